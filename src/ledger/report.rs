@@ -1,0 +1,40 @@
+//! What the ledger says of itself.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::units::{MilliwattHours, Name};
+
+/// The ledger as of the last reading.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerReport {
+    pub meters: BTreeMap<Name, MeterLedger>,
+    pub clients: BTreeMap<Name, ClientLedger>,
+    /// Why the store cannot be written at the moment, for people.
+    pub error: Option<String>,
+    pub commits: u64,
+    pub failed_commits: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct MeterLedger {
+    /// The last verdict: a word of energy-truth's table.
+    pub verdict: Option<&'static str>,
+    /// Why the register is not taken at the moment and what the operator can do, for people.
+    pub held: Option<String>,
+    /// The last register taken.
+    pub register: Option<MilliwattHours>,
+    /// Absent until there is a baseline. May be ahead of what is on disk; only figures are reported.
+    pub published: Option<MilliwattHours>,
+    /// Verdicts since the daemon started.
+    pub verdicts: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ClientLedger {
+    /// The durable figure.
+    pub energy: Option<MilliwattHours>,
+    pub accepted: Option<MilliwattHours>,
+    pub accepted_at: Option<Timestamp>,
+}

@@ -1,0 +1,3 @@
+//! Arguments in, one exit code out.
+
+fn main() {}

@@ -1,0 +1,53 @@
+//! Text of others (a meter, the endpoint) made fit to show: printable ASCII, bounded, and without anything that looks like a secret.
+
+/// `text` with everything outside printable ASCII replaced by `?`, runs of 64 or more hex digits masked, and cut to `limit` bytes.
+pub fn foreign(text: &str, limit: usize) -> String {
+    let plain: String =
+        text.chars().map(|character| if matches!(character, ' '..='~') { character } else { '?' }).collect();
+    let mut masked = mask_hex(&plain);
+    if masked.len() > limit {
+        masked.truncate(limit.saturating_sub(3));
+        masked.push_str("...");
+    }
+    masked
+}
+
+/// `text` with each run of 64 or more hex digits (a token, a whole client identifier) shortened to its first and last four.
+pub fn mask_hex(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|character: char| character.is_ascii_hexdigit()) {
+        let run = &rest[start..];
+        let end = run.find(|character: char| !character.is_ascii_hexdigit()).unwrap_or(run.len());
+        masked.push_str(&rest[..start]);
+        if end >= 64 {
+            masked.push_str(&run[..4]);
+            masked.push_str("...");
+            masked.push_str(&run[end - 4..end]);
+        } else {
+            masked.push_str(&run[..end]);
+        }
+        rest = &run[end..];
+    }
+    masked.push_str(rest);
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_secret_is_shortened() {
+        let token = "ab12".repeat(16);
+        assert_eq!(mask_hex(&format!("token 0x{token}, sorry")), "token 0xab12...ab12, sorry");
+        assert_eq!(mask_hex("deadbeef stays"), "deadbeef stays");
+        assert_eq!(mask_hex(&format!("é{token}é")), "éab12...ab12é");
+    }
+
+    #[test]
+    fn control_characters_never_reach_a_terminal() {
+        assert_eq!(foreign("\x1b[31mred\n<b>é", 64), "?[31mred?<b>?");
+        assert_eq!(foreign("0123456789", 8), "01234...");
+    }
+}

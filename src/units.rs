@@ -1,0 +1,228 @@
+//! Quantities and names in the field's words: integers with a unit, checked, and identifiers that cannot be malformed.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Active power in milliwatt. Positive is consumption; a meter that exports says a negative value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Milliwatts(pub i64);
+
+impl Milliwatts {
+    /// What is reported: export is no consumption, so negative power counts as 0.
+    pub fn consumed(self) -> Self {
+        Milliwatts(self.0.max(0))
+    }
+
+    /// In watt, for people and metrics only.
+    pub fn watts(self) -> f64 {
+        self.0 as f64 / 1e3
+    }
+}
+
+/// Energy in milliwatt-hours: a register as the meter counts it, or a published figure.
+///
+/// Range 0 ..= [`MilliwattHours::MAX`]: JSON numbers are exact up to 2^53 - 1 (9 TWh), and Arkreen is sent nothing above.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct MilliwattHours(u64);
+
+impl MilliwattHours {
+    pub const ZERO: Self = MilliwattHours(0);
+    /// 2^53 - 1, the largest integer that every JSON reader takes exactly.
+    pub const MAX: Self = MilliwattHours((1 << 53) - 1);
+
+    /// `None` above [`MilliwattHours::MAX`].
+    pub const fn new(value: u64) -> Option<Self> {
+        if value <= Self::MAX.0 { Some(MilliwattHours(value)) } else { None }
+    }
+
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// `None` when the sum would pass [`MilliwattHours::MAX`].
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).and_then(Self::new)
+    }
+
+    /// `None` when `other` is larger.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(MilliwattHours)
+    }
+
+    pub fn saturating_sub(self, other: Self) -> Self {
+        MilliwattHours(self.0.saturating_sub(other.0))
+    }
+
+    /// In kilowatt-hours, for people only.
+    pub fn kilowatt_hours(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    /// In joules, for metrics only (1 mWh = 3.6 J).
+    pub fn joules(self) -> f64 {
+        self.0 as f64 * 3.6
+    }
+}
+
+impl TryFrom<u64> for MilliwattHours {
+    type Error = &'static str;
+
+    fn try_from(value: u64) -> Result<Self, Self::Error> {
+        Self::new(value).ok_or("an energy above 2^53 - 1 mWh")
+    }
+}
+
+impl From<MilliwattHours> for u64 {
+    fn from(value: MilliwattHours) -> u64 {
+        value.0
+    }
+}
+
+/// A Modbus unit identifier of a single meter: 1 ..= 247 (0 is broadcast, 248 and above are reserved).
+/// Source: Modbus over Serial Line V1.02, section 2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnitId(u8);
+
+impl UnitId {
+    /// `None` for 0 and for 248 and above.
+    pub fn new(value: i64) -> Option<Self> {
+        u8::try_from(value).ok().filter(|unit| (1..=247).contains(unit)).map(UnitId)
+    }
+
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for UnitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The name of a table in the configuration: of an account, a bus, a meter, a client or a profile.
+///
+/// 1 ..= 64 characters of `A-Z a-z 0-9 _ -`, so that it is a bare TOML key, a metrics label and a word in a log line as it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// `None` where the text is no name.
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = (1..=64).contains(&text.len());
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        (fits && plain).then(|| Name(text.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Name::new(&text).ok_or_else(|| serde::de::Error::custom("not a name: 1 to 64 of A-Z a-z 0-9 _ -"))
+    }
+}
+
+/// A client identifier issued by Arkreen: 32 bytes, written `0x` and 64 hex digits.
+///
+/// `Display` and `Debug` shorten it; only [`ClientId::to_hex`] gives it whole, for the call itself and the store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId([u8; 32]);
+
+impl ClientId {
+    /// `None` unless the text is `0x` and 64 hex digits (either case).
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 64 && digits.is_ascii())?;
+        let mut bytes = [0; 32];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            let pair = &digits[2 * index..2 * index + 2];
+            if !pair.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return None;
+            }
+            *byte = u8::from_str_radix(pair, 16).ok()?;
+        }
+        Some(ClientId(bytes))
+    }
+
+    /// `0x` and 64 lower-case hex digits.
+    pub fn to_hex(self) -> String {
+        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("0x{digits}")
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, second, .., last_but_one, last] = self.0;
+        write!(f, "0x{first:02x}{second:02x}…{last_but_one:02x}{last:02x}")
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_1_to_247() {
+        assert_eq!(UnitId::new(0), None);
+        assert_eq!(UnitId::new(1).map(UnitId::get), Some(1));
+        assert_eq!(UnitId::new(247).map(UnitId::get), Some(247));
+        assert_eq!(UnitId::new(248), None);
+        assert_eq!(UnitId::new(257), None);
+        assert_eq!(UnitId::new(-1), None);
+    }
+
+    #[test]
+    fn energy_stays_within_what_json_can_say() {
+        assert_eq!(MilliwattHours::new(1 << 53), None);
+        assert_eq!(MilliwattHours::MAX.checked_add(MilliwattHours(1)), None);
+        assert_eq!(MilliwattHours(1).checked_sub(MilliwattHours(2)), None);
+    }
+
+    #[test]
+    fn a_client_id_is_shown_short_and_sent_whole() {
+        let text = format!("0x{}{}", "AB".repeat(2), "0c".repeat(30));
+        let id = ClientId::parse(&text).unwrap();
+        assert_eq!(id.to_string(), "0xabab…0c0c");
+        assert_eq!(format!("{id:?}"), "0xabab…0c0c");
+        assert_eq!(id.to_hex(), text.to_lowercase());
+        for wrong in ["", "0x", &text[2..], &text[..65], &text.replace('A', "+"), &text.replace("AB", "é")] {
+            assert_eq!(ClientId::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_a_bare_key() {
+        assert!(Name::new("heat_pump-1").is_some());
+        for wrong in ["", "a b", "a.b", "é", "a\n", &"x".repeat(65)] {
+            assert_eq!(Name::new(wrong), None, "{wrong:?}");
+        }
+    }
+}
