@@ -2,7 +2,7 @@
 //!
 //! The configuration and the meter profiles are both read through this, so that both explain themselves alike.
 
-use std::cell::{Ref, RefCell};
+use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
@@ -12,23 +12,17 @@ use toml::de::{DeTable, DeValue};
 use crate::finding::Finding;
 use crate::units::{Milliwatts, Name};
 
-/// The problems found so far, in the order in which they were met.
-#[derive(Debug, Default)]
-pub struct Findings(RefCell<Vec<Finding>>);
+mod findings;
+mod quantity;
+#[cfg(test)]
+mod tests;
 
-impl Findings {
-    pub fn add(&self, finding: Finding) {
-        self.0.borrow_mut().push(finding);
-    }
+pub use findings::{Findings, names_a_secret};
 
-    pub fn all(&self) -> Ref<'_, [Finding]> {
-        Ref::map(self.0.borrow(), Vec::as_slice)
-    }
+use quantity::parse_power;
 
-    pub fn into_vec(self) -> Vec<Finding> {
-        self.0.into_inner()
-    }
-}
+const SECRET_HELP: &str = "keep the token in a file of its own (root:arkmeter, mode 0640) and name that file in the [account] \
+     with `token_file`, or use a systemd credential with `token_credential`";
 
 /// One table. Ask it for every key that it may have, then [`Form::finish`] it.
 #[derive(Debug)]
@@ -65,7 +59,9 @@ impl<'t> Form<'t> {
     /// The field of that key, if it is there.
     pub fn field(&self, key: &'static str) -> Option<Field<'t>> {
         self.asked.borrow_mut().push(key);
-        let (name, value) = self.table.get_key_value(key)?;
+        let entry = self.table.get_key_value(key);
+        self.findings.asked(key, entry.map(|(_, value)| value));
+        let (name, value) = entry?;
         Some(Field { path: self.join(key), key_span: name.span(), value, findings: self.findings })
     }
 
@@ -74,9 +70,22 @@ impl<'t> Form<'t> {
         let field = self.field(key);
         if field.is_none() {
             let owner = if self.path.is_empty() { String::new() } else { format!("[{}] ", self.path) };
-            self.findings.add(Finding::error(self.span(), format!("{owner}lacks `{key}`")).help(help));
+            self.findings.doubt(Finding::error(self.span(), format!("{owner}lacks `{key}`")).help(help));
         }
         field
+    }
+
+    /// What `read` makes of that key's field; `default` where the key is absent; `None` where its value is wrong (and reported).
+    pub fn or<T>(&self, key: &'static str, default: T, read: impl FnOnce(&Field<'t>) -> Option<T>) -> Option<T> {
+        match self.field(key) {
+            Some(field) => read(&field),
+            None => Some(default),
+        }
+    }
+
+    /// As [`Form::or`] for a key without a default: `Some(None)` where it is absent.
+    pub fn maybe<T>(&self, key: &'static str, read: impl FnOnce(&Field<'t>) -> Option<T>) -> Option<Option<T>> {
+        self.or(key, None, |field| read(field).map(Some))
     }
 
     /// The table of that key, if it is there and a table.
@@ -86,7 +95,12 @@ impl<'t> Form<'t> {
 
     /// The tables `[key.NAME]`, each under its name; names that are none are reported.
     pub fn named_tables(&self, key: &'static str) -> Vec<(Name, Form<'t>)> {
-        let Some(tables) = self.table(key) else { return Vec::new() };
+        let Some(field) = self.field(key) else { return Vec::new() };
+        let tables = match field.is_array() {
+            true => field.fail("is a list, and its tables have no names", format!("give each a name: [{key}.NAME]")),
+            false => field.table(),
+        };
+        let Some(tables) = tables else { return Vec::new() };
         let named = tables.table.iter().filter_map(|(name, value)| {
             let path = format!("{key}.{}", name.get_ref());
             let field = Field { path, key_span: name.span(), value, findings: self.findings };
@@ -105,9 +119,17 @@ impl<'t> Form<'t> {
 
     /// Reports every key that nobody asked for.
     pub fn finish(self) {
+        self.unknown_keys();
+    }
+
+    /// As [`Form::finish`], where the form is only lent; how many there were.
+    pub fn unknown_keys(&self) -> usize {
         let asked = self.asked.borrow();
+        let mut count = 0;
         for (key, span) in self.keys().filter(|(key, _)| !asked.contains(key)) {
-            let nearest = asked.iter().min_by_key(|known| strsim::damerau_levenshtein(known, key));
+            let shown = crate::text::foreign(key, 64);
+            let nearest =
+                asked.iter().filter(|_| key.len() <= 64).min_by_key(|known| strsim::damerau_levenshtein(known, key));
             let near = nearest.filter(|known| strsim::jaro_winkler(known, key) > 0.75);
             let mut known = asked.clone();
             known.sort_unstable();
@@ -117,9 +139,15 @@ impl<'t> Form<'t> {
                 None => format!("known here: {}", known.join(", ")),
             };
             let place = if self.path.is_empty() { String::new() } else { format!(" in [{}]", self.path) };
-            let message = format!("unknown key `{}`{place}", crate::text::foreign(key, 64));
-            self.findings.add(Finding::error(span, message).help(help));
+            let finding = if names_a_secret(key) {
+                Finding::error(span, format!("`{shown}`{place}: no secret belongs in this file")).help(SECRET_HELP)
+            } else {
+                Finding::error(span, format!("unknown key `{shown}`{place}")).help(help)
+            };
+            self.findings.add(finding);
+            count += 1;
         }
+        count
     }
 
     fn join(&self, key: &str) -> String {
@@ -150,12 +178,29 @@ impl<'t> Field<'t> {
     }
 
     pub fn warn(&self, message: &str, help: impl Into<String>) {
-        self.findings.add(Finding::warning(self.span(), format!("`{}` {message}", self.path)).help(help));
+        let path = crate::text::foreign(&self.path, 200);
+        self.findings.add(Finding::warning(self.span(), format!("`{path}` {message}")).help(help));
+    }
+
+    /// As [`Field::fail`], and the value is not shown: it may hold a secret.
+    pub fn fail_hidden<T>(&self, message: &str, help: impl Into<String>) -> Option<T> {
+        self.hide();
+        self.fail(message, help)
+    }
+
+    /// The value is not shown with any problem: it may hold a secret.
+    pub fn hide(&self) {
+        self.findings.hide(self.span());
     }
 
     pub fn text(&self) -> Option<&'t str> {
         let text = self.value.get_ref().as_str();
-        text.or_else(|| self.fail(&format!("is {}, not text", self.kind()), "put it in quotes"))
+        let help = if self.is_array() || self.value.get_ref().is_table() {
+            "write text in quotes"
+        } else {
+            "put it in quotes"
+        };
+        text.or_else(|| self.fail(&format!("is {}, not text", self.kind()), help))
     }
 
     pub fn boolean(&self) -> Option<bool> {
@@ -170,6 +215,16 @@ impl<'t> Field<'t> {
         };
         let value = i64::from_str_radix(number.as_str(), number.radix()).ok();
         value.filter(|value| range.contains(value)).or_else(|| self.fail("is out of range", help))
+    }
+
+    /// A pattern of up to 64 bits: a whole number from 0, usually 0x...
+    pub fn bits(&self) -> Option<u64> {
+        let help = "a whole number from 0 such as 0x7FFFFFFF";
+        let Some(number) = self.value.get_ref().as_integer() else {
+            return self.fail(&format!("is {}, not a whole number", self.kind()), help);
+        };
+        let value = u64::from_str_radix(number.as_str(), number.radix()).ok();
+        value.or_else(|| self.fail("is out of range", help))
     }
 
     /// A number as it is written, or a text that holds one: never through binary floating point.
@@ -243,62 +298,11 @@ impl<'t> Field<'t> {
         match self.value.get_ref() {
             DeValue::String(_) => "text",
             DeValue::Integer(_) => "a whole number",
-            DeValue::Float(_) => "a number",
+            DeValue::Float(_) => "a decimal number",
             DeValue::Boolean(_) => "true or false",
             DeValue::Datetime(_) => "a date",
             DeValue::Array(_) => "an array",
             DeValue::Table(_) => "a table",
         }
-    }
-}
-
-/// A power above zero with its unit, exact to the milliwatt, at most 1 TW.
-fn parse_power(text: &str) -> Option<Milliwatts> {
-    const UNITS: [(&str, u32); 5] = [("mW", 0), ("kW", 6), ("MW", 9), ("GW", 12), ("W", 3)];
-    let (digits, power_of_ten) =
-        UNITS.iter().find_map(|(unit, exponent)| Some((text.strip_suffix(unit)?, *exponent)))?;
-    let (whole, fraction) = digits.trim_end().split_once('.').unwrap_or((digits.trim_end(), ""));
-    let plain = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit());
-    if whole.is_empty() || !plain(whole) || !plain(fraction) || fraction.len() > power_of_ten as usize {
-        return None;
-    }
-    let scaled = format!("{whole}{fraction}{}", "0".repeat(power_of_ten as usize - fraction.len()));
-    scaled.parse().ok().filter(|power| (1..=1_000_000_000_000_000).contains(power)).map(Milliwatts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn powers_are_exact() {
-        assert_eq!(parse_power("20kW"), Some(Milliwatts(20_000_000)));
-        assert_eq!(parse_power("5.5 kW"), Some(Milliwatts(5_500_000)));
-        assert_eq!(parse_power("250mW"), Some(Milliwatts(250)));
-        assert_eq!(parse_power("1.2MW"), Some(Milliwatts(1_200_000_000)));
-        for wrong in ["", "20", "kW", "-1kW", "0W", "1e3W", "0.5mW", "20 KW", "2 0kW", "99999999GW"] {
-            assert_eq!(parse_power(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn every_problem_is_told_with_its_place() {
-        let text = "[bus.a]\nbuad = 9600\ntimeout = 3\nzzz = 1\n[bus.\"b c\"]\n";
-        let document = DeTable::parse(text).unwrap();
-        let findings = Findings::default();
-        let root = Form::root(&document, &findings);
-        for (_, bus) in root.named_tables("bus") {
-            bus.field("baud");
-            bus.field("timeout").unwrap().duration(Duration::ZERO..=Duration::from_secs(60));
-            bus.required("serial", "the device");
-            bus.finish();
-        }
-        root.finish();
-        let told: Vec<_> =
-            findings.into_vec().into_iter().map(|finding| (text[finding.span].to_owned(), finding.message)).collect();
-        assert_eq!(told.len(), 5, "{told:?}");
-        assert!(told.contains(&("3".into(), "`bus.a.timeout` is a whole number, not a time".into())), "{told:?}");
-        assert!(told.contains(&("a".into(), "[bus.a] lacks `serial`".into())), "{told:?}");
-        assert!(told.contains(&("buad".into(), "unknown key `buad` in [bus.a]".into())), "{told:?}");
     }
 }

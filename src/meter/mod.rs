@@ -1,7 +1,25 @@
 //! What a meter is: its profile, which registers to read in how few requests, and how their answers decode. Pure.
 
+// From the register up: blocks, exact numbers, formats, units; then what they make up.
+mod block;
+mod exact;
+mod number;
+mod quantity;
+mod quantity_form;
+mod ratio;
+mod serial_number;
+mod unit;
+
+mod library;
 mod plan;
 mod profile;
 
-pub use plan::{Answers, Block, Decoded, ReadPlan};
-pub use profile::{Function, Installation, Profile};
+pub use block::{Answers, Block, Function};
+pub use library::{Entry, Library, library};
+pub use number::{Format, Kind};
+pub use plan::{Decoded, ReadPlan};
+pub use profile::{Installation, Parity, Profile, SerialDefaults};
+pub use quantity::{Number, Quantity};
+pub use ratio::Ratio;
+pub use serial_number::{SerialNumber, Writing};
+pub use unit::{Measure, Unit};

@@ -1,21 +1,12 @@
 //! Which registers are read in one poll, joined into as few requests as the profile allows, and what the answers mean.
 
-use std::collections::BTreeMap;
-
-use super::profile::{Function, Installation, Profile};
-use crate::reading::Values;
-
-/// One read request: `count` registers from the 0-based protocol address `address`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Block {
-    pub function: Function,
-    pub address: u16,
-    /// 1 ..= 125.
-    pub count: u16,
-}
-
-/// The answers of one poll: each block's registers, exactly as many as were asked for.
-pub type Answers = BTreeMap<Block, Vec<u16>>;
+use super::block::{Answers, Block};
+use super::exact::Fraction;
+use super::profile::{Installation, MOST_POWER, Profile};
+use super::quantity::{Absent, Measured, Quantity};
+use super::serial_number::SerialNumber;
+use crate::reading::{Register, Values};
+use crate::units::{MilliwattHours, Milliwatts};
 
 /// What a poll's answers say, and why a value is absent ("energy: not a number").
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,30 +17,150 @@ pub struct Decoded {
 
 /// The requests of one meter's poll and the way from their answers to values.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReadPlan {}
+pub struct ReadPlan {
+    power: Quantity,
+    counter: Option<Quantity>,
+    serial_number: Option<SerialNumber>,
+    reversed: bool,
+    /// What the transformers outside the meter multiply by.
+    factor: Fraction,
+    blocks: Vec<Block>,
+    serial_blocks: Vec<Block>,
+}
 
 impl ReadPlan {
-    pub fn new(_profile: &Profile, _installation: &Installation) -> Self {
-        todo!()
+    /// A meter that is wired the other way without [`Profile::can_reverse`] has no counter here: the configuration refuses it.
+    pub fn new(profile: &Profile, installation: &Installation) -> Self {
+        let power = profile.power.clone();
+        let counter = profile.counter(installation).cloned();
+        let wanted: Vec<_> = power.blocks().chain(counter.iter().flat_map(Quantity::blocks)).collect();
+        ReadPlan {
+            blocks: joined(wanted, profile.max_registers_per_read.min(125), profile.gaps),
+            power,
+            counter,
+            serial_blocks: profile.serial_number.iter().map(|serial| serial.block).collect(),
+            serial_number: profile.serial_number.clone(),
+            reversed: installation.reversed,
+            factor: installation.factor(),
+        }
     }
 
     /// What is read in each poll. Every value lies whole within one block.
     pub fn blocks(&self) -> &[Block] {
-        todo!()
+        &self.blocks
     }
 
     /// What is read for the serial number, when that is asked for.
     pub fn serial_blocks(&self) -> &[Block] {
-        todo!()
+        &self.serial_blocks
     }
 
     /// The meter refused this block (exception 2 or 3): reads its values in smaller ones from now on. False where it is one value's already.
-    pub fn split(&mut self, _refused: Block) -> bool {
-        todo!()
+    pub fn split(&mut self, refused: Block) -> bool {
+        let Some(place) = self.blocks.iter().position(|block| *block == refused) else { return false };
+        let mut parts: Vec<_> = self.wanted().filter(|wanted| refused.covers(*wanted)).collect();
+        parts.sort();
+        parts.dedup();
+        // A value that spans the whole block cannot be read in less.
+        if parts.contains(&refused) {
+            return false;
+        }
+        self.blocks.splice(place..=place, parts);
+        true
     }
 
-    /// Values whose block is not among the answers are absent.
-    pub fn decode(&self, _answers: &Answers) -> Decoded {
-        todo!()
+    /// Values whose block is not among the answers are absent, without a complaint: who asked knows why.
+    pub fn decode(&self, answers: &Answers) -> Decoded {
+        let mut complaints = Vec::new();
+        let mut told = |name: &str, why: Absent| complaints.push(format!("{name}: {why}"));
+        let power =
+            self.power.read(answers, self.factor).and_then(|power| power.map(|it| self.power_of(it)).transpose());
+        let power = power.unwrap_or_else(|why| {
+            told("power", why);
+            None
+        });
+        let counter = self.counter.as_ref().map_or(Ok(None), |counter| counter.read(answers, self.factor));
+        let register = counter.and_then(|counter| counter.map(register_of).transpose()).unwrap_or_else(|why| {
+            told("energy", why);
+            None
+        });
+        let serial = self.serial_number.as_ref().and_then(|serial| serial.read(answers));
+        Decoded { values: Values { power, register, serial }, complaints }
+    }
+
+    /// Whether there is a counter to read. Where there is none, the energy is integrated from the power.
+    pub fn counts(&self) -> bool {
+        self.counter.is_some()
+    }
+
+    /// How far the register falls when it starts again at 0. `None` where the profile does not say, and where it is beyond
+    /// [`MilliwattHours::MAX`], which no register reaches.
+    pub fn rollover(&self) -> Option<MilliwattHours> {
+        let rollover = self.counter.as_ref()?.rollover(self.factor)?.rounded();
+        u64::try_from(rollover).ok().and_then(MilliwattHours::new).filter(|rollover| rollover.get() > 0)
+    }
+
+    /// The resolution of the register at `value`. Ratios that the meter keeps in registers of its own count as 1 here.
+    pub fn energy_step(&self, value: MilliwattHours) -> MilliwattHours {
+        let step = self.counter.as_ref().and_then(|counter| counter.step_at(value.get(), self.factor));
+        step.and_then(whole_step).unwrap_or(LEAST_STEP)
+    }
+
+    /// Everything that turns raw registers into mWh, in one line. Two plans with equal definitions read the same energy.
+    pub fn definition(&self) -> String {
+        let Some(counter) = &self.counter else { return "integrated from power".to_owned() };
+        let definition = counter.definition(self.factor).unwrap_or_else(|| "beyond computing".to_owned());
+        match self.rollover() {
+            Some(rollover) => format!("{definition} mWh, rollover {} mWh", rollover.get()),
+            None => format!("{definition} mWh"),
+        }
+    }
+
+    /// The registers of every value, each whole.
+    fn wanted(&self) -> impl Iterator<Item = Block> + '_ {
+        self.power.blocks().chain(self.counter.iter().flat_map(Quantity::blocks))
+    }
+
+    fn power_of(&self, measured: Measured) -> Result<Milliwatts, Absent> {
+        let power = i64::try_from(measured.value.rounded()).ok();
+        let power = power.filter(|power| power.unsigned_abs() <= MOST_POWER.unsigned_abs()).ok_or(Absent::TooLarge)?;
+        Ok(Milliwatts(if self.reversed { -power } else { power }))
     }
 }
+
+const LEAST_STEP: MilliwattHours = match MilliwattHours::new(1) {
+    Some(step) => step,
+    None => MilliwattHours::ZERO,
+};
+
+/// Rounded once, to the nearest mWh; the step up, so that it never claims more than the register resolves.
+fn register_of(measured: Measured) -> Result<Register, Absent> {
+    let value = measured.value.rounded();
+    if value < 0 {
+        return Err(Absent::Negative);
+    }
+    let value = u64::try_from(value).ok().and_then(MilliwattHours::new).ok_or(Absent::TooLarge)?;
+    Ok(Register { value, step: whole_step(measured.step).ok_or(Absent::TooLarge)? })
+}
+
+fn whole_step(step: Fraction) -> Option<MilliwattHours> {
+    MilliwattHours::new(u64::try_from(step.rounded_up()).ok()?.max(1))
+}
+
+/// As few blocks as hold every wanted one whole: of one function, adjoining unless gaps may be crossed, and of at most `most` registers.
+fn joined(mut wanted: Vec<Block>, most: u16, gaps: bool) -> Vec<Block> {
+    wanted.sort();
+    let mut blocks: Vec<Block> = Vec::new();
+    for next in wanted {
+        let last = blocks.last().copied().filter(|last| gaps || u32::from(next.address) <= last.end());
+        let wider = last.and_then(|last| last.joined(next)).filter(|wider| wider.count <= most);
+        match (wider, blocks.last_mut()) {
+            (Some(wider), Some(last)) => *last = wider,
+            _ => blocks.push(next),
+        }
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests;

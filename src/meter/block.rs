@@ -1,0 +1,74 @@
+//! A run of registers: where a value lies, and what one request reads.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The Modbus function that reads a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Function {
+    /// Function 3, holding registers.
+    Holding,
+    /// Function 4, input registers.
+    Input,
+}
+
+impl Function {
+    pub(super) const WORDS: [(&str, Function); 2] = [("holding", Function::Holding), ("input", Function::Input)];
+
+    /// `holding` or `input`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Function::Holding => "holding",
+            Function::Input => "input",
+        }
+    }
+}
+
+/// One read request: `count` registers from the 0-based protocol address `address`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Block {
+    pub function: Function,
+    pub address: u16,
+    /// 1 ..= 125.
+    pub count: u16,
+}
+
+/// The answers of one poll: each block's registers, exactly as many as were asked for.
+pub type Answers = BTreeMap<Block, Vec<u16>>;
+
+impl Block {
+    /// The address after the last register, up to 65536.
+    pub(super) fn end(self) -> u32 {
+        u32::from(self.address) + u32::from(self.count)
+    }
+
+    pub(super) fn covers(self, other: Block) -> bool {
+        self.function == other.function && self.address <= other.address && other.end() <= self.end()
+    }
+
+    /// The least block with both; `None` where they are of different functions, or too far apart for a count.
+    pub(super) fn joined(self, other: Block) -> Option<Block> {
+        let address = self.address.min(other.address);
+        let count = u16::try_from(self.end().max(other.end()) - u32::from(address)).ok()?;
+        (self.function == other.function).then_some(Block { address, count, ..self })
+    }
+
+    /// This block's registers out of an answer that holds all of them. An answer of another length than was asked for holds none.
+    pub(super) fn out_of(self, answers: &Answers) -> Option<&[u16]> {
+        let whole =
+            |(block, words): &(&Block, &Vec<u16>)| block.covers(self) && words.len() == usize::from(block.count);
+        let (block, words) = answers.iter().find(whole)?;
+        let start = usize::from(self.address - block.address);
+        words.get(start..start + usize::from(self.count))
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} 0x{:04X}", self.function.word(), self.address)?;
+        match self.count {
+            1 => Ok(()),
+            _ => write!(f, "..0x{:04X}", self.end() - 1),
+        }
+    }
+}

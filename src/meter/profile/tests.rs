@@ -1,0 +1,198 @@
+//! What a profile may say, and what it is told when it is wrong.
+
+use toml::de::DeTable;
+
+use super::*;
+use crate::form::Findings;
+use crate::meter::{Function, Kind, ReadPlan};
+
+/// A profile that is right, to be spoilt.
+const GOOD: &str = r#"
+vendor = "Acme"
+model = "100"
+max_power = "23kW"
+max_registers_per_read = 60
+[power]
+register = 0x000C
+function = "input"
+type = "f32"
+unit = "W"
+[energy]
+register = 0x0048
+function = "input"
+type = "u32"
+word_order = "little"
+unit = "kWh"
+scale = 0.010
+rollover = 100000000
+"#;
+
+/// The profile of these keys, and each problem: the text that it points at, and what it says.
+pub(in crate::meter) fn parsed(toml: &str) -> (Option<Profile>, Vec<(String, String)>) {
+    let document = DeTable::parse(toml).unwrap_or_else(|error| panic!("{error}\n{toml}"));
+    let findings = Findings::default();
+    let profile = Profile::from_form(&Name::new("acme-100").unwrap(), Form::root(&document, &findings));
+    let told = findings.into_vec().into_iter().map(|it| (toml[it.span].to_owned(), it.message)).collect();
+    (profile, told)
+}
+
+pub(in crate::meter) fn good(toml: &str) -> Profile {
+    let (profile, told) = parsed(toml);
+    assert_eq!(told, [], "{toml}");
+    profile.unwrap()
+}
+
+/// What is told once `old` in the good profile is replaced by `new`.
+fn spoilt(old: &str, new: &str) -> Vec<(String, String)> {
+    assert!(GOOD.contains(old), "{old}");
+    let (profile, told) = parsed(&GOOD.replacen(old, new, 1));
+    assert_eq!(profile, None, "{new}");
+    told
+}
+
+#[track_caller]
+fn tells(told: &[(String, String)], place: &str, message: &str) {
+    let found = told.iter().any(|(at, what)| at == place && what.contains(message));
+    assert!(found, "no {message:?} at {place:?} in {told:?}");
+}
+
+#[test]
+fn the_form_of_the_design_is_read() {
+    let profile = good(GOOD);
+    assert_eq!(profile.max_power, Some(Milliwatts(23_000_000)));
+    assert_eq!(profile.max_registers_per_read, 60);
+    assert!(profile.counts() && !profile.can_reverse() && !profile.gaps);
+    let energy = profile.energy.unwrap();
+    assert_eq!(energy.terms[0].block.function, Function::Input);
+    assert_eq!((energy.terms[0].format.kind, energy.terms[0].format.low_word_first), (Kind::U32, true));
+    assert_eq!((energy.terms[0].scale_text().as_str(), energy.unit.word()), ("0.01", "kWh"));
+    assert_eq!(energy.rollover, Some(100_000_000));
+}
+
+#[test]
+fn each_problem_is_told_at_its_place() {
+    for (old, new, place, message) in [
+        ("0x000C", "65536", "65536", "`power.register` is out of range"),
+        ("0x000C", "65535", "65535", "last word beyond register 65535"),
+        ("= 60", "= 1", "0x000C", "takes more than max_registers_per_read"),
+        ("= 60", "= 126", "126", "out of range"),
+        ("0.010", "\"1/3\"", "\"1/3\"", "no exact decimal"),
+        ("0.010", "0", "0", "no exact decimal"),
+        ("\"kWh\"\nscale = 0.010", "\"mWh\"\nscale = \"1e-15\"", "\"1e-15\"", "loses every digit"),
+        ("0.010", "\"1e15\"", "\"1e15\"", "makes one digit more than"),
+        ("0.010", "-1", "-1", "makes the energy negative"),
+        ("0.010", "nan", "nan", "no exact decimal"),
+        ("\"kWh\"", "\"W\"", "\"W\"", "the unit of a power; this is an energy"),
+        ("\"W\"", "\"Wh\"", "\"Wh\"", "the unit of an energy; this is a power"),
+        ("\"kWh\"", "\"VAh\"", "\"VAh\"", "none of its words"),
+        ("= 100000000", "= 4294967297", "4294967297", "no count that the type reaches"),
+        ("= 100000000", "= 0", "0", "no count that the type reaches"),
+        ("rollover", "roll_over", "roll_over", "unknown key `roll_over`"),
+        ("vendor", "maker", "maker", "unknown key `maker`"),
+        ("\"f32\"", "\"float\"", "\"float\"", "none of its words"),
+        ("unit = \"W\"", "unit = \"W\"\nrollover = 5", "rollover", "unknown key `rollover`"),
+        ("unit = \"W\"", "unit = \"W\"\ninvalid = [0x1_0000_0000]", "[0x1_0000_0000]", "which no f32 can be"),
+        ("unit = \"W\"", "unit = \"W\"\nratio = { register = 5 }", "ratio", "lacks `type`"),
+        ("[energy]", "[export_energy]", "[export_energy]", "stands without `energy`"),
+        ("vendor", "aliases = [\"a b\"]\nvendor", "\"a b\"", "not a name"),
+        ("vendor", "delay = \"1m\"\nvendor", "\"1m\"", "out of range"),
+    ] {
+        tells(&spoilt(old, new), place, message);
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let (profile, told) = parsed("[power]\nregister = 70000\ntype = \"f33\"\nscale = 0\n[energy]\nunit = \"W\"\n");
+    assert_eq!(profile, None);
+    for message in ["lacks `vendor`", "lacks `model`", "[power] lacks `function`", "[power] lacks `unit`"] {
+        assert!(told.iter().any(|(_, what)| what.contains(message)), "{message}: {told:?}");
+    }
+    for message in ["[energy] lacks `register`", "[energy] lacks `type`", "[energy] lacks `function`"] {
+        assert!(told.iter().any(|(_, what)| what.contains(message)), "{message}: {told:?}");
+    }
+    tells(&told, "70000", "out of range");
+    tells(&told, "\"f33\"", "none of its words");
+    tells(&told, "0", "no exact decimal");
+    tells(&told, "\"W\"", "the unit of a power");
+    assert!(told.iter().all(|(_, what)| !what.contains("[power] lacks `type`")), "told twice: {told:?}");
+}
+
+#[test]
+fn a_power_is_required_and_a_counter_is_not() {
+    let (profile, told) = parsed("vendor = \"A\"\nmodel = \"B\"");
+    assert_eq!(profile, None);
+    assert!(told[0].1.contains("lacks `power`"), "{told:?}");
+    let profile = good(GOOD.split("[energy]").next().unwrap());
+    assert!(!profile.counts() && profile.can_reverse());
+    assert!(!ReadPlan::new(&profile, &Installation::default()).counts());
+}
+
+#[test]
+fn a_manuals_3xxxx_number_is_warned_about_and_taken() {
+    let (profile, told) = parsed(&GOOD.replace("0x000C", "30013"));
+    assert!(profile.is_some());
+    tells(&told, "30013", "looks like a manual's 3xxxx number");
+}
+
+#[test]
+fn a_sum_must_come_in_one_response() {
+    let sum = |terms: &str| GOOD.replace("register = 0x0048", &format!("sum = [{terms}]")).replace("rollover", "#");
+    assert_eq!(good(&sum("{ register = 10 }, { register = 12, scale = 1 }")).energy.unwrap().terms.len(), 2);
+    let (_, told) = parsed(&sum("{ register = 10 }, { register = 14 }"));
+    assert!(told[0].1.contains("registers between its terms"), "{told:?}");
+    let across = sum("{ register = 10 }, { register = 14 }").replace("model", "gaps = true\nmodel");
+    assert!(good(&across).gaps);
+    for apart in
+        ["{ register = 10 }, { register = 90 }", "{ register = 10 }, { register = 12, function = \"holding\" }"]
+    {
+        let (_, told) = parsed(&sum(apart).replace("model", "gaps = true\nmodel"));
+        assert!(told[0].1.contains("cannot be read in one response"), "{told:?}");
+    }
+    let (_, told) = parsed(&sum("{ register = 10 }").replace("unit = \"kWh\"", "unit = \"kWh\"\nregister = 3"));
+    tells(&told, "3", "stands beside `sum`");
+    let uneven = sum("{ register = 10 }, { register = 12, scale = 1 }").replace("# =", "rollover =");
+    tells(&parsed(&uneven).1, "100000000", "differently scaled terms");
+}
+
+#[test]
+fn ratings_grow_with_the_transformers() {
+    let profile = good(GOOD);
+    let installed = |ct, pt| Installation {
+        ct_ratio: Ratio::parse(ct).unwrap(),
+        pt_ratio: Ratio::parse(pt).unwrap(),
+        reversed: false,
+    };
+    assert_eq!(profile.rated_power(&installed("1", "1")), Some(Milliwatts(23_000_000)));
+    assert_eq!(profile.rated_power(&installed("200/5", "1")), Some(Milliwatts(920_000_000)));
+    assert_eq!(profile.rated_power(&installed("1000000", "1000")), None);
+    let unrated = good(&GOOD.replace("max_power", "#"));
+    assert_eq!(unrated.rated_power(&installed("1", "1")), None);
+}
+
+#[test]
+fn the_documentation_is_right() {
+    let text = include_str!("../../../config/profiles/README.md");
+    let examples: Vec<_> = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        let document = DeTable::parse(example).unwrap();
+        let findings = Findings::default();
+        let profiles = Form::root(&document, &findings).named_tables("profile");
+        let read: Vec<_> = profiles.into_iter().map(|(name, form)| Profile::from_form(&name, form)).collect();
+        assert_eq!(*findings.all(), []);
+        assert!(read.len() == 1 && read[0].is_some());
+    }
+    // Every key that the form asks for is documented: the help of an unknown key names them all.
+    for table in ["", "[power]", "[energy]", "[serial_number]", "[serial_defaults]"] {
+        let toml = format!("{table}\nzzzzzz = 1\n");
+        let document = DeTable::parse(&toml).unwrap();
+        let findings = Findings::default();
+        Profile::from_form(&Name::new("acme-100").unwrap(), Form::root(&document, &findings));
+        let help = findings.into_vec().into_iter().find(|it| it.message.contains("unknown key `zzzzzz`")).unwrap().help;
+        for key in help.unwrap().trim_start_matches("known here: ").split(", ") {
+            let documented = ["`KEY`", ".KEY`", ".KEY]`"].map(|form| text.contains(&form.replace("KEY", key)));
+            assert!(documented.contains(&true), "{key} of {table:?} is not in the documentation");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A quantity of a meter: the numbers in its registers and how they make up a power or an energy.
+
+use std::fmt;
+
+use super::block::{Answers, Block};
+use super::exact::{Decimal, Fraction};
+use super::number::{Format, Kind, Raw};
+use super::unit::Unit;
+
+/// A number in registers: where it lies, its format, and what one digit is worth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Number {
+    pub block: Block,
+    pub format: Format,
+    pub(super) scale: Decimal,
+    /// The patterns that mean "no value".
+    pub invalid: Vec<u64>,
+}
+
+/// A power or an energy: the sum of one or more numbers, in one unit, multiplied by the ratios that the meter keeps in registers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantity {
+    pub unit: Unit,
+    /// At least one. They are read in one response, so that a carry between them is never seen half done.
+    pub terms: Vec<Number>,
+    /// Settings of the meter that multiply the value (a CT ratio). They stand still, and may come in another response.
+    pub ratios: Vec<Number>,
+    /// The raw count at which each term starts again at 0.
+    pub rollover: Option<u64>,
+    /// The counter counts both directions into one figure.
+    pub both_directions: bool,
+    /// The counter can be set back to 0 at the meter.
+    pub resettable: bool,
+}
+
+/// A value in mW or mWh and its resolution, neither rounded yet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Measured {
+    pub(super) value: Fraction,
+    pub(super) step: Fraction,
+}
+
+/// Why registers hold no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    NotANumber(Block),
+    /// The meter's own pattern for it.
+    NoValue(Block, u64),
+    /// Zero, or below.
+    NoRatio(Block),
+    Negative,
+    TooLarge,
+}
+
+impl Number {
+    /// One digit's worth, in the quantity's unit.
+    pub(super) fn scale(&self) -> Fraction {
+        self.scale.fraction()
+    }
+
+    /// The scale as a decimal number: `0.01`.
+    pub fn scale_text(&self) -> String {
+        self.scale.to_string()
+    }
+
+    /// Value and least digit in these registers, scaled.
+    fn read(&self, words: &[u16]) -> Result<Measured, Absent> {
+        let bits = self.format.bits(words);
+        if self.invalid.contains(&bits) {
+            return Err(Absent::NoValue(self.block, bits));
+        }
+        let raw = Raw::new(self.format.kind, bits);
+        if !raw.is_finite() {
+            return Err(Absent::NotANumber(self.block));
+        }
+        let scaled = |number: Option<Fraction>| number.and_then(|it| it.times(self.scale())).ok_or(Absent::TooLarge);
+        Ok(Measured { value: scaled(raw.value())?, step: scaled(raw.digit())?.absolute() })
+    }
+
+    /// What tells this number from another one, whatever way it was written.
+    fn definition(&self, unit: Fraction) -> Option<String> {
+        let Block { function, address, .. } = self.block;
+        let (kind, order) = (self.format.kind.word(), self.format.order());
+        let worth = self.scale().times(unit)?;
+        Some(format!("[{} 0x{address:04x} {kind} {order} x {worth}]", function.word()).replace("  ", " "))
+    }
+}
+
+impl Quantity {
+    /// The registers of all terms: read in one response.
+    pub(super) fn block(&self) -> Option<Block> {
+        let mut blocks = self.terms.iter().map(|term| term.block);
+        let first = blocks.next()?;
+        blocks.try_fold(first, Block::joined)
+    }
+
+    /// Everything to be read for it, each entry whole in one response.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
+        self.block().into_iter().chain(self.ratios.iter().map(|ratio| ratio.block))
+    }
+
+    /// The value in mW or mWh times `installed` (the transformers outside the meter). `Ok(None)` where something of it was not answered.
+    pub(super) fn read(&self, answers: &Answers, installed: Fraction) -> Result<Option<Measured>, Absent> {
+        let Some(whole) = self.block() else { return Ok(None) };
+        let Some(words) = whole.out_of(answers) else { return Ok(None) };
+        let Some(factor) = self.ratio(answers)? else { return Ok(None) };
+        let factor = factor.times(installed).and_then(|it| it.times(self.unit.fraction())).ok_or(Absent::TooLarge)?;
+
+        let (mut sum, mut steps) = (Fraction::ZERO, Vec::with_capacity(self.terms.len()));
+        for term in &self.terms {
+            let start = usize::from(term.block.address - whole.address);
+            let Measured { value, step } = term.read(&words[start..start + usize::from(term.block.count)])?;
+            sum = sum.plus(value).ok_or(Absent::TooLarge)?;
+            steps.push(step);
+        }
+        let scaled = |number: Fraction| number.times(factor).ok_or(Absent::TooLarge);
+        Ok(Some(Measured { value: scaled(sum)?, step: scaled(self.combined(steps))? }))
+    }
+
+    /// The resolution at `value` (mWh), as far as it is known without asking the meter for its ratios.
+    pub(super) fn step_at(&self, value: u64, installed: Fraction) -> Option<Fraction> {
+        let factor = installed.times(self.unit.fraction())?;
+        let steps = self.terms.iter().map(|term| {
+            let worth = term.scale().times(factor)?;
+            let raw = value as f64 / worth.approximate();
+            let digit = match term.format.kind {
+                Kind::F32 => Raw::Single(raw as f32).digit(),
+                Kind::F64 => Raw::Double(raw).digit(),
+                _ => Raw::Integer(0).digit(),
+            };
+            digit?.times(worth).map(Fraction::absolute)
+        });
+        steps.collect::<Option<Vec<_>>>().map(|steps| self.combined(steps))
+    }
+
+    /// The sum falls back to a smaller figure by this many mWh when a term starts again at 0.
+    pub(super) fn rollover(&self, installed: Fraction) -> Option<Fraction> {
+        let worth = self.terms.first()?.scale().times(self.unit.fraction())?.times(installed)?;
+        Fraction::whole(self.rollover?.into()).times(worth)
+    }
+
+    /// What makes the value out of the registers: equal for equal meaning.
+    pub(super) fn definition(&self, installed: Fraction) -> Option<String> {
+        let unit = self.unit.fraction().times(installed)?;
+        let mut terms: Vec<_> = self.terms.iter().map(|term| term.definition(unit)).collect::<Option<_>>()?;
+        let mut ratios: Vec<_> =
+            self.ratios.iter().map(|ratio| ratio.definition(Fraction::ONE)).collect::<Option<_>>()?;
+        terms.sort();
+        ratios.sort();
+        let ratios: String = ratios.iter().map(|ratio| format!(" * {ratio}")).collect();
+        Some(format!("{}{ratios}", terms.join(" + ")))
+    }
+
+    /// The product of the ratio registers.
+    fn ratio(&self, answers: &Answers) -> Result<Option<Fraction>, Absent> {
+        let mut product = Fraction::ONE;
+        for ratio in &self.ratios {
+            let Some(words) = ratio.block.out_of(answers) else { return Ok(None) };
+            let value = ratio.read(words)?.value;
+            if value.is_zero() || value.is_negative() {
+                return Err(Absent::NoRatio(ratio.block));
+            }
+            product = product.times(value).ok_or(Absent::TooLarge)?;
+        }
+        Ok(Some(product))
+    }
+
+    /// The resolution of a sum: of integers the least digit (a second register may hold the decimals of the first), with floats
+    /// the coarsest float, whose last place wavers.
+    fn combined(&self, steps: Vec<Fraction>) -> Fraction {
+        let pairs = || self.terms.iter().zip(&steps);
+        let coarser = |left: Fraction, right: Fraction| if left.exceeds(right) { left } else { right };
+        let finer = |left: Fraction, right: Fraction| if left.exceeds(right) { right } else { left };
+        let floats = pairs().filter(|(term, _)| term.format.kind.is_float()).map(|(_, step)| *step);
+        let coarsest = floats.reduce(coarser);
+        coarsest.or_else(|| steps.iter().copied().reduce(finer)).unwrap_or(Fraction::ONE)
+    }
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Absent::NotANumber(block) => write!(f, "not a number ({block})"),
+            Absent::NoValue(block, bits) => write!(f, "0x{bits:04X} ({block}) means that the meter has no value"),
+            Absent::NoRatio(block) => write!(f, "the ratio in {block} is not above zero: set it at the meter"),
+            Absent::Negative => write!(f, "negative; check type and word order in the profile"),
+            Absent::TooLarge => {
+                write!(f, "larger than any meter counts; check type, word order and scale in the profile")
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The serial number of a meter: where it stands and how it is written out.
+
+use super::block::{Answers, Block};
+use super::number::{Format, Kind};
+use super::quantity_form::{Limits, block, function, orders};
+use crate::form::Form;
+use crate::text;
+
+/// Where a meter keeps its serial number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SerialNumber {
+    pub block: Block,
+    pub writing: Writing,
+}
+
+/// How the serial number is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    /// Two characters a register, the high byte first unless `low_byte_first`; NUL characters count for nothing.
+    Ascii {
+        low_byte_first: bool,
+    },
+    Decimal(Format),
+    Hexadecimal(Format),
+}
+
+const KINDS: [(&str, Option<Kind>); 4] =
+    [("ascii", None), ("u16", Some(Kind::U16)), ("u32", Some(Kind::U32)), ("u64", Some(Kind::U64))];
+
+/// Longer serial numbers are cut.
+const LONGEST: usize = 64;
+
+impl SerialNumber {
+    pub(super) fn from_form(form: Form<'_>, limits: Limits) -> Option<Self> {
+        let function = function(&form);
+        if function.is_none() {
+            form.required("function", "\"input\" (function 4) or \"holding\" (function 3)");
+        }
+        let kind = form.required("type", "\"ascii\", \"u16\", \"u32\" or \"u64\"").and_then(|it| it.one_of(&KINDS));
+        let (low_word_first, low_byte_first) = orders(&form);
+        let low_byte_first = low_byte_first.unwrap_or(false);
+        let parsed = kind.and_then(|kind| match kind {
+            None => {
+                let registers = form.required("registers", "how many registers the text takes, 1 to 32");
+                let count = registers.and_then(|field| u16::try_from(field.integer(1..=32)?).ok())?;
+                Some((count, Writing::Ascii { low_byte_first }))
+            }
+            Some(kind) => {
+                let hexadecimal = form.field("format").and_then(|it| it.one_of(&[("decimal", false), ("hex", true)]));
+                let format = Format { kind, low_word_first: low_word_first.unwrap_or(false), low_byte_first };
+                let hexadecimal = hexadecimal.unwrap_or(false);
+                let writing = if hexadecimal { Writing::Hexadecimal(format) } else { Writing::Decimal(format) };
+                Some((kind.registers(), writing))
+            }
+        });
+        let block = block(&form, function, parsed.map_or(1, |(count, _)| count), limits);
+        form.finish();
+        let (_, writing) = parsed?;
+        Some(SerialNumber { block: block?, writing })
+    }
+
+    /// The serial number as text, fit to show. `None` where it was not answered, or the meter has none (blank, all zeros or all ones).
+    pub(super) fn read(&self, answers: &Answers) -> Option<String> {
+        let words = self.block.out_of(answers)?;
+        let blank = |word: &u16| *word == 0 || *word == 0xFFFF;
+        if words.iter().all(blank) {
+            return None;
+        }
+        let written = match self.writing {
+            Writing::Decimal(format) => format.bits(words).to_string(),
+            Writing::Hexadecimal(format) => {
+                format!("{:0digits$X}", format.bits(words), digits = 4 * usize::from(format.kind.registers()))
+            }
+            Writing::Ascii { low_byte_first } => {
+                let bytes = |word: &u16| if low_byte_first { word.to_le_bytes() } else { word.to_be_bytes() };
+                words.iter().flat_map(bytes).filter(|byte| *byte != 0).map(char::from).collect()
+            }
+        };
+        let written = text::foreign(written.trim(), LONGEST);
+        (!written.is_empty()).then_some(written)
+    }
+}
