@@ -1,7 +1,29 @@
 //! The configuration: the file as written, then validated into another type, every problem at once with its line.
 
+mod account;
+mod address;
+mod bus;
+mod cross;
+mod environment;
+mod load;
+mod mask;
+mod meter;
 mod model;
+mod parse;
+mod place;
+mod problems;
+mod profiles;
+mod service;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod token;
 
+pub use environment::Environment;
+pub use load::ConfigError;
 pub use model::{
     Account, Batch, Bus, Client, Config, EnergyStart, Link, Meter, Parity, SerialLine, State, Status, TokenSource,
 };
+pub use parse::parse;
+pub use problems::{Problem, Problems, shown_path};
+pub use token::{Token, TokenError};

@@ -1,0 +1,93 @@
+//! What the configuration names on this box: token files, certificates, devices; and whether the lines can carry the polls.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::Remark;
+use super::plan::Plan;
+use crate::config::{Config, Environment, Link, TokenError, shown_path};
+
+/// All roots of a distribution are a quarter of this.
+const LARGEST_CA_FILE: u64 = 1 << 20;
+
+pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    for (name, account) in &config.accounts {
+        match account.token.read(environment.credentials_directory.as_deref()) {
+            Ok(_) => {}
+            // Only the unit gets credentials: by hand there is nothing to look at.
+            Err(error @ TokenError::NoCredentials { .. }) => {
+                remarks.push(Remark::warning(format!("account {name}: not checked here: {error}")));
+            }
+            Err(error) => remarks.push(Remark::error(format!("account {name}: {}", chain(&error)))),
+        }
+        if let Some(Err(message)) = account.ca_file.as_deref().map(certificates) {
+            remarks.push(Remark::error(format!("account {name}: {message}")));
+        }
+    }
+    devices(config, &mut remarks);
+    for (name, bus) in Plan::of(config).buses {
+        if let Some(busy) = bus.occupancy.filter(|busy| *busy > 1.0) {
+            let message = format!(
+                "bus {name} cannot keep its intervals: its polls take about {:.0} % of the time; raise poll_every or baud, or split the bus",
+                busy * 100.0
+            );
+            remarks.push(Remark::warning(message));
+        }
+    }
+    remarks
+}
+
+/// Devices that are not there now, and two names of one device.
+fn devices(config: &Config, remarks: &mut Vec<Remark>) {
+    let mut met: BTreeMap<PathBuf, &str> = BTreeMap::new();
+    for (name, bus) in &config.buses {
+        let Link::Serial(line) = &bus.link else { continue };
+        let shown = shown_path(&line.path);
+        match std::fs::canonicalize(&line.path) {
+            Ok(device) => {
+                if let Some(other) = met.insert(device, name.as_str()) {
+                    let message =
+                        format!("buses {other} and {name} are the same device: put all of its meters on one bus");
+                    remarks.push(Remark::error(message));
+                }
+            }
+            Err(_) => {
+                let message = format!("bus {name}: there is no {shown} now; the daemon waits for it to be plugged in");
+                remarks.push(Remark::warning(message));
+            }
+        }
+    }
+}
+
+/// Whether the file holds certificates to trust.
+fn certificates(path: &Path) -> Result<(), String> {
+    let shown = shown_path(path);
+    let read = || {
+        let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        let mut bytes = Vec::new();
+        file.take(LARGEST_CA_FILE + 1).read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
+    };
+    let bytes = read().map_err(|error| format!("the ca_file {shown} cannot be read: {error}"))?;
+    if bytes.len() as u64 > LARGEST_CA_FILE {
+        return Err(format!("the ca_file {shown} is larger than 1 MiB: it has to hold the certificates to trust only"));
+    }
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    match parsed {
+        Ok(certificates) if !certificates.is_empty() => Ok(()),
+        _ => Err(format!("the ca_file {shown} holds no certificate: it has to be PEM, -----BEGIN CERTIFICATE-----")),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,205 @@
+//! What a configuration will do, as one document: for `check --json` as it is, for people as text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::{
+    Account, Batch, Bus, Config, EnergyStart, Link, Meter, Parity, SerialLine, TokenSource, shown_path,
+};
+use crate::meter::ReadPlan;
+use crate::units::{Milliwatts, Name};
+
+/// What will be polled and reported.
+#[derive(Debug, Serialize)]
+pub(super) struct Plan {
+    pub(super) buses: BTreeMap<Name, BusPlan>,
+    pub(super) accounts: BTreeMap<Name, AccountPlan>,
+    /// Meters that no client has.
+    pub(super) polled_only: Vec<Name>,
+    pub(super) state: String,
+    pub(super) socket: String,
+    pub(super) listen: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct BusPlan {
+    pub(super) link: String,
+    pub(super) timeout_s: f64,
+    /// The share of the time that its polls take; only a serial line's is known beforehand.
+    pub(super) occupancy: Option<f64>,
+    pub(super) meters: BTreeMap<Name, MeterPlan>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct MeterPlan {
+    pub(super) unit: u8,
+    pub(super) profile: Name,
+    pub(super) requests: Vec<Request>,
+    pub(super) poll_every_s: f64,
+    pub(super) max_power_mw: Milliwatts,
+    /// `counter` or `power` (integrated).
+    pub(super) energy_from: &'static str,
+    pub(super) energy_start: &'static str,
+    pub(super) ct_ratio: String,
+    pub(super) pt_ratio: String,
+    pub(super) reversed: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Request {
+    pub(super) function: &'static str,
+    pub(super) address: u16,
+    pub(super) count: u16,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AccountPlan {
+    pub(super) url: String,
+    pub(super) report_every_s: f64,
+    pub(super) batch: &'static str,
+    pub(super) batch_max: usize,
+    pub(super) token: String,
+    pub(super) clients: BTreeMap<Name, ClientPlan>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ClientPlan {
+    /// Shortened.
+    pub(super) client_id: String,
+    pub(super) meters: Vec<Name>,
+}
+
+/// A meter's own time to answer where nothing is known of it.
+const ANSWER: Duration = Duration::from_millis(10);
+
+impl Plan {
+    pub(super) fn of(config: &Config) -> Self {
+        let reported: BTreeSet<&Name> = config.clients.values().flat_map(|client| &client.meters).collect();
+        let buses = config.buses.values().map(|bus| (bus.name.clone(), BusPlan::of(bus, config)));
+        let accounts = config.accounts.values().map(|account| (account.name.clone(), AccountPlan::of(account, config)));
+        Plan {
+            buses: buses.collect(),
+            accounts: accounts.collect(),
+            polled_only: config.meters.keys().filter(|name| !reported.contains(name)).cloned().collect(),
+            state: shown_path(&config.state.path),
+            socket: shown_path(&config.status.socket),
+            listen: config.status.listen.map(|address| address.to_string()),
+        }
+    }
+}
+
+impl BusPlan {
+    fn of(bus: &Bus, config: &Config) -> Self {
+        let meters: Vec<&Meter> = config.meters.values().filter(|meter| meter.bus == bus.name).collect();
+        let occupancy = match &bus.link {
+            Link::Serial(line) => Some(occupancy(line, bus, &meters)),
+            Link::Tcp(_) | Link::RtuOverTcp(_) => None,
+        };
+        let meters = meters.into_iter().map(|meter| (meter.name.clone(), MeterPlan::of(meter)));
+        BusPlan { link: link(&bus.link), timeout_s: bus.timeout.as_secs_f64(), occupancy, meters: meters.collect() }
+    }
+}
+
+impl MeterPlan {
+    fn of(meter: &Meter) -> Self {
+        let plan = ReadPlan::new(&meter.profile, &meter.installation);
+        let requests = plan.blocks().iter().map(|block| Request {
+            function: block.function.word(),
+            address: block.address,
+            count: block.count,
+        });
+        MeterPlan {
+            unit: meter.unit.get(),
+            profile: meter.profile.name.clone(),
+            requests: requests.collect(),
+            poll_every_s: meter.poll_every.as_secs_f64(),
+            max_power_mw: meter.max_power,
+            energy_from: if plan.counts() { "counter" } else { "power" },
+            energy_start: match meter.energy_start {
+                EnergyStart::Register => "register",
+                EnergyStart::Zero => "zero",
+            },
+            ct_ratio: meter.installation.ct_ratio.to_string(),
+            pt_ratio: meter.installation.pt_ratio.to_string(),
+            reversed: meter.installation.reversed,
+        }
+    }
+}
+
+impl AccountPlan {
+    fn of(account: &Account, config: &Config) -> Self {
+        let clients = config.clients.values().filter(|client| client.account == account.name).map(|client| {
+            let plan = ClientPlan { client_id: client.client_id.to_string(), meters: client.meters.clone() };
+            (client.name.clone(), plan)
+        });
+        AccountPlan {
+            url: account.url.to_string(),
+            report_every_s: account.report_every.as_secs_f64(),
+            batch: match account.batch {
+                Batch::Auto => "auto",
+                Batch::Always => "always",
+                Batch::Never => "never",
+            },
+            batch_max: account.batch_max.get(),
+            token: match &account.token {
+                TokenSource::File(path) => format!("file {}", shown_path(path)),
+                TokenSource::Credential(name) => format!("credential {name}"),
+            },
+            clients: clients.collect(),
+        }
+    }
+}
+
+fn link(link: &Link) -> String {
+    match link {
+        Link::Serial(line) => {
+            let parity = match line.parity {
+                Parity::None => 'N',
+                Parity::Even => 'E',
+                Parity::Odd => 'O',
+            };
+            format!("serial {}, {} baud, 8{parity}{}", shown_path(&line.path), line.baud, line.stop_bits)
+        }
+        Link::Tcp(address) => format!("Modbus TCP {address}"),
+        Link::RtuOverTcp(address) => format!("RTU over TCP {address}"),
+    }
+}
+
+/// The share of the time that polling these meters takes on the line; above 1 the intervals cannot be kept.
+fn occupancy(line: &SerialLine, bus: &Bus, meters: &[&Meter]) -> f64 {
+    let share = |meter: &&Meter| {
+        let plan = ReadPlan::new(&meter.profile, &meter.installation);
+        let gap = bus.request_gap.max(meter.profile.delay).as_secs_f64();
+        let poll: f64 = plan.blocks().iter().map(|block| request_time(line, block.count) + gap).sum();
+        poll / meter.poll_every.as_secs_f64()
+    };
+    meters.iter().map(share).sum()
+}
+
+/// Seconds that one request of `count` registers takes: 8 bytes there, 5 + 2 a register back, the meter's own time, the silences.
+/// Source for 3.5 characters and 1.75 ms above 19200 baud: Modbus over Serial Line V1.02, section 2.5.1.1.
+fn request_time(line: &SerialLine, count: u16) -> f64 {
+    let parity_bit = if line.parity == Parity::None { 0 } else { 1 };
+    let bits = f64::from(1 + 8 + parity_bit + u32::from(line.stop_bits));
+    let character = bits / f64::from(line.baud);
+    let silence = if line.baud > 19_200 { 0.001_75 } else { 3.5 * character };
+    (13.0 + 2.0 * f64::from(count)) * character + ANSWER.as_secs_f64().max(silence) + silence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_takes_what_the_line_was_seen_to_need() {
+        let line = |baud, parity| SerialLine { path: "/dev/ttyS0".into(), baud, parity, stop_bits: 1 };
+        // 10 registers, 10 ms: 20.8, 34.5 and 68.4 polls a second.
+        for (baud, rate) in [(9600, 20.8), (19_200, 34.5), (115_200, 68.4)] {
+            let seen = 1.0 / request_time(&line(baud, Parity::None), 10);
+            assert!((seen - rate).abs() < 0.05, "{baud}: {seen}");
+        }
+        assert!(request_time(&line(9600, Parity::Even), 10) > request_time(&line(9600, Parity::None), 10));
+    }
+}

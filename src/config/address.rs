@@ -1,0 +1,116 @@
+//! Addresses of others: host and port of a gateway, the URL of an endpoint or a proxy.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+use crate::form::Field;
+
+/// The port of Modbus TCP. Source: IANA, service `mbap`.
+const MODBUS_PORT: u16 = 502;
+
+/// `host:port`, as it is dialled: lower case, with its port.
+///
+/// Modbus TCP has a port of its own, so there it may be left out; a converter's serial port has none.
+pub(super) fn host_port(field: &Field<'_>, default_port: bool) -> Option<String> {
+    let help = match default_port {
+        true => {
+            "a host and a port such as \"192.168.10.20:502\", \"meter.lan:502\" or \"[fd00::20]:502\"; without a port it is 502"
+        }
+        false => "a host and a port such as \"192.168.10.21:4196\", \"converter.lan:4196\" or \"[fd00::21]:4196\"",
+    };
+    let text = field.text()?;
+    if text.contains('@') {
+        return field.fail_hidden("is not host:port", help);
+    }
+    if text.contains("//") {
+        return field.fail("is not host:port", format!("leave out the part up to `//`: {help}"));
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return field.fail("is an IPv6 address without brackets", format!("put it in brackets: \"[{text}]:502\""));
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    if !is_host(host) {
+        return field.fail("is not host:port", help);
+    }
+    let port = match port {
+        Some(port) => match port.parse::<u16>() {
+            Ok(number) if number > 0 && port.bytes().all(|digit| digit.is_ascii_digit()) => number,
+            _ => return field.fail("has no valid port", "a port from 1 to 65535 after the last `:`"),
+        },
+        None if default_port => MODBUS_PORT,
+        None => return field.fail("lacks its port", help),
+    };
+    Some(format!("{}:{port}", host.to_ascii_lowercase()))
+}
+
+/// A host name, an IPv4 address or an IPv6 address in brackets.
+pub(super) fn is_host(text: &str) -> bool {
+    if let Some(address) = text.strip_prefix('[') {
+        return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    // What is made of digits and dots only is meant as an address, and has to be one.
+    let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let name = text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label);
+    if numeric { text.parse::<Ipv4Addr>().is_ok() } else { name }
+}
+
+/// The URL of an endpoint: https, or http to this machine; nothing secret in it.
+pub(super) fn endpoint(field: &Field<'_>) -> Option<Url> {
+    let help = "an https URL such as \"https://api.arkreen.com/v1\"";
+    let url = plain_url(field, help)?;
+    match url.scheme() {
+        "https" => Some(url),
+        "http" if is_loopback(&url) => Some(url),
+        "http" => field.fail("sends the token in the clear", "use https; http is allowed to this machine only"),
+        _ => field.fail("is not an https URL", help),
+    }
+}
+
+/// The URL of an HTTP proxy, without a password.
+pub(super) fn proxy(field: &Field<'_>) -> Option<Url> {
+    let help = "the URL of an HTTP proxy such as \"http://192.168.10.1:3128\"";
+    let url = plain_url(field, help)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return field.fail("is not the URL of an HTTP proxy", help);
+    }
+    if url.path() != "/" {
+        return field.fail("has a path, a proxy has none", help);
+    }
+    Some(url)
+}
+
+/// A URL of host, port and path only. What else it holds may be a secret, and is not shown.
+fn plain_url(field: &Field<'_>, help: &str) -> Option<Url> {
+    let text = field.text()?;
+    if text.contains('@') {
+        let help = "leave out user name and password: no secret belongs in this file";
+        return field.fail_hidden("holds a user name or a password", help);
+    }
+    if text.contains(['?', '#']) {
+        return field.fail_hidden("has a query or a fragment", help);
+    }
+    match Url::parse(text) {
+        Ok(url) if url.host().is_some() && url.username().is_empty() && url.password().is_none() => Some(url),
+        Ok(_) => field.fail_hidden("is not a URL with a host", help),
+        Err(error) => field.fail(&format!("is not a URL: {error}"), help),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,293 @@
+//! What no table can answer alone: names that must exist, places and identifiers that must not be taken twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::meter::{ClientTable, MeterTable};
+use super::model::{Account, Bus, Client, Link};
+use super::place::{self, Entries, Placed};
+use super::problems::LineStarts;
+use crate::finding::{Finding, Severity};
+use crate::form::Findings;
+use crate::units::{ClientId, Name};
+
+/// All tables of the file.
+pub(super) struct Tables<'a> {
+    pub(super) text: &'a str,
+    pub(super) lines: LineStarts,
+    pub(super) findings: &'a Findings,
+    /// A table of another name than the known ones was met: what seems to be missing may stand there.
+    pub(super) misnamed: bool,
+    pub(super) accounts: Entries<Account>,
+    pub(super) buses: Entries<Bus>,
+    pub(super) meters: BTreeMap<Name, MeterTable>,
+    pub(super) clients: BTreeMap<Name, ClientTable>,
+}
+
+const MINIMUM: &str = "the least is a bus and a meter on it:
+[bus.cabinet]
+serial = \"/dev/ttyUSB0\"
+[meter.house]
+bus = \"cabinet\"
+unit = 1
+profile = \"eastron-sdm630\"
+max_power = \"20kW\"
+and to report it an [account.main] with a `token_file`, and the meter's `client_id`";
+
+impl Tables<'_> {
+    /// Reports what does not fit together; the clients are complete where nothing is reported.
+    pub(super) fn check(&self) -> BTreeMap<Name, Client> {
+        if self.buses.is_empty() && self.meters.is_empty() && !self.misnamed {
+            self.error(0..0, "nothing to poll is configured: there is no [bus.NAME] and no [meter.NAME]", MINIMUM);
+            return BTreeMap::new();
+        }
+        self.same_link();
+        self.meters_on_buses();
+        let clients = self.clients();
+        self.unused(&clients);
+        clients
+    }
+
+    fn same_link(&self) {
+        let mut taken: BTreeMap<&str, (&Name, &Range<usize>)> = BTreeMap::new();
+        for (name, entry) in by_place(&self.buses, |entry| &entry.span) {
+            let Some(bus) = &entry.value else { continue };
+            let place = match &bus.link {
+                Link::Serial(line) => line.path.to_str().unwrap_or_default(),
+                Link::Tcp(address) | Link::RtuOverTcp(address) => address,
+            };
+            if let Some((other, first)) = taken.insert(place, (name, &entry.span)) {
+                let message = format!("[bus.{name}] is the same line as [bus.{other}] (line {})", self.line(first));
+                self.error(
+                    entry.span.clone(),
+                    &message,
+                    "one bus a line or address: put all of its meters on that bus",
+                );
+            }
+        }
+    }
+
+    fn meters_on_buses(&self) {
+        let mut taken: BTreeMap<(&Name, u8), &Placed<_>> = BTreeMap::new();
+        for (name, table) in by_place(&self.meters, |table| &table.span) {
+            let Some(bus) = &table.bus else { continue };
+            if !self.buses.contains_key(&bus.value) {
+                let message = format!("`meter.{name}.bus`: there is no [bus.{}]", bus.value);
+                self.unknown(bus, &message, self.buses.keys(), "add that bus, with `serial`, `tcp` or `rtu_over_tcp`");
+                continue;
+            }
+            let Some(unit) = &table.unit else { continue };
+            if let Some(first) = taken.insert((&bus.value, unit.value.get()), unit) {
+                let line = self.line(&first.span);
+                let message =
+                    format!("`meter.{name}.unit`: unit {} of bus {} is taken in line {line}", unit.value, bus.value);
+                self.error(unit.span.clone(), &message, "each meter of a bus has a unit of its own");
+            }
+        }
+    }
+
+    fn clients(&self) -> BTreeMap<Name, Client> {
+        let mut members = BTreeMap::new();
+        let mut clients = Vec::new();
+        for (name, table) in by_place(&self.clients, |table| &table.span) {
+            self.members(name, table, &mut members);
+            let meters: Vec<_> = table.meters.iter().flatten().map(|member| member.value.clone()).collect();
+            let accounts = meters.iter().filter_map(|meter| self.meters.get(meter)).map(|meter| &meter.account);
+            let account =
+                self.account(&format!("client.{name}"), &table.span, [&table.account].into_iter().chain(accounts));
+            clients.push((name, &table.span, table.client_id.as_ref(), account, meters));
+        }
+        for (name, table) in by_place(&self.meters, |table| &table.span) {
+            let own = match &table.client_id {
+                Some(Some(client_id)) => Some(client_id),
+                Some(None) => {
+                    self.account_for_nothing(name, table, &members);
+                    continue;
+                }
+                None => None,
+            };
+            if let Some(client) = self.clients.get(name) {
+                let message = format!(
+                    "[client.{name}] has the name of a meter that is a client itself (line {})",
+                    self.line(&table.span)
+                );
+                self.error(client.span.clone(), &message, "give one of the two another name");
+            }
+            let account = self.account(&format!("meter.{name}"), &table.span, [&table.account].into_iter());
+            clients.push((name, &table.span, own, account, vec![name.clone()]));
+        }
+        clients.sort_by_key(|(_, span, ..)| span.start);
+        self.same_client_id(
+            clients.iter().filter_map(|(_, _, id, account, _)| Some((*id.as_ref()?, account.as_ref()?))),
+        );
+        let complete = clients.into_iter().filter_map(|(name, _, id, account, meters)| {
+            Some((name.clone(), Client { name: name.clone(), client_id: id?.value, account: account?, meters }))
+        });
+        complete.collect()
+    }
+
+    /// Checks the meters that a `[client.NAME]` adds up; `members` are those of clients so far.
+    fn members<'t>(&'t self, name: &Name, table: &'t ClientTable, members: &mut BTreeMap<&'t Name, &'t Range<usize>>) {
+        for member in table.meters.iter().flatten() {
+            let Some(meter) = self.meters.get(&member.value) else {
+                let message = format!("`client.{name}.meters`: there is no [meter.{}]", member.value);
+                self.unknown(member, &message, self.meters.keys(), "add that meter");
+                continue;
+            };
+            if let Some(Some(own)) = &meter.client_id {
+                let message = format!(
+                    "meter {} is a client itself: it has a `client_id` in line {}",
+                    member.value,
+                    self.line(&own.span)
+                );
+                self.error(
+                    member.span.clone(),
+                    &message,
+                    "a meter is reported once: take away its own `client_id`, or name it here no more",
+                );
+            }
+            if let Some(first) = members.insert(&member.value, &member.span) {
+                let message =
+                    format!("meter {} belongs to the client of line {} already", member.value, self.line(first));
+                self.error(member.span.clone(), &message, "a meter is reported once");
+            }
+        }
+    }
+
+    /// The account of a client: what its tables name, else the only one there is.
+    fn account<'t>(
+        &self,
+        owner: &str,
+        span: &Range<usize>,
+        given: impl Iterator<Item = &'t Option<Option<Placed<Name>>>>,
+    ) -> Option<Name> {
+        let mut chosen: Option<&Placed<Name>> = None;
+        for given in given {
+            let Some(account) = given.as_ref()? else { continue };
+            if !self.accounts.contains_key(&account.value) {
+                let message = format!("there is no [account.{}]", account.value);
+                self.unknown(account, &message, self.accounts.keys(), "add that account, with its `token_file`");
+                return None;
+            }
+            match chosen.filter(|first| first.value != account.value) {
+                None => chosen = Some(account),
+                Some(first) => {
+                    let message = format!(
+                        "[{owner}] would report to account {} and to {} (line {})",
+                        account.value,
+                        first.value,
+                        self.line(&first.span)
+                    );
+                    self.error(account.span.clone(), &message, "a client and all of its meters belong to one account");
+                    return None;
+                }
+            }
+        }
+        if let Some(chosen) = chosen {
+            return Some(chosen.value.clone());
+        }
+        let names: Vec<_> = self.accounts.keys().map(Name::as_str).collect();
+        match names[..] {
+            [_] => self.accounts.keys().next().cloned(),
+            [] if self.misnamed => None,
+            [] => {
+                let help = "add an [account.main] with the `token_file` that belongs to this client; without a client a meter is polled only";
+                self.error(span.clone(), &format!("[{owner}] is to be reported, but there is no [account.NAME]"), help);
+                None
+            }
+            _ => {
+                let help = format!("add `account = \"...\"`: one of {}", names.join(", "));
+                self.error(span.clone(), &format!("[{owner}] does not say to which account it is reported"), &help);
+                None
+            }
+        }
+    }
+
+    fn account_for_nothing(&self, name: &Name, table: &MeterTable, members: &BTreeMap<&Name, &Range<usize>>) {
+        let Some(Some(account)) = &table.account else { return };
+        if !members.contains_key(name) {
+            let message = format!("`meter.{name}.account` has no effect: the meter is not reported");
+            let warning = Finding::warning(account.span.clone(), message);
+            self.findings.add(warning.help("give it a `client_id`, or name it in the `meters` of a [client.NAME]"));
+        }
+    }
+
+    /// The same identifier twice at one endpoint: the second would take the first one's place there.
+    fn same_client_id<'t>(&self, clients: impl Iterator<Item = (&'t Placed<ClientId>, &'t Name)>) {
+        let mut taken: BTreeMap<(String, ClientId), &Placed<ClientId>> = BTreeMap::new();
+        for (id, account) in clients {
+            let Some(account) = self.accounts.get(account).and_then(|entry| entry.value.as_ref()) else { continue };
+            let url = account.url.as_str().trim_end_matches('/').to_owned();
+            if let Some(first) = taken.insert((url, id.value), id) {
+                let (one, two) = (self.line(&first.span), self.line(&id.span));
+                let message =
+                    format!("client identifier {} stands in line {one} and again in line {two}", shortened(id.value));
+                self.error(
+                    id.span.clone(),
+                    &message,
+                    "each client has an identifier of its own; to add meters up, name them in one [client.NAME]",
+                );
+            }
+        }
+    }
+
+    fn unused(&self, clients: &BTreeMap<Name, Client>) {
+        let warn = |span: &Range<usize>, message: &str, help: &str| {
+            self.findings.add(Finding::warning(span.clone(), message).help(help));
+        };
+        // What is wrong elsewhere may be why a thing seems unused.
+        if self.findings.all().iter().any(|finding| finding.severity == Severity::Error) {
+            return;
+        }
+        let used: BTreeSet<&Name> = self.meters.values().filter_map(|table| Some(&table.bus.as_ref()?.value)).collect();
+        for (name, entry) in self.buses.iter().filter(|(name, _)| !used.contains(name)) {
+            warn(&entry.span, &format!("[bus.{name}] has no meter"), "`arkmeter scan` finds the meters on it");
+        }
+        let reporting: BTreeSet<&Name> = clients.values().map(|client| &client.account).collect();
+        for (name, entry) in self.accounts.iter().filter(|(name, _)| !reporting.contains(name)) {
+            warn(
+                &entry.span,
+                &format!("[account.{name}] has nothing to report"),
+                "give a meter a `client_id`, or add a [client.NAME]",
+            );
+        }
+        if self.accounts.is_empty() && !self.meters.is_empty() {
+            warn(
+                &(0..0),
+                "there is no [account.NAME]: meters are polled, and nothing is reported",
+                "add an [account.main] with its `token_file`",
+            );
+        }
+    }
+
+    fn unknown<'n>(
+        &self,
+        wrong: &Placed<Name>,
+        message: &str,
+        known: impl Iterator<Item = &'n Name> + Clone,
+        help: &str,
+    ) {
+        let near = place::nearest(wrong.value.as_str(), known.map(Name::as_str));
+        self.error(wrong.span.clone(), message, near.as_deref().unwrap_or(help));
+    }
+
+    fn error(&self, span: Range<usize>, message: &str, help: &str) {
+        self.findings.add(Finding::error(span, message).help(help));
+    }
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        self.lines.line_of(self.text, span.start).0
+    }
+}
+
+/// In the order of the file, so that the second of two is the one that is told.
+fn by_place<T>(tables: &BTreeMap<Name, T>, span: impl Fn(&T) -> &Range<usize>) -> Vec<(&Name, &T)> {
+    let mut sorted: Vec<_> = tables.iter().collect();
+    sorted.sort_by_key(|(_, table)| span(table).start);
+    sorted
+}
+
+/// As [`ClientId`] shows itself, in plain ASCII.
+fn shortened(id: ClientId) -> String {
+    id.to_string().replace('…', "...")
+}

@@ -1,0 +1,65 @@
+//! Values with the place where they are written, for the questions that several tables answer together.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::form::Field;
+use crate::text::foreign;
+use crate::units::Name;
+
+/// A [`Name`] is no longer than this.
+const LONGEST_NAME: usize = 64;
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    pub(super) span: Range<usize>,
+}
+
+/// One table `[kind.NAME]`: `value` is absent where something in it is wrong (and reported), the name is known nevertheless.
+#[derive(Debug)]
+pub(super) struct Entry<T> {
+    pub(super) span: Range<usize>,
+    pub(super) value: Option<T>,
+}
+
+pub(super) type Entries<T> = BTreeMap<Name, Entry<T>>;
+
+/// The name of another table.
+pub(super) fn name(field: &Field<'_>) -> Option<Placed<Name>> {
+    let text = field.text()?;
+    match Name::new(text) {
+        Some(value) => Some(Placed { value, span: field.span() }),
+        None => field.fail("is not a name", "the name of a table: 1 to 64 letters, digits, `_` and `-`"),
+    }
+}
+
+/// A path; one that does not begin at the root is taken from `folder`, where the configuration is.
+pub(super) fn path(field: &Field<'_>, folder: &Path) -> Option<PathBuf> {
+    let text = field.text()?;
+    if text.is_empty() || text.contains('\0') {
+        return field.fail("is not a path", "a path such as \"/etc/arkmeter/...\"");
+    }
+    Some(folder.join(text))
+}
+
+/// What to write instead of `wrong`: the nearest of `known`, or all of them.
+pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    if let Some(name) = near(wrong, known.clone()) {
+        return Some(format!("did you mean \"{name}\"?"));
+    }
+    let all: Vec<&str> = known.collect();
+    (!all.is_empty()).then(|| foreign(&format!("there is {}", all.join(", ")), 200))
+}
+
+/// The one of `known` that was meant, most likely.
+pub(super) fn near<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // What is longer than any name is no misspelling, and comparing takes the product of the lengths.
+    if wrong.len() > LONGEST_NAME {
+        return None;
+    }
+    let alike = known.map(|name| (name, strsim::jaro_winkler(wrong, name))).filter(|(_, likeness)| *likeness > 0.75);
+    alike.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(name, _)| name)
+}

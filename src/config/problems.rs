@@ -1,0 +1,169 @@
+//! The problems of one file as people see them: sorted by place, each with its line, a caret and what would be right.
+
+use std::fmt;
+use std::path::Path;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+
+use super::mask::Masked;
+use crate::finding::{Finding, Severity};
+
+/// So many problems are told in full; of the others only the number.
+const TOLD: usize = 100;
+/// A longer line is not shown, only named.
+const LONGEST_LINE: usize = 500;
+
+/// What is wrong in a file, or only to be warned of. Holds no secret: its source lines are masked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problems {
+    file: String,
+    problems: Vec<Problem>,
+}
+
+/// One problem at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub severity: Severity,
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// What is wrong, naming the key.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+    /// The masked line, and the bytes of it that are meant.
+    source: String,
+    caret: std::ops::Range<usize>,
+}
+
+impl Problems {
+    /// Sorts `findings` and takes their lines from `masked`, the file's text.
+    pub(super) fn new(file: &Path, masked: &Masked, mut findings: Vec<Finding>) -> Self {
+        findings.sort_by(|a, b| (a.span.start, a.span.end, &a.message).cmp(&(b.span.start, b.span.end, &b.message)));
+        findings.dedup();
+        let lines = LineStarts::new(&masked.text);
+        let problems = findings.into_iter().map(|finding| Problem::new(finding, masked, &lines)).collect();
+        Problems { file: shown_path(file), problems }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// By place in the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter()
+    }
+
+    pub fn errors(&self) -> usize {
+        self.count(Severity::Error)
+    }
+
+    pub fn warnings(&self) -> usize {
+        self.count(Severity::Warning)
+    }
+
+    /// Everything for a terminal, coloured if asked; ends with a line break unless there is nothing.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
+        let mut text = String::new();
+        for problem in self.problems.iter().take(TOLD) {
+            text.push_str(&problem.render(&self.file, &renderer));
+            text.push_str("\n\n");
+        }
+        let more = self.problems.len().saturating_sub(TOLD);
+        if more > 0 {
+            text.push_str(&format!("... and {more} more\n\n"));
+        }
+        if !self.is_empty() {
+            text.push_str(&format!("{}: {}\n", self.file, self.summary()));
+        }
+        text
+    }
+
+    /// `2 errors, 1 warning`.
+    pub fn summary(&self) -> String {
+        let counted = |count: usize, word| match count {
+            0 => None,
+            1 => Some(format!("1 {word}")),
+            _ => Some(format!("{count} {word}s")),
+        };
+        let parts = [counted(self.errors(), "error"), counted(self.warnings(), "warning")];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == severity).count()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl Problem {
+    fn new(finding: Finding, masked: &Masked, lines: &LineStarts) -> Self {
+        let Finding { severity, span, message, help } = finding;
+        let span = masked.place(span);
+        let (line, whole) = lines.line_of(&masked.text, span.start);
+        let source = &masked.text[whole.clone()];
+        let start = span.start - whole.start;
+        let end = (span.end - whole.start).min(source.len()).max(start);
+        let column = source[..start].chars().count() + 1;
+        let (source, caret) =
+            if source.len() <= LONGEST_LINE { (source.to_owned(), start..end) } else { (String::new(), 0..0) };
+        Problem { severity, line, column, message, help, source, caret }
+    }
+
+    fn render(&self, file: &str, renderer: &Renderer) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(&self.message);
+        let group = if self.source.is_empty() {
+            let group = title.element(Origin::path(file).line(self.line).char_column(self.column));
+            group.elements(self.help.iter().map(|help| Level::HELP.message(help)))
+        } else {
+            let annotation = AnnotationKind::Primary.span(self.caret.clone());
+            let snippet = Snippet::source(&self.source).line_start(self.line).path(file);
+            match self.help.as_deref() {
+                Some(help) if help.contains('\n') => {
+                    title.element(snippet.annotation(annotation)).element(Level::HELP.message(help))
+                }
+                help => title.element(snippet.annotation(annotation.label(help))),
+            }
+        };
+        renderer.render(&[group])
+    }
+}
+
+/// A path as it may be shown: without anything that a terminal would obey.
+pub fn shown_path(path: &Path) -> String {
+    let plain = |character: char| if character.is_control() { '?' } else { character };
+    crate::text::mask_hex(&path.to_string_lossy().chars().map(plain).collect::<String>())
+}
+
+/// Where each line begins.
+pub(super) struct LineStarts(Vec<usize>);
+
+impl LineStarts {
+    pub(super) fn new(text: &str) -> Self {
+        LineStarts(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The number of the line that holds the byte at `place`, from 1, and its bytes without the line's end.
+    pub(super) fn line_of(&self, text: &str, place: usize) -> (usize, std::ops::Range<usize>) {
+        let number = self.0.partition_point(|start| *start <= place).max(1);
+        (number, self.line(text, number))
+    }
+
+    /// The bytes of the line of that number, without its end.
+    pub(super) fn line(&self, text: &str, number: usize) -> std::ops::Range<usize> {
+        self.0[number - 1]..self.0.get(number).map_or(text.len(), |next| next - 1)
+    }
+}

@@ -1,0 +1,83 @@
+//! `[profile.NAME]`: the installer's own meters beside the built-in ones; and how a meter of a profile is installed.
+
+use std::sync::Arc;
+
+use super::place::{self, Entries, Entry};
+use crate::finding::Finding;
+use crate::form::{Field, Form};
+use crate::meter::{self, Installation, Profile, Ratio};
+use crate::units::Milliwatts;
+
+/// The profiles that a meter can name.
+pub(super) struct Profiles {
+    own: Entries<Arc<Profile>>,
+}
+
+impl Profiles {
+    /// Reads the installer's own. None may hide a built-in one: which of the two was meant would show only in the figures.
+    pub(super) fn read(root: &Form<'_>) -> Self {
+        let own = root.named_tables("profile").into_iter().map(|(name, form)| {
+            let span = form.span();
+            if meter::library().find(name.as_str()).is_some() {
+                let finding =
+                    Finding::error(span.clone(), format!("[profile.{name}] has the name of a built-in profile"));
+                form.findings().add(finding.help("give it a name of its own, and that to the meters"));
+            }
+            let value = Profile::from_form(&name, form).map(Arc::new);
+            (name, Entry { span, value })
+        });
+        Profiles { own: own.collect() }
+    }
+
+    /// The profile that the field names.
+    pub(super) fn find(&self, field: &Field<'_>) -> Option<Arc<Profile>> {
+        let text = field.text()?;
+        if let Some(own) = self.own.get(text) {
+            // What is wrong in it is told where it stands.
+            return own.value.clone();
+        }
+        let library = meter::library();
+        if let Some(entry) = library.find(text) {
+            return Some(entry.profile.clone());
+        }
+        let near = place::near(text, self.own.keys().map(|name| name.as_str()))
+            .or_else(|| Some(text).filter(|text| text.len() <= 64).and_then(|text| library.nearest(text)));
+        let help = match near {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "`arkmeter profiles` lists the built-in ones; a [profile.NAME] in this file describes another"
+                .to_owned(),
+        };
+        field.fail(&format!("names no profile: there is no \"{}\"", crate::text::foreign(text, 64)), help)
+    }
+}
+
+/// How the meter is wired and what its connection can carry.
+pub(super) fn installed(form: &Form<'_>, profile: Option<&Profile>) -> Option<(Installation, Milliwatts)> {
+    let reversed_field = form.field("reversed");
+    let reversed = reversed_field.as_ref().map_or(Some(false), Field::boolean);
+    let ct_ratio = form.or("ct_ratio", Ratio::ONE, ratio);
+    let pt_ratio = form.or("pt_ratio", Ratio::ONE, ratio);
+    let max_power = form.maybe("max_power", Field::power);
+    let profile = profile?;
+    let installation = Installation { reversed: reversed?, ct_ratio: ct_ratio?, pt_ratio: pt_ratio? };
+    if installation.reversed && !profile.can_reverse() {
+        let help = "this meter counts only what it takes for import: turn its wires round, or choose a profile with `export_energy`";
+        return reversed_field?.fail("cannot be: the profile has no counter for the other direction", help);
+    }
+    let Some(max_power) = max_power?.or_else(|| profile.rated_power(&installation)) else {
+        let message =
+            format!("[{}] lacks `max_power`, and profile {} does not rate the meter", form.path(), profile.name);
+        form.findings().doubt(Finding::error(form.span(), message).help(
+            "what the connection can carry, such as \"20kW\": fuse x voltage x phases. It is the measure of what is plausible",
+        ));
+        return None;
+    };
+    Some((installation, max_power))
+}
+
+fn ratio(field: &Field<'_>) -> Option<Ratio> {
+    let ratio = Ratio::parse(field.number_text()?);
+    ratio.or_else(|| {
+        field.fail("is not a transformer's ratio", "primary/secondary as on its plate, \"200/5\", or one number, 40")
+    })
+}

@@ -1,0 +1,98 @@
+//! `[state]` and `[status]`: where the ledger is kept, and through which doors the daemon can be asked.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::address::is_host;
+use super::environment::Environment;
+use super::model::{State, Status};
+use super::place;
+use crate::finding::Finding;
+use crate::form::{Field, Form};
+
+const STATE: &str = "/var/lib/arkmeter";
+/// `sun_path` holds 108 bytes with the closing zero. Source: unix(7).
+const LONGEST_SOCKET: usize = 107;
+
+pub(super) fn state(form: Option<Form<'_>>, environment: &Environment) -> Option<State> {
+    let default = environment.state_directory.clone().unwrap_or_else(|| PathBuf::from(STATE));
+    let Some(form) = form else { return Some(State { path: default }) };
+    let path = form.or("path", default, |field| place::path(field, &environment.folder));
+    form.finish();
+    Some(State { path: path? })
+}
+
+pub(super) fn status(form: Option<Form<'_>>, environment: &Environment) -> Option<Status> {
+    let socket = environment.default_socket();
+    let Some(form) = form else { return Some(Status { listen: None, hosts: Vec::new(), socket }) };
+    let socket = form.or("socket", socket, |field| socket_path(field, &environment.folder));
+    let listen = form.maybe("listen", listen);
+    let allow_remote = form.or("allow_remote", false, Field::boolean);
+    let hosts = form.or("hosts", Vec::new(), hosts);
+    let status = listen.and_then(|listen| remote(&form, listen, allow_remote?, hosts?));
+    form.finish();
+    let (listen, hosts) = status?;
+    Some(Status { listen, hosts, socket: socket? })
+}
+
+/// Checks that a page that others can reach was meant to be, and under which names.
+fn remote(
+    form: &Form<'_>,
+    listen: Option<SocketAddr>,
+    allow_remote: bool,
+    hosts: Vec<String>,
+) -> Option<(Option<SocketAddr>, Vec<String>)> {
+    let Some(address) = listen else {
+        if allow_remote || !hosts.is_empty() {
+            let warning =
+                Finding::warning(form.span(), "[status] says who may look, but has no `listen`: there is no page");
+            form.findings()
+                .add(warning.help("add `listen = \"127.0.0.1:9826\"`, or leave out `allow_remote` and `hosts`"));
+        }
+        return Some((None, hosts));
+    };
+    if address.ip().is_loopback() {
+        return Some((listen, hosts));
+    }
+    let field = form.field("listen")?;
+    if !allow_remote {
+        let help = "\"127.0.0.1:9826\" for this machine only; to open it to others add `allow_remote = true` and `hosts = [...]`";
+        return field.fail("can be reached from other machines", help);
+    }
+    if hosts.is_empty() {
+        let help = "add `hosts = [\"gateway.lan\", \"192.168.10.5\"]`: the names and addresses by which browsers will ask for the page";
+        return field.fail("is open to other machines, but `hosts` does not say under which names", help);
+    }
+    Some((listen, hosts))
+}
+
+fn listen(field: &Field<'_>) -> Option<SocketAddr> {
+    let address = field.text()?.parse().ok();
+    address.or_else(|| field.fail("is not an IP address and a port", "such as \"127.0.0.1:9826\" or \"[::1]:9826\""))
+}
+
+fn hosts(field: &Field<'_>) -> Option<Vec<String>> {
+    let fields = field.array()?;
+    // All are read before any is dropped, so that each wrong one is reported.
+    let hosts: Vec<Option<String>> = fields.iter().map(host).collect();
+    hosts.into_iter().collect()
+}
+
+fn host(field: &Field<'_>) -> Option<String> {
+    let text = field.text()?;
+    if !is_host(text) {
+        return field.fail(
+            "is not a host",
+            "a name or address without a port: \"gateway.lan\", \"192.168.10.5\", \"[fd00::5]\"",
+        );
+    }
+    Some(text.trim_end_matches('.').to_ascii_lowercase())
+}
+
+fn socket_path(field: &Field<'_>, folder: &Path) -> Option<PathBuf> {
+    let path = place::path(field, folder)?;
+    if path.as_os_str().len() > LONGEST_SOCKET {
+        return field.fail("is too long for a socket", format!("a path of at most {LONGEST_SOCKET} bytes"));
+    }
+    Some(path)
+}

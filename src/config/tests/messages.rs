@@ -1,0 +1,55 @@
+//! Each wrong input with everything that is said of it, as it is said.
+//!
+//! A case of the files in `messages/` is what is changed in [`GOOD`] (`==== from -> to`; without `from` it is added at the end,
+//! `\n` begins a line) and below it the whole answer.
+
+use super::{GOOD, read};
+
+fn check(cases: &str) {
+    let mut wrong = Vec::new();
+    let cases: Vec<_> = cases.split("==== ").skip(1).collect();
+    for case in &cases {
+        let (change, expected) = case.split_once('\n').unwrap();
+        let (from, to) = change.split_once("-> ").unwrap();
+        let (from, to) = (from.trim().replace("\\n", "\n"), to.replace("\\n", "\n"));
+        assert!(GOOD.contains(&from), "{change}");
+        let text = if from.is_empty() { format!("{GOOD}{to}\n") } else { GOOD.replacen(&from, &to, 1) };
+        let said = match read(&text) {
+            Ok((_, problems)) | Err(problems) => problems.to_string(),
+        };
+        if said.trim() != expected.trim() {
+            wrong.push(format!("==== {change}\n{said}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} differ; they are now:\n{}", wrong.len(), cases.len(), wrong.concat());
+}
+
+#[test]
+fn accounts() {
+    check(include_str!("messages/accounts.txt"));
+}
+
+#[test]
+fn buses() {
+    check(include_str!("messages/buses.txt"));
+}
+
+#[test]
+fn meters() {
+    check(include_str!("messages/meters.txt"));
+}
+
+#[test]
+fn clients() {
+    check(include_str!("messages/clients.txt"));
+}
+
+#[test]
+fn the_daemon_itself() {
+    check(include_str!("messages/service.txt"));
+}
+
+#[test]
+fn what_is_no_toml() {
+    check(include_str!("messages/syntax.txt"));
+}

@@ -1,0 +1,151 @@
+//! The token of an account: read from its file or credential, never shown.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::model::TokenSource;
+use super::problems::shown_path;
+
+/// A token is 67 bytes with its line's end; what is larger than this is something else.
+const LARGEST: u64 = 4096;
+
+/// What Arkreen knows the account by: `0x` and 64 hex digits. Shows itself to no one; kept as it was issued.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// `None` unless the text is `0x` and 64 hex digits (either case).
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("0x")?;
+        let hex = digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        hex.then(|| Token(text.to_owned()))
+    }
+
+    /// The value of the `authorization` header. For the call only: mark it as sensitive there.
+    pub fn header_value(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(hidden)")
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// Why there is no token. Says the path and the remedy, never what the file holds.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error("there is no token file {shown}: put the token there, then: chown root:arkmeter {shown} && chmod 640 {shown}", shown = shown_path(.0))]
+    Missing(PathBuf),
+    #[error("the token file {shown} may not be read by this user: chown root:arkmeter {shown} && chmod 640 {shown}", shown = shown_path(.0))]
+    Denied(PathBuf),
+    #[error("{} is a folder, not a token file", shown_path(.0))]
+    Folder(PathBuf),
+    #[error("{} is not a regular file: the token has to be in one", shown_path(.0))]
+    NotAFile(PathBuf),
+    #[error("the token file {shown} is open to every user of this machine (mode {mode:04o}): chown root:arkmeter {shown} && chmod 640 {shown}", shown = shown_path(.path))]
+    OpenToOthers { path: PathBuf, mode: u32 },
+    #[error("the token file {} is larger than 4 KiB: it has to hold the token and nothing else", shown_path(.0))]
+    TooLarge(PathBuf),
+    #[error("the token file {} is empty: put the token there, 0x and 64 hex digits", shown_path(.0))]
+    Empty(PathBuf),
+    #[error("the token file {} has several lines: it has to hold the token alone on one line", shown_path(.0))]
+    SeveralLines(PathBuf),
+    #[error("the token file {} does not hold a token: 0x and 64 hex digits, without quotes, spaces or the word Bearer", shown_path(.0))]
+    NotAToken(PathBuf),
+    #[error("the token file {} cannot be read", shown_path(.path))]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "token_credential = \"{name}\" asks systemd for the token, but $CREDENTIALS_DIRECTORY is not set: add LoadCredential={name}:/etc/arkmeter/{name}.token to the unit"
+    )]
+    NoCredentials { name: String },
+    #[error("systemd gave no credential \"{name}\": add LoadCredential={name}:/etc/arkmeter/{name}.token to the unit")]
+    NoCredential { name: String },
+    #[error("token_credential is not the name of a credential: letters, digits, `_`, `-` and `.`")]
+    CredentialName,
+}
+
+impl TokenSource {
+    /// The file that holds the token. `credentials` is `$CREDENTIALS_DIRECTORY`.
+    pub fn path(&self, credentials: Option<&Path>) -> Result<PathBuf, TokenError> {
+        match self {
+            TokenSource::File(path) => Ok(path.clone()),
+            TokenSource::Credential(name) if !is_credential_name(name) => Err(TokenError::CredentialName),
+            TokenSource::Credential(name) => match credentials {
+                Some(folder) => Ok(folder.join(name)),
+                None => Err(TokenError::NoCredentials { name: name.clone() }),
+            },
+        }
+    }
+
+    /// Reads the token. `credentials` is `$CREDENTIALS_DIRECTORY`.
+    pub fn read(&self, credentials: Option<&Path>) -> Result<Token, TokenError> {
+        let path = self.path(credentials)?;
+        match (read(&path), self) {
+            (Err(TokenError::Missing(_)), TokenSource::Credential(name)) => {
+                Err(TokenError::NoCredential { name: name.clone() })
+            }
+            (result, _) => result,
+        }
+    }
+}
+
+/// Whether it names a file in a folder and nothing else.
+pub(super) fn is_credential_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (1..=64).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with('.')
+}
+
+fn read(path: &Path) -> Result<Token, TokenError> {
+    let owned = || path.to_owned();
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => TokenError::Missing(owned()),
+        io::ErrorKind::PermissionDenied => TokenError::Denied(owned()),
+        _ => TokenError::Unreadable { path: owned(), source },
+    };
+    // Without O_NONBLOCK, opening a pipe would wait for someone to write into it.
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
+    // Of what was opened, not of the path: the one may be exchanged behind the other.
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(TokenError::Folder(owned()));
+    }
+    if !metadata.is_file() {
+        return Err(TokenError::NotAFile(owned()));
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o007 != 0 {
+        return Err(TokenError::OpenToOthers { path: owned(), mode });
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(TokenError::TooLarge(owned()));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| TokenError::NotAToken(owned()))?;
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.trim().is_empty() {
+        return Err(TokenError::Empty(owned()));
+    }
+    if line.contains('\n') {
+        return Err(TokenError::SeveralLines(owned()));
+    }
+    Token::parse(line).ok_or_else(|| TokenError::NotAToken(owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+const TOKEN: &str = "0x2222222222222222222222222222222222222222222222222222222222222222";
+
+fn file(content: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("main.token");
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    (folder, path)
+}
+
+/// What is said of a file with that content, its path written PATH.
+fn said(content: &[u8], mode: u32) -> String {
+    let (_folder, path) = file(content, mode);
+    let result = TokenSource::File(path.clone()).read(None);
+    let said = result.unwrap_err().to_string();
+    assert!(!said.contains("2222"), "{said}");
+    said.replace(path.to_str().unwrap(), "PATH")
+}
+
+#[test]
+fn a_token_is_read_and_never_shown() {
+    for content in [TOKEN.to_owned(), format!("{TOKEN}\n"), format!("{TOKEN}\r\n")] {
+        let (_folder, path) = file(content.as_bytes(), 0o640);
+        let token = TokenSource::File(path).read(None).unwrap();
+        assert_eq!(token.header_value(), format!("Bearer {TOKEN}"));
+        assert_eq!(format!("{token} {token:?}"), "(hidden) Token(hidden)");
+    }
+}
+
+#[test]
+fn what_others_can_reach_is_refused_with_the_remedy() {
+    let remedy = "chown root:arkmeter PATH && chmod 640 PATH";
+    for mode in [0o644, 0o642, 0o641, 0o604] {
+        let said = said(TOKEN.as_bytes(), mode);
+        assert_eq!(
+            said,
+            format!("the token file PATH is open to every user of this machine (mode {mode:04o}): {remedy}")
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("none");
+    let missing = TokenSource::File(path.clone()).read(None).unwrap_err().to_string();
+    let missing = missing.replace(path.to_str().unwrap(), "PATH");
+    assert_eq!(missing, format!("there is no token file PATH: put the token there, then: {remedy}"));
+}
+
+#[test]
+fn what_holds_no_token_is_refused_without_showing_it() {
+    let not =
+        "the token file PATH does not hold a token: 0x and 64 hex digits, without quotes, spaces or the word Bearer";
+    let several = "the token file PATH has several lines: it has to hold the token alone on one line";
+    let empty = "the token file PATH is empty: put the token there, 0x and 64 hex digits";
+    let large = "the token file PATH is larger than 4 KiB: it has to hold the token and nothing else";
+    for (content, expected) in [
+        ("", empty),
+        ("\n", empty),
+        ("  \n", empty),
+        (&TOKEN[2..], not),
+        (&TOKEN[..65], not),
+        (&format!("{TOKEN}2"), not),
+        (&format!("Bearer {TOKEN}"), not),
+        (&format!("\"{TOKEN}\""), not),
+        (&format!(" {TOKEN}"), not),
+        (&format!("{TOKEN}\n\n"), several),
+        (&format!("{TOKEN}\n{TOKEN}\n"), several),
+        (&TOKEN.repeat(63), large),
+    ] {
+        assert_eq!(said(content.as_bytes(), 0o600), expected, "{content:?}");
+    }
+    assert_eq!(said(&[0xff, 0xfe], 0o600), not);
+}
+
+#[test]
+fn what_is_no_file_is_named_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |path: &Path| TokenSource::File(path.to_owned()).read(None).unwrap_err();
+    assert!(matches!(said(folder.path()), TokenError::Folder(_)));
+    assert!(matches!(said(Path::new("/dev/null")), TokenError::NotAFile(_)));
+}
+
+#[test]
+fn a_credential_stays_within_its_folder() {
+    let (folder, _path) = file(TOKEN.as_bytes(), 0o400);
+    let credential = |name: &str| TokenSource::Credential(name.to_owned()).read(Some(folder.path()));
+    assert!(credential("main.token").is_ok());
+    for name in ["../main.token", "a/b", "..", ".", "", "/etc/passwd", "a\0b", "a b"] {
+        assert!(matches!(credential(name), Err(TokenError::CredentialName)), "{name:?}");
+    }
+    let help = "add LoadCredential=main:/etc/arkmeter/main.token to the unit";
+    let absent = credential("main").unwrap_err().to_string();
+    assert_eq!(absent, format!("systemd gave no credential \"main\": {help}"));
+    let unset = TokenSource::Credential("main".into()).read(None).unwrap_err().to_string();
+    assert!(unset.ends_with(&format!("$CREDENTIALS_DIRECTORY is not set: {help}")), "{unset}");
+}
