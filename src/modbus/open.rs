@@ -1,0 +1,187 @@
+//! Opening a link: the serial device or the connection, and what to do where that fails.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio_serial::{SerialPortBuilderExt, SerialStream};
+
+use super::error::{Error, reason};
+use super::stream::Stream;
+use crate::config::{Link, Parity, SerialLine};
+
+/// How long opening may take: a device whose driver hangs, a host that does not answer.
+const OPEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Opens the link anew: a device's path (a by-id link) is resolved each time.
+pub(super) async fn open(link: &Link) -> Result<Stream, Error> {
+    match link {
+        Link::Serial(line) => serial(line.clone()).await.map(Stream::Serial),
+        Link::Tcp(address) | Link::RtuOverTcp(address) => connect(address).await.map(Stream::Tcp),
+    }
+}
+
+/// What the link is called in messages.
+pub(super) fn label(link: &Link) -> String {
+    match link {
+        Link::Serial(line) => line.path.display().to_string(),
+        Link::Tcp(address) | Link::RtuOverTcp(address) => address.clone(),
+    }
+}
+
+fn failed(link: &str, reason: impl Into<String>, remedy: impl Into<String>) -> Error {
+    Error::Open { link: link.to_owned(), reason: reason.into(), remedy: remedy.into() }
+}
+
+async fn connect(address: &str) -> Result<TcpStream, Error> {
+    let connecting = tokio::time::timeout(OPEN_WITHIN, TcpStream::connect(address));
+    let stream = match connecting.await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(failed(address, reason(&error), remedy(error.kind()))),
+        Err(_) => return Err(failed(address, "no answer within 5s", remedy(io::ErrorKind::TimedOut))),
+    };
+    // Without it small requests may wait for the acknowledgement of the one before; a socket that refuses it still works.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::ConnectionRefused => {
+            "check the port (502 for most gateways); some gateways take one client only, and another one may hold it"
+        }
+        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            "check the gateway's power, the cable, the address and the firewall"
+        }
+        _ => "check the address and this box's network",
+    }
+}
+
+/// Opens the device in a thread of its own, for a driver may hang in `open`.
+async fn serial(line: SerialLine) -> Result<SerialStream, Error> {
+    let device = line.path.display().to_string();
+    let opening = tokio::task::spawn_blocking(move || claim(&line));
+    match tokio::time::timeout(OPEN_WITHIN, opening).await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(_)) => Err(failed(&device, "opening it was cut short", "arkmeter tries again")),
+        Err(_) => {
+            Err(failed(&device, "the driver does not open it within 5s", "unplug the adapter and plug it in again"))
+        }
+    }
+}
+
+/// Opens the device for us alone: TIOCEXCL keeps other users out, the lock also root and a second arkmeter.
+fn claim(line: &SerialLine) -> Result<SerialStream, Error> {
+    let device = line.path.display().to_string();
+    // Kept open until the library has it, so that the modem lines (which power some adapters) stay up.
+    let _open = probe(&line.path).map_err(|error| refused(&line.path, &error))?;
+    let parity = match line.parity {
+        Parity::None => tokio_serial::Parity::None,
+        Parity::Even => tokio_serial::Parity::Even,
+        Parity::Odd => tokio_serial::Parity::Odd,
+    };
+    let stop_bits = if line.stop_bits == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One };
+    let settings = tokio_serial::new(device.clone(), line.baud).parity(parity).stop_bits(stop_bits);
+    settings.open_native_async().map_err(|error| match error.kind() {
+        tokio_serial::ErrorKind::NoDevice => busy(&line.path),
+        _ => failed(
+            &device,
+            error.to_string().to_lowercase(),
+            "check that it is a serial device and takes this baud rate",
+        ),
+    })
+}
+
+/// Whether the device can be opened and locked, with the system's own reason where not: the serial library hides it, and its failed
+/// attempt would lift the exclusive mode that the other holder has set.
+fn probe(path: &Path) -> io::Result<File> {
+    let device =
+        OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    match device.try_lock() {
+        Ok(()) => device.unlock().map(|()| device),
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::ResourceBusy.into()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn refused(path: &Path, error: &io::Error) -> Error {
+    let device = path.display().to_string();
+    let remedy = match error.kind() {
+        io::ErrorKind::ResourceBusy => return busy(path),
+        io::ErrorKind::PermissionDenied => {
+            "the user that runs arkmeter must be in the group that owns it (usermod -aG dialout arkmeter)"
+        }
+        io::ErrorKind::NotFound => "is the adapter plugged in? (ls -l /dev/serial/by-id); it is tried again",
+        _ if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO | libc::EIO)) => {
+            "is the adapter plugged in? (ls -l /dev/serial/by-id); it is tried again"
+        }
+        _ => "check that it is a serial device",
+    };
+    failed(&device, reason(error), remedy)
+}
+
+fn busy(path: &Path) -> Error {
+    let device = path.display().to_string();
+    match holder(path) {
+        Some(holder) => failed(&device, format!("{holder} holds it"), "stop that program: a line has one master"),
+        None => failed(
+            &device,
+            "another program holds it",
+            format!(
+                "often ModemManager, brltty, a getty or another Modbus master, or an arkmeter that runs already; \
+                 `fuser -v {device}` as root names it"
+            ),
+        ),
+    }
+}
+
+/// The name and number of a process that has the device open, as far as this user may see.
+fn holder(path: &Path) -> Option<String> {
+    let device = path.canonicalize().ok()?;
+    let own = std::process::id();
+    for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        let Some(id) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Ok(files) = std::fs::read_dir(process.path().join("fd")) else { continue };
+        let holds = files.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target == device));
+        if holds && id != own {
+            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            return Some(format!("{} (process {id})", crate::text::foreign(name.trim(), 64)));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_names_its_remedy() {
+        let path = Path::new("/dev/ttyUSB7");
+        let text = |code| refused(path, &io::Error::from_raw_os_error(code)).to_string();
+        assert!(
+            text(libc::EACCES).starts_with("cannot open /dev/ttyUSB7: permission denied; "),
+            "{}",
+            text(libc::EACCES)
+        );
+        assert!(text(libc::EACCES).contains("dialout"));
+        assert!(text(libc::ENOENT).contains("plugged in"));
+        assert!(text(libc::ENXIO).contains("plugged in"));
+        assert!(text(libc::EBUSY).contains("ModemManager") && text(libc::EBUSY).contains("getty"));
+    }
+
+    #[test]
+    fn who_holds_a_file_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let handle = file.reopen().unwrap();
+        assert_eq!(holder(file.path()), None, "we ourselves are not the culprit");
+        let mut child = std::process::Command::new("sleep").arg("60").stdin(handle).spawn().unwrap();
+        let named = holder(file.path());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(named.is_some_and(|named| named.contains(&format!("(process {})", child.id()))));
+    }
+}

@@ -1,0 +1,41 @@
+//! A link's bytes, serial or TCP, behind one type.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_serial::SerialStream;
+
+#[derive(Debug)]
+pub(super) enum Stream {
+    Serial(SerialStream),
+    Tcp(TcpStream),
+}
+
+impl Stream {
+    /// What is there now. [`io::ErrorKind::WouldBlock`] where nothing is; 0 where the other end is gone.
+    ///
+    /// On TCP only what the event loop has noticed is there: yield to it before.
+    pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Serial(serial) => serial.try_read(buffer),
+            Stream::Tcp(tcp) => tcp.try_read(buffer),
+        }
+    }
+
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Serial(serial) => Pin::new(serial).poll_read(cx, buffer),
+            Stream::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+        }
+    }
+
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Stream::Serial(serial) => Pin::new(serial).poll_write(cx, bytes),
+            Stream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The verified client against simulated meters that misbehave, on real sockets and pseudo-terminals.
+
+mod pace;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Error, Line};
+use crate::config::{Bus, Link, Parity, SerialLine as Settings};
+use crate::meter::{Block, Function};
+use crate::simulator::{Fault, Gateway, SerialLine, Unit};
+use crate::units::{Name, UnitId};
+
+/// Of the tests' buses: what is late is later than this.
+const TIMEOUT: Duration = Duration::from_millis(100);
+const LATE: Duration = Duration::from_millis(130);
+
+fn bus(link: Link) -> Bus {
+    Bus {
+        name: Name::new("bus").unwrap(),
+        link,
+        timeout: TIMEOUT,
+        request_gap: Duration::ZERO,
+        connect_delay: Duration::ZERO,
+    }
+}
+
+fn serial(line: &SerialLine, baud: u32) -> Bus {
+    bus(Link::Serial(Settings { path: line.path().into(), baud, parity: Parity::None, stop_bits: 1 }))
+}
+
+fn tcp(gateway: &Gateway) -> Bus {
+    bus(Link::Tcp(gateway.address().to_string()))
+}
+
+fn converter(gateway: &Gateway) -> Bus {
+    bus(Link::RtuOverTcp(gateway.address().to_string()))
+}
+
+fn unit(number: i64) -> UnitId {
+    UnitId::new(number).unwrap()
+}
+
+fn block(address: u16, count: u16) -> Block {
+    Block { function: Function::Input, address, count }
+}
+
+/// A meter whose register n holds 1000 x unit + n.
+fn meter(number: u8) -> Unit {
+    let meter = Unit::new(number);
+    let words: Vec<u16> = (0..100).map(|register| 1000 * u16::from(number) + register).collect();
+    meter.set(Function::Input, 0, &words);
+    meter
+}
+
+fn words(number: u16, block: Block) -> Vec<u16> {
+    (block.address..block.address + block.count).map(|register| 1000 * number + register).collect()
+}
+
+async fn read(line: &mut Line, number: u16, block: Block) -> Result<(), String> {
+    let got = line.read(unit(number.into()), block).await.map_err(|error| error.to_string())?;
+    assert_eq!(got, words(number, block), "unit {number} {block:?}");
+    Ok(())
+}
+
+/// The same meters on each kind of link.
+async fn everywhere(test: impl AsyncFn(Line, [Unit; 2])) {
+    for kind in 0..3 {
+        let meters = [meter(1), meter(2)];
+        let units = meters.clone();
+        match kind {
+            0 => {
+                let line = SerialLine::start(units, None).unwrap();
+                test(Line::new(&serial(&line, 115_200)), meters).await;
+            }
+            1 => {
+                let gateway = Gateway::start(units).await.unwrap();
+                test(Line::new(&tcp(&gateway)), meters).await;
+            }
+            _ => {
+                let gateway = Gateway::start_converter(units).await.unwrap();
+                test(Line::new(&converter(&gateway)), meters).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn registers_come_over_each_kind_of_link() {
+    everywhere(async |mut line, _| {
+        for _ in 0..3 {
+            read(&mut line, 1, block(0, 2)).await.unwrap();
+            read(&mut line, 2, block(10, 90)).await.unwrap();
+        }
+        let counts = line.counts();
+        assert_eq!((counts.requests, counts.answers, counts.opened), (6, 6, 1));
+    })
+    .await;
+}
+
+/// Field note 1: the same length from the same meter, which RTU cannot tell apart.
+#[tokio::test]
+async fn a_late_answer_is_never_taken_for_the_next_one() {
+    everywhere(async |mut line, [meter, _]| {
+        read(&mut line, 1, block(0, 2)).await.unwrap();
+        meter.fault_next(1, Fault::Late(LATE));
+        assert!(read(&mut line, 1, block(0, 2)).await.unwrap_err().contains("no answer from unit 1 within 100ms"));
+        tokio::time::sleep(LATE).await;
+        for address in [10, 20, 30] {
+            read(&mut line, 1, block(address, 2)).await.unwrap();
+        }
+        assert_eq!(line.counts().opened, 1, "a time-out does not reconnect");
+    })
+    .await;
+}
+
+/// Field note 1: reading away what is there is not enough where the late answer is still under way.
+#[tokio::test]
+async fn after_a_failure_the_line_must_have_been_silent() {
+    everywhere(async |mut line, [meter, _]| {
+        read(&mut line, 1, block(0, 2)).await.unwrap();
+        meter.fault_next(1, Fault::Late(Duration::from_millis(125)));
+        read(&mut line, 1, block(0, 2)).await.unwrap_err();
+        read(&mut line, 1, block(10, 2)).await.unwrap();
+    })
+    .await;
+}
+
+/// Field note 1: the late answer comes while a neighbour is asked.
+#[tokio::test]
+async fn a_late_answer_does_not_harm_a_neighbour() {
+    everywhere(async |mut line, [meter, _]| {
+        read(&mut line, 1, block(0, 2)).await.unwrap();
+        for late in [120, 170] {
+            meter.fault_next(1, Fault::Late(Duration::from_millis(late)));
+            read(&mut line, 1, block(0, 2)).await.unwrap_err();
+            // The simulated line is busy with the late answer first, so the neighbour may be late as well, but never wrong.
+            let _ = read(&mut line, 2, block(4, 2)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            read(&mut line, 2, block(8, 2)).await.unwrap();
+        }
+    })
+    .await;
+}
+
+/// A read that is dropped in the middle leaves nothing behind for the next.
+#[tokio::test]
+async fn an_abandoned_read_harms_nothing() {
+    everywhere(async |mut line, [meter, _]| {
+        meter.fault_next(1, Fault::Late(Duration::from_millis(20)));
+        let abandoned = line.read(unit(1), block(0, 2));
+        assert!(tokio::time::timeout(Duration::from_millis(10), abandoned).await.is_err());
+        for address in [10, 20, 30] {
+            read(&mut line, 1, block(address, 2)).await.unwrap();
+        }
+    })
+    .await;
+}
+
+/// Field note 2.
+#[tokio::test]
+async fn unit_length_and_checksum_are_verified() {
+    everywhere(async |mut line, [meter, _]| {
+        for (fault, text) in [
+            (Fault::WrongLength, "3 registers came when 2 were asked for"),
+            (Fault::WrongUnit, "unit 2 answered when 1 was asked"),
+            (Fault::Garbage, ""),
+        ] {
+            meter.fault_next(1, fault);
+            let error = read(&mut line, 1, block(0, 2)).await.unwrap_err();
+            assert!(error.contains("garbled") && error.contains(text), "{error}");
+            read(&mut line, 1, block(2, 2)).await.unwrap();
+        }
+        assert_eq!(line.counts().garbled, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_twice_harms_nothing() {
+    everywhere(async |mut line, [meter, _]| {
+        meter.fault(Fault::Twice);
+        for address in [0, 10, 20, 30] {
+            read(&mut line, 1, block(address, 2)).await.unwrap();
+        }
+    })
+    .await;
+}
+
+/// Field note 7.
+#[tokio::test]
+async fn exceptions_keep_the_link_and_say_what_they_mean() {
+    everywhere(async |mut line, [meter, _]| {
+        meter.fault_next(1, Fault::Exception(0x0B));
+        let error = line.read(unit(1), block(0, 2)).await.unwrap_err();
+        assert!(error.is_silence() && error.to_string().contains("the gateway answers, the meter does not"), "{error}");
+        let error = line.read(unit(1), block(99, 2)).await.unwrap_err();
+        assert!(error.refuses_block(), "{error}");
+        read(&mut line, 1, block(2, 2)).await.unwrap();
+        assert_eq!((line.counts().exceptions, line.counts().opened), (2, 1));
+    })
+    .await;
+}
+
+/// Field note 8.
+#[tokio::test]
+async fn an_echo_is_stripped_on_rtu() {
+    let simulated = SerialLine::start([meter(1)], None).unwrap();
+    let gateway = Gateway::start_converter([meter(1)]).await.unwrap();
+    simulated.set_echo(true);
+    gateway.habits(|habits| habits.echo = true);
+    for bus in [serial(&simulated, 115_200), converter(&gateway)] {
+        let mut line = Line::new(&bus);
+        for address in [0, 10] {
+            read(&mut line, 1, block(address, 2)).await.unwrap();
+        }
+        let error = read(&mut line, 9, block(0, 2)).await.unwrap_err();
+        assert!(error.contains("the adapter echoes"), "{error}");
+    }
+}
+
+/// Field note 8.
+#[tokio::test]
+async fn a_wrong_kind_of_link_is_recognised() {
+    let transparent = Gateway::start_converter([meter(1)]).await.unwrap();
+    let mut line = Line::new(&tcp(&transparent));
+    let error = read(&mut line, 1, block(0, 2)).await.unwrap_err();
+    assert!(error.contains("write rtu_over_tcp instead of tcp"), "{error}");
+    transparent.habits(|habits| habits.echo = true);
+    let mut line = Line::new(&tcp(&transparent));
+    let error = read(&mut line, 1, block(0, 2)).await.unwrap_err();
+    assert!(error.contains("looks like a transparent converter"), "{error}");
+
+    let gateway = Gateway::start([meter(1)]).await.unwrap();
+    let mut line = Line::new(&converter(&gateway));
+    let error = read(&mut line, 1, block(0, 2)).await.unwrap_err();
+    assert!(error.contains("write tcp instead of rtu_over_tcp"), "{error}");
+    let error = read(&mut line, 1, block(10, 2)).await.unwrap_err();
+    assert!(error.contains("write tcp instead of rtu_over_tcp"), "{error}");
+}
+
+/// Field note 4.
+#[tokio::test]
+async fn the_first_request_waits_for_the_connect_delay() {
+    let gateway = Gateway::start([meter(1)]).await.unwrap();
+    let mut bus = tcp(&gateway);
+    bus.connect_delay = Duration::from_millis(30);
+    let mut line = Line::new(&bus);
+    let begin = Instant::now();
+    line.open().await.unwrap();
+    assert!(begin.elapsed() >= bus.connect_delay);
+    read(&mut line, 1, block(0, 2)).await.unwrap();
+}
+
+/// Field note 5.
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_is_made_again_without_a_word() {
+    for close_after_answer in [false, true] {
+        for transparent in [false, true] {
+            let units = [meter(1)];
+            let gateway = if transparent { Gateway::start_converter(units).await } else { Gateway::start(units).await };
+            let gateway = gateway.unwrap();
+            gateway.habits(|habits| habits.close_after_answer = close_after_answer);
+            let mut line = Line::new(&if transparent { converter(&gateway) } else { tcp(&gateway) });
+            for opened in 1..=3 {
+                read(&mut line, 1, block(0, 2)).await.unwrap();
+                assert_eq!(line.counts().opened, opened);
+                gateway.disconnect();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+}
+
+/// Field note 5: the second client of a gateway that takes one is told so.
+#[tokio::test]
+async fn a_gateway_for_one_client_closes_on_the_second() {
+    let gateway = Gateway::start([meter(1)]).await.unwrap();
+    gateway.habits(|habits| habits.one_client = true);
+    let (mut first, mut second) = (Line::new(&tcp(&gateway)), Line::new(&tcp(&gateway)));
+    read(&mut first, 1, block(0, 2)).await.unwrap();
+    let error = second.read(unit(1), block(0, 2)).await.unwrap_err();
+    assert!(matches!(error, Error::Closed { .. }), "{error}");
+    assert!(error.to_string().contains("one client"), "{error}");
+    assert!(!second.is_open());
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_named_with_its_remedy() {
+    let gateway = Gateway::start([meter(1)]).await.unwrap();
+    let bus = tcp(&gateway);
+    drop(gateway);
+    tokio::task::yield_now().await;
+    let error = Line::new(&bus).open().await.unwrap_err().to_string();
+    assert!(error.contains("connection refused; check the port"), "{error}");
+    let path = "/dev/serial/by-id/usb-none".into();
+    let missing = Settings { path, baud: 9600, parity: Parity::None, stop_bits: 1 };
+    let error = Line::new(&bus_of(missing)).open().await.unwrap_err().to_string();
+    assert!(error.contains("no such file or directory; is the adapter plugged in?"), "{error}");
+}
+
+fn bus_of(settings: Settings) -> Bus {
+    bus(Link::Serial(settings))
+}
+
+#[tokio::test]
+async fn a_serial_line_has_one_master() {
+    let simulated = SerialLine::start([meter(1)], None).unwrap();
+    let bus = serial(&simulated, 9600);
+    let mut first = Line::new(&bus);
+    read(&mut first, 1, block(0, 2)).await.unwrap();
+    let error = Line::new(&bus).open().await.unwrap_err().to_string();
+    assert!(error.contains("another program holds it") && error.contains("ModemManager"), "{error}");
+    read(&mut first, 1, block(0, 2)).await.unwrap();
+    drop(first);
+    Line::new(&bus).open().await.unwrap();
+}
+
+/// Field note 9.
+#[tokio::test]
+async fn a_pulled_adapter_closes_the_line_and_its_path_is_resolved_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let by_id = folder.path().join("usb-adapter");
+    let simulated = SerialLine::start([meter(1)], None).unwrap();
+    std::os::unix::fs::symlink(simulated.path(), &by_id).unwrap();
+    let settings = Settings { path: by_id.clone(), baud: 9600, parity: Parity::Even, stop_bits: 1 };
+    let mut line = Line::new(&bus_of(settings));
+    read(&mut line, 1, block(0, 2)).await.unwrap();
+    drop(simulated);
+    let error = line.read(unit(1), block(0, 2)).await.unwrap_err();
+    assert!(matches!(error, Error::Closed { .. }), "{error}");
+    assert!(!line.is_open(), "no dead file descriptor is kept");
+    assert!(matches!(line.read(unit(1), block(0, 2)).await, Err(Error::Open { .. })));
+    let simulated = SerialLine::start([meter(1)], None).unwrap();
+    std::fs::remove_file(&by_id).unwrap();
+    std::os::unix::fs::symlink(simulated.path(), &by_id).unwrap();
+    read(&mut line, 1, block(0, 2)).await.unwrap();
+}

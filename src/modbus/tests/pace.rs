@@ -1,0 +1,93 @@
+//! Time on the wire, as the line itself measures it: no request is early, and little of what the line could carry is lost.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{block, meter, read, serial, unit};
+use crate::modbus::Line;
+use crate::simulator::{Fault, SerialLine, Speed};
+
+/// Field note 3: measured by the line, at a speed whose silence is no whole millisecond.
+#[tokio::test]
+async fn no_request_is_early_and_little_time_is_lost() {
+    let speed = Speed { baud: 19_200, bits: 10 };
+    let meter = meter(1);
+    meter.set_delay(Duration::from_millis(3));
+    let simulated = SerialLine::start([meter], Some(speed)).unwrap();
+    let mut line = Line::new(&serial(&simulated, speed.baud));
+    read(&mut line, 1, block(0, 2)).await.unwrap();
+    let mut fastest = Duration::MAX;
+    for _ in 0..10 {
+        let begin = Instant::now();
+        read(&mut line, 1, block(0, 10)).await.unwrap();
+        fastest = fastest.min(begin.elapsed());
+    }
+    let least = speed.character() * 33 + Duration::from_millis(3) + speed.silence();
+    assert_eq!(simulated.early(), 0);
+    assert!(fastest < least + Duration::from_millis(2), "{fastest:?} a poll, the line could do {least:?}");
+}
+
+/// How much of what the line could carry is used: `cargo test --lib -- --ignored --nocapture the_share`.
+#[tokio::test]
+#[ignore = "a measurement: it needs a quiet machine"]
+#[allow(clippy::print_stderr)]
+async fn the_share_of_the_lines_limit() {
+    let answer_after = Duration::from_millis(10);
+    for baud in [9600, 19_200, 115_200] {
+        let speed = Speed { baud, bits: 10 };
+        let meter = meter(1);
+        meter.set_delay(answer_after);
+        let simulated = SerialLine::start([meter], Some(speed)).unwrap();
+        let mut line = Line::new(&serial(&simulated, baud));
+        read(&mut line, 1, block(0, 10)).await.unwrap();
+        let (begin, polls) = (Instant::now(), 100);
+        for _ in 0..polls {
+            read(&mut line, 1, block(0, 10)).await.unwrap();
+        }
+        let took = begin.elapsed() / polls;
+        let least = speed.character() * 33 + answer_after.max(speed.silence()) + speed.silence();
+        let share = least.as_secs_f64() / took.as_secs_f64();
+        eprintln!("{baud} baud: {took:?} a poll, {share:.4} of the limit, {} early", simulated.early());
+        assert_eq!(simulated.early(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_line_is_given_its_time() {
+    let speed = Speed { baud: 1200, bits: 10 };
+    let simulated = SerialLine::start([meter(1)], Some(speed)).unwrap();
+    let mut bus = serial(&simulated, speed.baud);
+    bus.timeout = Duration::from_millis(80);
+    let mut line = Line::new(&bus);
+    let least = speed.character() * 15 + speed.silence();
+    assert!(least > bus.timeout + speed.character() * 7, "the time-out is the meter's, not the line's");
+    read(&mut line, 1, block(0, 1)).await.unwrap();
+    drop(line);
+    bus.timeout = Duration::from_millis(1);
+    let mut line = Line::new(&bus);
+    let abandoned = line.read(unit(1), block(0, 1));
+    let _ = tokio::time::timeout(Duration::from_millis(40), abandoned).await;
+    let _ = line.read(unit(9), block(0, 1)).await;
+    assert_eq!((simulated.requests(), simulated.early()), (3, 0));
+}
+
+/// Field note 3: the silence counts from the end of our own request where there was no answer.
+#[tokio::test]
+async fn the_request_gap_is_kept_after_answers_and_after_none() {
+    let speed = Speed { baud: 19_200, bits: 10 };
+    let meter = meter(1);
+    let simulated = SerialLine::start([meter.clone()], Some(speed)).unwrap();
+    let mut bus = serial(&simulated, speed.baud);
+    (bus.request_gap, bus.timeout) = (Duration::from_millis(20), Duration::from_millis(50));
+    let mut line = Line::new(&bus);
+    read(&mut line, 1, block(0, 1)).await.unwrap();
+    let begin = Instant::now();
+    read(&mut line, 1, block(0, 1)).await.unwrap();
+    assert!(begin.elapsed() > bus.request_gap);
+    meter.fault_next(2, Fault::Silent);
+    for _ in 0..3 {
+        let _ = read(&mut line, 1, block(0, 1)).await;
+    }
+    assert_eq!((simulated.requests(), simulated.early()), (5, 0));
+}

@@ -1,0 +1,209 @@
+//! The meters of one bus and the line that they share: what one poll changes, and what is told of it.
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::health::{Change, Health, roughly};
+use super::report::{BusReport, MeterPoll};
+use super::schedule::{Reopening, Schedule};
+use super::station::{End, Polled, Station};
+use crate::clock::Clock;
+use crate::config;
+use crate::modbus::{Error, Line};
+use crate::reading::{Held, Reading, Values};
+use crate::units::Name;
+
+pub(super) struct Rounds {
+    bus: Name,
+    line: Line,
+    schedule: Schedule,
+    stations: Vec<Station>,
+    /// Of the stations, in their order.
+    healths: Vec<Health>,
+    line_health: Health,
+    reopening: Reopening,
+    /// When the line may be opened again after it was lost.
+    reopen_at: Instant,
+    readings: mpsc::Sender<Reading>,
+    report: watch::Sender<BusReport>,
+    clock: Clock,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Poll(usize),
+    Wait(Option<Instant>),
+}
+
+impl Rounds {
+    pub(super) fn new(
+        bus: &config::Bus,
+        meters: Vec<config::Meter>,
+        readings: mpsc::Sender<Reading>,
+        report: watch::Sender<BusReport>,
+        clock: Clock,
+    ) -> Self {
+        let now = Instant::now();
+        let schedule = Schedule::new(meters.iter().map(|meter| meter.poll_every), bus.timeout, now);
+        report.send_modify(|report| {
+            report.meters = meters.iter().map(|meter| (meter.name.clone(), MeterPoll::default())).collect();
+        });
+        Rounds {
+            bus: bus.name.clone(),
+            line: Line::new(bus),
+            schedule,
+            healths: meters.iter().map(|_| Health::default()).collect(),
+            stations: meters.into_iter().map(Station::new).collect(),
+            line_health: Health::default(),
+            reopening: Reopening::default(),
+            reopen_at: now,
+            readings,
+            report,
+            clock,
+        }
+    }
+
+    pub(super) fn next(&self) -> Next {
+        let Some((meter, due)) = self.schedule.next() else { return Next::Wait(None) };
+        let at = if self.line.is_open() { due } else { due.max(self.reopen_at) };
+        if at <= Instant::now() { Next::Poll(meter) } else { Next::Wait(Some(at)) }
+    }
+
+    /// Takes up what the ledger holds.
+    pub(super) fn hold(&mut self, held: &Held) {
+        let now = Instant::now();
+        for (index, station) in self.stations.iter_mut().enumerate() {
+            let is_held = held.contains(&station.meter.name);
+            station.hold(is_held);
+            self.schedule.hold(index, is_held, now);
+        }
+    }
+
+    /// The place of a meter on this bus.
+    pub(super) fn find(&self, meter: &Name) -> Option<usize> {
+        self.stations.iter().position(|station| station.meter.name == *meter)
+    }
+
+    /// All meters of this bus.
+    pub(super) fn names(&self) -> Vec<Name> {
+        self.stations.iter().map(|station| station.meter.name.clone()).collect()
+    }
+
+    /// Polls one meter, due or not, and hands on what it said. Opens the line where it is not open.
+    pub(super) async fn poll(&mut self, meter: usize) -> Result<Values, String> {
+        if let Err(error) = self.line.open().await {
+            self.line_lost(&error);
+            return Err(error.to_string());
+        }
+        let polled = self.stations[meter].poll(&mut self.line, &self.clock).await;
+        let now = Instant::now();
+        match &polled.end {
+            End::Answered => self.schedule.answered(meter, now),
+            End::Silent => self.schedule.silent(meter, now),
+            End::Lost(_) => {}
+        }
+        let dropped = self.hand_on(meter, &polled);
+        self.tell(meter, &polled, dropped);
+        if let End::Lost(error) = &polled.end {
+            self.line_lost(error);
+        } else {
+            self.line_works(now);
+        }
+        polled.result()
+    }
+
+    /// Sends the reading to the ledger; true where there is no room for it.
+    fn hand_on(&self, meter: usize, polled: &Polled) -> bool {
+        let Some(at) = polled.at.filter(|_| polled.has_values()) else { return false };
+        let meter = self.stations[meter].meter.name.clone();
+        self.readings.try_send(Reading { meter, at, values: polled.values.clone() }).is_err()
+    }
+
+    fn tell(&mut self, meter: usize, polled: &Polled, dropped: bool) {
+        let name = &self.stations[meter].meter.name;
+        let counts = self.line.counts();
+        self.report.send_modify(|report| {
+            report.requests = counts.requests;
+            report.answers = counts.answers;
+            report.timeouts = counts.timeouts;
+            report.garbled = counts.garbled;
+            report.exceptions = counts.exceptions;
+            report.opened = counts.opened;
+            report.dropped += u64::from(dropped);
+            if let Some(meter) = report.meters.get_mut(name) {
+                note(meter, polled);
+            }
+        });
+        if matches!(polled.end, End::Lost(_)) {
+            return;
+        }
+        let change = self.healths[meter].told(polled.error.is_some(), Instant::now());
+        match (change, &polled.error) {
+            (Some(Change::Failed), Some(error)) => tracing::warn!(meter = %name, bus = %self.bus, "{error}"),
+            (Some(Change::Recovered { failures, after }), _) => {
+                let after = roughly(after);
+                tracing::info!(meter = %name, bus = %self.bus, failures, "the meter answers again after {after}");
+            }
+            _ => {}
+        }
+    }
+
+    /// The line could not be opened or was closed: said once, tried again with back-off. The meters' schedules stand.
+    fn line_lost(&mut self, error: &Error) {
+        let now = Instant::now();
+        let wait = self.reopening.failed(rand::random_range(0.75..1.25));
+        self.reopen_at = now + wait;
+        self.stations.iter_mut().for_each(Station::ask_serial);
+        if self.line_health.told(true, now) == Some(Change::Failed) {
+            tracing::warn!(bus = %self.bus, "{error}");
+        }
+        let text = error.to_string();
+        self.report.send_modify(|report| {
+            report.opened = self.line.counts().opened;
+            for meter in report.meters.values_mut() {
+                meter.error = Some(text.clone());
+            }
+            report.error = Some(text);
+        });
+    }
+
+    fn line_works(&mut self, now: Instant) {
+        self.reopening.works();
+        if let Some(Change::Recovered { failures, after }) = self.line_health.told(false, now) {
+            tracing::info!(bus = %self.bus, failures, "the line works again after {}", roughly(after));
+            self.report.send_modify(|report| report.error = None);
+        }
+    }
+}
+
+fn note(meter: &mut MeterPoll, polled: &Polled) {
+    meter.polls += 1;
+    meter.error.clone_from(&polled.error);
+    if polled.has_values() {
+        meter.failures_in_a_row = 0;
+        meter.values.clone_from(&polled.values);
+        meter.read_at = polled.at;
+    } else {
+        meter.failures += 1;
+        meter.failures_in_a_row = meter.failures_in_a_row.saturating_add(1);
+    }
+}
+
+/// Reads these meters of one bus once, for a command: there is no daemon that could do it.
+pub async fn read_once(
+    bus: &config::Bus,
+    meters: &[config::Meter],
+    clock: &Clock,
+) -> Vec<(Name, Result<Values, String>)> {
+    let mut line = Line::new(bus);
+    let mut results = Vec::with_capacity(meters.len());
+    for meter in meters {
+        let result = match line.open().await {
+            Ok(()) => Station::new(meter.clone()).poll(&mut line, clock).await.result(),
+            Err(error) => Err(error.to_string()),
+        };
+        results.push((meter.name.clone(), result));
+    }
+    results
+}

@@ -1,0 +1,183 @@
+//! One meter as the poller knows it: what to read of it in a poll, and what it said.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::clock::{Clock, Stamp};
+use crate::config;
+use crate::meter::{Answers, Block, ReadPlan};
+use crate::modbus::{Error, Garbled, Line};
+use crate::reading::Values;
+
+/// How often the serial number is read while nothing makes it urgent: meters are swapped without the line being lost.
+const SERIAL_EVERY: Duration = Duration::from_secs(600);
+
+#[derive(Debug)]
+pub(super) struct Station {
+    pub(super) meter: config::Meter,
+    plan: ReadPlan,
+    /// What was not answered last time is asked first: should the late answer come after all, it is one to this very request.
+    unanswered: Option<Block>,
+    /// The block that holds the register, once that is known.
+    register_block: Option<Block>,
+    held: bool,
+    /// When the serial number is to be read; `None` for the next poll.
+    serial_at: Option<Instant>,
+}
+
+/// What a poll gave.
+#[derive(Debug)]
+pub(super) struct Polled {
+    pub(super) values: Values,
+    /// When the register came; without one, when the last answer came.
+    pub(super) at: Option<Stamp>,
+    /// Why something is missing, for people.
+    pub(super) error: Option<String>,
+    pub(super) end: End,
+}
+
+/// How a poll ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The meter spoke, if only to refuse.
+    Answered,
+    /// It did not, or not in a way that can be trusted; its remaining blocks were left.
+    Silent,
+    /// The link is gone; the meter is not to blame.
+    Lost(Error),
+}
+
+impl Polled {
+    pub(super) fn has_values(&self) -> bool {
+        self.values.power.is_some() || self.values.register.is_some()
+    }
+
+    /// For whoever asked for this poll.
+    pub(super) fn result(self) -> Result<Values, String> {
+        if self.has_values() {
+            Ok(self.values)
+        } else {
+            Err(self.error.unwrap_or_else(|| "it gave no value".to_owned()))
+        }
+    }
+}
+
+impl Station {
+    pub(super) fn new(meter: config::Meter) -> Self {
+        let plan = ReadPlan::new(&meter.profile, &meter.installation);
+        Station { meter, plan, unanswered: None, register_block: None, held: false, serial_at: None }
+    }
+
+    /// The ledger holds the meter's counter, or no longer does.
+    pub(super) fn hold(&mut self, held: bool) {
+        if held && !self.held {
+            self.serial_at = None;
+        }
+        self.held = held;
+    }
+
+    /// Another meter may be there now: the serial number comes with the next register.
+    pub(super) fn ask_serial(&mut self) {
+        self.serial_at = None;
+    }
+
+    /// Reads what is to be read, each block once (a garbled answer is asked for once more).
+    pub(super) async fn poll(&mut self, line: &mut Line, clock: &Clock) -> Polled {
+        let with_serial = self.held || self.serial_at.is_none_or(|at| Instant::now() >= at);
+        let mut answers = Answers::new();
+        let mut stamps = Vec::new();
+        let mut refusals: Vec<(Block, String)> = Vec::new();
+        let mut end = End::Answered;
+        let mut error = None;
+        while let Some(block) = self.next(&answers, &refusals, with_serial) {
+            match read(line, &self.meter, block).await {
+                Ok(words) => {
+                    stamps.push((block, clock.now()));
+                    answers.insert(block, words);
+                }
+                Err(refusal @ Error::Exception { .. }) if !refusal.is_silence() => {
+                    self.refused(block, &refusal, &mut refusals);
+                }
+                Err(failure) => {
+                    self.unanswered = Some(block);
+                    error = Some(failure.to_string());
+                    end = if failure.is_of_the_link() { End::Lost(failure) } else { End::Silent };
+                    break;
+                }
+            }
+        }
+        if error.is_none() {
+            self.unanswered = None;
+            if with_serial {
+                self.serial_at = Some(Instant::now() + SERIAL_EVERY);
+            }
+        } else {
+            self.ask_serial();
+        }
+        self.polled(answers, &stamps, error, refusals, end)
+    }
+
+    /// The next block of this poll: what was unanswered last time, the serial number, then the values.
+    fn next(&self, answers: &Answers, refusals: &[(Block, String)], with_serial: bool) -> Option<Block> {
+        let serial = if with_serial { self.plan.serial_blocks() } else { &[] };
+        let values = self.plan.blocks();
+        let first = self.unanswered.iter().filter(|block| values.contains(block) || serial.contains(block));
+        let open =
+            |block: &&Block| !answers.contains_key(block) && !refusals.iter().any(|(refused, _)| refused == *block);
+        first.chain(serial).chain(values).find(open).copied()
+    }
+
+    fn refused(&mut self, block: Block, refusal: &Error, refusals: &mut Vec<(Block, String)>) {
+        if refusal.refuses_block() && self.plan.split(block) {
+            self.register_block = None;
+            let (first, count) = (block.address, block.count);
+            tracing::info!(meter = %self.meter.name, first, count, "the meter refuses a joined read; reading in smaller ones");
+        } else if self.plan.blocks().contains(&block) {
+            refusals.push((block, format!("registers from {} on: {refusal}", block.address)));
+        } else {
+            // Without a serial number the meter is as good as any other.
+            refusals.push((block, String::new()));
+        }
+    }
+
+    fn polled(
+        &mut self,
+        answers: Answers,
+        stamps: &[(Block, Stamp)],
+        error: Option<String>,
+        refusals: Vec<(Block, String)>,
+        end: End,
+    ) -> Polled {
+        let decoded = self.plan.decode(&answers);
+        let refusals = refusals.into_iter().map(|(_, refusal)| refusal).filter(|refusal| !refusal.is_empty());
+        let errors: Vec<_> = error.into_iter().chain(refusals).chain(decoded.complaints).collect();
+        let at = match decoded.values.register {
+            Some(_) => self.register_came(&answers, stamps),
+            None => stamps.last().map(|(_, at)| *at),
+        };
+        let error = (!errors.is_empty()).then(|| errors.join("; "));
+        Polled { values: decoded.values, at, error, end }
+    }
+
+    fn register_came(&mut self, answers: &Answers, stamps: &[(Block, Stamp)]) -> Option<Stamp> {
+        if self.register_block.is_none() {
+            let holds = |block: &&Block| {
+                let alone = answers.get_key_value(block).map(|(block, words)| (*block, words.clone()));
+                self.plan.decode(&alone.into_iter().collect()).values.register.is_some()
+            };
+            self.register_block = answers.keys().find(holds).copied();
+        }
+        let came = stamps.iter().find(|(block, _)| Some(*block) == self.register_block);
+        came.or(stamps.last()).map(|(_, at)| *at)
+    }
+}
+
+/// One block; a damaged answer is asked for once more, for that costs little and noise is rarely there twice.
+async fn read(line: &mut Line, meter: &config::Meter, block: Block) -> Result<Vec<u16>, Error> {
+    let (silence, unit) = (meter.profile.delay, meter.unit);
+    match line.read_after(silence, unit, block).await {
+        Err(Error::Garbled { why, .. }) if why != Garbled::NeverSilent => line.read_after(silence, unit, block).await,
+        result => result,
+    }
+}

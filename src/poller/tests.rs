@@ -1,0 +1,391 @@
+//! A bus's task against simulated meters on real sockets: what it reads when, and what it says of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use toml::de::DeTable;
+
+use super::{BusReport, Command, Poller, read_once};
+use crate::clock::Clock;
+use crate::config::{Bus, EnergyStart, Link, Meter};
+use crate::form::{Findings, Form};
+use crate::heartbeat::Hearts;
+use crate::meter::{Function, Profile};
+use crate::reading::{Held, Reading, Values};
+use crate::simulator::{Fault, Gateway, SerialLine, Unit, WordOrder};
+use crate::units::{MilliwattHours, Milliwatts, Name, UnitId};
+
+const TIMEOUT: Duration = Duration::from_millis(60);
+/// For what must come: only a failing test waits so long.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Power in register 0, energy in 4 and 5, read in one block; serial number in 20 and 21.
+const PROFILE: &str = r#"
+    [profile.acme-100]
+    vendor = "Acme"
+    model = "100"
+    gaps = true
+    [profile.acme-100.power]
+    register = 0
+    function = "input"
+    type = "i16"
+    unit = "W"
+    [profile.acme-100.energy]
+    register = 4
+    function = "input"
+    type = "u32"
+    unit = "Wh"
+    [profile.acme-100.serial_number]
+    register = 20
+    function = "holding"
+    type = "u32"
+"#;
+const SERIAL: (u8, u16, u16) = (3, 20, 2);
+const VALUES: (u8, u16, u16) = (4, 0, 6);
+const POWER: (u8, u16, u16) = (4, 0, 1);
+const ENERGY: (u8, u16, u16) = (4, 4, 2);
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn profile(text: &str) -> Arc<Profile> {
+    let document = DeTable::parse(text).unwrap();
+    let findings = Findings::default();
+    let root = Form::root(&document, &findings);
+    let (name, form) = root.named_tables("profile").remove(0);
+    Arc::new(Profile::from_form(&name, form).expect("the profile is sound"))
+}
+
+fn meter(unit: u8, poll_every: Duration) -> Meter {
+    Meter {
+        name: name(&format!("meter_{unit}")),
+        bus: name("bus"),
+        unit: UnitId::new(unit.into()).unwrap(),
+        profile: profile(PROFILE),
+        installation: Default::default(),
+        poll_every,
+        max_power: Milliwatts(1_000_000),
+        energy_start: EnergyStart::Register,
+    }
+}
+
+/// 100 + unit W, 1000 + unit Wh, serial number 5000 + unit.
+fn simulated(unit: u8) -> Unit {
+    let simulated = Unit::new(unit);
+    simulated.set(Function::Input, 0, &[100 + u16::from(unit), 0, 0, 0]);
+    simulated.set_u32(Function::Input, 4, 1000 + u32::from(unit), WordOrder::Big);
+    simulated.set_u32(Function::Holding, 20, 5000 + u32::from(unit), WordOrder::Big);
+    simulated
+}
+
+fn bus(link: Link) -> Bus {
+    Bus { name: name("bus"), link, timeout: TIMEOUT, request_gap: Duration::ZERO, connect_delay: Duration::ZERO }
+}
+
+fn tcp(gateway: &Gateway) -> Bus {
+    bus(Link::Tcp(gateway.address().to_string()))
+}
+
+fn clock() -> Clock {
+    Clock::simulated(1, Timestamp::UNIX_EPOCH)
+}
+
+/// A running poller and the ends of its channels.
+struct Running {
+    readings: mpsc::Receiver<Reading>,
+    held: watch::Sender<Held>,
+    commands: mpsc::Sender<Command>,
+    report: watch::Receiver<BusReport>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(bus: Bus, meters: Vec<Meter>, room: usize) -> Self {
+        let (readings_in, readings) = mpsc::channel(room);
+        let (held, held_out) = watch::channel(Held::new());
+        let (commands, commands_out) = mpsc::channel(4);
+        let (report_in, report) = watch::channel(BusReport::default());
+        let poller = Poller {
+            bus,
+            meters,
+            readings: readings_in,
+            held: held_out,
+            commands: commands_out,
+            report: report_in,
+            clock: clock(),
+            heart: Hearts::default().heart("bus"),
+        };
+        Running { readings, held, commands, report, task: tokio::spawn(poller.run()) }
+    }
+
+    async fn reading(&mut self) -> Reading {
+        timeout(SOON, self.readings.recv()).await.expect("a reading comes").expect("the poller runs")
+    }
+
+    async fn report(&mut self, fits: impl FnMut(&BusReport) -> bool) -> BusReport {
+        timeout(SOON, self.report.wait_for(fits)).await.expect("the report comes").unwrap().clone()
+    }
+
+    async fn read_now(&self, meters: &[&str]) -> Vec<(Name, Result<Values, String>)> {
+        let (reply, replied) = oneshot::channel();
+        let meters = meters.iter().map(|meter| name(meter)).collect();
+        self.commands.send(Command::ReadNow { meters, reply }).await.unwrap();
+        timeout(SOON, replied).await.expect("a reply comes").unwrap()
+    }
+}
+
+const RARELY: Duration = Duration::from_secs(180);
+const OFTEN: Duration = Duration::from_millis(100);
+
+#[tokio::test]
+async fn the_first_readings_come_at_once_with_values_and_serial_number() {
+    let gateway = Gateway::start([simulated(1), simulated(2)]).await.unwrap();
+    let begin = Instant::now();
+    let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY), meter(2, RARELY)], 8);
+    for unit in [1, 2] {
+        let reading = running.reading().await;
+        assert_eq!(reading.meter, name(&format!("meter_{unit}")));
+        assert_eq!(reading.values.power, Some(Milliwatts(100_000 + 1000 * unit)));
+        let register = reading.values.register.map(|register| register.value);
+        assert_eq!(register, MilliwattHours::new(1_000_000 + 1000 * unit as u64));
+        assert_eq!(reading.values.serial, Some(format!("{}", 5000 + unit)));
+    }
+    assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
+    let report = running.report(|report| report.meters.values().all(|meter| meter.polls == 1)).await;
+    assert_eq!((report.requests, report.answers, report.opened, report.error), (4, 4, 1, None));
+    let first = &report.meters[&name("meter_1")];
+    assert!(first.values.register.is_some() && first.read_at.is_some() && first.error.is_none());
+}
+
+/// Field note 10.
+#[tokio::test]
+async fn a_dead_meter_does_not_slow_its_neighbour() {
+    let (dead, well) = (simulated(1), simulated(2));
+    dead.fault(Fault::Silent);
+    let gateway = Gateway::start([dead.clone(), well.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![meter(1, OFTEN), meter(2, OFTEN)], 64);
+    let begin = Instant::now();
+    for _ in 0..6 {
+        assert_eq!(running.reading().await.meter, name("meter_2"));
+    }
+    assert!(begin.elapsed() < OFTEN * 5 + 4 * TIMEOUT, "{:?}", begin.elapsed());
+    assert!(dead.requests() <= 3, "one request a back-off, not {}", dead.requests());
+    let report = running.report.borrow().clone();
+    let meter = &report.meters[&name("meter_1")];
+    assert_eq!(meter.failures_in_a_row as u64, dead.requests());
+    assert!(meter.error.as_ref().unwrap().contains("no answer from unit 1"), "{:?}", meter.error);
+    assert_eq!(report.error, None, "the bus is well");
+    dead.heal();
+    let results = running.read_now(&["meter_1"]).await;
+    assert!(results[0].1.is_ok(), "read on request although it is backing off: {results:?}");
+    let report = running.report(|report| report.meters[&name("meter_1")].failures_in_a_row == 0).await;
+    assert_eq!(report.meters[&name("meter_1")].error, None);
+}
+
+/// Field note 13, and 14 for exception 3.
+#[tokio::test]
+async fn a_refused_block_is_split_and_the_split_remembered() {
+    for (unit, limited) in [(Unit::new(1), false), (simulated(1), true)] {
+        if limited {
+            unit.set_most(2);
+        }
+        unit.set(Function::Input, 0, &[101]);
+        unit.set_u32(Function::Input, 4, 1001, WordOrder::Big);
+        unit.set_u32(Function::Holding, 20, 5001, WordOrder::Big);
+        let gateway = Gateway::start([unit.clone()]).await.unwrap();
+        let mut running = Running::start(tcp(&gateway), vec![meter(1, OFTEN)], 8);
+        let first = running.reading().await;
+        assert!(first.values.power.is_some() && first.values.register.is_some());
+        running.reading().await;
+        assert_eq!(unit.take_asked(), [SERIAL, VALUES, POWER, ENERGY, POWER, ENERGY]);
+    }
+}
+
+#[tokio::test]
+async fn power_without_a_register_is_a_reading_and_says_what_is_missing() {
+    let unit = Unit::new(1);
+    unit.set(Function::Input, 0, &[101]);
+    let gateway = Gateway::start([unit]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 8);
+    let reading = running.reading().await;
+    assert_eq!((reading.values.power, reading.values.register), (Some(Milliwatts(101_000)), None));
+    let report = running.report(|report| report.meters[&name("meter_1")].polls == 1).await;
+    let meter = &report.meters[&name("meter_1")];
+    assert_eq!(meter.failures_in_a_row, 0);
+    assert!(meter.error.as_ref().unwrap().contains("registers from 4 on: exception 2"), "{:?}", meter.error);
+}
+
+#[tokio::test]
+async fn the_serial_number_is_read_at_the_start_when_held_and_after_a_silence() {
+    let unit = simulated(1);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 8);
+    assert!(running.reading().await.values.serial.is_some());
+    running.read_now(&[]).await;
+    assert!(running.reading().await.values.serial.is_none(), "not in each poll");
+    running.held.send_replace([name("meter_1")].into());
+    assert!(running.reading().await.values.serial.is_some(), "newly held: at once");
+    running.read_now(&[]).await;
+    assert!(running.reading().await.values.serial.is_some(), "and in each poll while held");
+    running.held.send_replace(Held::new());
+    running.read_now(&[]).await;
+    assert!(running.reading().await.values.serial.is_none());
+    unit.fault_next(1, Fault::Silent);
+    running.read_now(&[]).await;
+    unit.take_asked();
+    running.read_now(&[]).await;
+    assert!(running.reading().await.values.serial.is_some(), "another meter may be there now");
+    assert_eq!(unit.take_asked(), [VALUES, SERIAL], "what was unanswered is asked first");
+}
+
+#[tokio::test]
+async fn the_time_of_a_reading_is_that_of_its_register() {
+    const DELAY: Duration = Duration::from_millis(40);
+    let unit = Unit::new(1);
+    unit.set(Function::Input, 30, &[101]);
+    unit.set_u32(Function::Input, 4, 1001, WordOrder::Big);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let power_last =
+        Meter { profile: profile(&PROFILE.replace("register = 0\n", "register = 30\n")), ..meter(1, RARELY) };
+    let clock = clock();
+    let mut running = Running::start(tcp(&gateway), vec![power_last], 8);
+    running.reading().await;
+    unit.set_delay(DELAY);
+    let begin = clock.now();
+    running.read_now(&[]).await;
+    let reading = running.reading().await;
+    assert!(reading.values.power.is_some());
+    let register_came = reading.at.since(&begin).unwrap();
+    assert!((DELAY..DELAY * 2).contains(&register_came), "{register_came:?}");
+}
+
+#[tokio::test]
+async fn a_full_ledger_is_counted_and_holds_nothing_up() {
+    let gateway = Gateway::start([simulated(1)]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 1);
+    for _ in 0..3 {
+        running.read_now(&[]).await;
+    }
+    let report = running.report(|report| report.dropped >= 2).await;
+    assert!(report.answers >= 3);
+}
+
+/// Field note 9: whatever is at the other end.
+#[tokio::test]
+async fn a_lost_line_is_said_and_opened_again() {
+    let line = SerialLine::start([simulated(1)], None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let by_id = folder.path().join("usb-adapter");
+    std::os::unix::fs::symlink(line.path(), &by_id).unwrap();
+    let settings = crate::config::SerialLine {
+        path: by_id.clone(),
+        baud: 9600,
+        parity: crate::config::Parity::None,
+        stop_bits: 1,
+    };
+    let mut running = Running::start(bus(Link::Serial(settings)), vec![meter(1, OFTEN)], 64);
+    running.reading().await;
+    drop(line);
+    let report = running.report(|report| report.error.is_some()).await;
+    assert!(report.meters[&name("meter_1")].error.is_some());
+    assert!(running.read_now(&[]).await[0].1.as_ref().unwrap_err().contains("cannot open"));
+    running.report.mark_unchanged();
+    tokio::time::sleep(OFTEN * 2).await;
+    assert!(!running.report.has_changed().unwrap(), "no spin: each attempt is told");
+    let line = SerialLine::start([simulated(1)], None).unwrap();
+    std::fs::remove_file(&by_id).unwrap();
+    std::os::unix::fs::symlink(line.path(), &by_id).unwrap();
+    assert!(running.read_now(&[]).await[0].1.is_ok(), "a request opens the line at once");
+    let report = running.report(|report| report.error.is_none()).await;
+    assert_eq!((report.opened, report.meters[&name("meter_1")].error.as_deref()), (2, None));
+    while let Ok(reading) = running.readings.try_recv() {
+        assert!(reading.values.register.is_some());
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_meter_is_said_so() {
+    let gateway = Gateway::start([simulated(1)]).await.unwrap();
+    let running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 8);
+    let results = running.read_now(&["meter_9", "meter_1"]).await;
+    assert_eq!(results[0], (name("meter_9"), Err("no such meter on this bus".to_owned())));
+    assert!(results[1].1.is_ok());
+}
+
+#[tokio::test]
+async fn the_task_ends_in_the_middle_of_a_request() {
+    let unit = simulated(1);
+    unit.fault(Fault::Silent);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut bus = tcp(&gateway);
+    bus.timeout = Duration::from_secs(60);
+    let Running { commands, task, .. } = Running::start(bus, vec![meter(1, OFTEN)], 8);
+    while unit.requests() == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(commands);
+    timeout(Duration::from_secs(1), task).await.expect("it ends in time").unwrap();
+}
+
+#[tokio::test]
+async fn a_bus_without_meters_waits_for_its_end() {
+    let gateway = Gateway::start([]).await.unwrap();
+    let running = Running::start(tcp(&gateway), Vec::new(), 8);
+    assert_eq!(running.read_now(&[]).await, []);
+    drop(running.held);
+    drop(running.commands);
+    timeout(SOON, running.task).await.unwrap().unwrap();
+    assert_eq!(gateway.connections(), 0);
+}
+
+#[tokio::test]
+async fn meters_are_read_once_for_a_command() {
+    let gateway = Gateway::start([simulated(1)]).await.unwrap();
+    let results = read_once(&tcp(&gateway), &[meter(1, RARELY), meter(2, RARELY)], &clock()).await;
+    assert_eq!(results[0].1.as_ref().unwrap().power, Some(Milliwatts(101_000)));
+    assert!(results[1].1.as_ref().unwrap_err().contains("no answer from unit 2"));
+    let nowhere = bus(Link::Tcp("127.0.0.1:1".into()));
+    let results = read_once(&nowhere, &[meter(1, RARELY)], &clock()).await;
+    assert!(results[0].1.as_ref().unwrap_err().contains("cannot open 127.0.0.1:1"), "{results:?}");
+}
+
+/// What polling costs: `cargo test --lib -- --ignored --nocapture the_processor_time`.
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stderr)]
+fn the_processor_time_of_1000_polls() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    // The meters live in another thread, whose time does not count.
+    std::thread::spawn(move || {
+        runtime().block_on(async {
+            let gateway = Gateway::start((1..=100).map(simulated)).await.unwrap();
+            tell.send(tcp(&gateway)).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    let bus = told.recv().unwrap();
+    runtime().block_on(async {
+        let meters = (1..=100).map(|unit| meter(unit, Duration::from_secs(1))).collect();
+        let mut running = Running::start(bus, meters, 256);
+        for _ in 0..100 {
+            running.reading().await;
+        }
+        let before = processor_time();
+        for _ in 0..1000 {
+            running.reading().await;
+        }
+        eprintln!("{:?} for 1000 polls", processor_time() - before);
+    });
+}
+
+/// Of this thread. Source: proc(5), schedstat.
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}

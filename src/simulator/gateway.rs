@@ -1,0 +1,219 @@
+//! Simulated meters behind a TCP port of this box: a Modbus TCP gateway, or a transparent converter that carries RTU frames.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rmodbus::ModbusProto;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::meters::Unit;
+
+/// Ways of gateways that a master must cope with. All off at first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// Closes the connection after each answer.
+    pub close_after_answer: bool,
+    /// Takes connections and requests and never answers.
+    pub deaf: bool,
+    /// Closes every connection but the first.
+    pub one_client: bool,
+    /// Sends each request back before the answer, as some RS-485 adapters do.
+    pub echo: bool,
+    /// Answers with exception 0x0B for units that it does not have, instead of not at all.
+    pub names_missing: bool,
+}
+
+/// A gateway on loopback. It ends, with its connections, when it is dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    kick: watch::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    units: Vec<Unit>,
+    protocol: ModbusProto,
+    habits: Mutex<Habits>,
+    connections: AtomicU64,
+    open: AtomicUsize,
+    requests: AtomicU64,
+}
+
+/// The length of a read request in RTU framing.
+const READ_REQUEST: usize = 8;
+/// More clients than this at once are turned away.
+const MOST_CLIENTS: usize = 16;
+
+impl Gateway {
+    /// A Modbus TCP gateway on a free port.
+    pub async fn start(units: impl IntoIterator<Item = Unit>) -> io::Result<Self> {
+        Gateway::listen("127.0.0.1:0", units, ModbusProto::TcpUdp).await
+    }
+
+    /// A transparent converter (RTU over TCP) on a free port.
+    pub async fn start_converter(units: impl IntoIterator<Item = Unit>) -> io::Result<Self> {
+        Gateway::listen("127.0.0.1:0", units, ModbusProto::Rtu).await
+    }
+
+    /// A Modbus TCP gateway on this address: one that comes back after it was dropped.
+    pub async fn start_at(address: SocketAddr, units: impl IntoIterator<Item = Unit>) -> io::Result<Self> {
+        Gateway::listen(address, units, ModbusProto::TcpUdp).await
+    }
+
+    async fn listen(
+        address: impl tokio::net::ToSocketAddrs,
+        units: impl IntoIterator<Item = Unit>,
+        protocol: ModbusProto,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            units: units.into_iter().collect(),
+            protocol,
+            habits: Mutex::default(),
+            connections: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
+            requests: AtomicU64::new(0),
+        });
+        let (kick, kicked) = watch::channel(());
+        let task = tokio::spawn(accept(listener, Arc::clone(&shared), kicked));
+        Ok(Gateway { address, shared, kick, task })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Changes the gateway's ways, from the next request or connection on.
+    pub fn habits(&self, change: impl FnOnce(&mut Habits)) {
+        change(&mut self.shared.habits.lock().expect("habits cannot panic"));
+    }
+
+    /// Closes all connections, as gateways do with idle ones; new ones are welcome.
+    pub fn disconnect(&self) {
+        self.kick.send_replace(());
+    }
+
+    /// Connections that were taken so far.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Frames that arrived so far, for whichever unit.
+    pub fn requests(&self) -> u64 {
+        self.shared.requests.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    fn habits(&self) -> Habits {
+        *self.habits.lock().expect("habits cannot panic")
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, kicked: watch::Receiver<()>) {
+    let mut clients = JoinSet::new();
+    loop {
+        let accepted = listener.accept().await;
+        while clients.try_join_next().is_some() {}
+        let Ok((stream, _)) = accepted else { return };
+        let most = if shared.habits().one_client { 1 } else { MOST_CLIENTS };
+        if shared.open.load(Ordering::Relaxed) >= most {
+            continue;
+        }
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        shared.open.fetch_add(1, Ordering::Relaxed);
+        let (shared, mut kicked) = (Arc::clone(&shared), kicked.clone());
+        kicked.mark_unchanged();
+        clients.spawn(async move {
+            tokio::select! {
+                _ = serve(stream, &shared) => {}
+                _ = kicked.changed() => {}
+            }
+            shared.open.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
+/// Serves one client until it goes, or sends what is no frame.
+async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut bytes = Vec::new();
+    loop {
+        let mut chunk = [0; 512];
+        let count = stream.read(&mut chunk).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        bytes.extend_from_slice(&chunk[..count]);
+        if shared.habits().echo {
+            stream.write_all(&chunk[..count]).await?;
+        }
+        while let Some(len) = request_len(&bytes, shared.protocol)? {
+            if bytes.len() < len {
+                break;
+            }
+            let request: Vec<u8> = bytes.drain(..len).collect();
+            shared.requests.fetch_add(1, Ordering::Relaxed);
+            answer(&mut stream, shared, &request).await?;
+        }
+        if shared.protocol == ModbusProto::Rtu {
+            // The line has been silent since: half a request is none.
+            bytes.clear();
+        }
+    }
+}
+
+/// The length of the request that begins the bytes. A gateway closes on what is no Modbus TCP header; a converter has no frames.
+fn request_len(bytes: &[u8], protocol: ModbusProto) -> io::Result<Option<usize>> {
+    match protocol {
+        ModbusProto::TcpUdp => match *bytes {
+            [_, _, 0, 0, 0, len, ..] => Ok(Some(6 + usize::from(len))),
+            [_, _, _, _, _, _, ..] => Err(io::ErrorKind::InvalidData.into()),
+            _ => Ok(None),
+        },
+        ModbusProto::Rtu | ModbusProto::Ascii => Ok(Some(READ_REQUEST)),
+    }
+}
+
+async fn answer(stream: &mut TcpStream, shared: &Shared, request: &[u8]) -> io::Result<()> {
+    let habits = shared.habits();
+    if habits.deaf {
+        return Ok(());
+    }
+    let header = if shared.protocol == ModbusProto::TcpUdp { 6 } else { 0 };
+    let asked = request.get(header).copied().unwrap_or_default();
+    let answer = match shared.units.iter().find(|unit| unit.unit() == asked) {
+        Some(unit) => unit.answer(request, shared.protocol),
+        None if habits.names_missing && header > 0 => {
+            let function = request.get(7).copied().unwrap_or_default() | 0x80;
+            let exception = [&request[..4], &[0, 3, asked, function, 0x0B]].concat();
+            Some((std::time::Duration::ZERO, exception))
+        }
+        None => None,
+    };
+    if let Some((delay, bytes)) = answer {
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        stream.write_all(&bytes).await?;
+        if habits.close_after_answer {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+    }
+    Ok(())
+}

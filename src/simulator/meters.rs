@@ -1,0 +1,233 @@
+//! A simulated meter: registers that can be changed while it is polled, and faults that can be switched on.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rmodbus::server::{ModbusFrame, Read};
+use rmodbus::{ErrorKind, ModbusProto};
+
+use crate::meter::Function;
+
+/// One meter. Clones are the same meter: keep one and change its registers while a line serves the other.
+///
+/// A register that was never set does not exist: a read across it is refused with exception 2.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    unit: u8,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    registers: BTreeMap<(Function, u16), u16>,
+    /// How long the meter thinks before each answer.
+    delay: Duration,
+    /// More registers than this at once are refused with exception 3.
+    most: Option<u16>,
+    fault: Option<Fault>,
+    /// The fault ends after so many requests.
+    for_requests: Option<u32>,
+    requests: u64,
+    /// The last requests: function, address, count.
+    asked: VecDeque<(u8, u16, u16)>,
+}
+
+/// So many requests are remembered.
+const ASKED: usize = 64;
+
+/// What a meter does instead of answering as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Silent,
+    /// Refuses with this exception code.
+    Exception(u8),
+    /// Answers rightly, so much later.
+    Late(Duration),
+    /// Sends its answer two times.
+    Twice,
+    /// Gives one register too many.
+    WrongLength,
+    /// Answers as the next unit.
+    WrongUnit,
+    /// A checksum that is wrong, or on TCP a header that is none.
+    Garbage,
+}
+
+/// Which word of a value of several registers comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WordOrder {
+    /// The high word.
+    Big,
+    /// The low word.
+    Little,
+}
+
+impl Unit {
+    /// A meter without registers that answers at once.
+    pub fn new(unit: u8) -> Self {
+        Unit { unit, state: Arc::default() }
+    }
+
+    pub fn unit(&self) -> u8 {
+        self.unit
+    }
+
+    /// Sets registers from this address on.
+    pub fn set(&self, function: Function, address: u16, words: &[u16]) {
+        let mut state = self.state();
+        for (offset, word) in (0..).zip(words) {
+            state.registers.insert((function, address.wrapping_add(offset)), *word);
+        }
+    }
+
+    /// Two registers.
+    pub fn set_u32(&self, function: Function, address: u16, value: u32, order: WordOrder) {
+        self.set(function, address, &ordered([(value >> 16) as u16, value as u16], order));
+    }
+
+    /// Four registers.
+    pub fn set_u64(&self, function: Function, address: u16, value: u64, order: WordOrder) {
+        let words = [(value >> 48) as u16, (value >> 32) as u16, (value >> 16) as u16, value as u16];
+        self.set(function, address, &ordered(words, order));
+    }
+
+    /// Two registers, high word first, as most meters have it.
+    pub fn set_f32(&self, function: Function, address: u16, value: f32) {
+        self.set_u32(function, address, value.to_bits(), WordOrder::Big);
+    }
+
+    /// How long the meter thinks before each answer; zero at first.
+    pub fn set_delay(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
+    /// How many registers it gives at once; 125 at first.
+    pub fn set_most(&self, registers: u16) {
+        self.state().most = Some(registers);
+    }
+
+    /// Misbehaves from now on.
+    pub fn fault(&self, fault: Fault) {
+        let mut state = self.state();
+        (state.fault, state.for_requests) = (Some(fault), None);
+    }
+
+    /// Misbehaves for so many requests, then is well again.
+    pub fn fault_next(&self, requests: u32, fault: Fault) {
+        let mut state = self.state();
+        (state.fault, state.for_requests) = (Some(fault), Some(requests));
+    }
+
+    /// Is well again.
+    pub fn heal(&self) {
+        self.state().fault = None;
+    }
+
+    /// How many intact requests reached it, answered or not.
+    pub fn requests(&self) -> u64 {
+        self.state().requests
+    }
+
+    /// The last 64 requests that reached it, oldest first, as function, address and count; they are forgotten.
+    pub fn take_asked(&self) -> Vec<(u8, u16, u16)> {
+        self.state().asked.drain(..).collect()
+    }
+
+    /// The answer to a frame and how long it takes; `None` where the meter stays silent.
+    pub(super) fn answer(&self, frame: &[u8], protocol: ModbusProto) -> Option<(Duration, Vec<u8>)> {
+        let mut response = Vec::new();
+        let mut request = ModbusFrame::new(self.unit, frame, protocol, &mut response);
+        request.parse().ok()?;
+        if !request.response_required {
+            return None;
+        }
+        let mut state = self.state();
+        let fault = state.take_fault();
+        state.asked.push_back((request.func.byte(), request.reg, request.count));
+        if state.asked.len() > ASKED {
+            state.asked.pop_front();
+        }
+        state.answer(&mut request)?;
+        let mut delay = state.delay;
+        drop(state);
+        let header = request.frame_start;
+        match fault {
+            Some(Fault::Silent) => return None,
+            Some(Fault::Late(late)) => delay += late,
+            Some(Fault::Exception(code)) => {
+                request.error = None;
+                let function = request.responding_to_fn | 0x80;
+                let pdu = [self.unit, function, code];
+                request.response.truncate(header.min(4));
+                if header > 0 {
+                    request.response.extend([0, 3]);
+                }
+                request.response.extend(pdu);
+            }
+            Some(Fault::WrongUnit) if request.error.is_none() => request.response[header] = self.unit.wrapping_add(1),
+            Some(Fault::WrongLength) if request.error.is_none() => {
+                request.response.extend([0, 0]);
+                request.response[header + 2] += 2;
+                if header > 0 {
+                    request.response[header - 1] += 2;
+                }
+            }
+            _ => {}
+        }
+        request.finalize_response().ok()?;
+        match fault {
+            Some(Fault::Twice) => response.extend_from_within(..),
+            Some(Fault::Garbage) => *response.get_mut(if header > 0 { 2 } else { 3 })? ^= 0x55,
+            _ => {}
+        }
+        Some((delay, response))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("a simulated meter cannot panic")
+    }
+}
+
+impl State {
+    fn take_fault(&mut self) -> Option<Fault> {
+        self.requests += 1;
+        match &mut self.for_requests {
+            Some(0) => self.fault = None,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.fault
+    }
+
+    /// Puts the registers that were asked for, or the refusal, into the answer.
+    fn answer(&self, request: &mut ModbusFrame<'_, Vec<u8>>) -> Option<()> {
+        if !request.processing_required {
+            return Some(());
+        }
+        let function = match request.func.byte() {
+            3 => Function::Holding,
+            4 => Function::Input,
+            _ => return request.process_external_read(Err(ErrorKind::IllegalFunction)).ok(),
+        };
+        let Ok(Read::Words(words)) = request.get_external_read() else { return None };
+        let mut result = Ok(());
+        for (offset, place) in (0..words.count).zip(words.buf.chunks_exact_mut(2)) {
+            match self.registers.get(&(function, words.address.wrapping_add(offset))) {
+                Some(word) => place.copy_from_slice(&word.to_be_bytes()),
+                None => result = Err(ErrorKind::IllegalDataAddress),
+            }
+        }
+        if self.most.is_some_and(|most| words.count > most) {
+            result = Err(ErrorKind::IllegalDataValue);
+        }
+        request.process_external_read(result).ok()
+    }
+}
+
+fn ordered<const N: usize>(mut words: [u16; N], order: WordOrder) -> [u16; N] {
+    if order == WordOrder::Little {
+        words.reverse();
+    }
+    words
+}

@@ -1,0 +1,211 @@
+//! Simulated meters on a serial line of this box: a pseudo-terminal whose bytes take the time that they would take on a wire.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rmodbus::ModbusProto;
+use tokio::io::AsyncReadExt;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_serial::{SerialPort, SerialStream};
+
+use super::meters::Unit;
+
+/// How fast the line is. Without one the bytes take no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speed {
+    pub baud: u32,
+    /// Of one character, start to stop: 10 for 8N1, 11 with parity.
+    pub bits: u32,
+}
+
+impl Speed {
+    /// One character.
+    pub fn character(self) -> Duration {
+        Duration::from_secs(1) * self.bits / self.baud
+    }
+
+    /// The silence that ends a frame: 3.5 characters, at least 1.75 ms (Modbus over Serial Line V1.02, 2.5.1.1).
+    pub fn silence(self) -> Duration {
+        Duration::from_micros(1750).max(self.character() * 7 / 2)
+    }
+}
+
+/// The length of a read request; meters are asked for nothing else.
+const READ_REQUEST: usize = 8;
+
+/// A line on a pseudo-terminal. Dropping it is pulling the adapter: the device goes away.
+///
+/// The other end may open it with any baud rate; parity is accepted and without effect.
+#[derive(Debug)]
+pub struct SerialLine {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: Notify,
+    stopped: AtomicBool,
+    echo: AtomicBool,
+    requests: AtomicU64,
+    early: AtomicU64,
+}
+
+impl SerialLine {
+    /// Meters on a new pseudo-terminal, in a thread of their own that keeps the line's time.
+    pub fn start(units: impl IntoIterator<Item = Unit>, speed: Option<Speed>) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let (units, theirs) = (units.into_iter().collect(), Arc::clone(&shared));
+        let (tell, told) = mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new().name("simulated line".into()).spawn(move || {
+            let opened = Slave::open(units, speed, theirs);
+            let (path, slave) = match opened {
+                Ok((path, slave)) => (Ok(path), Some(slave)),
+                Err(error) => (Err(error), None),
+            };
+            if tell.send(path).is_ok()
+                && let Some(slave) = slave
+            {
+                slave.serve();
+            }
+        })?;
+        let path = told.recv().map_err(io::Error::other)??;
+        Ok(SerialLine { path, shared, thread: Some(thread) })
+    }
+
+    /// The device to open.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Sends each request back before the answer, as some RS-485 adapters do.
+    pub fn set_echo(&self, echo: bool) {
+        self.shared.echo.store(echo, Ordering::Relaxed);
+    }
+
+    /// Frames that arrived so far.
+    pub fn requests(&self) -> u64 {
+        self.shared.requests.load(Ordering::Relaxed)
+    }
+
+    /// Requests that came before the line had been silent for long enough.
+    pub fn early(&self) -> u64 {
+        self.shared.early.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for SerialLine {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.shared.stop.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The meters' end of the line.
+struct Slave {
+    runtime: tokio::runtime::Runtime,
+    master: SerialStream,
+    /// Kept open, so that the line lives while nobody else has it open.
+    _device: SerialStream,
+    units: Vec<Unit>,
+    speed: Option<Speed>,
+    shared: Arc<Shared>,
+    /// When the last byte was out, in either direction.
+    last_byte: Option<Instant>,
+}
+
+impl Slave {
+    fn open(units: Vec<Unit>, speed: Option<Speed>, shared: Arc<Shared>) -> io::Result<(PathBuf, Self)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let (master, device) = {
+            let _inside = runtime.enter();
+            SerialStream::pair()?
+        };
+        let path = device.name().ok_or(io::ErrorKind::NotFound)?.into();
+        Ok((path, Slave { runtime, master, _device: device, units, speed, shared, last_byte: None }))
+    }
+
+    fn serve(mut self) {
+        let mut bytes = Vec::new();
+        let mut chunk = [0; 512];
+        while let Some(count) = self.receive(&mut chunk) {
+            bytes.extend_from_slice(&chunk[..count]);
+            while bytes.len() >= READ_REQUEST {
+                let request: Vec<u8> = bytes.drain(..READ_REQUEST).collect();
+                if self.take(&request).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for bytes; `None` when the line is to end.
+    fn receive(&mut self, chunk: &mut [u8]) -> Option<usize> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.shared.stop.notified() => None,
+                count = self.master.read(chunk) => count.ok().filter(|count| *count > 0),
+            }
+        })
+    }
+
+    fn take(&mut self, request: &[u8]) -> io::Result<()> {
+        let now = Instant::now();
+        let (character, silence) = match self.speed {
+            Some(speed) => (speed.character(), speed.silence()),
+            None => (Duration::ZERO, Duration::ZERO),
+        };
+        self.shared.requests.fetch_add(1, Ordering::Relaxed);
+        if self.last_byte.is_some_and(|last| now < last + silence) {
+            self.shared.early.fetch_add(1, Ordering::Relaxed);
+        }
+        let received = now + character * request.len() as u32;
+        self.last_byte = Some(received);
+        if self.shared.echo.load(Ordering::Relaxed) {
+            self.send(request, received, Duration::ZERO)?;
+        }
+        let answers = self.units.iter().find_map(|unit| unit.answer(request, ModbusProto::Rtu));
+        match answers {
+            Some((delay, bytes)) => self.send(&bytes, received + delay.max(silence), character),
+            None => Ok(()),
+        }
+    }
+
+    /// Each byte is seen when its last bit would be.
+    fn send(&mut self, bytes: &[u8], begin: Instant, character: Duration) -> io::Result<()> {
+        for (index, byte) in (1..).zip(bytes) {
+            self.sleep_until(begin + character * index)?;
+            self.last_byte = Some(Instant::now());
+            if self.master.try_write(std::slice::from_ref(byte))? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Precise, and over soon when the line is dropped.
+    fn sleep_until(&self, due: Instant) -> io::Result<()> {
+        const SLICE: Duration = Duration::from_millis(50);
+        loop {
+            let wait = due.saturating_duration_since(Instant::now());
+            if self.shared.stopped.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            if wait.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(wait.min(SLICE));
+        }
+    }
+}
