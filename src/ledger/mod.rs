@@ -2,18 +2,30 @@
 //!
 //! One task owns the store. Readings come in, the guard judges them, and a report slot commits everything in one transaction.
 
+mod book;
+mod client;
 pub mod guard;
+pub mod machine;
+mod rehearsal;
 mod report;
 mod settings;
+pub mod store;
+mod task;
+#[cfg(test)]
+mod testing;
 
+pub use rehearsal::Rehearsal;
 pub use report::{ClientLedger, LedgerReport, MeterLedger};
 pub use settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
+pub use store::OpenError;
+pub use task::{Ledger, open};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Stamp;
 use crate::reading::{Held, Reading};
 use crate::units::{MilliwattHours, Milliwatts, Name};
+use task::Request;
 
 /// What may be reported for one client at a slot.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +53,9 @@ pub struct Gone;
 #[derive(Clone, Debug)]
 pub struct Handle {
     readings: mpsc::Sender<Reading>,
+    requests: mpsc::Sender<Request>,
+    report: watch::Receiver<LedgerReport>,
+    held: watch::Receiver<Held>,
 }
 
 impl Handle {
@@ -51,31 +66,37 @@ impl Handle {
 
     /// A report slot: commits what is new, then gives these clients' figures as they are on disk.
     ///
-    /// When the commit fails the figures are those of the last one that did not.
-    pub async fn figures(&self, _clients: Vec<Name>) -> Result<Vec<(Name, Figure)>, Gone> {
-        todo!()
+    /// When the commit fails, or the disk does not answer within some seconds, the figures are those of the last one that did not.
+    pub async fn figures(&self, clients: Vec<Name>) -> Result<Vec<(Name, Figure)>, Gone> {
+        self.ask(|reply| Request::Figures { clients, reply }).await
     }
 
     /// Records what Arkreen took; on disk with the next commit.
-    pub async fn accepted(&self, _accepted: Vec<Accepted>) -> Result<(), Gone> {
-        todo!()
+    pub async fn accepted(&self, accepted: Vec<Accepted>) -> Result<(), Gone> {
+        self.ask(|reply| Request::Accepted { accepted, reply }).await
     }
 
     /// Takes up other meters and clients; what did not change goes on undisturbed.
-    pub async fn reconfigure(&self, _settings: Settings) -> Result<(), Gone> {
-        todo!()
+    pub async fn reconfigure(&self, settings: Settings) -> Result<(), Gone> {
+        self.ask(|reply| Request::Reconfigure { settings, reply }).await
     }
 
     /// Commits and ends the task.
     pub async fn close(&self) -> Result<(), Gone> {
-        todo!()
+        self.ask(|reply| Request::Close { reply }).await
     }
 
     pub fn report(&self) -> watch::Receiver<LedgerReport> {
-        todo!()
+        self.report.clone()
     }
 
     pub fn held(&self) -> watch::Receiver<Held> {
-        todo!()
+        self.held.clone()
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
     }
 }

@@ -1,0 +1,113 @@
+//! What goes into the journal: one row a decision, and one counted row for a spell of holds that led to nothing. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::clock::Stamp;
+use crate::ledger::guard::{Entry, Verdict};
+use crate::ledger::store::JournalRow;
+use crate::units::Name;
+
+/// A hold or glitch this long after the last one begins a spell of its own.
+const SPELL_ENDS_AFTER: Duration = Duration::from_secs(3600);
+/// Rows that wait for a disk which cannot be written; beyond, the oldest are given up.
+const WAITING_ROWS: usize = 10_000;
+
+/// Journal rows that are not on disk yet, and the spells that go on.
+#[derive(Debug)]
+pub(super) struct Diary {
+    next_id: i64,
+    /// Each with the epoch in which it was last touched.
+    waiting: BTreeMap<i64, (u64, JournalRow)>,
+    spells: BTreeMap<Name, Spell>,
+}
+
+#[derive(Debug)]
+struct Spell {
+    row: JournalRow,
+    last: Stamp,
+}
+
+/// What noting an entry came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// It has a row of its own, or begins one: worth a log line and a commit.
+    pub first: bool,
+    /// Entries of the spell that it ends, where there was one.
+    pub ended: Option<u64>,
+}
+
+impl Diary {
+    pub(super) fn new(next_id: i64) -> Self {
+        Diary { next_id, waiting: BTreeMap::new(), spells: BTreeMap::new() }
+    }
+
+    pub(super) fn note(&mut self, meter: &Name, entry: &Entry, epoch: u64) -> Noted {
+        let passing = matches!(entry.verdict, Verdict::Held | Verdict::Glitch | Verdict::Advanced | Verdict::Unchanged);
+        let before = self.spells.remove(meter);
+        let goes_on = |spell: &Spell| entry.at.since(&spell.last).is_some_and(|gap| gap < SPELL_ENDS_AFTER);
+        let (spell, noted) = match before {
+            Some(mut spell) if passing && goes_on(&spell) => {
+                spell.go_on(entry);
+                (spell, Noted { first: false, ended: None })
+            }
+            before => (self.begin(meter, entry), Noted { first: true, ended: before.map(|spell| spell.row.count) }),
+        };
+        self.waiting.insert(spell.row.id, (epoch, spell.row.clone()));
+        if self.waiting.len() > WAITING_ROWS {
+            self.waiting.pop_first();
+        }
+        if passing {
+            self.spells.insert(meter.clone(), spell);
+        }
+        noted
+    }
+
+    /// Everything that is to be on disk with the next commit.
+    pub(super) fn waiting(&self) -> Vec<JournalRow> {
+        self.waiting.values().map(|(_, row)| row.clone()).collect()
+    }
+
+    /// What was touched up to that epoch is on disk.
+    pub(super) fn committed(&mut self, epoch: u64) {
+        self.waiting.retain(|_, (touched, _)| *touched > epoch);
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn begin(&mut self, meter: &Name, entry: &Entry) -> Spell {
+        let row = JournalRow {
+            id: self.next_id,
+            meter: Some(meter.clone()),
+            word: entry.verdict.as_str().to_owned(),
+            at: entry.at.wall,
+            last: entry.at.wall,
+            count: 1,
+            reason: entry.reason.clone(),
+            entry: Some(entry.clone()),
+        };
+        self.next_id += 1;
+        Spell { row, last: entry.at }
+    }
+}
+
+impl Spell {
+    /// The row keeps how it began, and takes up what it came to.
+    fn go_on(&mut self, entry: &Entry) {
+        self.last = entry.at;
+        self.row.count += 1;
+        self.row.last = entry.at.wall;
+        self.row.word = entry.verdict.as_str().to_owned();
+        self.row.reason = entry.reason.clone();
+        if let Some(kept) = &mut self.row.entry {
+            kept.verdict = entry.verdict;
+            kept.register_after = entry.register_after;
+            kept.published_after = entry.published_after;
+            kept.reason = entry.reason.clone();
+            kept.readings = kept.readings.saturating_add(entry.readings);
+            kept.serial_after = entry.serial_after.clone();
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What may be reported of a client: the energy on disk with fresh power, or why not.
+
+use std::time::Duration;
+
+use super::{Book, Page};
+use crate::clock::Stamp;
+use crate::ledger::Figure;
+use crate::ledger::settings::{ClientSettings, CounterSettings, MeterSettings};
+use crate::units::{Milliwatts, Name};
+
+impl Book {
+    /// These clients' figures as they are on disk.
+    pub(crate) fn figures(&self, clients: Vec<Name>, now: &Stamp) -> Vec<(Name, Figure)> {
+        let figure = |name: Name| {
+            let figure = self.figure(&name, now).unwrap_or_else(Figure::Waiting);
+            (name, figure)
+        };
+        clients.into_iter().map(figure).collect()
+    }
+
+    fn figure(&self, name: &Name, now: &Stamp) -> Result<Figure, String> {
+        if let Some(why) = &self.barred {
+            return Err(why.clone());
+        }
+        let client = self.configured.iter().find(|client| client.name == *name);
+        let client = client.ok_or_else(|| format!("{name} is not configured"))?;
+        let energy = self.clients.get(&client.key).and_then(|account| account.on_disk);
+        if energy.is_none() {
+            self.all_begun(client)?;
+        }
+        let mut power = Milliwatts(0);
+        let mut read_at = *now;
+        for name in &client.meters {
+            let (member, at) = self.page(name)?.fresh(name, now)?;
+            // A member that exports takes nothing off what the others consume: their counters do not either.
+            power = Milliwatts(power.0.saturating_add(member.consumed().0));
+            if now.since(&at) > now.since(&read_at) {
+                read_at = at;
+            }
+        }
+        let energy = energy.ok_or("its first figure is not on disk yet")?;
+        Ok(Figure::Ready { power, energy, read_at })
+    }
+
+    /// Or which members have no baseline.
+    fn all_begun(&self, client: &ClientSettings) -> Result<(), String> {
+        let lacking = |name: &&Name| self.meters.get(*name).is_none_or(|page| page.state.published().is_none());
+        let names: Vec<_> = client.meters.iter().filter(lacking).map(Name::as_str).collect();
+        match names[..] {
+            [] => Ok(()),
+            [one] => {
+                let held = self.meters.get(one).and_then(|page| page.state.held());
+                let why = held.map(|why| format!(": {why}")).unwrap_or_default();
+                Err(format!("{one} has no baseline yet{why}"))
+            }
+            _ => Err(format!("{} have no baseline yet", names.join(", "))),
+        }
+    }
+
+    fn page(&self, name: &Name) -> Result<&Page, String> {
+        self.meters.get(name).ok_or_else(|| format!("{name} is not configured"))
+    }
+}
+
+impl Page {
+    /// The member's power and when it was read; or why it has none to show.
+    fn fresh(&self, name: &Name, now: &Stamp) -> Result<(Milliwatts, Stamp), String> {
+        let settings = self.settings.as_ref().ok_or_else(|| format!("{name} is not configured"))?;
+        let within = stale_after(settings);
+        let Some(read_at) = &self.read_at else { return Err(format!("{name} has not been read yet")) };
+        let age = now.since(read_at).unwrap_or(Duration::MAX);
+        if age > within {
+            let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
+            return Err(format!("{name} was last read {age} ago"));
+        }
+        if !self.confirmed_on_disk {
+            return Err(unconfirmed(name, settings));
+        }
+        let power = self.power.filter(|(_, at)| now.since(at).is_some_and(|age| age <= within));
+        power.ok_or_else(|| format!("{name} is read, but gives no power"))
+    }
+}
+
+/// A reading older than this says nothing of now.
+fn stale_after(settings: &MeterSettings) -> Duration {
+    (3 * settings.poll_every).max(Duration::from_secs(60))
+}
+
+fn unconfirmed(name: &Name, settings: &MeterSettings) -> String {
+    match settings.counter {
+        CounterSettings::Register { .. } => {
+            format!("the ledger fell back to an older copy, and {name}'s register has not been taken since")
+        }
+        CounterSettings::FromPower => {
+            format!(
+                "the ledger fell back to an older copy, and {name} has no counter to tell what is missing: \
+                 `arkmeter ledger accept {name}` goes on from the copy's figure"
+            )
+        }
+    }
+}

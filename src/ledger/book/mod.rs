@@ -1,0 +1,335 @@
+//! The ledger's picture of its meters and clients: what readings made of it, what of that is on disk, and what may be reported. Pure.
+
+mod diary;
+mod figures;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::client::ClientState;
+use super::guard::{self, Judged, MeterState, Verdict};
+use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
+use super::store::{ClientRow, Commit, Contents, MeterRow};
+use super::{Accepted, ClientLedger, MeterLedger};
+use crate::clock::Stamp;
+use crate::reading::{Held, Reading};
+use crate::units::{MilliwattHours, Milliwatts, Name};
+use diary::Diary;
+
+/// What is not on disk is committed at the latest after this long, whether anybody reports or not.
+pub(super) const COMMIT_WITHIN: Duration = Duration::from_secs(120);
+
+/// A meter's whole state is written at least this often while it changes.
+const WHOLE_EVERY: Duration = Duration::from_secs(3600);
+
+/// Everything the ledger knows. The figures it gives are those that [`Book::committed`] said are on disk.
+#[derive(Debug)]
+pub(crate) struct Book {
+    /// Also those that are not configured at the moment: they keep their rows.
+    meters: BTreeMap<Name, Page>,
+    clients: BTreeMap<ClientKey, Account>,
+    configured: Vec<ClientSettings>,
+    diary: Diary,
+    /// Counts the commits that were prepared: what is touched later is not in them.
+    epoch: u64,
+    dirty_since: Option<Stamp>,
+    /// When (in epochs) there was last a decision that an older copy of the store does not know; absent once it is on disk.
+    decided: Option<u64>,
+    /// Why nothing at all may be reported.
+    barred: Option<String>,
+}
+
+/// One meter's page.
+#[derive(Debug)]
+struct Page {
+    settings: Option<MeterSettings>,
+    state: MeterState,
+    confirmed: bool,
+    /// As far as the disk knows.
+    confirmed_on_disk: bool,
+    updated: Timestamp,
+    /// The latest reading of this run, whatever it held.
+    read_at: Option<Stamp>,
+    power: Option<(Milliwatts, Stamp)>,
+    verdict: Option<Verdict>,
+    verdicts: BTreeMap<&'static str, u64>,
+    touched: Option<u64>,
+    /// The whole state as it is on disk, and when it was written; absent where it has to be written.
+    whole: Option<(MeterState, Stamp)>,
+}
+
+/// One client's account.
+#[derive(Debug, Default)]
+struct Account {
+    state: ClientState,
+    /// The energy on disk: the only one that is ever reported.
+    on_disk: Option<MilliwattHours>,
+    touched: Option<u64>,
+}
+
+/// What a reading came to.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub judged: Judged,
+    /// A decision: it goes to the disk now, not with the next slot.
+    pub commit_now: bool,
+    /// It is news: neither ordinary nor one more of a spell.
+    pub news: bool,
+    /// Entries of the spell of holds and glitches that it ends.
+    pub spell_ended: Option<u64>,
+}
+
+/// A commit on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub commit: Commit,
+    epoch: u64,
+}
+
+impl Book {
+    /// What the store held, under these settings. `barred` says why nothing may be reported from it, if so.
+    pub(crate) fn new(contents: Contents, settings: Settings, barred: Option<String>) -> Self {
+        let page = |row: MeterRow| (row.name.clone(), Page::stored(row));
+        let account = |(key, state): (_, ClientState)| {
+            let account = Account { on_disk: state.energy, state, touched: None };
+            (key, account)
+        };
+        let mut book = Book {
+            meters: contents.meters.into_values().map(page).collect(),
+            clients: contents.clients.into_iter().map(account).collect(),
+            configured: Vec::new(),
+            diary: Diary::new(contents.next_journal),
+            epoch: 1,
+            dirty_since: None,
+            decided: None,
+            barred,
+        };
+        book.reconfigure(settings);
+        book
+    }
+
+    /// Takes up other meters and clients. Who is gone keeps its row; who leaves a client keeps what it gave.
+    pub(crate) fn reconfigure(&mut self, settings: Settings) {
+        // Under the old membership first: what was counted until now belongs to it.
+        self.settle();
+        for page in self.meters.values_mut() {
+            page.settings = None;
+        }
+        for meter in settings.meters {
+            let page = self.meters.entry(meter.name.clone()).or_default();
+            page.settings = Some(meter);
+        }
+        for client in &settings.clients {
+            self.clients.entry(client.key.clone()).or_default();
+        }
+        self.configured = settings.clients;
+        self.settle();
+    }
+
+    /// Judges a reading; `None` where its meter is not configured (any more).
+    pub(crate) fn take(&mut self, reading: &Reading) -> Option<Taken> {
+        let page = self.meters.get_mut(&reading.meter)?;
+        let settings = page.settings.as_ref()?;
+        let judged = guard::judge(&page.state, settings, &reading.at, &reading.values);
+        let begun = page.state.published().is_none() && judged.state.published().is_some();
+        if page.read(reading, &judged) {
+            page.touched = Some(self.epoch);
+            self.dirty_since.get_or_insert(reading.at);
+        }
+        let noted = judged.entry.as_ref().map(|entry| self.diary.note(&reading.meter, entry, self.epoch));
+        let news = noted.is_some_and(|noted| noted.first);
+        if begun || moves_the_offset(judged.verdict) && judged.entry.is_some() {
+            self.decided = Some(self.epoch);
+        }
+        Some(Taken { commit_now: news || begun, news, spell_ended: noted.and_then(|noted| noted.ended), judged })
+    }
+
+    /// Notes what Arkreen took.
+    pub(crate) fn accept(&mut self, accepted: &Accepted) {
+        let Some(client) = self.configured.iter().find(|client| client.name == accepted.client) else { return };
+        if let Some(account) = self.clients.get_mut(&client.key) {
+            account.state.accepted = Some(accepted.energy);
+            account.state.accepted_at = Some(accepted.at.wall);
+            account.touched = Some(self.epoch);
+            self.dirty_since.get_or_insert(accepted.at);
+        }
+    }
+
+    /// Whether something has waited for a commit for [`COMMIT_WITHIN`].
+    pub(crate) fn overdue(&self, now: &Stamp) -> bool {
+        self.dirty_since.is_some_and(|since| now.since(&since).is_none_or(|age| age >= COMMIT_WITHIN))
+    }
+
+    /// Everything that is not on disk yet; `None` when all of it is.
+    ///
+    /// Of a meter that only advanced, how far it got is enough: what its power said since is written with its next decision, within
+    /// [`WHOLE_EVERY`], or now if `last`.
+    pub(crate) fn prepare(&mut self, now: &Stamp, last: bool) -> Option<Pending> {
+        self.settle();
+        let lacks = |page: &Page| last && page.whole.as_ref().is_some_and(|(state, _)| *state != page.state);
+        let meters = self.meters.iter().filter(|(_, page)| page.touched.is_some() || lacks(page));
+        let clients = self.clients.iter().filter(|(_, account)| account.touched.is_some());
+        let commit = Commit {
+            at: *now,
+            meters: meters.map(|(name, page)| page.row(name, now, last)).collect(),
+            clients: clients
+                .map(|(key, account)| ClientRow { key: key.clone(), state: account.state.clone() })
+                .collect(),
+            journal: self.diary.waiting(),
+            copy: self.decided.is_some(),
+        };
+        if commit.meters.is_empty() && commit.clients.is_empty() && commit.journal.is_empty() {
+            return None;
+        }
+        let epoch = self.epoch;
+        self.epoch += 1;
+        Some(Pending { commit, epoch })
+    }
+
+    /// That commit is on disk: from now on its figures are the ones that are given.
+    pub(crate) fn committed(&mut self, pending: Pending) {
+        let done = |touched: Option<u64>| touched.filter(|epoch| *epoch > pending.epoch);
+        for row in pending.commit.meters {
+            if let Some(page) = self.meters.get_mut(&row.name) {
+                page.confirmed_on_disk = row.confirmed;
+                if row.whole {
+                    page.whole = Some((row.state, pending.commit.at));
+                }
+                page.touched = done(page.touched);
+            }
+        }
+        for row in pending.commit.clients {
+            if let Some(account) = self.clients.get_mut(&row.key) {
+                account.on_disk = row.state.energy;
+                account.touched = done(account.touched);
+            }
+        }
+        self.diary.committed(pending.epoch);
+        self.decided = done(self.decided);
+        self.dirty_since = if self.is_clean() { None } else { Some(pending.commit.at) };
+    }
+
+    fn is_clean(&self) -> bool {
+        self.diary.is_clean()
+            && self.meters.values().all(|page| page.touched.is_none())
+            && self.clients.values().all(|account| account.touched.is_none())
+    }
+
+    /// Brings the clients' figures up to their members'. One that is not configured has no members.
+    fn settle(&mut self) {
+        for (key, account) in &mut self.clients {
+            let members = self.configured.iter().find(|client| client.key == *key).map(|client| &client.meters[..]);
+            let settled =
+                account.state.settle(members.unwrap_or_default(), |name| self.meters.get(name)?.state.published());
+            if settled.changed {
+                account.touched = Some(self.epoch);
+            }
+            if settled.regrouped {
+                self.decided = Some(self.epoch);
+            }
+        }
+    }
+
+    /// The meters whose counter is not taken at the moment.
+    pub(crate) fn held(&self) -> Held {
+        let configured = self.meters.iter().filter(|(_, page)| page.settings.is_some());
+        configured.filter(|(_, page)| page.state.held().is_some()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What is to be said of a configured meter.
+    pub(crate) fn meter(&self, name: &Name) -> Option<MeterLedger> {
+        let page = self.meters.get(name).filter(|page| page.settings.is_some())?;
+        Some(MeterLedger {
+            verdict: page.verdict.map(Verdict::as_str),
+            held: page.state.held(),
+            register: page.state.register(),
+            published: page.state.published(),
+            verdicts: page.verdicts.clone(),
+        })
+    }
+
+    /// What is to be said of all configured meters.
+    pub(crate) fn meters(&self) -> BTreeMap<Name, MeterLedger> {
+        self.meters.keys().filter_map(|name| Some((name.clone(), self.meter(name)?))).collect()
+    }
+
+    /// What is to be said of all configured clients.
+    pub(crate) fn clients(&self) -> BTreeMap<Name, ClientLedger> {
+        let told = self.configured.iter().filter_map(|client| {
+            let account = self.clients.get(&client.key)?;
+            let ClientState { accepted, accepted_at, .. } = account.state;
+            Some((client.name.clone(), ClientLedger { energy: account.on_disk, accepted, accepted_at }))
+        });
+        told.collect()
+    }
+}
+
+impl Page {
+    fn stored(row: MeterRow) -> Self {
+        let MeterRow { state, confirmed, updated, .. } = row;
+        Page { state, confirmed, confirmed_on_disk: confirmed, updated, ..Page::default() }
+    }
+
+    /// Takes a judged reading down; true when the disk does not know what the page says now.
+    fn read(&mut self, reading: &Reading, judged: &Judged) -> bool {
+        let counts = matches!(self.settings, Some(MeterSettings { counter: CounterSettings::Register { .. }, .. }));
+        // A lower register within the noise of its last digits is taken as the one that stands; a higher one may wait to be believed.
+        let taken = reading.values.register.is_some_and(|register| {
+            let behind = judged.state.register().and_then(|stands| stands.checked_sub(register.value));
+            behind.is_some_and(|behind| behind.get() <= 2 * register.step.get())
+        });
+        // A counter that is taken again says all that an older copy did not know. Integrated energy waits for the operator.
+        let confirmed = self.confirmed || counts && taken;
+        let changed = self.state != judged.state || self.confirmed != confirmed;
+        self.confirmed = confirmed;
+        self.state.clone_from(&judged.state);
+        self.read_at = Some(reading.at);
+        self.updated = reading.at.wall;
+        if let Some(power) = reading.values.power {
+            self.power = Some((power, reading.at));
+        }
+        self.verdict = Some(judged.verdict);
+        *self.verdicts.entry(judged.verdict.as_str()).or_default() += 1;
+        changed
+    }
+
+    fn row(&self, name: &Name, now: &Stamp, last: bool) -> MeterRow {
+        let brief = self.whole.as_ref().is_some_and(|(stored, at)| {
+            let young = now.since(at).is_some_and(|age| age < WHOLE_EVERY);
+            young && !last && self.confirmed == self.confirmed_on_disk && self.state.only_advanced(stored)
+        });
+        let (state, confirmed, updated) = (self.state.clone(), self.confirmed, self.updated);
+        MeterRow { name: name.clone(), state, confirmed, updated, whole: !brief }
+    }
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Page {
+            settings: None,
+            state: MeterState::default(),
+            confirmed: true,
+            confirmed_on_disk: true,
+            updated: Timestamp::UNIX_EPOCH,
+            read_at: None,
+            power: None,
+            verdict: None,
+            verdicts: BTreeMap::new(),
+            touched: None,
+            whole: None,
+        }
+    }
+}
+
+/// Whether published is another function of the register after this decision: an older copy of the store would then be wrong.
+fn moves_the_offset(verdict: Verdict) -> bool {
+    use Verdict::*;
+    match verdict {
+        Baseline | Rollover | Replaced | Reset | Stepped | Restored | Redefined => true,
+        Unchanged | Advanced | Held | Glitch => false,
+    }
+}

@@ -1,0 +1,260 @@
+//! What the book gives, and when.
+
+use super::*;
+use crate::ledger::Figure;
+use crate::ledger::testing::{at, client, energy, meter, name, reading};
+
+fn settings(meters: &[&str], clients: Vec<ClientSettings>) -> Settings {
+    Settings { meters: meters.iter().map(|text| meter(text)).collect(), clients }
+}
+
+fn book(meters: &[&str], clients: Vec<ClientSettings>) -> Book {
+    let contents = Contents { next_journal: 1, ..Contents::default() };
+    Book::new(contents, settings(meters, clients), None)
+}
+
+fn commit(book: &mut Book, seconds: u64) -> Option<Commit> {
+    let pending = book.prepare(&at(seconds), false)?;
+    let commit = pending.commit.clone();
+    book.committed(pending);
+    Some(commit)
+}
+
+fn figure(book: &Book, client: &str, seconds: u64) -> Figure {
+    book.figures(vec![name(client)], &at(seconds)).remove(0).1
+}
+
+fn ready(book: &Book, client: &str, seconds: u64) -> (i64, u64, Stamp) {
+    match figure(book, client, seconds) {
+        Figure::Ready { power, energy, read_at } => (power.0, energy.get(), read_at),
+        Figure::Waiting(why) => panic!("{why}"),
+    }
+}
+
+fn waiting(book: &Book, client: &str, seconds: u64) -> String {
+    match figure(book, client, seconds) {
+        Figure::Waiting(why) => why,
+        ready => panic!("{ready:?}"),
+    }
+}
+
+/// Reads the meter every 10 s with 10 mWh between, from `from` up to and without `to` seconds.
+fn run(book: &mut Book, meter: &str, from: u64, to: u64, register: u64) {
+    for seconds in (from..to).step_by(10) {
+        book.take(&reading(meter, seconds, register + seconds)).unwrap();
+    }
+}
+
+#[test]
+fn the_energy_given_is_the_one_on_disk_and_the_power_the_latest() {
+    let mut book = book(&["a"], vec![client("a", "1", &["a"])]);
+    run(&mut book, "a", 0, 100, 1_000_000);
+    assert_eq!(waiting(&book, "a", 90), "its first figure is not on disk yet");
+    commit(&mut book, 90).unwrap();
+    let first = ready(&book, "a", 90);
+    assert_eq!(first, (3_600_000, 1_000_090, at(90)));
+    run(&mut book, "a", 100, 200, 1_000_000);
+    assert_eq!(book.meter(&name("a")).unwrap().published, Some(energy(1_000_190)), "the picture goes on");
+    assert_eq!(ready(&book, "a", 190), (3_600_000, 1_000_090, at(190)), "the disk does not know it yet");
+    let pending = book.prepare(&at(190), false).unwrap();
+    assert_eq!(ready(&book, "a", 190).1, 1_000_090, "nor while it is being written");
+    run(&mut book, "a", 200, 230, 1_000_000);
+    book.committed(pending);
+    assert_eq!(ready(&book, "a", 220).1, 1_000_190, "what came meanwhile is for the next one");
+    commit(&mut book, 220).unwrap();
+    assert_eq!(ready(&book, "a", 220).1, 1_000_220);
+    assert!(commit(&mut book, 220).is_none(), "nothing is new");
+}
+
+#[test]
+fn a_failed_commit_is_made_up_for_by_the_next() {
+    let mut book = book(&["a"], vec![client("a", "1", &["a"])]);
+    run(&mut book, "a", 0, 100, 1_000_000);
+    let lost = book.prepare(&at(90), false).unwrap();
+    run(&mut book, "a", 100, 110, 1_000_000);
+    let again = commit(&mut book, 100).unwrap();
+    assert_eq!(again.journal, lost.commit.journal, "what was decided is not forgotten");
+    assert!(again.copy && lost.commit.copy);
+    assert_eq!(ready(&book, "a", 100).1, 1_000_100);
+}
+
+#[test]
+fn members_that_lack_something_are_named() {
+    let mut book = book(&["a", "b"], vec![client("both", "1", &["a", "b"])]);
+    assert_eq!(waiting(&book, "both", 0), "a, b have no baseline yet");
+    run(&mut book, "a", 0, 100, 1_000_000);
+    assert!(waiting(&book, "both", 90).starts_with("b has no baseline yet"), "{}", waiting(&book, "both", 90));
+    run(&mut book, "b", 0, 100, 5_000_000);
+    commit(&mut book, 90);
+    assert_eq!(ready(&book, "both", 90), (7_200_000, 6_000_180, at(90)));
+    run(&mut book, "a", 100, 200, 1_000_000);
+    commit(&mut book, 190);
+    assert_eq!(waiting(&book, "both", 190), "b was last read 1m 40s ago");
+    run(&mut book, "b", 200, 300, 5_000_000);
+    run(&mut book, "a", 280, 290, 1_000_000);
+    commit(&mut book, 290);
+    assert_eq!(ready(&book, "both", 290).1, 6_000_290 + 280, "what both counted meanwhile is there");
+    assert_eq!(waiting(&book, "neither", 0), "neither is not configured");
+}
+
+#[test]
+fn power_is_fresh_or_there_is_no_figure() {
+    let mut book = book(&["a"], vec![client("a", "1", &["a"])]);
+    run(&mut book, "a", 0, 100, 1_000_000);
+    commit(&mut book, 90);
+    let powerless = |seconds| {
+        let mut reading = reading("a", seconds, 1_000_090);
+        reading.values.power = None;
+        reading
+    };
+    book.take(&powerless(100));
+    assert_eq!(ready(&book, "a", 100).2, at(90), "the power of ten seconds ago is still fresh");
+    (110..160).step_by(10).for_each(|seconds| drop(book.take(&powerless(seconds))));
+    assert_eq!(waiting(&book, "a", 151), "a is read, but gives no power");
+}
+
+#[test]
+fn export_counts_as_nothing_meter_by_meter() {
+    let mut book = book(&["a", "b"], vec![client("both", "1", &["a", "b"])]);
+    for seconds in (0..100).step_by(10) {
+        book.take(&reading("a", seconds, 1000));
+        let mut exporting = reading("b", seconds, 2000);
+        exporting.values.power = Some(Milliwatts(-9_000_000));
+        book.take(&exporting);
+    }
+    commit(&mut book, 90);
+    assert_eq!(ready(&book, "both", 90).0, 3_600_000);
+}
+
+#[test]
+fn after_a_restart_a_meter_is_read_before_it_is_reported() {
+    let clients = || vec![client("a", "1", &["a"])];
+    let mut before = book(&["a"], clients());
+    run(&mut before, "a", 0, 100, 1_000_000);
+    let stored = commit(&mut before, 90).unwrap();
+    for confirmed in [true, false] {
+        let meters = stored.meters.iter().map(|row| (row.name.clone(), MeterRow { confirmed, ..row.clone() }));
+        let contents = Contents {
+            meters: meters.collect(),
+            clients: stored.clients.iter().map(|row| (row.key.clone(), row.state.clone())).collect(),
+            next_journal: 9,
+        };
+        let mut book = Book::new(contents, settings(&["a"], clients()), None);
+        assert_eq!(waiting(&book, "a", 100), "a has not been read yet");
+        let mut failed = reading("a", 100, 0);
+        failed.values.register = None;
+        book.take(&failed).unwrap();
+        if confirmed {
+            assert_eq!(ready(&book, "a", 100).1, 1_000_090, "fresh power and the standing energy");
+            continue;
+        }
+        book.take(&reading("a", 100, 3)).unwrap();
+        commit(&mut book, 100).unwrap();
+        assert!(waiting(&book, "a", 100).contains("fell back"), "the copy may be older than what was published");
+        run(&mut book, "a", 110, 210, 1_000_000);
+        assert!(waiting(&book, "a", 200).contains("fell back"), "not before it is on disk");
+        commit(&mut book, 200).unwrap();
+        assert_eq!(ready(&book, "a", 200).1, 1_000_200);
+    }
+}
+
+#[test]
+fn nothing_is_given_from_another_machines_ledger() {
+    let contents = Contents { next_journal: 1, ..Contents::default() };
+    let mut book = Book::new(contents, settings(&["a"], vec![client("a", "1", &["a"])]), Some("cloned".into()));
+    run(&mut book, "a", 0, 100, 1_000_000);
+    commit(&mut book, 90).unwrap();
+    assert_eq!(waiting(&book, "a", 90), "cloned");
+}
+
+#[test]
+fn a_decision_asks_for_a_commit_and_a_copy_and_an_advance_for_neither() {
+    let mut book = book(&["a"], vec![]);
+    let taken: Vec<_> = (0..60).step_by(10).filter_map(|s| book.take(&reading("a", s, 1000 + s))).collect();
+    let begun = taken.iter().find(|taken| taken.judged.state.published().is_some()).unwrap();
+    assert!(begun.commit_now);
+    assert!(commit(&mut book, 60).unwrap().copy);
+    let advanced = book.take(&reading("a", 60, 1060)).unwrap();
+    assert_eq!((advanced.judged.verdict, advanced.commit_now), (Verdict::Advanced, false));
+    assert!(!commit(&mut book, 60).unwrap().copy);
+    let held = book.take(&reading("a", 70, 0)).unwrap();
+    assert_eq!((held.judged.verdict, held.commit_now), (Verdict::Held, true));
+    assert!(!commit(&mut book, 70).unwrap().copy, "published is the same function of the register as before");
+}
+
+#[test]
+fn a_spell_of_glitches_is_one_row_and_one_line() {
+    let mut book = book(&["a"], vec![]);
+    run(&mut book, "a", 0, 100, 1_000_000);
+    commit(&mut book, 90);
+    let mut news = 0;
+    for seconds in (100..2100).step_by(20) {
+        news += u32::from(book.take(&reading("a", seconds, 0)).unwrap().news);
+        news += u32::from(book.take(&reading("a", seconds + 10, 1_000_100 + seconds)).unwrap().news);
+    }
+    assert_eq!(news, 1);
+    let journal = commit(&mut book, 2100).unwrap().journal;
+    assert_eq!(journal.len(), 1, "{journal:?}");
+    assert_eq!((journal[0].at, journal[0].last), (at(100).wall, at(2090).wall));
+    assert!(journal[0].count >= 200, "{}", journal[0].count);
+    let later = book.take(&reading("a", 9000, 0)).unwrap();
+    assert!(later.news && later.spell_ended.is_some(), "an hour later it is another spell");
+}
+
+#[test]
+fn who_left_the_configuration_keeps_the_row() {
+    let mut book = book(&["a", "b"], vec![client("both", "1", &["a", "b"])]);
+    run(&mut book, "a", 0, 100, 1_000_000);
+    run(&mut book, "b", 0, 100, 5_000_000);
+    commit(&mut book, 90);
+    book.reconfigure(settings(&["a"], vec![client("both", "1", &["a"])]));
+    assert!(book.take(&reading("b", 100, 5_000_100)).is_none());
+    run(&mut book, "a", 100, 200, 1_000_000);
+    commit(&mut book, 190);
+    assert_eq!(ready(&book, "both", 190).1, 6_000_280);
+    book.reconfigure(settings(&["a", "b"], vec![client("both", "1", &["a", "b"])]));
+    assert_eq!(book.meter(&name("b")).unwrap().published, Some(energy(5_000_090)));
+    assert_eq!(waiting(&book, "both", 190), "b was last read 1m 40s ago");
+}
+
+#[test]
+fn what_arkreen_took_is_kept() {
+    let mut book = book(&["a"], vec![client("a", "1", &["a"])]);
+    book.accept(&Accepted { client: name("a"), energy: energy(77), at: at(5) });
+    assert!(!book.overdue(&at(100)) && book.overdue(&at(125)));
+    let commit = commit(&mut book, 125).unwrap();
+    assert_eq!(commit.clients[0].state.accepted, Some(energy(77)));
+    assert_eq!(book.clients()[&name("a")].accepted_at, Some(at(5).wall));
+    assert!(!book.overdue(&at(1000)));
+}
+
+/// The log takes each page that a commit touches, with a header of 24 bytes.
+#[test]
+fn a_slot_of_twenty_meters_is_small() {
+    use crate::ledger::store::{Options, Store};
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path(), Options { durable: true, machine: None }).unwrap().store;
+    let names: Vec<_> = (0..20).map(|index| format!("distribution_{index:02}")).collect();
+    let clients = names.iter().enumerate().map(|(index, text)| ClientSettings {
+        key: ClientKey {
+            client_id: crate::units::ClientId::parse(&format!("0x{index:064x}")).unwrap(),
+            ..client(text, "1", &[]).key
+        },
+        ..client(text, "1", &[text])
+    });
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut book = book(&names, clients.collect());
+    let mut slot = |book: &mut Book, from: u64| {
+        for name in &names {
+            run(book, name, from, from + 120, 180_000_000_000);
+            book.accept(&Accepted { client: self::name(name), energy: energy(180_000_000_000 + from), at: at(from) });
+        }
+        let pending = book.prepare(&at(from + 119), false).unwrap();
+        let before = std::fs::metadata(folder.path().join("ledger.db-wal")).map_or(0, |meta| meta.len());
+        store.commit(&pending.commit).unwrap();
+        book.committed(pending);
+        std::fs::metadata(folder.path().join("ledger.db-wal")).unwrap().len() - before
+    };
+    let sizes: Vec<_> = (0..10).map(|index| slot(&mut book, index * 120)).collect();
+    assert!(sizes[2..].iter().all(|size| *size <= 16 * 1024), "{sizes:?}");
+}

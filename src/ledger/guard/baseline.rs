@@ -1,0 +1,66 @@
+//! The first readings of a meter: when its figure may begin.
+
+use std::time::Duration;
+
+use super::hold::{Cause, Hold};
+use super::judging::Judging;
+use super::plausible::Point;
+use super::power::energy;
+use super::verdict::{Judged, Verdict};
+use super::{state::signed, wording};
+use crate::units::MilliwattHours;
+
+/// Readings in a row that agree.
+const READINGS: u32 = 3;
+/// For how long a first register of 0 is taken for a meter that is starting up.
+const ZERO_FOR: Duration = Duration::from_secs(600);
+/// Readings further apart than this are not in a row.
+const APART_MAX: Duration = Duration::from_secs(15 * 60);
+/// No meter has counted at full power for longer than this.
+const LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+impl Judging<'_> {
+    /// Judges a reading while there is no baseline.
+    pub(super) fn begin(mut self, to: Point) -> Judged {
+        if self.state.definition != self.settings.definition {
+            self.state.definition = self.settings.definition.clone();
+            self.state.hold = None;
+        }
+        let run = self.state.hold.take().filter(|run| self.goes_on(run, &to));
+        let known = run.as_ref().is_some_and(|run| run.cause == Cause::Higher);
+        let run = match run {
+            Some(mut run) => {
+                run.push(&self.measure(), to, self.serial);
+                run
+            }
+            None => Hold::new(Cause::Start, to, self.serial),
+        };
+        if !run.lasted(READINGS, if run.last.value == MilliwattHours::ZERO { ZERO_FOR } else { Duration::ZERO }) {
+            self.state.hold = Some(run);
+            return self.end(Verdict::Baseline, None);
+        }
+        let limit = energy(self.measure().memory.measure(self.settings), LIFETIME);
+        if run.last.value.get() > limit {
+            let reason = wording::too_high_to_begin(&self.settings.name, &run, limit);
+            let readings = run.readings;
+            self.state.hold = Some(Hold { cause: Cause::Higher, ..run });
+            return if known { self.end(Verdict::Held, None) } else { self.decided(Verdict::Held, readings, reason) };
+        }
+        self.found(run)
+    }
+
+    /// The run is the baseline.
+    pub(super) fn found(mut self, run: Hold) -> Judged {
+        self.state.offset = if self.settings.start_at_zero { -signed(run.first.value) } else { 0 };
+        self.state.serial = run.serial.clone();
+        self.settle(&run.founding());
+        let reason = wording::baseline(&run, self.settings.start_at_zero);
+        self.decided(Verdict::Baseline, run.readings, reason)
+    }
+
+    fn goes_on(&self, run: &Hold, to: &Point) -> bool {
+        let near = to.at.since(&run.seen_at).is_some_and(|gap| gap <= APART_MAX);
+        let other = matches!((self.serial, run.serial.as_deref()), (Some(read), Some(known)) if read != known);
+        near && !other && run.meets(&self.measure(), to)
+    }
+}

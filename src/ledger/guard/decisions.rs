@@ -1,0 +1,219 @@
+//! What a hold becomes once it has lasted: an advance, another epoch, or an earlier one taken up again.
+
+use std::time::Duration;
+
+use super::hold::{Cause, Hold};
+use super::judging::Judging;
+use super::plausible::{Grade, Point, falls, steps};
+use super::state::{Epoch, Uncredited, signed};
+use super::verdict::{Judged, Verdict};
+use super::wording;
+use crate::ledger::settings::CounterSettings;
+use crate::units::MilliwattHours;
+
+/// Readings that agree, and for how long, before a possible advance is taken.
+const POSSIBLE: (u32, Duration) = (3, Duration::from_secs(60));
+/// ... and before a doubtful one is, or another epoch begins.
+const LONG: (u32, Duration) = (5, Duration::from_secs(600));
+/// How long to wait for a trusted clock, and for a meter that says 0 while power flows.
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+/// For how long the register may come back to an earlier epoch.
+const RESTORED_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl Judging<'_> {
+    /// Decides on a run that has just grown by a reading.
+    pub(super) fn decide(mut self, mut hold: Hold, anchor: &Point) -> Judged {
+        self.learn_from(&hold);
+        if matches!(hold.cause, Cause::Untold | Cause::Higher) && !self.state.moved {
+            hold.cause = self.judge_again(&hold, anchor);
+        }
+        if matches!(hold.cause, Cause::Unexplained | Cause::Doubtful) && self.earlier_epoch(&hold, anchor).is_some() {
+            hold.cause = Cause::Higher;
+        }
+        let lasted = |(readings, age): (u32, Duration)| hold.lasted(readings, age);
+        match hold.cause {
+            Cause::Slight | Cause::Unexplained if lasted(POSSIBLE) => self.advance(&hold, anchor),
+            Cause::Doubtful if lasted(LONG) => self.advance(&hold, anchor),
+            Cause::Untold if lasted((LONG.0, DAY)) => self.step_untold(&hold, anchor),
+            Cause::Lower if self.has_rolled_over(&hold, anchor) => self.roll_over(&hold),
+            Cause::Lower if lasted(LONG) && !self.is_starting(&hold, anchor) => self.another_epoch(&hold, anchor),
+            Cause::Higher | Cause::Serial if lasted(LONG) => self.another_epoch(&hold, anchor),
+            _ => {
+                let verdict = if hold.is_quiet() { Verdict::Unchanged } else { Verdict::Held };
+                self.state.hold = Some(hold);
+                self.end(verdict, None)
+            }
+        }
+    }
+
+    /// The run itself shows what the connection carries.
+    fn learn_from(&mut self, hold: &Hold) {
+        let watched = hold.seen_at.since(&hold.first.at).filter(|watched| *watched <= hold.age);
+        let grown = hold.last.value.saturating_sub(hold.first.value);
+        let watched = watched.unwrap_or_default();
+        self.state.power.learn_rate(grown, hold.last.step, watched, &hold.first.witness);
+        self.state.power.note_overload(self.settings, hold.last.value, hold.last.step);
+    }
+
+    /// What was too much when the hold began may be possible by what is known of the clock and of the connection by now.
+    fn judge_again(&self, hold: &Hold, anchor: &Point) -> Cause {
+        match self.measure().grade(anchor, &hold.first) {
+            Grade::Explained | Grade::Slight | Grade::Possible => Cause::Unexplained,
+            Grade::Doubtful => Cause::Doubtful,
+            Grade::Beyond => Cause::Higher,
+            Grade::Untold => Cause::Untold,
+        }
+    }
+
+    /// What was held is what happened.
+    fn advance(mut self, hold: &Hold, anchor: &Point) -> Judged {
+        let debt = self.measure().debt(anchor, &hold.confirmed);
+        let run = Hold { confirmed: Point { debt, ..hold.confirmed }, ..hold.clone() };
+        if self.state.serial.is_none() {
+            self.state.serial = run.serial.clone();
+        }
+        self.settle(&run);
+        if hold.is_quiet() {
+            return self.end(Verdict::Advanced, None);
+        }
+        let reason = wording::advanced(anchor, hold);
+        self.decided(Verdict::Advanced, hold.readings, reason)
+    }
+
+    /// A day has passed and nothing tells how long the advance took: not credited, unless the clock comes to tell.
+    fn step_untold(mut self, hold: &Hold, anchor: &Point) -> Judged {
+        self.state.begin_epoch(hold.first.value, self.at);
+        self.state.uncredited = Some(Uncredited { from: *anchor, to: hold.first });
+        self.settle(&hold.founding());
+        let reason = wording::stepped_untold(&self.settings.name, anchor, hold);
+        self.decided(Verdict::Stepped, hold.readings, reason)
+    }
+
+    /// The clock is trusted now: a step that was not credited may have been possible.
+    pub(super) fn credit_untold(&mut self) -> Option<Judged> {
+        let step = self.state.uncredited.filter(|_| self.state.hold.is_none())?;
+        step.to.at.since(&step.from.at)?;
+        self.state.uncredited = None;
+        if self.measure().grade(&step.from, &step.to) >= Grade::Beyond {
+            return None;
+        }
+        let change = step.to.value.saturating_sub(step.from.value);
+        self.state.offset = self.state.offset.saturating_add(signed(change));
+        let taken = self.state.taken?;
+        self.state.take(taken);
+        let judging = Judging::new(self.state.clone(), self.settings, self.at, self.serial, self.has_sample);
+        Some(judging.decided(Verdict::Advanced, 0, wording::credited(change)))
+    }
+
+    /// Zeros while power flows, or where the register may have begun again at 0: a meter that is still starting.
+    fn is_starting(&self, hold: &Hold, anchor: &Point) -> bool {
+        let (lower, _, _) = self.state.power.totals.since(&hold.first.witness);
+        let flows = lower > 2 * steps(&hold.first, &hold.last);
+        let zeros = hold.last.value == MilliwattHours::ZERO;
+        zeros && (flows || self.rolling_over(hold, anchor).is_some()) && hold.age < DAY
+    }
+
+    /// What the advance is worth if the register has begun again at 0.
+    fn rolling_over(&self, hold: &Hold, anchor: &Point) -> Option<Grade> {
+        let CounterSettings::Register { rollover: Some(size) } = self.settings.counter else { return None };
+        let value = hold.first.value.checked_add(size).filter(|_| anchor.value <= size)?;
+        let grade = self.measure().grade(anchor, &Point { value, ..hold.first });
+        Some(grade).filter(|grade| *grade < Grade::Beyond)
+    }
+
+    fn has_rolled_over(&self, hold: &Hold, anchor: &Point) -> bool {
+        // A register of exactly 0 may be a meter that is starting.
+        let counts = hold.last.value > MilliwattHours::ZERO;
+        let needed = match self.rolling_over(hold, anchor) {
+            Some(Grade::Explained | Grade::Slight) if counts => (POSSIBLE.0, Duration::ZERO),
+            Some(Grade::Explained | Grade::Slight) => LONG,
+            Some(Grade::Possible) if counts => POSSIBLE,
+            Some(_) if counts => LONG,
+            _ => return false,
+        };
+        hold.lasted(needed.0, needed.1)
+    }
+
+    fn roll_over(mut self, hold: &Hold) -> Judged {
+        let CounterSettings::Register { rollover: Some(size) } = self.settings.counter else {
+            return self.end(Verdict::Held, None);
+        };
+        self.state.close_epoch(self.at);
+        self.state.offset = self.state.offset.saturating_add(signed(size));
+        self.settle(hold);
+        self.decided(Verdict::Rollover, hold.readings, wording::rollover(size))
+    }
+
+    /// The register counts from somewhere else now: an earlier epoch goes on, or a new one begins.
+    fn another_epoch(mut self, hold: &Hold, anchor: &Point) -> Judged {
+        let earlier = self.earlier_epoch(hold, anchor);
+        if let Some(index) = earlier {
+            let epoch = self.state.earlier.remove(index);
+            return self.restore(epoch, hold);
+        }
+        let before = self.state.register();
+        self.state.begin_epoch(hold.first.value, self.at);
+        self.state.serial = hold.serial.clone();
+        self.state.uncredited = None;
+        self.settle(&hold.founding());
+        let verdict = match hold.cause {
+            Cause::Serial => Verdict::Replaced,
+            Cause::Lower => Verdict::Reset,
+            _ => Verdict::Stepped,
+        };
+        let reason = wording::another_epoch(&self.settings.name, verdict, before, hold);
+        self.decided(verdict, hold.readings, reason)
+    }
+
+    /// The earlier epoch that the run goes on with: the nearest, and one that is worth less than a rise from `anchor` would be.
+    fn earlier_epoch(&self, hold: &Hold, anchor: &Point) -> Option<usize> {
+        let worth =
+            |epoch: &Epoch| signed(hold.first.value).saturating_add(epoch.offset).saturating_sub(self.state.figure());
+        let rise = signed(hold.first.value) - signed(anchor.value);
+        let most = if falls(anchor, &hold.first) { i64::MAX } else { rise };
+        let epochs = self.state.earlier.iter().enumerate();
+        let fitting = epochs.filter(|(_, epoch)| self.continues(epoch, hold) && worth(epoch) < most);
+        fitting.min_by_key(|(_, epoch)| worth(epoch)).map(|(index, _)| index)
+    }
+
+    fn restore(mut self, epoch: Epoch, hold: &Hold) -> Judged {
+        self.state.close_epoch(self.at);
+        self.state.offset = epoch.offset;
+        self.state.serial = hold.serial.clone().or(epoch.serial);
+        self.state.uncredited = None;
+        self.settle(&hold.founding());
+        let reason = wording::restored(epoch.last.value, hold);
+        self.decided(Verdict::Restored, hold.readings, reason)
+    }
+
+    /// Whether the run is where this epoch would now be: possible since it ended, and no less than was counted in the meantime.
+    fn continues(&self, epoch: &Epoch, hold: &Hold) -> bool {
+        let other = matches!((&epoch.serial, &hold.serial), (Some(then), Some(now)) if then != now);
+        let recent = self.at.since(&epoch.ended).is_none_or(|ago| ago <= RESTORED_WITHIN);
+        if other || !recent || falls(&epoch.last, &hold.first) {
+            return false;
+        }
+        let grown = signed(hold.first.value) - signed(epoch.last.value);
+        let interim = self.state.figure() - signed(epoch.last.value).saturating_add(epoch.offset);
+        let grace = i64::try_from(2 * steps(&epoch.last, &hold.first)).unwrap_or(i64::MAX);
+        let possible = self.measure().grade(&epoch.last, &hold.first) < Grade::Beyond;
+        possible && grown.saturating_add(grace) >= interim
+    }
+
+    /// Decides on a run of readings in a new definition.
+    pub(super) fn decide_redefined(mut self, run: Hold) -> Judged {
+        if !run.lasted(POSSIBLE.0, Duration::ZERO) {
+            self.state.hold = Some(run);
+            return self.end(Verdict::Held, None);
+        }
+        self.state.begin_epoch(run.first.value, self.at);
+        self.state.earlier.clear();
+        self.state.definition = self.settings.definition.clone();
+        self.state.serial = run.serial.clone();
+        self.state.uncredited = None;
+        self.state.integral = Default::default();
+        self.settle(&run.founding());
+        let reason = wording::redefined(&run);
+        self.decided(Verdict::Redefined, run.readings, reason)
+    }
+}

@@ -1,0 +1,142 @@
+//! Readings after the baseline: taken, or held, or the end of a hold.
+
+use super::hold::{Cause, Hold};
+use super::judging::Judging;
+use super::plausible::{Grade, Point, falls, steps};
+use super::verdict::{Judged, Verdict};
+use super::wording;
+use crate::units::MilliwattHours;
+
+impl Judging<'_> {
+    /// Judges a reading after the baseline.
+    pub(super) fn go_on(mut self, to: Point) -> Judged {
+        let Some(anchor) = self.state.taken.filter(|_| self.state.definition == self.settings.definition) else {
+            return self.redefine(to);
+        };
+        if let Some(credited) = self.credit_untold() {
+            return credited;
+        }
+        match self.state.hold.take() {
+            Some(hold) if !self.is_stale(&hold, &anchor, &to) => self.go_on_held(hold, &anchor, to),
+            _ => self.judge_afresh(&anchor, to),
+        }
+    }
+
+    /// Whether the run proves nothing any more: short, broken off, and the time that has passed makes this reading possible.
+    fn is_stale(&self, hold: &Hold, anchor: &Point, to: &Point) -> bool {
+        let two_polls = self.state.power.two_polls(self.settings);
+        let other = hold.cause == Cause::Serial || self.state.is_other(self.serial);
+        let possible = !other && !falls(anchor, to) && self.measure().grade(anchor, to) < Grade::Beyond;
+        hold.cause == Cause::Redefined || (possible && hold.is_stale(two_polls, self.at))
+    }
+
+    /// Judges a reading against the last register taken alone.
+    fn judge_afresh(mut self, anchor: &Point, to: Point) -> Judged {
+        match self.objection(anchor, &to) {
+            None => {
+                let verdict = self.follow(anchor, to);
+                self.end(verdict, None)
+            }
+            Some(cause) => {
+                let hold = Hold::new(cause, to, self.serial);
+                self.begin_hold(hold)
+            }
+        }
+    }
+
+    fn begin_hold(mut self, hold: Hold) -> Judged {
+        let (quiet, readings) = (hold.is_quiet(), hold.readings);
+        let reason = wording::beginning(&self.state, &hold, self.settings);
+        self.state.hold = Some(hold);
+        if quiet { self.end(Verdict::Unchanged, None) } else { self.decided(Verdict::Held, readings, reason) }
+    }
+
+    /// Judges a reading while others wait.
+    fn go_on_held(mut self, mut hold: Hold, anchor: &Point, to: Point) -> Judged {
+        if self.is_back(&hold, anchor, &to) {
+            return self.drop_hold(&hold, anchor, to);
+        }
+        if self.joins(&hold, &to) {
+            let another = self.state.is_other(self.serial) && hold.cause != Cause::Serial;
+            hold.push(&self.measure(), to, self.serial);
+            if another {
+                return self.begin_hold(Hold { cause: Cause::Serial, ..hold });
+            }
+            return self.decide(hold, anchor);
+        }
+        let Some(stray) = hold.stray else {
+            hold.grow_older(self.at);
+            hold.stray = Some(to);
+            self.state.hold = Some(hold);
+            return self.end(Verdict::Held, None);
+        };
+        match self.objection(anchor, &stray) {
+            Some(cause) if self.objection(anchor, &to).is_some() => {
+                let again = hold.begin_again(&self.measure(), cause, to, self.serial);
+                let cause = self.objection(anchor, &again.first).unwrap_or(cause);
+                self.begin_hold(Hold { cause, ..again })
+            }
+            _ => self.judge_afresh(anchor, to),
+        }
+    }
+
+    /// The candidates were a passing fault.
+    fn drop_hold(mut self, hold: &Hold, anchor: &Point, to: Point) -> Judged {
+        let objection = self.objection(anchor, &to);
+        let verdict = match objection {
+            // The candidates hid when the register advanced.
+            None => self.follow(anchor, Point { fresh: true, ..to }),
+            Some(cause) => {
+                self.state.hold = Some(Hold::new(cause, to, self.serial));
+                Verdict::Unchanged
+            }
+        };
+        if hold.is_quiet() {
+            return self.end(verdict, None);
+        }
+        let reason = wording::glitch(anchor, hold, &to);
+        self.decided(Verdict::Glitch, hold.readings, reason)
+    }
+
+    /// Whether the reading is where the last register taken would now be, and no part of the run.
+    fn is_back(&self, hold: &Hold, anchor: &Point, to: &Point) -> bool {
+        if self.state.is_other(self.serial) || falls(anchor, to) {
+            return false;
+        }
+        if matches!(self.measure().grade(anchor, to), Grade::Beyond | Grade::Untold) {
+            return false;
+        }
+        match hold.cause {
+            Cause::Serial => self.state.is_same(self.serial) || !hold.meets(&self.measure(), to),
+            Cause::Lower => !self.has_grown(hold, anchor, to),
+            _ => falls(&hold.first, to),
+        }
+    }
+
+    /// A register that fell and counted on from there reaches the old one by counting, not by a jump.
+    fn has_grown(&self, hold: &Hold, anchor: &Point, to: &Point) -> bool {
+        let depth = anchor.value.saturating_sub(hold.first.value).get();
+        let half = MilliwattHours::new(hold.last.value.get() + depth / 2).unwrap_or(MilliwattHours::MAX);
+        let jump = Point { value: half, ..*to };
+        let deep = depth > 8 * steps(anchor, to) && !hold.flows_into(&self.measure(), &jump);
+        hold.readings >= 3 && deep && hold.flows_into(&self.measure(), to)
+    }
+
+    fn joins(&self, hold: &Hold, to: &Point) -> bool {
+        let other = matches!((self.serial, hold.serial.as_deref()), (Some(read), Some(known)) if read != known);
+        let old = hold.cause == Cause::Serial && self.state.is_same(self.serial);
+        !other && !old && hold.meets(&self.measure(), to)
+    }
+
+    /// Another definition of the register: nothing connects what it says now with what it said before.
+    fn redefine(mut self, to: Point) -> Judged {
+        let run = self.state.hold.take().filter(|hold| hold.cause == Cause::Redefined);
+        let Some(mut run) = run.filter(|run| run.meets(&self.measure(), &to)) else {
+            self.state.power.forget_samples();
+            let run = Hold::new(Cause::Redefined, to, self.serial);
+            return self.begin_hold(run);
+        };
+        run.push(&self.measure(), to, self.serial);
+        self.decide_redefined(run)
+    }
+}

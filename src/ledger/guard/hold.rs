@@ -1,0 +1,147 @@
+//! A hold: a run of readings that were not taken, waiting to agree for long enough, or to have been a passing fault.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::plausible::{Grade, Measure, Point, falls};
+use crate::clock::Stamp;
+
+/// A run that broke off for longer than this and was still short proves nothing.
+const WEAK_GAP: Duration = Duration::from_secs(120);
+const WEAK_READINGS: u32 = 3;
+
+/// Why readings are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Cause {
+    /// The first readings.
+    Start,
+    /// More than power explains, but so little that it is not worth a word.
+    Slight,
+    /// More than power explains, and possible.
+    Unexplained,
+    /// Possible, but against what was measured.
+    Doubtful,
+    /// A large advance, and the clock is not trusted.
+    Untold,
+    /// More than possible, or at another place than before.
+    Higher,
+    /// A fall.
+    Lower,
+    /// Another serial number.
+    Serial,
+    /// Another definition of the register.
+    Redefined,
+}
+
+/// A run of candidates, summarised. Of fixed size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Hold {
+    pub(super) cause: Cause,
+    pub(super) first: Point,
+    /// The highest value that a later reading has confirmed.
+    pub(super) confirmed: Point,
+    /// The last value; its time is that of the run's last advance.
+    pub(super) last: Point,
+    pub(super) readings: u32,
+    /// How long the run has been watched.
+    pub(super) age: Duration,
+    pub(super) seen_at: Stamp,
+    #[serde(default)]
+    pub(super) serial: Option<String>,
+    /// The last reading, where it was no part of the run.
+    #[serde(default)]
+    pub(super) stray: Option<Point>,
+}
+
+impl Hold {
+    pub(super) fn new(cause: Cause, first: Point, serial: Option<&str>) -> Self {
+        let serial = serial.map(str::to_owned);
+        let (confirmed, last, seen_at) = (first, first, first.at);
+        Hold { cause, first, confirmed, last, readings: 1, age: Duration::ZERO, seen_at, serial, stray: None }
+    }
+
+    /// Whether the reading goes on where the run stands: standing still, or advancing as much as can be.
+    pub(super) fn meets(&self, measure: &Measure, to: &Point) -> bool {
+        if falls(&self.last, to) {
+            return self.confirmed.value < self.last.value && !falls(&self.confirmed, to);
+        }
+        // Only a run of some length may be a register that stood for a while before it was first read.
+        let from = Point { fresh: self.has_stood(&self.last) && self.readings >= WEAK_READINGS, ..self.last };
+        !matches!(measure.grade(&from, to), Grade::Beyond | Grade::Untold)
+    }
+
+    /// Whether the reading goes on where the run stands, by no more than power explains.
+    pub(super) fn flows_into(&self, measure: &Measure, to: &Point) -> bool {
+        !falls(&self.last, to) && measure.grade(&Point { fresh: false, ..self.last }, to) == Grade::Explained
+    }
+
+    /// Takes the reading into the run.
+    pub(super) fn push(&mut self, measure: &Measure, to: Point, serial: Option<&str>) {
+        self.grow_older(&to.at);
+        self.readings = self.readings.saturating_add(1);
+        self.stray = None;
+        if let Some(serial) = serial {
+            self.serial = Some(serial.to_owned());
+        }
+        if falls(&self.last, &to) {
+            self.last = to;
+            return;
+        }
+        self.confirmed = self.last;
+        if to.value > self.last.value {
+            let debt = measure.debt(&self.last, &to);
+            self.last = Point { debt, ..to };
+        }
+    }
+
+    /// Whether the register may have stood at this value of the run before it was read.
+    fn has_stood(&self, point: &Point) -> bool {
+        point.fresh || point.value == self.first.value
+    }
+
+    /// The run as the beginning of an epoch: nothing is known of the register before.
+    pub(super) fn founding(&self) -> Hold {
+        let fresh = self.has_stood(&self.confirmed);
+        Hold { confirmed: Point { fresh, ..self.confirmed }, ..self.clone() }
+    }
+
+    /// Two readings in a row were no part of the run: it begins again with them, or with the second where they do not agree.
+    pub(super) fn begin_again(&self, measure: &Measure, cause: Cause, to: Point, serial: Option<&str>) -> Hold {
+        let stray = self.stray.map(|stray| Hold::new(cause, stray, serial));
+        match stray {
+            Some(mut run) if run.meets(measure, &to) => {
+                run.push(measure, to, serial);
+                run
+            }
+            _ => Hold::new(cause, to, serial),
+        }
+    }
+
+    pub(super) fn grow_older(&mut self, at: &Stamp) {
+        let passed = at.since(&self.seen_at).unwrap_or(at.since_boot);
+        self.age = self.age.saturating_add(passed);
+        self.seen_at = *at;
+    }
+
+    /// A short run, broken off: what comes now is judged as if there had been none.
+    pub(super) fn is_stale(&self, two_polls: Duration, at: &Stamp) -> bool {
+        let gap = at.since(&self.seen_at).unwrap_or(at.since_boot);
+        self.readings < WEAK_READINGS && gap > WEAK_GAP.max(2 * two_polls)
+    }
+
+    pub(super) fn lasted(&self, readings: u32, age: Duration) -> bool {
+        self.readings >= readings && self.age >= age
+    }
+
+    /// Readings that wait without a word: the register is about to be taken.
+    pub(super) fn is_quiet(&self) -> bool {
+        matches!(self.cause, Cause::Slight | Cause::Start)
+    }
+
+    pub(super) fn stamps(&mut self) -> impl Iterator<Item = &mut Stamp> {
+        let points = [&mut self.first, &mut self.confirmed, &mut self.last].into_iter().chain(self.stray.as_mut());
+        points.map(|point| &mut point.at).chain([&mut self.seen_at])
+    }
+}

@@ -1,0 +1,124 @@
+//! One reading being judged: what the rules lean on, and how a judgement is closed.
+
+use super::hold::{Cause, Hold};
+use super::plausible::{Grade, Measure, Point, falls, steps};
+use super::state::MeterState;
+use super::verdict::{Entry, Judged, Verdict};
+use crate::clock::Stamp;
+use crate::ledger::settings::MeterSettings;
+use crate::units::MilliwattHours;
+
+/// The state as it becomes, and what it was before for the journal.
+pub(super) struct Judging<'a> {
+    pub(super) state: MeterState,
+    pub(super) settings: &'a MeterSettings,
+    pub(super) at: &'a Stamp,
+    pub(super) serial: Option<&'a str>,
+    /// Whether the poll gave a power.
+    pub(super) has_sample: bool,
+    before: Before,
+}
+
+struct Before {
+    register: Option<MilliwattHours>,
+    published: Option<MilliwattHours>,
+    serial: Option<String>,
+}
+
+impl<'a> Judging<'a> {
+    pub(super) fn new(
+        state: MeterState,
+        settings: &'a MeterSettings,
+        at: &'a Stamp,
+        serial: Option<&'a str>,
+        has_sample: bool,
+    ) -> Self {
+        let before = Before { register: state.register(), published: state.published, serial: state.serial.clone() };
+        Judging { state, settings, at, serial, has_sample, before }
+    }
+
+    pub(super) fn measure(&self) -> Measure<'_> {
+        Measure { memory: &self.state.power, settings: self.settings }
+    }
+
+    /// Why this value cannot be taken at once after `anchor`; `None` where it can.
+    pub(super) fn objection(&self, anchor: &Point, to: &Point) -> Option<Cause> {
+        if self.state.is_other(self.serial) {
+            return Some(Cause::Serial);
+        }
+        if falls(anchor, to) {
+            return Some(Cause::Lower);
+        }
+        let grade = self.measure().grade(anchor, to);
+        let elsewhere = self.state.moved && !self.state.is_same(self.serial);
+        match grade {
+            Grade::Explained => None,
+            _ if elsewhere => Some(Cause::Higher),
+            Grade::Slight => Some(Cause::Slight),
+            Grade::Possible => Some(Cause::Unexplained),
+            Grade::Doubtful => Some(Cause::Doubtful),
+            Grade::Beyond => Some(Cause::Higher),
+            Grade::Untold => Some(Cause::Untold),
+        }
+    }
+
+    /// Takes the register where it follows on the last one taken.
+    pub(super) fn follow(&mut self, anchor: &Point, to: Point) -> Verdict {
+        if self.state.serial.is_none() {
+            self.state.serial = self.serial.map(str::to_owned);
+        }
+        self.state.moved = false;
+        if to.value <= anchor.value {
+            self.state.power.noisy |= to.value < anchor.value;
+            return Verdict::Unchanged;
+        }
+        let debt = self.measure().debt(anchor, &to);
+        let small = to.value.saturating_sub(anchor.value).get() <= 2 * steps(anchor, &to);
+        let to = Point { fresh: to.fresh || (small && self.state.power.noisy), ..to };
+        self.state.take(Point { debt, ..to });
+        Verdict::Advanced
+    }
+
+    /// Takes the run that a hold has become: as far as a later reading has confirmed it, and beyond where power explains it.
+    pub(super) fn settle(&mut self, run: &Hold) {
+        self.state.take(run.confirmed);
+        self.state.moved = false;
+        let objection = self.objection(&run.confirmed, &run.last);
+        self.state.hold = objection.map(|cause| Hold::new(cause, run.last, self.serial));
+        if objection.is_none() && run.last.value > run.confirmed.value {
+            self.state.take(run.last);
+        }
+    }
+
+    /// A poll without a register.
+    pub(super) fn pass(self) -> Judged {
+        let verdict = match (&self.state.hold, self.state.published) {
+            (Some(hold), _) if !hold.is_quiet() => Verdict::Held,
+            (_, None) => Verdict::Baseline,
+            _ => Verdict::Unchanged,
+        };
+        self.end(verdict, None)
+    }
+
+    pub(super) fn end(self, verdict: Verdict, entry: Option<Entry>) -> Judged {
+        Judged { state: self.state, verdict, entry }
+    }
+
+    /// Ends with a decision that the journal keeps.
+    pub(super) fn decided(self, verdict: Verdict, readings: u32, reason: String) -> Judged {
+        let register = self.state.hold.as_ref().filter(|_| verdict == Verdict::Held).map(|hold| hold.last.value);
+        let entry = Entry {
+            at: *self.at,
+            verdict,
+            register_before: self.before.register,
+            register_after: register.or(self.state.register()),
+            published_before: self.before.published,
+            published_after: self.state.published,
+            reason,
+            readings,
+            serial_before: self.before.serial.clone(),
+            serial_after: self.serial.map(str::to_owned).or_else(|| self.state.serial.clone()),
+        };
+        self.end(verdict, Some(entry))
+    }
+}

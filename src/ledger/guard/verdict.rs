@@ -1,0 +1,69 @@
+//! What judging a reading gives: the word for it, the state after it, and what the journal keeps.
+
+use serde::{Deserialize, Serialize};
+
+use super::state::MeterState;
+use crate::clock::Stamp;
+use crate::units::MilliwattHours;
+
+/// The word that the journal, the log and `replay` use for what happened (energy-truth: Rules).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Baseline,
+    Unchanged,
+    Advanced,
+    Held,
+    Glitch,
+    Rollover,
+    Replaced,
+    Reset,
+    Stepped,
+    Restored,
+    Redefined,
+}
+
+impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Baseline => "baseline",
+            Verdict::Unchanged => "unchanged",
+            Verdict::Advanced => "advanced",
+            Verdict::Held => "held",
+            Verdict::Glitch => "glitch",
+            Verdict::Rollover => "rollover",
+            Verdict::Replaced => "replaced",
+            Verdict::Reset => "reset",
+            Verdict::Stepped => "stepped",
+            Verdict::Restored => "restored",
+            Verdict::Redefined => "redefined",
+        }
+    }
+}
+
+/// One reading, judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    pub state: MeterState,
+    pub verdict: Verdict,
+    /// What the journal keeps of it; with one, the state is committed at once. Absent for an ordinary `advanced` or
+    /// `unchanged`, and for the readings of a hold or a baseline between its beginning and its end.
+    pub entry: Option<Entry>,
+}
+
+/// A decision worth remembering.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub at: Stamp,
+    pub verdict: Verdict,
+    pub register_before: Option<MilliwattHours>,
+    pub register_after: Option<MilliwattHours>,
+    pub published_before: Option<MilliwattHours>,
+    pub published_after: Option<MilliwattHours>,
+    /// Why, for people.
+    pub reason: String,
+    /// Readings of the hold that this decision ends.
+    pub readings: u32,
+    pub serial_before: Option<String>,
+    pub serial_after: Option<String>,
+}

@@ -1,0 +1,142 @@
+//! What the guard says to people: what was seen, what was expected, what can be done.
+
+use super::hold::{Cause, Hold};
+use super::plausible::Point;
+use super::state::MeterState;
+use super::verdict::Verdict;
+use crate::ledger::settings::MeterSettings;
+use crate::text::foreign;
+use crate::units::{MilliwattHours, Name};
+
+const SERIAL_LENGTH: usize = 64;
+
+/// Why a hold stands.
+pub(super) fn standing(state: &MeterState, hold: &Hold) -> String {
+    let seen = kilowatt_hours(hold.last.value);
+    let Some(taken) = state.register() else {
+        return format!("the first register says {seen}, more than this connection can have counted");
+    };
+    format!("{}; {}", what(hold, taken), remedy(hold.cause))
+}
+
+/// What a hold begins with.
+pub(super) fn beginning(state: &MeterState, hold: &Hold, settings: &MeterSettings) -> String {
+    let before = state.register().unwrap_or_default();
+    let accept = format!("`arkmeter ledger accept {}` takes it now", settings.name);
+    format!("{}; {}; {accept}", what(hold, before), remedy(hold.cause))
+}
+
+pub(super) fn too_high_to_begin(name: &Name, run: &Hold, limit: u64) -> String {
+    let (seen, most) = (kilowatt_hours(run.last.value), limit / 1_000_000);
+    format!(
+        "the first register says {seen}, more than 30 years at full power ({most} kWh): check the word order, the scale and \
+         max_power; if it is right: `arkmeter ledger accept {name}`"
+    )
+}
+
+pub(super) fn baseline(run: &Hold, start_at_zero: bool) -> String {
+    let from = if start_at_zero { "0" } else { "the register" };
+    format!("{} readings agree at {}: the figure begins at {from}", run.readings, kilowatt_hours(run.last.value))
+}
+
+pub(super) fn glitch(anchor: &Point, hold: &Hold, to: &Point) -> String {
+    let [before, seen, now] = [anchor.value, hold.last.value, to.value].map(kilowatt_hours);
+    format!("the register said {seen} {} times and is back at {now} (before: {before})", hold.readings)
+}
+
+pub(super) fn advanced(anchor: &Point, hold: &Hold) -> String {
+    let [before, now] = [anchor.value, hold.last.value].map(kilowatt_hours);
+    format!("{} readings agree that the register went from {before} to {now}", hold.readings)
+}
+
+pub(super) fn stepped_untold(name: &Name, anchor: &Point, hold: &Hold) -> String {
+    let [before, now] = [anchor.value, hold.first.value].map(kilowatt_hours);
+    format!(
+        "the register went from {before} to {now} and no trusted clock tells in what time; not credited until one does; \
+         if it was consumed: `arkmeter ledger credit {name} ENERGY`"
+    )
+}
+
+pub(super) fn credited(change: MilliwattHours) -> String {
+    format!(
+        "the clock is trusted now: {} that could not be dated were possible and are credited",
+        kilowatt_hours(change)
+    )
+}
+
+pub(super) fn accepted(reason: &str) -> String {
+    format!("accepted by the operator: {reason}")
+}
+
+pub(super) fn credited_by_operator(energy: MilliwattHours) -> String {
+    format!("credited by the operator: {}", kilowatt_hours(energy))
+}
+
+pub(super) fn rollover(size: MilliwattHours) -> String {
+    format!("the register began again at 0 after {}", kilowatt_hours(size))
+}
+
+pub(super) fn another_epoch(name: &Name, verdict: Verdict, before: Option<MilliwattHours>, hold: &Hold) -> String {
+    let [before, now] = [before.unwrap_or_default(), hold.first.value].map(kilowatt_hours);
+    let serial = hold.serial.as_deref().map_or_else(|| "unknown".to_owned(), |serial| foreign(serial, SERIAL_LENGTH));
+    match verdict {
+        Verdict::Replaced => {
+            format!("another meter (serial number {serial}) begins at {now}; the one before ended at {before}")
+        }
+        Verdict::Reset => format!("the register fell from {before} to {now} and counts from there"),
+        _ => format!(
+            "the register went from {before} to {now}, more than can have been consumed: not credited; \
+             if it was consumed: `arkmeter ledger credit {name} ENERGY`"
+        ),
+    }
+}
+
+pub(super) fn restored(before: MilliwattHours, hold: &Hold) -> String {
+    let [before, now] = [before, hold.last.value].map(kilowatt_hours);
+    format!(
+        "the register is back at {now}, where it would be since it said {before}: what it counted is taken up again"
+    )
+}
+
+pub(super) fn redefined(run: &Hold) -> String {
+    format!(
+        "the register is read in another way since the configuration changed: counted from {} on",
+        kilowatt_hours(run.first.value)
+    )
+}
+
+fn what(hold: &Hold, before: MilliwattHours) -> String {
+    let [before, seen] = [before, hold.last.value].map(kilowatt_hours);
+    match hold.cause {
+        Cause::Serial => {
+            let serial = foreign(hold.serial.as_deref().unwrap_or_default(), SERIAL_LENGTH);
+            format!("another serial number, {serial}; its register says {seen}, the last one taken said {before}")
+        }
+        Cause::Lower => format!("the register fell from {before} to {seen}"),
+        Cause::Higher => format!("the register rose from {before} to {seen}, more than can have been consumed"),
+        Cause::Untold => {
+            format!("the register rose from {before} to {seen}, and no trusted clock tells in what time")
+        }
+        Cause::Doubtful => format!("the register rose from {before} to {seen}, against what was measured"),
+        Cause::Redefined => format!("the register is read in another way now and says {seen}"),
+        Cause::Start | Cause::Slight | Cause::Unexplained => {
+            format!("the register rose from {before} to {seen}, more than the measured power explains")
+        }
+    }
+}
+
+fn remedy(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Serial => "taken for a replaced meter after 10 minutes",
+        Cause::Lower => "taken for a reset after 10 minutes, unless it comes back",
+        Cause::Higher => "the rise is not credited; counted from there after 10 minutes, unless it comes back",
+        Cause::Untold => "waiting for the clock to be synchronised, for 24 hours",
+        Cause::Doubtful => "taken if it stays for 10 minutes",
+        Cause::Redefined => "counted from there once three readings agree",
+        Cause::Start | Cause::Slight | Cause::Unexplained => "taken if it stays for a minute",
+    }
+}
+
+fn kilowatt_hours(energy: MilliwattHours) -> String {
+    format!("{:.3} kWh", energy.kilowatt_hours())
+}

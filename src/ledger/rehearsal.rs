@@ -1,0 +1,56 @@
+//! The ledger of one meter without its task: the same book over the same store, commit by commit. For `replay`.
+
+use std::path::Path;
+
+use super::book::Book;
+use super::guard::Verdict;
+use super::settings::{MeterSettings, Settings};
+use super::store::{OpenError, Options, Store, StoreError};
+use crate::clock::Stamp;
+use crate::reading::Reading;
+use crate::units::MilliwattHours;
+
+/// One run of the ledger over a folder that nobody needs to outlive the process.
+#[derive(Debug)]
+pub struct Rehearsal {
+    book: Book,
+    store: Store,
+}
+
+impl Rehearsal {
+    /// Opens the ledger in that folder, or begins one.
+    pub fn open(folder: &Path, settings: MeterSettings) -> Result<Self, OpenError> {
+        let opened = Store::open(folder, Options { durable: false, machine: None })?;
+        let settings = Settings { meters: vec![settings], clients: Vec::new() };
+        Ok(Rehearsal { book: Book::new(opened.contents, settings, None), store: opened.store })
+    }
+
+    /// Judges a reading and commits when the task would: the verdict's word, and the figure that a slot would publish now.
+    pub fn take(&mut self, reading: &Reading) -> Result<(&'static str, Option<MilliwattHours>), StoreError> {
+        let Some(taken) = self.book.take(reading) else { return Ok((Verdict::Unchanged.as_str(), None)) };
+        if taken.commit_now || self.book.overdue(&reading.at) {
+            self.commit(&reading.at)?;
+        }
+        let state = &taken.judged.state;
+        Ok((taken.judged.verdict.as_str(), state.published()))
+    }
+
+    /// A report slot.
+    pub fn commit(&mut self, now: &Stamp) -> Result<(), StoreError> {
+        self.write(now, false)
+    }
+
+    fn write(&mut self, now: &Stamp, last: bool) -> Result<(), StoreError> {
+        if let Some(pending) = self.book.prepare(now, last) {
+            self.store.commit(&pending.commit)?;
+            self.book.committed(pending);
+        }
+        Ok(())
+    }
+
+    /// An orderly end. Dropping it instead is a crash: what was not committed is gone.
+    pub fn close(mut self, now: &Stamp) -> Result<(), StoreError> {
+        self.write(now, true)?;
+        self.store.close()
+    }
+}

@@ -1,0 +1,47 @@
+//! Connections to store files, and whole copies of them.
+
+use std::path::Path;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+use super::BUSY_FOR;
+use super::error::StoreError;
+use super::folder::Folder;
+
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_FOR)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    Ok(connection)
+}
+
+/// How the ledger itself is written, as against files that are filled once and closed.
+pub(super) fn settle(connection: &Connection, durable: bool) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", if durable { "full" } else { "off" })?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 1 << 20, |_| Ok(()))
+}
+
+/// A whole copy of what the connection sees, under that name once it is on the disk.
+pub(super) fn save_as(connection: &Connection, folder: &Folder, target: &Path) -> Result<(), StoreError> {
+    let scratch = folder.scratch(target).map_err(|error| StoreError::file(target, error))?;
+    fill(connection, &scratch).map_err(|error| StoreError::write(target, error))?;
+    folder.put(&scratch, target).map_err(|error| StoreError::file(target, error))
+}
+
+pub(super) fn fill(source: &Connection, scratch: &Path) -> rusqlite::Result<()> {
+    let mut target = connect(scratch)?;
+    // Put in place only after an fsync of its own.
+    target.pragma_update(None, "synchronous", "off")?;
+    let step = Backup::new(source, &mut target)?.step(-1)?;
+    if step != StepResult::Done {
+        return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None));
+    }
+    // A copy is one file: no log beside it.
+    target.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))?;
+    target.close().map_err(|(_, error)| error)
+}

@@ -1,0 +1,147 @@
+//! The state folder: which files of the ledger lie in it, who holds it, and how a file gets there whole or not at all.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::OpenError;
+
+/// A state folder that is ours as long as this lives.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Its lock is what keeps a second arkmeter out; closing the file gives it free.
+    _lock: File,
+}
+
+/// Which file a path names: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+/// Whether an arkmeter holds the state folder at `path` now, with its process where it said it. Says no where nobody can tell.
+pub fn in_use(path: &Path) -> Option<Option<u32>> {
+    let lock = File::open(path.join("lock")).ok()?;
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| pid(&lock))
+}
+
+/// Who wrote itself into the lock.
+fn pid(mut lock: &File) -> Option<u32> {
+    let mut text = String::new();
+    Read::take(&mut lock, 16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+impl Folder {
+    /// Takes the folder, or says who has it.
+    pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
+        let wrong = |problem, remedy| OpenError::Folder { folder: path.to_owned(), problem, remedy };
+        match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) => return Err(wrong("is not a folder", "set `[state] path` to a folder")),
+            // Only the folder itself is made: a missing parent may be a disk that is not mounted.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let remedy =
+                    "create it, owned by the user that arkmeter runs as, or set `[state] path` to one that exists";
+                let made = fs::DirBuilder::new().mode(0o750).create(path);
+                made.map_err(|_| wrong("does not exist and cannot be made", remedy))?;
+            }
+            Err(error) => return Err(OpenError::file("look at the state folder", path, error)),
+        }
+        let file = path.join("lock");
+        let failed = |error| OpenError::file("lock the state folder with", &file, error);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        let mut lock = options.open(&file).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { folder: path.to_owned(), pid: pid(&lock) }),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        // Only there to name the holder: on a full disk the lock holds without it.
+        let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+        Ok(Folder { path: path.to_owned(), _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn ledger(&self) -> PathBuf {
+        self.path.join("ledger.db")
+    }
+
+    pub(super) fn wal(&self) -> PathBuf {
+        self.path.join("ledger.db-wal")
+    }
+
+    pub(super) fn copy(&self) -> PathBuf {
+        self.path.join("ledger-copy.db")
+    }
+
+    /// The copy from before the store left version `version`.
+    pub(super) fn version_copy(&self, version: i64) -> PathBuf {
+        self.path.join(format!("ledger-v{version}.db"))
+    }
+
+    /// A file of the ledger that is there although the ledger is not: this is no first start.
+    pub(super) fn leftover(&self) -> io::Result<Option<PathBuf>> {
+        for entry in fs::read_dir(&self.path)? {
+            let name = entry?.file_name();
+            let text = name.to_string_lossy();
+            // What was being written when the power went was never a ledger; an index of a log that is gone holds nothing.
+            if text.starts_with("ledger") && !text.ends_with(".new") && !text.ends_with("-shm") {
+                return Ok(Some(self.path.join(name)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Moves a damaged or foreign ledger aside, for whoever wants to look at it. The log goes first: beside another ledger it would
+    /// be taken for that one's.
+    pub(super) fn move_ledger_aside(&self) -> io::Result<()> {
+        for (from, to) in [("ledger.db-wal", "ledger-set-aside.db-wal"), ("ledger.db", "ledger-set-aside.db")] {
+            match fs::rename(self.path.join(from), self.path.join(to)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        match fs::remove_file(self.path.join("ledger.db-shm")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => self.sync(),
+        }
+    }
+
+    /// An empty file beside `target`, readable by its owner only, to be filled and then put in place.
+    pub(super) fn scratch(&self, target: &Path) -> io::Result<PathBuf> {
+        let mut name = target.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok(path)
+    }
+
+    /// Puts a filled scratch file in place: after a power cut the old file is there or the new one, whole.
+    pub(super) fn put(&self, scratch: &Path, target: &Path) -> io::Result<()> {
+        File::open(scratch)?.sync_all()?;
+        fs::rename(scratch, target)?;
+        self.sync()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+/// `None` where there is no such file.
+pub(super) fn identity(path: &Path) -> io::Result<Option<Identity>> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) => Ok(Some(Identity(meta.dev(), meta.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,254 @@
+//! The store: `ledger.db` in the state folder (SQLite), its copy, and what happens where either is not what it should be.
+//!
+//! Blocking: the ledger's task calls it on a thread of its own.
+
+mod error;
+mod files;
+mod folder;
+mod inspect;
+mod opening;
+mod rows;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+pub use error::{OpenError, StoreError};
+pub use folder::in_use;
+pub use rows::{ClientRow, Commit, Contents, JournalRow, MeterRow};
+
+use crate::clock::Stamp;
+use crate::units::Name;
+use error::{Fault, describe};
+use files::{connect, fill, save_as, settle};
+use folder::{Folder, Identity, identity};
+use inspect::{LastCommit, MIGRATIONS, Migration, Whole};
+use opening::{Found, claim, damaged, fall_back, find};
+
+/// Rows that the journal keeps; the oldest go first.
+pub const JOURNAL_ROWS: i64 = 100_000;
+/// The copy is made anew when it is older than this, whether anything was decided or not.
+const COPY_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How long a commit waits for another program (somebody's sqlite3) that is writing.
+const BUSY_FOR: Duration = Duration::from_secs(2);
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// False only where nothing has to outlive the process (`replay`): then no commit waits for the disk.
+    pub durable: bool,
+    /// What this machine is known by (`machine::mark`); absent where it has no identity.
+    pub machine: Option<String>,
+}
+
+/// An open ledger: ours alone until it is dropped. Dropping it commits nothing.
+pub struct Store {
+    folder: Folder,
+    /// Absent only between two attempts to put the store back in its place.
+    connection: Option<Connection>,
+    options: Options,
+    /// The files that the connection has open; others under their names are not ours.
+    files: (Option<Identity>, Option<Identity>),
+    seals: BTreeMap<String, i64>,
+    sequence: u64,
+    copied_at: Option<Stamp>,
+    copy_due: bool,
+}
+
+/// A store just opened.
+pub struct Opened {
+    pub store: Store,
+    pub contents: Contents,
+    /// Why the copy had to stand in for the ledger; absent when all was well.
+    pub fell_back: Option<String>,
+    /// The ledger was begun on another machine: this may be a cloned disk.
+    pub other_machine: bool,
+}
+
+impl Store {
+    /// Opens the ledger in that folder, or begins one where nothing of one is left.
+    pub fn open(path: &Path, options: Options) -> Result<Opened, OpenError> {
+        Store::open_with(path, options, MIGRATIONS)
+    }
+
+    fn open_with(path: &Path, options: Options, steps: &[Migration]) -> Result<Opened, OpenError> {
+        let folder = Folder::take(path)?;
+        let ledger = folder.ledger();
+        let (connection, whole, fell_back) = match find(&folder, steps)? {
+            Found::Whole(connection, whole) => (connection, *whole, None),
+            Found::Damaged(why) => {
+                let (connection, whole) = fall_back(&folder, &why, steps)?;
+                (connection, whole, Some(why))
+            }
+        };
+        let failed = |error| OpenError::store("open", &ledger, error);
+        settle(&connection, options.durable).map_err(failed)?;
+        let other_machine = claim(&connection, options.machine.as_deref()).map_err(|fault| match fault {
+            Fault::Unreadable(error) => failed(error),
+            other => damaged(&folder, &describe(&other)),
+        })?;
+        let files = (identity(&ledger).ok().flatten(), None);
+        let Whole { contents, seals, commit } = whole;
+        let store = Store {
+            folder,
+            connection: Some(connection),
+            options,
+            files,
+            seals,
+            sequence: commit.sequence,
+            copied_at: None,
+            copy_due: true,
+        };
+        Ok(Opened { store, contents, fell_back, other_machine })
+    }
+
+    /// One transaction. When it fails nothing of it has happened.
+    pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.keep_in_place()?;
+        let mut seals = self.seals.clone();
+        let sequence = self.sequence + 1;
+        let ledger = self.folder.ledger();
+        let connection = self.connection.as_mut().ok_or_else(|| gone(&ledger))?;
+        write(connection, commit, sequence, &mut seals).map_err(|error| StoreError::write(&ledger, error))?;
+        (self.seals, self.sequence) = (seals, sequence);
+        self.copy_due |= commit.copy;
+        self.files.1 = identity(&self.folder.wal()).ok().flatten();
+        Ok(())
+    }
+
+    /// Makes `ledger-copy.db` anew where a decision or a day has passed since the last; true when it did.
+    pub fn copy_if_due(&mut self, now: &Stamp) -> Result<bool, StoreError> {
+        let aged = self.copied_at.is_none_or(|at| now.since(&at).is_none_or(|age| age >= COPY_EVERY));
+        // A store that nothing outlives needs no copy.
+        if !self.options.durable || !self.copy_due && !aged {
+            return Ok(false);
+        }
+        let copy = self.folder.copy();
+        let connection = self.connection.as_ref().ok_or_else(|| gone(&copy))?;
+        save_as(connection, &self.folder, &copy)?;
+        (self.copied_at, self.copy_due) = (Some(*now), false);
+        Ok(true)
+    }
+
+    /// This machine takes the ledger over.
+    pub fn adopt(&mut self) -> Result<(), StoreError> {
+        let ledger = self.folder.ledger();
+        let connection = self.connection.as_ref().ok_or_else(|| gone(&ledger))?;
+        let mark = self.options.machine.clone().unwrap_or_default();
+        inspect::write_meta(connection, "machine", mark).map_err(|error| StoreError::write(&ledger, error))
+    }
+
+    /// The latest `limit` rows of the journal, of one meter or of all, the newest first. A row that fails its checksum is told as such.
+    pub fn journal(&self, meter: Option<&Name>, limit: u32) -> Result<Vec<JournalRow>, StoreError> {
+        let ledger = self.folder.ledger();
+        let connection = self.connection.as_ref().ok_or_else(|| gone(&ledger))?;
+        read_journal(connection, meter, limit).map_err(|error| StoreError::write(&ledger, error))
+    }
+
+    /// Gives the files back in their tidiest form: one file, no log beside it.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        let ledger = self.folder.ledger();
+        let connection = self.connection.take().ok_or_else(|| gone(&ledger))?;
+        connection.close().map_err(|(_, error)| StoreError::write(&ledger, error))
+    }
+
+    /// Somebody may have deleted or exchanged the files under their names: what is written into them then is lost with the process.
+    /// What we have open is the truth, so it is put back in place whole.
+    fn keep_in_place(&mut self) -> Result<(), StoreError> {
+        let ledger = self.folder.ledger();
+        let at = |path: &Path| identity(path).map_err(|error| StoreError::file(path, error));
+        if let Some(connection) = &self.connection {
+            let log = self.files.1.is_none() || at(&self.folder.wal())? == self.files.1;
+            if log && at(&ledger)? == self.files.0 {
+                return Ok(());
+            }
+            let scratch = self.folder.scratch(&ledger).map_err(|error| StoreError::file(&ledger, error))?;
+            fill(connection, &scratch).map_err(|error| StoreError::write(&scratch, error))?;
+            // Its files have no names any more. Closed before others take those names: closing removes a log by its name.
+            self.connection = None;
+        }
+        let failed = |error| StoreError::file(&ledger, error);
+        let scratch = ledger.with_added_extension("new");
+        if at(&scratch)?.is_some() {
+            self.folder.move_ledger_aside().map_err(failed)?;
+            self.folder.put(&scratch, &ledger).map_err(failed)?;
+        }
+        let connection = connect(&ledger).and_then(|connection| {
+            settle(&connection, self.options.durable)?;
+            Ok(connection)
+        });
+        self.connection = Some(connection.map_err(|error| StoreError::write(&ledger, error))?);
+        self.files = (at(&ledger)?, None);
+        tracing::warn!(path = %ledger.display(), "the ledger's files were removed or exchanged while in use: written anew");
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({}, commit {})", self.folder.path().display(), self.sequence)
+    }
+}
+
+/// Writes one commit, all of it or nothing, and what that makes of the seals.
+fn write(
+    connection: &mut Connection,
+    commit: &Commit,
+    sequence: u64,
+    seals: &mut BTreeMap<String, i64>,
+) -> rusqlite::Result<()> {
+    let unsayable = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut meter = transaction.prepare(MeterRow::WRITE)?;
+    let mut figure = transaction.prepare(MeterRow::FIGURE_WRITE)?;
+    for row in &commit.meters {
+        let [meter_key, figure_key] = row.seal_keys();
+        if row.whole {
+            let (values, seal) = seal::sealed(MeterRow::TABLE, row.values().map_err(unsayable)?);
+            meter.execute(values)?;
+            seals.insert(meter_key, seal);
+        }
+        let (values, seal) = seal::sealed(MeterRow::FIGURE_TABLE, row.figure_values().map_err(unsayable)?);
+        figure.execute(values)?;
+        seals.insert(figure_key, seal);
+    }
+    let mut client = transaction.prepare(ClientRow::WRITE)?;
+    for row in &commit.clients {
+        let (values, seal) = seal::sealed(ClientRow::TABLE, row.values().map_err(unsayable)?);
+        client.execute(values)?;
+        seals.insert(row.seal_key(), seal);
+    }
+    for row in &commit.journal {
+        let (values, _) = seal::sealed(JournalRow::TABLE, row.values().map_err(unsayable)?);
+        transaction.prepare(JournalRow::WRITE)?.execute(values)?;
+    }
+    if let Some(newest) = commit.journal.iter().map(|row| row.id).max() {
+        transaction.execute("DELETE FROM journal WHERE id <= ?1", [newest - JOURNAL_ROWS])?;
+    }
+    drop((meter, figure, client));
+    let last = LastCommit { sequence, seals: inspect::sum(seals), at: Some(commit.at) };
+    inspect::write_commit(&transaction, &last)?;
+    transaction.commit()
+}
+
+fn read_journal(connection: &Connection, meter: Option<&Name>, limit: u32) -> rusqlite::Result<Vec<JournalRow>> {
+    let query = format!("{} WHERE ?1 IS NULL OR meter = ?1 ORDER BY id DESC LIMIT ?2", JournalRow::SELECT);
+    let mut statement = connection.prepare(&query)?;
+    let mut rows = statement.query((meter.map(Name::as_str), limit))?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let read = rows::unseal(JournalRow::TABLE, row, JournalRow::COLUMNS);
+        let entry = read.and_then(|(values, _)| JournalRow::read(values));
+        entries.push(entry.unwrap_or_else(|fault| JournalRow::unreadable(row.get(0).unwrap_or(0), &describe(&fault))));
+    }
+    Ok(entries)
+}
+
+fn gone(path: &Path) -> StoreError {
+    StoreError::file(path, std::io::ErrorKind::NotFound.into())
+}

@@ -1,0 +1,172 @@
+//! What is done about what lies in the folder: a first start, a whole ledger, an older one, a damaged one, a newer one.
+
+use std::fs;
+
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
+
+use super::error::{Fault, OpenError, StoreError, describe};
+use super::files::{connect, fill, save_as};
+use super::folder::{Folder, identity};
+use super::inspect::{self, LastCommit, Migration, VERSION, Whole};
+use super::rows::{Commit, JournalRow, MeterRow};
+use super::write;
+
+pub(super) enum Found {
+    Whole(Connection, Box<Whole>),
+    Damaged(String),
+}
+
+/// The ledger as it lies in the folder: whole, begun anew, or damaged.
+pub(super) fn find(folder: &Folder, steps: &[Migration]) -> Result<Found, OpenError> {
+    let ledger = folder.ledger();
+    let looked = |error| OpenError::file("look at", &ledger, error);
+    if identity(&ledger).map_err(looked)?.is_none() {
+        if let Some(left) = folder.leftover().map_err(looked)? {
+            return Ok(Found::Damaged(format!("it is missing, though {} is there", left.display())));
+        }
+        begin(folder)?;
+    }
+    let opened = connect(&ledger).map_err(Fault::from).and_then(|connection| {
+        let mut connection = connection;
+        let found = inspect::version(&connection, 1 + steps.len() as i64)?;
+        Ok((lift(&mut connection, folder, found, steps)?, connection))
+    });
+    let checked = opened.and_then(|((), connection)| {
+        let whole = inspect::inspect(&connection)?;
+        Ok((connection, whole))
+    });
+    match checked {
+        Ok((_, whole)) if copy_sequence(folder).is_some_and(|copied| copied > whole.commit.sequence) => {
+            Ok(Found::Damaged("it is older than its own copy".into()))
+        }
+        Ok((connection, whole)) => {
+            if connection.is_readonly(MAIN_DB).unwrap_or(false) {
+                // SQLite opens a file read-only where it may not write it, and where a damaged header says so.
+                fs::OpenOptions::new()
+                    .write(true)
+                    .open(&ledger)
+                    .map_err(|error| OpenError::file("write", &ledger, error))?;
+                return Ok(Found::Damaged("its header says that it cannot be written".into()));
+            }
+            Ok(Found::Whole(connection, Box::new(whole)))
+        }
+        Err(Fault::Damaged(why)) => Ok(Found::Damaged(why)),
+        Err(Fault::Newer(found)) => Err(newer(folder, found)),
+        Err(Fault::Unreadable(error)) => Err(OpenError::store("open", &ledger, error)),
+    }
+}
+
+/// Brings a store of an older version up to this program's, a copy of it kept.
+pub(super) fn lift(connection: &mut Connection, folder: &Folder, found: i64, steps: &[Migration]) -> Result<(), Fault> {
+    if found == 1 + steps.len() as i64 {
+        return Ok(());
+    }
+    let kept = folder.version_copy(found);
+    save_as(connection, folder, &kept).map_err(|error| match error {
+        StoreError::Write { source, .. } => Fault::Unreadable(source),
+        StoreError::File { source, .. } => Fault::Unreadable(rusqlite::Error::ToSqlConversionFailure(source.into())),
+    })?;
+    tracing::info!(from = found, copy = %kept.display(), "the ledger is brought to this version's form");
+    inspect::migrate(connection, found, steps).map_err(Fault::Unreadable)
+}
+
+/// A new, empty ledger.
+pub(super) fn begin(folder: &Folder) -> Result<(), OpenError> {
+    let ledger = folder.ledger();
+    let failed = |error| OpenError::file("begin the ledger", &ledger, error);
+    let scratch = folder.scratch(&ledger).map_err(failed)?;
+    let made = connect(&scratch).and_then(|mut connection| {
+        inspect::create_tables(&mut connection)?;
+        connection.close().map_err(|(_, error)| error)
+    });
+    made.map_err(|error| OpenError::store("begin the ledger", &ledger, error))?;
+    folder.put(&scratch, &ledger).map_err(failed)
+}
+
+/// The last good copy takes the ledger's place; its meters are unconfirmed until their registers were taken.
+pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Result<(Connection, Whole), OpenError> {
+    let (ledger, copy) = (folder.ledger(), folder.copy());
+    let hopeless = |copy: String| OpenError::Damaged { path: folder.ledger(), why: why.to_owned(), copy };
+    let failed = |error| OpenError::file("put the copy in the place of", &ledger, error);
+    if identity(&copy).map_err(failed)?.is_none() {
+        return Err(hopeless(format!("there is no copy {}", copy.display())));
+    }
+    let scratch = folder.scratch(&ledger).map_err(failed)?;
+    let taken = (|| {
+        let source =
+            Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        fill(&source, &scratch)?;
+        let mut connection = connect(&scratch)?;
+        let found = inspect::version(&connection, 1 + steps.len() as i64)?;
+        lift(&mut connection, folder, found, steps)?;
+        let whole = inspect::inspect(&connection)?;
+        mark_unconfirmed(&mut connection, whole, why)?;
+        connection.close().map_err(|(_, error)| error)?;
+        Ok(())
+    })();
+    match taken {
+        Ok(()) => {}
+        Err(Fault::Damaged(why)) => return Err(hopeless(format!("so is its copy {} ({why})", copy.display()))),
+        Err(Fault::Newer(found)) => return Err(newer(folder, found)),
+        Err(Fault::Unreadable(error)) => return Err(OpenError::store("read the copy", &copy, error)),
+    }
+    folder.move_ledger_aside().map_err(failed)?;
+    folder.put(&scratch, &ledger).map_err(failed)?;
+    let again = connect(&ledger).map_err(Fault::from).and_then(|connection| {
+        let whole = inspect::inspect(&connection)?;
+        Ok((connection, whole))
+    });
+    again.map_err(|fault| damaged(folder, &describe(&fault)))
+}
+
+/// Says in the store itself that its figures may be older than what was published, and that this happened.
+pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, why: &str) -> Result<(), Fault> {
+    let Whole { contents, mut seals, commit: LastCommit { sequence, at, .. } } = whole;
+    // A ledger that never committed has no meters, and nothing to mark.
+    let Some(at) = at else { return Ok(()) };
+    let meters = contents.meters.into_values().map(|row| MeterRow { confirmed: false, whole: true, ..row }).collect();
+    let row = JournalRow {
+        id: contents.next_journal,
+        meter: None,
+        word: "fallback".into(),
+        at: at.wall,
+        last: at.wall,
+        count: 1,
+        reason: format!("the ledger was damaged ({why}): its copy, as of this time, took its place"),
+        entry: None,
+    };
+    let commit = Commit { at, meters, clients: Vec::new(), journal: vec![row], copy: true };
+    Ok(write(connection, &commit, sequence + 1, &mut seals)?)
+}
+
+/// Whether the ledger was begun on another machine than this; notes ours where it has none yet.
+pub(super) fn claim(connection: &Connection, ours: Option<&str>) -> Result<bool, Fault> {
+    let Some(ours) = ours else { return Ok(false) };
+    match inspect::read_meta(connection, "machine")? {
+        Some(theirs) if !theirs.is_empty() => Ok(theirs != ours),
+        _ => {
+            // On a full disk it is noted the next time; the ledger serves without.
+            if let Err(error) = inspect::write_meta(connection, "machine", ours.to_owned()) {
+                tracing::warn!(%error, "the ledger cannot note which machine it is on");
+            }
+            Ok(false)
+        }
+    }
+}
+
+/// The commits that the copy holds, where it can be read at all.
+pub(super) fn copy_sequence(folder: &Folder) -> Option<u64> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let copy = Connection::open_with_flags(folder.copy(), flags).ok()?;
+    inspect::version(&copy, VERSION).ok()?;
+    inspect::last_commit(&copy).ok().map(|commit| commit.sequence)
+}
+
+pub(super) fn newer(folder: &Folder, found: i64) -> OpenError {
+    let older = folder.version_copy(VERSION);
+    OpenError::Newer { path: folder.ledger(), found, known: VERSION, older: older.exists().then_some(older) }
+}
+
+pub(super) fn damaged(folder: &Folder, why: &str) -> OpenError {
+    OpenError::Damaged { path: folder.ledger(), why: why.to_owned(), copy: "its copy does not help".into() }
+}

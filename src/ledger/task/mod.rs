@@ -1,0 +1,244 @@
+//! The ledger's task: takes readings, commits them at slots and decisions, and answers with what is on disk.
+//!
+//! A commit waits for the disk on a thread of its own; meanwhile readings are taken as ever, and go with the next.
+
+mod commits;
+mod said;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::book::Book;
+use super::settings::Settings;
+use super::store::{self, OpenError, Options, Store};
+use super::{Accepted, Figure, Handle, LedgerReport, machine};
+use crate::clock::Clock;
+use crate::heartbeat::{BEAT_EVERY, Heart};
+use crate::reading::{Held, Reading};
+use crate::units::Name;
+use commits::{Commits, Done, Slot};
+
+/// Readings that wait while the task is busy with something else: some seconds of 500 meters. Beyond, the poller drops and counts them.
+const READINGS: usize = 1024;
+/// Requests that wait: each account has one figures() and one accepted() under way at most.
+const REQUESTS: usize = 64;
+
+/// What other tasks ask of the ledger.
+#[derive(Debug)]
+pub(super) enum Request {
+    Figures { clients: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Figure)>> },
+    Accepted { accepted: Vec<Accepted>, reply: oneshot::Sender<()> },
+    Reconfigure { settings: Settings, reply: oneshot::Sender<()> },
+    Close { reply: oneshot::Sender<()> },
+}
+
+/// An open ledger whose task has not been started yet.
+#[derive(Debug)]
+pub struct Ledger {
+    book: Book,
+    commits: Commits,
+    readings: mpsc::Receiver<Reading>,
+    requests: mpsc::Receiver<Request>,
+    report: watch::Sender<LedgerReport>,
+    held: watch::Sender<Held>,
+    clock: Clock,
+    closing: bool,
+    /// Answered once everything is on disk.
+    closed: Option<oneshot::Sender<()>>,
+}
+
+/// Opens the ledger in that folder (blocking) and says what its first readings will be judged by.
+///
+/// The task is not running yet: [`Ledger::run`] does that.
+pub fn open(folder: &Path, settings: Settings, clock: Clock) -> Result<(Handle, Ledger), OpenError> {
+    let opened = Store::open(folder, Options { durable: true, machine: machine::mark() })?;
+    Ok(attach(opened, settings, clock))
+}
+
+/// The task and its handle over a store that was opened.
+pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) -> (Handle, Ledger) {
+    let store::Opened { store, contents, fell_back, other_machine } = opened;
+    said::opening(&contents, fell_back.as_deref(), other_machine);
+    let barred = other_machine.then(|| {
+        "the ledger was begun on another machine, and a clone must not report beside it: `arkmeter ledger adopt` makes it this machine's"
+            .to_owned()
+    });
+    let book = Book::new(contents, settings, barred);
+    let (to_readings, readings) = mpsc::channel(READINGS);
+    let (to_requests, requests) = mpsc::channel(REQUESTS);
+    let report = LedgerReport { meters: book.meters(), clients: book.clients(), ..LedgerReport::default() };
+    let (report, reported) = watch::channel(report);
+    let (held, held_now) = watch::channel(book.held());
+    let handle = Handle { readings: to_readings, requests: to_requests, report: reported, held: held_now };
+    let commits = Commits::new(store);
+    (handle, Ledger { book, commits, readings, requests, report, held, clock, closing: false, closed: None })
+}
+
+impl Ledger {
+    /// Runs until [`Handle::close`], or until nobody is left who could ask; the last thing it does is a commit.
+    pub async fn run(mut self, heart: Heart) {
+        // A client that joined, an account of what was restored: on disk from the start.
+        self.commits.ask();
+        loop {
+            heart.beat();
+            self.begin_commit();
+            self.answer_the_impatient();
+            if self.closing && self.commits.is_idle() {
+                break;
+            }
+            let beat_at = Instant::now() + BEAT_EVERY;
+            let wake_at = self.commits.wakes_at().map_or(beat_at, |at| at.min(beat_at));
+            tokio::select! {
+                biased;
+                done = self.commits.finished() => match done {
+                    Ok(done) => self.end_commit(done),
+                    // The store went with its thread: nothing can be promised any more.
+                    Err(error) => return tracing::error!(%error, "the ledger's commit broke off"),
+                },
+                request = self.requests.recv(), if !self.closing => match request {
+                    Some(request) => self.answer(request),
+                    None => self.close(None),
+                },
+                Some(reading) = self.readings.recv() => self.take(&reading),
+                () = tokio::time::sleep_until(wake_at) => {}
+            }
+        }
+        self.end(&heart).await;
+    }
+
+    fn answer(&mut self, request: Request) {
+        match request {
+            Request::Figures { clients, reply } => self.commits.wait(clients, reply),
+            Request::Accepted { accepted, reply } => {
+                accepted.iter().for_each(|accepted| self.book.accept(accepted));
+                self.report.send_modify(|report| report.clients = self.book.clients());
+                let _ = reply.send(());
+            }
+            Request::Reconfigure { settings, reply } => {
+                self.drain();
+                self.book.reconfigure(settings);
+                self.commits.ask();
+                self.report.send_modify(|report| {
+                    report.meters = self.book.meters();
+                    report.clients = self.book.clients();
+                });
+                self.held.send_replace(self.book.held());
+                let _ = reply.send(());
+            }
+            Request::Close { reply } => self.close(Some(reply)),
+        }
+    }
+
+    fn take(&mut self, reading: &Reading) {
+        let Some(taken) = self.book.take(reading) else { return };
+        said::taken(&reading.meter, &taken);
+        if taken.commit_now {
+            self.commits.ask();
+        }
+        if let Some(meter) = self.book.meter(&reading.meter) {
+            self.report.send_modify(|report| {
+                report.meters.insert(reading.meter.clone(), meter);
+            });
+        }
+        let held = taken.judged.state.held().is_some();
+        self.held.send_if_modified(
+            |all| {
+                if held { all.insert(reading.meter.clone()) } else { all.remove(&reading.meter) }
+            },
+        );
+    }
+
+    /// What has arrived before a commit is part of it.
+    fn drain(&mut self) {
+        for _ in 0..READINGS {
+            let Ok(reading) = self.readings.try_recv() else { break };
+            self.take(&reading);
+        }
+    }
+
+    fn begin_commit(&mut self) {
+        let now = self.clock.now();
+        if self.book.overdue(&now) {
+            self.commits.ask();
+        }
+        if !self.commits.is_wanted(self.closing) {
+            return;
+        }
+        self.drain();
+        match self.book.prepare(&now, self.closing) {
+            Some(pending) => self.commits.begin(pending, now),
+            None => {
+                let slots = self.commits.nothing_to_do();
+                self.give_figures(slots);
+            }
+        }
+    }
+
+    fn end_commit(&mut self, done: Done) {
+        let (store, pending, committed, copied) = done.into_parts();
+        let slots = self.commits.end(store, committed.is_ok());
+        let error = match (&committed, &copied) {
+            (Err(error), _) => Some(format!("{}; what is on disk goes on being reported", said::chain(error))),
+            (_, Err(error)) => Some(format!("the ledger's copy: {}", said::chain(error))),
+            _ => None,
+        };
+        if committed.is_ok() {
+            self.book.committed(pending);
+        } else if self.closing {
+            // There is no later: what is not on disk, the meters still know.
+            self.commits.give_up();
+        }
+        said::disk(self.report.borrow().error.as_deref(), error.as_deref());
+        self.report.send_modify(|report| {
+            report.commits += u64::from(committed.is_ok());
+            report.failed_commits += u64::from(committed.is_err());
+            report.error = error;
+            report.clients = self.book.clients();
+        });
+        self.give_figures(slots);
+    }
+
+    /// A disk that fails or hangs keeps nobody waiting: who waits gets what is there.
+    fn answer_the_impatient(&mut self) {
+        let slots = self.commits.impatient();
+        self.give_figures(slots);
+        if self.commits.hangs() && self.report.borrow().error.is_none() {
+            let error = "the disk under the ledger does not answer; what is on disk goes on being reported".to_owned();
+            said::disk(None, Some(&error));
+            self.report.send_modify(|report| report.error = Some(error));
+        }
+    }
+
+    fn give_figures(&self, slots: Vec<Slot>) {
+        let now = self.clock.now();
+        for slot in slots {
+            let _ = slot.reply.send(self.book.figures(slot.clients, &now));
+        }
+    }
+
+    fn close(&mut self, reply: Option<oneshot::Sender<()>>) {
+        self.closing = true;
+        self.closed = reply;
+        self.commits.ask();
+    }
+
+    /// Leaves the files in their tidiest form, and says so to whom it may concern.
+    async fn end(self, heart: &Heart) {
+        if let Some(store) = self.commits.into_store() {
+            let closing = tokio::task::spawn_blocking(move || store.close());
+            if let Ok(Err(error)) = heart.beating(closing).await {
+                tracing::warn!(
+                    error = said::chain(&error),
+                    "the ledger could not be tidied up; everything committed is on disk"
+                );
+            }
+        }
+        if let Some(closed) = self.closed {
+            let _ = closed.send(());
+        }
+    }
+}

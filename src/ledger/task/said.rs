@@ -1,0 +1,70 @@
+//! What the ledger says in the log: a line a decision, one where a spell or a failure begins and one where it ends.
+
+use std::error::Error;
+
+use crate::ledger::book::Taken;
+use crate::ledger::guard::{Entry, Verdict};
+use crate::ledger::store::Contents;
+use crate::units::{MilliwattHours, Name};
+
+pub(super) fn opening(contents: &Contents, fell_back: Option<&str>, other_machine: bool) {
+    tracing::info!(meters = contents.meters.len(), clients = contents.clients.len(), "the ledger is open");
+    if let Some(why) = fell_back {
+        tracing::error!(
+            why,
+            "the ledger was damaged and its last good copy took its place; nothing is reported of a meter before its register was \
+             taken again; the damaged file is kept as ledger-set-aside.db"
+        );
+    }
+    if other_machine {
+        tracing::error!("the ledger was begun on another machine: nothing is reported until `arkmeter ledger adopt`");
+    }
+}
+
+/// A decision on a meter's counter.
+pub(super) fn taken(meter: &Name, taken: &Taken) {
+    if let Some(count) = taken.spell_ended.filter(|count| *count > 1) {
+        tracing::info!(%meter, count, "a spell of holds and glitches is over");
+    }
+    let Some(entry) = taken.judged.entry.as_ref().filter(|_| taken.news) else { return };
+    let Entry { register_before, register_after, published_before, published_after, reason, .. } = entry;
+    let verdict = entry.verdict.as_str();
+    let (register_before, register_after) = (number(*register_before), number(*register_after));
+    let (published_before, published_after) = (number(*published_before), number(*published_after));
+    // The macro takes its level as a constant.
+    macro_rules! say {
+        ($level:ident) => {
+            tracing::$level!(
+                %meter, verdict, register_before, register_after, published_before, published_after, "{reason}"
+            )
+        };
+    }
+    match entry.verdict {
+        Verdict::Held | Verdict::Reset | Verdict::Stepped | Verdict::Replaced => say!(warn),
+        _ => say!(info),
+    }
+}
+
+/// The disk failed, failed otherwise, or is well again.
+pub(super) fn disk(before: Option<&str>, now: Option<&str>) {
+    match (before, now) {
+        (before, Some(error)) if before != now => tracing::error!(error, "the ledger is not on disk as it should be"),
+        (Some(_), None) => tracing::info!("the ledger is on disk again"),
+        _ => {}
+    }
+}
+
+/// An error with what lies below it, on one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(cause) = below {
+        text.push_str(&format!(": {cause}"));
+        below = cause.source();
+    }
+    text
+}
+
+fn number(energy: Option<MilliwattHours>) -> Option<u64> {
+    energy.map(MilliwattHours::get)
+}

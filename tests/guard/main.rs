@@ -1,0 +1,73 @@
+//! The guard against histories whose true consumption is known.
+
+#![allow(clippy::print_stdout)]
+
+mod random;
+mod referee;
+mod scenarios;
+mod world;
+
+use referee::{Guard, PassThrough, broken};
+
+use std::thread;
+
+use world::World;
+
+/// What one scenario came to: its name with the promises broken, and whether a pass-through keeps them.
+type Outcome = (Option<String>, bool);
+
+fn outcome(world: &World, trace: bool) -> Outcome {
+    let faults = broken::<Guard>(world, trace);
+    let failed = (!faults.is_empty()).then(|| format!("{}: {}", world.name, faults.join("; ")));
+    (failed, broken::<PassThrough>(world, false).is_empty())
+}
+
+/// Judges all of them on two threads.
+fn judge_all(worlds: &[World], trace: bool) -> Vec<Outcome> {
+    thread::scope(|scope| {
+        let halves = worlds.chunks(worlds.len().div_ceil(2).max(1));
+        let judge = |worlds: &[World]| -> Vec<Outcome> { worlds.iter().map(|world| outcome(world, trace)).collect() };
+        let halves: Vec<_> = halves.map(|worlds| scope.spawn(move || judge(worlds))).collect();
+        halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
+    })
+}
+
+/// Prints what failed, and fails where that is not exactly what is known to.
+fn report(worlds: &[World], outcomes: &[Outcome], known: &[&str]) {
+    let failed: Vec<&String> = outcomes.iter().filter_map(|(failed, _)| failed.as_ref()).collect();
+    let passed = outcomes.iter().filter(|(_, passed)| *passed).count();
+    println!("{} scenarios, {} broken, {passed} kept by a pass-through", worlds.len(), failed.len());
+    let is_known = |failed: &str| known.iter().any(|known| failed.starts_with(known));
+    let news: Vec<_> = failed.iter().filter(|failed| !is_known(failed)).collect();
+    for failed in &news {
+        println!("{failed}");
+    }
+    assert!(news.is_empty(), "{} of {} scenarios broke a promise", news.len(), worlds.len());
+}
+
+/// `GUARD_CORPUS=whole` takes every combination, `SCENARIO=part/of/its/name` prints what happens in some.
+#[test]
+fn the_guard_keeps_the_promises_in_every_scenario() {
+    let whole = std::env::var("GUARD_CORPUS").is_ok_and(|corpus| corpus == "whole");
+    let wanted = std::env::var("SCENARIO").ok();
+    let mut worlds = scenarios::all(whole || wanted.is_some());
+    worlds.retain(|world| wanted.as_ref().is_none_or(|wanted| format!("{}$", world.name).contains(wanted)));
+    let outcomes = judge_all(&worlds, wanted.is_some());
+    report(&worlds, &outcomes, if wanted.is_some() { &[] } else { scenarios::KNOWN });
+}
+
+/// `SEED=17` prints what happens in one, `SEEDS=5000` takes that many.
+#[test]
+fn the_guard_keeps_the_promises_in_histories_put_together_at_random() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let seed = number("SEED");
+    let worlds: Vec<World> = match seed {
+        Some(seed) => vec![random::world(seed)],
+        None => (0..number("SEEDS").unwrap_or(300)).map(random::world).collect(),
+    };
+    if seed.is_some() {
+        println!("{:#?}", worlds[0]);
+    }
+    let outcomes = judge_all(&worlds, seed.is_some());
+    report(&worlds, &outcomes, &[]);
+}

@@ -1,0 +1,99 @@
+//! Histories put together at random, always the same for the same seed.
+
+use crate::world::{Event, Fault, KWH, Life, Load, WH, World, scramble};
+
+/// Draws numbers from a seed.
+struct Dice {
+    seed: u64,
+    throws: u64,
+}
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.throws += 1;
+        scramble(self.seed.wrapping_mul(1_000_003).wrapping_add(self.throws)) % limit
+    }
+
+    fn between(&mut self, from: u64, to: u64) -> u64 {
+        from + self.below(to - from)
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
+    fn happens(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// One meter's day with one to four troubles, each followed by time to recover.
+pub(crate) fn world(seed: u64) -> World {
+    let mut dice = Dice { seed, throws: 0 };
+    let mut world = World::new(&format!("random/{seed}"));
+    world.poll = dice.one_of(&[1, 5, 10, 10, 30, 60]);
+    world.configured_poll = if dice.happens(70) { world.poll } else { 10.min(world.poll) };
+    world.step = dice.one_of(&[1, WH / 10, WH, 10 * WH, 10 * WH, 100 * WH, KWH]);
+    world.noise = if dice.happens(15) { 1 } else { 0 };
+    let most = dice.one_of(&[300, 1500, 6000, 15_000]);
+    world.load = match dice.below(3) {
+        0 => Load::Constant(most),
+        1 => Load::Square(most, dice.between(30, 1200)),
+        _ => Load::Restless(most),
+    };
+    world.power = dice.happens(70);
+    world.lump = dice.one_of(&[1, 1, 1, 15, 60, 300]);
+    world.base = dice.one_of(&[0, 7 * KWH, 180 * KWH, 12_000 * KWH, 90_000 * KWH]);
+    world.slots = dice.one_of(&[60, 120, 180]);
+    world.start_at_zero = dice.happens(20);
+    if dice.happens(30) {
+        (world.serial, world.serial_every) = (Some("1111"), 1);
+    }
+    let mut at = dice.between(1300, 1600);
+    for _ in 0..dice.between(1, 4) {
+        at = strike(&mut world, &mut dice, at) + dice.between(2200, 2600);
+    }
+    world.lasts = at;
+    world
+}
+
+/// Adds a trouble from `at` on; gives when it is over.
+fn strike(world: &mut World, dice: &mut Dice, at: u64) -> u64 {
+    let lasts = world.poll * dice.one_of(&[1, 1, 2, 3, 5, 8, 20, 60]);
+    let height = dice.one_of(&[20 * world.step, 50 * KWH, 400 * KWH, 5000 * KWH]).max(20 * world.step);
+    let shown = world.base / KWH;
+    let mut until = at + lasts;
+    match dice.below(14) {
+        0 => world.faults.push((at, until, Fault::Above(height.max(80 * KWH)))),
+        1 => world.faults.push((at, until, Fault::Below(height))),
+        2 => world.faults.push((at, until, Fault::Says(0))),
+        3 => world.faults.push((at, until, Fault::Garbage(3_000_000 * KWH))),
+        4 if world.step >= WH => world.faults.push((at, until, Fault::Torn)),
+        5 => world.faults.push((at, until, Fault::Frozen)),
+        6 => world.faults.push((at, until, Fault::Null)),
+        7 => world.faults.push((at, until, Fault::Flapping(height.max(80 * KWH)))),
+        8 => world.faults.push((at, until, Fault::Power(dice.one_of(&[0, 100, 50_000, 4_000_000])))),
+        9 => {
+            until = at + dice.one_of(&[30, 200, 1000, 5000, 40_000]);
+            world.away.push((at, until));
+        }
+        10 if shown > 100 => world.events.push((at, Event::Reset)),
+        11 if shown > 100 => world.events.push((at, Event::Swap(dice.below(90) * KWH, world.serial.map(|_| "2222")))),
+        12 => {
+            let to = (shown + dice.between(500, 5000)) * KWH;
+            world.events.push((at, Event::Swap(to, world.serial.map(|_| "3333"))));
+        }
+        _ => {
+            until = at + dice.one_of(&[30, 200, 1000, 5000]);
+            world.away.push((at, until));
+            if shown > 100 {
+                world.events.push((at + 15, Event::Reset));
+            }
+        }
+    }
+    if dice.happens(40) {
+        let life = dice.one_of(&[Life::Restart, Life::Crash]);
+        world.lives.push((at + dice.below(until - at + 300), life));
+    }
+    until
+}

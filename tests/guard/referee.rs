@@ -1,0 +1,176 @@
+//! Replays a history through a judge of readings and holds it against the promises.
+
+use arkmeter::ledger::MeterSettings;
+use arkmeter::ledger::guard::{MeterState, Verdict, judge};
+use arkmeter::reading::Values;
+
+use crate::world::{Event, Life, Moment, Poll, World, stamp};
+
+/// What turns readings into a published figure.
+pub(crate) trait Publisher: Clone {
+    /// Gives the word for the reading and whether the state is committed at once.
+    fn read(&mut self, settings: &MeterSettings, second: u64, values: &Values) -> (&'static str, bool);
+    fn published(&self) -> Option<u64>;
+    /// What is read back from the store.
+    fn reload(&self) -> Self;
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Guard(pub MeterState);
+
+impl Publisher for Guard {
+    fn read(&mut self, settings: &MeterSettings, second: u64, values: &Values) -> (&'static str, bool) {
+        let judged = judge(&self.0, settings, &stamp(second), values);
+        assert!(judged.state.published() >= self.0.published(), "fell within one judgement");
+        let ordinary = matches!(judged.verdict, Verdict::Advanced | Verdict::Unchanged);
+        assert!(ordinary || judged.entry.is_some() || matches!(judged.verdict, Verdict::Held | Verdict::Baseline));
+        self.0 = judged.state;
+        (judged.verdict.as_str(), judged.entry.is_some())
+    }
+
+    fn published(&self) -> Option<u64> {
+        self.0.published().map(u64::from)
+    }
+
+    fn reload(&self) -> Self {
+        let text = serde_json::to_string(&self.0).unwrap();
+        assert!(text.len() < 16_384, "the state grew to {} bytes", text.len());
+        Guard(serde_json::from_str(&text).unwrap())
+    }
+}
+
+/// Publishes the register as it is: what most do.
+#[derive(Clone, Default)]
+pub(crate) struct PassThrough(Option<u64>);
+
+impl Publisher for PassThrough {
+    fn read(&mut self, _settings: &MeterSettings, _second: u64, values: &Values) -> (&'static str, bool) {
+        self.0 = values.register.map(|register| register.value.get()).or(self.0);
+        ("passed", false)
+    }
+
+    fn published(&self) -> Option<u64> {
+        self.0
+    }
+
+    fn reload(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Which promises were broken, in words; empty where all were kept.
+pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<String> {
+    let settings = world.settings();
+    let history = world.history();
+    let mut publisher = P::default();
+    let mut disk = publisher.clone();
+    let mut broken = Vec::new();
+    let mut start: Option<(u64, u64)> = None;
+    let mut kept_at_first = None;
+    let mut highest = 0;
+    let mut lived_on = true;
+    let mut last: Option<&Poll> = None;
+    let mut commits = Vec::new();
+    for moment in &history {
+        match moment {
+            Moment::Slot => {
+                disk = publisher.clone();
+                commits.extend(last.filter(|_| lived_on).map(|poll| poll.second));
+            }
+            Moment::Life(life) => {
+                if *life == Life::Restart {
+                    disk = publisher.clone();
+                    commits.extend(last.map(|poll| poll.second));
+                }
+                publisher = disk.reload();
+                highest = disk.published().unwrap_or(0);
+                lived_on = false;
+            }
+            Moment::Poll(poll) => {
+                let before = publisher.published();
+                let (word, decided) = publisher.read(&settings, poll.second, &poll.values);
+                if decided {
+                    disk = publisher.clone();
+                    commits.push(poll.second);
+                }
+                let published = publisher.published();
+                if trace
+                    && (word != "advanced" && word != "unchanged" || last.is_none() || !lived_on || before != published)
+                {
+                    let register = poll.values.register.map(|register| register.value.get() as f64 / 1e6);
+                    println!(
+                        "{:>8} {word:<10} register {register:?} published {:?} kept {:.3}",
+                        poll.second,
+                        published.map(|energy| energy as f64 / 1e6),
+                        poll.kept as f64 / 1e6
+                    );
+                }
+                lived_on = true;
+                let kept_first = *kept_at_first.get_or_insert(poll.kept);
+                if let Some(published) = published {
+                    let (start, _) = *start.get_or_insert((published, poll.kept));
+                    if published < highest {
+                        broken.push(format!("at {} fell from {highest} to {published}", poll.second));
+                    }
+                    highest = highest.max(published);
+                    // The published figure may begin at the lower end of the noise and go on at its upper end.
+                    let most = poll.kept - kept_first + (2 + world.noise) * world.step;
+                    if published.saturating_sub(start) > most {
+                        let over = published - start - most;
+                        broken.push(format!("at {} invented {over} mWh", poll.second));
+                    }
+                }
+                last = Some(poll);
+            }
+        }
+        if broken.len() > 5 {
+            break;
+        }
+    }
+    match (start, publisher.published(), last) {
+        (Some((start, kept_at_start)), Some(published), Some(last)) if broken.is_empty() => {
+            let due = (last.kept - kept_at_start)
+                .saturating_sub(unknowable(world, &history, &commits) + (2 + world.noise) * world.step);
+            if published.saturating_sub(start) < due {
+                broken.push(format!("lost {} mWh", due - published.saturating_sub(start)));
+            }
+        }
+        (None, ..) => broken.push("never published".to_owned()),
+        _ => {}
+    }
+    broken
+}
+
+/// What no reading can tell: counted around a real reset or replacement, between the sound readings next to it.
+///
+/// Where the daemon crashed in between, what it had read since its last commit is not known either.
+fn unknowable(world: &World, history: &[Moment], commits: &[u64]) -> u64 {
+    let polls: Vec<&Poll> = history
+        .iter()
+        .filter_map(|moment| match moment {
+            Moment::Poll(poll) if poll.sound && poll.values.register.is_some() => Some(poll),
+            _ => None,
+        })
+        .collect();
+    let around = |at: u64, event: &Event| {
+        let after = polls.iter().find(|poll| poll.second >= at);
+        let last_before = polls.iter().rev().find(|poll| poll.second < at);
+        let crashed = |before: &&&Poll| {
+            world
+                .lives
+                .iter()
+                .any(|(crash, _)| before.second < *crash && after.is_some_and(|after| *crash <= after.second))
+        };
+        let committed = || {
+            let commit = commits.iter().rev().find(|commit| **commit < at)?;
+            polls.iter().rev().find(|poll| poll.second <= *commit)
+        };
+        let before = if last_before.as_ref().is_some_and(crashed) { committed() } else { last_before };
+        let set_back = if let Event::SetBack(energy) = event { *energy } else { 0 };
+        match (before, after) {
+            (Some(before), Some(after)) => after.kept - before.kept + set_back,
+            _ => 0,
+        }
+    };
+    world.events.iter().map(|(at, event)| around(*at, event)).sum()
+}
