@@ -1,6 +1,19 @@
 //! An account's task: when to report, what to call, and what each answer means.
 
+mod account;
+mod agenda;
+mod backoff;
+mod batch;
+mod client;
+mod inbox;
+mod mask;
 mod report;
+mod round;
+mod rpc;
+mod schedule;
+mod task;
+mod token;
+mod trouble;
 
 pub use report::{AccountReport, AccountState};
 
@@ -39,11 +52,13 @@ pub struct Reporter {
     pub report: watch::Sender<AccountReport>,
     pub clock: Clock,
     pub heart: Heart,
+    /// False where it reports only when a command says so.
+    pub scheduled: bool,
 }
 
 impl Reporter {
     /// Reports on schedule until the commands' last sender is dropped.
     pub async fn run(self) {
-        todo!()
+        task::Task::new(self).run().await;
     }
 }

@@ -1,0 +1,356 @@
+use std::num::NonZeroUsize;
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use url::Url;
+
+use super::*;
+use crate::clock::Clock;
+use crate::config::Batch;
+use crate::reporter::batch::{Batching, Ids};
+use crate::reporter::round::Round;
+use crate::reporter::rpc::Heard;
+use crate::units::{MilliwattHours, Milliwatts};
+
+const EVERY: Duration = Duration::from_secs(120);
+const ACCEPTED: Outcome = Outcome::Accepted { odd: None };
+
+/// An account with clients a and b, single calls, in simulated time.
+struct Bench {
+    account: Account,
+    now: Stamp,
+    rng: SmallRng,
+    energy: u64,
+    ids: Ids,
+    lines: Vec<Note>,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let now = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap()).now();
+        let id = |digit: &str| ClientId::parse(&format!("0x{}", digit.repeat(64))).unwrap();
+        let clients = BTreeMap::from([(name("a"), id("a")), (name("b"), id("b"))]);
+        let url = Url::parse("https://user:secret@api.example/v1?key=secret").unwrap();
+        let place = Place::new(name("main"), &url, "/etc/main.token".into());
+        let schedule = Schedule::new(EVERY, url.as_str(), clients.values().copied());
+        let mut account = Account::new(place, schedule, clients, &now);
+        account.new_token(now.since_boot);
+        let mut bench = Bench {
+            account,
+            now,
+            rng: SmallRng::seed_from_u64(7),
+            energy: 100,
+            ids: Ids::default(),
+            lines: Vec::new(),
+        };
+        // The opening, and the first slot.
+        bench.round(|_| entry(ACCEPTED));
+        bench.round(|_| entry(ACCEPTED));
+        bench.lines.clear();
+        bench
+    }
+
+    /// Goes to the next wake and answers what is sent; who was sent?
+    fn round(&mut self, answer: impl Fn(&Name) -> Answer) -> Vec<Name> {
+        let ahead = self.account.wake().saturating_sub(self.now.since_boot);
+        self.now = Stamp { since_boot: self.now.since_boot + ahead, wall: self.now.wall + ahead, ..self.now };
+        let due = self.account.due(&self.now).expect("something is due");
+        self.send(due, answer)
+    }
+
+    fn send(&mut self, due: Due, answer: impl Fn(&Name) -> Answer) -> Vec<Name> {
+        self.energy += 1;
+        let fresh = |client: Name| Fresh {
+            client_id: self.account.clients[&client].id,
+            client,
+            power: Milliwatts(1),
+            energy: MilliwattHours::new(self.energy).unwrap(),
+        };
+        let fresh = due.send.into_iter().map(fresh).collect();
+        let fresh = self.account.sendable(fresh, Vec::new());
+        let sent: Vec<_> = fresh.iter().map(|fresh| fresh.client.clone()).collect();
+        self.account.sent(&sent);
+        let mut batching = Batching::new(Batch::Never, NonZeroUsize::MIN);
+        let mut round = Round::new(batching.calls(fresh, &mut self.ids, self.now.since_boot));
+        while let Some(call) = round.next() {
+            let heard = match answer(&call.entries[0].client) {
+                Ok(outcome) => Heard::Entries { outcomes: vec![(call.entries[0].id, outcome)], strays: None },
+                Err(failure) => Heard::Failed(failure),
+            };
+            self.account.accepted(heard.accepted(&call).len(), self.now.wall);
+            round.heard(call, heard, &mut batching, self.now.since_boot);
+        }
+        let notes = self.account.settle(round.finish(), self.now.since_boot, &mut self.rng);
+        self.lines.extend(notes);
+        sent
+    }
+
+    /// How long until something is sent next.
+    fn ahead(&self) -> Duration {
+        self.account.agenda.next_report() - self.now.since_boot
+    }
+
+    fn report(&self) -> AccountReport {
+        self.account.report(&self.now, 0)
+    }
+
+    fn text(&self, client: &str) -> String {
+        self.report().clients.get(&name(client)).cloned().unwrap_or_default()
+    }
+
+    fn alerts(&self) -> usize {
+        self.lines.iter().filter(|note| matches!(note.line, Line::Alert(_))).count()
+    }
+}
+
+type Answer = Result<Outcome, Failure>;
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn entry(outcome: Outcome) -> Answer {
+    Ok(outcome)
+}
+
+fn code(code: i64) -> Answer {
+    Ok(Outcome::Refused { code: Some(code), message: "no".into() })
+}
+
+/// This answer for a, and an acceptance for everyone else.
+fn for_a(answer: Answer) -> impl Fn(&Name) -> Answer {
+    move |client| if client.as_str() == "a" { answer.clone() } else { Ok(ACCEPTED) }
+}
+
+#[tokio::test]
+async fn accepted_is_well() {
+    let mut bench = Bench::new().await;
+    assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("a"), name("b")]);
+    let report = bench.report();
+    assert_eq!((report.state, report.accepted, report.rejected), (AccountState::Ok, 6, 0));
+    assert_eq!(report.last_report_at, Some(bench.now.wall));
+    assert_eq!(report.next_report_at, Some(bench.now.wall + EVERY));
+    assert_eq!(bench.lines, []);
+}
+
+#[tokio::test]
+async fn an_odd_result_is_warned_of_once() {
+    let mut bench = Bench::new().await;
+    for _ in 0..3 {
+        bench.round(|_| entry(Outcome::Accepted { odd: Some("7".into()) }));
+    }
+    assert_eq!(bench.lines.len(), 1);
+    assert_eq!(bench.report().state, AccountState::Ok);
+}
+
+#[tokio::test]
+async fn code_1000_pauses_the_whole_account_and_probes_slowly_for_good() {
+    let mut bench = Bench::new().await;
+    let mut minutes = Vec::new();
+    for _ in 0..6 {
+        // Slots go by for the ledger meanwhile.
+        while bench.round(|_| Err(Failure::Token("no".into()))).is_empty() {}
+        minutes.push(bench.ahead().as_secs() / 60);
+    }
+    assert_eq!(minutes, [5, 10, 20, 40, 60, 60]);
+    let report = bench.report();
+    assert_eq!(report.state, AccountState::Refused);
+    assert!(
+        report.error.unwrap().contains("put the token that was issued for https://api.example/v1 in /etc/main.token")
+    );
+    assert_eq!(bench.lines.len(), 1, "{:?}", bench.lines);
+}
+
+#[tokio::test]
+async fn a_new_token_or_a_reload_ends_the_pause_at_once() {
+    let mut bench = Bench::new().await;
+    for wake in [Account::new_token, Account::reloaded] {
+        bench.round(|_| Err(Failure::Token("no".into())));
+        assert_eq!(bench.ahead().as_secs(), 300);
+        wake(&mut bench.account, bench.now.since_boot);
+        assert_eq!(bench.ahead(), Duration::ZERO);
+        assert_eq!(bench.round(|_| entry(ACCEPTED)).len(), 2);
+        assert_eq!(bench.report().state, AccountState::Ok);
+    }
+}
+
+#[tokio::test]
+async fn code_4002_stops_that_client_only() {
+    let mut bench = Bench::new().await;
+    bench.round(for_a(code(4002)));
+    assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("b")]);
+    assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("b")]);
+    assert_eq!(bench.round(for_a(code(4002))), [name("a")], "five minutes later");
+    assert_eq!(bench.report().state, AccountState::Ok);
+    let text = bench.text("a");
+    assert!(text.contains("token, client_id and environment") && text.contains("belong together"), "{text}");
+    assert!(text.contains("0xaaaa…aaaa"), "{text}");
+}
+
+#[tokio::test]
+async fn code_4003_waits_for_the_next_slot_and_after_three_calls_for_the_operator() {
+    let mut bench = Bench::new().await;
+    for number in 1..=5 {
+        assert_eq!(bench.round(for_a(code(4003))), [name("a"), name("b")]);
+        assert_eq!(bench.ahead(), EVERY, "never at once");
+        assert_eq!(bench.alerts(), usize::from(number >= 3), "after {number}");
+    }
+    let text = bench.text("a");
+    for cause in ["replaced meter", "lost state", "second reporter", "word order", "arkmeter ledger"] {
+        assert!(text.contains(cause), "{text}");
+    }
+    assert_eq!(bench.report().rejected, 5);
+    bench.round(|_| entry(ACCEPTED));
+    assert_eq!(bench.text("a"), "");
+    assert!(matches!(&bench.lines.last().unwrap().line, Line::Over(text) if text.contains("5 failures")));
+    bench.round(for_a(code(4003)));
+    assert_eq!(bench.alerts(), 1, "three in a row are counted anew");
+}
+
+#[tokio::test]
+async fn transient_codes_back_off_that_client_with_fresh_readings() {
+    for transient in [1, -32603, -32000, -32099] {
+        let mut bench = Bench::new().await;
+        bench.round(for_a(code(transient)));
+        assert!(bench.ahead() <= Duration::from_secs(2), "{transient}");
+        assert_eq!(bench.report().state, AccountState::Retrying);
+        assert_eq!(bench.round(for_a(code(transient))), [name("a")]);
+        assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("a")]);
+        assert_eq!(bench.report().state, AccountState::Ok);
+        assert_eq!(bench.alerts(), 0);
+    }
+}
+
+#[tokio::test]
+async fn another_code_backs_off_and_alerts_after_three() {
+    for other in [2, 4004, -1, -31999, -32100] {
+        let mut bench = Bench::new().await;
+        for number in 1..=4 {
+            while !bench.round(for_a(code(other))).contains(&name("a")) {}
+            assert!(bench.ahead() <= Duration::from_secs(16));
+            assert_eq!(bench.alerts(), usize::from(number >= 3), "{other} {number}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_figure_is_told_and_not_sent_again() {
+    for fault in [-32700, -32600, -32602] {
+        let mut bench = Bench::new().await;
+        bench.round(for_a(code(fault)));
+        assert_eq!((bench.alerts(), bench.ahead()), (1, EVERY));
+        bench.energy -= 1;
+        assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("b")], "the same figure");
+        assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("a"), name("b")], "a fresh one");
+    }
+}
+
+#[tokio::test]
+async fn code_32601_and_wrong_urls_alert_and_are_probed_slowly() {
+    let answers = [
+        code(-32601),
+        Err(Failure::Rejected("HTTP 404".into())),
+        Err(Failure::Redirected("HTTP 302 to https://x".into())),
+    ];
+    for answer in answers {
+        let mut bench = Bench::new().await;
+        bench.round(|_| answer.clone());
+        assert_eq!((bench.ahead().as_secs(), bench.alerts()), (300, 1), "{answer:?}");
+        let report = bench.report();
+        assert_eq!(report.state, AccountState::Refused);
+        let error = report.error.unwrap();
+        assert!(error.contains("check url in [account.main]") && !error.contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn forbidden_is_probed_slowly() {
+    let mut bench = Bench::new().await;
+    bench.round(|_| Err(Failure::Forbidden("HTTP 403".into())));
+    assert_eq!((bench.ahead().as_secs(), bench.report().state), (300, AccountState::Refused));
+}
+
+#[tokio::test]
+async fn a_transient_failure_backs_off_with_a_cap_and_is_said_once() {
+    let failures = [
+        Failure::Unreachable("refused".into()),
+        Failure::TimedOut,
+        Failure::Transient("HTTP 500".into()),
+        Failure::Unintelligible("a page".into()),
+        Failure::Wait(None, "HTTP 429".into()),
+    ];
+    for failure in failures {
+        let mut bench = Bench::new().await;
+        let mut longest = Duration::ZERO;
+        for _ in 0..60 {
+            while bench.round(|_| Err(failure.clone())).is_empty() {}
+            longest = longest.max(bench.ahead());
+            assert!(bench.ahead() <= Duration::from_secs(120));
+            assert_eq!(bench.report().state, AccountState::Retrying);
+        }
+        assert!(longest > Duration::from_secs(60));
+        assert_eq!(bench.lines.len(), 1, "{:?}", bench.lines);
+        while bench.round(|_| entry(ACCEPTED)).is_empty() {}
+        assert_eq!(bench.lines.len(), 2);
+        assert!(matches!(&bench.lines[1].line, Line::Over(text) if text.contains("60 failures")));
+        assert_eq!((bench.ahead() <= EVERY, bench.report().state), (true, AccountState::Ok));
+    }
+}
+
+#[tokio::test]
+async fn retry_after_is_kept_to_the_second() {
+    let mut bench = Bench::new().await;
+    bench.round(|_| Err(Failure::Wait(Some(Duration::from_secs(1000)), "HTTP 429".into())));
+    assert_eq!(bench.ahead().as_secs(), 1000);
+}
+
+#[tokio::test]
+async fn an_indeterminate_entry_waits_for_the_next_slot() {
+    for outcome in [Outcome::Indeterminate("both".into()), Outcome::Missing] {
+        let mut bench = Bench::new().await;
+        bench.round(for_a(Ok(outcome)));
+        assert_eq!(bench.ahead(), EVERY);
+        assert_eq!(bench.report().accepted, 5, "not accepted");
+        assert!(bench.text("a").contains("not known"));
+    }
+}
+
+#[tokio::test]
+async fn one_clients_failing_call_is_its_own() {
+    let mut bench = Bench::new().await;
+    bench.round(for_a(Err(Failure::Transient("HTTP 500".into()))));
+    assert_eq!(bench.report().error, None);
+    assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("a")]);
+    bench.round(for_a(Err(Failure::Rejected("HTTP 404".into()))));
+    assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("b")], "slow for a, and b is not disturbed");
+}
+
+#[tokio::test]
+async fn a_report_asked_for_ignores_every_pause() {
+    let mut bench = Bench::new().await;
+    bench.round(|client| if client.as_str() == "a" { code(4002) } else { Ok(ACCEPTED) });
+    bench.round(|_| Err(Failure::Token("no".into())));
+    let due = bench.account.all_now();
+    assert_eq!(bench.send(due, |_| entry(ACCEPTED)), [name("a"), name("b")]);
+    assert_eq!(bench.report().state, AccountState::Ok);
+}
+
+#[tokio::test]
+async fn a_client_without_a_figure_is_told_with_its_reason() {
+    let mut bench = Bench::new().await;
+    bench.account.sendable(Vec::new(), vec![(name("a"), "a has no baseline yet".into())]);
+    assert_eq!(bench.text("a"), "a has no baseline yet");
+    assert_eq!(bench.account.verdict(&name("a"), None), Err("a has no baseline yet".into()));
+}
+
+#[tokio::test]
+async fn a_missing_token_is_told_and_its_arrival_reports_at_once() {
+    let mut bench = Bench::new().await;
+    bench.account.has_token = false;
+    assert_eq!(bench.account.token_file(Some("no token".into())).len(), 1);
+    assert_eq!(bench.account.token_file(Some("no token".into())).len(), 0, "once");
+    assert_eq!((bench.report().state, bench.report().error), (AccountState::Refused, Some("no token".into())));
+    bench.account.new_token(bench.now.since_boot);
+    assert_eq!(bench.account.token_file(None).len(), 1);
+    assert_eq!((bench.report().state, bench.ahead()), (AccountState::Ok, Duration::ZERO));
+}

@@ -1,0 +1,301 @@
+//! Who is due when: slots, the opening after a start, pauses of the account and of single clients.
+//!
+//! All times are since the boot; only slots come from the wall clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::schedule::Schedule;
+use crate::clock::Stamp;
+use crate::units::Name;
+
+/// The agenda of one account.
+#[derive(Clone, Debug)]
+pub(crate) struct Agenda {
+    schedule: Schedule,
+    clients: BTreeSet<Name>,
+    slot: Duration,
+    opening: Option<Opening>,
+    paused_until: Option<Duration>,
+    /// Clients that wait for longer, or not as long, as until the next slot.
+    held_until: BTreeMap<Name, Duration>,
+}
+
+#[derive(Clone, Debug)]
+struct Opening {
+    look: Duration,
+    ends: Duration,
+    /// Clients that were not sent since the start.
+    unsent: BTreeSet<Name>,
+}
+
+/// What is due now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    /// The clients whose figures the ledger is asked for: at a slot all of them, as a slot is also when it commits.
+    pub(crate) ask: BTreeSet<Name>,
+    /// Those of them that may be sent.
+    pub(crate) send: BTreeSet<Name>,
+}
+
+impl Agenda {
+    pub(crate) fn new(schedule: Schedule, clients: BTreeSet<Name>, now: &Stamp) -> Self {
+        let start = now.since_boot;
+        let opening =
+            Opening { look: start + schedule.first_look(), ends: start + schedule.opening(), unsent: clients.clone() };
+        let slot = start + schedule.next(now.wall);
+        Agenda { schedule, clients, slot, opening: Some(opening), paused_until: None, held_until: BTreeMap::new() }
+    }
+
+    /// When something is due next.
+    pub(crate) fn wake(&self) -> Duration {
+        match self.paused_until {
+            Some(until) => until.min(self.slot),
+            None => self.next_report(),
+        }
+    }
+
+    /// When something may be sent next.
+    pub(crate) fn next_report(&self) -> Duration {
+        if let Some(until) = self.paused_until {
+            return until;
+        }
+        let look = self.opening.as_ref().map(|opening| opening.look);
+        let earliest = self.held_until.values().copied().chain(look).min();
+        earliest.unwrap_or(self.slot).min(self.slot)
+    }
+
+    /// What is due at `now`; it counts as done. `None` before [`Agenda::wake`].
+    pub(crate) fn due(&mut self, now: &Stamp) -> Option<Due> {
+        let at = now.since_boot;
+        if at < self.wake() {
+            return None;
+        }
+        let is_slot = at >= self.slot;
+        if is_slot {
+            self.slot = at + self.schedule.next(now.wall);
+        }
+        let look = self.look(at);
+        if self.paused_until.is_some_and(|until| at < until) {
+            return Some(Due { ask: self.clients.clone(), send: BTreeSet::new() });
+        }
+        let after_pause = self.paused_until.take().is_some();
+        let released: BTreeSet<_> =
+            self.held_until.extract_if(.., |_, until| *until <= at).map(|(name, _)| name).collect();
+        let mut send = if is_slot || after_pause { self.clients.clone() } else { &look | &released };
+        send.retain(|client| !self.held_until.contains_key(client));
+        Some(Due { ask: if is_slot { self.clients.clone() } else { send.clone() }, send })
+    }
+
+    /// Everything is due now, whatever the slot, a pause or a hold says; it counts as done.
+    pub(crate) fn all_now(&mut self) -> Due {
+        self.paused_until = None;
+        self.held_until.clear();
+        Due { ask: self.clients.clone(), send: self.clients.clone() }
+    }
+
+    /// These clients were ready and are sent.
+    pub(crate) fn sent<'a>(&mut self, clients: impl IntoIterator<Item = &'a Name>) {
+        let Some(opening) = &mut self.opening else { return };
+        clients.into_iter().for_each(|client| {
+            opening.unsent.remove(client);
+        });
+        if opening.unsent.is_empty() {
+            self.opening = None;
+        }
+    }
+
+    /// Nothing is sent before `until`.
+    pub(crate) fn pause(&mut self, until: Duration) {
+        self.paused_until = Some(until);
+    }
+
+    /// This client is not sent before `until`, and then at once.
+    pub(crate) fn hold(&mut self, client: &Name, until: Duration) {
+        self.held_until.insert(client.clone(), until);
+    }
+
+    /// The account's pause ends now.
+    pub(crate) fn end_pause(&mut self, now: Duration) {
+        if let Some(until) = &mut self.paused_until {
+            *until = now.min(*until);
+        }
+    }
+
+    /// All pauses and holds end now.
+    pub(crate) fn end_all_pauses(&mut self, now: Duration) {
+        self.end_pause(now);
+        self.held_until.values_mut().for_each(|until| *until = now.min(*until));
+    }
+
+    /// The clients for which the opening looks at `at`.
+    fn look(&mut self, at: Duration) -> BTreeSet<Name> {
+        let Some(opening) = &mut self.opening else { return BTreeSet::new() };
+        if at < opening.look {
+            return BTreeSet::new();
+        }
+        let unsent = opening.unsent.clone();
+        opening.look = at + self.schedule.look_every();
+        if opening.look > opening.ends {
+            self.opening = None;
+        }
+        unsent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::units::ClientId;
+
+    const EVERY: Duration = Duration::from_secs(120);
+
+    fn names(names: &[&str]) -> BTreeSet<Name> {
+        names.iter().map(|name| Name::new(name).unwrap()).collect()
+    }
+
+    struct Bench {
+        agenda: Agenda,
+        now: Stamp,
+    }
+
+    impl Bench {
+        async fn new(every: Duration) -> Self {
+            let now = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap()).now();
+            let id = ClientId::parse(&format!("0x{}", "1".repeat(64))).unwrap();
+            let schedule = Schedule::new(every, "https://api.example/v1", [id]);
+            Bench { agenda: Agenda::new(schedule, names(&["a", "b"]), &now), now }
+        }
+
+        fn go_to(&mut self, time: Duration) {
+            let ahead = time.saturating_sub(self.now.since_boot);
+            self.now = Stamp { since_boot: self.now.since_boot + ahead, wall: self.now.wall + ahead, ..self.now };
+        }
+
+        /// Goes to the next wake and takes what is due.
+        fn next(&mut self) -> Due {
+            self.go_to(self.agenda.wake());
+            self.agenda.due(&self.now).expect("something is due when the agenda wakes")
+        }
+
+        /// Lets the opening pass.
+        fn open(&mut self) -> Duration {
+            self.agenda.sent(&names(&["a", "b"]));
+            self.next();
+            self.now.since_boot
+        }
+    }
+
+    #[tokio::test]
+    async fn a_first_report_does_not_wait_for_the_slot() {
+        let mut bench = Bench::new(EVERY).await;
+        let start = bench.now.since_boot;
+        assert_eq!(bench.next().send, names(&["a", "b"]));
+        assert!(bench.now.since_boot - start <= Duration::from_secs(5));
+        bench.agenda.sent(&names(&["a"]));
+        let look = bench.next();
+        assert_eq!(look, Due { ask: names(&["b"]), send: names(&["b"]) }, "b was not ready, a is through");
+        assert!(bench.now.since_boot - start <= Duration::from_secs(10));
+        bench.agenda.sent(&names(&["b"]));
+        bench.next();
+        let slot = bench.now.since_boot;
+        bench.next();
+        assert_eq!(bench.now.since_boot - slot, EVERY, "from here on there are only slots");
+    }
+
+    #[tokio::test]
+    async fn the_opening_ends_even_if_a_client_is_never_ready() {
+        let mut bench = Bench::new(EVERY).await;
+        let start = bench.now.since_boot;
+        let mut looks = 0;
+        while bench.now.since_boot - start < EVERY * 5 {
+            bench.next();
+            looks += 1;
+        }
+        assert!((24..=31).contains(&looks), "{looks} in ten minutes");
+    }
+
+    #[tokio::test]
+    async fn slots_that_were_missed_are_skipped() {
+        let mut bench = Bench::new(EVERY).await;
+        let slot = bench.open();
+        bench.go_to(slot + EVERY * 10 + Duration::from_secs(1));
+        assert!(bench.agenda.due(&bench.now).is_some());
+        assert_eq!(bench.agenda.due(&bench.now), None);
+        assert_eq!(bench.agenda.wake(), slot + EVERY * 11, "the phase is kept");
+    }
+
+    #[tokio::test]
+    async fn an_account_reports_every_second_where_it_is_asked_to() {
+        let mut bench = Bench::new(Duration::from_secs(1)).await;
+        let slot = bench.open();
+        for number in 1..=10 {
+            assert_eq!(bench.next().send, names(&["a", "b"]));
+            assert_eq!(bench.now.since_boot - slot, Duration::from_secs(number));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_paused_account_sends_nothing_but_the_ledger_keeps_its_slots() {
+        let mut bench = Bench::new(EVERY).await;
+        let slot = bench.open();
+        bench.agenda.pause(slot + EVERY * 2 + Duration::from_secs(7));
+        for _ in 0..2 {
+            assert_eq!(bench.next(), Due { ask: names(&["a", "b"]), send: names(&[]) });
+        }
+        assert_eq!(bench.next().send, names(&["a", "b"]));
+        assert_eq!(bench.now.since_boot, slot + EVERY * 2 + Duration::from_secs(7));
+    }
+
+    #[tokio::test]
+    async fn a_retry_does_not_wait_for_the_slot_and_a_held_client_does_not_hold_up_others() {
+        let mut bench = Bench::new(EVERY).await;
+        let slot = bench.open();
+        let [a, b] = ["a", "b"].map(|name| Name::new(name).unwrap());
+        bench.agenda.hold(&a, slot + Duration::from_secs(3));
+        bench.agenda.hold(&b, slot + EVERY * 3 - Duration::from_secs(1));
+        assert_eq!(bench.next(), Due { ask: names(&["a"]), send: names(&["a"]) });
+        assert_eq!(bench.now.since_boot, slot + Duration::from_secs(3));
+        assert_eq!(bench.next(), Due { ask: names(&["a", "b"]), send: names(&["a"]) });
+        assert_eq!(bench.next().send, names(&["a"]));
+        assert_eq!(bench.next().send, names(&["b"]));
+        assert_eq!(bench.next().send, names(&["a", "b"]));
+    }
+
+    #[tokio::test]
+    async fn a_reload_ends_pauses_at_once() {
+        let mut bench = Bench::new(EVERY).await;
+        let slot = bench.open();
+        let far = slot + Duration::from_secs(3600);
+        bench.agenda.hold(&Name::new("a").unwrap(), far);
+        bench.agenda.pause(far);
+        bench.go_to(slot + Duration::from_secs(1));
+        assert_eq!(bench.agenda.due(&bench.now), None);
+        bench.agenda.end_pause(bench.now.since_boot);
+        assert_eq!(
+            bench.agenda.due(&bench.now).unwrap().send,
+            names(&["b"]),
+            "a new token says nothing about a client"
+        );
+        bench.agenda.end_all_pauses(bench.now.since_boot);
+        assert_eq!(bench.agenda.due(&bench.now).unwrap().send, names(&["a"]));
+        bench.agenda.pause(far);
+        bench.agenda.hold(&Name::new("a").unwrap(), far);
+        assert_eq!(bench.agenda.all_now().send, names(&["a", "b"]));
+    }
+
+    #[tokio::test]
+    async fn waking_up_never_turns_into_a_busy_loop() {
+        let mut bench = Bench::new(EVERY).await;
+        let slot = bench.open();
+        bench.agenda.hold(&Name::new("a").unwrap(), slot);
+        bench.next();
+        assert!(bench.agenda.wake() > bench.now.since_boot, "a hold is used up even if nothing could be sent");
+        bench.agenda.pause(slot);
+        bench.next();
+        assert!(bench.agenda.wake() > bench.now.since_boot, "so is a pause");
+    }
+}

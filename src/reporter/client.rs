@@ -1,0 +1,211 @@
+//! The HTTPS client of an account: one call out, one bounded answer back, within the account's time.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use tracing::info;
+use url::Url;
+
+use super::backoff::http_date;
+use super::mask::Mask;
+use super::rpc::{Answer, Call, Failure, Heard, interpret};
+use crate::clock::Clock;
+use crate::config::{Account, Token, shown_path};
+
+/// An answer is read up to this, and as much more as its entries may need.
+const ANSWER_LIMIT: usize = 64 * 1024;
+const ANSWER_LIMIT_PER_ENTRY: usize = 1024;
+/// An idle connection is closed before most routers forget it.
+const IDLE: Duration = Duration::from_secs(45);
+
+/// The client of one account. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: Url,
+    timeout: Duration,
+    clock: Clock,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    #[error("the certificates in {} (ca_file) cannot be read", shown_path(.path))]
+    Certificates {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{} (ca_file) holds no usable certificate: it has to be PEM", shown_path(.0))]
+    NoCertificate(PathBuf),
+    #[error("the HTTPS client cannot be set up")]
+    Setup(#[source] reqwest::Error),
+}
+
+/// A token made ready for the calls of a round.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    header: HeaderValue,
+    mask: Mask,
+}
+
+impl Credentials {
+    /// `None` where the token is none that a header can carry.
+    pub(crate) fn new(token: &Token) -> Option<Self> {
+        let value = token.header_value();
+        let mut header = HeaderValue::from_str(&value).ok()?;
+        header.set_sensitive(true);
+        Some(Credentials { header, mask: Mask::new(value.trim_start_matches("Bearer ")) })
+    }
+}
+
+impl Client {
+    pub(crate) fn new(account: &Account, clock: Clock) -> Result<Self, ClientError> {
+        let http = match &account.ca_file {
+            Some(path) => own_roots(account, path)?,
+            None => builder(account).and_then(|builder| builder.build()).or_else(|error| {
+                // Without a bundle of the system's the verifier cannot be made.
+                info!(account = %account.name, "no certificates of the system's ({error}): the built-in authorities are used");
+                public_roots(account).map_err(ClientError::Setup)
+            })?,
+        };
+        Ok(Client { http, url: account.url.clone(), timeout: account.timeout, clock })
+    }
+
+    /// Sends one call. Ends within the account's timeout, however slowly the answer comes.
+    pub(crate) async fn call(&self, call: &Call, credentials: &Credentials) -> Heard {
+        match tokio::time::timeout(self.timeout, self.exchange(call, credentials)).await {
+            Ok(Ok(answer)) => interpret(call, &answer, &credentials.mask),
+            Ok(Err(error)) => Heard::Failed(failure(&error, &credentials.mask)),
+            Err(_) => Heard::Failed(Failure::TimedOut),
+        }
+    }
+
+    async fn exchange(&self, call: &Call, credentials: &Credentials) -> reqwest::Result<Answer> {
+        let request = self.http.post(self.url.clone()).header(AUTHORIZATION, credentials.header.clone());
+        let request = request.header(CONTENT_TYPE, "application/json").body(call.body());
+        let mut response = request.send().await?;
+        let now = self.note_date(response.headers());
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            retry_after: text(response.headers(), RETRY_AFTER),
+            location: text(response.headers(), LOCATION),
+            now,
+            body: Vec::new(),
+            too_long: false,
+        };
+        let limit = ANSWER_LIMIT + ANSWER_LIMIT_PER_ENTRY * call.entries.len();
+        while let Some(chunk) = response.chunk().await? {
+            let room = limit - answer.body.len();
+            answer.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
+                answer.too_long = true;
+                break;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The answer's `Date`, else this box's clock. A date that came over verified TLS tells the clock whether it is right.
+    fn note_date(&self, headers: &HeaderMap) -> Timestamp {
+        let date = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
+        if let Some(date) = date.filter(|_| self.url.scheme() == "https") {
+            self.clock.confirm(date);
+        }
+        date.unwrap_or_else(|| self.clock.now().wall)
+    }
+}
+
+fn own_roots(account: &Account, path: &PathBuf) -> Result<reqwest::Client, ClientError> {
+    let pem = std::fs::read(path).map_err(|source| ClientError::Certificates { path: path.clone(), source })?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
+    if certificates.is_empty() {
+        return Err(ClientError::NoCertificate(path.clone()));
+    }
+    let built = builder(account).map_err(ClientError::Setup)?.tls_certs_only(certificates).build();
+    built.map_err(|_| ClientError::NoCertificate(path.clone()))
+}
+
+/// With the roots of the web's public authorities, compiled in.
+fn public_roots(account: &Account) -> reqwest::Result<reqwest::Client> {
+    let builder = builder(account)?;
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    builder.tls_backend_preconfigured(tls).build()
+}
+
+fn builder(account: &Account) -> reqwest::Result<reqwest::ClientBuilder> {
+    // The first to install it wins; all of this program install the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let https = account.url.scheme() == "https";
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("arkmeter/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .https_only(https)
+        .tls_version_min(reqwest::tls::Version::TLS_1_2)
+        .pool_idle_timeout(IDLE);
+    Ok(match &account.proxy {
+        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.clone())?),
+        None if https => builder,
+        // To loopback, in the clear: no proxy of the environment's is to see the token.
+        None => builder.no_proxy(),
+    })
+}
+
+/// A header as text; what is not visible ASCII is as good as absent.
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn failure(error: &reqwest::Error, mask: &Mask) -> Failure {
+    if error.is_timeout() {
+        return Failure::TimedOut;
+    }
+    let why = innermost(error);
+    let shown = mask.show(&why);
+    if error.is_connect() {
+        return Failure::Unreachable(format!("{shown}{}", hint(&why)));
+    }
+    Failure::Unintelligible(format!("an answer that breaks off ({shown})"))
+}
+
+/// The last two links of the chain of causes say what went wrong; the others only say that it did.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut links = Vec::new();
+    let mut source = error.source();
+    while let Some(link) = source {
+        let text = link.to_string();
+        if !text.starts_with("client error (") {
+            links.push(text);
+        }
+        source = link.source();
+    }
+    links.dedup();
+    let last = links.pop().unwrap_or_else(|| "the connection failed".into());
+    match links.pop() {
+        Some(before) if !before.contains(&last) && !last.contains(&before) => format!("{before}: {last}"),
+        _ => last,
+    }
+}
+
+/// What can be done about a certificate that is not believed.
+fn hint(why: &str) -> &'static str {
+    let said = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    if said(&["Expired", "NotValidYet", "expired", "not valid yet"]) {
+        " (is this box's clock right? see `timedatectl`)"
+    } else if said(&["UnknownIssuer"]) {
+        " (something between this box and the endpoint may be reading along; a proxy's own authority belongs in ca_file)"
+    } else if said(&["NotValidForName", "not valid for name"]) {
+        " (is the host name in url right?)"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests;

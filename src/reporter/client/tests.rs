@@ -1,0 +1,295 @@
+//! Every answer of the table, over a real connection to the stand-in.
+
+use std::num::NonZeroUsize;
+
+use super::*;
+use crate::config::{Batch, TokenSource};
+use crate::reporter::rpc::{Entry, Outcome, Shape};
+use crate::simulator::arkreen::{Arkreen, Behaviour, Certificate};
+use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn token_text() -> String {
+    format!("0x{}", "1f".repeat(32))
+}
+
+fn id(number: u64) -> ClientId {
+    ClientId::parse(&format!("0x{number:064x}")).unwrap()
+}
+
+fn entry(number: u64) -> Entry {
+    let name = Name::new(&format!("client_{number}")).unwrap();
+    let energy = MilliwattHours::new(1000 + number).unwrap();
+    Entry { id: number, client: name, client_id: id(number), power: Milliwatts(7), energy }
+}
+
+fn single() -> Call {
+    Call::single(entry(1))
+}
+
+fn batch(count: u64) -> Call {
+    Call { shape: Shape::Batch, entries: (1..=count).map(entry).collect() }
+}
+
+fn account(url: Url, timeout: Duration) -> Account {
+    Account {
+        name: Name::new("main").unwrap(),
+        url,
+        token: TokenSource::File("/nowhere".into()),
+        report_every: Duration::from_secs(120),
+        batch: Batch::Auto,
+        batch_max: NonZeroUsize::new(100).unwrap(),
+        timeout,
+        proxy: None,
+        ca_file: None,
+    }
+}
+
+fn credentials() -> Credentials {
+    Credentials::new(&Token::parse(&token_text()).unwrap()).unwrap()
+}
+
+fn client(account: &Account) -> Client {
+    Client::new(account, Clock::system()).unwrap()
+}
+
+fn arkreen() -> Arkreen {
+    Arkreen::start(&token_text(), (1..=3).map(id)).unwrap()
+}
+
+async fn call(arkreen: &Arkreen, call: &Call) -> Heard {
+    client(&account(arkreen.url(), LONG)).call(call, &credentials()).await
+}
+
+async fn behaving(behaviour: Behaviour, what: &Call) -> Heard {
+    let arkreen = arkreen();
+    arkreen.behave(behaviour);
+    let heard = call(&arkreen, what).await;
+    assert_eq!(arkreen.violations(), Vec::<String>::new());
+    heard
+}
+
+async fn failing(behaviour: Behaviour, what: &Call) -> Failure {
+    match behaving(behaviour, what).await {
+        Heard::Failed(failure) => failure,
+        heard => panic!("{heard:?}"),
+    }
+}
+
+async fn outcomes(behaviour: Behaviour, what: &Call) -> Vec<Outcome> {
+    match behaving(behaviour, what).await {
+        Heard::Entries { outcomes, .. } => outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
+        heard => panic!("{heard:?}"),
+    }
+}
+
+const ACCEPTED: Outcome = Outcome::Accepted { odd: None };
+
+#[tokio::test]
+async fn figures_are_taken_singly_and_in_batches() {
+    let arkreen = arkreen();
+    let client = client(&account(arkreen.url(), LONG));
+    assert_eq!(client.call(&single(), &credentials()).await.accepted(&single()).len(), 1);
+    assert_eq!(client.call(&batch(3), &credentials()).await.accepted(&batch(3)).len(), 3);
+    assert_eq!(arkreen.energy(id(3)), Some(entry(3).energy));
+    assert_eq!(arkreen.violations(), Vec::<String>::new());
+    assert!(arkreen.calls()[1].batch && !arkreen.calls()[0].batch);
+}
+
+#[tokio::test]
+async fn refusals_come_with_their_codes() {
+    let arkreen = arkreen();
+    arkreen.set_energy(id(1), MilliwattHours::MAX);
+    let calls = Call { shape: Shape::Batch, entries: vec![entry(1), entry(2), entry(9)] };
+    let Heard::Entries { outcomes, .. } = call(&arkreen, &calls).await else { panic!() };
+    let codes: Vec<_> = outcomes
+        .into_iter()
+        .map(|(_, outcome)| match outcome {
+            Outcome::Refused { code, .. } => code,
+            _ => None,
+        })
+        .collect();
+    assert_eq!(codes, [Some(4003), None, Some(4002)]);
+    arkreen.set_token(&format!("0x{}", "2".repeat(64)));
+    for shape in [single(), batch(2)] {
+        assert!(matches!(call(&arkreen, &shape).await, Heard::Failed(Failure::Token(_))));
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_none_are_unintelligible() {
+    let limit = ANSWER_LIMIT + 3 * ANSWER_LIMIT_PER_ENTRY;
+    for behaviour in [
+        Behaviour::Html,
+        Behaviour::Truncated,
+        Behaviour::Huge(limit),
+        Behaviour::Empty(204),
+        Behaviour::Empty(200),
+        Behaviour::Close,
+        Behaviour::Raw { status: 200, body: "{\"jsonrpc\":\"2.0\",\"id\":1,".into() },
+    ] {
+        for what in [single(), batch(2)] {
+            let failure = failing(behaviour.clone(), &what).await;
+            assert!(matches!(failure, Failure::Unintelligible(_)), "{behaviour:?}: {failure:?}");
+        }
+    }
+    assert!(matches!(failing(Behaviour::WrongId, &single()).await, Failure::Unintelligible(_)));
+    assert_eq!(outcomes(Behaviour::WrongId, &batch(2)).await, [Outcome::Missing, Outcome::Missing]);
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_read_up_to_its_limit() {
+    let failure = failing(Behaviour::Huge(50_000_000), &single()).await;
+    assert_eq!(failure, Failure::Unintelligible("HTTP 200 with an answer that is too long".into()));
+    let body = format!("{}{{\"id\":1,\"result\":\"OK\"}}", " ".repeat(60_000));
+    assert_eq!(outcomes(Behaviour::Raw { status: 200, body }, &single()).await, [ACCEPTED], "long, but bearable");
+}
+
+#[tokio::test]
+async fn statuses_mean_what_the_table_says() {
+    let limited = |retry_after: Option<&str>| Behaviour::RateLimited { retry_after: retry_after.map(Into::into) };
+    let wait = |seconds| Failure::Wait(Some(Duration::from_secs(seconds)), "HTTP 429".into());
+    assert_eq!(failing(limited(Some("7")), &single()).await, wait(7));
+    assert_eq!(failing(limited(Some("Fri, 31 Dec 2500 23:59:59 GMT")), &single()).await, wait(3600));
+    assert_eq!(failing(limited(None), &single()).await, Failure::Wait(None, "HTTP 429".into()));
+    assert_eq!(failing(Behaviour::Status(500), &single()).await, Failure::Transient("HTTP 500".into()));
+    assert_eq!(failing(Behaviour::Status(408), &single()).await, Failure::Transient("HTTP 408".into()));
+    assert_eq!(failing(Behaviour::Status(403), &single()).await, Failure::Forbidden("HTTP 403".into()));
+    assert_eq!(failing(Behaviour::Status(404), &single()).await, Failure::Rejected("HTTP 404".into()));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (first, second) = (arkreen(), arkreen());
+    first.behave(Behaviour::Redirect(second.url().into()));
+    let heard = call(&first, &single()).await;
+    assert_eq!(heard, Heard::Failed(Failure::Redirected(format!("HTTP 307 to {}", second.url()))));
+    assert_eq!(second.calls(), []);
+}
+
+#[tokio::test]
+async fn errors_for_a_batch_and_its_entries_are_told_apart() {
+    let error = |code| Behaviour::Error { status: 200, code, message: "no".into() };
+    let refused = |code| Outcome::Refused { code: Some(code), message: "no".into() };
+    let batch_error = Failure::Batch { code: Some(-32600), message: "no".into() };
+    assert_eq!(failing(error(-32600), &batch(2)).await, batch_error);
+    assert_eq!(outcomes(error(-32600), &single()).await, [refused(-32600)]);
+    let each = Behaviour::EntryErrors { code: 1, message: "no".into() };
+    assert_eq!(outcomes(each, &batch(2)).await, [refused(1), refused(1)]);
+    assert_eq!(outcomes(Behaviour::Partial(1), &batch(2)).await, [ACCEPTED, Outcome::Missing]);
+    assert_eq!(outcomes(Behaviour::Partial(0), &batch(2)).await, [Outcome::Missing, Outcome::Missing]);
+    assert_eq!(outcomes(Behaviour::FirstOnly, &batch(2)).await, [ACCEPTED, Outcome::Missing]);
+}
+
+#[tokio::test]
+async fn odd_answers_are_tolerated_or_not_believed() {
+    assert_eq!(outcomes(Behaviour::TextId, &batch(2)).await, [ACCEPTED, ACCEPTED]);
+    assert!(matches!(outcomes(Behaviour::OddResult, &single()).await[0], Outcome::Accepted { odd: Some(_) }));
+    for behaviour in [Behaviour::Contradictory, Behaviour::Hollow] {
+        let all = outcomes(behaviour, &batch(2)).await;
+        assert!(all.iter().all(|outcome| matches!(outcome, Outcome::Indeterminate(_))), "{all:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_echoed_token_does_not_come_through() {
+    let failure = format!("{:?}", failing(Behaviour::EchoToken, &single()).await);
+    assert!(failure.contains("(token)") && !failure.to_lowercase().contains("1f1f1f"), "{failure}");
+    assert!(!format!("{:?}", credentials()).contains("1f1f1f"));
+}
+
+#[tokio::test]
+async fn a_call_ends_in_time_however_slowly_it_is_answered() {
+    let each = Duration::from_millis(20);
+    for behaviour in [Behaviour::Slow(Duration::from_secs(60)), Behaviour::Trickle(each)] {
+        let arkreen = arkreen();
+        arkreen.behave(behaviour.clone());
+        let client = client(&account(arkreen.url(), Duration::from_millis(300)));
+        assert_eq!(client.call(&single(), &credentials()).await, Heard::Failed(Failure::TimedOut), "{behaviour:?}");
+        assert!(
+            client.call(&single(), &credentials()).await.accepted(&single()).len() == 1,
+            "and the next one is well"
+        );
+        assert_eq!(arkreen.violations(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_unreachable() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let client = client(&account(Url::parse(&format!("http://127.0.0.1:{port}/v1")).unwrap(), LONG));
+    let Heard::Failed(Failure::Unreachable(why)) = client.call(&single(), &credentials()).await else { panic!() };
+    assert!(why.contains("refused"), "{why}");
+}
+
+/// A call over TLS to `localhost` with this certificate, trusting its authority or another one.
+async fn over_tls(certificate: Certificate, trusted: bool) -> (Heard, Clock) {
+    let (arkreen, authority) = Arkreen::start_tls(&token_text(), [id(1)], certificate);
+    let (_other, another_authority) = Arkreen::start_tls(&token_text(), [id(1)], certificate);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    std::fs::write(&path, if trusted { authority } else { another_authority }).unwrap();
+    let clock = Clock::system();
+    let account = Account { ca_file: Some(path), ..account(arkreen.url(), LONG) };
+    let heard = Client::new(&account, clock.clone()).unwrap().call(&single(), &credentials()).await;
+    (heard, clock)
+}
+
+const GOOD: Certificate = Certificate { name: "localhost", until_year: 2500 };
+
+#[tokio::test]
+async fn over_tls_figures_are_taken_and_the_clock_is_confirmed() {
+    let (heard, clock) = over_tls(GOOD, true).await;
+    assert_eq!(heard.accepted(&single()).len(), 1, "{heard:?}");
+    assert!(clock.now().trusted, "a Date came over verified TLS");
+}
+
+#[tokio::test]
+async fn a_date_that_came_in_the_clear_confirms_nothing() {
+    let (arkreen, clock) = (arkreen(), Clock::system());
+    let before = clock.now().trusted;
+    let client = Client::new(&account(arkreen.url(), LONG), clock.clone()).unwrap();
+    assert_eq!(client.call(&single(), &credentials()).await.accepted(&single()).len(), 1);
+    assert_eq!(clock.now().trusted, before);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_to_be_believed_is_refused_with_a_remedy() {
+    let rows = [
+        (Certificate { name: "elsewhere.example", ..GOOD }, true, "host name in url"),
+        (Certificate { until_year: 2001, ..GOOD }, true, "clock right"),
+        (GOOD, false, "ca_file"),
+    ];
+    for (certificate, trusted, remedy) in rows {
+        let (heard, _) = over_tls(certificate, trusted).await;
+        let Heard::Failed(Failure::Unreachable(why)) = heard else { panic!("{heard:?}") };
+        assert!(why.contains(remedy), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_ca_file_that_is_none_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    let url = Url::parse("https://localhost/v1").unwrap();
+    let account = Account { ca_file: Some(path.clone()), ..account(url.clone(), LONG) };
+    assert!(matches!(Client::new(&account, Clock::system()), Err(ClientError::Certificates { .. })));
+    std::fs::write(&path, "no certificate").unwrap();
+    assert!(matches!(Client::new(&account, Clock::system()), Err(ClientError::NoCertificate(_))));
+}
+
+#[tokio::test]
+async fn built_in_authorities_serve_where_the_system_has_none() {
+    let account = account(Url::parse("https://localhost/v1").unwrap(), LONG);
+    assert!(builder(&account).is_ok());
+    public_roots(&account).unwrap();
+}
+
+#[tokio::test]
+async fn an_account_s_proxy_is_used() {
+    let proxy = arkreen();
+    let account = Account { proxy: Some(proxy.url()), ..account(Url::parse("http://127.0.0.1:1/v1").unwrap(), LONG) };
+    client(&account).call(&single(), &credentials()).await;
+    assert_eq!(proxy.calls().len(), 1);
+}

@@ -1,0 +1,301 @@
+use std::num::NonZeroUsize;
+
+use super::*;
+use crate::config::Batch;
+use crate::reporter::batch::{Fresh, Ids, singly};
+use crate::units::{ClientId, MilliwattHours, Milliwatts};
+
+const ACCEPTED: Outcome = Outcome::Accepted { odd: None };
+
+struct Bench {
+    batching: Batching,
+    ids: Ids,
+    round: Round,
+}
+
+fn figures(count: u64) -> Vec<Fresh> {
+    let fresh = |number: u64| Fresh {
+        client: name(number),
+        client_id: ClientId::parse(&format!("0x{number:064x}")).unwrap(),
+        power: Milliwatts(0),
+        energy: MilliwattHours::new(number).unwrap(),
+    };
+    (0..count).map(fresh).collect()
+}
+
+fn name(number: u64) -> Name {
+    Name::new(&format!("client_{number}")).unwrap()
+}
+
+fn refused(code: i64) -> Outcome {
+    Outcome::Refused { code: Some(code), message: String::new() }
+}
+
+fn transient() -> Failure {
+    Failure::Transient("HTTP 500".into())
+}
+
+impl Bench {
+    fn new(mode: Batch, clients: u64) -> Self {
+        let mut bench = Bench {
+            batching: Batching::new(mode, NonZeroUsize::new(100).unwrap()),
+            ids: Ids::default(),
+            round: Round::default(),
+        };
+        bench.begin(clients);
+        bench
+    }
+
+    fn begin(&mut self, clients: u64) {
+        self.round = Round::new(self.batching.calls(figures(clients), &mut self.ids, Duration::ZERO));
+    }
+
+    /// Answers the next call with these outcomes, or with one for all.
+    fn entries(&mut self, outcomes: &[Outcome]) {
+        let call = self.round.next().expect("a call may start");
+        let given = outcomes.iter().cycle().cloned();
+        let outcomes = call.entries.iter().map(|entry| entry.id).zip(given).collect();
+        self.heard(call, Heard::Entries { outcomes, strays: None });
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        let call = self.round.next().expect("a call may start");
+        self.heard(call, Heard::Failed(failure));
+    }
+
+    fn heard(&mut self, call: Call, heard: Heard) {
+        self.round.heard(call, heard, &mut self.batching, Duration::ZERO);
+    }
+
+    /// The clients that go once more, and their single calls queued.
+    fn again(&mut self) -> Vec<Name> {
+        let again = self.round.again();
+        let fresh = figures(1000).into_iter().filter(|fresh| again.contains(&fresh.client)).collect();
+        self.round.enqueue(singly(fresh, &mut self.ids));
+        again
+    }
+
+    fn is_batch_next(&mut self, clients: u64) -> bool {
+        let calls = self.batching.clone().calls(figures(clients), &mut self.ids.clone(), Duration::ZERO);
+        calls[0].shape == Shape::Batch
+    }
+
+    fn finish(self) -> Finished {
+        self.round.finish()
+    }
+}
+
+fn came(finished: &Finished, number: u64) -> &Came {
+    &finished.results[&name(number)].1
+}
+
+#[test]
+fn single_calls_go_eight_at_a_time_and_each_client_once() {
+    let mut bench = Bench::new(Batch::Never, 20);
+    let mut under_way = Vec::new();
+    let mut clients = std::collections::BTreeSet::new();
+    while let Some(call) = bench.round.next() {
+        assert!(clients.insert(call.entries[0].client.clone()));
+        under_way.push(call);
+        if under_way.len() == SINGLES_AT_A_TIME {
+            assert_eq!(bench.round.next(), None);
+            let call = under_way.remove(0);
+            let outcomes = vec![(call.entries[0].id, ACCEPTED)];
+            bench.heard(call, Heard::Entries { outcomes, strays: None });
+        }
+    }
+    assert_eq!(clients.len(), 20);
+}
+
+#[test]
+fn batches_go_one_after_the_other() {
+    let mut bench = Bench::new(Batch::Auto, 250);
+    let first = bench.round.next().unwrap();
+    assert_eq!(bench.round.next(), None);
+    let outcomes = first.entries.iter().map(|entry| (entry.id, ACCEPTED)).collect();
+    bench.heard(first, Heard::Entries { outcomes, strays: None });
+    bench.entries(&[ACCEPTED]);
+    bench.entries(&[ACCEPTED]);
+    let finished = bench.finish();
+    assert!(finished.account.is_none() && finished.understood);
+    assert!(finished.results.values().all(|(_, came)| *came == Came::Heard(ACCEPTED)));
+}
+
+#[test]
+fn an_error_for_a_batch_is_repeated_singly_now_and_batches_are_left_alone() {
+    for failure in [
+        Failure::Batch { code: Some(-32600), message: String::new() },
+        Failure::Batch { code: Some(-32603), message: String::new() },
+        Failure::TooLarge("HTTP 413".into()),
+    ] {
+        let mut bench = Bench::new(Batch::Auto, 3);
+        bench.fail(failure);
+        assert_eq!(bench.again().len(), 3);
+        (0..3).for_each(|_| bench.entries(&[ACCEPTED]));
+        assert_eq!(bench.again(), []);
+        assert!(!bench.is_batch_next(3));
+        assert!(bench.finish().account.is_none());
+    }
+}
+
+#[test]
+fn the_batches_that_were_to_follow_a_refused_one_go_singly_too() {
+    let mut bench = Bench::new(Batch::Auto, 250);
+    bench.fail(Failure::Batch { code: Some(-32600), message: String::new() });
+    assert_eq!(bench.round.next(), None);
+    assert_eq!(bench.again().len(), 250);
+}
+
+#[test]
+fn an_unproven_batch_that_fails_anyhow_goes_singly_and_twice_is_enough() {
+    for failure in [
+        transient(),
+        Failure::Unintelligible("a page".into()),
+        Failure::Forbidden("HTTP 403".into()),
+        Failure::Rejected("HTTP 400".into()),
+        Failure::Redirected("HTTP 302".into()),
+    ] {
+        let mut bench = Bench::new(Batch::Auto, 3);
+        for _ in 0..2 {
+            assert!(bench.is_batch_next(3), "{failure:?}");
+            bench.begin(3);
+            bench.fail(failure.clone());
+            assert_eq!(bench.again().len(), 3, "{failure:?}");
+            (0..3).for_each(|_| bench.entries(&[ACCEPTED]));
+        }
+        assert!(!bench.is_batch_next(3), "{failure:?}");
+        assert!(bench.finish().account.is_none());
+    }
+}
+
+#[test]
+fn a_batch_that_cannot_be_delivered_says_nothing_about_batches() {
+    for failure in [
+        Failure::Unreachable("refused".into()),
+        Failure::TimedOut,
+        Failure::Token(String::new()),
+        Failure::Wait(None, "HTTP 429".into()),
+    ] {
+        let mut bench = Bench::new(Batch::Auto, 250);
+        bench.fail(failure.clone());
+        assert_eq!(bench.again(), []);
+        assert_eq!(bench.round.next(), None, "the other batches would fail alike");
+        assert!(bench.is_batch_next(3));
+        let finished = bench.finish();
+        assert_eq!(*came(&finished, 240), Came::NotSent);
+        assert_eq!(finished.account, Some(failure));
+    }
+}
+
+#[test]
+fn where_batches_were_seen_to_work_a_failure_is_only_a_failure() {
+    let mut bench = Bench::new(Batch::Auto, 3);
+    bench.entries(&[ACCEPTED]);
+    bench.begin(3);
+    bench.fail(transient());
+    assert_eq!(bench.again(), []);
+    assert!(bench.is_batch_next(3));
+    assert_eq!(bench.finish().account, Some(transient()));
+}
+
+#[test]
+fn when_single_calls_fail_as_well_it_was_not_about_batches() {
+    let mut bench = Bench::new(Batch::Auto, 3);
+    for _ in 0..3 {
+        bench.begin(3);
+        bench.fail(transient());
+        bench.again();
+        (0..3).for_each(|_| bench.fail(transient()));
+    }
+    assert!(bench.is_batch_next(3));
+    assert_eq!(bench.finish().account, Some(transient()));
+}
+
+#[test]
+fn entries_without_an_answer_go_once_more_singly() {
+    let mut bench = Bench::new(Batch::Auto, 4);
+    bench.entries(&[ACCEPTED, Outcome::Missing, ACCEPTED, Outcome::Missing]);
+    assert_eq!(bench.again(), [name(1), name(3)]);
+    bench.entries(&[ACCEPTED]);
+    bench.entries(&[refused(4003)]);
+    assert_eq!(bench.again(), [], "once");
+    assert!(bench.is_batch_next(4), "two answers in one are a batch answer");
+    let finished = bench.finish();
+    assert_eq!(*came(&finished, 1), Came::Heard(ACCEPTED));
+    assert_eq!(*came(&finished, 3), Came::Heard(refused(4003)));
+}
+
+#[test]
+fn an_endpoint_that_answers_one_entry_of_each_batch_is_left_to_single_calls() {
+    let mut bench = Bench::new(Batch::Auto, 3);
+    for _ in 0..2 {
+        bench.begin(3);
+        bench.entries(&[ACCEPTED, Outcome::Missing, Outcome::Missing]);
+        assert_eq!(bench.again().len(), 2);
+        bench.entries(&[ACCEPTED]);
+        bench.entries(&[ACCEPTED]);
+    }
+    assert!(!bench.is_batch_next(3));
+}
+
+#[test]
+fn an_entry_of_a_batch_called_malformed_is_tried_singly() {
+    for code in [-32700, -32600, -32602] {
+        let mut bench = Bench::new(Batch::Auto, 2);
+        bench.entries(&[ACCEPTED, refused(code)]);
+        assert_eq!(bench.again(), [name(1)]);
+    }
+}
+
+#[test]
+fn always_means_no_single_calls() {
+    let mut bench = Bench::new(Batch::Always, 2);
+    bench.fail(Failure::Batch { code: Some(-32600), message: String::new() });
+    assert_eq!(bench.again(), []);
+    assert!(bench.is_batch_next(2));
+    let finished = bench.finish();
+    assert_eq!(*came(&finished, 1), Came::Heard(refused(-32600)));
+    let mut bench = Bench::new(Batch::Always, 2);
+    bench.entries(&[Outcome::Missing]);
+    assert_eq!(bench.again(), []);
+    let mut bench = Bench::new(Batch::Always, 2);
+    bench.fail(transient());
+    assert_eq!((bench.again(), bench.finish().account), (vec![], Some(transient())));
+}
+
+#[test]
+fn a_refused_token_or_url_stops_the_round() {
+    for (outcome, failure) in
+        [(refused(1000), Failure::Token(String::new())), (refused(-32601), Failure::WrongMethod(String::new()))]
+    {
+        let mut bench = Bench::new(Batch::Never, 20);
+        bench.entries(&[outcome]);
+        assert_eq!(bench.round.next(), None);
+        assert_eq!(bench.finish().account, Some(failure));
+    }
+    let mut bench = Bench::new(Batch::Never, 20);
+    bench.fail(Failure::Wait(None, "HTTP 429".into()));
+    assert_eq!(bench.round.next(), None);
+}
+
+#[test]
+fn one_client_whose_call_fails_does_not_stop_the_others() {
+    let mut bench = Bench::new(Batch::Never, 20);
+    bench.fail(transient());
+    (0..19).for_each(|_| bench.entries(&[ACCEPTED]));
+    let finished = bench.finish();
+    assert_eq!(finished.account, None);
+    assert_eq!(*came(&finished, 0), Came::Failed(transient()));
+}
+
+#[test]
+fn eight_failures_in_a_row_end_a_round() {
+    let mut bench = Bench::new(Batch::Never, 20);
+    bench.entries(&[ACCEPTED]);
+    (0..8).for_each(|_| bench.fail(Failure::TimedOut));
+    assert_eq!(bench.round.next(), None);
+    let finished = bench.finish();
+    assert!(finished.understood);
+    assert_eq!(finished.account, Some(Failure::TimedOut));
+    assert_eq!(*came(&finished, 19), Came::NotSent);
+}

@@ -1,0 +1,290 @@
+//! What an answer says about each entry of the call, or about the call as a whole. Nothing of it is believed beyond that.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Call, Entry, Shape};
+use crate::reporter::backoff;
+use crate::reporter::mask::Mask;
+
+/// The code of an `authorization` that was not accepted.
+const INVALID_TOKEN: i64 = 1000;
+
+/// An HTTP answer as it came, its body bounded.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) location: Option<String>,
+    /// What time it is: the answer's own `Date`, else this box's clock.
+    pub(crate) now: Timestamp,
+    pub(crate) body: Vec<u8>,
+    /// The body was longer than an answer to this call can be, and was cut.
+    pub(crate) too_long: bool,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Heard {
+    /// JSON-RPC: an outcome for each entry, by id in the order of the call.
+    Entries {
+        outcomes: Vec<(u64, Outcome)>,
+        /// What the answer held beside them, for the log.
+        strays: Option<String>,
+    },
+    /// Nothing about any entry.
+    Failed(Failure),
+}
+
+impl Heard {
+    /// The entries that Arkreen took.
+    pub(crate) fn accepted<'a>(&self, call: &'a Call) -> Vec<&'a Entry> {
+        let Heard::Entries { outcomes, .. } = self else { return Vec::new() };
+        let taken = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Accepted { .. }));
+        taken.filter_map(|(id, _)| call.entries.iter().find(|entry| entry.id == *id)).collect()
+    }
+}
+
+/// What came of one entry. Texts are fit to show.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    Accepted {
+        /// The result where it is not `"OK"`.
+        odd: Option<String>,
+    },
+    Refused {
+        /// Absent where the error has none that is an integer.
+        code: Option<i64>,
+        message: String,
+    },
+    /// Neither accepted nor refused.
+    Indeterminate(String),
+    /// The answer does not speak of it.
+    Missing,
+}
+
+/// Why a call said nothing about its entries. Texts are fit to show.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Failure {
+    /// No connection, or no TLS.
+    Unreachable(String),
+    TimedOut,
+    /// Asked to wait: 429, or 503 with `Retry-After`. Without a duration it is up to us.
+    Wait(Option<Duration>, String),
+    /// 408 and 5xx.
+    Transient(String),
+    /// A success that is no answer: empty, HTML, cut, too long, another id.
+    Unintelligible(String),
+    /// Code 1000.
+    Token(String),
+    /// One error object for a whole batch, other than 1000.
+    Batch {
+        code: Option<i64>,
+        message: String,
+    },
+    /// Code -32601: there is no such method at this URL.
+    WrongMethod(String),
+    /// 401 or 403 without JSON-RPC.
+    Forbidden(String),
+    /// 413: too large for the endpoint.
+    TooLarge(String),
+    /// Any other 4xx.
+    Rejected(String),
+    /// 3xx, not followed.
+    Redirected(String),
+}
+
+/// What `answer` says about `call`.
+pub(crate) fn interpret(call: &Call, answer: &Answer, mask: &Mask) -> Heard {
+    let responses = if answer.too_long { None } else { responses(&answer.body) };
+    let wait = asked_to_wait(answer);
+    match responses.map(|responses| sort(call, responses, mask)) {
+        Some(token @ Heard::Failed(Failure::Token(_))) => token,
+        // Whatever else such an answer says, it is no time to press on.
+        _ if wait.is_some() || answer.status == 429 => Heard::Failed(Failure::Wait(wait, status_text(answer))),
+        Some(heard) if speaks_for_itself(&heard) || (200..300).contains(&answer.status) => heard,
+        _ => Heard::Failed(by_status(answer, mask)),
+    }
+}
+
+/// Whether the body is JSON-RPC about this call, so that the HTTP status adds nothing.
+fn speaks_for_itself(heard: &Heard) -> bool {
+    match heard {
+        Heard::Entries { outcomes, .. } => {
+            outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Accepted { .. } | Outcome::Refused { .. }))
+        }
+        Heard::Failed(failure) => matches!(failure, Failure::Batch { code: Some(_), .. }),
+    }
+}
+
+fn asked_to_wait(answer: &Answer) -> Option<Duration> {
+    let header = answer.retry_after.as_deref().filter(|_| matches!(answer.status, 429 | 503))?;
+    backoff::retry_after(header, answer.now)
+}
+
+fn by_status(answer: &Answer, mask: &Mask) -> Failure {
+    let text = status_text(answer);
+    match answer.status {
+        408 | 500..=599 => Failure::Transient(text),
+        401 | 403 => Failure::Forbidden(text),
+        413 => Failure::TooLarge(text),
+        400..=499 => Failure::Rejected(text),
+        300..=399 => {
+            let to = answer.location.as_deref().map(|to| format!(" to {}", mask.show(to))).unwrap_or_default();
+            Failure::Redirected(format!("{text}{to}"))
+        }
+        _ => Failure::Unintelligible(unintelligible(answer, mask)),
+    }
+}
+
+fn status_text(answer: &Answer) -> String {
+    format!("HTTP {}", answer.status)
+}
+
+fn unintelligible(answer: &Answer, mask: &Mask) -> String {
+    if answer.too_long {
+        return format!("{} with an answer that is too long", status_text(answer));
+    }
+    if answer.body.is_empty() {
+        return format!("{} with an empty answer", status_text(answer));
+    }
+    // 60 bytes are enough to know a login page or a proxy by.
+    let beginning = mask.show(&String::from_utf8_lossy(&answer.body));
+    let beginning: String = beginning.chars().take(60).collect();
+    format!("{} with an answer that is not JSON-RPC ({beginning})", status_text(answer))
+}
+
+enum Responses {
+    One(Map<String, Value>),
+    Many(Vec<Value>),
+}
+
+fn responses(body: &[u8]) -> Option<Responses> {
+    match serde_json::from_slice(body).ok()? {
+        Value::Object(object) if is_response(&object) => Some(Responses::One(object)),
+        Value::Array(elements) => Some(Responses::Many(elements)),
+        _ => None,
+    }
+}
+
+/// An object that has an id, or an error with a code; `{"error": "unauthorized"}` of a proxy is neither.
+fn is_response(object: &Map<String, Value>) -> bool {
+    object.get("id").is_some_and(|id| !id.is_null()) || error_code(object.get("error")).is_some()
+}
+
+fn sort(call: &Call, responses: Responses, mask: &Mask) -> Heard {
+    let mut found: BTreeMap<u64, Vec<Outcome>> = BTreeMap::new();
+    let mut strays = 0;
+    match (responses, call.shape) {
+        (Responses::One(object), Shape::Single) => {
+            // One call, one answer: an error need not name the id it could not read.
+            let unnamed_error = object.get("id").is_none_or(Value::is_null) && non_null(&object, "error");
+            let id = if unnamed_error { call.entries.first().map(|entry| entry.id) } else { id_of(&object) };
+            if let Some(id) = id.filter(|id| call.entries.iter().any(|entry| entry.id == *id)) {
+                found.entry(id).or_default().push(outcome(&object, mask));
+            }
+        }
+        (Responses::One(object), Shape::Batch) if non_null(&object, "error") => {
+            let (code, message) = error_of(object.get("error"), mask);
+            return Heard::Failed(match code {
+                Some(INVALID_TOKEN) => Failure::Token(message),
+                code => Failure::Batch { code, message },
+            });
+        }
+        (Responses::One(object), Shape::Batch) => {
+            collect(call, vec![Value::Object(object)], mask, &mut found, &mut strays)
+        }
+        (Responses::Many(elements), _) => {
+            if let Some(message) = token_refused(&elements, mask) {
+                return Heard::Failed(Failure::Token(message));
+            }
+            collect(call, elements, mask, &mut found, &mut strays);
+        }
+    }
+    let outcomes: Vec<_> = call.entries.iter().map(|entry| (entry.id, settle(found.remove(&entry.id)))).collect();
+    if let [(_, Outcome::Refused { code: Some(INVALID_TOKEN), message })] = outcomes.as_slice() {
+        return Heard::Failed(Failure::Token(message.clone()));
+    }
+    if let (Shape::Single, [(_, Outcome::Missing)]) = (call.shape, outcomes.as_slice()) {
+        return Heard::Failed(Failure::Unintelligible("an answer to another request".into()));
+    }
+    let strays = (strays > 0).then(|| format!("{strays} answers to no request of this call were ignored"));
+    Heard::Entries { outcomes, strays }
+}
+
+fn collect(
+    call: &Call,
+    elements: Vec<Value>,
+    mask: &Mask,
+    found: &mut BTreeMap<u64, Vec<Outcome>>,
+    strays: &mut usize,
+) {
+    for element in elements {
+        let object = element.as_object();
+        let known = object.and_then(id_of).filter(|id| call.entries.iter().any(|entry| entry.id == *id));
+        match (known, object) {
+            (Some(id), Some(object)) => found.entry(id).or_default().push(outcome(object, mask)),
+            _ => *strays += 1,
+        }
+    }
+}
+
+/// 1000 is about the account, whichever entry it comes with; but not where the same answer accepts others.
+fn token_refused(elements: &[Value], mask: &Mask) -> Option<String> {
+    let objects: Vec<_> = elements.iter().filter_map(Value::as_object).collect();
+    let accepted = objects.iter().any(|object| matches!(outcome(object, mask), Outcome::Accepted { .. }));
+    let mut errors = objects.iter().map(|object| error_of(object.get("error"), mask));
+    let (_, message) = errors.find(|(code, _)| *code == Some(INVALID_TOKEN))?;
+    (!accepted).then_some(message)
+}
+
+fn settle(found: Option<Vec<Outcome>>) -> Outcome {
+    match found.unwrap_or_default().as_slice() {
+        [] => Outcome::Missing,
+        [first, rest @ ..] if rest.iter().all(|other| other == first) => first.clone(),
+        _ => Outcome::Indeterminate("several answers that contradict each other".into()),
+    }
+}
+
+fn outcome(object: &Map<String, Value>, mask: &Mask) -> Outcome {
+    match (non_null(object, "result"), non_null(object, "error")) {
+        (true, false) => {
+            let odd = object.get("result").filter(|result| result.as_str() != Some("OK"));
+            Outcome::Accepted { odd: odd.map(|result| mask.show(&result.to_string())) }
+        }
+        (false, true) => {
+            let (code, message) = error_of(object.get("error"), mask);
+            Outcome::Refused { code, message }
+        }
+        (true, true) => Outcome::Indeterminate("an answer with both a result and an error".into()),
+        (false, false) => Outcome::Indeterminate("an answer with neither a result nor an error".into()),
+    }
+}
+
+fn non_null(object: &Map<String, Value>, key: &str) -> bool {
+    object.get(key).is_some_and(|value| !value.is_null())
+}
+
+/// `"1"` for `1` is tolerated.
+fn id_of(object: &Map<String, Value>) -> Option<u64> {
+    match object.get("id")? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+fn error_code(error: Option<&Value>) -> Option<i64> {
+    error?.as_object()?.get("code")?.as_i64()
+}
+
+fn error_of(error: Option<&Value>, mask: &Mask) -> (Option<i64>, String) {
+    let message = match error {
+        Some(Value::Object(object)) => object.get("message").and_then(Value::as_str),
+        other => other.and_then(Value::as_str),
+    };
+    (error_code(error), mask.show(message.unwrap_or_default()))
+}

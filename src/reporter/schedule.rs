@@ -1,0 +1,127 @@
+//! When an account reports: slots on the wall clock, with a phase of its own for each account.
+//!
+//! The phase is a hash of the account's URL and client identifiers: it survives restarts, and a fleet does not call in the same
+//! second. Slots that were missed are skipped; the counter carries what happened in them.
+//!
+//! After a start the first slot may be a whole interval away, so that the account looks every few seconds for clients whose
+//! figure is ready (the opening), and reports each of them once, until all are through or one interval has passed.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::units::ClientId;
+
+/// How often the opening looks for figures, where the interval is not shorter; the splay of its first look as well.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The slots of one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    every: Duration,
+    /// Where in the interval the slots are, as a fraction of 2^32.
+    phase: u32,
+}
+
+impl Schedule {
+    /// `every` is at least 1 s. The order of the identifiers does not matter.
+    pub(crate) fn new(every: Duration, url: &str, clients: impl IntoIterator<Item = ClientId>) -> Self {
+        let mut clients: Vec<_> = clients.into_iter().collect();
+        clients.sort_unstable();
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(url.as_bytes());
+        clients.iter().for_each(|client| hasher.update(client.to_hex().as_bytes()));
+        Schedule { every, phase: hasher.finalize() }
+    }
+
+    /// How long from `wall` to the next slot: above a quarter of the interval, so that a wall clock that was set back a little
+    /// does not have a slot twice, and at most one and a quarter.
+    pub(crate) fn next(&self, wall: Timestamp) -> Duration {
+        let every = self.every.as_nanos() as i128;
+        let phase = self.part_of(self.every).as_nanos() as i128;
+        let since_slot = (wall.as_nanosecond() - phase).rem_euclid(every);
+        let ahead = every - since_slot;
+        let ahead = if ahead * 4 > every { ahead } else { ahead + every };
+        Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX))
+    }
+
+    /// How long after its start an account looks for figures for the first time.
+    pub(crate) fn first_look(&self) -> Duration {
+        self.part_of(self.look_every())
+    }
+
+    /// How long from one look of the opening to the next.
+    pub(crate) fn look_every(&self) -> Duration {
+        self.every.min(LOOK_EVERY)
+    }
+
+    /// How long after its start the opening ends at the latest.
+    pub(crate) fn opening(&self) -> Duration {
+        self.every
+    }
+
+    fn part_of(&self, whole: Duration) -> Duration {
+        whole.mul_f64(f64::from(self.phase) / 2f64.powi(32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn client(digit: char) -> ClientId {
+        ClientId::parse(&format!("0x{}", digit.to_string().repeat(64))).unwrap()
+    }
+
+    fn schedule(every: u64, clients: &[char]) -> Schedule {
+        Schedule::new(Duration::from_secs(every), "https://api.example/v1", clients.iter().copied().map(client))
+    }
+
+    #[test]
+    fn the_phase_is_the_accounts_own_and_survives_a_restart() {
+        assert_eq!(schedule(120, &['1', '2']), schedule(120, &['2', '1']));
+        assert_ne!(schedule(120, &['1', '2']), schedule(120, &['1', '3']));
+        let elsewhere = Schedule::new(Duration::from_secs(120), "https://other.example/v1", [client('1'), client('2')]);
+        assert_ne!(schedule(120, &['1', '2']), elsewhere);
+    }
+
+    #[test]
+    fn a_fleet_is_spread_over_the_interval() {
+        let wall = Timestamp::from_second(1_800_000_000).unwrap();
+        let boxes = (0..256).map(|number| ClientId::parse(&format!("0x{number:064x}")).unwrap());
+        let mut quarters = [0; 4];
+        for id in boxes {
+            let schedule = Schedule::new(Duration::from_secs(120), "https://api.example/v1", [id]);
+            let phase = schedule.next(wall).as_secs() % 120;
+            quarters[phase as usize / 30] += 1;
+        }
+        assert!(quarters.iter().all(|boxes| (32..=96).contains(boxes)), "{quarters:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn slots_come_in_time_at_the_same_phase(every in 1u64..=3600, id in "[0-9a-f]{64}", wall in 0i64..4_000_000_000_000) {
+            let id = ClientId::parse(&format!("0x{id}")).unwrap();
+            let schedule = Schedule::new(Duration::from_secs(every), "https://api.example/v1", [id]);
+            let wall = Timestamp::from_millisecond(wall).unwrap();
+            let ahead = schedule.next(wall);
+            let every = Duration::from_secs(every);
+            prop_assert!(ahead * 4 > every && ahead * 4 <= every * 5, "{ahead:?} of {every:?}");
+            let slot = wall + ahead;
+            prop_assert_eq!(schedule.next(slot), every, "from slot to slot it is one interval");
+            prop_assert!(schedule.first_look() <= schedule.look_every());
+            prop_assert!(schedule.look_every() <= every);
+        }
+
+        #[test]
+        fn a_timer_that_fires_early_does_not_have_its_slot_twice(early in 0u64..200) {
+            let schedule = schedule(1, &['1']);
+            let wall = Timestamp::from_second(1_800_000_000).unwrap();
+            let slot = wall + schedule.next(wall);
+            let ahead = schedule.next(slot - Duration::from_millis(early));
+            prop_assert_eq!(ahead, Duration::from_millis(1000 + early));
+        }
+    }
+}

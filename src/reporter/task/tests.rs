@@ -1,0 +1,292 @@
+//! The task as it is: a real ledger on one side, the stand-in Arkreen on the other.
+
+use std::fs::{self, Permissions};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::super::{AccountState, Reported};
+use super::*;
+use crate::clock::Stamp;
+use crate::config::{Batch, TokenSource};
+use crate::heartbeat::Hearts;
+use crate::ledger::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
+use crate::reading::{Reading, Register, Values};
+use crate::simulator::arkreen::{Arkreen, Behaviour};
+use crate::units::{MilliwattHours, Milliwatts};
+
+/// Long enough that no slot comes while a test drives the task with commands.
+const SELDOM: Duration = Duration::from_secs(100_000);
+const OFTEN: Duration = Duration::from_secs(1);
+/// A test that waits for longer has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Bench {
+    folder: tempfile::TempDir,
+    arkreen: Arkreen,
+    ledger: ledger::Handle,
+    clock: Clock,
+    commands: mpsc::Sender<Command>,
+    report: watch::Receiver<AccountReport>,
+    task: JoinHandle<()>,
+}
+
+fn token(digit: &str) -> String {
+    format!("0x{}", digit.repeat(64))
+}
+
+fn put_token(path: &Path, digit: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, token(digit)).unwrap();
+    fs::set_permissions(&new, Permissions::from_mode(0o640)).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+fn name(number: u64) -> Name {
+    Name::new(&format!("meter_{number}")).unwrap()
+}
+
+fn id(number: u64) -> ClientId {
+    ClientId::parse(&format!("0x{number:064x}")).unwrap()
+}
+
+/// So long before now.
+fn before(clock: &Clock, ago: Duration) -> Stamp {
+    let now = clock.now();
+    Stamp { since_boot: now.since_boot.saturating_sub(ago), wall: now.wall - ago, ..now }
+}
+
+fn settings(clients: u64, url: &str) -> Settings {
+    let meter = |number| MeterSettings {
+        name: name(number),
+        max_power: Milliwatts(20_000_000),
+        poll_every: Duration::from_secs(10),
+        counter: CounterSettings::Register { rollover: None },
+        start_at_zero: false,
+        definition: "input 0x48 u32 Wh".into(),
+        place: "cabinet 1".into(),
+    };
+    let client = |number| ClientSettings {
+        name: name(number),
+        key: ClientKey { url: url.into(), client_id: id(number) },
+        meters: vec![name(number)],
+    };
+    Settings { meters: (1..=clients).map(meter).collect(), clients: (1..=clients).map(client).collect() }
+}
+
+impl Bench {
+    /// So many clients with a figure of 1 kWh each.
+    async fn new(clients: u64, report_every: Duration) -> Self {
+        let mut bench = Self::without_figures(clients, report_every);
+        bench.read(1..=clients).await;
+        bench
+    }
+
+    fn without_figures(clients: u64, report_every: Duration) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::system();
+        let hearts = Hearts::default();
+        let arkreen = Arkreen::start(&token("1"), (1..=clients).map(id)).unwrap();
+        let state = folder.path().join("state");
+        fs::create_dir(&state).unwrap();
+        let (ledger, task) = ledger::open(&state, settings(clients, arkreen.url().as_str()), clock.clone()).unwrap();
+        tokio::spawn(task.run(hearts.heart("ledger")));
+        let token_file = folder.path().join("token");
+        put_token(&token_file, "1");
+        let account = config::Account {
+            name: Name::new("main").unwrap(),
+            url: arkreen.url(),
+            token: TokenSource::File(token_file),
+            report_every,
+            batch: Batch::Auto,
+            batch_max: NonZeroUsize::new(100).unwrap(),
+            timeout: Duration::from_secs(20),
+            proxy: None,
+            ca_file: None,
+        };
+        let (commands, receiver) = mpsc::channel(8);
+        let (sender, report) = watch::channel(AccountReport::default());
+        let clients = (1..=clients).map(|number| Reported { name: name(number), client_id: id(number) }).collect();
+        let reporter = Reporter {
+            account,
+            clients,
+            ledger: ledger.clone(),
+            commands: receiver,
+            report: sender,
+            clock: clock.clone(),
+            heart: hearts.heart("account main"),
+            scheduled: true,
+        };
+        Bench { folder, arkreen, ledger, clock, commands, report, task: tokio::spawn(reporter.run()) }
+    }
+
+    /// Three readings that agree, a baseline.
+    async fn read(&mut self, meters: impl IntoIterator<Item = u64> + Clone) {
+        for number in meters.clone() {
+            for seconds in [20, 10, 0] {
+                let register =
+                    Register { value: MilliwattHours::new(1_000_000).unwrap(), step: MilliwattHours::new(1).unwrap() };
+                let values = Values { power: Some(Milliwatts(5_000)), register: Some(register), serial: None };
+                let at = before(&self.clock, Duration::from_secs(seconds));
+                self.ledger.readings().send(Reading { meter: name(number), at, values }).await.unwrap();
+            }
+        }
+        let mut report = self.ledger.report();
+        let ready = |report: &ledger::LedgerReport, number| report.meters[&name(number)].published.is_some();
+        report.wait_for(|report| meters.clone().into_iter().all(|number| ready(report, number))).await.unwrap();
+    }
+
+    async fn report_now(&self) -> Vec<(Name, Result<String, String>)> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::ReportNow { reply }).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    async fn until(&mut self, wanted: impl FnMut(&AccountReport) -> bool) -> AccountReport {
+        let told = tokio::time::timeout(PATIENCE, self.report.wait_for(wanted)).await;
+        told.expect("told in time").unwrap().clone()
+    }
+
+    fn token_file(&self) -> PathBuf {
+        self.folder.path().join("token")
+    }
+
+    fn shapes(&self) -> Vec<(bool, usize)> {
+        self.arkreen.calls().iter().map(|call| (call.batch, call.entries.len())).collect()
+    }
+
+    fn assert_well_behaved(&self) {
+        assert_eq!(self.arkreen.violations(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn what_is_accepted_is_told_and_recorded() {
+    let mut bench = Bench::new(3, SELDOM).await;
+    let lines = bench.report_now().await;
+    assert_eq!(lines.len(), 3);
+    assert!(lines.iter().all(|(_, line)| *line == Ok("accepted 5 W and 1 kWh".into())), "{lines:?}");
+    let report = bench.until(|report| report.accepted == 3).await;
+    assert_eq!((report.state, report.calls, report.rejected, report.error), (AccountState::Ok, 1, 0, None));
+    assert!(report.next_report_at.is_some() && report.clients.is_empty());
+    assert_eq!(bench.shapes(), [(true, 3)]);
+    assert_eq!(bench.arkreen.energy(id(2)), MilliwattHours::new(1_000_000));
+    let mut ledger = bench.ledger.report();
+    let accepted = |report: &ledger::LedgerReport| report.clients.values().all(|client| client.accepted.is_some());
+    tokio::time::timeout(PATIENCE, ledger.wait_for(accepted)).await.expect("recorded in time").unwrap();
+    bench.assert_well_behaved();
+}
+
+#[tokio::test]
+async fn slots_come_by_themselves() {
+    let mut bench = Bench::new(2, OFTEN).await;
+    bench.until(|report| report.accepted >= 6).await;
+    assert!(bench.shapes().iter().all(|shape| *shape == (true, 2)), "{:?}", bench.shapes());
+    bench.assert_well_behaved();
+}
+
+#[tokio::test]
+async fn a_client_is_reported_once_it_has_a_figure_and_says_why_not_before() {
+    let mut bench = Bench::without_figures(2, OFTEN);
+    bench.read([1]).await;
+    let report = bench.until(|report| report.accepted > 0).await;
+    assert!(report.clients[&name(2)].contains("meter_2"), "{report:?}");
+    assert!(bench.arkreen.calls().iter().all(|call| call.entries.iter().all(|entry| entry.client == id(1))));
+    bench.read([2]).await;
+    bench.until(|report| report.clients.is_empty()).await;
+    bench.assert_well_behaved();
+}
+
+#[tokio::test]
+async fn an_endpoint_without_batches_is_served_singly() {
+    let mut bench = Bench::new(20, SELDOM).await;
+    bench.arkreen.for_batches(Behaviour::Error { status: 200, code: -32600, message: "Invalid Request".into() });
+    assert!(bench.report_now().await.iter().all(|(_, line)| line.is_ok()));
+    assert_eq!(bench.shapes()[0], (true, 20));
+    assert!(bench.report_now().await.iter().all(|(_, line)| line.is_ok()));
+    assert_eq!(bench.shapes()[1..], [(false, 1); 40]);
+    bench.commands.send(Command::Reloaded).await.unwrap();
+    bench.arkreen.for_batches(Behaviour::Well);
+    bench.report_now().await;
+    assert_eq!(bench.shapes()[41..], [(true, 20)], "a reload gives batches another chance");
+    assert_eq!(bench.until(|report| report.calls == 42).await.state, AccountState::Ok);
+    bench.assert_well_behaved();
+}
+
+#[tokio::test]
+async fn entries_left_out_of_a_batch_answer_go_once_more() {
+    let bench = Bench::new(4, SELDOM).await;
+    bench.arkreen.behave(Behaviour::Partial(2));
+    assert!(bench.report_now().await.iter().all(|(_, line)| line.is_ok()));
+    assert_eq!(bench.shapes(), [(true, 4), (false, 1), (false, 1)]);
+    bench.assert_well_behaved();
+}
+
+#[tokio::test]
+async fn a_refused_token_is_taken_up_again_when_its_file_changes() {
+    let mut bench = Bench::new(2, OFTEN).await;
+    bench.arkreen.set_token(&token("2"));
+    let report = bench.until(|report| report.state == AccountState::Refused).await;
+    assert!(report.error.unwrap().contains("does not accept the token"));
+    let accepted = report.accepted;
+    fs::write(bench.token_file(), "not a token").unwrap();
+    bench.until(|report| report.error.as_ref().is_some_and(|error| error.contains("stays in use"))).await;
+    put_token(&bench.token_file(), "2");
+    bench.until(|report| report.state == AccountState::Ok && report.accepted > accepted).await;
+    bench.assert_well_behaved();
+}
+
+#[tokio::test]
+async fn a_figure_below_arkreens_is_not_pressed() {
+    let mut bench = Bench::new(2, SELDOM).await;
+    bench.arkreen.set_energy(id(1), MilliwattHours::MAX);
+    for _ in 0..3 {
+        let lines = bench.report_now().await;
+        assert!(lines[0].1.is_err() && lines[1].1.is_ok(), "{lines:?}");
+    }
+    assert_eq!(bench.shapes(), [(true, 2); 3]);
+    let report = bench.until(|report| report.rejected == 3).await;
+    assert!(report.clients[&name(1)].contains("3 times in a row"));
+    bench.assert_well_behaved();
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_the_call_and_makes_none() {
+    let bench = Bench::new(2, SELDOM).await;
+    let (reply, answer) = oneshot::channel();
+    bench.commands.send(Command::DryRun { reply }).await.unwrap();
+    let bodies = answer.await.unwrap();
+    let body: serde_json::Value = serde_json::from_str(&bodies[0]).unwrap();
+    assert_eq!((bodies.len(), &body[1]["params"]["energy"]), (1, &serde_json::json!(1_000_000)));
+    assert!(!bodies[0].contains(&token("1")));
+    assert_eq!(bench.arkreen.calls(), []);
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_is_called_and_everyone_told() {
+    let mut bench = Bench::new(1, OFTEN).await;
+    fs::remove_file(bench.token_file()).unwrap();
+    bench.until(|report| report.error.as_ref().is_some_and(|error| error.contains("stays in use"))).await;
+    let bench = Bench::without_figures(1, SELDOM);
+    fs::remove_file(bench.token_file()).unwrap();
+    let lines = bench.report_now().await;
+    assert!(lines[0].1.is_err(), "{lines:?}");
+    assert_eq!(bench.arkreen.calls(), []);
+}
+
+#[tokio::test]
+async fn it_ends_at_once_in_the_middle_of_a_call() {
+    let Bench { folder: _folder, arkreen, ledger: _ledger, commands, task, .. } = Bench::new(1, SELDOM).await;
+    arkreen.behave(Behaviour::Slow(Duration::from_secs(60)));
+    let mut events = arkreen.events();
+    let (reply, answer) = oneshot::channel();
+    commands.send(Command::ReportNow { reply }).await.unwrap();
+    events.recv().await.unwrap();
+    drop(commands);
+    tokio::time::timeout(Duration::from_secs(1), task).await.expect("it ends within a second").unwrap();
+    assert!(answer.await.is_err());
+}

@@ -1,0 +1,177 @@
+//! The HTTP/1 server of the stand-in: connections in, checked calls to the state, answers out at their pace.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep};
+
+use super::answer::{Pace, Reply, answer};
+use super::check::check;
+use super::{Behaviour, Event, Received, Shared, remember};
+use crate::units::ClientId;
+
+/// A report call is never longer, batch or not.
+const LONGEST_CALL: usize = 1 << 20;
+/// How long a request may stay in flight here after its caller has given up on it.
+const NOTICED_WITHIN: Duration = Duration::from_millis(250);
+
+/// How a connection becomes a stream: as it is, or after TLS.
+pub(super) trait Door: Clone + Send + Sync + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    fn enter(&self, stream: TcpStream) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// No TLS.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plain;
+
+impl Door for Plain {
+    type Stream = TcpStream;
+
+    async fn enter(&self, stream: TcpStream) -> io::Result<TcpStream> {
+        Ok(stream)
+    }
+}
+
+/// Serves until it is dropped, and all connections with it.
+pub(super) async fn serve(listener: TcpListener, door: impl Door, shared: Shared) {
+    let mut connections: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            connection = listener.accept() => match connection {
+                Ok((stream, _)) => connections.push(Box::pin(serve_connection(stream, door.clone(), shared.clone()))),
+                // Out of descriptors: pass the time rather than the processor's.
+                Err(_) => sleep(NOTICED_WITHIN).await,
+            },
+            Some(()) = connections.next() => {}
+        }
+    }
+}
+
+async fn serve_connection(stream: TcpStream, door: impl Door, shared: Shared) {
+    let Ok(stream) = door.enter(stream).await else { return };
+    let service = service_fn(|request| serve_call(request, shared.clone()));
+    // A caller that hangs up is none of our business, and neither is an answer that was to be cut.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn serve_call(request: Request<Incoming>, shared: Shared) -> io::Result<Response<Paced>> {
+    let (head, body) = request.into_parts();
+    let body = match Limited::new(body, LONGEST_CALL).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => {
+            shared.lock().violation(format!("a body that cannot be read: {error}"));
+            return Err(io::Error::other("unreadable"));
+        }
+    };
+    let Some(call) = check(&mut shared.lock(), &head, &body) else { return respond(Reply::invalid(), None) };
+    let in_flight = InFlight::begin(&shared, call.posted.iter().map(|entry| entry.client).collect()).await;
+    let reply = {
+        let mut state = shared.lock();
+        let behaviour = state.behaviour(call.batch);
+        if behaviour != Behaviour::Well {
+            state.tell(Event::Misbehaved(behaviour.clone()));
+        }
+        let reply = answer(&mut state, &call, behaviour);
+        let status = (!reply.close).then_some(reply.status);
+        remember(&mut state.calls, Received { batch: call.batch, entries: call.posted, status });
+        reply
+    };
+    if let Pace::After(wait) = reply.pace {
+        sleep(wait).await;
+    }
+    respond(reply, Some(in_flight))
+}
+
+fn respond(reply: Reply, in_flight: Option<InFlight>) -> io::Result<Response<Paced>> {
+    if reply.close {
+        return Err(io::Error::other("closed as asked for"));
+    }
+    // An answer that is sent at once is no longer in flight when the caller has it.
+    let in_flight = in_flight.filter(|_| matches!(reply.pace, Pace::Trickle(_)));
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    let body = Paced { left: reply.body.into(), pace: reply.pace, sleep: None, _in_flight: in_flight };
+    response.body(body).map_err(io::Error::other)
+}
+
+/// The clients of one call, until it is answered or its connection is closed.
+struct InFlight {
+    shared: Shared,
+    clients: BTreeSet<ClientId>,
+}
+
+impl InFlight {
+    async fn begin(shared: &Shared, clients: BTreeSet<ClientId>) -> Self {
+        // A caller that gave up may call again before its hanging up is noticed here.
+        let mut patience = 10;
+        while shared.lock().busy(&clients).is_some() && patience > 0 {
+            sleep(NOTICED_WITHIN / 10).await;
+            patience -= 1;
+        }
+        let mut state = shared.lock();
+        if let Some(client) = state.busy(&clients) {
+            state.violation(format!("two requests in flight for {client}"));
+        }
+        state.in_flight.extend(&clients);
+        drop(state);
+        InFlight { shared: shared.clone(), clients }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.shared.lock().in_flight.retain(|client| !self.clients.contains(client));
+    }
+}
+
+/// A body that comes at its pace.
+struct Paced {
+    left: Bytes,
+    pace: Pace,
+    sleep: Option<Pin<Box<Sleep>>>,
+    _in_flight: Option<InFlight>,
+}
+
+impl Body for Paced {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        let length = match self.pace {
+            Pace::AtOnce | Pace::After(_) => self.left.len(),
+            Pace::Cut(0) => return Poll::Ready(Some(Err(io::Error::other("cut as asked for")))),
+            Pace::Cut(length) => {
+                self.pace = Pace::Cut(0);
+                length
+            }
+            Pace::Trickle(each) => {
+                let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(each)));
+                std::task::ready!(sleep.as_mut().poll(context));
+                self.sleep = None;
+                1
+            }
+        };
+        Poll::Ready(Some(Ok(Frame::data(self.left.split_to(length)))))
+    }
+}
