@@ -1,1 +1,24 @@
-//! status
+//! What every task last said, composed into one document, and the doors at which it can be asked for.
+//!
+//! [`Sources`] collects the tasks' reports; [`compose`] turns them into a [`Document`]; the page, the metrics and the `status` command
+//! are views of that document. The [`Listener`] serves it on TCP, read-only; the [`control`] socket serves it too and takes what the
+//! daemon can be asked to do.
+
+mod compose;
+pub mod control;
+mod document;
+mod listener;
+mod metrics;
+mod page;
+mod routes;
+mod server;
+mod snapshot;
+mod trouble;
+pub mod words;
+
+pub use compose::{Inputs, Layout, LayoutMeter, compose};
+pub use document::{Account, AccountState, Bus, BusState, Client, Document, Ledger, Meter, MeterState, SCHEMA};
+pub use listener::Listener;
+pub use metrics::metrics;
+pub use page::page;
+pub use snapshot::{Current, Sources};

@@ -1,0 +1,102 @@
+//! Fields told in the message. `journalctl` prints nothing but the message: which meter a line is about would have to be asked for.
+
+use tracing::field::{Field, Value, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+
+/// Hands every event on to `L` with ` field=value` for each field behind its message; the fields themselves stay.
+pub(super) struct Told<L>(pub(super) L);
+
+impl<S: Subscriber, L: Layer<S>> Layer<S> for Told<L> {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        self.0.on_new_span(attributes, id, context);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        self.0.on_record(id, values, context);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let fields = event.metadata().fields();
+        let mut texts = Texts(vec![None; fields.len()]);
+        event.record(&mut texts);
+        texts.tell(fields);
+        let values: Vec<_> = texts.0.iter().map(|text| text.as_ref().map(|text| text as &dyn Value)).collect();
+        self.0.on_event(&Event::new(event.metadata(), &fields.value_set_all(&values)), context);
+    }
+}
+
+/// Each field's text, in the order of the fields.
+struct Texts(Vec<Option<String>>);
+
+impl Texts {
+    fn tell(&mut self, fields: &tracing::field::FieldSet) {
+        let Some(message) = fields.iter().position(|field| field.name() == "message") else { return };
+        let others = fields.iter().zip(&self.0).filter(|(field, _)| field.name() != "message");
+        let told: String = others.filter_map(|(field, text)| Some(format!(" {field}={}", text.as_ref()?))).collect();
+        if let Some(text) = &mut self.0[message] {
+            text.push_str(&told);
+        }
+    }
+}
+
+impl Visit for Texts {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if let Some(text) = self.0.get_mut(field.index()) {
+            *text = Some(format!("{value:?}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<Vec<(String, String)>>>);
+
+    impl<S: Subscriber> Layer<S> for Seen {
+        fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+            event.record(&mut self.clone());
+        }
+    }
+
+    impl Visit for Seen {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            self.0.lock().unwrap().push((field.to_string(), format!("{value:?}")));
+        }
+
+        fn record_str(&mut self, field: &Field, value: &str) {
+            self.0.lock().unwrap().push((field.to_string(), value.to_owned()));
+        }
+    }
+
+    fn seen(log: impl FnOnce()) -> Vec<(String, String)> {
+        let seen = Seen::default();
+        let subscriber = tracing_subscriber::registry().with(Told(seen.clone()));
+        tracing::subscriber::with_default(subscriber, log);
+        let seen = seen.0.lock().unwrap();
+        seen.clone()
+    }
+
+    #[test]
+    fn the_message_names_what_the_fields_name() {
+        let pair = |field: &str, text: &str| (field.to_owned(), text.to_owned());
+        let absent: Option<u8> = None;
+        let told = seen(|| tracing::info!(meter = %"floor_1", count = 3, absent, text = "a b", "does not answer"));
+        assert!(told.contains(&pair("message", "does not answer meter=floor_1 count=3 text=a b")), "{told:?}");
+        assert!(told.contains(&pair("meter", "floor_1")), "{told:?}");
+        assert!(told.contains(&pair("count", "3")), "{told:?}");
+        assert_eq!(seen(|| tracing::info!("nothing beside")), [pair("message", "nothing beside")]);
+        assert_eq!(seen(|| tracing::info!(meter = %"alone")), [pair("meter", "alone")]);
+    }
+}

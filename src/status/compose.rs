@@ -1,0 +1,216 @@
+//! From what the tasks last said to the document: a pure function of the reports and the time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::document::{Account, AccountState, Bus, BusState, Client, Document, Ledger, Meter, MeterState, SCHEMA};
+use super::trouble::trouble;
+use crate::clock::Stamp;
+use crate::config::{self, Config};
+use crate::ledger::{LedgerReport, MeterLedger};
+use crate::poller::{BusReport, MeterPoll};
+use crate::reporter::{self, AccountReport};
+use crate::text;
+use crate::units::Name;
+
+/// What the document is composed from.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    pub layout: Layout,
+    pub buses: BTreeMap<Name, BusReport>,
+    pub ledger: LedgerReport,
+    pub accounts: BTreeMap<Name, AccountReport>,
+    /// The tasks that make no progress.
+    pub stalled: Vec<String>,
+    /// What else the operator should know, for people.
+    pub remarks: Vec<String>,
+    pub started: Stamp,
+}
+
+/// What of the configuration the document speaks of. A task that has not reported yet is shown all the same.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    pub meters: BTreeMap<Name, LayoutMeter>,
+    pub clients: BTreeMap<Name, config::Client>,
+    /// With each account's `report_every`.
+    pub accounts: BTreeMap<Name, Duration>,
+    pub buses: Vec<Name>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LayoutMeter {
+    pub bus: Name,
+    pub poll_every: Duration,
+}
+
+impl From<&Config> for Layout {
+    fn from(config: &Config) -> Self {
+        let meters = config
+            .meters
+            .iter()
+            .map(|(name, meter)| (name.clone(), LayoutMeter { bus: meter.bus.clone(), poll_every: meter.poll_every }));
+        let accounts = config.accounts.iter().map(|(name, account)| (name.clone(), account.report_every));
+        Layout {
+            meters: meters.collect(),
+            clients: config.clients.clone(),
+            accounts: accounts.collect(),
+            buses: config.buses.keys().cloned().collect(),
+        }
+    }
+}
+
+/// The document as of `now`.
+pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
+    let layout = &inputs.layout;
+    let meters = layout.meters.iter().map(|(name, wanted)| {
+        let polled = inputs.buses.get(&wanted.bus).and_then(|bus| bus.meters.get(name));
+        let guarded = inputs.ledger.meters.get(name);
+        (name.clone(), meter(wanted, polled.unwrap_or(&MeterPoll::default()), guarded, &now))
+    });
+    let clients = layout.clients.iter().map(|(name, wanted)| (name.clone(), client(wanted, inputs)));
+    let accounts = layout.accounts.keys().map(|name| (name.clone(), account(inputs.accounts.get(name))));
+    let buses = layout.buses.iter().map(|name| (name.clone(), bus(inputs.buses.get(name))));
+    let mut document = Document {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        at: shown(now.wall),
+        started_at: on_wall(&inputs.started, &now),
+        well: true,
+        trouble: Vec::new(),
+        meters: meters.collect(),
+        clients: clients.collect(),
+        accounts: accounts.collect(),
+        buses: buses.collect(),
+        ledger: Ledger {
+            error: said(&inputs.ledger.error),
+            commits: inputs.ledger.commits,
+            failed_commits: inputs.ledger.failed_commits,
+        },
+        stalled: inputs.stalled.clone(),
+    };
+    let up_for = now.since(&inputs.started).unwrap_or_default();
+    document.trouble = trouble(&document, layout, &inputs.remarks, up_for);
+    document.well = document.trouble.is_empty();
+    document
+}
+
+/// From which age on a meter's last reading is stale: three polls, and at least a minute.
+pub(super) fn stale_after(poll_every: Duration) -> Duration {
+    (3 * poll_every).max(Duration::from_secs(60))
+}
+
+fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>, now: &Stamp) -> Meter {
+    let unguarded = MeterLedger::default();
+    let guarded = guarded.unwrap_or(&unguarded);
+    let registers = (polled.values.register.map(|register| register.value), guarded.register);
+    Meter {
+        state: meter_state(wanted, polled, guarded, now),
+        bus: wanted.bus.clone(),
+        power_mw: polled.values.power,
+        register_mwh: registers.0.or(registers.1),
+        register_taken_mwh: registers.1,
+        published_mwh: guarded.published,
+        read_at: polled.read_at.map(|at| on_wall(&at, now)),
+        verdict: guarded.verdict.map(str::to_owned),
+        held: said(&guarded.held),
+        error: said(&polled.error),
+        polls: polled.polls,
+        failures: polled.failures,
+        verdicts: guarded.verdicts.iter().map(|(verdict, count)| ((*verdict).to_owned(), *count)).collect(),
+    }
+}
+
+fn meter_state(wanted: &LayoutMeter, polled: &MeterPoll, guarded: &MeterLedger, now: &Stamp) -> MeterState {
+    let Some(read_at) = polled.read_at else { return MeterState::NeverRead };
+    // An age that nothing tells (another boot, a clock not trusted) is no proof of freshness.
+    if now.since(&read_at).is_none_or(|age| age > stale_after(wanted.poll_every)) {
+        MeterState::Stale
+    } else if polled.failures_in_a_row > 0 || polled.error.is_some() {
+        MeterState::Failing
+    } else if guarded.held.is_some() {
+        MeterState::Held
+    } else {
+        MeterState::Ok
+    }
+}
+
+fn client(wanted: &config::Client, inputs: &Inputs) -> Client {
+    let figures = inputs.ledger.clients.get(&wanted.name).cloned().unwrap_or_default();
+    let errors = inputs.accounts.get(&wanted.account).map(|account| &account.clients);
+    Client {
+        client_id: wanted.client_id.to_string(),
+        account: wanted.account.clone(),
+        meters: wanted.meters.clone(),
+        energy_mwh: figures.energy,
+        accepted_mwh: figures.accepted,
+        accepted_at: figures.accepted_at.map(shown),
+        error: errors.and_then(|errors| errors.get(&wanted.name)).map(|error| plain(error)),
+    }
+}
+
+fn account(report: Option<&AccountReport>) -> Account {
+    let report = report.cloned().unwrap_or_default();
+    Account {
+        state: match report.state {
+            reporter::AccountState::Ok => AccountState::Ok,
+            reporter::AccountState::Retrying => AccountState::Retrying,
+            reporter::AccountState::Refused => AccountState::Refused,
+            reporter::AccountState::NeverReported => AccountState::NeverReported,
+        },
+        last_report_at: report.last_report_at.map(shown),
+        next_report_at: report.next_report_at.map(shown),
+        accepted: report.accepted,
+        rejected: report.rejected,
+        calls: report.calls,
+        error: said(&report.error),
+    }
+}
+
+fn bus(report: Option<&BusReport>) -> Bus {
+    let report = report.cloned().unwrap_or_default();
+    Bus {
+        state: match (&report.error, report.opened) {
+            (Some(_), _) => BusState::Closed,
+            (None, 0) => BusState::NeverOpened,
+            (None, _) => BusState::Open,
+        },
+        error: said(&report.error),
+        requests: report.requests,
+        answers: report.answers,
+        timeouts: report.timeouts,
+        garbled: report.garbled,
+        exceptions: report.exceptions,
+        reopened: report.opened.saturating_sub(1),
+        dropped: report.dropped,
+    }
+}
+
+/// When `stamp` was, on the wall clock as it stands at `now`: a box without a hardware clock starts in the past and is set right later.
+fn on_wall(stamp: &Stamp, now: &Stamp) -> Timestamp {
+    /// Clocks are slewed, and the two are not read in one instant; more apart than this, the wall clock was set in between.
+    const SLEWED: SignedDuration = SignedDuration::from_secs(2);
+    let counted_back = now.since(stamp).and_then(|age| now.wall.checked_sub(age).ok());
+    let set = counted_back.filter(|instant| instant.duration_since(stamp.wall).abs() > SLEWED);
+    shown(set.unwrap_or(stamp.wall))
+}
+
+/// To the millisecond: more says nothing.
+fn shown(instant: Timestamp) -> Timestamp {
+    instant.round(jiff::Unit::Millisecond).unwrap_or(instant)
+}
+
+fn said(text: &Option<String>) -> Option<String> {
+    text.as_deref().map(plain)
+}
+
+/// The rooms make foreign text harmless where it comes in; what is shown to terminals and browsers does not rest on that alone.
+pub(super) fn plain(text: &str) -> String {
+    /// A sentence with its remedy and one foreign text of 200 bytes fits.
+    const LIMIT: usize = 600;
+    text::foreign(&text.replace('…', "..."), LIMIT)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,278 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::Clock;
+use crate::ledger::ClientLedger;
+use crate::reading::{Register, Values};
+use crate::units::{ClientId, MilliwattHours, Milliwatts};
+
+const START: i64 = 1_750_000_000;
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn mwh(value: u64) -> MilliwattHours {
+    MilliwattHours::new(value).unwrap()
+}
+
+/// So many seconds after the daemon started.
+fn at(seconds: u64) -> Stamp {
+    let wall = Timestamp::from_second(START + seconds as i64).unwrap();
+    let since_boot = Duration::from_secs(5000 + seconds);
+    Stamp { since_boot, wall, trusted: true, ..Clock::simulated(1, wall).now() }
+}
+
+/// A cabinet with one meter, polled every 10 s and read at second 1000, that is reported as a client of its own.
+pub(in crate::status) fn cabinet() -> Inputs {
+    let (meter, bus, main) = (name("heat_pump"), name("cabinet"), name("main"));
+    let register = Register { value: mwh(180_004_166_000), step: mwh(10_000) };
+    let values = Values { power: Some(Milliwatts(1_500_000)), register: Some(register), serial: None };
+    let poll = MeterPoll { values, read_at: Some(at(1000)), polls: 100, ..MeterPoll::default() };
+    let bus_report = BusReport {
+        requests: 200,
+        answers: 199,
+        timeouts: 1,
+        opened: 2,
+        meters: [(meter.clone(), poll)].into(),
+        ..BusReport::default()
+    };
+    let guarded = MeterLedger {
+        verdict: Some("advanced"),
+        register: Some(mwh(180_004_166_000)),
+        published: Some(mwh(180_004_166_000)),
+        verdicts: [("advanced", 98), ("baseline", 2)].into(),
+        ..MeterLedger::default()
+    };
+    let accepted_at = Timestamp::from_second(START + 990).unwrap();
+    let client_ledger = ClientLedger {
+        energy: Some(mwh(180_004_166_000)),
+        accepted: Some(mwh(180_004_000_000)),
+        accepted_at: Some(accepted_at),
+    };
+    let client_id = ClientId::parse(&format!("0x{}", "12".repeat(32))).unwrap();
+    let client = config::Client { name: meter.clone(), client_id, account: main.clone(), meters: vec![meter.clone()] };
+    let account = AccountReport {
+        state: reporter::AccountState::Ok,
+        last_report_at: Some(accepted_at),
+        accepted: 8,
+        calls: 9,
+        ..AccountReport::default()
+    };
+    Inputs {
+        layout: Layout {
+            meters: [(meter.clone(), LayoutMeter { bus: bus.clone(), poll_every: Duration::from_secs(10) })].into(),
+            clients: [(meter.clone(), client)].into(),
+            accounts: [(main.clone(), Duration::from_secs(120))].into(),
+            buses: vec![bus.clone()],
+        },
+        buses: [(bus, bus_report)].into(),
+        ledger: LedgerReport {
+            meters: [(meter.clone(), guarded)].into(),
+            clients: [(meter, client_ledger)].into(),
+            commits: 8,
+            ..LedgerReport::default()
+        },
+        accounts: [(main, account)].into(),
+        stalled: Vec::new(),
+        remarks: Vec::new(),
+        started: at(0),
+    }
+}
+
+pub(in crate::status) fn poll(inputs: &mut Inputs) -> &mut MeterPoll {
+    inputs.buses.get_mut("cabinet").unwrap().meters.get_mut("heat_pump").unwrap()
+}
+
+pub(in crate::status) fn guarded(inputs: &mut Inputs) -> &mut MeterLedger {
+    inputs.ledger.meters.get_mut("heat_pump").unwrap()
+}
+
+fn account_report(inputs: &mut Inputs) -> &mut AccountReport {
+    inputs.accounts.get_mut("main").unwrap()
+}
+
+/// As of a second after the meter was read.
+pub(in crate::status) fn document(inputs: &Inputs) -> Document {
+    compose(inputs, at(1001))
+}
+
+fn state(inputs: &Inputs) -> MeterState {
+    document(inputs).meters["heat_pump"].state
+}
+
+#[test]
+fn a_well_cabinet_is_well() {
+    let document = document(&cabinet());
+    assert_eq!(document.trouble, Vec::<String>::new());
+    assert!(document.well);
+    let meter = &document.meters["heat_pump"];
+    assert_eq!(meter.state, MeterState::Ok);
+    assert_eq!(meter.power_mw, Some(Milliwatts(1_500_000)));
+    assert_eq!(meter.published_mwh, Some(mwh(180_004_166_000)));
+    assert_eq!(document.buses["cabinet"].state, BusState::Open);
+    assert_eq!(document.buses["cabinet"].reopened, 1);
+    assert_eq!(document.accounts["main"].state, AccountState::Ok);
+    assert_eq!(document.clients["heat_pump"].client_id, "0x1212…1212");
+}
+
+#[test]
+fn a_meter_is_stale_after_three_polls_and_at_least_a_minute() {
+    let mut inputs = cabinet();
+    assert_eq!(compose(&inputs, at(1060)).meters["heat_pump"].state, MeterState::Ok);
+    let document = compose(&inputs, at(1061));
+    assert_eq!(document.meters["heat_pump"].state, MeterState::Stale);
+    assert_eq!(document.trouble, ["Meter heat_pump was last read 61s ago."]);
+    inputs.layout.meters.get_mut("heat_pump").unwrap().poll_every = Duration::from_secs(60);
+    assert_eq!(compose(&inputs, at(1180)).meters["heat_pump"].state, MeterState::Ok);
+    assert_eq!(compose(&inputs, at(1181)).meters["heat_pump"].state, MeterState::Stale);
+}
+
+#[test]
+fn a_failing_poll_is_told_with_its_reason() {
+    let mut inputs = cabinet();
+    poll(&mut inputs).error = Some("no answer within 1 s: check its address".to_owned());
+    poll(&mut inputs).failures_in_a_row = 1;
+    assert_eq!(state(&inputs), MeterState::Failing);
+    let told = document(&inputs).trouble;
+    assert_eq!(told, ["Meter heat_pump is failing: no answer within 1 s: check its address."]);
+    poll(&mut inputs).failures_in_a_row = 0;
+    assert_eq!(state(&inputs), MeterState::Failing, "a poll that lacked a value is no good one");
+}
+
+#[test]
+fn a_held_register_is_shown_beside_the_one_that_was_taken() {
+    let mut inputs = cabinet();
+    guarded(&mut inputs).held = Some("the register fell to 0: wait, or see `arkmeter ledger`".to_owned());
+    poll(&mut inputs).values.register.as_mut().unwrap().value = MilliwattHours::ZERO;
+    let document = document(&inputs);
+    let meter = &document.meters["heat_pump"];
+    assert_eq!(meter.state, MeterState::Held);
+    assert_eq!(meter.register_mwh, Some(MilliwattHours::ZERO));
+    assert_eq!(meter.register_taken_mwh, Some(mwh(180_004_166_000)));
+    assert_eq!(document.trouble, ["Meter heat_pump is held: the register fell to 0: wait, or see `arkmeter ledger`."]);
+}
+
+#[test]
+fn a_meter_that_was_never_read_is_waited_for_and_then_told() {
+    let mut inputs = cabinet();
+    *poll(&mut inputs) = MeterPoll::default();
+    let young = compose(&inputs, at(59));
+    assert_eq!(young.meters["heat_pump"].state, MeterState::NeverRead);
+    assert_eq!(young.trouble, Vec::<String>::new());
+    assert_eq!(compose(&inputs, at(60)).trouble, ["Meter heat_pump was never read."]);
+    poll(&mut inputs).error = Some("no answer".to_owned());
+    assert_eq!(compose(&inputs, at(5)).trouble, ["Meter heat_pump was never read: no answer."]);
+    inputs.buses.clear();
+    inputs.ledger = LedgerReport::default();
+    assert_eq!(state(&inputs), MeterState::NeverRead, "a bus that has said nothing yet");
+    assert_eq!(document(&inputs).buses["cabinet"].state, BusState::NeverOpened);
+}
+
+#[test]
+fn a_closed_bus_is_told_once_and_not_for_each_meter() {
+    let mut inputs = cabinet();
+    inputs.buses.get_mut("cabinet").unwrap().error = Some("/dev/ttyUSB0 is missing: plug the adapter in".to_owned());
+    poll(&mut inputs).error = Some("the bus is closed".to_owned());
+    let document = compose(&inputs, at(2000));
+    assert_eq!(document.buses["cabinet"].state, BusState::Closed);
+    assert_eq!(document.meters["heat_pump"].state, MeterState::Stale);
+    assert_eq!(document.trouble, ["Bus cabinet is closed: /dev/ttyUSB0 is missing: plug the adapter in."]);
+}
+
+#[test]
+fn an_account_in_trouble_speaks_for_its_clients() {
+    let mut inputs = cabinet();
+    account_report(&mut inputs).clients.insert(name("heat_pump"), "clientId unknown".to_owned());
+    assert_eq!(document(&inputs).trouble, ["Client heat_pump is not reported as it should be: clientId unknown."]);
+    assert_eq!(document(&inputs).clients["heat_pump"].error.as_deref(), Some("clientId unknown"));
+    account_report(&mut inputs).state = reporter::AccountState::Refused;
+    account_report(&mut inputs).error = Some("the token is not valid".to_owned());
+    assert_eq!(
+        document(&inputs).trouble,
+        ["Account main is refused by Arkreen (last report: 11s ago): the token is not valid."]
+    );
+    account_report(&mut inputs).state = reporter::AccountState::Retrying;
+    assert_eq!(document(&inputs).accounts["main"].state, AccountState::Retrying);
+    assert!(document(&inputs).trouble[0].starts_with("Account main cannot report and tries again"));
+}
+
+#[test]
+fn an_account_that_never_reported_is_waited_for() {
+    let mut inputs = cabinet();
+    inputs.accounts.clear();
+    assert_eq!(document(&inputs).accounts["main"].state, AccountState::NeverReported);
+    assert_eq!(document(&inputs).trouble, ["Account main has not reported yet."]);
+    poll(&mut inputs).read_at = Some(at(350));
+    assert_eq!(compose(&inputs, at(359)).trouble, Vec::<String>::new());
+    inputs.layout.clients.clear();
+    poll(&mut inputs).read_at = Some(at(1000));
+    assert_eq!(document(&inputs).trouble, Vec::<String>::new(), "an account without clients has nothing to report");
+}
+
+#[test]
+fn the_gravest_comes_first() {
+    let mut inputs = cabinet();
+    inputs.stalled = vec!["ledger".to_owned()];
+    inputs.ledger.error = Some("the disk is full: make room".to_owned());
+    inputs.remarks = vec!["The configuration was not reloaded.".to_owned()];
+    guarded(&mut inputs).held = Some("waits".to_owned());
+    let document = document(&inputs);
+    assert!(!document.well);
+    assert_eq!(
+        document.trouble,
+        [
+            "The task `ledger` makes no progress.",
+            "The ledger cannot be written: the disk is full: make room.",
+            "The configuration was not reloaded.",
+            "Meter heat_pump is held: waits.",
+        ]
+    );
+}
+
+#[test]
+fn times_follow_a_wall_clock_that_was_set() {
+    let inputs = cabinet();
+    let set = Timestamp::from_second(START + 900_000_000).unwrap();
+    let document = compose(&inputs, Stamp { wall: set, ..at(1001) });
+    assert_eq!(document.meters["heat_pump"].read_at, Some(Timestamp::from_second(START + 899_999_999).unwrap()));
+    assert_eq!(document.meters["heat_pump"].state, MeterState::Ok);
+    assert_eq!(document.started_at, Timestamp::from_second(START + 900_000_000 - 1001).unwrap());
+    let slewed = compose(&inputs, Stamp { wall: at(1001).wall + Duration::from_millis(900), ..at(1001) });
+    assert_eq!(slewed.meters["heat_pump"].read_at, Some(at(1000).wall), "the same reading has the same time");
+}
+
+#[test]
+fn hostile_texts_and_secrets_do_not_pass() {
+    let mut inputs = cabinet();
+    let token = "ab12".repeat(16);
+    poll(&mut inputs).error = Some(format!("\x1b]0;pwned\x07 {token} 0x1212…1212"));
+    let error = document(&inputs).meters["heat_pump"].error.clone().unwrap();
+    assert_eq!(error, "?]0;pwned? ab12...ab12 0x1212...1212");
+    poll(&mut inputs).error = Some("x".repeat(100_000));
+    assert!(document(&inputs).meters["heat_pump"].error.as_ref().unwrap().len() <= 600);
+}
+
+#[test]
+fn the_document_is_an_interface() {
+    let json = serde_json::to_string_pretty(&document(&cabinet())).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        json.replace(&format!("\"version\": \"{version}\""), "\"version\": \"V\""),
+        include_str!("well.json").trim_end()
+    );
+    assert_eq!(serde_json::from_str::<Document>(&json).unwrap(), document(&cabinet()));
+}
+
+#[test]
+fn the_words_are_those_of_the_json() {
+    for state in MeterState::ALL {
+        assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+    }
+    for state in AccountState::ALL {
+        assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+    }
+    let empty: BTreeMap<Name, Meter> = BTreeMap::new();
+    assert_eq!(serde_json::to_value(empty).unwrap(), serde_json::json!({}));
+}

@@ -1,0 +1,30 @@
+//! The control socket: HTTP/1 on a Unix socket, where the group may look and root or the daemon's own user may ask for something.
+
+mod client;
+mod place;
+mod server;
+
+pub use client::{ControlError, get, post};
+pub use server::{ANSWER_WITHIN, Asked, Control, QUEUE};
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Name;
+
+/// What the daemon can be asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// Reads these meters now; all of them when empty.
+    Read { meters: Vec<Name> },
+    /// Reports now, or says what would be sent; all accounts when none is named.
+    Report { dry_run: bool, account: Option<Name> },
+}
+
+/// Where an [`Ask`] is posted.
+const ASK_PATH: &str = "/ask";
+/// Bytes of an [`Ask`]: several hundred meters by name.
+const ASK_MAX: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

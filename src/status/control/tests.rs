@@ -1,0 +1,219 @@
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::place::{Place, PlaceError};
+use super::server::may_ask;
+use super::*;
+use crate::heartbeat::Hearts;
+use crate::status::Document;
+use crate::status::snapshot::tests::empty;
+
+struct Served {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+    asks: mpsc::Sender<Asked>,
+    asked: mpsc::Receiver<Asked>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+    _hearts: Hearts,
+}
+
+/// A control socket that is about to be served in a folder of its own.
+fn served_at(relative: &str) -> Served {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(relative);
+    let (sources, hearts) = empty();
+    let (asks, asked) = mpsc::channel(QUEUE);
+    let (stop, shutdown) = watch::channel(false);
+    let control = Control::new(path.clone(), sources, asks.clone());
+    let task = tokio::spawn(control.run(hearts.heart("control"), shutdown));
+    Served { folder, path, asks, asked, stop, task, _hearts: hearts }
+}
+
+async fn served() -> Served {
+    let served = served_at("control.sock");
+    connected(&served.path).await;
+    served
+}
+
+async fn connected(path: &Path) {
+    while UnixStream::connect(path).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn read_all() -> Ask {
+    Ask::Read { meters: Vec::new() }
+}
+
+#[tokio::test]
+async fn the_document_can_be_looked_at() {
+    let served = served().await;
+    let bytes = get(&served.path, "/status.json").await.unwrap();
+    assert!(serde_json::from_slice::<Document>(&bytes).unwrap().well);
+    assert_eq!(get(&served.path, "/healthz").await.unwrap(), b"ok\n");
+    let refused = get(&served.path, "/elsewhere").await.unwrap_err();
+    assert!(matches!(&refused, ControlError::Refused(text) if text.starts_with("not found")), "{refused}");
+}
+
+#[tokio::test]
+async fn the_socket_is_the_groups_and_goes_with_the_daemon() {
+    let served = served().await;
+    assert_eq!(fs::symlink_metadata(&served.path).unwrap().permissions().mode() & 0o7777, 0o660);
+    served.stop.send(true).unwrap();
+    served.task.await.unwrap();
+    assert!(!served.path.exists());
+    let gone = get(&served.path, "/healthz").await.unwrap_err();
+    assert!(
+        matches!(gone, ControlError::NoDaemon(_)) && gone.to_string().contains("systemctl start arkmeter"),
+        "{gone}"
+    );
+}
+
+#[tokio::test]
+async fn an_aborted_task_takes_its_socket_away_too() {
+    let served = served().await;
+    served.task.abort();
+    assert!(served.task.await.unwrap_err().is_cancelled());
+    assert!(!served.path.exists());
+}
+
+#[tokio::test]
+async fn what_a_dead_daemon_left_is_removed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(matches!(get(&path, "/healthz").await, Err(ControlError::NoDaemon(_))), "a dead one's socket");
+    let (_listener, place) = Place::take(&path).await.unwrap();
+    assert!(matches!(Place::take(&path).await, Err(PlaceError::Taken)));
+    assert!(path.exists(), "a living daemon's socket stays");
+
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "precious").unwrap();
+    assert!(matches!(Place::take(&path).await, Err(PlaceError::NoSocket)));
+    drop(place);
+    assert_eq!(fs::read(&path).unwrap(), b"precious", "another's file stays");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_folder_is_waited_for() {
+    let served = served_at("run/control.sock");
+    let folder = served.folder.path().join("run");
+    let missing = Place::take(&served.path).await.unwrap_err();
+    assert!(matches!(&missing, PlaceError::NoFolder(missing) if *missing == folder), "{missing}");
+    tokio::time::sleep(std::time::Duration::from_secs(100)).await;
+    assert!(!served.task.is_finished());
+    fs::create_dir(&folder).unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    assert_eq!(get(&served.path, "/healthz").await.unwrap(), b"ok\n");
+    served.stop.send(true).unwrap();
+    served.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_asked_reaches_the_daemon_and_its_answer_comes_back() {
+    let mut served = served().await;
+    let asks =
+        [Ask::Read { meters: vec![Name::new("heat_pump").unwrap()] }, Ask::Report { dry_run: true, account: None }];
+    for ask in asks {
+        let daemon = async {
+            let asked = served.asked.recv().await.unwrap();
+            asked.reply.send(json!({ "did": asked.ask })).unwrap();
+        };
+        let (answer, ()) = tokio::join!(post(&served.path, &ask), daemon);
+        assert_eq!(answer.unwrap(), json!({ "did": ask }));
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_and_a_stopping_daemon_say_so() {
+    let mut served = served().await;
+    for _ in 0..QUEUE {
+        let (reply, _) = tokio::sync::oneshot::channel();
+        served.asks.try_send(Asked { ask: read_all(), reply }).unwrap();
+    }
+    let busy = post(&served.path, &read_all()).await.unwrap_err().to_string();
+    assert!(busy.contains("busy"), "{busy}");
+    while served.asked.try_recv().is_ok() {}
+    let ask = read_all();
+    let (stopping, ()) = tokio::join!(post(&served.path, &ask), async {
+        drop(served.asked.recv().await.unwrap().reply);
+    });
+    assert!(stopping.unwrap_err().to_string().contains("stopping"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_does_not_answer_is_given_up_on() {
+    let mut served = served().await;
+    let began = tokio::time::Instant::now();
+    let hang = async {
+        let _asked = served.asked.recv().await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    let ask = read_all();
+    let answer = tokio::select! {
+        answer = post(&served.path, &ask) => answer,
+        () = hang => unreachable!(),
+    };
+    assert!(answer.unwrap_err().to_string().contains("within 2 minutes"));
+    assert!(began.elapsed() >= ANSWER_WITHIN);
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_for_never_reaches_the_daemon() {
+    let mut served = served().await;
+    // What came through would be answered with 503.
+    served.asked.close();
+    let long = "{\"read\":{\"meters\":[]}}".to_owned() + &" ".repeat(ASK_MAX);
+    let bodies = [
+        "",
+        "{",
+        "[]",
+        "{\"erase\":{}}",
+        "{\"read\":{\"meters\":[\"a b\"]}}",
+        "{\"report\":{\"dry_run\":true,\"file\":\"/\"}}",
+        &long,
+    ];
+    for body in bodies {
+        let answer = raw(
+            &served.path,
+            &format!("POST {ASK_PATH} HTTP/1.1\r\nHost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len()),
+        )
+        .await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{body:.40}: {answer}");
+    }
+    let elsewhere = raw(&served.path, "POST /status.json HTTP/1.1\r\nHost: x\r\ncontent-length: 2\r\n\r\n{}").await;
+    assert!(elsewhere.starts_with("HTTP/1.1 404 "), "{elsewhere}");
+}
+
+async fn raw(path: &Path, request: &str) -> String {
+    let mut stream = UnixStream::connect(path).await.unwrap();
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn only_root_and_the_daemons_own_user_may_ask() {
+    assert!(may_ask(0, 990) && may_ask(990, 990));
+    assert!(!may_ask(1000, 990) && !may_ask(1000, 0) && !may_ask(u32::MAX, 990));
+}
+
+#[test]
+fn each_refusal_names_its_remedy() {
+    let told = |kind: io::ErrorKind| client::unreached(Path::new("/run/arkmeter/control.sock"), kind.into());
+    assert!(matches!(told(io::ErrorKind::NotFound), ControlError::NoDaemon(_)));
+    assert!(matches!(told(io::ErrorKind::ConnectionRefused), ControlError::NoDaemon(_)));
+    let refused = told(io::ErrorKind::PermissionDenied);
+    assert!(matches!(refused, ControlError::NotAllowed(_)) && refused.to_string().contains("join the group arkmeter"));
+    assert!(matches!(told(io::ErrorKind::TimedOut), ControlError::Other(_)));
+}

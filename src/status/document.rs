@@ -1,0 +1,176 @@
+//! The status document: what `status --json` and `GET /status.json` give. An interface; additions keep the schema, anything else raises it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::units::{MilliwattHours, Milliwatts, Name};
+
+/// The schema that this program writes and reads.
+pub const SCHEMA: u32 = 1;
+
+/// Everything there is to know of the running daemon. Times are RFC 3339 in UTC; what is unknown is null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Of the daemon.
+    pub version: String,
+    /// When this document was composed.
+    pub at: Timestamp,
+    pub started_at: Timestamp,
+    /// Whether there is no trouble.
+    pub well: bool,
+    /// What is wrong and what to do about it, the gravest first, one plain sentence or two each.
+    pub trouble: Vec<String>,
+    pub meters: BTreeMap<Name, Meter>,
+    /// Under the client's name: a `[client.NAME]` table's, or the meter's that has a `client_id` of its own.
+    pub clients: BTreeMap<Name, Client>,
+    pub accounts: BTreeMap<Name, Account>,
+    pub buses: BTreeMap<Name, Bus>,
+    pub ledger: Ledger,
+    /// The tasks that make no progress.
+    pub stalled: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Meter {
+    pub state: MeterState,
+    pub bus: Name,
+    /// As it was last read, negative while exporting.
+    pub power_mw: Option<Milliwatts>,
+    /// The counter as it was last read, taken or not.
+    pub register_mwh: Option<MilliwattHours>,
+    /// The counter as the ledger last took it.
+    pub register_taken_mwh: Option<MilliwattHours>,
+    pub published_mwh: Option<MilliwattHours>,
+    pub read_at: Option<Timestamp>,
+    /// The ledger's last verdict.
+    pub verdict: Option<String>,
+    /// Why the ledger does not take the register at the moment, and what to do.
+    pub held: Option<String>,
+    /// Why the last poll failed or lacked a value.
+    pub error: Option<String>,
+    /// Since the daemon started, as are the counts below.
+    pub polls: u64,
+    pub failures: u64,
+    pub verdicts: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeterState {
+    Ok,
+    /// Read, but its register is not taken.
+    Held,
+    /// The last good poll is older than three polls, and than a minute.
+    Stale,
+    /// The last poll failed or lacked a value.
+    Failing,
+    /// No poll was good since the daemon started.
+    NeverRead,
+}
+
+impl MeterState {
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Held, Self::Stale, Self::Failing, Self::NeverRead];
+
+    /// The word of the document.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Held => "held",
+            Self::Stale => "stale",
+            Self::Failing => "failing",
+            Self::NeverRead => "never_read",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Client {
+    /// Shortened.
+    pub client_id: String,
+    pub account: Name,
+    pub meters: Vec<Name>,
+    /// The durable figure.
+    pub energy_mwh: Option<MilliwattHours>,
+    /// What Arkreen last accepted.
+    pub accepted_mwh: Option<MilliwattHours>,
+    pub accepted_at: Option<Timestamp>,
+    /// Why it is not reported, or was refused.
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    pub state: AccountState,
+    pub last_report_at: Option<Timestamp>,
+    pub next_report_at: Option<Timestamp>,
+    /// Entries accepted since the daemon started, as are the counts below.
+    pub accepted: u64,
+    pub rejected: u64,
+    /// HTTP calls.
+    pub calls: u64,
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    Ok,
+    /// A transient failure: tried again on its own.
+    Retrying,
+    /// The endpoint refuses the account.
+    Refused,
+    NeverReported,
+}
+
+impl AccountState {
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Retrying, Self::Refused, Self::NeverReported];
+
+    /// The word of the document.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Retrying => "retrying",
+            Self::Refused => "refused",
+            Self::NeverReported => "never_reported",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bus {
+    pub state: BusState,
+    pub error: Option<String>,
+    /// Since the daemon started, as are the counts below.
+    pub requests: u64,
+    pub answers: u64,
+    pub timeouts: u64,
+    pub garbled: u64,
+    pub exceptions: u64,
+    /// Times the line was opened again.
+    pub reopened: u64,
+    /// Readings that the ledger had no room for.
+    pub dropped: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BusState {
+    Open,
+    /// The line cannot be opened, or was lost.
+    Closed,
+    /// Not tried yet.
+    NeverOpened,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Why the store cannot be written at the moment.
+    pub error: Option<String>,
+    /// Since the daemon started.
+    pub commits: u64,
+    pub failed_commits: u64,
+}

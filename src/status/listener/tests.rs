@@ -1,0 +1,214 @@
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::heartbeat::Hearts;
+use crate::status::server::{CONNECTIONS, HEAD_WITHIN};
+use crate::status::snapshot::tests::empty;
+
+struct Served {
+    address: SocketAddr,
+    sources: Sources,
+    hearts: Hearts,
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// A listener on a free port of the loopback that also answers to `meters.example`.
+async fn served() -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sources, hearts) = empty();
+    let (stop, mut shutdown) = watch::channel(false);
+    let served = Listener::new(address, vec!["meters.example".to_owned()], sources.clone());
+    let heart = hearts.heart("listener");
+    let task = tokio::spawn(async move { served.serve(listener, &heart, &mut shutdown).await });
+    Served { address, sources, hearts, stop, task }
+}
+
+/// Sends `request` as it is and gives everything that comes back; a reset ends it as a close does.
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(request.as_bytes()).await;
+    everything(&mut stream).await
+}
+
+async fn everything(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    exchange(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
+}
+
+#[tokio::test]
+async fn each_path_answers_with_its_media_type_and_hardened_headers() {
+    let served = served().await;
+    for (path, media_type, part) in [
+        ("/", "text/html; charset=utf-8", "All is well."),
+        ("/status.json", "application/json", "\"schema\": 1"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "arkmeter_build_info{"),
+        ("/healthz", "text/plain; charset=utf-8", "\r\n\r\nok\n"),
+    ] {
+        let answer = get(served.address, path).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {answer}");
+        assert!(
+            answer.contains(&format!("content-type: {media_type}\r\n")) && answer.contains(part),
+            "{path}: {answer}"
+        );
+        for header in [
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "cache-control: no-store",
+            "default-src 'none'",
+        ] {
+            assert!(answer.contains(header), "{path} lacks {header}");
+        }
+    }
+    assert!(get(served.address, "/etc/passwd").await.starts_with("HTTP/1.1 404 "));
+}
+
+#[tokio::test]
+async fn the_pages_policy_lets_its_own_style_through_and_nothing_else() {
+    let served = served().await;
+    let first = get(served.address, "/").await;
+    let nonce = first.split("style-src 'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+    assert!(nonce.len() == 32 && first.contains(&format!("<style nonce=\"{nonce}\">")), "{first}");
+    assert!(!get(served.address, "/").await.contains(nonce), "a nonce is used once");
+}
+
+#[tokio::test]
+async fn only_looking_is_answered() {
+    let served = served().await;
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let answer =
+            exchange(served.address, &format!("{method} / HTTP/1.1\r\nHost: localhost\r\ncontent-length: 0\r\n\r\n"))
+                .await;
+        assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET, HEAD\r\n"), "{answer}");
+    }
+    let head = exchange(served.address, "HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_ours_is_not_answered_to() {
+    let served = served().await;
+    let status = async |head: String| {
+        let answer = exchange(served.address, &head).await;
+        answer.split(' ').nth(1).unwrap_or_default().to_owned()
+    };
+    let named = |host: &str| format!("GET /status.json HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    for host in [
+        "localhost",
+        "LOCALHOST:1234",
+        "localhost.",
+        "127.0.0.1",
+        "127.0.0.1:9826",
+        "[::1]:9826",
+        "[::1]",
+        "Meters.Example:80",
+    ] {
+        assert_eq!(status(named(host)).await, "200", "{host}");
+    }
+    for host in [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "192.168.1.7",
+        "",
+        "localhost:x",
+        "[::1",
+        "0.0.0.0",
+        "a@localhost",
+    ] {
+        assert_eq!(status(named(host)).await, "421", "{host}");
+    }
+    assert_eq!(status("GET / HTTP/1.1\r\n\r\n".to_owned()).await, "400");
+    assert_eq!(status("GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n".to_owned()).await, "400");
+    assert_eq!(status("GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned()).await, "421");
+}
+
+#[tokio::test]
+async fn a_huge_head_is_refused() {
+    let served = served().await;
+    let huge = format!("GET / HTTP/1.1\r\nHost: localhost\r\nx: {}\r\n\r\n", "y".repeat(100_000));
+    let answer = exchange(served.address, &huge).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "x: y\r\n".repeat(500));
+    let answer = exchange(served.address, &many).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    assert!(get(served.address, "/healthz").await.ends_with("ok\n"), "and the next is served");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_client_is_hung_up_on() {
+    let served = served().await;
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.unwrap();
+    let answer = everything(&mut stream).await;
+    assert!(!answer.contains("200 OK"), "{answer}");
+    assert!((HEAD_WITHIN..CONNECTION_WITHIN).contains(&began.elapsed()), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn no_more_than_16_are_let_in_at_a_time() {
+    let served = served().await;
+    let mut waiting = Vec::new();
+    for _ in 0..CONNECTIONS {
+        waiting.push(TcpStream::connect(served.address).await.unwrap());
+    }
+    assert_eq!(get(served.address, "/healthz").await, "", "the 17th is hung up on");
+    let mut first = waiting.remove(0);
+    first.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    assert!(everything(&mut first).await.ends_with("ok\n"), "those inside are served");
+    while get(served.address, "/healthz").await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_is_the_watchdogs_verdict() {
+    let served = served().await;
+    let _hung = served.hearts.heart("bus cabinet");
+    served.sources.remark("cloud", Some("Arkreen is away.".to_owned()));
+    assert!(get(served.address, "/healthz").await.ends_with("ok\n"), "trouble elsewhere is not the daemon's");
+    sleep(Duration::from_secs(40)).await;
+    let answer = get(served.address, "/healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("no progress: bus cabinet\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn it_ends_when_told_and_takes_its_connections_along() {
+    let served = served().await;
+    let mut waiting = TcpStream::connect(served.address).await.unwrap();
+    get(served.address, "/healthz").await;
+    served.stop.send(true).unwrap();
+    served.task.await.unwrap();
+    assert_eq!(everything(&mut waiting).await, "");
+    assert!(TcpStream::connect(served.address).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_port_is_told_and_waited_for() {
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = busy.local_addr().unwrap();
+    let (sources, hearts) = empty();
+    let (_stop, shutdown) = watch::channel(false);
+    let heart = hearts.heart("listener");
+    let task = tokio::spawn(Listener::new(address, Vec::new(), sources.clone()).run(heart, shutdown));
+    while sources.document().well {
+        tokio::task::yield_now().await;
+    }
+    let told = sources.document().trouble.concat();
+    assert!(told.contains(&address.to_string()) && told.contains("`listen` in [status]"), "{told}");
+    drop(busy);
+    sleep(RETRY_EVERY * 2).await;
+    assert!(get(address, "/healthz").await.ends_with("ok\n"));
+    assert!(sources.document().well);
+    assert!(!task.is_finished());
+}

@@ -1,0 +1,212 @@
+//! The document as Prometheus metrics, in the text format 0.0.4 that every scraper reads. What is unknown is absent, never 0.
+//!
+//! `prometheus-client` writes OpenMetrics, where a counter's family is named without the `_total` of its samples; the text format wants
+//! both alike. So a counter's family is described under its samples' name and its samples are written as plain values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::document::{Account, AccountState, Bus, BusState, Client, Document, Meter, MeterState};
+use crate::units::Name;
+
+/// The media type of [`metrics`].
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The metrics of `document`.
+pub fn metrics(document: &Document) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Families(document.clone())));
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = encode_registry(&mut text, &registry);
+    text
+}
+
+#[derive(Debug)]
+struct Families(Document);
+
+impl Collector for Families {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        let mut writer = Writer { encoder };
+        let document = &self.0;
+        daemon(&mut writer, document)?;
+        meters(&mut writer, &document.meters)?;
+        clients(&mut writer, &document.clients)?;
+        accounts(&mut writer, &document.accounts)?;
+        buses(&mut writer, &document.buses)
+    }
+}
+
+fn daemon(writer: &mut Writer, document: &Document) -> fmt::Result {
+    let version = vec![("version", document.version.as_str())];
+    writer.gauge("build_info", "The running arkmeter, always 1.", [(version, 1.0)])?;
+    writer.plain_gauge("start_timestamp_seconds", "When the daemon started.", seconds(document.started_at))?;
+    writer.plain_gauge("well", "1 while there is no trouble, else 0.", flag(document.well))?;
+    writer.plain_gauge("stalled_tasks", "Tasks that make no progress.", document.stalled.len() as f64)?;
+    let ledger = &document.ledger;
+    writer.plain_gauge(
+        "ledger_writable",
+        "1 while the ledger can be written, else 0.",
+        flag(ledger.error.is_none()),
+    )?;
+    writer.plain_counter("ledger_commits_total", "Commits of the ledger.", ledger.commits)?;
+    writer.plain_counter("ledger_failed_commits_total", "Commits of the ledger that failed.", ledger.failed_commits)
+}
+
+fn meters(writer: &mut Writer, meters: &BTreeMap<Name, Meter>) -> fmt::Result {
+    let of = |value: fn(&Meter) -> Option<f64>| samples("meter", meters, value);
+    let states = meters.iter().flat_map(|(name, meter)| {
+        MeterState::ALL
+            .map(|state| (vec![("meter", name.as_str()), ("state", state.as_str())], flag(meter.state == state)))
+    });
+    writer.gauge("meter_state", "1 for the state that the meter is in, 0 for the others.", states)?;
+    let help = "Active power as last read, negative while exporting; absent when that is too long ago.";
+    writer.gauge("meter_power_watts", help, of(fresh_power))?;
+    let help = "Energy published for the meter; absent until its counter was taken since the start.";
+    writer.counter("meter_published_joules_total", help, of(settled_energy))?;
+    let help = "When the meter was last read.";
+    writer.gauge("meter_read_timestamp_seconds", help, of(|meter| meter.read_at.map(seconds)))?;
+    writer.counter("meter_polls_total", "Polls of the meter.", of(|meter| Some(meter.polls as f64)))?;
+    let help = "Polls of the meter that gave no value.";
+    writer.counter("meter_failed_polls_total", help, of(|meter| Some(meter.failures as f64)))?;
+    let verdicts = meters.iter().flat_map(|(name, meter)| {
+        let labels = |verdict: &'_ str| vec![("meter", name.as_str().to_owned()), ("verdict", verdict.to_owned())];
+        meter.verdicts.iter().map(move |(verdict, count)| (labels(verdict), *count as f64))
+    });
+    writer.counter("meter_verdicts_total", "What the ledger judged the meter's readings to be.", verdicts)
+}
+
+/// A stale meter's power is not what flows now.
+fn fresh_power(meter: &Meter) -> Option<f64> {
+    let stale = matches!(meter.state, MeterState::Stale | MeterState::NeverRead);
+    meter.power_mw.filter(|_| !stale).map(|power| power.watts())
+}
+
+/// After a power cut the ledger begins with its last commit, a little below what it had counted up to: a scraper would take that for a
+/// counter that began again and add the whole figure anew. So it is shown from the first register taken since the start on.
+fn settled_energy(meter: &Meter) -> Option<f64> {
+    let taken =
+        meter.verdicts.iter().any(|(verdict, count)| *count > 0 && !matches!(verdict.as_str(), "held" | "glitch"));
+    meter.published_mwh.filter(|_| taken).map(|energy| energy.joules())
+}
+
+fn clients(writer: &mut Writer, clients: &BTreeMap<Name, Client>) -> fmt::Result {
+    let of = |value: fn(&Client) -> Option<f64>| samples("client", clients, value);
+    let help = "Energy that Arkreen last accepted for the client.";
+    writer.gauge("client_accepted_joules", help, of(|client| client.accepted_mwh.map(|energy| energy.joules())))?;
+    let help = "When Arkreen last accepted a report of the client.";
+    writer.gauge("client_accepted_timestamp_seconds", help, of(|client| client.accepted_at.map(seconds)))
+}
+
+fn accounts(writer: &mut Writer, accounts: &BTreeMap<Name, Account>) -> fmt::Result {
+    let of = |value: fn(&Account) -> Option<f64>| samples("account", accounts, value);
+    let states = accounts.iter().flat_map(|(name, account)| {
+        AccountState::ALL
+            .map(|state| (vec![("account", name.as_str()), ("state", state.as_str())], flag(account.state == state)))
+    });
+    writer.gauge("account_state", "1 for the state that the account is in, 0 for the others.", states)?;
+    writer.counter("account_calls_total", "HTTP calls made.", of(|account| Some(account.calls as f64)))?;
+    let help = "Entries of reports that Arkreen accepted.";
+    writer.counter("account_accepted_total", help, of(|account| Some(account.accepted as f64)))?;
+    let help = "Entries of reports that Arkreen refused.";
+    writer.counter("account_rejected_total", help, of(|account| Some(account.rejected as f64)))?;
+    let help = "When a call was last answered with an acceptance.";
+    writer.gauge("account_last_report_timestamp_seconds", help, of(|account| account.last_report_at.map(seconds)))
+}
+
+fn buses(writer: &mut Writer, buses: &BTreeMap<Name, Bus>) -> fmt::Result {
+    let open = samples("bus", buses, |bus| Some(flag(bus.state == BusState::Open)));
+    writer.gauge("bus_open", "1 while the line is open, else 0.", open)?;
+    let mut counter = |name, help, value| writer.counter(name, help, samples("bus", buses, value));
+    counter("bus_requests_total", "Requests sent.", |bus| Some(bus.requests as f64))?;
+    counter("bus_answers_total", "Verified answers.", |bus| Some(bus.answers as f64))?;
+    counter("bus_timeouts_total", "Requests that were not answered in time.", |bus| Some(bus.timeouts as f64))?;
+    counter("bus_garbled_total", "Answers that were none to the request.", |bus| Some(bus.garbled as f64))?;
+    counter("bus_exceptions_total", "Modbus exceptions answered.", |bus| Some(bus.exceptions as f64))?;
+    counter("bus_reopened_total", "Times the line was opened again.", |bus| Some(bus.reopened as f64))?;
+    counter("bus_dropped_readings_total", "Readings that the ledger had no room for.", |bus| Some(bus.dropped as f64))
+}
+
+/// One sample for each thing that has the value.
+fn samples<'d, T>(
+    label: &'static str,
+    things: &'d BTreeMap<Name, T>,
+    value: fn(&T) -> Option<f64>,
+) -> impl Iterator<Item = (Vec<(&'static str, &'d str)>, f64)> {
+    things.iter().filter_map(move |(name, thing)| Some((vec![(label, name.as_str())], value(thing)?)))
+}
+
+fn seconds(instant: jiff::Timestamp) -> f64 {
+    instant.as_millisecond() as f64 / 1e3
+}
+
+fn flag(set: bool) -> f64 {
+    if set { 1.0 } else { 0.0 }
+}
+
+type Labels<V> = Vec<(&'static str, V)>;
+
+struct Writer<'e> {
+    encoder: DescriptorEncoder<'e>,
+}
+
+impl Writer<'_> {
+    fn gauge<V: AsRef<str>>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<V>, f64)>,
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Gauge, samples)
+    }
+
+    fn counter<V: AsRef<str>>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<V>, f64)>,
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Counter, samples)
+    }
+
+    fn plain_gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let name = format!("arkmeter_{name}");
+        ConstGauge::new(value).encode(self.encoder.encode_descriptor(&name, help, None, MetricType::Gauge)?)
+    }
+
+    fn plain_counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let name = format!("arkmeter_{name}");
+        ConstGauge::new(value).encode(self.encoder.encode_descriptor(&name, help, None, MetricType::Counter)?)
+    }
+
+    /// A family without a sample is not written.
+    fn family<V: AsRef<str>>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        samples: impl IntoIterator<Item = (Labels<V>, f64)>,
+    ) -> fmt::Result {
+        let mut samples = samples.into_iter().peekable();
+        if samples.peek().is_none() {
+            return Ok(());
+        }
+        let name = format!("arkmeter_{name}");
+        let mut family = self.encoder.encode_descriptor(&name, help, None, kind)?;
+        for (labels, value) in samples {
+            let labels: Vec<_> = labels.iter().map(|(key, value)| (*key, value.as_ref())).collect();
+            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

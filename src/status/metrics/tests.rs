@@ -1,0 +1,113 @@
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::status::compose::tests::{cabinet, document, guarded, poll};
+use crate::units::Milliwatts;
+
+#[test]
+fn each_value_is_told_in_base_units() {
+    let text = metrics(&document(&cabinet()));
+    for line in [
+        "# TYPE arkmeter_meter_power_watts gauge",
+        "arkmeter_meter_power_watts{meter=\"heat_pump\"} 1500.0",
+        "# TYPE arkmeter_meter_published_joules_total counter",
+        "arkmeter_meter_published_joules_total{meter=\"heat_pump\"} 648014997600.0",
+        "arkmeter_meter_read_timestamp_seconds{meter=\"heat_pump\"} 1750001000.0",
+        "arkmeter_meter_state{meter=\"heat_pump\",state=\"ok\"} 1.0",
+        "arkmeter_meter_state{meter=\"heat_pump\",state=\"held\"} 0.0",
+        "arkmeter_meter_verdicts_total{meter=\"heat_pump\",verdict=\"advanced\"} 98.0",
+        "arkmeter_client_accepted_joules{client=\"heat_pump\"} 648014400000.0",
+        "arkmeter_client_accepted_timestamp_seconds{client=\"heat_pump\"} 1750000990.0",
+        "arkmeter_account_calls_total{account=\"main\"} 9.0",
+        "arkmeter_account_accepted_total{account=\"main\"} 8.0",
+        "arkmeter_account_rejected_total{account=\"main\"} 0.0",
+        "arkmeter_account_last_report_timestamp_seconds{account=\"main\"} 1750000990.0",
+        "arkmeter_bus_requests_total{bus=\"cabinet\"} 200.0",
+        "arkmeter_bus_reopened_total{bus=\"cabinet\"} 1.0",
+        "arkmeter_ledger_commits_total 8",
+        "arkmeter_well 1.0",
+        concat!("arkmeter_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1.0"),
+    ] {
+        assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn what_is_unknown_is_absent() {
+    let mut inputs = cabinet();
+    *poll(&mut inputs) = Default::default();
+    *guarded(&mut inputs) = Default::default();
+    inputs.ledger.clients.clear();
+    inputs.accounts.clear();
+    let text = metrics(&document(&inputs));
+    for family in [
+        "power_watts",
+        "published_joules",
+        "read_timestamp",
+        "accepted_joules",
+        "accepted_timestamp",
+        "last_report",
+        "verdicts",
+    ] {
+        assert!(!text.contains(family), "{family}\n{text}");
+    }
+    assert!(text.contains("arkmeter_meter_state{meter=\"heat_pump\",state=\"never_read\"} 1.0"), "{text}");
+}
+
+#[test]
+fn a_stale_meters_power_is_absent() {
+    let mut document = document(&cabinet());
+    let meter = document.meters.get_mut("heat_pump").unwrap();
+    meter.state = MeterState::Stale;
+    meter.power_mw = Some(Milliwatts(1));
+    assert!(!metrics(&document).contains("power_watts"));
+}
+
+#[test]
+fn the_published_counter_does_not_begin_below_where_it_was() {
+    let mut inputs = cabinet();
+    guarded(&mut inputs).verdicts = [("held", 3), ("glitch", 1)].into();
+    assert!(!metrics(&document(&inputs)).contains("published_joules"));
+    guarded(&mut inputs).verdicts.insert("unchanged", 1);
+    assert!(metrics(&document(&inputs)).contains("published_joules"));
+}
+
+/// The text format: every sample belongs to the family described right above it, each family and each series comes once.
+#[test]
+fn every_sample_stands_under_its_own_help_and_type() {
+    let text = metrics(&document(&cabinet()));
+    let (mut families, mut series, mut family) = (BTreeSet::new(), BTreeSet::new(), "");
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, words) = help.split_once(' ').unwrap();
+            let (typed, kind) = lines.next().unwrap().strip_prefix("# TYPE ").unwrap().split_once(' ').unwrap();
+            assert!(words.len() > 5 && name == typed, "{line}");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            assert!(families.insert(name), "{name} comes twice");
+            family = name;
+        } else {
+            let (key, value) = line.rsplit_once(' ').unwrap();
+            assert_eq!(key.split('{').next(), Some(family), "{line}");
+            assert!(value.parse::<f64>().unwrap().is_finite(), "{line}");
+            assert!(series.insert(key), "{key} comes twice");
+        }
+    }
+    assert!(families.len() > 20);
+}
+
+#[test]
+fn promtool_finds_nothing_to_say() {
+    let mut promtool = Command::new("promtool");
+    let pipes = promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut child) = pipes.spawn() else {
+        let _ = writeln!(std::io::stderr(), "skipped: promtool_finds_nothing_to_say (promtool is not installed)");
+        return;
+    };
+    child.stdin.take().unwrap().write_all(metrics(&document(&cabinet())).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}

@@ -1,0 +1,135 @@
+//! The one place that holds what every task last said. The daemon fills it and swaps it at a reload; every view composes from it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use tokio::sync::watch;
+
+use super::compose::{Inputs, Layout, compose};
+use super::document::Document;
+use crate::clock::{Clock, Stamp};
+use crate::config::Config;
+use crate::heartbeat::Hearts;
+use crate::ledger::LedgerReport;
+use crate::poller::BusReport;
+use crate::reporter::AccountReport;
+use crate::units::Name;
+
+/// The configuration in force and its tasks' reports.
+#[derive(Clone, Debug)]
+pub struct Current {
+    pub config: Arc<Config>,
+    pub buses: BTreeMap<Name, watch::Receiver<BusReport>>,
+    pub ledger: watch::Receiver<LedgerReport>,
+    pub accounts: BTreeMap<Name, watch::Receiver<AccountReport>>,
+}
+
+/// What every task last said. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Sources(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    hearts: Hearts,
+    started: Stamp,
+    current: RwLock<Current>,
+    remarks: RwLock<BTreeMap<&'static str, String>>,
+}
+
+impl Sources {
+    /// The daemon counts as started now.
+    pub fn new(clock: Clock, hearts: Hearts, current: Current) -> Self {
+        let started = clock.now();
+        let (current, remarks) = (RwLock::new(current), RwLock::default());
+        Sources(Arc::new(Inner { clock, hearts, started, current, remarks }))
+    }
+
+    /// Puts the tasks of another configuration in the place of the present ones.
+    pub fn replace(&self, current: Current) {
+        *self.0.current.write().expect("swapping cannot panic") = current;
+    }
+
+    /// Says under `subject` what the operator should know beside the tasks' reports ("the configuration was not reloaded: ..."), as one
+    /// plain sentence; `None` takes it back. While it stands, the daemon is in trouble.
+    pub fn remark(&self, subject: &'static str, remark: Option<String>) {
+        let mut remarks = self.0.remarks.write().expect("remarking cannot panic");
+        match remark {
+            Some(remark) => remarks.insert(subject, remark),
+            None => remarks.remove(subject),
+        };
+    }
+
+    /// The tasks that make no progress: what the watchdog and `/healthz` judge by.
+    pub fn stalled(&self) -> Vec<String> {
+        self.0.hearts.stalled()
+    }
+
+    /// The document as of now.
+    pub fn document(&self) -> Document {
+        compose(&self.inputs(), self.0.clock.now())
+    }
+
+    fn inputs(&self) -> Inputs {
+        let current = self.0.current.read().expect("swapping cannot panic");
+        let buses = current.buses.iter().map(|(name, report)| (name.clone(), report.borrow().clone()));
+        let accounts = current.accounts.iter().map(|(name, report)| (name.clone(), report.borrow().clone()));
+        Inputs {
+            layout: Layout::from(&*current.config),
+            buses: buses.collect(),
+            ledger: current.ledger.borrow().clone(),
+            accounts: accounts.collect(),
+            stalled: self.stalled(),
+            remarks: self.0.remarks.read().expect("remarking cannot panic").values().cloned().collect(),
+            started: self.0.started,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::config;
+
+    /// Sources without a meter, on a simulated clock.
+    pub(in crate::status) fn empty() -> (Sources, Hearts) {
+        let config = Config {
+            accounts: BTreeMap::new(),
+            buses: BTreeMap::new(),
+            meters: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            state: config::State { path: "/nowhere".into() },
+            status: config::Status { listen: None, hosts: Vec::new(), socket: "/nowhere".into() },
+        };
+        let (_, ledger) = watch::channel(LedgerReport::default());
+        let current = Current { config: Arc::new(config), buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() };
+        let start = jiff::Timestamp::from_second(1_750_000_000).unwrap();
+        let hearts = Hearts::default();
+        (Sources::new(Clock::simulated(1, start), hearts.clone(), current), hearts)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_swap_and_a_remark_are_seen_by_every_clone() {
+        let (sources, _hearts) = empty();
+        let seen = sources.clone();
+        assert!(seen.document().well);
+        let (_, ledger) = watch::channel(LedgerReport { commits: 7, ..LedgerReport::default() });
+        let config = sources.0.current.read().unwrap().config.clone();
+        sources.replace(Current { config, buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() });
+        assert_eq!(seen.document().ledger.commits, 7);
+        sources.remark("reload", Some("The configuration was not reloaded.".to_owned()));
+        assert_eq!(seen.document().trouble, ["The configuration was not reloaded."]);
+        sources.remark("reload", None);
+        assert!(seen.document().well);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_task_is_trouble() {
+        let (sources, hearts) = empty();
+        let _heart = hearts.heart("bus cabinet");
+        tokio::time::advance(crate::heartbeat::STALLED_AFTER * 2).await;
+        let document = sources.document();
+        assert_eq!(document.stalled, ["bus cabinet"]);
+        assert_eq!(document.trouble, ["The task `bus cabinet` makes no progress."]);
+    }
+}

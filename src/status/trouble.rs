@@ -1,0 +1,82 @@
+//! What is wrong, in plain sentences, the gravest first. One cause is told once: a closed bus, not each of its meters.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::compose::{Layout, plain, stale_after};
+use super::document::{Account, AccountState, BusState, Document, Meter, MeterState};
+use super::words;
+use crate::units::Name;
+
+/// The sentences for `document`, whose `trouble` is not looked at. `up_for`: what has just begun may be waited for.
+pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], up_for: Duration) -> Vec<String> {
+    let mut told = Vec::new();
+    for task in &document.stalled {
+        told.push(sentence(&format!("The task `{}` makes no progress", plain(task)), None));
+    }
+    if let Some(error) = &document.ledger.error {
+        told.push(sentence("The ledger cannot be written", Some(error)));
+    }
+    told.extend(remarks.iter().map(|remark| plain(remark)));
+    for (name, bus) in document.buses.iter().filter(|(_, bus)| bus.state == BusState::Closed) {
+        told.push(sentence(&format!("Bus {name} is closed"), bus.error.as_ref()));
+    }
+    for (name, meter) in &document.meters {
+        let patience = layout.meters.get(name).map_or(Duration::ZERO, |wanted| stale_after(wanted.poll_every));
+        told.extend(of_meter(name, meter, document, up_for < patience));
+    }
+    for (name, account) in &document.accounts {
+        let patience = layout.accounts.get(name).map_or(Duration::ZERO, |every| stale_after(*every));
+        let used = document.clients.values().any(|client| client.account == *name);
+        told.extend(of_account(name, account, document.at, !used || up_for < patience));
+    }
+    for (name, client) in &document.clients {
+        let account = document.accounts.get(&client.account).map(|account| account.state);
+        let told_already = matches!(account, Some(AccountState::Retrying | AccountState::Refused));
+        if let Some(error) = client.error.as_ref().filter(|_| !told_already) {
+            told.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));
+        }
+    }
+    told
+}
+
+fn of_meter(name: &Name, meter: &Meter, document: &Document, just_begun: bool) -> Option<String> {
+    let bus_closed = document.buses.get(&meter.bus).is_some_and(|bus| bus.state == BusState::Closed);
+    let error = meter.error.as_ref();
+    let age = meter.read_at.map(|at| words::ago(at, document.at)).unwrap_or_default();
+    match meter.state {
+        MeterState::Ok => None,
+        MeterState::Held => Some(sentence(&format!("Meter {name} is held"), meter.held.as_ref())),
+        _ if bus_closed => None,
+        MeterState::Stale => Some(sentence(&format!("Meter {name} was last read {age}"), error)),
+        MeterState::Failing => Some(sentence(&format!("Meter {name} is failing"), error)),
+        MeterState::NeverRead if error.is_none() && just_begun => None,
+        MeterState::NeverRead => Some(sentence(&format!("Meter {name} was never read"), error)),
+    }
+}
+
+fn of_account(name: &Name, account: &Account, now: Timestamp, just_begun: bool) -> Option<String> {
+    let error = account.error.as_ref();
+    let last = account.last_report_at.map_or("never".to_owned(), |at| words::ago(at, now));
+    match account.state {
+        AccountState::Ok => error.map(|error| sentence(&format!("Account {name}"), Some(error))),
+        AccountState::Retrying => {
+            Some(sentence(&format!("Account {name} cannot report and tries again (last report: {last})"), error))
+        }
+        AccountState::Refused => {
+            Some(sentence(&format!("Account {name} is refused by Arkreen (last report: {last})"), error))
+        }
+        AccountState::NeverReported if error.is_none() && just_begun => None,
+        AccountState::NeverReported => Some(sentence(&format!("Account {name} has not reported yet"), error)),
+    }
+}
+
+/// `what: why.`, closed by one full stop.
+fn sentence(what: &str, why: Option<&String>) -> String {
+    let text = match why {
+        Some(why) => format!("{what}: {why}"),
+        None => what.to_owned(),
+    };
+    if text.ends_with(['.', '!', '?']) { text } else { text + "." }
+}

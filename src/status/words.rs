@@ -1,0 +1,87 @@
+//! States, quantities and ages in the words that people read: the page and the `status` command say the same.
+
+use jiff::Timestamp;
+
+use super::document::{AccountState, BusState, MeterState};
+use crate::units::{MilliwattHours, Milliwatts};
+
+/// `950 W`, `1.23 kW`.
+pub fn power(power: Milliwatts) -> String {
+    let watts = power.watts();
+    match watts.abs() {
+        small if small < 100.0 => format!("{watts:.1} W"),
+        middle if middle < 1000.0 => format!("{watts:.0} W"),
+        _ => format!("{:.2} kW", watts / 1000.0),
+    }
+}
+
+/// `180004.166 kWh`, cut and not rounded: no energy is shown that is not there.
+pub fn energy(energy: MilliwattHours) -> String {
+    let watt_hours = energy.get() / 1000;
+    format!("{}.{:03} kWh", watt_hours / 1000, watt_hours % 1000)
+}
+
+/// `12s ago`; what lies ahead of `now` (a clock that was set) is `just now`.
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
+    match now.duration_since(then).as_secs() {
+        ..=0 => "just now".to_owned(),
+        seconds @ 1..120 => format!("{seconds}s ago"),
+        seconds @ 120..7_200 => format!("{}m ago", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{}h ago", seconds / 3_600),
+        seconds => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// What the meter's state means.
+pub fn meter_state(state: MeterState) -> &'static str {
+    match state {
+        MeterState::Ok => "ok",
+        MeterState::Held => "held",
+        MeterState::Stale => "stale",
+        MeterState::Failing => "failing",
+        MeterState::NeverRead => "never read",
+    }
+}
+
+pub fn account_state(state: AccountState) -> &'static str {
+    match state {
+        AccountState::Ok => "ok",
+        AccountState::Retrying => "retrying",
+        AccountState::Refused => "refused",
+        AccountState::NeverReported => "never reported",
+    }
+}
+
+pub fn bus_state(state: BusState) -> &'static str {
+    match state {
+        BusState::Open => "open",
+        BusState::Closed => "closed",
+        BusState::NeverOpened => "not opened yet",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_and_energies_have_their_unit() {
+        assert_eq!(power(Milliwatts(5_250)), "5.2 W");
+        assert_eq!(power(Milliwatts(-950_000)), "-950 W");
+        assert_eq!(power(Milliwatts(1_234_000)), "1.23 kW");
+        assert_eq!(energy(MilliwattHours::ZERO), "0.000 kWh");
+        assert_eq!(energy(MilliwattHours::new(180_004_166_999).unwrap()), "180004.166 kWh");
+    }
+
+    #[test]
+    fn ages_are_told_in_the_unit_that_fits() {
+        let now = Timestamp::from_second(1_000_000_000).unwrap();
+        let told = |seconds: i64| ago(Timestamp::from_second(1_000_000_000 - seconds).unwrap(), now);
+        assert_eq!(told(-5), "just now");
+        assert_eq!(told(0), "just now");
+        assert_eq!(told(12), "12s ago");
+        assert_eq!(told(600), "10m ago");
+        assert_eq!(told(7_200), "2h ago");
+        assert_eq!(told(3 * 86_400), "3 days ago");
+    }
+}
