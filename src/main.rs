@@ -1,3 +1,9 @@
 //! Arguments in, one exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    arkmeter::cli::run(arkmeter::cli::Arguments::parse())
+}

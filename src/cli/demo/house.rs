@@ -1,0 +1,110 @@
+//! The demo's house: a gateway with three meters, a serial line with one, a stand-in Arkreen, and the configuration for all of it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::simulator::{Arkreen, Counting, Gateway, Map, SerialLine, Speed};
+use crate::units::{ClientId, Name};
+
+/// How long the sauna's meter takes to start, reading 0.
+const STARTS_FOR: Duration = Duration::from_secs(1);
+/// A token that is obviously none of Arkreen's.
+const TOKEN: &str = "0xdddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd";
+
+/// Everything around the daemon. It ends when it is dropped.
+pub struct House {
+    pub arkreen: Arkreen,
+    pub meters: BTreeMap<Name, Counting>,
+    pub clients: BTreeMap<ClientId, Name>,
+    pub socket: PathBuf,
+    pub folder: PathBuf,
+    gateway: Gateway,
+    line: SerialLine,
+}
+
+impl House {
+    /// Starts everything but the daemon, and writes its configuration into `folder`.
+    pub async fn build(folder: &Path) -> io::Result<Self> {
+        let name = |text| Name::new(text).expect("the demo's names are names");
+        let meters = BTreeMap::from([
+            (name("heat_pump"), Counting::new(1, Map::Sdm630, 1_850.0, 8_421.3, 2_102_117)),
+            (name("sauna"), Counting::new(2, Map::Sdm120, 6_000.0, 912.6, 2_102_118)),
+            (name("workshop"), Counting::new(3, Map::Sdm630, 3_200.0, 15_377.9, 2_102_119)),
+            (name("shed"), Counting::new(1, Map::Pzem004t, 740.0, 63.2, 0)),
+        ]);
+        let client = |digit: char| ClientId::parse(&format!("0x{}", digit.to_string().repeat(64)));
+        let ids = ['1', '2', '3', '4'].map(|digit| client(digit).expect("64 digits"));
+        let clients = ids.into_iter().zip(meters.keys().cloned()).collect();
+        let on_gateway = ["heat_pump", "sauna", "workshop"].map(|name| meters[name].unit.clone());
+        let gateway = Gateway::start(on_gateway).await?;
+        let line = SerialLine::start([meters["shed"].unit.clone()], Some(Speed { baud: 9600, bits: 10 }))?;
+        let arkreen = Arkreen::start(TOKEN, ids)?;
+        let (socket, folder) = (folder.join("control.sock"), folder.to_owned());
+        let house = House { arkreen, meters, clients, socket, folder, gateway, line };
+        house.write_configuration()?;
+        Ok(house)
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, time: Duration) {
+        self.meters.values_mut().for_each(|meter| meter.pass(time));
+    }
+
+    pub fn sauna_reads_zero(&mut self) {
+        self.meter("sauna").read_zero(STARTS_FOR);
+    }
+
+    /// The new meter has counted something elsewhere before.
+    pub fn replace_workshop(&mut self) {
+        let serial = 3_300_000 + (self.meters["workshop"].reading() as u32 % 1000);
+        self.meter("workshop").replace(204.6, serial);
+    }
+
+    /// In words: what stands where.
+    pub fn describe(&self) -> String {
+        format!(
+            "a Modbus TCP gateway at {} with heat_pump, sauna and workshop; shed on a serial line at {}, 9600 baud; Arkreen at {}",
+            self.gateway.address(),
+            self.line.path().display(),
+            self.arkreen.url()
+        )
+    }
+
+    fn meter(&mut self, name: &str) -> &mut Counting {
+        self.meters.get_mut(name).expect("the demo's own meters")
+    }
+
+    fn write_configuration(&self) -> io::Result<()> {
+        let token = self.folder.join("main.token");
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&token)?;
+        io::Write::write_all(&mut file, format!("{TOKEN}\n").as_bytes())?;
+        let mut text = format!(
+            "[account.main]\nurl = \"{}\"\ntoken_file = {token:?}\nreport_every = \"2s\"\n\n\
+             [bus.gateway]\ntcp = \"{}\"\n\n[bus.cabinet]\nserial = {:?}\nbaud = 9600\n\n\
+             [state]\npath = {:?}\n\n[status]\nsocket = {:?}\n",
+            self.arkreen.url(),
+            self.gateway.address(),
+            self.line.path(),
+            self.folder.join("state"),
+            self.socket,
+        );
+        for (id, name) in &self.clients {
+            let (bus, profile) = match name.as_str() {
+                "shed" => ("cabinet", "peacefair-pzem-004t-v3"),
+                "sauna" => ("gateway", "eastron-sdm120"),
+                _ => ("gateway", "eastron-sdm630"),
+            };
+            let unit = self.meters[name].unit.unit();
+            text.push_str(&format!(
+                "\n[meter.{name}]\nbus = \"{bus}\"\nunit = {unit}\nprofile = \"{profile}\"\nclient_id = \"{}\"\n\
+                 max_power = \"12kW\"\npoll_every = \"500ms\"\n",
+                id.to_hex()
+            ));
+        }
+        std::fs::create_dir(self.folder.join("state"))?;
+        std::fs::write(self.folder.join("arkmeter.toml"), text)
+    }
+}

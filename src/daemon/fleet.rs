@@ -1,0 +1,228 @@
+//! The tasks that run: one a bus, one an account. Started and stopped one by one, so that a reload leaves alone what did not change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use super::settings;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::heartbeat::Hearts;
+use crate::ledger;
+use crate::poller::{self, BusReport, Poller};
+use crate::reporter::{self, AccountReport, Reported, Reporter};
+use crate::status::Current;
+use crate::units::Name;
+
+/// How long a task may take to end after it was told to. Whoever takes longer is cut off.
+const STOP_WITHIN: Duration = Duration::from_millis(1500);
+/// Commands come from people: more than these waiting means that nobody is served anyway.
+const COMMANDS: usize = 4;
+
+/// All tasks that a configuration asks for.
+pub struct Fleet {
+    ledger: ledger::Handle,
+    clock: Clock,
+    hearts: Hearts,
+    ended: mpsc::UnboundedSender<Ended>,
+    running: BTreeSet<u64>,
+    started: u64,
+    buses: BTreeMap<Name, RunningBus>,
+    accounts: BTreeMap<Name, RunningAccount>,
+}
+
+/// When accounts report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reports {
+    OnSchedule,
+    /// Only when a command says so.
+    WhenAsked,
+}
+
+/// A task is over. Expected only where it was told to stop.
+#[derive(Debug)]
+pub struct Ended {
+    number: u64,
+    pub task: String,
+    pub panicked: bool,
+}
+
+struct RunningBus {
+    bus: config::Bus,
+    meters: Vec<config::Meter>,
+    commands: mpsc::Sender<poller::Command>,
+    report: watch::Receiver<BusReport>,
+    task: Task,
+}
+
+struct RunningAccount {
+    account: config::Account,
+    clients: Vec<Reported>,
+    commands: mpsc::Sender<reporter::Command>,
+    report: watch::Receiver<AccountReport>,
+    task: Task,
+}
+
+/// One running task.
+pub struct Task {
+    number: u64,
+    name: String,
+    handle: JoinHandle<()>,
+}
+
+impl Fleet {
+    /// An empty fleet, and where the ends of its tasks are told.
+    pub fn new(ledger: ledger::Handle, clock: Clock, hearts: Hearts) -> (Self, mpsc::UnboundedReceiver<Ended>) {
+        // Unbounded, but each task says one thing, once.
+        let (ended, ends) = mpsc::unbounded_channel();
+        let (buses, accounts, running) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        (Fleet { ledger, clock, hearts, ended, running, started: 0, buses, accounts }, ends)
+    }
+
+    /// Stops what `config` no longer has or has otherwise, tells the ledger, starts what is new, and leaves the rest alone.
+    pub async fn apply(&mut self, config: &Config, reports: Reports) -> Result<(), ledger::Gone> {
+        let mut stopping = Vec::new();
+        for (name, running) in std::mem::take(&mut self.buses) {
+            let same = config.buses.get(&name) == Some(&running.bus) && meters_on(config, &name) == running.meters;
+            match same {
+                true => drop(self.buses.insert(name, running)),
+                false => stopping.push(running.task),
+            }
+        }
+        for (name, running) in std::mem::take(&mut self.accounts) {
+            let same = config.accounts.get(&name) == Some(&running.account);
+            match same && clients_of(config, &name) == running.clients {
+                true => drop(self.accounts.insert(name, running)),
+                false => stopping.push(running.task),
+            }
+        }
+        self.finish(stopping).await;
+        self.ledger.reconfigure(settings::of_ledger(config)).await?;
+        for running in self.accounts.values() {
+            // A full queue means that the account is about to look anyway.
+            let _ = running.commands.try_send(reporter::Command::Reloaded);
+        }
+        for (name, bus) in &config.buses {
+            let meters = meters_on(config, name);
+            if !self.buses.contains_key(name) && !meters.is_empty() {
+                self.start_bus(bus.clone(), meters);
+            }
+        }
+        for (name, account) in &config.accounts {
+            let clients = clients_of(config, name);
+            if !self.accounts.contains_key(name) && !clients.is_empty() {
+                self.start_account(account.clone(), clients, reports);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the pollers first and then the reporters, so that the ledger can commit last.
+    pub async fn stop(&mut self) {
+        let buses = std::mem::take(&mut self.buses).into_values().map(|bus| bus.task).collect();
+        self.finish(buses).await;
+        let accounts = std::mem::take(&mut self.accounts).into_values().map(|running| running.task).collect();
+        self.finish(accounts).await;
+    }
+
+    /// Whether nobody told this task to end.
+    pub fn unexpected(&self, ended: &Ended) -> bool {
+        self.running.contains(&ended.number)
+    }
+
+    /// What the status room watches.
+    pub fn current(&self, config: Arc<Config>) -> Current {
+        Current {
+            config,
+            buses: self.buses.iter().map(|(name, bus)| (name.clone(), bus.report.clone())).collect(),
+            ledger: self.ledger.report(),
+            accounts: self.accounts.iter().map(|(name, running)| (name.clone(), running.report.clone())).collect(),
+        }
+    }
+
+    /// Where a bus is asked. Weak, because a bus ends when nobody is left to command it.
+    pub fn bus_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<poller::Command>> {
+        self.buses.iter().map(|(name, bus)| (name.clone(), bus.commands.downgrade())).collect()
+    }
+
+    /// Where an account is asked; weak likewise.
+    pub fn account_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<reporter::Command>> {
+        self.accounts.iter().map(|(name, running)| (name.clone(), running.commands.downgrade())).collect()
+    }
+
+    fn start_bus(&mut self, bus: config::Bus, meters: Vec<config::Meter>) {
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let (said, report) = watch::channel(BusReport::default());
+        let task = format!("bus {}", bus.name);
+        let poller = Poller {
+            bus: bus.clone(),
+            meters: meters.clone(),
+            readings: self.ledger.readings(),
+            held: self.ledger.held(),
+            commands,
+            report: said,
+            clock: self.clock.clone(),
+            heart: self.hearts.heart(task.clone()),
+        };
+        let task = self.start(task, poller.run());
+        self.buses.insert(bus.name.clone(), RunningBus { bus, meters, commands: sender, report, task });
+    }
+
+    fn start_account(&mut self, account: config::Account, clients: Vec<Reported>, reports: Reports) {
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let (said, report) = watch::channel(AccountReport::default());
+        let task = format!("account {}", account.name);
+        let reporter = Reporter {
+            account: account.clone(),
+            clients: clients.clone(),
+            ledger: self.ledger.clone(),
+            commands,
+            report: said,
+            clock: self.clock.clone(),
+            heart: self.hearts.heart(task.clone()),
+            scheduled: reports == Reports::OnSchedule,
+        };
+        let task = self.start(task, reporter.run());
+        self.accounts.insert(account.name.clone(), RunningAccount { account, clients, commands: sender, report, task });
+    }
+
+    /// Starts a task whose end is told, and counts as unexpected until it is stopped.
+    pub fn start(&mut self, name: impl Into<String>, future: impl Future<Output = ()> + Send + 'static) -> Task {
+        self.started += 1;
+        let name = name.into();
+        let (number, ended, task) = (self.started, self.ended.clone(), name.clone());
+        self.running.insert(number);
+        let handle = tokio::spawn(async move {
+            let panicked = AssertUnwindSafe(future).catch_unwind().await.is_err();
+            let _ = ended.send(Ended { number, task, panicked });
+        });
+        Task { number, name, handle }
+    }
+
+    /// Awaits tasks that were told to stop, all at once.
+    pub async fn finish(&mut self, tasks: Vec<Task>) {
+        let until = tokio::time::Instant::now() + STOP_WITHIN;
+        for mut task in tasks {
+            self.running.remove(&task.number);
+            if tokio::time::timeout_at(until, &mut task.handle).await.is_err() {
+                warn!(task = task.name, "did not stop in time and was cut off");
+                task.handle.abort();
+            }
+        }
+    }
+}
+
+fn meters_on(config: &Config, bus: &Name) -> Vec<config::Meter> {
+    config.meters.values().filter(|meter| meter.bus == *bus).cloned().collect()
+}
+
+fn clients_of(config: &Config, account: &Name) -> Vec<Reported> {
+    let clients = config.clients.values().filter(|client| client.account == *account);
+    clients.map(|client| Reported { name: client.name.clone(), client_id: client.client_id }).collect()
+}

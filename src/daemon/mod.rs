@@ -1,0 +1,239 @@
+//! The daemon: rooms wired together, signals, systemd, reload, and a stop that loses nothing.
+
+mod doors;
+mod fleet;
+pub mod requests;
+pub mod settings;
+mod systemd;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Environment, Problems};
+use crate::heartbeat::Hearts;
+use crate::ledger;
+use crate::status::control::{Asked, QUEUE};
+use crate::status::{MeterState, Sources};
+use doors::Doors;
+use fleet::Ended;
+pub use fleet::{Fleet, Reports};
+
+/// Why the daemon ended or could not start. Shown once, at the command line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Ledger(#[from] ledger::OpenError),
+    #[error("signals cannot be received")]
+    Signals(#[source] std::io::Error),
+    #[error("the task `{0}` ended by itself, which is a defect of arkmeter: please report it with the log above")]
+    TaskEnded(String),
+    #[error(transparent)]
+    LedgerGone(#[from] ledger::Gone),
+}
+
+/// How often `STATUS=` is brought up to date.
+const STATUS_EVERY: Duration = Duration::from_secs(10);
+/// How often the hearts are listened to where systemd does not ask.
+const LISTEN_EVERY: Duration = Duration::from_secs(10);
+/// How long the ledger may take for its last commit.
+const LAST_COMMIT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Runs the daemon until it is told to stop.
+pub async fn run(path: &Path, environment: &Environment) -> Result<(), Error> {
+    let signals = Signals::new().map_err(Error::Signals)?;
+    let (config, warnings) = Config::load(path, environment)?;
+    warn_of(&warnings);
+    let daemon = Daemon::start(config).await?;
+    daemon.live(signals, path, environment).await
+}
+
+/// A running daemon.
+struct Daemon {
+    config: Arc<Config>,
+    fleet: Fleet,
+    ends: mpsc::UnboundedReceiver<Ended>,
+    ledger: ledger::Handle,
+    sources: Sources,
+    asked: mpsc::Receiver<Asked>,
+    requests: JoinSet<()>,
+    doors: Doors,
+    hearts: Hearts,
+}
+
+impl Daemon {
+    /// Opens the ledger and starts every task: polling has begun when this returns.
+    async fn start(config: Config) -> Result<Self, Error> {
+        let (clock, hearts) = (Clock::system(), Hearts::default());
+        let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(&config), clock.clone())?;
+        let (mut fleet, ends) = Fleet::new(ledger.clone(), clock.clone(), hearts.clone());
+        fleet.start("ledger", task.run(hearts.heart("ledger")));
+        fleet.apply(&config, Reports::OnSchedule).await?;
+        let config = Arc::new(config);
+        let sources = Sources::new(clock, hearts.clone(), fleet.current(config.clone()));
+        let (sender, asked) = mpsc::channel(QUEUE);
+        let mut doors = Doors::new(sources.clone(), sender);
+        doors.apply(&config.status, &mut fleet, &hearts).await;
+        let requests = JoinSet::new();
+        let daemon = Daemon { config, fleet, ends, ledger, sources, asked, requests, doors, hearts };
+        info!(
+            version = env!("CARGO_PKG_VERSION"),
+            buses = daemon.config.buses.len(),
+            meters = daemon.config.meters.len(),
+            clients = daemon.config.clients.len(),
+            "arkmeter is running"
+        );
+        Ok(daemon)
+    }
+
+    /// Lives until SIGTERM or SIGINT, or until a task ends by itself.
+    async fn live(mut self, mut signals: Signals, path: &Path, environment: &Environment) -> Result<(), Error> {
+        systemd::tell(&[NotifyState::Ready, NotifyState::Status(&self.sentence())]);
+        let mut status = tokio::time::interval(STATUS_EVERY);
+        let mut watchdog = tokio::time::interval(systemd::watchdog_every().unwrap_or(LISTEN_EVERY));
+        let mut stalled = Vec::new();
+        let outcome = loop {
+            tokio::select! {
+                told = signals.next() => match told {
+                    Told::Stop => break Ok(()),
+                    Told::Reload => self.reload(path, environment).await?,
+                },
+                Some(ended) = self.ends.recv() => if self.fleet.unexpected(&ended) {
+                    break Err(Error::TaskEnded(ended.task));
+                },
+                Some(asked) = self.asked.recv() => self.serve(asked),
+                Some(_) = self.requests.join_next() => {}
+                _ = watchdog.tick() => self.listen(&mut stalled),
+                _ = status.tick() => systemd::tell(&[NotifyState::Status(&self.sentence())]),
+            }
+        };
+        self.stop().await;
+        outcome
+    }
+
+    /// Tells the watchdog that all is well only while every task makes progress.
+    fn listen(&self, stalled: &mut Vec<String>) {
+        let now = self.hearts.stalled();
+        match now.is_empty() {
+            true => systemd::tell(&[NotifyState::Watchdog]),
+            false if now != *stalled => {
+                error!(tasks = now.join(", "), "tasks make no progress: the watchdog is not told that all is well")
+            }
+            false => {}
+        }
+        *stalled = now;
+    }
+
+    /// Takes up the file anew. One with an error changes nothing.
+    async fn reload(&mut self, path: &Path, environment: &Environment) -> Result<(), ledger::Gone> {
+        systemd::tell(&[NotifyState::Reloading, NotifyState::Status("Reloading the configuration")]);
+        let refused = match Config::load(path, environment) {
+            Ok((config, warnings)) => {
+                warn_of(&warnings);
+                self.take_up(config).await?;
+                None
+            }
+            Err(error) => {
+                error!("the configuration was not reloaded, the old one goes on: {}", error.render(false));
+                Some(
+                    "The configuration has an error and was not reloaded, the old one goes on: see `arkmeter check`."
+                        .into(),
+                )
+            }
+        };
+        self.sources.remark("reload", refused);
+        systemd::tell(&[NotifyState::Ready, NotifyState::Status(&self.sentence())]);
+        Ok(())
+    }
+
+    async fn take_up(&mut self, config: Config) -> Result<(), ledger::Gone> {
+        if config.state != self.config.state {
+            warn!("[state] path is taken up at the next start only: systemctl restart arkmeter");
+        }
+        self.fleet.apply(&config, Reports::OnSchedule).await?;
+        self.config = Arc::new(Config { state: self.config.state.clone(), ..config });
+        self.sources.replace(self.fleet.current(self.config.clone()));
+        self.doors.apply(&self.config.status, &mut self.fleet, &self.hearts).await;
+        info!(meters = self.config.meters.len(), "the configuration was reloaded");
+        Ok(())
+    }
+
+    /// How things are, in one line.
+    fn sentence(&self) -> String {
+        let document = self.sources.document();
+        let well = document.meters.values().filter(|meter| meter.state == MeterState::Ok).count();
+        let meters = document.meters.len();
+        match document.trouble.first() {
+            None => format!("{well} of {meters} meters read well"),
+            Some(first) => format!("{well} of {meters} meters read well. {first}"),
+        }
+    }
+
+    /// Whoever asks while as many others are being served is told to come again, by the reply being dropped.
+    fn serve(&mut self, asked: Asked) {
+        if self.requests.len() < QUEUE {
+            self.requests.spawn(requests::answer(asked, &self.config, &self.fleet));
+        }
+    }
+
+    /// Pollers first, reporters next, the ledger's commit last.
+    async fn stop(mut self) {
+        systemd::tell(&[NotifyState::Stopping, NotifyState::Status("Stopping: the ledger is being committed")]);
+        info!("stopping");
+        self.requests.shutdown().await;
+        self.doors.close(&mut self.fleet).await;
+        self.fleet.stop().await;
+        if !matches!(tokio::time::timeout(LAST_COMMIT_WITHIN, self.ledger.close()).await, Ok(Ok(()))) {
+            error!(
+                "the ledger's last commit did not succeed: what the meters counted since the one before is read from them again"
+            );
+        }
+        info!("stopped");
+    }
+}
+
+/// The signals that the daemon listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// What the next signal asks for.
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hang_up.recv() => Told::Reload,
+        }
+    }
+}
+
+enum Told {
+    Stop,
+    Reload,
+}
+
+fn warn_of(warnings: &Problems) {
+    if !warnings.is_empty() {
+        warn!("the configuration has warnings\n{warnings}");
+    }
+}

@@ -1,0 +1,38 @@
+//! What the configuration means to the ledger.
+
+use crate::config::{Config, EnergyStart, Link, Meter};
+use crate::ledger::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
+use crate::meter::ReadPlan;
+
+/// Everything the ledger is told of a configuration.
+pub fn of_ledger(config: &Config) -> Settings {
+    let meters = config.meters.values().map(|meter| of_meter(config, meter)).collect();
+    let clients = config.clients.values().map(|client| ClientSettings {
+        name: client.name.clone(),
+        key: ClientKey { url: config.accounts[&client.account].url.to_string(), client_id: client.client_id },
+        meters: client.meters.clone(),
+    });
+    Settings { meters, clients: clients.collect() }
+}
+
+/// What the guard needs to know of one meter.
+pub fn of_meter(config: &Config, meter: &Meter) -> MeterSettings {
+    let plan = ReadPlan::new(&meter.profile, &meter.installation);
+    let line = match &config.buses[&meter.bus].link {
+        Link::Serial(line) => line.path.display().to_string(),
+        Link::Tcp(address) | Link::RtuOverTcp(address) => address.clone(),
+    };
+    let counter = match plan.counts() {
+        true => CounterSettings::Register { rollover: plan.rollover() },
+        false => CounterSettings::FromPower,
+    };
+    MeterSettings {
+        name: meter.name.clone(),
+        max_power: meter.max_power,
+        poll_every: meter.poll_every,
+        counter,
+        start_at_zero: meter.energy_start == EnergyStart::Zero,
+        definition: plan.definition(),
+        place: format!("{line} unit {}", meter.unit),
+    }
+}
