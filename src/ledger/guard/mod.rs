@@ -30,12 +30,13 @@ pub fn judge(state: &MeterState, settings: &MeterSettings, at: &Stamp, values: &
     let mut state = state.clone();
     state.settle_stamps(at);
     state.settle_place(settings);
-    let pair = state.power.note(settings, at, values.power);
+    let power = values.power.filter(|_| !state.says_nothing(values));
+    let pair = state.power.note(settings, at, power);
     if let (Some(taken), None) = (state.taken, &state.hold) {
         state.power.note_overload(settings, taken.value, taken.step);
     }
     let witness = state.power.totals;
-    let mut judging = Judging::new(state, settings, at, values.serial.as_deref(), values.power.is_some());
+    let mut judging = Judging::new(state, settings, at, values.serial.as_deref(), power.is_some());
     match (settings.counter, &values.register) {
         (CounterSettings::FromPower, _) => judging.integrate(pair),
         (CounterSettings::Register { .. }, None) => judging.pass(),

@@ -12,6 +12,7 @@ use super::power::PowerMemory;
 use super::wording;
 use crate::clock::Stamp;
 use crate::ledger::settings::MeterSettings;
+use crate::reading::{Register, Values};
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// How many earlier epochs are remembered; the one that counted least is forgotten first.
@@ -71,6 +72,16 @@ impl MeterState {
     /// The figure for this meter; absent until there is a baseline. Never falls.
     pub fn published(&self) -> Option<MilliwattHours> {
         self.published
+    }
+
+    /// A meter that has counted and now reads 0 for both counter and power is starting, or shows its registers before it has filled
+    /// them: its power is no sample of what flows.
+    pub(super) fn says_nothing(&self, values: &Values) -> bool {
+        let zero = |register: Register| register.value == MilliwattHours::ZERO;
+        let counted = self.taken.iter().chain(self.earlier.iter().map(|epoch| &epoch.last));
+        values.power == Some(Milliwatts(0))
+            && values.register.is_some_and(zero)
+            && counted.into_iter().any(|point| point.value > MilliwattHours::ZERO)
     }
 
     /// The last register taken.

@@ -247,6 +247,20 @@ fn zeros_are_a_starting_meter_while_power_flows_and_a_reset_after_a_day() {
 }
 
 #[test]
+fn a_meter_that_said_0_for_everything_comes_back_with_all_that_it_counted() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.power = Some(1_500_000);
+    bench.pass(10);
+    bench.power = Some(0);
+    bench.read_for(4 * 3600, 0);
+    assert_eq!(bench.published(), Some(180 * KWH));
+    bench.power = Some(1_500_000);
+    bench.pass(10);
+    bench.read_for(900, 186 * KWH);
+    assert_eq!(bench.published(), Some(186 * KWH), "0 W of a meter that counts nothing is no proof of a standstill");
+}
+
+#[test]
 fn power_is_integrated_over_gaps_of_two_polls_and_keeps_its_remainder() {
     let mut bench = Bench::new();
     bench.settings.counter = CounterSettings::FromPower;
