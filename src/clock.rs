@@ -21,7 +21,7 @@ pub struct Stamp {
     /// Since the boot, time in suspend included (CLOCK_BOOTTIME).
     pub since_boot: Duration,
     pub wall: Timestamp,
-    /// Whether the wall clock was known to be right (energy-truth: Terms).
+    /// Whether the wall clock was known to be right.
     pub trusted: bool,
 }
 

@@ -1,6 +1,6 @@
 //! `arkmeter replay`: a recorded trace through the ledger, its store on disk included, and what it would have published.
 //!
-//! JSON lines in, JSON lines out; what they mean is told in energy-truth's "Replay".
+//! JSON lines in, JSON lines out; README: Replay says what they mean.
 
 use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;

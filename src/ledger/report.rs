@@ -19,7 +19,7 @@ pub struct LedgerReport {
 
 #[derive(Clone, Debug, Default)]
 pub struct MeterLedger {
-    /// The last verdict: a word of energy-truth's table.
+    /// The last verdict: one of the words of `guard::Verdict`.
     pub verdict: Option<&'static str>,
     /// Why the register is not taken at the moment and what the operator can do, for people.
     pub held: Option<String>,

@@ -6,7 +6,7 @@ use super::state::MeterState;
 use crate::clock::Stamp;
 use crate::units::MilliwattHours;
 
-/// The word that the journal, the log and `replay` use for what happened (energy-truth: Rules).
+/// The word that the journal, the log and `replay` use for what happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {

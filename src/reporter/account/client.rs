@@ -73,7 +73,7 @@ impl Client {
         trouble::end(&mut self.trouble, "Arkreen takes this client's figures again")
     }
 
-    /// What the code means (arkreen-api: What the reporter does with each answer); `None` where it is about the account.
+    /// What the code means; `None` where it is about the account.
     pub(super) fn refused(&mut self, code: Option<i64>, entry: &Entry) -> Option<Refused> {
         let refused = |grade, again| Some(Refused { grade, again });
         match code {
