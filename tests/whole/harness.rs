@@ -1,0 +1,344 @@
+//! A site: a folder with a configuration and a token, the real program in it, and conditions that are waited for within bounds.
+
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use arkmeter::meter::Function;
+use arkmeter::simulator::arkreen::Posted;
+use arkmeter::simulator::{Arkreen, Unit};
+use arkmeter::units::ClientId;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+/// What must come true does so within this, on a machine with other things to do as well.
+pub const SOON: Duration = Duration::from_secs(40);
+/// How often it is looked.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A command that is not the daemon ends within this.
+const COMMAND_WITHIN: Duration = Duration::from_secs(100);
+/// The time-out of every bus here.
+pub const TIMEOUT: Duration = Duration::from_millis(300);
+
+/// What systemd and shells may have set for this process and must not reach the program under test.
+const VARIABLES: [&str; 10] = [
+    "STATE_DIRECTORY",
+    "RUNTIME_DIRECTORY",
+    "CREDENTIALS_DIRECTORY",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "ARKMETER_CONFIG",
+    "ARKMETER_LOG",
+    "JOURNAL_STREAM",
+    "NO_COLOR",
+];
+
+/// The dummy that opens the stand-in's door.
+pub fn token() -> String {
+    format!("0x{}", "7".repeat(64))
+}
+
+/// The dummy client of this number, 1 to 255.
+pub fn client(number: u8) -> ClientId {
+    ClientId::parse(&format!("0x{}", format!("{number:02x}").repeat(32))).unwrap()
+}
+
+/// A stand-in that knows these clients.
+pub fn arkreen(clients: impl IntoIterator<Item = u8>) -> Arkreen {
+    Arkreen::start(&token(), clients.into_iter().map(client)).unwrap()
+}
+
+/// A meter with the map of an SDM630 that stands still at so many watts and kilowatt-hours.
+pub fn sdm630(unit: u8, watts: f32, kilowatt_hours: f32) -> Unit {
+    let meter = Unit::new(unit);
+    meter.set_f32(Function::Input, 0x0034, watts);
+    meter.set_f32(Function::Input, 0x0048, kilowatt_hours);
+    meter.set_f32(Function::Input, 0x004A, 0.0);
+    meter.set(Function::Holding, 0xFC00, &[0, 1000 + u16::from(unit)]);
+    meter
+}
+
+/// The text of a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Plan(String);
+
+impl Plan {
+    pub fn new() -> Self {
+        Plan("[state]\npath = \"state\"\n[status]\nsocket = \"control.sock\"\n".into())
+    }
+
+    pub fn text(mut self, text: impl Display) -> Self {
+        self.0.push_str(&format!("{text}\n"));
+        self
+    }
+
+    /// The account `main`, which reports every second.
+    pub fn account(self, url: impl Display) -> Self {
+        self.text(format!(
+            "[account.main]\nurl = \"{url}\"\ntoken_file = \"token\"\nreport_every = \"1s\"\ntimeout = \"5s\""
+        ))
+    }
+
+    /// A bus whose time-out is [`TIMEOUT`]; `link` is its line of TOML.
+    pub fn bus(self, name: &str, link: impl Display) -> Self {
+        self.text(format!("[bus.{name}]\n{link}\ntimeout = \"{}ms\"", TIMEOUT.as_millis()))
+    }
+
+    pub fn tcp(self, name: &str, address: SocketAddr) -> Self {
+        self.bus(name, format!("tcp = \"{address}\""))
+    }
+
+    pub fn converter(self, name: &str, address: SocketAddr) -> Self {
+        self.bus(name, format!("rtu_over_tcp = \"{address}\""))
+    }
+
+    pub fn serial(self, name: &str, path: &Path) -> Self {
+        self.bus(name, format!("serial = \"{}\"", path.display()))
+    }
+
+    /// An SDM630 that is polled every 100 ms and reported as the client of its unit's number.
+    pub fn meter(self, name: &str, bus: &str, unit: u8) -> Self {
+        let client = client(unit).to_hex();
+        self.polled(name, bus, unit, "eastron-sdm630").text(format!("client_id = \"{client}\""))
+    }
+
+    /// A meter of any profile, not reported unless a line with its client follows.
+    pub fn polled(self, name: &str, bus: &str, unit: u8, profile: &str) -> Self {
+        self.text(format!(
+            "[meter.{name}]\nbus = \"{bus}\"\nunit = {unit}\nprofile = \"{profile}\"\npoll_every = \"100ms\"\nmax_power = \"20kW\""
+        ))
+    }
+}
+
+/// The folder that the program lives in.
+#[derive(Debug)]
+pub struct Site {
+    folder: TempDir,
+}
+
+impl Site {
+    pub fn new(plan: &Plan) -> Self {
+        let site = Site { folder: tempfile::tempdir().unwrap() };
+        site.put_token(&token());
+        site.configure(plan);
+        site
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn configure(&self, plan: &Plan) {
+        fs::write(self.path("arkmeter.toml"), &plan.0).unwrap();
+    }
+
+    /// As an operator does it: another file, moved into place.
+    pub fn put_token(&self, content: &str) {
+        let new = self.path("token.new");
+        fs::write(&new, format!("{content}\n")).unwrap();
+        fs::set_permissions(&new, Permissions::from_mode(0o640)).unwrap();
+        fs::rename(new, self.path("token")).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_arkmeter"));
+        command.args(arguments).arg("--config").arg(self.path("arkmeter.toml")).current_dir(self.folder.path());
+        for variable in VARIABLES {
+            command.env_remove(variable);
+        }
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// Starts the daemon.
+    pub fn start(&self) -> Daemon {
+        self.start_with(&[])
+    }
+
+    /// Starts the daemon with these variables in its environment.
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> Daemon {
+        let log = OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
+        let mut command = self.command(&["run"]);
+        command.envs(variables.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
+        Daemon(command.spawn().unwrap())
+    }
+
+    /// What the daemons of this site have logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// Runs another command to its end; all that it says is kept in the file `said` as well.
+    pub async fn run(&self, arguments: &[&str]) -> Said {
+        self.run_with_input(arguments, None).await
+    }
+
+    pub async fn run_with_input(&self, arguments: &[&str], input: Option<File>) -> Said {
+        let mut command = self.command(arguments);
+        if let Some(input) = input {
+            command.stdin(input);
+        }
+        let output = timeout(COMMAND_WITHIN, command.output()).await.expect("a command that never ends").unwrap();
+        let said = Said {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        };
+        let mut kept = OpenOptions::new().create(true).append(true).open(self.path("said")).unwrap();
+        write!(kept, "{}{}", said.out, said.err).unwrap();
+        said
+    }
+
+    /// The daemon's status, once it answers and is as wanted.
+    pub async fn status_when(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + SOON;
+        loop {
+            let said = self.run(&["status", "--json"]).await;
+            let document: Value = serde_json::from_str(&said.out).unwrap_or_default();
+            if said.code < 2 && wanted(&document) {
+                assert_eq!(said.code, i32::from(document["well"] != true), "the exit code says whether all is well");
+                return document;
+            }
+            assert!(Instant::now() < end, "not within {SOON:?}: {what}\n{}\n{}", said.err, said.out);
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Once these meters are read and taken.
+    pub async fn all_ok(&self, meters: &[&str]) -> Value {
+        let ok = |document: &Value| meters.iter().all(|meter| document["meters"][meter]["state"] == "ok");
+        self.status_when(&format!("{meters:?} are ok"), ok).await
+    }
+}
+
+impl Drop for Site {
+    #[allow(clippy::print_stderr, reason = "a failing test shows the daemon's side of it")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let start = log.char_indices().rev().nth(12_000).map_or(0, |(at, _)| at);
+            eprintln!("--- the daemon's log\n{}\n---", &log[start..]);
+        }
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    /// Ended with this code and says each of these on standard error.
+    pub fn complains(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, code, "{self:?}");
+        for word in words {
+            assert!(self.err.contains(word), "nothing of {word:?}: {self:?}");
+        }
+    }
+}
+
+/// A running daemon; killed when dropped.
+#[derive(Debug)]
+pub struct Daemon(Child);
+
+impl Daemon {
+    pub async fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid]).status().await.unwrap();
+        assert!(sent.success());
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id().expect("it has not been awaited")
+    }
+
+    /// SIGKILL, as in a power cut.
+    pub async fn kill(mut self) {
+        self.0.kill().await.unwrap();
+    }
+
+    /// SIGTERM, as systemd does it; it has to be well and done within 5 s.
+    pub async fn stop(mut self) {
+        self.signal("TERM").await;
+        let status = timeout(Duration::from_secs(5), self.0.wait()).await.expect("SIGTERM is done within 5 s").unwrap();
+        assert_eq!(status.code(), Some(0), "{status}");
+    }
+
+    /// Ends by itself.
+    pub async fn end(mut self) -> ExitStatus {
+        timeout(SOON, self.0.wait()).await.expect("a daemon that does not end").unwrap()
+    }
+
+    pub fn runs(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+/// Waits until `look` finds something.
+pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + SOON;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "not within {SOON:?}: {what}");
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Waits until it is so.
+pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
+    eventually(what, || so().then_some(())).await;
+}
+
+/// Waits until so many more calls have come.
+pub async fn more_calls(arkreen: &Arkreen, more: usize) {
+    let now = arkreen.calls().len();
+    until("more calls", || arkreen.calls().len() >= now + more).await;
+}
+
+/// Waits until each of these meters was asked so many more times.
+pub async fn more_requests(units: &[&Unit], more: u64) {
+    let now: Vec<_> = units.iter().map(|unit| unit.requests()).collect();
+    until("more requests", || units.iter().zip(&now).all(|(unit, now)| unit.requests() >= now + more)).await;
+}
+
+/// What was sent for this client, accepted or not, oldest first.
+pub fn sent(arkreen: &Arkreen, number: u8) -> Vec<Posted> {
+    let entries = arkreen.calls().into_iter().flat_map(|call| call.entries);
+    entries.filter(|entry| entry.client == client(number)).collect()
+}
+
+/// What Arkreen holds for this client, in mWh.
+pub fn held(arkreen: &Arkreen, number: u8) -> Option<u64> {
+    arkreen.energy(client(number)).map(|energy| energy.get())
+}
+
+/// Whatever else happened: every call was in form, and no client's figure ever fell.
+pub fn assert_truthful(arkreen: &Arkreen) {
+    assert_eq!(arkreen.violations(), Vec::<String>::new());
+    for number in 1..=u8::MAX {
+        let sent = sent(arkreen, number);
+        assert!(sent.is_sorted_by_key(|entry| entry.energy), "a figure fell: {sent:?}");
+    }
+}
+
+/// All that was ever sent for this client is exactly this power (mW) and energy (mWh), and there was something.
+pub fn assert_only(arkreen: &Arkreen, number: u8, power: i64, energy: u64) {
+    let sent = sent(arkreen, number);
+    assert!(!sent.is_empty(), "nothing was sent for client {number}");
+    for entry in sent {
+        assert_eq!((entry.power.0, entry.energy.get()), (power, energy), "client {number}");
+    }
+}
