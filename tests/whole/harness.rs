@@ -7,16 +7,21 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arkmeter::meter::Function;
 use arkmeter::simulator::arkreen::Posted;
-use arkmeter::simulator::{Arkreen, Unit};
+use arkmeter::simulator::{Arkreen, Counting, Unit};
 use arkmeter::units::ClientId;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
+use url::Url;
 
 /// What must come true does so within this, on a machine with other things to do as well.
 pub const SOON: Duration = Duration::from_secs(40);
@@ -110,6 +115,13 @@ impl Plan {
         self.polled(name, bus, unit, "eastron-sdm630").text(format!("client_id = \"{client}\""))
     }
 
+    /// The same, polled every second: what a simulated meter counts between two polls is then never far from what its power explains.
+    pub fn counting(self, name: &str, bus: &str, unit: u8) -> Self {
+        let Plan(text) = self.meter(name, bus, unit);
+        let (before, last) = text.rsplit_once("\"100ms\"").unwrap();
+        Plan(format!("{before}\"1s\"{last}"))
+    }
+
     /// A meter of any profile, not reported unless a line with its client follows.
     pub fn polled(self, name: &str, bus: &str, unit: u8, profile: &str) -> Self {
         self.text(format!(
@@ -149,7 +161,11 @@ impl Site {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_arkmeter"));
+        // The masters of other tests' pseudo-terminals are inherited by whoever does not close them, and would outlive their lines.
+        const ALONE: &str =
+            r#"for fd in /proc/$$/fd/*; do fd=${fd##*/}; ((fd > 2)) && eval "exec $fd>&-"; done; exec "$0" "$@""#;
+        let mut command = Command::new("bash");
+        command.args(["-c", ALONE, env!("CARGO_BIN_EXE_arkmeter")]);
         command.args(arguments).arg("--config").arg(self.path("arkmeter.toml")).current_dir(self.folder.path());
         for variable in VARIABLES {
             command.env_remove(variable);
@@ -212,9 +228,10 @@ impl Site {
         }
     }
 
-    /// Once these meters are read and taken.
+    /// Once these meters are read and taken, and have their figures.
     pub async fn all_ok(&self, meters: &[&str]) -> Value {
-        let ok = |document: &Value| meters.iter().all(|meter| document["meters"][meter]["state"] == "ok");
+        let well = |meter: &Value| meter["state"] == "ok" && meter["published_mwh"].is_u64();
+        let ok = |document: &Value| meters.iter().all(|meter| well(&document["meters"][meter]));
         self.status_when(&format!("{meters:?} are ok"), ok).await
     }
 }
@@ -340,5 +357,76 @@ pub fn assert_only(arkreen: &Arkreen, number: u8, power: i64, energy: u64) {
     assert!(!sent.is_empty(), "nothing was sent for client {number}");
     for entry in sent {
         assert_eq!((entry.power.0, entry.energy.get()), (power, energy), "client {number}");
+    }
+}
+
+/// A meter that counts while time passes, in a task of its own.
+pub struct Living {
+    meter: Arc<Mutex<Counting>>,
+    unit: Unit,
+    task: JoinHandle<()>,
+}
+
+impl Living {
+    pub fn start(meter: Counting) -> Self {
+        let unit = meter.unit.clone();
+        let meter = Arc::new(Mutex::new(meter));
+        let theirs = meter.clone();
+        let task = tokio::spawn(async move {
+            let mut last = Instant::now();
+            loop {
+                sleep(LOOK_EVERY / 5).await;
+                let now = Instant::now();
+                theirs.lock().unwrap().pass(now - last);
+                last = now;
+            }
+        });
+        Living { meter, unit, task }
+    }
+
+    pub fn unit(&self) -> Unit {
+        self.unit.clone()
+    }
+
+    /// What its display shows, in mWh.
+    pub fn reading(&self) -> f64 {
+        self.meter.lock().unwrap().reading() * 1e6
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// An address of this machine where nobody listens.
+pub fn nobody() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// The way to an endpoint: cut when it is dropped, and there again with another at the same address.
+pub struct Way(JoinHandle<()>);
+
+impl Way {
+    pub async fn open(from: SocketAddr, url: &Url) -> Self {
+        let to = url.socket_addrs(|| None).unwrap()[0];
+        let listener = TcpListener::bind(from).await.unwrap();
+        Way(tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                connections.spawn(async move {
+                    if let Ok(mut far) = TcpStream::connect(to).await {
+                        let _ = copy_bidirectional(&mut near, &mut far).await;
+                    }
+                });
+            }
+        }))
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

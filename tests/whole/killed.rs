@@ -1,1 +1,77 @@
-//! Not yet.
+//! Power cuts, orderly stops, and a second daemon on the same state.
+
+use std::time::Duration;
+
+use arkmeter::simulator::{Counting, Gateway, Map};
+
+use crate::harness::*;
+
+#[tokio::test]
+async fn figures_never_fall_and_nothing_is_invented_when_it_is_killed_again_and_again() {
+    let first = Living::start(Counting::new(1, Map::Sdm630, 360.0, 10.0, 7));
+    let second = Living::start(Counting::new(2, Map::Sdm630, 180.0, 20.0, 8));
+    let gateway = Gateway::start([first.unit(), second.unit()]).await.unwrap();
+    let arkreen = arkreen([1, 2]);
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
+    let site = Site::new(&plan.counting("first", "gateway", 1).counting("second", "gateway", 2));
+    for round in 0..3u64 {
+        let daemon = site.start();
+        more_calls(&arkreen, 2).await;
+        // Somewhere between two slots, in the middle of whatever it does then.
+        tokio::time::sleep(Duration::from_millis(round * 230)).await;
+        daemon.kill().await;
+    }
+    let before = held(&arkreen, 1).unwrap();
+    let daemon = site.start();
+    until("it goes on counting", || held(&arkreen, 1).unwrap() > before).await;
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+    for (number, meter) in [(1, &first), (2, &second)] {
+        assert!(held(&arkreen, number).unwrap() as f64 <= meter.reading() + 4.0, "more than the display shows");
+    }
+    assert!(arkreen.calls().iter().all(|call| call.status == Some(200)));
+}
+
+#[tokio::test]
+async fn an_orderly_stop_leaves_every_figure_on_disk() {
+    let meter = Living::start(Counting::new(1, Map::Sdm630, 360.0, 10.0, 7));
+    let gateway = Gateway::start([meter.unit()]).await.unwrap();
+    let arkreen = arkreen([1]);
+    // One early report, and then no slot for an hour: what is counted after it is on disk by the stop alone.
+    let account = format!("[account.main]\nurl = \"{}\"\ntoken_file = \"token\"\nreport_every = \"1h\"", arkreen.url());
+    let plan = Plan::new().text(account).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    let first = eventually("the first report", || held(&arkreen, 1)).await;
+    let counted =
+        |document: &serde_json::Value| document["meters"]["sauna"]["published_mwh"].as_u64() > Some(first + 50);
+    let document = site.status_when("more was counted", counted).await;
+    daemon.stop().await;
+    let counted = document["meters"]["sauna"]["published_mwh"].as_u64().unwrap();
+    // Without its meter the daemon knows the figure from the disk alone.
+    drop(gateway);
+    let daemon = site.start();
+    let known = site.status_when("the figure is known", |it| !it["meters"]["sauna"]["published_mwh"].is_null()).await;
+    assert_eq!(known["meters"]["sauna"]["state"], "never_read");
+    let kept = known["meters"]["sauna"]["published_mwh"].as_u64().unwrap();
+    assert!(kept >= counted, "{kept} of {counted} mWh are left");
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+}
+
+#[tokio::test]
+async fn a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on() {
+    let meter = sdm630(1, 100.0, 10.0);
+    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let site =
+        Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
+    let mut daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    let second = site.run(&["run"]).await;
+    second.complains(75, &["in use by another arkmeter", &format!("process {}", daemon.pid())]);
+    more_requests(&[&meter], 3).await;
+    assert!(daemon.runs());
+    site.all_ok(&["sauna"]).await;
+    daemon.stop().await;
+    assert!(!site.path("control.sock").exists(), "the control socket is taken away");
+}
