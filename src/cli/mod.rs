@@ -11,7 +11,7 @@ pub mod run;
 pub mod status;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -230,7 +230,7 @@ fn replay(config: &Config, meter: &Name, trace: Option<&Path>) -> u8 {
 fn status(path: &Path, environment: &Environment, json: bool) -> u8 {
     let socket = match Config::load(path, environment) {
         Ok((config, _)) => config.status.socket,
-        Err(_) => environment.default_socket(),
+        Err(_) => socket_as_written(path).unwrap_or_else(|| environment.default_socket()),
     };
     let asked = runtime().map(|runtime| {
         let colour = io::stdout().is_terminal();
@@ -238,6 +238,16 @@ fn status(path: &Path, environment: &Environment, json: bool) -> u8 {
         runtime.block_on(status::status(&socket, json, colour, &mut out, &mut err))
     });
     asked.unwrap_or_else(|code| code)
+}
+
+/// `[status] socket` of a file that has an error elsewhere.
+fn socket_as_written(path: &Path) -> Option<PathBuf> {
+    const MOST: u64 = 1 << 20;
+    let mut text = String::new();
+    File::open(path).ok()?.take(MOST).read_to_string(&mut text).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    let socket = table.get("status")?.get("socket")?.as_str()?;
+    Some(path.parent()?.join(socket))
 }
 
 /// One thread does it all: rounds, reports and the page wait for others nearly always.
