@@ -7,9 +7,10 @@ use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 
 use tracing::Subscriber;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{EnvFilter, Registry, fmt};
+use tracing_subscriber::{Registry, fmt};
 
 /// What is logged, in the form of `RUST_LOG`: a level, or `target=level` with commas between.
 const VARIABLE: &str = "ARKMETER_LOG";
@@ -28,13 +29,13 @@ pub fn init() {
 }
 
 /// The filter that `asked` describes, or the default one and what is wrong with `asked`.
-fn filter(asked: Option<&str>) -> (EnvFilter, Option<String>) {
-    let parse = |asked: &str| EnvFilter::builder().parse(format!("{QUIET},{asked}"));
+fn filter(asked: Option<&str>) -> (Targets, Option<String>) {
+    let parse = |asked: &str| format!("{QUIET},{asked}").parse::<Targets>();
     match asked.filter(|asked| !asked.trim().is_empty()).map(parse) {
         Some(Ok(filter)) => (filter, None),
         asked => {
             let problem = asked.and_then(Result::err).map(|error| crate::text::foreign(&error.to_string(), 200));
-            (EnvFilter::new(format!("{QUIET},info")), problem)
+            (parse("info").unwrap_or_default(), problem)
         }
     }
 }
