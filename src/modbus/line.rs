@@ -226,8 +226,10 @@ impl Open {
         let begin = Instant::now();
         let silent_by = unsettled.map_or(begin, |since| since.max(begin)) + SILENT_WITHIN + silence + bus.request_gap;
         loop {
-            // The event loop learns here what has come meanwhile.
-            tokio::task::yield_now().await;
+            // The event loop learns here what has come meanwhile. On TCP it need not: each answer has its request's number.
+            if matches!(self.client, Kind::Rtu(..)) {
+                tokio::task::yield_now().await;
+            }
             let found = self.handle.wire().empty().map_err(closed)?;
             let last_byte = self.handle.wire().last_byte();
             let ready = match &self.client {
