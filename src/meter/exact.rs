@@ -107,7 +107,11 @@ impl fmt::Display for Fraction {
 fn common_divisor(left: u128, right: u128) -> u128 {
     let (mut larger, mut smaller) = (left, right);
     while smaller != 0 {
-        (larger, smaller) = (smaller, larger % smaller);
+        // Most numbers are small, and processors divide 64 bits at a time.
+        (larger, smaller) = match (u64::try_from(larger), u64::try_from(smaller)) {
+            (Ok(larger), Ok(divisor)) => (smaller, (larger % divisor).into()),
+            _ => (smaller, larger % smaller),
+        };
     }
     larger.max(1)
 }
