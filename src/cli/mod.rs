@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod ledger;
 pub mod logging;
 pub mod profiles;
 pub mod read;
@@ -91,6 +92,11 @@ enum Command {
         #[command(subcommand)]
         command: Profiles,
     },
+    /// What the ledger holds and decided, and what can be done about it
+    Ledger {
+        #[command(subcommand)]
+        command: ledger::Ledger,
+    },
     /// Feed a recorded trace through the ledger and print what it would have published
     Replay {
         /// The meter of the configuration that the trace is of
@@ -156,6 +162,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Report(asked) => with_config(path, &environment, |config| report::report(config, asked.dry_run)),
         Command::Status { json } => status(path, &environment, json),
         Command::Profiles { command } => profiles(&command),
+        Command::Ledger { command } => with_config(path, &environment, |config| ledger::ledger(config, command)),
         Command::Replay { meter, trace } => {
             with_config(path, &environment, |config| replay(config, &meter, trace.as_deref()))
         }

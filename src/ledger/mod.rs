@@ -9,6 +9,7 @@ pub mod machine;
 mod rehearsal;
 mod report;
 mod settings;
+pub mod shown;
 pub mod store;
 mod task;
 #[cfg(test)]

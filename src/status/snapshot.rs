@@ -1,6 +1,7 @@
 //! The one place that holds what every task last said. The daemon fills it and swaps it at a reload; every view composes from it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
@@ -63,6 +64,11 @@ impl Sources {
     /// The tasks that make no progress: what the watchdog and `/healthz` judge by.
     pub fn stalled(&self) -> Vec<String> {
         self.0.hearts.stalled()
+    }
+
+    /// Where the ledger lies.
+    pub(super) fn state_folder(&self) -> PathBuf {
+        self.0.current.read().expect("swapping cannot panic").config.state.path.clone()
     }
 
     /// The document as of now.

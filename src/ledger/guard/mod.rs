@@ -10,6 +10,7 @@ mod judging;
 mod operator;
 mod plausible;
 mod power;
+mod remedy;
 mod state;
 mod verdict;
 mod wording;

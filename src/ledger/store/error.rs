@@ -10,6 +10,8 @@ use rusqlite::ErrorCode;
 pub enum OpenError {
     #[error("the ledger in {} is in use by another arkmeter{}: stop that one first", folder.display(), holder(*pid))]
     InUse { folder: PathBuf, pid: Option<u32> },
+    #[error("there is no ledger in {} yet: it begins when the daemon first runs", folder.display())]
+    Nothing { folder: PathBuf },
     #[error("the state folder {} {problem}: {remedy}", folder.display())]
     Folder { folder: PathBuf, problem: &'static str, remedy: &'static str },
     #[error("cannot {doing} {}: {remedy}", path.display())]
@@ -50,7 +52,9 @@ impl OpenError {
         match self {
             OpenError::InUse { .. } => 75,
             OpenError::Damaged { .. } | OpenError::Newer { .. } => 65,
-            OpenError::Folder { .. } | OpenError::File { .. } | OpenError::Store { .. } => 1,
+            OpenError::Nothing { .. } | OpenError::Folder { .. } | OpenError::File { .. } | OpenError::Store { .. } => {
+                1
+            }
         }
     }
 
@@ -80,9 +84,20 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    #[error("{what} cannot be read: {remedy}")]
+    Read {
+        what: &'static str,
+        remedy: &'static str,
+        #[source]
+        source: rusqlite::Error,
+    },
 }
 
 impl StoreError {
+    pub(super) fn read(what: &'static str, source: rusqlite::Error) -> Self {
+        StoreError::Read { what, remedy: store_remedy(&source), source }
+    }
+
     pub(super) fn write(path: &Path, source: rusqlite::Error) -> Self {
         StoreError::Write { path: path.to_owned(), remedy: store_remedy(&source), source }
     }

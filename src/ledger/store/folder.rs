@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
 
+/// The ledger and its copy, in a state folder.
+pub(super) const LEDGER: &str = "ledger.db";
+pub(super) const COPY: &str = "ledger-copy.db";
+
 /// A state folder that is ours as long as this lives.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -68,7 +72,7 @@ impl Folder {
     }
 
     pub(super) fn ledger(&self) -> PathBuf {
-        self.path.join("ledger.db")
+        self.path.join(LEDGER)
     }
 
     pub(super) fn wal(&self) -> PathBuf {
@@ -76,7 +80,7 @@ impl Folder {
     }
 
     pub(super) fn copy(&self) -> PathBuf {
-        self.path.join("ledger-copy.db")
+        self.path.join(COPY)
     }
 
     /// The copy from before the store left version `version`.

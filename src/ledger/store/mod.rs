@@ -6,6 +6,7 @@ mod error;
 mod files;
 mod folder;
 mod inspect;
+mod look;
 mod opening;
 mod rows;
 mod seal;
@@ -20,6 +21,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 pub use error::{OpenError, StoreError};
 pub use folder::in_use;
+pub use look::Look;
 pub use rows::{ClientRow, Commit, Contents, JournalRow, MeterRow};
 
 use crate::clock::Stamp;

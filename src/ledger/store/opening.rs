@@ -63,7 +63,7 @@ pub(super) fn lift(connection: &mut Connection, folder: &Folder, found: i64, ste
     }
     let kept = folder.version_copy(found);
     save_as(connection, folder, &kept).map_err(|error| match error {
-        StoreError::Write { source, .. } => Fault::Unreadable(source),
+        StoreError::Write { source, .. } | StoreError::Read { source, .. } => Fault::Unreadable(source),
         StoreError::File { source, .. } => Fault::Unreadable(rusqlite::Error::ToSqlConversionFailure(source.into())),
     })?;
     tracing::info!(from = found, copy = %kept.display(), "the ledger is brought to this version's form");

@@ -1,6 +1,7 @@
 //! The control socket: HTTP/1 on a Unix socket, where the group may look and root or the daemon's own user may ask for something.
 
 mod client;
+mod ledger;
 mod place;
 mod server;
 

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::place::{Place, PlaceError};
-use super::{ASK_MAX, ASK_PATH, Ask};
+use super::{ASK_MAX, ASK_PATH, Ask, ledger};
 use crate::heartbeat::Heart;
 use crate::status::routes::{self, Answer};
 use crate::status::server::{self, Door, HEAD_WITHIN, Handler, RETRY_EVERY};
@@ -121,6 +121,11 @@ struct Visitor {
 
 impl Handler for Visitor {
     async fn answer(self, request: Request<Incoming>) -> Answer {
+        if *request.method() == Method::GET
+            && let Some(answer) = ledger::look(request.uri(), &self.sources).await
+        {
+            return answer;
+        }
         if *request.method() != Method::POST {
             return routes::look(request.method(), request.uri().path(), &self.sources);
         }

@@ -217,3 +217,18 @@ fn each_refusal_names_its_remedy() {
     assert!(matches!(refused, ControlError::NotAllowed(_)) && refused.to_string().contains("join the group arkmeter"));
     assert!(matches!(told(io::ErrorKind::TimedOut), ControlError::Other(_)));
 }
+
+#[tokio::test]
+async fn the_ledger_can_be_looked_at_by_those_who_may_look() {
+    let served = served().await;
+    let told = |answer: Result<Vec<u8>, ControlError>| answer.unwrap_err().to_string();
+    // The configuration of these sources has its state nowhere.
+    let missing = told(get(&served.path, "/ledger.json").await);
+    assert!(missing.contains("there is no ledger in /nowhere yet"), "{missing}");
+    let missing = told(get(&served.path, "/journal.json?meter=heat_pump&most=3").await);
+    assert!(missing.contains("there is no ledger"), "{missing}");
+    for wrong in ["?meter=a%20b", "?most=x", "?most", "?least=1"] {
+        let refused = told(get(&served.path, &format!("/journal.json{wrong}")).await);
+        assert!(refused.contains("/journal.json?meter=NAME&most=N"), "{wrong}: {refused}");
+    }
+}
