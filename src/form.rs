@@ -19,6 +19,7 @@ mod tests;
 
 pub use findings::{Findings, names_a_secret};
 
+pub use quantity::parse_energy;
 use quantity::parse_power;
 
 const SECRET_HELP: &str = "keep the token in a file of its own (root:arkmeter, mode 0640) and name that file in the [account] \

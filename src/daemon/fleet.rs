@@ -146,6 +146,11 @@ impl Fleet {
         }
     }
 
+    /// Where the ledger is asked.
+    pub fn ledger(&self) -> ledger::Handle {
+        self.ledger.clone()
+    }
+
     /// Where a bus is asked. Weak, because a bus ends when nobody is left to command it.
     pub fn bus_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<poller::Command>> {
         self.buses.iter().map(|(name, bus)| (name.clone(), bus.commands.downgrade())).collect()

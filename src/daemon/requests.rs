@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::fleet::Fleet;
 use crate::config::Config;
+use crate::ledger::remedy::Order;
 use crate::poller::{self, Live};
 use crate::reporter;
 use crate::status::control::{Ask, Asked};
@@ -28,11 +29,16 @@ pub struct ReportAnswer {
 /// Does what was asked and answers.
 pub fn answer(asked: Asked, config: &Arc<Config>, fleet: &Fleet) -> impl Future<Output = ()> + Send + 'static {
     let (config, buses, accounts) = (config.clone(), fleet.bus_commands(), fleet.account_commands());
+    let ledger = fleet.ledger();
     async move {
         let answer = match asked.ask {
             Ask::Read { meters } => serde_json::to_value(read(&config, &buses, &meters).await),
             Ask::Report { dry_run, account } => {
                 serde_json::to_value(report(&config, &accounts, dry_run, account.as_ref()).await)
+            }
+            Ask::Ledger { remedy, dry_run } => {
+                let done = ledger.order(Order::new(remedy, dry_run, Some(asked.uid))).await;
+                serde_json::to_value(done.map_err(|error| error.to_string()))
             }
         };
         let _ = asked.reply.send(answer.expect("answers are plain JSON"));
@@ -108,3 +114,6 @@ async fn tell<T>(commands: &mpsc::WeakSender<T>, command: T) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

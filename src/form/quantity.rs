@@ -1,17 +1,28 @@
-//! Quantities as an installer writes them, read exactly: never through binary floating point.
+//! Quantities as people write them, read exactly: never through binary floating point.
 
-use crate::units::Milliwatts;
+use crate::units::{MilliwattHours, Milliwatts};
 
 /// A power above zero with its unit, exact to the milliwatt, at most 1 TW.
 pub(super) fn parse_power(text: &str) -> Option<Milliwatts> {
     const UNITS: [(&str, u32); 5] = [("mW", 0), ("kW", 6), ("MW", 9), ("GW", 12), ("W", 3)];
+    let power = i64::try_from(parse(text, &UNITS)?).ok()?;
+    (1..=1_000_000_000_000_000).contains(&power).then_some(Milliwatts(power))
+}
+
+/// An energy with its unit ("12.5kWh", "300Wh", "1.2MWh"), exact to the mWh.
+pub fn parse_energy(text: &str) -> Option<MilliwattHours> {
+    const UNITS: [(&str, u32); 5] = [("mWh", 0), ("kWh", 6), ("MWh", 9), ("GWh", 12), ("Wh", 3)];
+    MilliwattHours::new(parse(text, &UNITS)?)
+}
+
+/// A decimal number with one of these units, in the smallest of them: each unit with its power of ten.
+fn parse(text: &str, units: &[(&str, u32)]) -> Option<u64> {
     let (digits, power_of_ten) =
-        UNITS.iter().find_map(|(unit, exponent)| Some((text.strip_suffix(unit)?, *exponent)))?;
+        units.iter().find_map(|(unit, exponent)| Some((text.strip_suffix(unit)?, *exponent)))?;
     let (whole, fraction) = digits.trim_end().split_once('.').unwrap_or((digits.trim_end(), ""));
     let plain = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit());
     if whole.is_empty() || !plain(whole) || !plain(fraction) || fraction.len() > power_of_ten as usize {
         return None;
     }
-    let scaled = format!("{whole}{fraction}{}", "0".repeat(power_of_ten as usize - fraction.len()));
-    scaled.parse().ok().filter(|power| (1..=1_000_000_000_000_000).contains(power)).map(Milliwatts)
+    format!("{whole}{fraction}{}", "0".repeat(power_of_ten as usize - fraction.len())).parse().ok()
 }

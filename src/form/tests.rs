@@ -1,4 +1,5 @@
 use super::*;
+use crate::units::MilliwattHours;
 
 #[test]
 fn powers_are_exact() {
@@ -30,4 +31,19 @@ fn every_problem_is_told_with_its_place() {
     assert!(told.contains(&("3".into(), "`bus.a.timeout` is a whole number, not a time".into())), "{told:?}");
     assert!(told.contains(&("a".into(), "[bus.a] lacks `serial`".into())), "{told:?}");
     assert!(told.contains(&("buad".into(), "unknown key `buad` in [bus.a]".into())), "{told:?}");
+}
+
+#[test]
+fn energies_are_exact() {
+    let energy = |text| parse_energy(text).map(MilliwattHours::get);
+    assert_eq!(energy("12.5kWh"), Some(12_500_000));
+    assert_eq!(energy("300 Wh"), Some(300_000));
+    assert_eq!(energy("1.2MWh"), Some(1_200_000_000));
+    assert_eq!(energy("180004.166001kWh"), Some(180_004_166_001));
+    assert_eq!(energy("0kWh"), Some(0));
+    assert_eq!(energy("9007199254.740991kWh"), Some(MilliwattHours::MAX.get()));
+    for wrong in ["", "12", "kWh", "-1kWh", "+1kWh", "1e3Wh", "0.5mWh", "1.2345678kWh", "9007199254.740992kWh", "20kW"]
+    {
+        assert_eq!(energy(wrong), None, "{wrong}");
+    }
 }

@@ -6,7 +6,9 @@ mod book;
 mod client;
 pub mod guard;
 pub mod machine;
+pub mod orders;
 mod rehearsal;
+pub mod remedy;
 mod report;
 mod settings;
 pub mod shown;
@@ -21,12 +23,18 @@ pub use settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Se
 pub use store::OpenError;
 pub use task::{Ledger, open};
 
+use std::path::PathBuf;
+
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Stamp;
 use crate::reading::{Held, Reading};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use task::Request;
+
+/// Why nothing is reported from another machine's ledger.
+const CLONED: &str = "the ledger was begun on another machine, and a clone must not report beside it: `arkmeter ledger adopt` makes it \
+     this machine's";
 
 /// What may be reported for one client at a slot.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +65,8 @@ pub struct Handle {
     requests: mpsc::Sender<Request>,
     report: watch::Receiver<LedgerReport>,
     held: watch::Receiver<Held>,
+    /// Where the store lies.
+    folder: PathBuf,
 }
 
 impl Handle {

@@ -1,12 +1,15 @@
 //! `arkmeter ledger`: what the ledger holds and decided, and what an operator can do about it.
 
+mod order;
 mod show;
 
 use clap::Subcommand;
 
 use super::{complain, exit};
 use crate::config::Config;
-use crate::units::Name;
+use crate::form::parse_energy;
+use crate::ledger::remedy::Remedy;
+use crate::units::{MilliwattHours, Name};
 
 /// The commands under `ledger`.
 #[derive(Debug, Subcommand)]
@@ -29,6 +32,69 @@ pub enum Ledger {
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=5000))]
         most: u32,
     },
+    /// What is held of a meter is right: take it now (a jump is not credited by this: see credit)
+    Accept {
+        #[arg(value_name = "METER", value_parser = super::name)]
+        meter: Name,
+        /// Only say what it would do
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// This machine reports from a ledger that was begun on another (a cloned or moved disk)
+    Adopt {
+        /// Only say what it would do
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Add energy that was consumed and that no register credited
+    Credit {
+        #[arg(value_name = "METER", value_parser = super::name)]
+        meter: Name,
+        /// Such as 12.5kWh
+        #[arg(value_name = "ENERGY", value_parser = energy)]
+        energy: MilliwattHours,
+        /// Only say what it would do
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Arkreen holds this figure already: publish nothing below it
+    Set {
+        #[arg(value_name = "METER", value_parser = super::name)]
+        meter: Name,
+        /// Such as 1234.5kWh
+        #[arg(value_name = "ENERGY", value_parser = energy)]
+        energy: MilliwattHours,
+        /// Only say what it would do
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// The meter was exchanged: count the old one to its end and the new one from its beginning, exactly
+    Replace {
+        #[arg(value_name = "METER", value_parser = super::name)]
+        meter: Name,
+        /// The old meter's last reading, such as 81234.5kWh
+        #[arg(long, value_name = "ENERGY", value_parser = energy)]
+        old_reading: MilliwattHours,
+        /// The new meter's first reading, such as 0kWh
+        #[arg(long, value_name = "ENERGY", value_parser = energy)]
+        new_reading: MilliwattHours,
+        /// Only say what it would do
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// A judgement was wrong: take back what it did to the figure (what was published stays until the figure passes it)
+    Undo {
+        /// The entry's number in the journal
+        #[arg(value_name = "ENTRY")]
+        entry: i64,
+        /// Only say what it would do
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+fn energy(text: &str) -> Result<MilliwattHours, String> {
+    parse_energy(text).ok_or_else(|| "not an energy with its unit, such as 12.5kWh or 300Wh".to_owned())
 }
 
 /// Runs one of them; answers the exit code.
@@ -36,6 +102,14 @@ pub fn ledger(config: &Config, command: Ledger) -> u8 {
     match command {
         Ledger::Show { json } => show::show(config, json),
         Ledger::Journal { meter, json, most } => show::journal(config, meter.as_ref(), most, json),
+        Ledger::Accept { meter, dry_run } => order::order(config, Remedy::Accept { meter }, dry_run),
+        Ledger::Adopt { dry_run } => order::order(config, Remedy::Adopt {}, dry_run),
+        Ledger::Credit { meter, energy, dry_run } => order::order(config, Remedy::Credit { meter, energy }, dry_run),
+        Ledger::Set { meter, energy, dry_run } => order::order(config, Remedy::Set { meter, energy }, dry_run),
+        Ledger::Replace { meter, old_reading, new_reading, dry_run } => {
+            order::order(config, Remedy::Replace { meter, old_reading, new_reading }, dry_run)
+        }
+        Ledger::Undo { entry, dry_run } => order::order(config, Remedy::Undo { entry }, dry_run),
     }
 }
 

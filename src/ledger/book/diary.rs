@@ -63,6 +63,27 @@ impl Diary {
         noted
     }
 
+    /// Takes down what an operator did, in a row of its own; gives its number.
+    pub(super) fn record(
+        &mut self,
+        meter: Option<&Name>,
+        word: &str,
+        entry: Option<Entry>,
+        reason: &str,
+        at: &Stamp,
+        epoch: u64,
+    ) -> i64 {
+        if let Some(meter) = meter {
+            self.spells.remove(meter);
+        }
+        let id = self.next_id;
+        let (meter, word, reason) = (meter.cloned(), word.to_owned(), reason.to_owned());
+        let row = JournalRow { id, meter, word, at: at.wall, last: at.wall, count: 1, reason, entry };
+        self.next_id += 1;
+        self.waiting.insert(id, (epoch, row));
+        id
+    }
+
     /// Everything that is to be on disk with the next commit.
     pub(super) fn waiting(&self) -> Vec<JournalRow> {
         self.waiting.values().map(|(_, row)| row.clone()).collect()
@@ -108,6 +129,8 @@ impl Spell {
             kept.reason = entry.reason.clone();
             kept.readings = kept.readings.saturating_add(entry.readings);
             kept.serial_after = entry.serial_after.clone();
+            let correction = kept.correction.unwrap_or(0).saturating_add(entry.correction.unwrap_or(0));
+            kept.correction = (correction != 0).then_some(correction);
         }
     }
 }

@@ -2,10 +2,11 @@
 
 mod diary;
 mod figures;
+mod remedies;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,6 +42,10 @@ pub(crate) struct Book {
     decided: Option<u64>,
     /// Why nothing at all may be reported.
     barred: Option<String>,
+    /// An operator wants the ledger to be this machine's.
+    adopting: bool,
+    /// Entries that were undone in this run.
+    undone: BTreeSet<i64>,
 }
 
 /// One meter's page.
@@ -107,6 +112,8 @@ impl Book {
             dirty_since: None,
             decided: None,
             barred,
+            adopting: false,
+            undone: BTreeSet::new(),
         };
         book.reconfigure(settings);
         book
@@ -181,6 +188,7 @@ impl Book {
                 .collect(),
             journal: self.diary.waiting(),
             copy: self.decided.is_some(),
+            adopt: self.adopting,
         };
         if commit.meters.is_empty() && commit.clients.is_empty() && commit.journal.is_empty() {
             return None;
@@ -207,6 +215,9 @@ impl Book {
                 account.on_disk = row.state.energy;
                 account.touched = done(account.touched);
             }
+        }
+        if pending.commit.adopt {
+            (self.adopting, self.barred) = (false, None);
         }
         self.diary.committed(pending.epoch);
         self.decided = done(self.decided);

@@ -23,6 +23,8 @@ struct Before {
     register: Option<MilliwattHours>,
     published: Option<MilliwattHours>,
     serial: Option<String>,
+    figure: i64,
+    offset: i64,
 }
 
 impl<'a> Judging<'a> {
@@ -33,7 +35,13 @@ impl<'a> Judging<'a> {
         serial: Option<&'a str>,
         has_sample: bool,
     ) -> Self {
-        let before = Before { register: state.register(), published: state.published, serial: state.serial.clone() };
+        let before = Before {
+            register: state.register(),
+            published: state.published,
+            serial: state.serial.clone(),
+            figure: state.figure(),
+            offset: state.offset,
+        };
         Judging { state, settings, at, serial, has_sample, before }
     }
 
@@ -118,7 +126,21 @@ impl<'a> Judging<'a> {
             readings,
             serial_before: self.before.serial.clone(),
             serial_after: self.serial.map(str::to_owned).or_else(|| self.state.serial.clone()),
+            correction: self.correction(verdict),
+            undoes: None,
         };
         self.end(verdict, Some(entry))
+    }
+
+    /// What would take this decision's effect on the figure back.
+    fn correction(&self, verdict: Verdict) -> Option<i64> {
+        let moved = match verdict {
+            Verdict::Advanced => self.state.figure().saturating_sub(self.before.figure),
+            Verdict::Rollover | Verdict::Replaced | Verdict::Reset | Verdict::Stepped | Verdict::Restored => {
+                self.state.offset.saturating_sub(self.before.offset)
+            }
+            _ => 0,
+        };
+        (moved != 0).then_some(-moved)
     }
 }

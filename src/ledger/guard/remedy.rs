@@ -1,6 +1,161 @@
-//! What is known of a meter beyond its figure: for the operator who judges what the guard decided.
+//! What an operator can order beyond [`accept`](super::accept) and [`credit`](super::credit): what Arkreen holds already, a meter
+//! exchanged on purpose, a judgement undone. Whatever is ordered, published never falls.
 
-use super::state::MeterState;
+use super::judging::Judging;
+use super::plausible::{Grade, Measure, Point, falls};
+use super::state::{Epoch, MeterState, signed};
+use super::verdict::{Entry, Judged, Verdict};
+use super::wording;
+use crate::clock::Stamp;
+use crate::ledger::remedy::Refusal;
+use crate::ledger::settings::MeterSettings;
+use crate::units::MilliwattHours;
+
+/// Integrated energy goes on from where an older copy of the ledger knew it.
+pub fn go_on(state: &MeterState, settings: &MeterSettings, at: &Stamp) -> Judged {
+    let judging = Judging::new(state.clone(), settings, at, None, false);
+    judging.decided(Verdict::Unchanged, 0, wording::goes_on(state.published))
+}
+
+/// Raises the floor: nothing below `energy` is published from now on. What the counter says stays as it is, so that published stands
+/// still until the counter's own figure passes it.
+pub fn set(
+    state: &MeterState,
+    settings: &MeterSettings,
+    at: &Stamp,
+    energy: MilliwattHours,
+) -> Result<Judged, Refusal> {
+    let meter = || settings.name.clone();
+    let published = state.published.ok_or_else(|| Refusal::NoBaseline(meter()))?;
+    if energy <= published {
+        return Err(Refusal::Lower { meter: meter(), published: wording::kilowatt_hours(published) });
+    }
+    let mut judging = Judging::new(state.clone(), settings, at, None, false);
+    judging.state.published = Some(energy);
+    Ok(judging.decided(Verdict::Advanced, 0, wording::set(energy, behind(state, energy))))
+}
+
+/// How far the counter's own figure is behind the floor.
+fn behind(state: &MeterState, floor: MilliwattHours) -> Option<MilliwattHours> {
+    let behind = signed(floor).checked_sub(state.counted()?)?;
+    u64::try_from(behind).ok().and_then(MilliwattHours::new)
+}
+
+/// The meter was exchanged: the old one is counted up to `old`, the new one from `new`, exactly.
+///
+/// Before the new meter was taken for a reset or a replacement, and after; both registers have to be possible.
+pub fn replace(
+    state: &MeterState,
+    settings: &MeterSettings,
+    at: &Stamp,
+    old: MilliwattHours,
+    new: MilliwattHours,
+) -> Result<Judged, Refusal> {
+    let taken = state.taken.ok_or_else(|| Refusal::NoCounter(settings.name.clone()))?;
+    let measure = Measure { memory: &state.power, settings };
+    let follows = |from: &Point, value| is_possible(&measure, from, value, at);
+    let noticed = state.earlier.last().filter(|epoch| follows(&epoch.last, old)).map(|epoch| {
+        let began = Point { value: new, debt: 0, fresh: true, ..epoch.last };
+        let right = follows(&began, taken.value);
+        right.then(|| correct_exchange(state, epoch, old, new)).ok_or_else(|| wording::new_impossible(new, taken.value))
+    });
+    let unnoticed = follows(&taken, old).then(|| exchange(state, &taken, at, old, new));
+    // Where either can be, the lower figure is the one that invents nothing.
+    let changed = match (unnoticed, noticed) {
+        (Some(Ok(one)), Some(Ok(other))) => Ok(if one.figure() < other.figure() { one } else { other }),
+        (Some(Ok(changed)), _) | (_, Some(Ok(changed))) => Ok(changed),
+        (Some(Err(why)), _) | (None, Some(Err(why))) => Err(why),
+        (None, None) => Err(wording::old_impossible(old, taken.value)),
+    };
+    let mut judging = Judging::new(state.clone(), settings, at, None, false);
+    judging.state = changed.map_err(Refusal::Reading)?;
+    within(&judging.state)?;
+    Ok(judging.decided(Verdict::Replaced, 0, wording::exchanged(old, new)))
+}
+
+/// The old meter counted last; what waits, if anything does, is the new one's register.
+fn exchange(
+    state: &MeterState,
+    taken: &Point,
+    at: &Stamp,
+    old: MilliwattHours,
+    new: MilliwattHours,
+) -> Result<MeterState, String> {
+    // The new one may have counted since the old one was last seen to.
+    let began = Point { value: new, debt: 0, fresh: true, ..*taken };
+    if let Some(hold) = state.hold.as_ref().filter(|hold| falls(&began, &hold.last)) {
+        return Err(wording::new_too_high(new, hold.last.value));
+    }
+    let mut changed = state.clone();
+    changed.take(Point { value: old, at: *at, ..*taken });
+    changed.close_epoch(at);
+    changed.offset = changed.figure().saturating_sub(signed(new));
+    changed.take(began);
+    changed.serial = changed.hold.take().and_then(|hold| hold.serial);
+    changed.uncredited = None;
+    Ok(changed)
+}
+
+/// The new meter's register is taken already, as that of a reset, a replacement or a step: where it began is known better now.
+fn correct_exchange(state: &MeterState, before: &Epoch, old: MilliwattHours, new: MilliwattHours) -> MeterState {
+    let mut changed = state.clone();
+    changed.offset = signed(old).saturating_add(before.offset).saturating_sub(signed(new));
+    if let Some(taken) = changed.taken {
+        changed.take(taken);
+    }
+    changed.uncredited = None;
+    changed
+}
+
+/// Whether a register may have come to `value` by now.
+fn is_possible(measure: &Measure<'_>, from: &Point, value: MilliwattHours, at: &Stamp) -> bool {
+    let to = Point { value, at: *at, witness: measure.memory.totals, ..*from };
+    !falls(from, &to) && measure.grade(from, &to) < Grade::Beyond
+}
+
+/// The judgement of this entry (number `id`) was wrong: what it did to the figure is taken back. Where that lowers the figure, published
+/// stands still until the corrected figure passes it.
+pub fn undo(
+    state: &MeterState,
+    settings: &MeterSettings,
+    at: &Stamp,
+    id: i64,
+    entry: &Entry,
+) -> Result<Judged, Refusal> {
+    let taken = state.taken.ok_or_else(|| Refusal::NoCounter(settings.name.clone()))?;
+    let Some(correction) = entry.correction else {
+        let (word, instead) = (entry.verdict.as_str().to_owned(), wording::instead(entry.verdict));
+        return Err(Refusal::NothingToUndo { entry: id, word, instead });
+    };
+    let mut judging = Judging::new(state.clone(), settings, at, None, false);
+    let changed = &mut judging.state;
+    changed.offset = changed.offset.saturating_add(correction);
+    // What ended since then was counted on top of it.
+    for epoch in changed.earlier.iter_mut().filter(|epoch| is_later(&epoch.ended, &entry.at)) {
+        epoch.offset = epoch.offset.saturating_add(correction);
+    }
+    // A step that waits for the clock would else be credited twice.
+    changed.uncredited = changed.uncredited.filter(|step| entry.register_before != Some(step.from.value));
+    within(changed)?;
+    changed.take(taken);
+    let mut judged = judging.decided(Verdict::Restored, 0, wording::undone(id, correction));
+    if let Some(entry) = &mut judged.entry {
+        entry.undoes = Some(id);
+    }
+    Ok(judged)
+}
+
+fn is_later(this: &Stamp, other: &Stamp) -> bool {
+    match this.since(other) {
+        Some(later) => !later.is_zero(),
+        None => this.wall > other.wall,
+    }
+}
+
+/// Refuses a figure that could not be reported.
+fn within(state: &MeterState) -> Result<(), Refusal> {
+    if state.figure() > signed(MilliwattHours::MAX) { Err(Refusal::TooMuch) } else { Ok(()) }
+}
 
 impl MeterState {
     /// The serial number of the meter that counts now, as far as it was read. Another's text: not to be shown as it is.
@@ -14,3 +169,6 @@ impl MeterState {
         self.taken.map(|_| self.figure())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,4 +66,10 @@ pub struct Entry {
     pub readings: u32,
     pub serial_before: Option<String>,
     pub serial_after: Option<String>,
+    /// What undoing it adds to the offset, in mWh; absent where it moved no figure.
+    #[serde(default)]
+    pub correction: Option<i64>,
+    /// The entry that it undoes.
+    #[serde(default)]
+    pub undoes: Option<i64>,
 }

@@ -105,6 +105,57 @@ pub(super) fn redefined(run: &Hold) -> String {
     )
 }
 
+pub(super) fn goes_on(published: Option<MilliwattHours>) -> String {
+    format!("accepted by the operator: goes on from {}", kilowatt_hours(published.unwrap_or_default()))
+}
+
+pub(super) fn set(energy: MilliwattHours, behind: Option<MilliwattHours>) -> String {
+    let stands =
+        behind.map(|behind| format!("; it stands still until the counter has caught up {}", kilowatt_hours(behind)));
+    format!("set by the operator: nothing below {} is published{}", kilowatt_hours(energy), stands.unwrap_or_default())
+}
+
+pub(super) fn exchanged(old: MilliwattHours, new: MilliwattHours) -> String {
+    let [old, new] = [old, new].map(kilowatt_hours);
+    format!("the meter was exchanged: the old one is counted up to {old}, the new one from {new}")
+}
+
+pub(super) fn old_impossible(old: MilliwattHours, taken: MilliwattHours) -> String {
+    let [old, taken] = [old, taken].map(kilowatt_hours);
+    format!(
+        "the old meter cannot have ended at {old}: the last register taken said {taken}, and the connection cannot have carried the \
+         difference since; check --old-reading"
+    )
+}
+
+pub(super) fn new_too_high(new: MilliwattHours, seen: MilliwattHours) -> String {
+    let [new, seen] = [new, seen].map(kilowatt_hours);
+    format!("the new meter says {seen}, less than the {new} at which it is said to have begun; check --new-reading")
+}
+
+pub(super) fn new_impossible(new: MilliwattHours, taken: MilliwattHours) -> String {
+    let [new, taken] = [new, taken].map(kilowatt_hours);
+    format!(
+        "the new meter says {taken} and cannot have counted from {new} to there since the exchange; check --new-reading"
+    )
+}
+
+pub(super) fn undone(id: i64, correction: i64) -> String {
+    let amount = MilliwattHours::new(correction.unsigned_abs()).unwrap_or(MilliwattHours::MAX);
+    let (sign, amount) = (if correction < 0 { "-" } else { "+" }, kilowatt_hours(amount));
+    format!("undone by the operator: entry {id}; the counter's figure is corrected by {sign}{amount}")
+}
+
+/// What to do about a decision that cannot be undone.
+pub(super) fn instead(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Baseline => "a first figure cannot be taken back once it was published",
+        Verdict::Held => "`arkmeter ledger accept` ends a hold",
+        Verdict::Redefined => "what was counted in between can be added with `arkmeter ledger credit`",
+        _ => "nothing was added or taken away by it",
+    }
+}
+
 fn what(hold: &Hold, before: MilliwattHours) -> String {
     let [before, seen] = [before, hold.last.value].map(kilowatt_hours);
     match hold.cause {
@@ -137,6 +188,6 @@ fn remedy(cause: Cause) -> &'static str {
     }
 }
 
-fn kilowatt_hours(energy: MilliwattHours) -> String {
+pub(super) fn kilowatt_hours(energy: MilliwattHours) -> String {
     format!("{:.3} kWh", energy.kilowatt_hours())
 }

@@ -116,7 +116,8 @@ impl Store {
         let sequence = self.sequence + 1;
         let ledger = self.folder.ledger();
         let connection = self.connection.as_mut().ok_or_else(|| gone(&ledger))?;
-        write(connection, commit, sequence, &mut seals).map_err(|error| StoreError::write(&ledger, error))?;
+        let machine = self.options.machine.as_deref().filter(|_| commit.adopt);
+        write(connection, commit, sequence, &mut seals, machine).map_err(|error| StoreError::write(&ledger, error))?;
         (self.seals, self.sequence) = (seals, sequence);
         self.copy_due |= commit.copy;
         self.files.1 = identity(&self.folder.wal()).ok().flatten();
@@ -137,19 +138,16 @@ impl Store {
         Ok(true)
     }
 
-    /// This machine takes the ledger over.
-    pub fn adopt(&mut self) -> Result<(), StoreError> {
-        let ledger = self.folder.ledger();
-        let connection = self.connection.as_ref().ok_or_else(|| gone(&ledger))?;
-        let mark = self.options.machine.clone().unwrap_or_default();
-        inspect::write_meta(connection, "machine", mark).map_err(|error| StoreError::write(&ledger, error))
-    }
-
     /// The latest `limit` rows of the journal, of one meter or of all, the newest first. A row that fails its checksum is told as such.
     pub fn journal(&self, meter: Option<&Name>, limit: u32) -> Result<Vec<JournalRow>, StoreError> {
         let ledger = self.folder.ledger();
         let connection = self.connection.as_ref().ok_or_else(|| gone(&ledger))?;
         read_journal(connection, meter, limit).map_err(|error| StoreError::write(&ledger, error))
+    }
+
+    /// Where it lies.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Gives the files back in their tidiest form: one file, no log beside it.
@@ -203,6 +201,7 @@ fn write(
     commit: &Commit,
     sequence: u64,
     seals: &mut BTreeMap<String, i64>,
+    machine: Option<&str>,
 ) -> rusqlite::Result<()> {
     let unsayable = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -233,6 +232,9 @@ fn write(
         transaction.execute("DELETE FROM journal WHERE id <= ?1", [newest - JOURNAL_ROWS])?;
     }
     drop((meter, figure, client));
+    if let Some(machine) = machine {
+        inspect::write_meta(&transaction, "machine", machine.to_owned())?;
+    }
     let last = LastCommit { sequence, seals: inspect::sum(seals), at: Some(commit.at) };
     inspect::write_commit(&transaction, &last)?;
     transaction.commit()

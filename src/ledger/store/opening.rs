@@ -135,8 +135,8 @@ pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, why: &
         reason: format!("the ledger was damaged ({why}): its copy, as of this time, took its place"),
         entry: None,
     };
-    let commit = Commit { at, meters, clients: Vec::new(), journal: vec![row], copy: true };
-    Ok(write(connection, &commit, sequence + 1, &mut seals)?)
+    let commit = Commit { at, meters, clients: Vec::new(), journal: vec![row], copy: true, adopt: false };
+    Ok(write(connection, &commit, sequence + 1, &mut seals, None)?)
 }
 
 /// Whether the ledger was begun on another machine than this; notes ours where it has none yet.

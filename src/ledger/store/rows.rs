@@ -65,6 +65,8 @@ pub struct Commit {
     pub journal: Vec<JournalRow>,
     /// A decision is among it: the copy is made anew.
     pub copy: bool,
+    /// This machine takes the ledger over.
+    pub adopt: bool,
 }
 
 /// What a store held when it was opened.

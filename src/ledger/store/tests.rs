@@ -54,6 +54,7 @@ fn commit(meters: usize, register: u64, decided: bool) -> Commit {
         clients: vec![ClientRow { key: client("c", "1", &[]).key, state }],
         journal: vec![entry],
         copy: decided,
+        adopt: false,
     }
 }
 
@@ -401,7 +402,7 @@ fn another_machine_is_noticed_until_it_adopts() {
     let other = || Options { machine: Some("22222222".into()), ..options() };
     let mut opened = Store::open(folder.path(), other()).unwrap();
     assert!(opened.other_machine);
-    opened.store.adopt().unwrap();
+    opened.store.commit(&Commit { adopt: true, ..commit(3, 3000, false) }).unwrap();
     drop(opened);
     assert!(!Store::open(folder.path(), other()).unwrap().other_machine);
     assert!(open(&folder).unwrap().other_machine);

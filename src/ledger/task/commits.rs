@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::clock::Stamp;
 use crate::ledger::Figure;
 use crate::ledger::book::Pending;
+use crate::ledger::remedy::{Outcome, Refusal};
 use crate::ledger::store::{Store, StoreError};
 use crate::units::Name;
 
@@ -35,12 +36,20 @@ pub(super) struct Commits {
     pause: Duration,
 }
 
-/// A report slot that waits for its figures.
+/// Somebody who waits for the disk.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub clients: Vec<Name>,
-    pub reply: oneshot::Sender<Vec<(Name, Figure)>>,
+    pub wants: Wants,
     patient_until: Instant,
+}
+
+/// What somebody waits for.
+#[derive(Debug)]
+pub(super) enum Wants {
+    /// A report slot's figures.
+    Figures { clients: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Figure)>> },
+    /// That what an operator ordered is on disk.
+    Ordered { outcome: Outcome, reply: oneshot::Sender<Result<Outcome, Refusal>> },
 }
 
 #[derive(Debug)]
@@ -77,9 +86,9 @@ impl Commits {
         self.asked = true;
     }
 
-    /// A report slot: it is answered after a commit.
-    pub(super) fn wait(&mut self, clients: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Figure)>>) {
-        self.waiting.push(Slot { clients, reply, patient_until: Instant::now() + PATIENCE });
+    /// Somebody wants this after the next commit.
+    pub(super) fn wait(&mut self, wants: Wants) {
+        self.waiting.push(Slot { wants, patient_until: Instant::now() + PATIENCE });
     }
 
     /// Nothing is under way, and nothing is wanted.

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::book::Book;
+use super::remedy::{Order, Outcome, Refusal};
 use super::settings::Settings;
 use super::store::{self, OpenError, Options, Store};
 use super::{Accepted, Figure, Handle, LedgerReport, machine};
@@ -20,7 +21,7 @@ use crate::clock::Clock;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::reading::{Held, Reading};
 use crate::units::Name;
-use commits::{Commits, Done, Slot};
+use commits::{Commits, Done, Slot, Wants};
 
 /// Readings that wait while the task is busy with something else: some seconds of 500 meters. Beyond, the poller drops and counts them.
 const READINGS: usize = 1024;
@@ -33,6 +34,7 @@ pub(super) enum Request {
     Figures { clients: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Figure)>> },
     Accepted { accepted: Vec<Accepted>, reply: oneshot::Sender<()> },
     Reconfigure { settings: Settings, reply: oneshot::Sender<()> },
+    Order { order: Order, reply: oneshot::Sender<Result<Outcome, Refusal>> },
     Close { reply: oneshot::Sender<()> },
 }
 
@@ -63,17 +65,15 @@ pub fn open(folder: &Path, settings: Settings, clock: Clock) -> Result<(Handle, 
 pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) -> (Handle, Ledger) {
     let store::Opened { store, contents, fell_back, other_machine } = opened;
     said::opening(&contents, fell_back.as_deref(), other_machine);
-    let barred = other_machine.then(|| {
-        "the ledger was begun on another machine, and a clone must not report beside it: `arkmeter ledger adopt` makes it this machine's"
-            .to_owned()
-    });
+    let barred = other_machine.then(|| super::CLONED.to_owned());
     let book = Book::new(contents, settings, barred);
     let (to_readings, readings) = mpsc::channel(READINGS);
     let (to_requests, requests) = mpsc::channel(REQUESTS);
     let report = LedgerReport { meters: book.meters(), clients: book.clients(), ..LedgerReport::default() };
     let (report, reported) = watch::channel(report);
     let (held, held_now) = watch::channel(book.held());
-    let handle = Handle { readings: to_readings, requests: to_requests, report: reported, held: held_now };
+    let folder = store.folder().to_owned();
+    let handle = Handle { readings: to_readings, requests: to_requests, report: reported, held: held_now, folder };
     let commits = Commits::new(store);
     (handle, Ledger { book, commits, readings, requests, report, held, clock, closing: false, closed: None })
 }
@@ -112,7 +112,7 @@ impl Ledger {
 
     fn answer(&mut self, request: Request) {
         match request {
-            Request::Figures { clients, reply } => self.commits.wait(clients, reply),
+            Request::Figures { clients, reply } => self.commits.wait(Wants::Figures { clients, reply }),
             Request::Accepted { accepted, reply } => {
                 accepted.iter().for_each(|accepted| self.book.accept(accepted));
                 self.report.send_modify(|report| report.clients = self.book.clients());
@@ -122,15 +122,35 @@ impl Ledger {
                 self.drain();
                 self.book.reconfigure(settings);
                 self.commits.ask();
-                self.report.send_modify(|report| {
-                    report.meters = self.book.meters();
-                    report.clients = self.book.clients();
-                });
-                self.held.send_replace(self.book.held());
+                self.tell_all();
                 let _ = reply.send(());
             }
+            Request::Order { order, reply } => self.order(&order, reply),
             Request::Close { reply } => self.close(Some(reply)),
         }
+    }
+
+    /// What an operator orders is answered once it is on disk.
+    fn order(&mut self, order: &Order, reply: oneshot::Sender<Result<Outcome, Refusal>>) {
+        self.drain();
+        match self.book.order(order, &self.clock.now()) {
+            Ok(outcome) if !order.dry_run => {
+                said::ordered(&outcome);
+                self.tell_all();
+                self.commits.ask();
+                self.commits.wait(Wants::Ordered { outcome, reply });
+            }
+            answer => drop(reply.send(answer)),
+        }
+    }
+
+    /// Says anew what is to be said of everything.
+    fn tell_all(&self) {
+        self.report.send_modify(|report| {
+            report.meters = self.book.meters();
+            report.clients = self.book.clients();
+        });
+        self.held.send_replace(self.book.held());
     }
 
     fn take(&mut self, reading: &Reading) {
@@ -173,7 +193,7 @@ impl Ledger {
             Some(pending) => self.commits.begin(pending, now),
             None => {
                 let slots = self.commits.nothing_to_do();
-                self.give_figures(slots);
+                self.serve(slots, true);
             }
         }
     }
@@ -199,13 +219,13 @@ impl Ledger {
             report.error = error;
             report.clients = self.book.clients();
         });
-        self.give_figures(slots);
+        self.serve(slots, committed.is_ok());
     }
 
     /// A disk that fails or hangs keeps nobody waiting: who waits gets what is there.
     fn answer_the_impatient(&mut self) {
         let slots = self.commits.impatient();
-        self.give_figures(slots);
+        self.serve(slots, false);
         if self.commits.hangs() && self.report.borrow().error.is_none() {
             let error = "the disk under the ledger does not answer; what is on disk goes on being reported".to_owned();
             said::disk(None, Some(&error));
@@ -213,10 +233,14 @@ impl Ledger {
         }
     }
 
-    fn give_figures(&self, slots: Vec<Slot>) {
+    /// Answers those who waited: figures as they are on disk, and whether what was ordered is.
+    fn serve(&self, slots: Vec<Slot>, on_disk: bool) {
         let now = self.clock.now();
         for slot in slots {
-            let _ = slot.reply.send(self.book.figures(slot.clients, &now));
+            match slot.wants {
+                Wants::Figures { clients, reply } => drop(reply.send(self.book.figures(clients, &now))),
+                Wants::Ordered { outcome, reply } => drop(reply.send(Ok(Outcome { on_disk, ..outcome }))),
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use crate::ledger::book::Taken;
 use crate::ledger::guard::{Entry, Verdict};
+use crate::ledger::remedy::Outcome;
 use crate::ledger::store::Contents;
 use crate::units::{MilliwattHours, Name};
 
@@ -43,6 +44,14 @@ pub(super) fn taken(meter: &Name, taken: &Taken) {
         Verdict::Held | Verdict::Reset | Verdict::Stepped | Verdict::Replaced => say!(warn),
         _ => say!(info),
     }
+}
+
+/// What an operator ordered.
+pub(super) fn ordered(outcome: &Outcome) {
+    let Outcome { word, meter, reason, published_before_mwh, published_after_mwh, entry, .. } = outcome;
+    let meter = meter.as_ref().map(Name::as_str);
+    let (published_before, published_after) = (number(*published_before_mwh), number(*published_after_mwh));
+    tracing::warn!(meter, order = word.as_str(), entry, published_before, published_after, "{reason}");
 }
 
 /// The disk failed, failed otherwise, or is well again.

@@ -10,6 +10,7 @@ pub use server::{ANSWER_WITHIN, Asked, Control, QUEUE};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::remedy::Remedy;
 use crate::units::Name;
 
 /// What the daemon can be asked to do.
@@ -20,6 +21,8 @@ pub enum Ask {
     Read { meters: Vec<Name> },
     /// Reports now, or says what would be sent; all accounts when none is named.
     Report { dry_run: bool, account: Option<Name> },
+    /// Has the ledger carry out what an operator orders, or say what that would do.
+    Ledger { remedy: Remedy, dry_run: bool },
 }
 
 /// Where an [`Ask`] is posted.

@@ -31,6 +31,8 @@ pub const QUEUE: usize = 4;
 #[derive(Debug)]
 pub struct Asked {
     pub ask: Ask,
+    /// The user who asked.
+    pub uid: u32,
     pub reply: oneshot::Sender<Value>,
 }
 
@@ -153,7 +155,7 @@ impl Visitor {
     async fn ask(self, ask: Ask, peer: &UCred) -> Answer {
         tracing::info!(uid = peer.uid(), pid = peer.pid(), ?ask, "asked through the control socket");
         let (reply, answer) = oneshot::channel();
-        match self.asks.try_send(Asked { ask, reply }) {
+        match self.asks.try_send(Asked { ask, uid: peer.uid(), reply }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
                 return routes::text(

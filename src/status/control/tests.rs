@@ -138,7 +138,7 @@ async fn a_full_queue_and_a_stopping_daemon_say_so() {
     let mut served = served().await;
     for _ in 0..QUEUE {
         let (reply, _) = tokio::sync::oneshot::channel();
-        served.asks.try_send(Asked { ask: read_all(), reply }).unwrap();
+        served.asks.try_send(Asked { ask: read_all(), uid: 0, reply }).unwrap();
     }
     let busy = post(&served.path, &read_all()).await.unwrap_err().to_string();
     assert!(busy.contains("busy"), "{busy}");

@@ -1,0 +1,101 @@
+//! What an operator orders: carried out by the running daemon, else on the store itself.
+
+use std::io::{self, Write};
+
+use super::{failed, misunderstood};
+use crate::cli::{complain, done, exit, runtime};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::daemon::settings;
+use crate::ledger::orders;
+use crate::ledger::remedy::{Order, Outcome, Remedy};
+use crate::ledger::store::in_use;
+use crate::status::control::{self, Ask, ControlError};
+use crate::status::words;
+use crate::units::MilliwattHours;
+
+/// Has it done, or says what it would do.
+pub fn order(config: &Config, remedy: Remedy, dry_run: bool) -> u8 {
+    let outcome = match ask(config, remedy, dry_run) {
+        Ok(outcome) => outcome,
+        Err(code) => return code,
+    };
+    let mut out = io::stdout().lock();
+    match done(write(&outcome, dry_run, &mut out)) {
+        0 if !dry_run && !outcome.on_disk => {
+            complain("it is in force, but the disk has not taken it yet: see `arkmeter status`\n");
+            exit::FAILED
+        }
+        code => code,
+    }
+}
+
+fn ask(config: &Config, remedy: Remedy, dry_run: bool) -> Result<Outcome, u8> {
+    let order = Ask::Ledger { remedy: remedy.clone(), dry_run };
+    match runtime()?.block_on(control::post(&config.status.socket, &order)) {
+        Ok(answer) => match serde_json::from_value::<Result<Outcome, String>>(answer) {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(refused)) => {
+                complain(&format!("{refused}\n"));
+                Err(exit::FAILED)
+            }
+            Err(_) => Err(misunderstood()),
+        },
+        Err(ControlError::NoDaemon(_)) => alone(config, remedy, dry_run),
+        Err(error) => Err(failed(&error, exit::FAILED)),
+    }
+}
+
+/// No daemon answers: unless one holds the state all the same, this process does it.
+fn alone(config: &Config, remedy: Remedy, dry_run: bool) -> Result<Outcome, u8> {
+    if let Some(pid) = in_use(&config.state.path) {
+        return Err(busy(config, pid));
+    }
+    let order = Order::new(remedy, dry_run, sudo_uid());
+    let now = Clock::system().now();
+    let done = orders::alone(&config.state.path, settings::of_ledger(config), &now, order);
+    done.map_err(|error| failed(&error, error.exit_code()))
+}
+
+/// A daemon has the state and no socket.
+pub(super) fn busy(config: &Config, pid: Option<u32>) -> u8 {
+    let process = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+    let socket = config.status.socket.display();
+    complain(&format!(
+        "an arkmeter{process} uses the ledger but does not answer at {socket}: see its log for why it has no control socket, or stop it\n"
+    ));
+    exit::IN_USE
+}
+
+/// Who became root for this, where sudo says it.
+fn sudo_uid() -> Option<u32> {
+    std::env::var("SUDO_UID").ok()?.parse().ok()
+}
+
+fn write(outcome: &Outcome, dry_run: bool, out: &mut dyn Write) -> io::Result<()> {
+    let would = if dry_run { "would be done, and nothing was changed: " } else { "" };
+    let subject = outcome.meter.as_ref().map_or("the ledger".to_owned(), ToString::to_string);
+    writeln!(out, "{subject}: {would}{}", outcome.reason)?;
+    let energy = |energy: Option<MilliwattHours>| energy.map_or("none".to_owned(), words::energy);
+    if outcome.meter.is_some() {
+        writeln!(
+            out,
+            "  register   {} -> {}",
+            energy(outcome.register_before_mwh),
+            energy(outcome.register_after_mwh)
+        )?;
+        let (before, after) = (outcome.published_before_mwh, outcome.published_after_mwh);
+        writeln!(out, "  published  {} -> {}", energy(before), energy(after))?;
+    }
+    let published = outcome.published_after_mwh.and_then(|published| i64::try_from(published.get()).ok());
+    if let (Some(counted), Some(published)) = (outcome.counted_after_mwh, published)
+        && counted < published
+    {
+        let behind = u64::try_from(published - counted).ok().and_then(MilliwattHours::new).unwrap_or_default();
+        writeln!(out, "  published stands still until the counter has caught up {}", words::energy(behind))?;
+    }
+    match outcome.entry {
+        Some(entry) => writeln!(out, "  journal    entry {entry}"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,93 @@
+//! An operator's order from the control socket to the ledger and back.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+
+use super::*;
+use crate::clock::Clock;
+use crate::config;
+use crate::heartbeat::Hearts;
+use crate::ledger::remedy::{Outcome, Remedy};
+use crate::ledger::shown::{Shown, ShownJournal};
+use crate::ledger::{self, CounterSettings, MeterSettings, Settings};
+use crate::reading::{Reading, Register, Values};
+use crate::status::Sources;
+use crate::status::control::{self, Control, QUEUE};
+use crate::units::{MilliwattHours, Milliwatts};
+
+fn energy(value: u64) -> MilliwattHours {
+    MilliwattHours::new(value).unwrap()
+}
+
+fn settings(meter: &Name) -> Settings {
+    let meter = MeterSettings {
+        name: meter.clone(),
+        max_power: Milliwatts(20_000_000),
+        poll_every: std::time::Duration::from_secs(10),
+        counter: CounterSettings::Register { rollover: None },
+        start_at_zero: false,
+        definition: "input 0x48".into(),
+        place: "cabinet 1".into(),
+    };
+    Settings { meters: vec![meter], clients: Vec::new() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, socket) = (folder.path().join("state"), folder.path().join("control.sock"));
+    let config = Arc::new(Config {
+        accounts: BTreeMap::new(),
+        buses: BTreeMap::new(),
+        meters: BTreeMap::new(),
+        clients: BTreeMap::new(),
+        state: config::State { path: state.clone() },
+        status: config::Status { listen: None, hosts: Vec::new(), socket: socket.clone() },
+    });
+    let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
+    let (hearts, meter) = (Hearts::default(), Name::new("a").unwrap());
+    let (ledger, task) = ledger::open(&state, settings(&meter), clock.clone()).unwrap();
+    tokio::spawn(task.run(hearts.heart("ledger")));
+    let (fleet, _ends) = Fleet::new(ledger.clone(), clock.clone(), hearts.clone());
+    for _ in 0..10 {
+        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        let register = Register { value: energy(1_000_000), step: energy(1) };
+        let values = Values { power: Some(Milliwatts(1)), register: Some(register), serial: None };
+        ledger.readings().send(Reading { meter: meter.clone(), at: clock.now(), values }).await.unwrap();
+    }
+    tokio::time::resume();
+    let (sender, mut asked) = mpsc::channel(QUEUE);
+    let sources = Sources::new(clock, hearts.clone(), fleet.current(config.clone()));
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(Control::new(socket.clone(), sources, sender).run(hearts.heart("control"), stopped));
+    while UnixStream::connect(&socket).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    tokio::spawn(async move {
+        while let Some(asked) = asked.recv().await {
+            answer(asked, &config, &fleet).await;
+        }
+    });
+
+    let ask = async |energy, dry_run| {
+        let remedy = Remedy::Credit { meter: meter.clone(), energy };
+        let answer = control::post(&socket, &Ask::Ledger { remedy, dry_run }).await.unwrap();
+        serde_json::from_value::<Result<Outcome, String>>(answer).unwrap()
+    };
+    let would = ask(energy(500), true).await.unwrap();
+    assert_eq!((would.published_after_mwh, would.on_disk), (Some(energy(1_000_500)), false));
+    let done = ask(energy(500), false).await.unwrap();
+    assert_eq!((done.published_after_mwh, done.on_disk), (Some(energy(1_000_500)), true));
+    let refused = ask(MilliwattHours::MAX, false).await.unwrap_err();
+    assert!(refused.contains("can be reported"), "{refused}");
+
+    let shown: Shown = serde_json::from_slice(&control::get(&socket, "/ledger.json").await.unwrap()).unwrap();
+    assert_eq!(shown.meters[&meter].published_mwh, Some(energy(1_000_500)));
+    let journal = control::get(&socket, "/journal.json?meter=a&most=1").await.unwrap();
+    let journal: ShownJournal = serde_json::from_slice(&journal).unwrap();
+    assert_eq!((journal.entries.len(), journal.entries[0].word.as_str()), (1, "credit"));
+    assert!(journal.entries[0].reason.starts_with("uid "), "{}", journal.entries[0].reason);
+}

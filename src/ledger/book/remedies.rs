@@ -1,0 +1,136 @@
+//! An operator's orders, taken down like decisions: the state they lead to, and a row of their own in the journal.
+
+use super::{Book, Page};
+use crate::clock::Stamp;
+use crate::ledger::guard::{self, Entry, Judged};
+use crate::ledger::remedy::{Order, Outcome, Refusal, Remedy};
+use crate::ledger::settings::{CounterSettings, MeterSettings};
+use crate::units::Name;
+
+impl Book {
+    /// Carries the order out, or in a dry run says what it would do. A refusal changes nothing.
+    pub(crate) fn order(&mut self, order: &Order, now: &Stamp) -> Result<Outcome, Refusal> {
+        let meter = match &order.remedy {
+            Remedy::Adopt {} => return self.adopt(order, now),
+            Remedy::Undo { entry } => self.undone_meter(order, *entry)?,
+            Remedy::Accept { meter }
+            | Remedy::Credit { meter, .. }
+            | Remedy::Set { meter, .. }
+            | Remedy::Replace { meter, .. } => meter.clone(),
+        };
+        let page = self.meters.get(&meter);
+        let known = page.and_then(|page| Some((page, page.settings.as_ref()?)));
+        let (page, settings) = known.ok_or_else(|| Refusal::UnknownMeter(meter.clone()))?;
+        let (judged, confirms) = page.remedied(settings, order, now)?;
+        let Some(mut entry) = judged.entry else { return Err(Refusal::NothingHeld(meter)) };
+        entry.reason = signed(order, &entry.reason);
+        let mut outcome = Outcome::of(&order.remedy, meter.clone(), &entry);
+        outcome.counted_after_mwh = judged.state.counted();
+        if order.dry_run {
+            return Ok(outcome);
+        }
+        if let Some(page) = self.meters.get_mut(&meter) {
+            page.state = judged.state;
+            page.verdict = Some(judged.verdict);
+            page.confirmed |= confirms;
+            page.updated = now.wall;
+            page.touched = Some(self.epoch);
+        }
+        if let (Remedy::Undo { entry: id }, Some(subject)) = (&order.remedy, &order.subject) {
+            self.undone.insert(*id);
+            if let Some(again) = subject.entry.as_ref().and_then(|entry| entry.undoes) {
+                self.undone.remove(&again);
+            }
+        }
+        outcome.entry = Some(self.note(order, Some(&meter), Some(entry), &outcome.reason, now));
+        Ok(outcome)
+    }
+
+    /// The ledger is this machine's from the next commit on.
+    fn adopt(&mut self, order: &Order, now: &Stamp) -> Result<Outcome, Refusal> {
+        if self.barred.is_none() {
+            return Err(Refusal::NotForeign);
+        }
+        let reason = signed(order, "this machine takes the ledger over and reports from now on");
+        let mut outcome = Outcome {
+            word: order.remedy.word().to_owned(),
+            meter: None,
+            reason,
+            register_before_mwh: None,
+            register_after_mwh: None,
+            published_before_mwh: None,
+            published_after_mwh: None,
+            counted_after_mwh: None,
+            entry: None,
+            on_disk: false,
+        };
+        if !order.dry_run {
+            self.adopting = true;
+            outcome.entry = Some(self.note(order, None, None, &outcome.reason, now));
+        }
+        Ok(outcome)
+    }
+
+    fn note(&mut self, order: &Order, meter: Option<&Name>, entry: Option<Entry>, reason: &str, now: &Stamp) -> i64 {
+        self.decided = Some(self.epoch);
+        self.dirty_since.get_or_insert(*now);
+        self.diary.record(meter, order.remedy.word(), entry, reason, now, self.epoch)
+    }
+
+    /// The meter whose entry is to be undone.
+    fn undone_meter(&self, order: &Order, id: i64) -> Result<Name, Refusal> {
+        let row = order.subject.as_ref().ok_or(Refusal::NoEntry(id))?;
+        if self.undone.contains(&id) {
+            return Err(Refusal::Undone(id));
+        }
+        let Some(meter) = row.meter.clone().filter(|_| row.entry.is_some()) else {
+            let instead = "it concerns the whole ledger, or tells too little of what it did";
+            return Err(Refusal::NothingToUndo { entry: id, word: row.word.clone(), instead });
+        };
+        let here = self.meters.get(&meter).is_some_and(|page| page.settings.is_some());
+        if here { Ok(meter) } else { Err(Refusal::EntryOfGone { entry: id, meter }) }
+    }
+}
+
+impl Page {
+    /// What the order makes of this meter, and whether it confirms a figure that an older copy held.
+    fn remedied(&self, settings: &MeterSettings, order: &Order, now: &Stamp) -> Result<(Judged, bool), Refusal> {
+        let state = &self.state;
+        let name = || settings.name.clone();
+        let judged = match &order.remedy {
+            Remedy::Accept { .. } if state.held().is_some() => {
+                return guard::accept(state, settings, now)
+                    .map(|judged| (judged, false))
+                    .ok_or_else(|| Refusal::NothingHeld(name()));
+            }
+            Remedy::Accept { .. } => {
+                let waits = settings.counter == CounterSettings::FromPower && !self.confirmed;
+                return waits
+                    .then(|| (guard::go_on(state, settings, now), true))
+                    .ok_or_else(|| Refusal::NothingHeld(name()));
+            }
+            Remedy::Credit { .. } | Remedy::Set { .. } | Remedy::Replace { .. } if state.published().is_none() => {
+                return Err(Refusal::NoBaseline(name()));
+            }
+            Remedy::Credit { energy, .. } => guard::credit(state, settings, now, *energy).ok_or(Refusal::TooMuch)?,
+            Remedy::Set { energy, .. } => guard::set(state, settings, now, *energy)?,
+            Remedy::Replace { old_reading, new_reading, .. } => {
+                guard::replace(state, settings, now, *old_reading, *new_reading)?
+            }
+            Remedy::Undo { entry: id } => match order.subject.as_ref().and_then(|row| row.entry.as_ref()) {
+                Some(entry) => guard::undo(state, settings, now, *id, entry)?,
+                None => return Err(Refusal::NoEntry(*id)),
+            },
+            Remedy::Adopt {} => return Err(Refusal::NotForeign),
+        };
+        Ok((judged, false))
+    }
+}
+
+/// The reason with who it was.
+fn signed(order: &Order, reason: &str) -> String {
+    match order.uid {
+        Some(uid) => format!("uid {uid}: {reason}"),
+        None => reason.to_owned(),
+    }
+}

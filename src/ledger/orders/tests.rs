@@ -1,0 +1,191 @@
+//! Orders on a store that no daemon has, and on a running ledger.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::Clock;
+use crate::heartbeat::Hearts;
+use crate::ledger::remedy::{Refusal, Remedy};
+use crate::ledger::shown::{self, ShownEntry, ShownMeter};
+use crate::ledger::testing::{at, client, energy, meter, name, reading};
+use crate::ledger::{Rehearsal, open};
+use crate::reading::Reading;
+
+fn settings() -> Settings {
+    Settings { meters: vec![meter("a"), meter("b")], clients: vec![client("c", "1", &["a"])] }
+}
+
+fn order(remedy: Remedy) -> Order {
+    Order::new(remedy, false, Some(0))
+}
+
+fn try_out(remedy: Remedy) -> Order {
+    Order::new(remedy, true, Some(0))
+}
+
+fn accept() -> Remedy {
+    Remedy::Accept { meter: name("a") }
+}
+
+fn credit(more: u64) -> Remedy {
+    Remedy::Credit { meter: name("a"), energy: energy(more) }
+}
+
+/// A folder in which meter `a` was left at 1 kWh, held at 0.2 kWh.
+fn held() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rehearsal = Rehearsal::open(folder.path(), meter("a")).unwrap();
+    for poll in 0..10 {
+        rehearsal.take(&reading("a", 10 * poll, 1_000_000)).unwrap();
+    }
+    for poll in 10..13 {
+        rehearsal.take(&reading("a", 10 * poll, 200_000)).unwrap();
+    }
+    rehearsal.close(&at(130)).unwrap();
+    folder
+}
+
+fn meter_a(folder: &Path) -> ShownMeter {
+    shown::show(folder).unwrap().meters.remove(&name("a")).unwrap()
+}
+
+fn newest(folder: &Path) -> ShownEntry {
+    shown::journal(folder, None, 1).unwrap().entries.remove(0)
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let read = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        (path.display().to_string(), std::fs::read(&path).unwrap())
+    };
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(read).collect();
+    files.retain(|(name, _)| name.ends_with(".db"));
+    files.sort();
+    files
+}
+
+#[test]
+fn a_hold_is_accepted_on_the_store_and_the_journal_says_who_did() {
+    let folder = held();
+    assert!(meter_a(folder.path()).held.is_some());
+    let before = files(folder.path());
+    let would = alone(folder.path(), settings(), &at(140), try_out(accept())).unwrap();
+    assert_eq!((would.entry, would.published_after_mwh), (None, Some(energy(1_000_000))));
+    assert_eq!(files(folder.path()), before, "a dry run changes nothing");
+
+    let done = alone(folder.path(), settings(), &at(140), order(accept())).unwrap();
+    assert!(done.on_disk && done.reason == would.reason, "{done:?}");
+    assert_eq!(meter_a(folder.path()).held, None);
+    let entry = newest(folder.path());
+    assert_eq!((Some(entry.id), entry.word.as_str()), (done.entry, "accept"));
+    assert!(entry.reason.starts_with("uid 0: accepted by the operator: the register fell"), "{}", entry.reason);
+    let again = alone(folder.path(), settings(), &at(150), order(accept())).unwrap_err();
+    assert!(matches!(again, OrderError::Refused(Refusal::NothingHeld(_))), "{again}");
+}
+
+#[test]
+fn what_is_credited_reaches_the_client_once_and_its_undoing_takes_nothing_back_from_it() {
+    let folder = held();
+    alone(folder.path(), settings(), &at(140), order(accept())).unwrap();
+    let client = || shown::show(folder.path()).unwrap().clients[0].energy_mwh;
+    assert_eq!(client(), Some(energy(1_000_000)));
+    let credited = alone(folder.path(), settings(), &at(150), order(credit(500))).unwrap();
+    assert_eq!(client(), Some(energy(1_000_500)));
+    let id = credited.entry.unwrap();
+    let undone = alone(folder.path(), settings(), &at(160), order(Remedy::Undo { entry: id })).unwrap();
+    let shown = meter_a(folder.path());
+    assert_eq!((shown.published_mwh, shown.counted_mwh), (Some(energy(1_000_500)), Some(1_000_000)));
+    assert_eq!(client(), Some(energy(1_000_500)));
+    let twice = alone(folder.path(), settings(), &at(170), order(Remedy::Undo { entry: id })).unwrap_err();
+    assert!(matches!(twice, OrderError::Refused(Refusal::Undone(_))), "{twice}");
+    // The undoing undone, the credit stands again, and can be undone again.
+    alone(folder.path(), settings(), &at(180), order(Remedy::Undo { entry: undone.entry.unwrap() })).unwrap();
+    assert_eq!(meter_a(folder.path()).counted_mwh, Some(1_000_500));
+    alone(folder.path(), settings(), &at(190), order(Remedy::Undo { entry: id })).unwrap();
+    let none = alone(folder.path(), settings(), &at(190), order(Remedy::Undo { entry: 99 })).unwrap_err();
+    assert!(none.to_string().contains("`arkmeter ledger journal`"), "{none}");
+}
+
+#[test]
+fn refusals_name_the_remedy_and_change_nothing() {
+    let folder = held();
+    let before = files(folder.path());
+    let refused = |remedy| alone(folder.path(), settings(), &at(140), try_out(remedy)).unwrap_err().to_string();
+    assert!(refused(Remedy::Accept { meter: name("x") }).contains("`arkmeter ledger show`"));
+    assert!(refused(Remedy::Accept { meter: name("b") }).contains("nothing of b is held"));
+    assert!(refused(Remedy::Credit { meter: name("b"), energy: energy(1) }).contains("no baseline"));
+    assert!(refused(Remedy::Set { meter: name("a"), energy: energy(5) }).contains("never falls"));
+    assert!(refused(credit((1 << 53) - 1)).contains("can be reported"));
+    assert!(refused(Remedy::Adopt {}).contains("already"));
+    assert_eq!(files(folder.path()), before);
+    let nothing = tempfile::tempdir().unwrap();
+    let error = alone(nothing.path(), settings(), &at(0), order(accept())).unwrap_err();
+    assert!(error.exit_code() == 1 && error.to_string().contains("no ledger"), "{error}");
+    assert_eq!(std::fs::read_dir(nothing.path()).unwrap().count(), 0, "no ledger is begun by an order");
+}
+
+#[test]
+fn a_store_in_use_and_a_damaged_one_end_with_their_codes() {
+    let folder = held();
+    let taken = Store::open(folder.path(), Options { durable: true, machine: None }).unwrap();
+    let busy = alone(folder.path(), settings(), &at(140), order(accept())).unwrap_err();
+    assert_eq!(busy.exit_code(), 75);
+    drop(taken);
+    for (file, _) in files(folder.path()) {
+        std::fs::write(file, b"no ledger").unwrap();
+    }
+    let damaged = alone(folder.path(), settings(), &at(140), order(accept())).unwrap_err();
+    assert_eq!(damaged.exit_code(), 65);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_ledger_carries_orders_out_and_answers_when_they_are_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
+    let (handle, ledger) = open(folder.path(), settings(), clock.clone()).unwrap();
+    let hearts = Hearts::default();
+    let task = tokio::spawn(ledger.run(hearts.heart("ledger")));
+    for register in std::iter::repeat_n(1_000_000, 10).chain([200_000; 3]) {
+        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        let reading = Reading { at: clock.now(), ..reading("a", 0, register) };
+        handle.readings().send(reading).await.unwrap();
+    }
+    let would = handle.order(try_out(accept())).await.unwrap();
+    assert!(would.entry.is_none() && handle.held().borrow().contains(&name("a")));
+    let done = handle.order(order(accept())).await.unwrap();
+    assert!(done.on_disk && handle.held().borrow().is_empty());
+    assert_eq!(newest(folder.path()).word, "accept");
+    let credited = handle.order(order(credit(500))).await.unwrap();
+    assert_eq!(meter_a(folder.path()).published_mwh, Some(energy(1_000_500)));
+    let undo = || order(Remedy::Undo { entry: credited.entry.unwrap() });
+    handle.order(undo()).await.unwrap();
+    assert!(matches!(handle.order(undo()).await, Err(OrderError::Refused(Refusal::Undone(_)))));
+    assert_eq!(meter_a(folder.path()).published_mwh, Some(energy(1_000_500)));
+    handle.close().await.unwrap();
+    task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clone_reports_once_it_was_adopted() {
+    let Some(ours) = machine::mark() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Some(format!("not {ours}"));
+    let elsewhere = Store::open(folder.path(), Options { durable: true, machine }).unwrap();
+    elsewhere.store.close().unwrap();
+    let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
+    let (handle, ledger) = open(folder.path(), settings(), clock.clone()).unwrap();
+    let hearts = Hearts::default();
+    let _task = tokio::spawn(ledger.run(hearts.heart("ledger")));
+    let why = async || format!("{:?}", handle.figures(vec![name("c")]).await.unwrap());
+    assert!(why().await.contains("arkmeter ledger adopt"));
+    handle.order(try_out(Remedy::Adopt {})).await.unwrap();
+    assert!(why().await.contains("arkmeter ledger adopt"));
+    let adopted = handle.order(order(Remedy::Adopt {})).await.unwrap();
+    assert!(adopted.on_disk);
+    assert!(why().await.contains("no baseline"));
+    assert!(!shown::show(folder.path()).unwrap().other_machine);
+    assert_eq!(newest(folder.path()).word, "adopt");
+}

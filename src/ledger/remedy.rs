@@ -1,0 +1,175 @@
+//! What an operator can order: what it is called, what comes of it, and why it can be refused.
+
+use serde::{Deserialize, Serialize};
+
+use super::guard::Entry;
+use super::store::{JournalRow, Look, StoreError};
+use crate::units::{MilliwattHours, Name};
+
+/// What an operator knows and the guard cannot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Remedy {
+    /// The register that is held is right; or a figure that an older copy of the ledger held is to go on.
+    Accept { meter: Name },
+    /// This machine reports from now on.
+    Adopt {},
+    /// This energy was consumed, though no register credited it.
+    Credit { meter: Name, energy: MilliwattHours },
+    /// Arkreen holds this already: nothing below it is published.
+    Set { meter: Name, energy: MilliwattHours },
+    /// The meter was exchanged: the old one ended at one register, the new one began at the other.
+    Replace { meter: Name, old_reading: MilliwattHours, new_reading: MilliwattHours },
+    /// This entry of the journal was a wrong judgement.
+    Undo { entry: i64 },
+}
+
+impl Remedy {
+    /// The command's word, which is the journal's.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Remedy::Accept { .. } => "accept",
+            Remedy::Adopt {} => "adopt",
+            Remedy::Credit { .. } => "credit",
+            Remedy::Set { .. } => "set",
+            Remedy::Replace { .. } => "replace",
+            Remedy::Undo { .. } => "undo",
+        }
+    }
+}
+
+/// A remedy, and who orders it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    pub remedy: Remedy,
+    /// Only say what it would do.
+    pub dry_run: bool,
+    /// The user who asked, where that is known.
+    pub uid: Option<u32>,
+    /// The entry that is to be undone.
+    pub(super) subject: Option<JournalRow>,
+}
+
+impl Order {
+    pub fn new(remedy: Remedy, dry_run: bool, uid: Option<u32>) -> Self {
+        Order { remedy, dry_run, uid, subject: None }
+    }
+
+    /// Whether it is about an entry of the journal.
+    pub(super) fn needs_journal(&self) -> bool {
+        matches!(self.remedy, Remedy::Undo { .. })
+    }
+
+    /// Finds the entry that is to be undone, where there is one to find.
+    pub(super) fn find(&mut self, look: &Look) -> Result<(), OrderError> {
+        let Remedy::Undo { entry } = self.remedy else { return Ok(()) };
+        let rows = look.journal(None, u32::MAX)?;
+        let row = rows.iter().find(|row| row.id == entry).ok_or(Refusal::NoEntry(entry))?;
+        if is_undone(&rows, entry) {
+            return Err(Refusal::Undone(entry).into());
+        }
+        self.subject = Some(row.clone());
+        Ok(())
+    }
+}
+
+/// Whether one of these rows undoes that entry and was not itself undone.
+fn is_undone(rows: &[JournalRow], id: i64) -> bool {
+    let undoes = |row: &&JournalRow| row.id > id && row.entry.as_ref().and_then(|entry| entry.undoes) == Some(id);
+    rows.iter().filter(undoes).any(|row| !is_undone(rows, row.id))
+}
+
+/// What an order did, or would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub word: String,
+    /// Absent where it concerns the whole ledger.
+    pub meter: Option<Name>,
+    /// For people.
+    pub reason: String,
+    pub register_before_mwh: Option<MilliwattHours>,
+    pub register_after_mwh: Option<MilliwattHours>,
+    pub published_before_mwh: Option<MilliwattHours>,
+    pub published_after_mwh: Option<MilliwattHours>,
+    /// What the counter alone says afterwards: published stands still while this is below it.
+    pub counted_after_mwh: Option<i64>,
+    /// Its entry in the journal; absent in a dry run.
+    pub entry: Option<i64>,
+    /// False where it is in force and the disk has not taken it yet.
+    pub on_disk: bool,
+}
+
+impl Outcome {
+    pub(super) fn of(remedy: &Remedy, meter: Name, entry: &Entry) -> Self {
+        Outcome {
+            word: remedy.word().to_owned(),
+            meter: Some(meter),
+            reason: entry.reason.clone(),
+            register_before_mwh: entry.register_before,
+            register_after_mwh: entry.register_after,
+            published_before_mwh: entry.published_before,
+            published_after_mwh: entry.published_after,
+            counted_after_mwh: None,
+            entry: None,
+            on_disk: false,
+        }
+    }
+}
+
+/// Why an order is refused, with what can be done instead. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the configuration has no meter `{0}`: `arkmeter ledger show` names those that the ledger knows")]
+    UnknownMeter(Name),
+    #[error("nothing of {0} is held: its register is taken as it is read, and there is nothing to accept")]
+    NothingHeld(Name),
+    #[error("this ledger is this machine's already, and reports")]
+    NotForeign,
+    #[error(
+        "{0} has no baseline yet: wait until `arkmeter status` shows a published figure, or accept its first register"
+    )]
+    NoBaseline(Name),
+    #[error(
+        "{0} has no counter, its energy is integrated from power: only `accept`, `credit` and `set` can be done for it"
+    )]
+    NoCounter(Name),
+    #[error("that would be more energy than can be reported (9007199254 kWh)")]
+    TooMuch,
+    #[error(
+        "{meter} is published with {published} already, and a published figure never falls: give more than that, or leave it"
+    )]
+    Lower { meter: Name, published: String },
+    #[error("the journal has no entry {0}: `arkmeter ledger journal` lists them with their numbers")]
+    NoEntry(i64),
+    #[error("entry {0} was undone already: `arkmeter ledger journal` shows by which entry")]
+    Undone(i64),
+    #[error("entry {entry} ({word}) moved no figure that could go back: {instead}")]
+    NothingToUndo { entry: i64, word: String, instead: &'static str },
+    #[error("entry {entry} is of {meter}, which the configuration has no more: put it back to undo it")]
+    EntryOfGone { entry: i64, meter: Name },
+    #[error("{0}")]
+    Reading(String),
+}
+
+/// Why an order could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Open(#[from] super::OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Gone(#[from] super::Gone),
+}
+
+impl OrderError {
+    /// What the command should end with: 75 in use, 65 damaged, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            OrderError::Open(error) => error.exit_code(),
+            _ => 1,
+        }
+    }
+}
