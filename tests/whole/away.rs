@@ -1,1 +1,102 @@
-//! Not yet.
+//! Adapters, gateways and networks that go away and come back.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use arkmeter::simulator::{Gateway, SerialLine};
+
+use crate::harness::*;
+
+/// As udev does it: the name points to the device of now.
+fn plug(by_id: &Path, line: &SerialLine) {
+    let new = by_id.with_extension("new");
+    symlink(line.path(), &new).unwrap();
+    fs::rename(new, by_id).unwrap();
+}
+
+#[tokio::test]
+async fn an_adapter_that_is_pulled_and_comes_back_as_another_device_is_found_by_its_name() {
+    let (meter, other) = (sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0));
+    let gateway = Gateway::start([other.clone()]).await.unwrap();
+    let arkreen = arkreen([1, 2]);
+    let mut line = SerialLine::start([meter.clone()], None).unwrap();
+    let site = Site::new(&Plan::new());
+    let by_id = site.path("by-id");
+    plug(&by_id, &line);
+    let plan = Plan::new().account(arkreen.url()).serial("cabinet", &by_id).tcp("gateway", gateway.address());
+    site.configure(&plan.meter("sauna", "cabinet", 1).meter("boiler", "gateway", 2));
+    let daemon = site.start();
+    site.all_ok(&["sauna", "boiler"]).await;
+    for _ in 0..2 {
+        fs::remove_file(&by_id).unwrap();
+        drop(line);
+        let document = site.status_when("the bus is closed", |it| it["buses"]["cabinet"]["state"] == "closed").await;
+        assert_eq!(document["meters"]["sauna"]["state"], "failing");
+        assert_eq!(document["meters"]["boiler"]["state"], "ok");
+        more_requests(&[&other], 3).await;
+        // Another device is made before, so that the new one has another number.
+        let _between = SerialLine::start([], None).unwrap();
+        line = SerialLine::start([meter.clone()], None).unwrap();
+        plug(&by_id, &line);
+        site.all_ok(&["sauna", "boiler"]).await;
+    }
+    more_calls(&arkreen, 2).await;
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+    assert_only(&arkreen, 1, 100_000, 10_000_000);
+}
+
+#[tokio::test]
+async fn a_gateway_that_goes_away_is_found_again() {
+    let (meter, other) = (sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0));
+    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let stays = Gateway::start([other.clone()]).await.unwrap();
+    let plan = Plan::new().tcp("gateway", gateway.address()).tcp("stays", stays.address());
+    let plan = plan.polled("sauna", "gateway", 1, "eastron-sdm630").polled("boiler", "stays", 2, "eastron-sdm630");
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    site.all_ok(&["sauna", "boiler"]).await;
+    let address = gateway.address();
+    drop(gateway);
+    let document = site.status_when("the bus is closed", |it| it["buses"]["gateway"]["state"] == "closed").await;
+    assert_eq!(document["meters"]["boiler"]["state"], "ok");
+    more_requests(&[&other], 3).await;
+    let gateway = Gateway::start_at(address, [meter.clone()]).await.unwrap();
+    site.all_ok(&["sauna", "boiler"]).await;
+    // An idle connection that the gateway closes is no trouble.
+    gateway.disconnect();
+    more_requests(&[&meter], 6).await;
+    site.all_ok(&["sauna", "boiler"]).await;
+    assert_eq!(stays.connections(), 1, "one connection serves for good");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn it_starts_without_any_meter_or_network_and_takes_up_what_appears() {
+    let (gateway_at, cloud_at) = (nobody(), nobody());
+    let arkreen = arkreen([1, 2]);
+    let site = Site::new(&Plan::new());
+    let by_id = site.path("by-id");
+    let plan =
+        Plan::new().account(format!("http://{cloud_at}/v1")).tcp("gateway", gateway_at).serial("cabinet", &by_id);
+    site.configure(&plan.meter("sauna", "gateway", 1).meter("boiler", "cabinet", 2));
+    let mut daemon = site.start();
+    let closed =
+        |it: &serde_json::Value| ["gateway", "cabinet"].iter().all(|bus| it["buses"][bus]["state"] == "closed");
+    let document = site.status_when("both buses are closed", closed).await;
+    assert_eq!(document["meters"]["sauna"]["state"], "never_read");
+    let told = document["trouble"].to_string();
+    assert!(told.contains("Bus gateway is closed") && told.contains("Bus cabinet is closed"), "{told}");
+    assert!(daemon.runs());
+    let _gateway = Gateway::start_at(gateway_at, [sdm630(1, 100.0, 10.0)]).await.unwrap();
+    let line = SerialLine::start([sdm630(2, 200.0, 20.0)], None).unwrap();
+    plug(&by_id, &line);
+    site.all_ok(&["sauna", "boiler"]).await;
+    site.status_when("the account tries again", |it| it["accounts"]["main"]["state"] == "retrying").await;
+    let _way = Way::open(cloud_at, &arkreen.url()).await;
+    until("both are accepted", || (1..=2).all(|number| held(&arkreen, number).is_some())).await;
+    site.status_when("all is well", |it| it["well"] == true).await;
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+}

@@ -1,1 +1,110 @@
-//! Not yet.
+//! Meters that misbehave: their neighbours do not notice, and the status tells.
+
+use arkmeter::meter::Function;
+use arkmeter::simulator::{Fault, Gateway, SerialLine};
+
+use crate::harness::*;
+
+#[tokio::test]
+async fn each_fault_is_told_and_the_neighbours_keep_their_schedule() {
+    let units: Vec<_> = (1..=8).map(|unit| sdm630(unit, 1000.0 + f32::from(unit), 100.0)).collect();
+    let gateway = Gateway::start(units.clone()).await.unwrap();
+    let arkreen = arkreen(1..=8);
+    let names = ["good", "exception", "length", "nan", "twice", "silent", "other_unit", "also_good"];
+    let mut plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
+    for (name, unit) in names.iter().zip(1..) {
+        plan = plan.meter(name, "gateway", unit);
+    }
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    site.all_ok(&names).await;
+    units[1].fault(Fault::Exception(2));
+    units[2].fault(Fault::WrongLength);
+    units[3].set_f32(Function::Input, 0x0034, f32::NAN);
+    units[3].set_f32(Function::Input, 0x0048, f32::INFINITY);
+    units[4].fault(Fault::Twice);
+    units[5].fault(Fault::Silent);
+    units[6].fault(Fault::WrongUnit);
+    let failing = ["exception", "length", "nan", "silent", "other_unit"];
+    let told = |document: &serde_json::Value| {
+        let failing = failing.iter().all(|name| document["meters"][name]["state"] == "failing");
+        failing && ["good", "twice", "also_good"].iter().all(|name| document["meters"][name]["state"] == "ok")
+    };
+    let document = site.status_when("the faults are told", told).await;
+    for name in failing {
+        assert!(document["meters"][name]["error"].is_string(), "{name} has no reason: {document:#}");
+        assert_eq!(document["meters"][name]["published_mwh"], 100_000_000, "{name}");
+    }
+    assert_eq!(site.run(&["status"]).await.code, 1);
+    let dead = units[5].requests();
+    more_requests(&[&units[0], &units[4], &units[7]], 60).await;
+    assert!(
+        units[5].requests() - dead < 40,
+        "the dead one is asked as often as the living: {}",
+        units[5].requests() - dead
+    );
+    for unit in &units {
+        unit.heal();
+    }
+    units[3].set_f32(Function::Input, 0x0034, 1004.0);
+    units[3].set_f32(Function::Input, 0x0048, 100.0);
+    site.all_ok(&names).await;
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+    for unit in 1..=8 {
+        assert_only(&arkreen, unit, 1_000_000 + i64::from(unit) * 1000, 100_000_000);
+    }
+}
+
+#[tokio::test]
+async fn one_of_many_dead_on_a_serial_line_does_not_slow_the_others() {
+    let units: Vec<_> = (1..=4).map(|unit| sdm630(unit, 500.0, 50.0)).collect();
+    units[3].fault(Fault::Silent);
+    let line = SerialLine::start(units.clone(), None).unwrap();
+    let mut plan = Plan::new().serial("cabinet", line.path());
+    for (name, unit) in ["a", "b", "c", "dead"].iter().zip(1..) {
+        plan = plan.polled(name, "cabinet", unit, "eastron-sdm630");
+    }
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    site.all_ok(&["a", "b", "c"]).await;
+    let document =
+        site.status_when("the dead one was never read", |it| it["meters"]["dead"]["error"].is_string()).await;
+    assert_eq!(document["meters"]["dead"]["state"], "never_read");
+    let dead = units[3].requests();
+    more_requests(&[&units[0], &units[1], &units[2]], 60).await;
+    assert!(units[3].requests() - dead < 20, "{}", units[3].requests() - dead);
+    units[3].heal();
+    site.all_ok(&["a", "b", "c", "dead"]).await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_spike_is_held_and_told_and_never_reported() {
+    let meter = sdm630(1, 1000.0, 180.0);
+    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let arkreen = arkreen([1]);
+    let site =
+        Site::new(&Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));
+    let daemon = site.start();
+    assert_eq!(site.all_ok(&["sauna"]).await["meters"]["sauna"]["published_mwh"], 180_000_000);
+    meter.set_f32(Function::Input, 0x0048, 5000.0);
+    let document = site.status_when("the spike is held", |it| it["meters"]["sauna"]["state"] == "held").await;
+    assert!(document["meters"]["sauna"]["held"].is_string());
+    assert_eq!(document["meters"]["sauna"]["published_mwh"], 180_000_000);
+    assert_eq!(document["well"], false);
+    more_calls(&arkreen, 2).await;
+    meter.set_f32(Function::Input, 0x0048, 180.0);
+    let document = site.all_ok(&["sauna"]).await;
+    assert_eq!(document["meters"]["sauna"]["verdicts"]["glitch"], 1, "{document:#}");
+    daemon.stop().await;
+    assert_only(&arkreen, 1, 1_000_000, 180_000_000);
+    assert_truthful(&arkreen);
+}
+
+#[tokio::test]
+async fn without_a_daemon_the_status_says_so() {
+    let site = Site::new(&Plan::new().tcp("gateway", nobody()).polled("sauna", "gateway", 1, "eastron-sdm630"));
+    site.run(&["status"]).await.complains(69, &["no arkmeter daemon answers", "systemctl start arkmeter"]);
+    site.run(&["status", "--json"]).await.complains(69, &["no arkmeter daemon answers"]);
+}

@@ -1,1 +1,74 @@
-//! Not yet.
+//! Answers that come after their time-out: they are nobody's, on every kind of line.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use arkmeter::simulator::{Fault, Gateway, SerialLine, Unit};
+
+use crate::harness::*;
+
+fn meters() -> [Unit; 3] {
+    [sdm630(1, 1000.0, 1500.0), sdm630(2, 2000.0, 2500.0), sdm630(3, 3000.0, 3500.0)]
+}
+
+#[tokio::test]
+async fn over_tcp() {
+    let meters = meters();
+    let gateway = Gateway::start(meters.clone()).await.unwrap();
+    never_taken_for_another(&meters, |plan| tcp(plan, gateway.address())).await;
+}
+
+#[tokio::test]
+async fn over_rtu_through_a_converter() {
+    let meters = meters();
+    let converter = Gateway::start_converter(meters.clone()).await.unwrap();
+    never_taken_for_another(&meters, |plan| plan.converter("line", converter.address())).await;
+}
+
+#[tokio::test]
+async fn over_a_serial_line() {
+    let meters = meters();
+    let line = SerialLine::start(meters.clone(), None).unwrap();
+    never_taken_for_another(&meters, |plan| serial(plan, line.path())).await;
+}
+
+fn tcp(plan: Plan, address: SocketAddr) -> Plan {
+    plan.tcp("line", address)
+}
+
+fn serial(plan: Plan, path: &Path) -> Plan {
+    plan.serial("line", path)
+}
+
+async fn never_taken_for_another(meters: &[Unit; 3], line: impl Fn(Plan) -> Plan) {
+    let arkreen = arkreen([1, 2, 3]);
+    let plan = line(Plan::new().account(arkreen.url()));
+    let plan = plan.meter("first", "line", 1).meter("second", "line", 2).meter("third", "line", 3);
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    site.all_ok(&["first", "second", "third"]).await;
+    let [first, second, third] = meters;
+    // The first block late, then the second, then all of them for a while: power and energy have the same shape.
+    for late in [1, 1, 2, 3] {
+        second.fault_next(late, Fault::Late(TIMEOUT * 6 / 5));
+        more_requests(&[first, third], 4).await;
+        more_requests(&[second], 6).await;
+    }
+    second.fault(Fault::Late(TIMEOUT * 6 / 5));
+    site.status_when("the late one fails", |it| it["meters"]["second"]["state"] == "failing").await;
+    more_requests(&[first, third], 10).await;
+    more_calls(&arkreen, 2).await;
+    let document = site.status_when("its neighbours are well", |it| it["meters"]["first"]["state"] == "ok").await;
+    assert!(document["buses"]["line"]["timeouts"].as_u64() >= Some(5), "{document:#}");
+    second.heal();
+    let document = site.all_ok(&["first", "second", "third"]).await;
+    for (name, verdicts) in ["first", "second", "third"].map(|name| (name, &document["meters"][name]["verdicts"])) {
+        assert!(verdicts["held"].is_null() && verdicts["glitch"].is_null(), "{name}: {verdicts}");
+    }
+    more_calls(&arkreen, 2).await;
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+    assert_only(&arkreen, 1, 1_000_000, 1_500_000_000);
+    assert_only(&arkreen, 2, 2_000_000, 2_500_000_000);
+    assert_only(&arkreen, 3, 3_000_000, 3_500_000_000);
+}
