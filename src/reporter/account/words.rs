@@ -92,13 +92,13 @@ impl Place {
             Some(4003) => format!(
                 "Arkreen has refused the energy of {id} {in_a_row} times in a row, now {} kWh ({said}): it holds more. \
                  Likely a replaced meter, a lost state folder, a second reporter with the same client_id, or a wrong unit or word order. \
-                 Compare the meter's display with `arkmeter read` and `arkmeter ledger journal {name}`; \
-                 then set the figure with `arkmeter ledger set`, or ask Arkreen for a new client_id",
+                 Compare the meter's display with `arkmeter read` and `arkmeter ledger journal`; \
+                 then set the figure with `arkmeter ledger set METER ENERGY`, or ask Arkreen for a new client_id",
                 energy.kilowatt_hours()
             ),
             Some(-32700 | -32600 | -32602) => format!(
                 "Arkreen calls the report of {name} malformed ({said}): this figure is not sent again. \
-                 Check url in [account.{account}]; if it is right, this is a fault of arkmeter: please report it with `arkmeter support`"
+                 Check url in [account.{account}]; if it is right, this is a fault of arkmeter: please report it with what `arkmeter report --dry-run` prints"
             ),
             _ => format!("Arkreen refused the report of {name} ({said}): trying again with a fresh reading"),
         }
