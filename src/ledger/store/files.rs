@@ -9,6 +9,9 @@ use super::BUSY_FOR;
 use super::error::StoreError;
 use super::folder::Folder;
 
+/// Pages that a connection keeps, in KiB with a minus sign as SQLite wants it: a commit touches few, and a box has little memory.
+const CACHE: i64 = -128;
+
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -16,6 +19,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
     Ok(connection)
 }
 
