@@ -56,6 +56,8 @@ impl Site {
         {
             command.env_remove(variable);
         }
+        // As the unit says.
+        command.env("MALLOC_ARENA_MAX", "1");
         if let Some(socket) = notify {
             command.env("NOTIFY_SOCKET", socket);
         }
