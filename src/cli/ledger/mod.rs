@@ -3,12 +3,16 @@
 mod order;
 mod show;
 
+use std::io::{self, Write};
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use super::{complain, exit};
 use crate::config::Config;
 use crate::form::parse_energy;
 use crate::ledger::remedy::Remedy;
+use crate::ledger::store::{BackupError, backup, restore};
 use crate::units::{MilliwattHours, Name};
 
 /// The commands under `ledger`.
@@ -82,6 +86,18 @@ pub enum Ledger {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Save the whole ledger to a file, whether a daemon runs or not
+    Backup {
+        /// A file that does not exist yet
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Put a backup in the ledger's place (no daemon may run; refused where a published figure would fall)
+    Restore {
+        /// What `ledger backup` saved
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// A judgement was wrong: take back what it did to the figure (what was published stays until the figure passes it)
     Undo {
         /// The entry's number in the journal
@@ -109,7 +125,26 @@ pub fn ledger(config: &Config, command: Ledger) -> u8 {
         Ledger::Replace { meter, old_reading, new_reading, dry_run } => {
             order::order(config, Remedy::Replace { meter, old_reading, new_reading }, dry_run)
         }
+        Ledger::Backup { file } => {
+            let saved = backup(&config.state.path, &file);
+            told(saved, &format!("the ledger is saved in {}\n", file.display()))
+        }
+        Ledger::Restore { file } => {
+            let restored = restore(&config.state.path, &file);
+            told(restored, RESTORED)
+        }
         Ledger::Undo { entry, dry_run } => order::order(config, Remedy::Undo { entry }, dry_run),
+    }
+}
+
+/// What is to be known of a restored ledger.
+const RESTORED: &str = "the backup is the ledger now: each meter is reported again once its register was taken; one whose energy is \
+     integrated from power waits for `arkmeter ledger accept`\n";
+
+fn told(done: Result<(), BackupError>, well: &str) -> u8 {
+    match done {
+        Ok(()) => super::done(io::stdout().lock().write_all(well.as_bytes())),
+        Err(error) => failed(&error, error.exit_code()),
     }
 }
 

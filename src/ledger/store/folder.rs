@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
@@ -57,6 +57,7 @@ impl Folder {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
         let mut lock = options.open(&file).map_err(failed)?;
+        give_to_owner(&lock, path);
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { folder: path.to_owned(), pid: pid(&lock) }),
@@ -125,7 +126,8 @@ impl Folder {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        give_to_owner(&file, &self.path);
         Ok(path)
     }
 
@@ -138,6 +140,15 @@ impl Folder {
 
     fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
+    }
+}
+
+/// What root makes in the folder of the user that arkmeter runs as is that user's: the daemon has to get at it later.
+fn give_to_owner(file: &File, folder: &Path) {
+    let (Ok(ours), Ok(theirs)) = (file.metadata(), fs::metadata(folder)) else { return };
+    if ours.uid() != theirs.uid() {
+        // Only root may; whoever else made it here is its owner.
+        let _ = fchown(file, Some(theirs.uid()), Some(theirs.gid()));
     }
 }
 

@@ -94,7 +94,7 @@ fn lifted(connection: &Connection, found: i64) -> Result<Connection, Fault> {
     Ok(lifted)
 }
 
-fn refused(path: &Path, fault: Fault) -> OpenError {
+pub(super) fn refused(path: &Path, fault: Fault) -> OpenError {
     match fault {
         Fault::Newer(found) => OpenError::Newer { path: path.to_owned(), found, known: VERSION, older: None },
         Fault::Unreadable(rusqlite::Error::ToSqlConversionFailure(error)) => match error.downcast::<io::Error>() {

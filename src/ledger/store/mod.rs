@@ -2,6 +2,7 @@
 //!
 //! Blocking: the ledger's task calls it on a thread of its own.
 
+mod backup;
 mod error;
 mod files;
 mod folder;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+pub use backup::{BackupError, backup, restore};
 pub use error::{OpenError, StoreError};
 pub use folder::in_use;
 pub use look::Look;

@@ -100,7 +100,7 @@ pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Resu
         let found = inspect::version(&connection, 1 + steps.len() as i64)?;
         lift(&mut connection, folder, found, steps)?;
         let whole = inspect::inspect(&connection)?;
-        mark_unconfirmed(&mut connection, whole, why)?;
+        mark_unconfirmed(&mut connection, whole, Origin::Copy { why })?;
         connection.close().map_err(|(_, error)| error)?;
         Ok(())
     })();
@@ -119,8 +119,22 @@ pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Resu
     again.map_err(|fault| damaged(folder, &describe(&fault)))
 }
 
+/// Where a ledger's place was taken from by an older one.
+pub(super) enum Origin<'a> {
+    /// The copy beside it, because it was damaged.
+    Copy { why: &'a str },
+    /// A backup, because the operator said so.
+    Backup,
+}
+
 /// Says in the store itself that its figures may be older than what was published, and that this happened.
-pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, why: &str) -> Result<(), Fault> {
+pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, origin: Origin<'_>) -> Result<(), Fault> {
+    let (word, reason) = match origin {
+        Origin::Copy { why } => {
+            ("fallback", format!("the ledger was damaged ({why}): its copy, as of this time, took its place"))
+        }
+        Origin::Backup => ("restore", "a backup, as of this time, took the ledger's place".to_owned()),
+    };
     let Whole { contents, mut seals, commit: LastCommit { sequence, at, .. } } = whole;
     // A ledger that never committed has no meters, and nothing to mark.
     let Some(at) = at else { return Ok(()) };
@@ -128,11 +142,11 @@ pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, why: &
     let row = JournalRow {
         id: contents.next_journal,
         meter: None,
-        word: "fallback".into(),
+        word: word.into(),
         at: at.wall,
         last: at.wall,
         count: 1,
-        reason: format!("the ledger was damaged ({why}): its copy, as of this time, took its place"),
+        reason,
         entry: None,
     };
     let commit = Commit { at, meters, clients: Vec::new(), journal: vec![row], copy: true, adopt: false };

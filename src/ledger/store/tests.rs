@@ -1,5 +1,7 @@
 //! What the store survives, and what it refuses.
 
+mod looks;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -78,40 +80,6 @@ fn folder_with_copy() -> TempDir {
     assert!(!store.copy_if_due(&at(2000)).unwrap(), "nothing was decided");
     store.close().unwrap();
     folder
-}
-
-#[test]
-fn a_look_sees_the_last_commit_while_the_store_is_open_and_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(Look::open(folder.path()), Err(OpenError::Nothing { .. })), "nothing is begun by looking");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    let mut store = open(&folder).unwrap().store;
-    store.commit(&commit(2, 1000, true)).unwrap();
-    let look = Look::open(folder.path()).unwrap();
-    store.commit(&commit(2, 2000, false)).unwrap();
-    assert_eq!(figure(&look.contents), Some(1000));
-    let words: Vec<_> = look.journal(None, 10).unwrap().into_iter().map(|row| row.word).collect();
-    assert_eq!(words, ["baseline"], "what is looked at stays as it was");
-    assert!(look.other_machine, "a test's machine is not this one");
-    drop(look);
-    assert_eq!(figure(&Look::open(folder.path()).unwrap().contents), Some(2000));
-    assert_eq!(Look::open(folder.path()).unwrap().journal(Some(&name("m1")), 10).unwrap(), []);
-    store.close().unwrap();
-    assert_eq!(figure(&open(&folder).unwrap().contents), Some(2000));
-}
-
-#[test]
-fn a_look_at_a_damaged_ledger_shows_the_copy_and_leaves_both_as_they_are() {
-    let folder = folder_with_copy();
-    let ledger = file(&folder, "ledger.db");
-    std::fs::write(&ledger, b"no ledger").unwrap();
-    let look = Look::open(folder.path()).unwrap();
-    assert!(look.fell_back.is_some());
-    assert_eq!(figure(&look.contents), Some(1000));
-    assert_eq!(std::fs::read(&ledger).unwrap(), b"no ledger");
-    drop(look);
-    std::fs::write(file(&folder, "ledger-copy.db"), b"neither").unwrap();
-    assert_eq!(Look::open(folder.path()).unwrap_err().exit_code(), 65);
 }
 
 #[test]

@@ -1,0 +1,129 @@
+//! Backups: the whole ledger in one file, and the way back from one. A restored ledger publishes nothing of a meter before its register
+//! was taken again, and none takes the place of one that knows higher figures.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::error::{Fault, OpenError, StoreError, describe};
+use super::files::{connect, fill, save_as};
+use super::folder::Folder;
+use super::look::{Look, refused};
+use super::opening::{Origin, copy_sequence, mark_unconfirmed};
+use super::{Contents, inspect};
+
+/// Why there is no backup, or why it was not restored. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{} is there already: give another name, or move it away", .0.display())]
+    Exists(PathBuf),
+    #[error(
+        "the ledger is damaged ({0}): no backup is made of it; an older backup, or its copy, is what can be relied upon"
+    )]
+    Damaged(String),
+    #[error("{} is no whole backup of a ledger ({why}): restore another", path.display())]
+    NoBackup { path: PathBuf, why: String },
+    #[error(
+        "the backup is older than what is there, and published figures would fall: {0}. What is there goes on by itself; if it is to \
+         give way all the same, move every file whose name begins with `ledger` away first"
+    )]
+    Falls(String),
+}
+
+impl BackupError {
+    /// What the command should end with: 75 in use, 65 damaged or newer, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            BackupError::Open(error) => error.exit_code(),
+            BackupError::Damaged(_) | BackupError::NoBackup { .. } => 65,
+            BackupError::Store(_) | BackupError::Exists(_) | BackupError::Falls(_) => 1,
+        }
+    }
+}
+
+/// Writes the ledger in that folder to `target` as it is on disk now, readable by its owner only, whether a daemon runs or not.
+pub fn backup(folder: &Path, target: &Path) -> Result<(), BackupError> {
+    let look = Look::open(folder)?;
+    if let Some(why) = look.fell_back {
+        return Err(BackupError::Damaged(why));
+    }
+    let failed = |error: io::Error| BackupError::Store(StoreError::file(target, error));
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target);
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(BackupError::Exists(target.to_owned()));
+        }
+        made => drop(made.map_err(failed)?),
+    }
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let filled = fill(look.connection(), target).map_err(|error| StoreError::write(target, error).into());
+    let written = filled.and_then(|()| {
+        File::open(target).and_then(|file| file.sync_all()).map_err(failed)?;
+        File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed)
+    });
+    if written.is_err() {
+        // Half a backup is worse than none.
+        let _ = fs::remove_file(target);
+    }
+    written
+}
+
+/// Puts a backup in the place of the ledger in that folder, which no arkmeter may be using, and of its copy.
+///
+/// Refused where a figure in what is there, or in its copy where that is damaged, is higher than the backup's.
+pub fn restore(path: &Path, file: &Path) -> Result<(), BackupError> {
+    let folder = Folder::take(path)?;
+    let look = Look::at(file).map_err(|fault| match fault {
+        Fault::Damaged(why) => BackupError::NoBackup { path: file.to_owned(), why },
+        fault => refused(file, fault).into(),
+    })?;
+    let known = match Look::open(path) {
+        Ok(current) => {
+            let behind = behind(&current.contents, &look.contents);
+            if !behind.is_empty() {
+                return Err(BackupError::Falls(behind.join("; ")));
+            }
+            current.sequence
+        }
+        Err(OpenError::Nothing { .. } | OpenError::Damaged { .. }) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let ledger = folder.ledger();
+    let failed = |error| StoreError::file(&ledger, error);
+    let unwritten = |error| StoreError::write(&ledger, error);
+    let scratch = folder.scratch(&ledger).map_err(failed)?;
+    fill(look.connection(), &scratch).map_err(unwritten)?;
+    let mut connection = connect(&scratch).map_err(unwritten)?;
+    let strange = |fault| BackupError::NoBackup { path: file.to_owned(), why: describe(&fault) };
+    let mut whole = inspect::inspect(&connection).map_err(strange)?;
+    whole.commit.sequence = whole.commit.sequence.max(known).max(copy_sequence(&folder).unwrap_or(0));
+    mark_unconfirmed(&mut connection, whole, Origin::Backup).map_err(strange)?;
+    // The copy first: should the power go in between, it is either older than the ledger or what the ledger falls back to.
+    save_as(&connection, &folder, &folder.copy())?;
+    connection.close().map_err(|(_, error)| unwritten(error))?;
+    folder.move_ledger_aside().map_err(failed)?;
+    folder.put(&scratch, &ledger).map_err(failed)?;
+    Ok(())
+}
+
+/// What is there and higher than in the backup.
+fn behind(current: &Contents, backup: &Contents) -> Vec<String> {
+    let mut behind = Vec::new();
+    for (name, row) in &current.meters {
+        let (there, then) = (row.state.published(), backup.meters.get(name).and_then(|row| row.state.published()));
+        if there > then {
+            behind.push(format!("the meter {name}"));
+        }
+    }
+    for (key, state) in &current.clients {
+        if state.energy > backup.clients.get(key).and_then(|state| state.energy) {
+            behind.push(format!("the client {}", key.client_id));
+        }
+    }
+    behind
+}
