@@ -1,1 +1,104 @@
-//! Not yet.
+//! `read` and `report`: through the running daemon, else on the lines themselves.
+
+use arkmeter::simulator::{Gateway, SerialLine};
+use serde_json::Value;
+
+use crate::harness::*;
+
+#[tokio::test]
+async fn read_asks_the_running_daemon_because_a_gateway_may_take_one_client_only() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    gateway.habits(|habits| habits.one_client = true);
+    let site =
+        Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
+    let daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    let said = site.run(&["read", "--json"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let rows: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&rows[0]["power_mw"], &rows[0]["register_mwh"]), (&1_500_000.into(), &1_234_500_000.into()));
+    assert_eq!(gateway.connections(), 1, "the daemon's line was used");
+    site.all_ok(&["sauna"]).await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn read_goes_to_the_lines_where_no_daemon_runs() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let line = SerialLine::start([sdm630(2, 250.0, 10.0)], None).unwrap();
+    let plan = Plan::new().tcp("gateway", gateway.address()).serial("cabinet", line.path());
+    let plan = plan.polled("sauna", "gateway", 1, "eastron-sdm630").polled("boiler", "cabinet", 2, "eastron-sdm630");
+    let site = Site::new(&plan.polled("missing", "cabinet", 3, "eastron-sdm630"));
+    let said = site.run(&["read", "sauna", "boiler"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for words in ["1.50 kW", "1234.500 kWh", "250 W", "10.000 kWh"] {
+        assert!(said.out.contains(words), "nothing of {words}: {}", said.out);
+    }
+    let said = site.run(&["read", "--json"]).await;
+    assert_eq!(said.code, 1, "one of them is missing: {said:?}");
+    assert!(said.out.contains("no answer from unit 3"), "{}", said.out);
+    site.run(&["read", "garage"]).await.complains(1, &["no meter `garage`", "boiler, missing, sauna"]);
+}
+
+#[tokio::test]
+async fn read_stays_off_the_lines_while_a_daemon_cannot_be_asked() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let site =
+        Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
+    let daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    std::fs::remove_file(site.path("control.sock")).unwrap();
+    site.run(&["read"]).await.complains(75, &[&format!("process {}", daemon.pid()), "two masters disturb each other"]);
+    site.run(&["report", "--once"]).await.complains(75, &["in use by another arkmeter"]);
+    assert_eq!(gateway.connections(), 1);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_prints_the_call_and_sends_nothing() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let arkreen = arkreen([1]);
+    let account = format!("[account.main]\nurl = \"{}\"\ntoken_file = \"token\"", arkreen.url());
+    let site = Site::new(&Plan::new().text(account).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));
+    let said = site.run(&["report", "--dry-run"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for words in [&format!("POST {}", arkreen.url()), "edr_reportConsumeData", "1500000", "1234500000"] {
+        assert!(said.out.contains(words), "nothing of {words}: {}", said.out);
+    }
+    assert!(arkreen.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_report_is_sent_once_with_or_without_a_daemon() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let arkreen = arkreen([1]);
+    let account = format!("[account.main]\nurl = \"{}\"\ntoken_file = \"token\"\nreport_every = \"1h\"", arkreen.url());
+    let site = Site::new(&Plan::new().text(account).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));
+    let said = site.run(&["report", "--once"]).await;
+    assert_eq!((said.code, arkreen.calls().len()), (0, 1), "{said:?}");
+    assert!(said.out.contains("sauna: "), "{said:?}");
+    let daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    let before = arkreen.calls().len();
+    let said = site.run(&["report", "--once"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(arkreen.calls().len() > before);
+    let calls = arkreen.calls().len();
+    let said = site.run(&["report", "--dry-run"]).await;
+    assert!(said.code == 0 && said.out.contains("1234500000"), "{said:?}");
+    assert_eq!(arkreen.calls().len(), calls, "a dry run sends nothing");
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+    assert_only(&arkreen, 1, 1_500_000, 1_234_500_000);
+}
+
+#[tokio::test]
+async fn a_report_that_is_refused_fails_the_command() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let arkreen = arkreen([2]);
+    let site =
+        Site::new(&Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));
+    let said = site.run(&["report", "--once"]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.out.contains("sauna: not reported"), "{said:?}");
+}

@@ -1,1 +1,96 @@
-//! Not yet.
+//! What is typed and written wrongly: each is told with its place and the remedy, and ends with its exit code.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::harness::*;
+
+fn plan() -> Plan {
+    Plan::new().account("http://127.0.0.1:9/v1").tcp("gateway", nobody()).meter("sauna", "gateway", 1)
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_configuration_is_told_with_its_line() {
+    let client = client(1).to_hex();
+    let wrong: [(Plan, &[&str]); 6] = [
+        (plan().text("[meter.boiler\nbus = 1"), &["arkmeter.toml:", "^"]),
+        (plan().text(format!("[account.other]\ntoken = \"{}\"", token())), &["token"]),
+        (plan().polled("boiler", "gateway", 0, "eastron-sdm630"), &["unit", "^"]),
+        (plan().polled("boiler", "gateway", 248, "eastron-sdm630"), &["unit", "^"]),
+        (
+            plan().polled("boiler", "gateway", 2, "eastron-sdm630").text(format!("client_id = \"{client}\"")),
+            &["client_id"],
+        ),
+        (plan().polled("boiler", "gateway", 2, "eastron-sdm631"), &["eastron-sdm631", "eastron-sdm630"]),
+    ];
+    for (plan, words) in wrong {
+        let site = Site::new(&plan);
+        for command in ["check", "run"] {
+            let said = site.run(&[command]).await;
+            said.complains(78, words);
+            let all = format!("{}{}", said.out, said.err);
+            assert!(!all.contains(&token()[2..]) && !all.contains(&client[2..]), "{all}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_file_that_cannot_be_used_is_told_with_the_remedy() {
+    let site = Site::new(&plan());
+    let token_file = site.path("token");
+    let is = |content: &str, mode: u32| {
+        fs::write(&token_file, content).unwrap();
+        fs::set_permissions(&token_file, Permissions::from_mode(mode)).unwrap();
+    };
+    is("", 0o640);
+    site.run(&["check"]).await.complains(78, &["is empty"]);
+    is(&format!("{0}\n{0}\n", token()), 0o640);
+    site.run(&["check"]).await.complains(78, &["several lines"]);
+    is(&token(), 0o644);
+    site.run(&["check"]).await.complains(78, &["open to every user", "chmod 640"]);
+    fs::remove_file(&token_file).unwrap();
+    site.run(&["check"]).await.complains(78, &["there is no token file"]);
+    assert!(!fs::read_to_string(site.path("said")).unwrap().contains(&token()[2..]));
+}
+
+#[tokio::test]
+async fn check_says_what_would_be_polled_and_reported() {
+    let site = Site::new(&plan());
+    let said = site.run(&["check"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for words in ["sauna", "gateway", "eastron-sdm630"] {
+        assert!(said.out.contains(words), "nothing of {words}: {said:?}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&site.run(&["check", "--json"]).await.out).unwrap();
+    assert!(json.is_object(), "{json}");
+    fs::remove_file(site.path("arkmeter.toml")).unwrap();
+    site.run(&["check"]).await.complains(78, &["arkmeter.toml"]);
+}
+
+#[tokio::test]
+async fn usage_and_profiles() {
+    let site = Site::new(&plan());
+    for wrong in [&["dance"][..], &["report"], &["read", "not a name"], &["run", "--quickly"]] {
+        assert_eq!(site.run(wrong).await.code, 2, "{wrong:?}");
+    }
+    let listed = site.run(&["profiles", "list", "sdm630"]).await;
+    assert!(listed.code == 0 && listed.out.contains("eastron-sdm630"), "{listed:?}");
+    let shown = site.run(&["profiles", "show", "eastron-sdm630"]).await;
+    assert!(shown.code == 0 && shown.out.contains("[profile.eastron-sdm630.energy]"), "{shown:?}");
+    assert_eq!(site.run(&["profiles", "show", "no-such-meter"]).await.code, 1);
+}
+
+#[tokio::test]
+async fn a_trace_is_replayed_and_a_damaged_one_is_told_with_its_line() {
+    let site = Site::new(&plan());
+    let trace: String =
+        (0..4).map(|second| format!("{{\"t\": {second}.0, \"register_mwh\": 1000000, \"power_mw\": 0}}\n")).collect();
+    fs::write(site.path("trace"), &trace).unwrap();
+    let said =
+        site.run_with_input(&["replay", "--meter", "sauna"], Some(File::open(site.path("trace")).unwrap())).await;
+    assert_eq!((said.code, said.out.lines().count()), (0, 4), "{said:?}");
+    assert!(said.out.lines().last().unwrap().contains("1000000"), "{said:?}");
+    fs::write(site.path("trace"), trace + "{\"t\": oh}\n").unwrap();
+    let path = site.path("trace");
+    site.run(&["replay", "--meter", "sauna", path.to_str().unwrap()]).await.complains(65, &["line 5"]);
+}

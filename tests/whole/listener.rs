@@ -1,1 +1,91 @@
-//! Not yet.
+//! The status page on TCP: read-only, and never in the way.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use arkmeter::simulator::Gateway;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
+
+use crate::harness::*;
+
+/// The status line and the body of a GET.
+pub async fn get(address: SocketAddr, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+async fn served(address: SocketAddr, gateway: &Gateway) -> (Site, Daemon) {
+    let plan = Plan::new().text(format!("listen = \"{address}\"")).tcp("gateway", gateway.address());
+    let site = Site::new(&plan.polled("sauna", "gateway", 1, "eastron-sdm630"));
+    let daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    until("the page is served", || site.log().contains("the status page is served")).await;
+    (site, daemon)
+}
+
+#[tokio::test]
+async fn the_page_the_document_the_metrics_and_the_health_are_served() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let address = nobody();
+    let (_site, daemon) = served(address, &gateway).await;
+    let (status, body) = get(address, "/status.json").await;
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    let document: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&document["schema"], &document["meters"]["sauna"]["register_mwh"]), (&1.into(), &1_234_500_000.into()));
+    let (_, metrics) = get(address, "/metrics").await;
+    for line in [
+        "arkmeter_meter_power_watts{meter=\"sauna\"} 1500",
+        "arkmeter_meter_published_joules_total{meter=\"sauna\"} 4444200000",
+        "arkmeter_build_info{",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    assert_eq!(get(address, "/healthz").await, ("HTTP/1.1 200 OK".into(), "ok\n".into()));
+    assert!(get(address, "/").await.1.contains("sauna"));
+    assert_eq!(get(address, "/ask").await.0, "HTTP/1.1 404 Not Found");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+#[allow(clippy::print_stderr, reason = "says what was not tested")]
+async fn prometheus_finds_nothing_to_complain_of_in_the_metrics() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let address = nobody();
+    let (site, daemon) = served(address, &gateway).await;
+    let (_, metrics) = get(address, "/metrics").await;
+    daemon.stop().await;
+    std::fs::write(site.path("metrics"), metrics).unwrap();
+    let input = std::fs::File::open(site.path("metrics")).unwrap();
+    let mut promtool = Command::new("promtool");
+    match promtool.args(["check", "metrics"]).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).output().await
+    {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(_) => {
+            eprintln!("skipped: prometheus_finds_nothing_to_complain_of_in_the_metrics (promtool is not installed)")
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_busy_port_is_warned_of_and_polling_goes_on() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let meter = sdm630(1, 1500.0, 1234.5);
+    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let plan =
+        Plan::new().text(format!("listen = \"{}\"", taken.local_addr().unwrap())).tcp("gateway", gateway.address());
+    let site = Site::new(&plan.polled("sauna", "gateway", 1, "eastron-sdm630"));
+    let daemon = site.start();
+    let document = site.all_ok(&["sauna"]).await;
+    assert!(document["trouble"].to_string().contains("The status page cannot be served"), "{document:#}");
+    assert!(site.log().contains("WARN the status page cannot be served"));
+    more_requests(&[&meter], 5).await;
+    daemon.stop().await;
+}

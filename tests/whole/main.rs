@@ -9,7 +9,6 @@ mod cloud;
 mod command_line;
 mod demo;
 mod faulty;
-mod interoperability;
 mod killed;
 mod late;
 mod listener;
