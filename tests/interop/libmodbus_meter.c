@@ -4,9 +4,20 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <modbus.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* High word first. The library's own modbus_set_float_abcd swaps the bytes of each word in some of its versions. */
+static void show(uint16_t *registers, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    registers[0] = bits >> 16;
+    registers[1] = bits & 0xFFFF;
+}
 
 int main(void)
 {
@@ -20,9 +31,9 @@ int main(void)
         perror("libmodbus_meter");
         return 1;
     }
-    modbus_set_float_abcd(1500.0f, registers->tab_input_registers + 0x34);
-    modbus_set_float_abcd(1234.5f, registers->tab_input_registers + 0x48);
-    modbus_set_float_abcd(7.25f, registers->tab_input_registers + 0x4A);
+    show(registers->tab_input_registers + 0x34, 1500.0f);
+    show(registers->tab_input_registers + 0x48, 1234.5f);
+    show(registers->tab_input_registers + 0x4A, 7.25f);
     printf("ready %d\n", ntohs(address.sin_port));
     fflush(stdout);
     for (;;) {

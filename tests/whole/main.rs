@@ -9,6 +9,7 @@ mod cloud;
 mod command_line;
 mod demo;
 mod faulty;
+mod interoperability;
 mod killed;
 mod late;
 mod listener;

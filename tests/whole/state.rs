@@ -36,6 +36,16 @@ async fn a_ledger_of_a_newer_arkmeter_is_left_alone() {
     let site = used().await;
     let ledger = rusqlite::Connection::open(site.path("state/ledger.db")).unwrap();
     ledger.pragma_update(None, "user_version", 99).unwrap();
+    // The version is said a second time, in a sealed row.
+    let mut seal = crc32fast::Hasher::new();
+    seal.update(b"meta");
+    for text in ["version", "99"] {
+        seal.update(b"t");
+        seal.update(&(text.len() as u64).to_le_bytes());
+        seal.update(text.as_bytes());
+    }
+    let written = ledger.execute("UPDATE meta SET value = '99', crc = ?1 WHERE key = 'version'", [seal.finalize()]);
+    assert_eq!(written.unwrap(), 1);
     drop(ledger);
     site.run(&["run"]).await.complains(65, &["newer arkmeter", "99"]);
 }
