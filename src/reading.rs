@@ -1,6 +1,7 @@
 //! What one poll of a meter says: the one type that the poller hands to the ledger.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::clock::Stamp;
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -23,6 +24,11 @@ pub struct Values {
     pub register: Option<Register>,
     /// The serial number, where it was read in this poll. Absent is unknown, not another.
     pub serial: Option<String>,
+}
+
+/// From which age on a reading says nothing of now: three polls, and at least a minute.
+pub fn stale_after(poll_every: Duration) -> Duration {
+    (3 * poll_every).max(Duration::from_secs(60))
 }
 
 /// A counter with its resolution.

@@ -15,6 +15,14 @@ pub enum Function {
 impl Function {
     pub(super) const WORDS: [(&str, Function); 2] = [("holding", Function::Holding), ("input", Function::Input)];
 
+    /// The function's number on the wire.
+    pub fn code(self) -> u8 {
+        match self {
+            Function::Holding => 3,
+            Function::Input => 4,
+        }
+    }
+
     /// `holding` or `input`.
     pub fn word(self) -> &'static str {
         match self {

@@ -1,9 +1,10 @@
 //! Why there is no answer: in words that name the thing and the remedy.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::rtu::Stray;
+use crate::meter::Block;
 
 /// Why a read gave no registers.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +126,33 @@ pub(super) fn reason(error: &io::Error) -> String {
     let plain = text.split(" (os error").next().unwrap_or_default();
     let mut letters = plain.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// A whole, intact frame that is no answer to the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    asked: (u8, u8, u16),
+    came: (u8, u8, u16),
+}
+
+impl fmt::Display for Stray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ((unit, function, count), (other_unit, other_function, other_count)) = (self.asked, self.came);
+        if unit != other_unit {
+            write!(f, "unit {other_unit} answered when {unit} was asked")
+        } else if function != other_function & 0x7F {
+            write!(f, "an answer to function {} when {function} was asked", other_function & 0x7F)
+        } else {
+            write!(f, "{other_count} registers came when {count} were asked for")
+        }
+    }
+}
+
+impl Stray {
+    pub(super) fn new(asked: (u8, Block), came: (u8, u8, u16)) -> Self {
+        let (unit, block) = asked;
+        Stray { asked: (unit, block.function.code(), block.count), came }
+    }
 }
 
 #[cfg(test)]

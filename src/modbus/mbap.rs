@@ -1,7 +1,7 @@
 //! Modbus TCP frames: the answer with our transaction number, and what came instead. Pure.
 
-use super::error::Garbled;
-use super::rtu::{self, Stray};
+use super::error::{Garbled, Stray};
+use super::rtu;
 use crate::meter::Block;
 
 /// Transaction, protocol, length, unit.
@@ -99,7 +99,7 @@ pub(super) enum Broken {
 /// The frame, where unit, function and length are those that were asked for.
 fn verified(asked: (u8, Block), frame: Vec<u8>) -> Result<Vec<u8>, Broken> {
     let (unit, block) = asked;
-    let function = rtu::code(block.function);
+    let function = block.function.code();
     let (pdu, whole) = (&frame[HEADER_LEN..], 2 + 2 * usize::from(block.count));
     let exception = pdu[0] == function | 0x80 && pdu.len() == 2;
     let registers = pdu[0] == function && pdu.len() == whole && usize::from(pdu[1]) + 2 == whole;
@@ -112,7 +112,7 @@ fn verified(asked: (u8, Block), frame: Vec<u8>) -> Result<Vec<u8>, Broken> {
 
 /// A transparent converter hands on what the meter says: an RTU frame without a header.
 fn is_rtu_answer(bytes: &[u8], unit: u8, block: Block) -> bool {
-    let function = rtu::code(block.function);
+    let function = block.function.code();
     let len = match *bytes {
         [first, second, ..] if first == unit && second == function | 0x80 => rtu::OVERHEAD,
         [first, second, count, ..] if first == unit && second == function => rtu::OVERHEAD + usize::from(count),

@@ -13,4 +13,3 @@ mod wire;
 
 pub use error::{Error, Garbled, Hint};
 pub use line::{Counts, Line};
-pub use rtu::Stray;

@@ -3,10 +3,8 @@
 //! RTU has no request number, so an answer is known by unit, function, length and checksum alone. Everything else that
 //! comes is set aside, and the request goes on waiting: a late answer of another meter is no reason to fail this one.
 
-use std::fmt;
-
-use super::error::{Error, Garbled, Hint};
-use crate::meter::{Block, Function};
+use super::error::{Error, Garbled, Hint, Stray};
+use crate::meter::Block;
 
 /// Unit, function, byte count, checksum: an answer's bytes beside its registers. A request is as long plus 3.
 pub(super) const OVERHEAD: usize = 5;
@@ -16,14 +14,6 @@ pub(super) const REQUEST_LEN: usize = 8;
 const MOST_BYTES: usize = 512;
 /// A transceiver that turns around may put so many 0x00 or 0xFF, which are no units, before or after a frame.
 const TURNAROUND_BYTES: usize = 4;
-
-/// The function's number on the wire.
-pub(super) fn code(function: Function) -> u8 {
-    match function {
-        Function::Holding => 3,
-        Function::Input => 4,
-    }
-}
 
 /// CRC-16/MODBUS, sent low byte first.
 pub(super) fn crc(bytes: &[u8]) -> u16 {
@@ -35,33 +25,6 @@ pub(super) fn crc(bytes: &[u8]) -> u16 {
 /// Whether the last two bytes are the checksum of those before.
 pub(super) fn intact(frame: &[u8]) -> bool {
     frame.len() > 2 && crc(frame) == 0
-}
-
-/// A whole, intact frame that is no answer to the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
-    asked: (u8, u8, u16),
-    came: (u8, u8, u16),
-}
-
-impl fmt::Display for Stray {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ((unit, function, count), (other_unit, other_function, other_count)) = (self.asked, self.came);
-        if unit != other_unit {
-            write!(f, "unit {other_unit} answered when {unit} was asked")
-        } else if function != other_function & 0x7F {
-            write!(f, "an answer to function {} when {function} was asked", other_function & 0x7F)
-        } else {
-            write!(f, "{other_count} registers came when {count} were asked for")
-        }
-    }
-}
-
-impl Stray {
-    pub(super) fn new(asked: (u8, Block), came: (u8, u8, u16)) -> Self {
-        let (unit, block) = asked;
-        Stray { asked: (unit, code(block.function), block.count), came }
-    }
 }
 
 /// What comes in after one request.
@@ -77,7 +40,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn new(unit: u8, block: Block) -> Self {
-        let mut request = [unit, code(block.function), 0, 0, 0, 0, 0, 0];
+        let mut request = [unit, block.function.code(), 0, 0, 0, 0, 0, 0];
         request[2..4].copy_from_slice(&block.address.to_be_bytes());
         request[4..6].copy_from_slice(&block.count.to_be_bytes());
         let crc = crc(&request[..6]);
@@ -150,7 +113,7 @@ impl Inbox {
     /// Whether the bytes begin as the answer must: unit, function, length.
     fn is_ours_so_far(&self) -> bool {
         let (unit, block) = self.asked;
-        let function = code(block.function);
+        let function = block.function.code();
         match self.bytes[..] {
             [] => false,
             [first] => first == unit,
@@ -212,6 +175,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::meter::Function;
 
     const BLOCK: Block = Block { function: Function::Input, address: 0x000C, count: 2 };
     const WITHIN: Duration = Duration::from_secs(1);

@@ -1,18 +1,19 @@
 //! From what the tasks last said to the document: a pure function of the reports and the time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::document::{Account, AccountState, Bus, BusState, Client, Document, Ledger, Meter, MeterState, SCHEMA};
+use super::layout::{Layout, LayoutMeter};
 use super::trouble::trouble;
+use super::words::plain;
 use crate::clock::Stamp;
-use crate::config::{self, Config};
+use crate::config;
 use crate::ledger::{LedgerReport, MeterLedger};
 use crate::poller::{BusReport, MeterPoll};
+use crate::reading::stale_after;
 use crate::reporter::{self, AccountReport};
-use crate::text;
 use crate::units::Name;
 
 /// What the document is composed from.
@@ -27,38 +28,6 @@ pub struct Inputs {
     /// What else the operator should know, for people.
     pub remarks: Vec<String>,
     pub started: Stamp,
-}
-
-/// What of the configuration the document speaks of. A task that has not reported yet is shown all the same.
-#[derive(Clone, Debug, Default)]
-pub struct Layout {
-    pub meters: BTreeMap<Name, LayoutMeter>,
-    pub clients: BTreeMap<Name, config::Client>,
-    /// With each account's `report_every`.
-    pub accounts: BTreeMap<Name, Duration>,
-    pub buses: Vec<Name>,
-}
-
-#[derive(Clone, Debug)]
-pub struct LayoutMeter {
-    pub bus: Name,
-    pub poll_every: Duration,
-}
-
-impl From<&Config> for Layout {
-    fn from(config: &Config) -> Self {
-        let meters = config
-            .meters
-            .iter()
-            .map(|(name, meter)| (name.clone(), LayoutMeter { bus: meter.bus.clone(), poll_every: meter.poll_every }));
-        let accounts = config.accounts.iter().map(|(name, account)| (name.clone(), account.report_every));
-        Layout {
-            meters: meters.collect(),
-            clients: config.clients.clone(),
-            accounts: accounts.collect(),
-            buses: config.buses.keys().cloned().collect(),
-        }
-    }
 }
 
 /// The document as of `now`.
@@ -94,11 +63,6 @@ pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
     document.trouble = trouble(&document, layout, &inputs.remarks, up_for);
     document.well = document.trouble.is_empty();
     document
-}
-
-/// From which age on a meter's last reading is stale: three polls, and at least a minute.
-pub(super) fn stale_after(poll_every: Duration) -> Duration {
-    (3 * poll_every).max(Duration::from_secs(60))
 }
 
 fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>, now: &Stamp) -> Meter {
@@ -203,13 +167,6 @@ fn shown(instant: Timestamp) -> Timestamp {
 
 fn said(text: &Option<String>) -> Option<String> {
     text.as_deref().map(plain)
-}
-
-/// The rooms make foreign text harmless where it comes in; what is shown to terminals and browsers does not rest on that alone.
-pub(super) fn plain(text: &str) -> String {
-    /// A sentence with its remedy and one foreign text of 200 bytes fits.
-    const LIMIT: usize = 600;
-    text::foreign(&text.replace('…', "..."), LIMIT)
 }
 
 #[cfg(test)]

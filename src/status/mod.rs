@@ -7,6 +7,7 @@
 mod compose;
 pub mod control;
 mod document;
+mod layout;
 mod listener;
 mod metrics;
 mod page;
@@ -16,8 +17,9 @@ mod snapshot;
 mod trouble;
 pub mod words;
 
-pub use compose::{Inputs, Layout, LayoutMeter, compose};
+pub use compose::{Inputs, compose};
 pub use document::{Account, AccountState, Bus, BusState, Client, Document, Ledger, Meter, MeterState, SCHEMA};
+pub use layout::{Layout, LayoutMeter};
 pub use listener::Listener;
 pub use metrics::metrics;
 pub use page::page;

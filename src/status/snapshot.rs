@@ -6,8 +6,9 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
 
-use super::compose::{Inputs, Layout, compose};
+use super::compose::{Inputs, compose};
 use super::document::Document;
+use super::layout::Layout;
 use crate::clock::{Clock, Stamp};
 use crate::config::Config;
 use crate::heartbeat::Hearts;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::compose::{Layout, plain, stale_after};
 use super::document::{Account, AccountState, BusState, Document, Meter, MeterState};
-use super::words;
+use super::layout::Layout;
+use super::words::{self, plain};
+use crate::reading::stale_after;
 use crate::units::Name;
 
 /// The sentences for `document`, whose `trouble` is not looked at. `up_for`: what has just begun may be waited for.

@@ -60,6 +60,13 @@ pub fn bus_state(state: BusState) -> &'static str {
     }
 }
 
+/// The rooms make foreign text harmless where it comes in; what is shown to terminals and browsers does not rest on that alone.
+pub(super) fn plain(text: &str) -> String {
+    /// A sentence with its remedy and one foreign text of 200 bytes fits.
+    const LIMIT: usize = 600;
+    crate::text::foreign(&text.replace('…', "..."), LIMIT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

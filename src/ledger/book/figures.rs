@@ -6,6 +6,7 @@ use super::{Book, Page};
 use crate::clock::Stamp;
 use crate::ledger::Figure;
 use crate::ledger::settings::{ClientSettings, CounterSettings, MeterSettings};
+use crate::reading::stale_after;
 use crate::units::{Milliwatts, Name};
 
 impl Book {
@@ -66,7 +67,7 @@ impl Page {
     /// The member's power and when it was read; or why it has none to show.
     fn fresh(&self, name: &Name, now: &Stamp) -> Result<(Milliwatts, Stamp), String> {
         let settings = self.settings.as_ref().ok_or_else(|| format!("{name} is not configured"))?;
-        let within = stale_after(settings);
+        let within = stale_after(settings.poll_every);
         let Some(read_at) = &self.read_at else { return Err(format!("{name} has not been read yet")) };
         let age = now.since(read_at).unwrap_or(Duration::MAX);
         if age > within {
@@ -79,11 +80,6 @@ impl Page {
         let power = self.power.filter(|(_, at)| now.since(at).is_some_and(|age| age <= within));
         power.ok_or_else(|| format!("{name} is read, but gives no power"))
     }
-}
-
-/// A reading older than this says nothing of now.
-fn stale_after(settings: &MeterSettings) -> Duration {
-    (3 * settings.poll_every).max(Duration::from_secs(60))
 }
 
 fn unconfirmed(name: &Name, settings: &MeterSettings) -> String {
