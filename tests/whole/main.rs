@@ -1,6 +1,7 @@
 //! The whole program: the real `arkmeter` on real sockets and pseudo-terminals, simulated meters and a strict Arkreen on the other side.
 
 mod harness;
+mod world;
 
 mod accepted;
 mod asked;
