@@ -1,8 +1,5 @@
 //! Answers that come after their time-out: they are nobody's, on every kind of line.
 
-use std::net::SocketAddr;
-use std::path::Path;
-
 use arkmeter::simulator::{Fault, Gateway, SerialLine, Unit};
 
 use crate::harness::*;
@@ -15,7 +12,7 @@ fn meters() -> [Unit; 3] {
 async fn over_tcp() {
     let meters = meters();
     let gateway = Gateway::start(meters.clone()).await.unwrap();
-    never_taken_for_another(&meters, |plan| tcp(plan, gateway.address())).await;
+    never_taken_for_another(&meters, |plan| plan.tcp("line", gateway.address())).await;
 }
 
 #[tokio::test]
@@ -29,15 +26,41 @@ async fn over_rtu_through_a_converter() {
 async fn over_a_serial_line() {
     let meters = meters();
     let line = SerialLine::start(meters.clone(), None).unwrap();
-    never_taken_for_another(&meters, |plan| serial(plan, line.path())).await;
+    never_taken_for_another(&meters, |plan| plan.serial("line", line.path())).await;
 }
 
-fn tcp(plan: Plan, address: SocketAddr) -> Plan {
-    plan.tcp("line", address)
-}
-
-fn serial(plan: Plan, path: &Path) -> Plan {
-    plan.serial("line", path)
+#[tokio::test]
+async fn of_a_meter_alone_on_its_line() {
+    // Its late power is followed by the question for its energy, which has the same shape.
+    let meters = meters();
+    let gateway = Gateway::start([meters[0].clone()]).await.unwrap();
+    let converter = Gateway::start_converter([meters[1].clone()]).await.unwrap();
+    let line = SerialLine::start([meters[2].clone()], None).unwrap();
+    let arkreen = arkreen([1, 2, 3]);
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
+    let plan = plan.converter("converter", converter.address()).serial("cabinet", line.path());
+    let plan = plan.meter("first", "gateway", 1).meter("second", "converter", 2).meter("third", "cabinet", 3);
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    site.all_ok(&["first", "second", "third"]).await;
+    for _ in 0..8 {
+        for meter in &meters {
+            meter.fault_next(1, Fault::Late(TIMEOUT * 6 / 5));
+        }
+        more_requests(&meters.each_ref(), 4).await;
+    }
+    more_calls(&arkreen, 1).await;
+    let document = site.all_ok(&["first", "second", "third"]).await;
+    for name in ["first", "second", "third"] {
+        let meter = &document["meters"][name];
+        assert!(meter["failures"].as_u64() >= Some(4), "{meter:#}");
+        assert!(meter["verdicts"]["held"].is_null() && meter["verdicts"]["glitch"].is_null(), "{meter:#}");
+    }
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+    for (number, watts) in [(1, 1000), (2, 2000), (3, 3000)] {
+        assert_only(&arkreen, number, watts * 1000, (watts as u64 + 500) * 1_000_000);
+    }
 }
 
 async fn never_taken_for_another(meters: &[Unit; 3], line: impl Fn(Plan) -> Plan) {
