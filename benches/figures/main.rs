@@ -19,8 +19,11 @@ mod start;
 
 use std::io;
 
+/// Measures, and prints a line or more.
+type Figure = fn() -> io::Result<()>;
+
 /// What can be asked for by name; all of them where no name is given.
-const FIGURES: [(&str, fn() -> io::Result<()>); 7] = [
+const FIGURES: [(&str, Figure); 7] = [
     ("size", size::measure),
     ("profiles", profiles::measure),
     ("start", start::measure),
