@@ -23,7 +23,7 @@ impl Handle {
             Ok::<_, OrderError>(order)
         });
         let order = found.await.map_err(|_| super::Gone)??;
-        Ok(self.ask(|reply| Request::Order { order, reply }).await??)
+        Ok(self.ask(|reply| Request::Order { order: Box::new(order), reply }).await??)
     }
 }
 

@@ -121,7 +121,7 @@ impl Outcome {
 pub enum Refusal {
     #[error("the configuration has no meter `{0}`: `arkmeter ledger show` names those that the ledger knows")]
     UnknownMeter(Name),
-    #[error("nothing of {0} is held: its register is taken as it is read, and there is nothing to accept")]
+    #[error("nothing of {0} is held, so there is nothing to accept: `arkmeter status` shows when something is")]
     NothingHeld(Name),
     #[error("this ledger is this machine's already, and reports")]
     NotForeign,

@@ -34,7 +34,7 @@ pub(super) enum Request {
     Figures { clients: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Figure)>> },
     Accepted { accepted: Vec<Accepted>, reply: oneshot::Sender<()> },
     Reconfigure { settings: Settings, reply: oneshot::Sender<()> },
-    Order { order: Order, reply: oneshot::Sender<Result<Outcome, Refusal>> },
+    Order { order: Box<Order>, reply: oneshot::Sender<Result<Outcome, Refusal>> },
     Close { reply: oneshot::Sender<()> },
 }
 
