@@ -31,8 +31,7 @@ impl Rehearsal {
         if taken.commit_now || self.book.overdue(&reading.at) {
             self.commit(&reading.at)?;
         }
-        let state = &taken.judged.state;
-        Ok((taken.judged.verdict.as_str(), state.published()))
+        Ok((taken.verdict.as_str(), taken.published))
     }
 
     /// A report slot.

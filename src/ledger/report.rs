@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::units::{MilliwattHours, Name};
+use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// The ledger as of the last reading.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct MeterLedger {
     pub register: Option<MilliwattHours>,
     /// Absent until there is a baseline. May be ahead of what is on disk; only figures are reported.
     pub published: Option<MilliwattHours>,
+    /// The power that counter and power register have both shown, where it is above `max_power`: that is set too low.
+    pub overload: Option<Milliwatts>,
     /// Verdicts since the daemon started.
     pub verdicts: BTreeMap<&'static str, u64>,
 }

@@ -79,6 +79,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
         read_at: polled.read_at.map(|at| on_wall(&at, now)),
         verdict: guarded.verdict.map(str::to_owned),
         held: said(&guarded.held),
+        overload_mw: guarded.overload,
         error: said(&polled.error),
         polls: polled.polls,
         failures: polled.failures,

@@ -50,6 +50,9 @@ pub struct Meter {
     pub verdict: Option<String>,
     /// Why the ledger does not take the register at the moment, and what to do.
     pub held: Option<String>,
+    /// The power that the meter has shown beyond doubt, where it is above `max_power`.
+    #[serde(default)]
+    pub overload_mw: Option<Milliwatts>,
     /// Why the last poll failed or lacked a value.
     pub error: Option<String>,
     /// Since the daemon started, as are the counts below.

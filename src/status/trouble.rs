@@ -26,6 +26,10 @@ pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], 
     for (name, meter) in &document.meters {
         let patience = layout.meters.get(name).map_or(Duration::ZERO, |wanted| stale_after(wanted.poll_every));
         told.extend(of_meter(name, meter, document, up_for < patience));
+        told.extend(meter.overload_mw.map(|power| {
+            let power = words::power(power);
+            format!("Meter {name} carries {power}, more than its max_power: raise it, or true advances are held.")
+        }));
     }
     for (name, account) in &document.accounts {
         let patience = layout.accounts.get(name).map_or(Duration::ZERO, |every| stale_after(*every));

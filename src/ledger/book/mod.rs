@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::client::ClientState;
-use super::guard::{self, Judged, MeterState, Verdict};
+use super::guard::{self, Entry, Judged, MeterState, Verdict};
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
 use super::store::{ClientRow, Commit, Contents, MeterRow};
 use super::{Accepted, ClientLedger, MeterLedger};
@@ -79,7 +79,12 @@ struct Account {
 /// What a reading came to.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    pub judged: Judged,
+    pub verdict: Verdict,
+    pub entry: Option<Entry>,
+    /// The figure now; ahead of the disk until the next commit.
+    pub published: Option<MilliwattHours>,
+    /// The register is not taken at the moment.
+    pub held: bool,
     /// A decision: it goes to the disk now, not with the next slot.
     pub commit_now: bool,
     /// It is news: neither ordinary nor one more of a spell.
@@ -141,18 +146,20 @@ impl Book {
     pub(crate) fn take(&mut self, reading: &Reading) -> Option<Taken> {
         let page = self.meters.get_mut(&reading.meter)?;
         let settings = page.settings.as_ref()?;
-        let judged = guard::judge(&page.state, settings, &reading.at, &reading.values);
-        let begun = page.state.published().is_none() && judged.state.published().is_some();
-        if page.read(reading, &judged) {
+        let Judged { state, verdict, entry } = guard::judge(&page.state, settings, &reading.at, &reading.values);
+        let (published, held) = (state.published(), state.is_held());
+        let begun = page.state.published().is_none() && published.is_some();
+        if page.read(reading, verdict, state) {
             page.touched = Some(self.epoch);
             self.dirty_since.get_or_insert(reading.at);
         }
-        let noted = judged.entry.as_ref().map(|entry| self.diary.note(&reading.meter, entry, self.epoch));
+        let noted = entry.as_ref().map(|entry| self.diary.note(&reading.meter, entry, self.epoch));
         let news = noted.is_some_and(|noted| noted.first);
-        if begun || moves_the_offset(judged.verdict) && judged.entry.is_some() {
+        if begun || moves_the_offset(verdict) && entry.is_some() {
             self.decided = Some(self.epoch);
         }
-        Some(Taken { commit_now: news || begun, news, spell_ended: noted.and_then(|noted| noted.ended), judged })
+        let spell_ended = noted.and_then(|noted| noted.ended);
+        Some(Taken { verdict, entry, published, held, commit_now: news || begun, news, spell_ended })
     }
 
     /// Notes what Arkreen took.
@@ -248,17 +255,19 @@ impl Book {
     /// The meters whose counter is not taken at the moment.
     pub(crate) fn held(&self) -> Held {
         let configured = self.meters.iter().filter(|(_, page)| page.settings.is_some());
-        configured.filter(|(_, page)| page.state.held().is_some()).map(|(name, _)| name.clone()).collect()
+        configured.filter(|(_, page)| page.state.is_held()).map(|(name, _)| name.clone()).collect()
     }
 
     /// What is to be said of a configured meter.
     pub(crate) fn meter(&self, name: &Name) -> Option<MeterLedger> {
-        let page = self.meters.get(name).filter(|page| page.settings.is_some())?;
+        let page = self.meters.get(name)?;
+        let settings = page.settings.as_ref()?;
         Some(MeterLedger {
             verdict: page.verdict.map(Verdict::as_str),
             held: page.state.held(),
             register: page.state.register(),
             published: page.state.published(),
+            overload: page.state.overload(settings),
             verdicts: page.verdicts.clone(),
         })
     }
@@ -286,25 +295,25 @@ impl Page {
     }
 
     /// Takes a judged reading down; true when the disk does not know what the page says now.
-    fn read(&mut self, reading: &Reading, judged: &Judged) -> bool {
+    fn read(&mut self, reading: &Reading, verdict: Verdict, state: MeterState) -> bool {
         let counts = matches!(self.settings, Some(MeterSettings { counter: CounterSettings::Register { .. }, .. }));
         // A lower register within the noise of its last digits is taken as the one that stands; a higher one may wait to be believed.
         let taken = reading.values.register.is_some_and(|register| {
-            let behind = judged.state.register().and_then(|stands| stands.checked_sub(register.value));
+            let behind = state.register().and_then(|stands| stands.checked_sub(register.value));
             behind.is_some_and(|behind| behind.get() <= 2 * register.step.get())
         });
         // A counter that is taken again says all that an older copy did not know. Integrated energy waits for the operator.
         let confirmed = self.confirmed || counts && taken;
-        let changed = self.state != judged.state || self.confirmed != confirmed;
+        let changed = self.state != state || self.confirmed != confirmed;
         self.confirmed = confirmed;
-        self.state.clone_from(&judged.state);
+        self.state = state;
         self.read_at = Some(reading.at);
         self.updated = reading.at.wall;
         if let Some(power) = reading.values.power {
             self.power = Some((power, reading.at));
         }
-        self.verdict = Some(judged.verdict);
-        *self.verdicts.entry(judged.verdict.as_str()).or_default() += 1;
+        self.verdict = Some(verdict);
+        *self.verdicts.entry(verdict.as_str()).or_default() += 1;
         changed
     }
 

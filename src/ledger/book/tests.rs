@@ -171,14 +171,14 @@ fn nothing_is_given_from_another_machines_ledger() {
 fn a_decision_asks_for_a_commit_and_a_copy_and_an_advance_for_neither() {
     let mut book = book(&["a"], vec![]);
     let taken: Vec<_> = (0..60).step_by(10).filter_map(|s| book.take(&reading("a", s, 1000 + s))).collect();
-    let begun = taken.iter().find(|taken| taken.judged.state.published().is_some()).unwrap();
+    let begun = taken.iter().find(|taken| taken.published.is_some()).unwrap();
     assert!(begun.commit_now);
     assert!(commit(&mut book, 60).unwrap().copy);
     let advanced = book.take(&reading("a", 60, 1060)).unwrap();
-    assert_eq!((advanced.judged.verdict, advanced.commit_now), (Verdict::Advanced, false));
+    assert_eq!((advanced.verdict, advanced.commit_now), (Verdict::Advanced, false));
     assert!(!commit(&mut book, 60).unwrap().copy);
     let held = book.take(&reading("a", 70, 0)).unwrap();
-    assert_eq!((held.judged.verdict, held.commit_now), (Verdict::Held, true));
+    assert_eq!((held.verdict, held.commit_now), (Verdict::Held, true));
     assert!(!commit(&mut book, 70).unwrap().copy, "published is the same function of the register as before");
 }
 

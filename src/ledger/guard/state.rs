@@ -89,6 +89,11 @@ impl MeterState {
         self.taken.map(|taken| taken.value)
     }
 
+    /// Whether the register is not taken at the moment: [`MeterState::held`] says why.
+    pub fn is_held(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| !hold.is_quiet())
+    }
+
     /// Why the register is not taken at the moment and what the operator can do, for people; absent when it is.
     pub fn held(&self) -> Option<String> {
         let hold = self.hold.as_ref().filter(|hold| !hold.is_quiet())?;

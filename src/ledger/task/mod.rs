@@ -8,6 +8,7 @@ mod said;
 mod tests;
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -25,6 +26,9 @@ use commits::{Commits, Done, Slot, Wants};
 
 /// Readings that wait while the task is busy with something else: some seconds of 500 meters. Beyond, the poller drops and counts them.
 const READINGS: usize = 1024;
+/// Readings come in bursts, a round of a bus at a time. What comes so shortly after the first is taken with it: a burst wakes the task
+/// twice, not once a reading.
+const GATHER: Duration = Duration::from_millis(10);
 /// Requests that wait: each account has one figures() and one accepted() under way at most.
 const REQUESTS: usize = 64;
 
@@ -49,6 +53,8 @@ pub struct Ledger {
     held: watch::Sender<Held>,
     clock: Clock,
     closing: bool,
+    /// Until when readings are left to gather.
+    gathering: Option<Instant>,
     /// Answered once everything is on disk.
     closed: Option<oneshot::Sender<()>>,
 }
@@ -75,7 +81,21 @@ pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) ->
     let folder = store.folder().to_owned();
     let handle = Handle { readings: to_readings, requests: to_requests, report: reported, held: held_now, folder };
     let commits = Commits::new(store);
-    (handle, Ledger { book, commits, readings, requests, report, held, clock, closing: false, closed: None })
+    (
+        handle,
+        Ledger {
+            book,
+            commits,
+            readings,
+            requests,
+            report,
+            held,
+            clock,
+            closing: false,
+            gathering: None,
+            closed: None,
+        },
+    )
 }
 
 impl Ledger {
@@ -85,13 +105,18 @@ impl Ledger {
         self.commits.ask();
         loop {
             heart.beat();
+            if self.gathering.is_some_and(|until| until <= Instant::now()) {
+                self.gathering = None;
+                self.drain();
+            }
             self.begin_commit();
             self.answer_the_impatient();
             if self.closing && self.commits.is_idle() {
                 break;
             }
             let beat_at = Instant::now() + BEAT_EVERY;
-            let wake_at = self.commits.wakes_at().map_or(beat_at, |at| at.min(beat_at));
+            let wakes = [Some(beat_at), self.commits.wakes_at(), self.gathering];
+            let wake_at = wakes.into_iter().flatten().min().unwrap_or(beat_at);
             tokio::select! {
                 biased;
                 done = self.commits.finished() => match done {
@@ -103,7 +128,10 @@ impl Ledger {
                     Some(request) => self.answer(request),
                     None => self.close(None),
                 },
-                Some(reading) = self.readings.recv() => self.take(&reading),
+                Some(reading) = self.readings.recv(), if self.gathering.is_none() => {
+                    self.take(&reading);
+                    self.gathering = Some(Instant::now() + GATHER);
+                }
                 () = tokio::time::sleep_until(wake_at) => {}
             }
         }
@@ -164,7 +192,7 @@ impl Ledger {
                 report.meters.insert(reading.meter.clone(), meter);
             });
         }
-        let held = taken.judged.state.held().is_some();
+        let held = taken.held;
         self.held.send_if_modified(
             |all| {
                 if held { all.insert(reading.meter.clone()) } else { all.remove(&reading.meter) }

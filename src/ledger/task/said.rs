@@ -27,7 +27,7 @@ pub(super) fn taken(meter: &Name, taken: &Taken) {
     if let Some(count) = taken.spell_ended.filter(|count| *count > 1) {
         tracing::info!(%meter, count, "a spell of holds and glitches is over");
     }
-    let Some(entry) = taken.judged.entry.as_ref().filter(|_| taken.news) else { return };
+    let Some(entry) = taken.entry.as_ref().filter(|_| taken.news) else { return };
     let Entry { register_before, register_after, published_before, published_after, reason, .. } = entry;
     let verdict = entry.verdict.as_str();
     let (register_before, register_after) = (number(*register_before), number(*register_after));

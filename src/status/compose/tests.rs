@@ -155,6 +155,14 @@ fn a_held_register_is_shown_beside_the_one_that_was_taken() {
 }
 
 #[test]
+fn a_max_power_that_is_too_low_is_trouble() {
+    let mut inputs = cabinet();
+    guarded(&mut inputs).overload = Some(Milliwatts(26_000_000));
+    let told = "Meter heat_pump carries 26.00 kW, more than its max_power: raise it, or true advances are held.";
+    assert_eq!(document(&inputs).trouble, [told]);
+}
+
+#[test]
 fn a_meter_that_was_never_read_is_waited_for_and_then_told() {
     let mut inputs = cabinet();
     *poll(&mut inputs) = MeterPoll::default();
