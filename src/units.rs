@@ -167,8 +167,9 @@ impl ClientId {
 
     /// `0x` and 64 lower-case hex digits.
     pub fn to_hex(self) -> String {
-        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("0x{digits}")
+        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
+        let digits = nibbles.map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)]));
+        "0x".chars().chain(digits).collect()
     }
 }
 

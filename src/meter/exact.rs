@@ -20,6 +20,9 @@ impl Fraction {
             return None;
         }
         let divisor = common_divisor(numerator.unsigned_abs(), denominator.unsigned_abs());
+        if divisor == 1 {
+            return Some(Fraction { numerator, denominator });
+        }
         let divisor = i128::try_from(divisor).ok()?;
         Some(Fraction { numerator: numerator / divisor, denominator: denominator / divisor })
     }
@@ -104,16 +107,24 @@ impl fmt::Display for Fraction {
     }
 }
 
+/// By halving and subtracting: a float's denominator is a power of two, with which this is done at once.
 fn common_divisor(left: u128, right: u128) -> u128 {
-    let (mut larger, mut smaller) = (left, right);
-    while smaller != 0 {
-        // Most numbers are small, and processors divide 64 bits at a time.
-        (larger, smaller) = match (u64::try_from(larger), u64::try_from(smaller)) {
-            (Ok(larger), Ok(divisor)) => (smaller, (larger % divisor).into()),
-            _ => (smaller, larger % smaller),
-        };
+    if left == 0 || right == 0 {
+        return (left | right).max(1);
     }
-    larger.max(1)
+    let shared_twos = (left | right).trailing_zeros();
+    let (mut larger, mut smaller) = (left >> left.trailing_zeros(), right >> right.trailing_zeros());
+    while larger != smaller {
+        if larger < smaller {
+            (larger, smaller) = (smaller, larger);
+        }
+        if smaller == 1 {
+            break;
+        }
+        larger -= smaller;
+        larger >>= larger.trailing_zeros();
+    }
+    smaller << shared_twos
 }
 
 /// A decimal number as it is written: `digits` x 10^`exponent`, without trailing zeros.

@@ -14,6 +14,7 @@ pub use report::{BusReport, MeterPoll};
 pub use rounds::read_once;
 
 use std::collections::VecDeque;
+use std::pin::{Pin, pin};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -64,7 +65,7 @@ impl Poller {
             }
             let goes_on = match (desk.waiting.pop_front(), rounds.next()) {
                 (Some(command), _) => desk.obey(&mut rounds, command).await,
-                (None, Next::Poll(meter)) => desk.attended(rounds.poll(meter)).await.is_some(),
+                (None, Next::Poll(meter)) => desk.attended(pin!(rounds.poll(meter))).await.is_some(),
                 (None, Next::Wait(until)) => desk.wait(until, &mut held).await,
             };
             if !goes_on {
@@ -83,10 +84,9 @@ struct Desk {
 
 impl Desk {
     /// Awaits the work, taking commands meanwhile. `None` when the task is to end: the work is then abandoned.
-    async fn attended<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+    async fn attended<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         let (commands, waiting) = (&mut self.commands, &mut self.waiting);
         let attended = async {
-            tokio::pin!(work);
             loop {
                 tokio::select! {
                     biased;
@@ -99,7 +99,7 @@ impl Desk {
                 }
             }
         };
-        self.heart.beating(attended).await
+        self.heart.beating(pin!(attended)).await
     }
 
     /// False when the task is to end.
@@ -113,7 +113,7 @@ impl Desk {
             }
             let result = match rounds.find(&name) {
                 None => Err("no such meter on this bus".to_owned()),
-                Some(meter) => match self.attended(rounds.poll(meter)).await {
+                Some(meter) => match self.attended(pin!(rounds.poll(meter))).await {
                     Some(result) => result,
                     None => return false,
                 },

@@ -258,23 +258,26 @@ impl Book {
         configured.filter(|(_, page)| page.state.is_held()).map(|(name, _)| name.clone()).collect()
     }
 
-    /// What is to be said of a configured meter.
-    pub(crate) fn meter(&self, name: &Name) -> Option<MeterLedger> {
-        let page = self.meters.get(name)?;
-        let settings = page.settings.as_ref()?;
-        Some(MeterLedger {
-            verdict: page.verdict.map(Verdict::as_str),
-            held: page.state.held(),
-            register: page.state.register(),
-            published: page.state.published(),
-            overload: page.state.overload(settings),
-            verdicts: page.verdicts.clone(),
-        })
+    /// Brings what is said of a configured meter up to date.
+    pub(crate) fn tell(&self, name: &Name, told: &mut MeterLedger) {
+        let Some(page) = self.meters.get(name) else { return };
+        told.verdict = page.verdict.map(Verdict::as_str);
+        told.held = page.state.held();
+        told.register = page.state.register();
+        told.published = page.state.published();
+        told.overload = page.settings.as_ref().and_then(|settings| page.state.overload(settings));
+        told.verdicts.extend(&page.verdicts);
     }
 
     /// What is to be said of all configured meters.
     pub(crate) fn meters(&self) -> BTreeMap<Name, MeterLedger> {
-        self.meters.keys().filter_map(|name| Some((name.clone(), self.meter(name)?))).collect()
+        let configured = self.meters.iter().filter(|(_, page)| page.settings.is_some());
+        let told = configured.map(|(name, _)| {
+            let mut told = MeterLedger::default();
+            self.tell(name, &mut told);
+            (name.clone(), told)
+        });
+        told.collect()
     }
 
     /// What is to be said of all configured clients.

@@ -54,7 +54,7 @@ fn the_energy_given_is_the_one_on_disk_and_the_power_the_latest() {
     let first = ready(&book, "a", 90);
     assert_eq!(first, (3_600_000, 1_000_090, at(90)));
     run(&mut book, "a", 100, 200, 1_000_000);
-    assert_eq!(book.meter(&name("a")).unwrap().published, Some(energy(1_000_190)), "the picture goes on");
+    assert_eq!(book.meters()[&name("a")].published, Some(energy(1_000_190)), "the picture goes on");
     assert_eq!(ready(&book, "a", 190), (3_600_000, 1_000_090, at(190)), "the disk does not know it yet");
     let pending = book.prepare(&at(190), false).unwrap();
     assert_eq!(ready(&book, "a", 190).1, 1_000_090, "nor while it is being written");
@@ -213,7 +213,7 @@ fn who_left_the_configuration_keeps_the_row() {
     commit(&mut book, 190);
     assert_eq!(ready(&book, "both", 190).1, 6_000_280);
     book.reconfigure(settings(&["a", "b"], vec![client("both", "1", &["a", "b"])]));
-    assert_eq!(book.meter(&name("b")).unwrap().published, Some(energy(5_000_090)));
+    assert_eq!(book.meters()[&name("b")].published, Some(energy(5_000_090)));
     assert_eq!(waiting(&book, "both", 190), "b was last read 1m 40s ago");
 }
 

@@ -187,11 +187,11 @@ impl Ledger {
         if taken.commit_now {
             self.commits.ask();
         }
-        if let Some(meter) = self.book.meter(&reading.meter) {
-            self.report.send_modify(|report| {
-                report.meters.insert(reading.meter.clone(), meter);
-            });
-        }
+        self.report.send_modify(|report| {
+            if let Some(told) = report.meters.get_mut(&reading.meter) {
+                self.book.tell(&reading.meter, told);
+            }
+        });
         let held = taken.held;
         self.held.send_if_modified(
             |all| {
