@@ -32,3 +32,6 @@ pub mod status;
 pub mod cli;
 pub mod daemon;
 pub mod simulator;
+
+#[cfg(test)]
+mod testing;

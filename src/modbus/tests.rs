@@ -10,11 +10,12 @@ use super::{Error, Line};
 use crate::config::{Bus, Link, Parity, SerialLine as Settings};
 use crate::meter::{Block, Function};
 use crate::simulator::{Fault, Gateway, SerialLine, Unit};
+use crate::testing::in_time;
 use crate::units::{Name, UnitId};
 
 /// Of the tests' buses: what is late is later than this.
-const TIMEOUT: Duration = Duration::from_millis(100);
-const LATE: Duration = Duration::from_millis(130);
+const TIMEOUT: Duration = Duration::from_millis(300);
+const LATE: Duration = Duration::from_millis(400);
 
 fn bus(link: Link) -> Bus {
     Bus {
@@ -67,21 +68,25 @@ async fn read(line: &mut Line, number: u16, block: Block) -> Result<(), String> 
 /// The same meters on each kind of link.
 async fn everywhere(test: impl AsyncFn(Line, [Unit; 2])) {
     for kind in 0..3 {
-        let meters = [meter(1), meter(2)];
-        let units = meters.clone();
-        match kind {
-            0 => {
-                let line = SerialLine::start(units, None).unwrap();
-                test(Line::new(&serial(&line, 115_200)), meters).await;
-            }
-            1 => {
-                let gateway = Gateway::start(units).await.unwrap();
-                test(Line::new(&tcp(&gateway)), meters).await;
-            }
-            _ => {
-                let gateway = Gateway::start_converter(units).await.unwrap();
-                test(Line::new(&converter(&gateway)), meters).await;
-            }
+        in_time(async || on_a_link(kind, &test).await).await;
+    }
+}
+
+async fn on_a_link(kind: usize, test: &impl AsyncFn(Line, [Unit; 2])) {
+    let meters = [meter(1), meter(2)];
+    let units = meters.clone();
+    match kind {
+        0 => {
+            let line = SerialLine::start(units, None).unwrap();
+            test(Line::new(&serial(&line, 115_200)), meters).await;
+        }
+        1 => {
+            let gateway = Gateway::start(units).await.unwrap();
+            test(Line::new(&tcp(&gateway)), meters).await;
+        }
+        _ => {
+            let gateway = Gateway::start_converter(units).await.unwrap();
+            test(Line::new(&converter(&gateway)), meters).await;
         }
     }
 }
@@ -105,7 +110,7 @@ async fn a_late_answer_is_never_taken_for_the_next_one() {
     everywhere(async |mut line, [meter, _]| {
         read(&mut line, 1, block(0, 2)).await.unwrap();
         meter.fault_next(1, Fault::Late(LATE));
-        assert!(read(&mut line, 1, block(0, 2)).await.unwrap_err().contains("no answer from unit 1 within 100ms"));
+        assert!(read(&mut line, 1, block(0, 2)).await.unwrap_err().contains("no answer from unit 1 within 300ms"));
         tokio::time::sleep(LATE).await;
         for address in [10, 20, 30] {
             read(&mut line, 1, block(address, 2)).await.unwrap();
@@ -120,7 +125,7 @@ async fn a_late_answer_is_never_taken_for_the_next_one() {
 async fn after_a_failure_the_line_must_have_been_silent() {
     everywhere(async |mut line, [meter, _]| {
         read(&mut line, 1, block(0, 2)).await.unwrap();
-        meter.fault_next(1, Fault::Late(Duration::from_millis(125)));
+        meter.fault_next(1, Fault::Late(TIMEOUT + Duration::from_millis(25)));
         read(&mut line, 1, block(0, 2)).await.unwrap_err();
         read(&mut line, 1, block(10, 2)).await.unwrap();
     })
@@ -132,8 +137,8 @@ async fn after_a_failure_the_line_must_have_been_silent() {
 async fn a_late_answer_does_not_harm_a_neighbour() {
     everywhere(async |mut line, [meter, _]| {
         read(&mut line, 1, block(0, 2)).await.unwrap();
-        for late in [120, 170] {
-            meter.fault_next(1, Fault::Late(Duration::from_millis(late)));
+        for late in [20, 70] {
+            meter.fault_next(1, Fault::Late(TIMEOUT + Duration::from_millis(late)));
             read(&mut line, 1, block(0, 2)).await.unwrap_err();
             // The simulated line is busy with the late answer first, so the neighbour may be late as well, but never wrong.
             let _ = read(&mut line, 2, block(4, 2)).await;
