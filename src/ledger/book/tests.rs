@@ -5,7 +5,7 @@ use crate::ledger::Figure;
 use crate::ledger::testing::{at, client, energy, meter, name, reading};
 
 fn settings(meters: &[&str], clients: Vec<ClientSettings>) -> Settings {
-    Settings { meters: meters.iter().map(|text| meter(text)).collect(), clients }
+    Settings { meters: meters.iter().map(|text| meter(text)).collect(), clients, ..Settings::default() }
 }
 
 fn book(meters: &[&str], clients: Vec<ClientSettings>) -> Book {

@@ -51,7 +51,7 @@ impl Lab {
 }
 
 fn settings(meters: &[&str]) -> Settings {
-    Settings { meters: vec![meter("a"), meter("b")], clients: vec![client("a", "1", meters)] }
+    Settings { meters: vec![meter("a"), meter("b")], clients: vec![client("a", "1", meters)], ..Settings::default() }
 }
 
 async fn energy(handle: &Handle) -> Result<u64, String> {
