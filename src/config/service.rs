@@ -13,9 +13,8 @@ use crate::finding::Finding;
 use crate::form::{Field, Form};
 
 const STATE: &str = "/var/lib/arkmeter";
-/// A day, to ten years.
-const HISTORY: RangeInclusive<Duration> = Duration::from_secs(DAY)..=Duration::from_secs(3650 * DAY);
-const DAY: u64 = 24 * 3600;
+/// A day to ten years.
+const HISTORY: RangeInclusive<Duration> = Duration::from_secs(86_400)..=Duration::from_secs(315_576_000);
 const HISTORY_SIZE: RangeInclusive<u64> = 1_000_000..=100_000_000_000;
 /// `sun_path` holds 108 bytes with the closing zero. Source: unix(7).
 const LONGEST_SOCKET: usize = 107;

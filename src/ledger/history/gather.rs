@@ -16,7 +16,7 @@ const SET: SignedDuration = SignedDuration::from_secs(2);
 
 /// The slot under way, of every configured meter.
 #[derive(Debug, Default)]
-pub(super) struct Gather {
+pub(in crate::ledger) struct Gather {
     meters: BTreeMap<Name, Gathered>,
     since: Option<Stamp>,
 }
@@ -53,7 +53,7 @@ struct Samples {
 
 impl Gather {
     /// Takes up other meters; those that stay go on.
-    pub(super) fn reconfigure(&mut self, meters: &[MeterSettings]) {
+    pub(in crate::ledger) fn reconfigure(&mut self, meters: &[MeterSettings]) {
         let mut before = std::mem::take(&mut self.meters);
         let taken = meters.iter().map(|meter| {
             let gathered = before.remove(&meter.name).unwrap_or_default();
@@ -63,7 +63,7 @@ impl Gather {
     }
 
     /// Takes a reading down, and what is published after it.
-    pub(super) fn note(&mut self, reading: &Reading, published: Option<MilliwattHours>) {
+    pub(in crate::ledger) fn note(&mut self, reading: &Reading, published: Option<MilliwattHours>) {
         let Some(meter) = self.meters.get_mut(&reading.meter) else { return };
         self.since.get_or_insert(reading.at);
         if !meter.read && !meter.linked {
@@ -78,12 +78,12 @@ impl Gather {
     }
 
     /// How long the slot has lasted.
-    pub(super) fn age(&self, now: &Stamp) -> Duration {
+    pub(in crate::ledger) fn age(&self, now: &Stamp) -> Duration {
         self.since.and_then(|since| now.since(&since)).unwrap_or_default()
     }
 
     /// Ends the slot: a row of each meter that was read in it.
-    pub(super) fn close(&mut self, now: &Stamp) -> Vec<Row> {
+    pub(in crate::ledger) fn close(&mut self, now: &Stamp) -> Vec<Row> {
         let Some(since) = self.since.replace(*now) else { return Vec::new() };
         let on_wall = |stamp: &Stamp| now.wall.checked_sub(now.since(stamp).unwrap_or_default()).unwrap_or(stamp.wall);
         let set = since.wall.duration_since(on_wall(&since)).abs() > SET;
@@ -111,7 +111,7 @@ impl Gather {
     }
 
     /// The rows of the last slot were not recorded.
-    pub(super) fn lost(&mut self) {
+    pub(in crate::ledger) fn lost(&mut self) {
         self.meters.values_mut().for_each(|meter| meter.linked = false);
     }
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub(super) use gather::Gather;
 pub(super) use keeper::{HistoryError, Keeper};
 
 use crate::units::{MilliwattHours, Milliwatts, Name};

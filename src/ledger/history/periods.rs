@@ -72,6 +72,12 @@ impl Every {
         fits.then_some(Every { seconds, offset: offset_seconds.into() })
     }
 
+    /// In seconds.
+    #[cfg(test)]
+    pub(super) fn length(self) -> i64 {
+        self.seconds
+    }
+
     /// The period that a time belongs to: its end does, its beginning is the end of the one before.
     fn of(self, at: Timestamp) -> i64 {
         (at.as_second() + self.offset - 1).div_euclid(self.seconds)

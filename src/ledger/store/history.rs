@@ -148,6 +148,12 @@ impl History {
         Ok((pages.saturating_sub(free) * size, pages * size))
     }
 
+    /// As a disk without room for more than so many pages.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, count: i64) {
+        self.connection.pragma_update(None, "max_page_count", count).unwrap();
+    }
+
     /// Leaves one tidy file.
     pub(crate) fn close(self) -> Result<(), StoreError> {
         self.connection.close().map_err(|(_, error)| StoreError::write(&self.path, error))
