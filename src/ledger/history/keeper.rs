@@ -141,16 +141,16 @@ impl Keeper {
         outcome
     }
 
-    /// Writes the last rows and tidies up, within bounds.
-    pub(crate) async fn close(mut self, now: &Stamp) -> Result<(), HistoryError> {
+    /// Writes the last rows and tidies up, within bounds; says what [`Keeper::end`] does.
+    pub(crate) async fn close(&mut self, now: &Stamp) -> Result<Option<String>, HistoryError> {
         // It may be checking the whole file, which can be done another day.
         if let Some(handle) = self.interrupt.lock().ok().and_then(|mut interrupt| interrupt.take()) {
             handle.interrupt();
         }
-        self.wait().await?;
+        let before = self.wait().await?;
         self.end_slot(now, true);
         self.committed(now);
-        self.wait().await?;
+        let aside = self.wait().await?.or(before);
         if let Some(history) = self.history.take() {
             let closing = tokio::task::spawn_blocking(move || history.close());
             // What is not folded in by then is so at the next start.
@@ -158,17 +158,17 @@ impl Keeper {
                 closed??;
             }
         }
-        Ok(())
+        Ok(aside)
     }
 
     /// Waits for what is being written, but not for a disk that hangs.
-    async fn wait(&mut self) -> Result<(), HistoryError> {
+    async fn wait(&mut self) -> Result<Option<String>, HistoryError> {
         if self.job.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         match tokio::time::timeout(LAST_WITHIN, self.finished()).await {
-            Ok(written) => self.end(written).map(drop),
-            Err(_) => Ok(()),
+            Ok(written) => self.end(written),
+            Err(_) => Ok(None),
         }
     }
 

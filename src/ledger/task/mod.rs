@@ -308,8 +308,8 @@ impl Ledger {
     }
 
     /// Leaves the files in their tidiest form, and says so to whom it may concern.
-    async fn end(self, heart: &Heart) {
-        if let Some(store) = self.commits.into_store() {
+    async fn end(mut self, heart: &Heart) {
+        if let Some(store) = self.commits.take_store() {
             let closing = tokio::task::spawn_blocking(move || store.close());
             if let Ok(Err(error)) = heart.beating(closing).await {
                 tracing::warn!(
@@ -319,9 +319,8 @@ impl Ledger {
             }
         }
         // Last, and within bounds: the ledger is safe already.
-        if let Err(error) = heart.beating(self.history.close(&self.clock.now())).await {
-            tracing::warn!(error = said::chain(&error), "the last rows of the history are not written");
-        }
+        let outcome = heart.beating(self.history.close(&self.clock.now())).await;
+        self.tell_history(outcome);
         if let Some(closed) = self.closed {
             let _ = closed.send(());
         }

@@ -155,8 +155,8 @@ fn what_is_too_old_goes_once_a_day_and_only_by_a_clock_that_is_right() {
     assert_eq!(lab.ended(), [2880], "what was written since waits for the next day");
     let mut lab = Lab { retention: lab.retention, ..Lab::new() };
     lab.fill(1..4);
-    lab.fill(3 * 720 + 1..3 * 720 + 3);
-    assert_eq!(lab.ended(), [2, 3, 2161, 2162], "the first of the fourth day drops what is older than three days");
+    lab.fill(3 * 720 + 2..3 * 720 + 4);
+    assert_eq!(lab.ended(), [2, 3, 2162, 2163], "the first of the fourth day drops what is older than three days");
 }
 
 #[test]
