@@ -146,6 +146,11 @@ fn a_gap_is_the_periods_where_it_lies_within_and_a_line_of_its_own_where_it_does
     assert_eq!((hours[1].from, hours[1].to), (second(1800), second(5 * HOUR + 480)));
     assert_eq!((hours[1].power, hours[0].measured_s), (None, 240));
     assert_eq!(lines(None, &slots).len(), 5, "slot by slot each gap is a line");
+    // What lies between was left out, because the clock was ahead then.
+    let back = Stretch { from: second(5 * HOUR), to: second(480), consumed_mwh: Some(energy(7)) };
+    let slots = [slot(300, 5, 1, 101, None), Slot { gap: Some(back), ..slot(600, 5, 1, 109, None) }];
+    let hours = lines(Some(every("1h", 0)), &slots);
+    assert_eq!(hours.iter().map(|line| line.gap).collect::<Vec<_>>(), [false, true, false], "{hours:?}");
 }
 
 #[test]

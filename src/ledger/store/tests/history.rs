@@ -247,7 +247,7 @@ fn a_meter_takes_its_history_along_to_another_name() {
     let mut lab = Lab::new();
     rename(lab.folder.path(), &name("a"), &name("b")).unwrap();
     assert!(!lab.path(HISTORY).exists(), "nothing is begun by it");
-    lab.record(&[row("a", 120, 10), row("b", 120, 5)], 120).unwrap();
+    lab.record(&[row("b", 120, 5), row("a", 120, 10)], 120).unwrap();
     rename(lab.folder.path(), &name("a"), &name("b")).unwrap();
     lab.record(&[row("b", 240, 20), row("a", 240, 1)], 240).unwrap();
     let published = |meter| -> Vec<_> {
