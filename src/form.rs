@@ -20,7 +20,7 @@ mod tests;
 pub use findings::{Findings, names_a_secret};
 
 pub use quantity::parse_energy;
-use quantity::parse_power;
+use quantity::{parse_power, parse_size};
 
 const SECRET_HELP: &str = "keep the token in a file of its own (root:arkmeter, mode 0640) and name that file in the [account] \
      with `token_file`, or use a systemd credential with `token_credential`";
@@ -256,6 +256,17 @@ impl<'t> Field<'t> {
             return self.fail(&format!("is {}, not a power", self.kind()), help);
         };
         parse_power(text).or_else(|| self.fail("is not a power", help))
+    }
+
+    /// A size such as "100MB" within `range`, in bytes.
+    pub fn size(&self, range: RangeInclusive<u64>) -> Option<u64> {
+        let (from, to) = (range.start() / 1_000_000, range.end() / 1_000_000);
+        let help = format!("a size in quotes from \"{from}MB\" to \"{to}MB\"");
+        let Some(text) = self.value.get_ref().as_str() else {
+            return self.fail(&format!("is {}, not a size", self.kind()), help);
+        };
+        let Some(value) = parse_size(text) else { return self.fail("is not a size", help) };
+        if range.contains(&value) { Some(value) } else { self.fail("is out of range", help) }
     }
 
     /// One of these words.

@@ -28,6 +28,8 @@ use crate::units::Name;
 pub mod exit {
     /// The command failed.
     pub const FAILED: u8 = 1;
+    /// The command was written wrongly.
+    pub const USAGE: u8 = 2;
     /// The state (or a trace) is damaged, or made by a newer arkmeter.
     pub const DAMAGED: u8 = 65;
     /// No daemon runs.

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Environment, Problems};
+use crate::config::{self, Config, ConfigError, Environment, Problems};
 use crate::heartbeat::Hearts;
 use crate::ledger;
 use crate::status::control::{Asked, QUEUE};
@@ -156,11 +156,12 @@ impl Daemon {
     }
 
     async fn take_up(&mut self, config: Config) -> Result<(), ledger::Gone> {
-        if config.state != self.config.state {
+        if config.state.path != self.config.state.path {
             warn!("[state] path is taken up at the next start only: systemctl restart arkmeter");
         }
         self.fleet.apply(&config, Reports::OnSchedule).await?;
-        self.config = Arc::new(Config { state: self.config.state.clone(), ..config });
+        let state = config::State { path: self.config.state.path.clone(), ..config.state };
+        self.config = Arc::new(Config { state, ..config });
         self.sources.replace(self.fleet.current(self.config.clone()));
         self.doors.apply(&self.config.status, &mut self.fleet, &self.hearts).await;
         info!(meters = self.config.meters.len(), "the configuration was reloaded");

@@ -5,6 +5,7 @@
 mod book;
 mod client;
 pub mod guard;
+pub mod history;
 pub mod machine;
 pub mod orders;
 mod rehearsal;

@@ -15,6 +15,8 @@ pub struct LedgerReport {
     pub error: Option<String>,
     pub commits: u64,
     pub failed_commits: u64,
+    /// Why the history cannot be written at the moment, for people. Everything else goes on.
+    pub history_error: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]

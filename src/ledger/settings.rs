@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::history::Retention;
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
 /// Everything the ledger is told.
@@ -9,6 +10,7 @@ use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 pub struct Settings {
     pub meters: Vec<MeterSettings>,
     pub clients: Vec<ClientSettings>,
+    pub history: Retention,
 }
 
 /// One meter, as the guard needs to know it.

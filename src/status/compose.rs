@@ -56,6 +56,7 @@ pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
             error: said(&inputs.ledger.error),
             commits: inputs.ledger.commits,
             failed_commits: inputs.ledger.failed_commits,
+            history_error: said(&inputs.ledger.history_error),
         },
         stalled: inputs.stalled.clone(),
     };

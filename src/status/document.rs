@@ -176,4 +176,7 @@ pub struct Ledger {
     /// Since the daemon started.
     pub commits: u64,
     pub failed_commits: u64,
+    /// Why the history cannot be written at the moment.
+    #[serde(default)]
+    pub history_error: Option<String>,
 }

@@ -43,6 +43,9 @@ pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], 
             told.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));
         }
     }
+    if let Some(error) = &document.ledger.history_error {
+        told.push(sentence("The history cannot be written, everything else goes on", Some(error)));
+    }
     told
 }
 

@@ -108,6 +108,11 @@ impl Plan {
         Plan(format!("{before}\"1s\"{last}"))
     }
 
+    /// The same with another text in the place of this one.
+    pub fn replaced(self, text: &str, other: &str) -> Self {
+        Plan(self.0.replacen(text, other, 1))
+    }
+
     /// A meter of any profile, not reported unless a line with its client follows.
     pub fn polled(self, name: &str, bus: &str, unit: u8, profile: &str) -> Self {
         self.text(format!(

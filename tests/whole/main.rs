@@ -10,6 +10,7 @@ mod cloud;
 mod command_line;
 mod demo;
 mod faulty;
+mod history;
 mod interoperability;
 mod killed;
 mod late;

@@ -1,5 +1,6 @@
 //! `arkmeter ledger`: what the ledger holds and decided, and what an operator can do about it.
 
+mod history;
 mod order;
 mod show;
 
@@ -36,6 +37,8 @@ pub enum Ledger {
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=5000))]
         most: u32,
     },
+    /// What a meter drew and what was published of it, slot by slot or hour by hour
+    History(history::Asked),
     /// What is held of a meter is right: take it now (a jump is not credited by this: see credit)
     Accept {
         #[arg(value_name = "METER", value_parser = super::name)]
@@ -118,6 +121,7 @@ pub fn ledger(config: &Config, command: Ledger) -> u8 {
     match command {
         Ledger::Show { json } => show::show(config, json),
         Ledger::Journal { meter, json, most } => show::journal(config, meter.as_ref(), most, json),
+        Ledger::History(asked) => history::history(config, &asked),
         Ledger::Accept { meter, dry_run } => order::order(config, Remedy::Accept { meter }, dry_run),
         Ledger::Adopt { dry_run } => order::order(config, Remedy::Adopt {}, dry_run),
         Ledger::Credit { meter, energy, dry_run } => order::order(config, Remedy::Credit { meter, energy }, dry_run),

@@ -32,7 +32,7 @@ fn settings(meter: &Name) -> Settings {
         definition: "input 0x48".into(),
         place: "cabinet 1".into(),
     };
-    Settings { meters: vec![meter], clients: Vec::new() }
+    Settings { meters: vec![meter], ..Settings::default() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,7 +44,7 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
         buses: BTreeMap::new(),
         meters: BTreeMap::new(),
         clients: BTreeMap::new(),
-        state: config::State { path: state.clone() },
+        state: config::State::at(state.clone()),
         status: config::Status { listen: None, hosts: Vec::new(), socket: socket.clone() },
     });
     let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());

@@ -105,16 +105,7 @@ impl Folder {
     /// Moves a damaged or foreign ledger aside, for whoever wants to look at it. The log goes first: beside another ledger it would
     /// be taken for that one's.
     pub(super) fn move_ledger_aside(&self) -> io::Result<()> {
-        for (from, to) in [("ledger.db-wal", "ledger-set-aside.db-wal"), ("ledger.db", "ledger-set-aside.db")] {
-            match fs::rename(self.path.join(from), self.path.join(to)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        match fs::remove_file(self.path.join("ledger.db-shm")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => self.sync(),
-        }
+        move_aside(&self.path, "ledger")
     }
 
     /// An empty file beside `target`, readable by its owner only, to be filled and then put in place.
@@ -139,12 +130,30 @@ impl Folder {
     }
 
     fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        sync(&self.path)
     }
 }
 
+/// Moves the store `NAME.db` in that folder aside, its log first.
+pub(super) fn move_aside(folder: &Path, name: &str) -> io::Result<()> {
+    for file in ["db-wal", "db"] {
+        match fs::rename(folder.join(format!("{name}.{file}")), folder.join(format!("{name}-set-aside.{file}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    match fs::remove_file(folder.join(format!("{name}.db-shm"))) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => sync(folder),
+    }
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
 /// What root makes in the folder of the user that arkmeter runs as is that user's: the daemon has to get at it later.
-fn give_to_owner(file: &File, folder: &Path) {
+pub(super) fn give_to_owner(file: &File, folder: &Path) {
     let (Ok(ours), Ok(theirs)) = (file.metadata(), fs::metadata(folder)) else { return };
     if ours.uid() != theirs.uid() {
         // Only root may; whoever else made it here is its owner.

@@ -6,6 +6,7 @@ mod backup;
 mod error;
 mod files;
 mod folder;
+pub(super) mod history;
 mod inspect;
 mod look;
 mod opening;
@@ -23,12 +24,13 @@ use rusqlite::{Connection, TransactionBehavior};
 pub use backup::{BackupError, backup, restore};
 pub use error::{OpenError, StoreError};
 pub use folder::in_use;
+pub use history::rename as rename_history;
 pub use look::Look;
 pub use rows::{ClientRow, Commit, Contents, JournalRow, MeterRow};
 
 use crate::clock::Stamp;
 use crate::units::Name;
-use error::{Fault, describe};
+pub(super) use error::{Fault, describe};
 use files::{connect, fill, save_as, settle};
 use folder::{Folder, Identity, identity};
 use inspect::{LastCommit, MIGRATIONS, Migration, Whole};
@@ -39,7 +41,7 @@ pub const JOURNAL_ROWS: i64 = 100_000;
 /// The copy is made anew when it is older than this, whether anything was decided or not.
 const COPY_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How long a commit waits for another program (somebody's sqlite3) that is writing.
-const BUSY_FOR: Duration = Duration::from_secs(2);
+pub(super) const BUSY_FOR: Duration = Duration::from_secs(2);
 
 /// How a store is opened.
 #[derive(Clone, Debug)]

@@ -63,6 +63,21 @@ pub(super) fn disk(before: Option<&str>, now: Option<&str>) {
     }
 }
 
+/// The history was set aside, cannot be written, or can be again.
+pub(super) fn history(aside: Option<&str>, before: Option<&str>, now: Option<&str>) {
+    if let Some(why) = aside {
+        tracing::warn!(
+            why,
+            "the history was begun anew; what is left of the one before is kept as history-set-aside.db"
+        );
+    }
+    match (before, now) {
+        (None, Some(error)) => tracing::warn!(error, "the history is not written; ledger and reports go on"),
+        (Some(_), None) => tracing::info!("the history is written again"),
+        _ => {}
+    }
+}
+
 /// An error with what lies below it, on one line.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();

@@ -75,7 +75,8 @@ fn settings(clients: u64, url: &str) -> Settings {
         key: ClientKey { url: url.into(), client_id: id(number) },
         meters: vec![name(number)],
     };
-    Settings { meters: (1..=clients).map(meter).collect(), clients: (1..=clients).map(client).collect() }
+    let (meters, clients) = ((1..=clients).map(meter).collect(), (1..=clients).map(client).collect());
+    Settings { meters, clients, ..Settings::default() }
 }
 
 impl Bench {
