@@ -170,6 +170,12 @@ impl Open {
             (handle, Kind::Tcp(client))
         } else {
             let pace = Pace::new(bus);
+            #[cfg(test)]
+            if matches!(stream, super::stream::Stream::Memory(_)) {
+                let handle = Handle::new(Wire::rtu(stream, pace.sending(1)));
+                let client = Kind::Rtu(pace, Timer::simulated());
+                return Open { handle, client, heard_at: Instant::now(), answered: false };
+            }
             (Handle::new(Wire::rtu(stream, pace.sending(1))), Kind::Rtu(pace, Timer::new()))
         };
         Open { handle, client, heard_at: Instant::now(), answered: false }

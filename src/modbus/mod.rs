@@ -3,6 +3,8 @@
 mod error;
 mod line;
 mod mbap;
+#[cfg(test)]
+pub(crate) mod memory;
 mod open;
 mod pace;
 mod rtu;

@@ -1,5 +1,7 @@
 //! A bus's task against simulated meters on real sockets: what it reads when, and what it says of it.
 
+mod patience;
+
 use std::sync::Arc;
 use std::time::Duration;
 
