@@ -2,10 +2,12 @@
 //!
 //! One task owns the store. Readings come in, the guard judges them, and a report slot commits everything in one transaction.
 
+mod barred;
 mod book;
 mod client;
 pub mod guard;
 pub mod machine;
+pub mod names;
 pub mod orders;
 mod rehearsal;
 pub mod remedy;
@@ -17,6 +19,7 @@ mod task;
 #[cfg(test)]
 mod testing;
 
+pub use barred::Barred;
 pub use rehearsal::Rehearsal;
 pub use report::{ClientLedger, LedgerReport, MeterLedger};
 pub use settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
@@ -31,10 +34,6 @@ use crate::clock::Stamp;
 use crate::reading::{Held, Reading};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use task::Request;
-
-/// Why nothing is reported from another machine's ledger.
-const CLONED: &str = "the ledger was begun on another machine, and a clone must not report beside it: `arkmeter ledger adopt` makes it \
-     this machine's";
 
 /// What may be reported for one client at a slot.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! `arkmeter ledger`: what the ledger holds and decided, and what an operator can do about it.
 
+mod moving;
 mod order;
 mod show;
 
@@ -12,7 +13,7 @@ use super::{complain, exit};
 use crate::config::Config;
 use crate::form::parse_energy;
 use crate::ledger::remedy::Remedy;
-use crate::ledger::store::{BackupError, backup, restore};
+use crate::ledger::store::{BackupError, Restored, backup, restore};
 use crate::units::{MilliwattHours, Name};
 
 /// The commands under `ledger`.
@@ -92,6 +93,25 @@ pub enum Ledger {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Another machine goes on with the ledger: save it to a file, and report nothing from here any more
+    Move {
+        /// A file that does not exist yet; `ledger restore` takes it up there, or here again
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Only say what it would do
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// A meter was renamed in the configuration, or is going to be: its ledger goes on under the new name
+    Rename {
+        #[arg(value_name = "OLD", value_parser = super::name)]
+        meter: Name,
+        #[arg(value_name = "NEW", value_parser = super::name)]
+        to: Name,
+        /// Only say what it would do
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Put a backup in the ledger's place (no daemon may run; refused where a published figure would fall)
     Restore {
         /// What `ledger backup` saved
@@ -127,12 +147,14 @@ pub fn ledger(config: &Config, command: Ledger) -> u8 {
         }
         Ledger::Backup { file } => {
             let saved = backup(&config.state.path, &file);
-            told(saved, &format!("the ledger is saved in {}\n", file.display()))
+            told(saved, |()| format!("the ledger is saved in {}\n", file.display()))
         }
         Ledger::Restore { file } => {
             let restored = restore(&config.state.path, &file);
-            told(restored, RESTORED)
+            told(restored, |Restored { moved }| if moved { format!("{RESTORED}{MOVED}") } else { RESTORED.to_owned() })
         }
+        Ledger::Move { file, dry_run } => moving::hand_over(config, &file, dry_run),
+        Ledger::Rename { meter, to, dry_run } => order::order(config, Remedy::Rename { meter, to }, dry_run),
         Ledger::Undo { entry, dry_run } => order::order(config, Remedy::Undo { entry }, dry_run),
     }
 }
@@ -141,9 +163,12 @@ pub fn ledger(config: &Config, command: Ledger) -> u8 {
 const RESTORED: &str = "the backup is the ledger now: each meter is reported again once its register was taken; one whose energy is \
      integrated from power waits for `arkmeter ledger accept`\n";
 
-fn told(done: Result<(), BackupError>, well: &str) -> u8 {
+/// What is to be known of one that another machine gave away, besides.
+const MOVED: &str = "it was moved here: this machine reports from it, and the one that it was moved from does not\n";
+
+fn told<T>(done: Result<T, BackupError>, well: impl FnOnce(T) -> String) -> u8 {
     match done {
-        Ok(()) => super::done(io::stdout().lock().write_all(well.as_bytes())),
+        Ok(done) => super::done(io::stdout().lock().write_all(well(done).as_bytes())),
         Err(error) => failed(&error, error.exit_code()),
     }
 }

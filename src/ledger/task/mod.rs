@@ -17,7 +17,7 @@ use super::book::Book;
 use super::remedy::{Order, Outcome, Refusal};
 use super::settings::Settings;
 use super::store::{self, OpenError, Options, Store};
-use super::{Accepted, Figure, Handle, LedgerReport, machine};
+use super::{Accepted, Barred, Figure, Handle, LedgerReport, machine};
 use crate::clock::Clock;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::reading::{Held, Reading};
@@ -69,13 +69,19 @@ pub fn open(folder: &Path, settings: Settings, clock: Clock) -> Result<(Handle, 
 
 /// The task and its handle over a store that was opened.
 pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) -> (Handle, Ledger) {
-    let store::Opened { store, contents, fell_back, other_machine } = opened;
-    said::opening(&contents, fell_back.as_deref(), other_machine);
-    let barred = other_machine.then(|| super::CLONED.to_owned());
+    let store::Opened { store, contents, fell_back, other_machine, retired } = opened;
+    let barred = Barred::of(other_machine, retired);
+    said::opening(&contents, fell_back.as_deref(), barred);
     let book = Book::new(contents, settings, barred);
+    said::strangers(&book);
     let (to_readings, readings) = mpsc::channel(READINGS);
     let (to_requests, requests) = mpsc::channel(REQUESTS);
-    let report = LedgerReport { meters: book.meters(), clients: book.clients(), ..LedgerReport::default() };
+    let report = LedgerReport {
+        meters: book.meters(),
+        clients: book.clients(),
+        barred: book.barred(),
+        ..LedgerReport::default()
+    };
     let (report, reported) = watch::channel(report);
     let (held, held_now) = watch::channel(book.held());
     let folder = store.folder().to_owned();
@@ -149,6 +155,7 @@ impl Ledger {
             Request::Reconfigure { settings, reply } => {
                 self.drain();
                 self.book.reconfigure(settings);
+                said::strangers(&self.book);
                 self.commits.ask();
                 self.tell_all();
                 let _ = reply.send(());
@@ -177,6 +184,7 @@ impl Ledger {
         self.report.send_modify(|report| {
             report.meters = self.book.meters();
             report.clients = self.book.clients();
+            report.barred = self.book.barred();
         });
         self.held.send_replace(self.book.held());
     }
@@ -246,6 +254,7 @@ impl Ledger {
             report.failed_commits += u64::from(committed.is_err());
             report.error = error;
             report.clients = self.book.clients();
+            report.barred = self.book.barred();
         });
         self.serve(slots, committed.is_ok());
     }
