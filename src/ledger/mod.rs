@@ -32,6 +32,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Stamp;
 use crate::reading::{Held, Reading};
+use crate::recorder::Recorder;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use task::Request;
 
@@ -66,6 +67,8 @@ pub struct Handle {
     held: watch::Receiver<Held>,
     /// Where the store lies.
     folder: PathBuf,
+    /// Who is told of report slots.
+    recorder: Option<Recorder>,
 }
 
 impl Handle {
@@ -74,10 +77,18 @@ impl Handle {
         self.readings.clone()
     }
 
+    /// The same handle, which tells of report slots.
+    pub fn recorded_by(self, recorder: Recorder) -> Self {
+        Handle { recorder: Some(recorder), ..self }
+    }
+
     /// A report slot: commits what is new, then gives these clients' figures as they are on disk.
     ///
     /// When the commit fails, or the disk does not answer within some seconds, the figures are those of the last one that did not.
     pub async fn figures(&self, clients: Vec<Name>) -> Result<Vec<(Name, Figure)>, Gone> {
+        if let Some(recorder) = self.recorder.as_ref().filter(|_| !clients.is_empty()) {
+            recorder.slot();
+        }
         self.ask(|reply| Request::Figures { clients, reply }).await
     }
 

@@ -15,6 +15,7 @@ mod killed;
 mod late;
 mod listener;
 mod moved;
+mod recorded;
 mod reload;
 mod renamed;
 mod secrets;

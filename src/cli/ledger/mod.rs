@@ -2,10 +2,12 @@
 
 mod moving;
 mod order;
+mod record;
 mod show;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Subcommand;
 
@@ -14,6 +16,7 @@ use crate::config::Config;
 use crate::form::parse_energy;
 use crate::ledger::remedy::Remedy;
 use crate::ledger::store::{BackupError, Restored, backup, restore};
+use crate::status::control::LONGEST;
 use crate::units::{MilliwattHours, Name};
 
 /// The commands under `ledger`.
@@ -112,6 +115,18 @@ pub enum Ledger {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Record what the running daemon's meters say, in a trace for `replay`
+    Record {
+        /// A meter's name, or all
+        #[arg(long, value_name = "METER", default_value = "all", value_parser = super::name)]
+        meter: Name,
+        /// For how long, such as 10m (a week at most)
+        #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = lasting)]
+        lasting: Duration,
+        /// A file that does not exist yet; it grows to 64 MiB at most
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Put a backup in the ledger's place (no daemon may run; refused where a published figure would fall)
     Restore {
         /// What `ledger backup` saved
@@ -133,6 +148,12 @@ fn energy(text: &str) -> Result<MilliwattHours, String> {
     parse_energy(text).ok_or_else(|| "not an energy with its unit, such as 12.5kWh or 300Wh".to_owned())
 }
 
+fn lasting(text: &str) -> Result<Duration, String> {
+    let lasting = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let fits = (Duration::from_secs(1)..=LONGEST).contains(&lasting);
+    if fits { Ok(lasting) } else { Err("from 1s to 7days".to_owned()) }
+}
+
 /// Runs one of them; answers the exit code.
 pub fn ledger(config: &Config, command: Ledger) -> u8 {
     match command {
@@ -152,6 +173,10 @@ pub fn ledger(config: &Config, command: Ledger) -> u8 {
         Ledger::Restore { file } => {
             let restored = restore(&config.state.path, &file);
             told(restored, |Restored { moved }| if moved { format!("{RESTORED}{MOVED}") } else { RESTORED.to_owned() })
+        }
+        Ledger::Record { meter, lasting, file } => {
+            let one = Some(&meter).filter(|name| name.as_str() != "all" || config.meters.contains_key(*name));
+            record::record(config, one, lasting, &file)
         }
         Ledger::Move { file, dry_run } => moving::hand_over(config, &file, dry_run),
         Ledger::Rename { meter, to, dry_run } => order::order(config, Remedy::Rename { meter, to }, dry_run),

@@ -85,7 +85,14 @@ pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) ->
     let (report, reported) = watch::channel(report);
     let (held, held_now) = watch::channel(book.held());
     let folder = store.folder().to_owned();
-    let handle = Handle { readings: to_readings, requests: to_requests, report: reported, held: held_now, folder };
+    let handle = Handle {
+        readings: to_readings,
+        requests: to_requests,
+        report: reported,
+        held: held_now,
+        folder,
+        recorder: None,
+    };
     let commits = Commits::new(store);
     (
         handle,

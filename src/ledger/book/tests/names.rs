@@ -135,11 +135,13 @@ fn another_meter_at_the_same_place_begins_once_somebody_says_so() {
     book.take(&reading("new", 100, 70)).unwrap();
     let accepted = order(&mut book, Remedy::Accept { meter: name("new") }, 110).unwrap();
     assert!(accepted.reason.contains("another meter than a"), "{}", accepted.reason);
-    run(&mut book, "new", 110, 200, 70);
+    run(&mut book, "new", 110, 140, 70);
+    commit(&mut book, 130);
+    assert_eq!(ready(&book, "a", 130).1, 1_000_090, "its baseline is no consumption");
+    run(&mut book, "new", 140, 200, 70);
     assert_eq!(book.meters()[&name("new")].published, Some(energy(260)));
-    run(&mut book, "b", 110, 200, 5_000_000);
     commit(&mut book, 190);
-    assert_eq!(ready(&book, "a", 190).1 - 1_000_090, 190 - 130, "its baseline is no consumption");
+    assert_eq!(ready(&book, "a", 190).1, 1_000_150);
     // The place is another's: nothing waits.
     let mut book = begun();
     let mut elsewhere = settings_of(&["new", "b"], Vec::new());
