@@ -60,7 +60,11 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon
-    Run,
+    Run {
+        /// Record everything that the meters say in a trace for `replay`, up to 64 MiB; one of an earlier run goes on
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
+    },
     /// Try arkmeter without anything: simulated meters, a stand-in Arkreen, and the real daemon between them
     Demo(DemoArguments),
     /// Check the configuration: every problem, then what would be polled and reported
@@ -157,7 +161,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let environment = Environment::of_process();
     let path = &arguments.config;
     let code = match arguments.command {
-        Command::Run => run::run(path, &environment),
+        Command::Run { record } => run::run(path, &environment, record.as_deref()),
         Command::Demo(demo) => demo::demo(demo.duration),
         Command::Check { json, quiet } => check(path, &environment, json, quiet),
         Command::Read { meters, json } => with_config(path, &environment, |config| read::read(config, &meters, json)),

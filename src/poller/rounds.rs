@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::modbus::{Error, Line};
 use crate::reading::{Held, Reading, Values};
+use crate::recorder::Recorder;
 use crate::units::Name;
 
 pub(super) struct Rounds {
@@ -26,6 +27,7 @@ pub(super) struct Rounds {
     reopen_at: Instant,
     readings: mpsc::Sender<Reading>,
     report: watch::Sender<BusReport>,
+    recorder: Recorder,
     clock: Clock,
 }
 
@@ -42,6 +44,7 @@ impl Rounds {
         meters: Vec<config::Meter>,
         readings: mpsc::Sender<Reading>,
         report: watch::Sender<BusReport>,
+        recorder: Recorder,
         clock: Clock,
     ) -> Self {
         let now = Instant::now();
@@ -60,6 +63,7 @@ impl Rounds {
             reopen_at: now,
             readings,
             report,
+            recorder,
             clock,
         }
     }
@@ -94,6 +98,7 @@ impl Rounds {
     pub(super) async fn poll(&mut self, meter: usize) -> Result<Values, String> {
         if let Err(error) = self.line.open().await {
             self.line_lost(&error);
+            self.recorder.poll(&self.stations[meter].meter.name, None);
             return Err(error.to_string());
         }
         let polled = self.stations[meter].poll(&mut self.line, &self.clock).await;
@@ -115,8 +120,10 @@ impl Rounds {
 
     /// Sends the reading to the ledger; true where there is no room for it.
     fn hand_on(&self, meter: usize, polled: &Polled) -> bool {
-        let Some(at) = polled.at.filter(|_| polled.has_values()) else { return false };
+        let came = polled.at.filter(|_| polled.has_values());
         let meter = self.stations[meter].meter.name.clone();
+        self.recorder.poll(&meter, came.map(|at| (at, &polled.values)));
+        let Some(at) = came else { return false };
         self.readings.try_send(Reading { meter, at, values: polled.values.clone() }).is_err()
     }
 

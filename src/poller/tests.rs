@@ -18,6 +18,7 @@ use crate::form::{Findings, Form};
 use crate::heartbeat::Hearts;
 use crate::meter::{Function, Profile};
 use crate::reading::{Held, Reading, Values};
+use crate::recorder::Recorder;
 use crate::simulator::{Fault, Gateway, SerialLine, Unit, WordOrder};
 use crate::testing::in_time;
 use crate::units::{MilliwattHours, Milliwatts, Name, UnitId};
@@ -120,6 +121,7 @@ impl Running {
             held: held_out,
             commands: commands_out,
             report: report_in,
+            recorder: Recorder::new(clock()),
             clock: clock(),
             heart: Hearts::default().heart("bus"),
         };

@@ -172,8 +172,17 @@ impl Site {
 
     /// Starts the daemon with these variables in its environment.
     pub fn start_with(&self, variables: &[(&str, &str)]) -> Daemon {
+        self.spawn(&["run"], variables)
+    }
+
+    /// Starts the daemon with these arguments.
+    pub fn start_as(&self, arguments: &[&str]) -> Daemon {
+        self.spawn(arguments, &[])
+    }
+
+    fn spawn(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Daemon {
         let log = OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = self.command(&["run"]);
+        let mut command = self.command(arguments);
         command.envs(variables.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
         Daemon(command.spawn().unwrap())
     }

@@ -1,5 +1,7 @@
 //! What the book gives, and when.
 
+mod names;
+
 use super::*;
 use crate::ledger::Figure;
 use crate::ledger::testing::{at, client, energy, meter, name, reading};
@@ -161,10 +163,10 @@ fn after_a_restart_a_meter_is_read_before_it_is_reported() {
 #[test]
 fn nothing_is_given_from_another_machines_ledger() {
     let contents = Contents { next_journal: 1, ..Contents::default() };
-    let mut book = Book::new(contents, settings(&["a"], vec![client("a", "1", &["a"])]), Some("cloned".into()));
+    let mut book = Book::new(contents, settings(&["a"], vec![client("a", "1", &["a"])]), Some(Barred::Cloned));
     run(&mut book, "a", 0, 100, 1_000_000);
     commit(&mut book, 90).unwrap();
-    assert_eq!(waiting(&book, "a", 90), "cloned");
+    assert_eq!(waiting(&book, "a", 90), Barred::Cloned.to_string());
 }
 
 #[test]

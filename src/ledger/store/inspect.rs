@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub(super) struct LastCommit {
     pub seals: i64,
     /// Absent before the first.
     pub at: Option<Stamp>,
+    /// When the ledger was given to another machine. In this row because it is sealed and cannot be missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Timestamp>,
 }
 
 /// A ledger that was found to be whole.
@@ -49,7 +53,7 @@ pub(super) fn create_tables(connection: &mut Connection) -> rusqlite::Result<()>
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     set_version(&transaction, VERSION)?;
-    write_commit(&transaction, &LastCommit { sequence: 0, seals: 0, at: None })?;
+    write_commit(&transaction, &LastCommit { sequence: 0, seals: 0, at: None, retired: None })?;
     transaction.commit()
 }
 

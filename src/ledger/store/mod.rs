@@ -9,8 +9,10 @@ mod folder;
 pub(super) mod history;
 mod inspect;
 mod look;
+mod names;
 mod opening;
 mod rows;
+mod saving;
 mod seal;
 #[cfg(test)]
 mod tests;
@@ -19,14 +21,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
-pub use backup::{BackupError, backup, restore};
+pub use backup::{BackupError, Restored, backup, restore};
 pub use error::{OpenError, StoreError};
 pub use folder::in_use;
 pub use history::rename as rename_history;
 pub use look::Look;
-pub use rows::{ClientRow, Commit, Contents, JournalRow, MeterRow};
+pub use rows::{ClientRow, Commit, Contents, JournalRow, MeterRow, Rename};
+pub use saving::Saving;
 
 use crate::clock::Stamp;
 use crate::units::Name;
@@ -62,6 +66,7 @@ pub struct Store {
     files: (Option<Identity>, Option<Identity>),
     seals: BTreeMap<String, i64>,
     sequence: u64,
+    retired: Option<Timestamp>,
     copied_at: Option<Stamp>,
     copy_due: bool,
 }
@@ -74,6 +79,8 @@ pub struct Opened {
     pub fell_back: Option<String>,
     /// The ledger was begun on another machine: this may be a cloned disk.
     pub other_machine: bool,
+    /// Since when another machine reports from what was this ledger.
+    pub retired: Option<Timestamp>,
 }
 
 impl Store {
@@ -100,6 +107,10 @@ impl Store {
         })?;
         let files = (identity(&ledger).ok().flatten(), None);
         let Whole { contents, seals, commit } = whole;
+        let retired = commit.retired;
+        if retired.is_some() && options.durable {
+            opening::retire_copy(&connection, &folder);
+        }
         let store = Store {
             folder,
             connection: Some(connection),
@@ -107,22 +118,24 @@ impl Store {
             files,
             seals,
             sequence: commit.sequence,
+            retired,
             copied_at: None,
             copy_due: true,
         };
-        Ok(Opened { store, contents, fell_back, other_machine })
+        Ok(Opened { store, contents, fell_back, other_machine, retired })
     }
 
     /// One transaction. When it fails nothing of it has happened.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.keep_in_place()?;
         let mut seals = self.seals.clone();
-        let sequence = self.sequence + 1;
+        let retired = if commit.retire { Some(commit.at.wall) } else { self.retired };
+        let life = Life { sequence: self.sequence + 1, retired };
         let ledger = self.folder.ledger();
         let connection = self.connection.as_mut().ok_or_else(|| gone(&ledger))?;
         let machine = self.options.machine.as_deref().filter(|_| commit.adopt);
-        write(connection, commit, sequence, &mut seals, machine).map_err(|error| StoreError::write(&ledger, error))?;
-        (self.seals, self.sequence) = (seals, sequence);
+        write(connection, commit, life, &mut seals, machine).map_err(|error| StoreError::write(&ledger, error))?;
+        (self.seals, self.sequence, self.retired) = (seals, life.sequence, retired);
         self.copy_due |= commit.copy;
         self.files.1 = identity(&self.folder.wal()).ok().flatten();
         Ok(())
@@ -199,16 +212,26 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// Where a commit stands in the ledger's life.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    sequence: u64,
+    retired: Option<Timestamp>,
+}
+
 /// Writes one commit, all of it or nothing, and what that makes of the seals.
 fn write(
     connection: &mut Connection,
     commit: &Commit,
-    sequence: u64,
+    life: Life,
     seals: &mut BTreeMap<String, i64>,
     machine: Option<&str>,
 ) -> rusqlite::Result<()> {
     let unsayable = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for rename in &commit.renames {
+        names::rename(&transaction, rename, seals)?;
+    }
     let mut meter = transaction.prepare(MeterRow::WRITE)?;
     let mut figure = transaction.prepare(MeterRow::FIGURE_WRITE)?;
     for row in &commit.meters {
@@ -239,7 +262,8 @@ fn write(
     if let Some(machine) = machine {
         inspect::write_meta(&transaction, "machine", machine.to_owned())?;
     }
-    let last = LastCommit { sequence, seals: inspect::sum(seals), at: Some(commit.at) };
+    let Life { sequence, retired } = life;
+    let last = LastCommit { sequence, seals: inspect::sum(seals), at: Some(commit.at), retired };
     inspect::write_commit(&transaction, &last)?;
     transaction.commit()
 }

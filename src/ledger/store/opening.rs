@@ -9,7 +9,7 @@ use super::files::{connect, fill, save_as};
 use super::folder::{Folder, identity};
 use super::inspect::{self, LastCommit, Migration, VERSION, Whole};
 use super::rows::{Commit, JournalRow, MeterRow};
-use super::write;
+use super::{Life, write};
 
 pub(super) enum Found {
     Whole(Connection, Box<Whole>),
@@ -123,19 +123,24 @@ pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Resu
 pub(super) enum Origin<'a> {
     /// The copy beside it, because it was damaged.
     Copy { why: &'a str },
-    /// A backup, because the operator said so.
+    /// A backup, because the operator said so; one that `ledger move` wrote was given to this machine.
     Backup,
 }
 
 /// Says in the store itself that its figures may be older than what was published, and that this happened.
 pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, origin: Origin<'_>) -> Result<(), Fault> {
-    let (word, reason) = match origin {
+    let Whole { contents, mut seals, commit: LastCommit { sequence, at, retired, .. } } = whole;
+    let moved = retired.is_some();
+    let (word, reason) = match &origin {
         Origin::Copy { why } => {
             ("fallback", format!("the ledger was damaged ({why}): its copy, as of this time, took its place"))
         }
+        Origin::Backup if moved => {
+            ("restore", "a ledger that was moved here, as of this time, took the ledger's place".to_owned())
+        }
         Origin::Backup => ("restore", "a backup, as of this time, took the ledger's place".to_owned()),
     };
-    let Whole { contents, mut seals, commit: LastCommit { sequence, at, .. } } = whole;
+    let retired = retired.filter(|_| matches!(origin, Origin::Copy { .. }));
     // A ledger that never committed has no meters, and nothing to mark.
     let Some(at) = at else { return Ok(()) };
     let meters = contents.meters.into_values().map(|row| MeterRow { confirmed: false, whole: true, ..row }).collect();
@@ -149,8 +154,13 @@ pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, origin
         reason,
         entry: None,
     };
-    let commit = Commit { at, meters, clients: Vec::new(), journal: vec![row], copy: true, adopt: false };
-    Ok(write(connection, &commit, sequence + 1, &mut seals, None)?)
+    let journal = vec![row];
+    let (renames, clients) = (Vec::new(), Vec::new());
+    let commit = Commit { at, renames, meters, clients, journal, copy: true, adopt: false, retire: false };
+    let nobody = matches!(origin, Origin::Backup) && moved;
+    // Given away by one machine, it is that of the one which takes it up: the next that opens it.
+    let machine = nobody.then_some("");
+    Ok(write(connection, &commit, Life { sequence: sequence + 1, retired }, &mut seals, machine)?)
 }
 
 /// Whether the ledger was begun on another machine than this; notes ours where it has none yet.
@@ -170,10 +180,24 @@ pub(super) fn claim(connection: &Connection, ours: Option<&str>) -> Result<bool,
 
 /// The commits that the copy holds, where it can be read at all.
 pub(super) fn copy_sequence(folder: &Folder) -> Option<u64> {
+    copied(folder).map(|commit| commit.sequence)
+}
+
+/// What was given away must not come back from a copy that does not know of it.
+pub(super) fn retire_copy(connection: &Connection, folder: &Folder) {
+    if copied(folder).is_some_and(|commit| commit.retired.is_some()) {
+        return;
+    }
+    if let Err(error) = save_as(connection, folder, &folder.copy()) {
+        tracing::error!(%error, "the copy of the ledger does not say yet that the ledger was moved away");
+    }
+}
+
+fn copied(folder: &Folder) -> Option<LastCommit> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let copy = Connection::open_with_flags(folder.copy(), flags).ok()?;
     inspect::version(&copy, VERSION).ok()?;
-    inspect::last_commit(&copy).ok().map(|commit| commit.sequence)
+    inspect::last_commit(&copy).ok()
 }
 
 pub(super) fn newer(folder: &Folder, found: i64) -> OpenError {

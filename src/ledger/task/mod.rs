@@ -18,7 +18,7 @@ use super::history::{HistoryError, Keeper};
 use super::remedy::{Order, Outcome, Refusal};
 use super::settings::Settings;
 use super::store::{self, OpenError, Options, Store};
-use super::{Accepted, Figure, Handle, LedgerReport, machine};
+use super::{Accepted, Barred, Figure, Handle, LedgerReport, machine};
 use crate::clock::Clock;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::reading::{Held, Reading};
@@ -71,18 +71,31 @@ pub fn open(folder: &Path, settings: Settings, clock: Clock) -> Result<(Handle, 
 
 /// The task and its handle over a store that was opened.
 pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) -> (Handle, Ledger) {
-    let store::Opened { store, contents, fell_back, other_machine } = opened;
-    said::opening(&contents, fell_back.as_deref(), other_machine);
-    let barred = other_machine.then(|| super::CLONED.to_owned());
+    let store::Opened { store, contents, fell_back, other_machine, retired } = opened;
+    let barred = Barred::of(other_machine, retired);
+    said::opening(&contents, fell_back.as_deref(), barred);
     let history = Keeper::new(store.folder().to_owned(), &settings);
     let book = Book::new(contents, settings, barred);
+    said::strangers(&book);
     let (to_readings, readings) = mpsc::channel(READINGS);
     let (to_requests, requests) = mpsc::channel(REQUESTS);
-    let report = LedgerReport { meters: book.meters(), clients: book.clients(), ..LedgerReport::default() };
+    let report = LedgerReport {
+        meters: book.meters(),
+        clients: book.clients(),
+        barred: book.barred(),
+        ..LedgerReport::default()
+    };
     let (report, reported) = watch::channel(report);
     let (held, held_now) = watch::channel(book.held());
     let folder = store.folder().to_owned();
-    let handle = Handle { readings: to_readings, requests: to_requests, report: reported, held: held_now, folder };
+    let handle = Handle {
+        readings: to_readings,
+        requests: to_requests,
+        report: reported,
+        held: held_now,
+        folder,
+        recorder: None,
+    };
     let commits = Commits::new(store);
     (
         handle,
@@ -158,6 +171,7 @@ impl Ledger {
                 self.drain();
                 self.history.reconfigure(&settings);
                 self.book.reconfigure(settings);
+                said::strangers(&self.book);
                 self.commits.ask();
                 self.tell_all();
                 let _ = reply.send(());
@@ -186,6 +200,7 @@ impl Ledger {
         self.report.send_modify(|report| {
             report.meters = self.book.meters();
             report.clients = self.book.clients();
+            report.barred = self.book.barred();
         });
         self.held.send_replace(self.book.held());
     }
@@ -262,6 +277,7 @@ impl Ledger {
             report.failed_commits += u64::from(committed.is_err());
             report.error = error;
             report.clients = self.book.clients();
+            report.barred = self.book.barred();
         });
         self.serve(slots, committed.is_ok());
     }
