@@ -287,6 +287,10 @@ impl<'t> Field<'t> {
         self.value.get_ref().is_array()
     }
 
+    pub fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
+    }
+
     pub fn table(&self) -> Option<Form<'t>> {
         let Some(table) = self.value.get_ref().as_table() else {
             return self.fail(&format!("is {}, not a table", self.kind()), "make it a table: [name] or { }");

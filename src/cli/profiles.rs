@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
-use crate::meter::{Entry, Number, Profile, Quantity, SerialNumber, Writing, library};
+use crate::meter::{Entry, Gaps, Number, Profile, Quantity, SerialNumber, Writing, library};
 
 /// Why a profile cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +70,10 @@ fn show_text(Entry { profile, toml }: &Entry, out: &mut dyn Write) -> io::Result
         out,
         "registers in one read: at most {}{}\n",
         profile.max_registers_per_read,
-        match profile.gaps {
-            true => ", unused ones included",
-            false => ", without unused ones between",
+        match &profile.gaps {
+            Gaps { everywhere: true, .. } => ", unused ones included",
+            Gaps { within, .. } if !within.is_empty() => ", unused ones included in places",
+            _ => ", without unused ones between",
         }
     )?;
     let mut table = table(["VALUE", "FUNCTION", "REGISTER", "FORMAT", "ONE DIGIT IS"]);
@@ -118,7 +119,7 @@ fn document(profile: &Profile) -> Value {
         "model": profile.model,
         "max_power_mw": profile.max_power,
         "max_registers_per_read": profile.max_registers_per_read,
-        "gaps": profile.gaps,
+        "gaps": profile.gaps.everywhere,
         "delay_ms": profile.delay.as_millis() as u64,
         "power": quantity(&profile.power),
         "energy": profile.energy.as_ref().map(quantity),
@@ -146,7 +147,7 @@ fn number(number: &Number) -> Value {
         "word_order": if number.format.low_word_first { "little" } else { "big" },
         "byte_order": if number.format.low_byte_first { "little" } else { "big" },
         "scale": number.scale_text(),
-        "invalid": number.invalid.iter().map(|bits| format!("0x{bits:X}")).collect::<Vec<_>>(),
+        "invalid": number.invalid.iter().map(|pattern| pattern.to_string()).collect::<Vec<_>>(),
     })
 }
 

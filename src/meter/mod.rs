@@ -1,12 +1,16 @@
 //! What a meter is: its profile, which registers to read in how few requests, and how their answers decode. Pure.
 
 // From the register up: blocks, exact numbers, formats, units; then what they make up.
+mod beside;
 mod block;
 mod exact;
+mod gaps;
 mod number;
+mod number_form;
 mod quantity;
 mod quantity_form;
 mod ratio;
+mod raw;
 mod serial_number;
 mod unit;
 
@@ -14,9 +18,11 @@ mod library;
 mod plan;
 mod profile;
 
+pub use beside::{Exponent, Sign};
 pub use block::{Answers, Block, Function};
+pub use gaps::Gaps;
 pub use library::{Entry, Library, library};
-pub use number::{Format, Kind};
+pub use number::{Format, Kind, Pattern};
 pub use plan::{Decoded, ReadPlan};
 pub use profile::{Installation, Parity, Profile, SerialDefaults};
 pub use quantity::{Number, Quantity};

@@ -2,6 +2,7 @@
 
 use super::block::{Answers, Block};
 use super::exact::Fraction;
+use super::gaps::Gaps;
 use super::profile::{Installation, MOST_POWER, Profile};
 use super::quantity::{Absent, Measured, Quantity};
 use super::serial_number::SerialNumber;
@@ -33,9 +34,13 @@ impl ReadPlan {
     pub fn new(profile: &Profile, installation: &Installation) -> Self {
         let power = profile.power.clone();
         let counter = profile.counter(installation).cloned();
-        let wanted: Vec<_> = power.blocks().chain(counter.iter().flat_map(Quantity::blocks)).collect();
+        let (alone, together): (Vec<_>, Vec<_>) =
+            std::iter::once(&power).chain(&counter).partition(|quantity| quantity.alone);
+        let wanted = together.into_iter().flat_map(Quantity::blocks).collect();
+        let mut blocks = joined(wanted, profile.max_registers_per_read.min(125), &profile.gaps);
+        blocks.extend(alone.into_iter().flat_map(Quantity::blocks));
         ReadPlan {
-            blocks: joined(wanted, profile.max_registers_per_read.min(125), profile.gaps),
+            blocks,
             power,
             counter,
             serial_blocks: profile.serial_number.iter().map(|serial| serial.block).collect(),
@@ -148,11 +153,11 @@ fn whole_step(step: Fraction) -> Option<MilliwattHours> {
 }
 
 /// As few blocks as hold every wanted one whole: of one function, adjoining unless gaps may be crossed, and of at most `most` registers.
-fn joined(mut wanted: Vec<Block>, most: u16, gaps: bool) -> Vec<Block> {
+fn joined(mut wanted: Vec<Block>, most: u16, gaps: &Gaps) -> Vec<Block> {
     wanted.sort();
     let mut blocks: Vec<Block> = Vec::new();
     for next in wanted {
-        let last = blocks.last().copied().filter(|last| gaps || u32::from(next.address) <= last.end());
+        let last = blocks.last().copied().filter(|last| gaps.may_join(*last, next));
         let wider = last.and_then(|last| last.joined(next)).filter(|wider| wider.count <= most);
         match (wider, blocks.last_mut()) {
             (Some(wider), Some(last)) => *last = wider,

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::exact::Fraction;
+use super::gaps::Gaps;
+use super::number_form::Limits;
 use super::quantity::Quantity;
-use super::quantity_form::{Limits, quantity};
+use super::quantity_form::quantity;
 use super::ratio::Ratio;
 use super::serial_number::SerialNumber;
 use super::unit::Measure;
@@ -25,8 +27,8 @@ pub struct Profile {
     pub max_power: Option<Milliwatts>,
     /// 1 ..= 125.
     pub max_registers_per_read: u16,
-    /// Reads may cross registers that the meter does not document.
-    pub gaps: bool,
+    /// Where reads may cross registers that the profile does not name.
+    pub gaps: Gaps,
     /// The silence that this meter needs before each request.
     pub delay: Duration,
     /// Active power, positive while consuming.
@@ -136,9 +138,10 @@ impl Parity {
 
 /// Every key in the order of the documentation; what is wrong is skipped here and counted by the caller.
 fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
+    let gaps = Gaps::from_form(&form);
     let limits = Limits {
         max_registers: form.field("max_registers_per_read").and_then(|it| small(&it, 1, 125)).unwrap_or(125),
-        gaps: form.field("gaps").and_then(|field| field.boolean()).unwrap_or(false),
+        gaps: &gaps,
     };
     let vendor = form.required("vendor", "who makes it").and_then(|field| field.text());
     let model = form.required("model", "what is printed on it").and_then(|field| field.text());
@@ -170,7 +173,7 @@ fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
         model: model.unwrap_or_default().to_owned(),
         max_power,
         max_registers_per_read: limits.max_registers,
-        gaps: limits.gaps,
+        gaps: gaps.clone(),
         delay: delay.unwrap_or_default(),
         power: power?,
         energy,

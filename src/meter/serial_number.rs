@@ -2,7 +2,8 @@
 
 use super::block::{Answers, Block};
 use super::number::{Format, Kind};
-use super::quantity_form::{Limits, block, function, orders};
+use super::number_form::{Limits, block, function, orders};
+use super::raw::Raw;
 use crate::form::Form;
 use crate::text;
 
@@ -24,19 +25,28 @@ pub enum Writing {
     Hexadecimal(Format),
 }
 
-const KINDS: [(&str, Option<Kind>); 4] =
-    [("ascii", None), ("u16", Some(Kind::U16)), ("u32", Some(Kind::U32)), ("u64", Some(Kind::U64))];
+const KINDS: [(&str, Option<Kind>); 9] = [
+    ("ascii", None),
+    ("u16", Some(Kind::U16)),
+    ("u32", Some(Kind::U32)),
+    ("u48", Some(Kind::U48)),
+    ("u64", Some(Kind::U64)),
+    ("bcd16", Some(Kind::Bcd16)),
+    ("bcd32", Some(Kind::Bcd32)),
+    ("bcd48", Some(Kind::Bcd48)),
+    ("bcd64", Some(Kind::Bcd64)),
+];
 
 /// Longer serial numbers are cut.
 const LONGEST: usize = 64;
 
 impl SerialNumber {
-    pub(super) fn from_form(form: Form<'_>, limits: Limits) -> Option<Self> {
+    pub(super) fn from_form(form: Form<'_>, limits: Limits<'_>) -> Option<Self> {
         let function = function(&form);
         if function.is_none() {
             form.required("function", "\"input\" (function 4) or \"holding\" (function 3)");
         }
-        let kind = form.required("type", "\"ascii\", \"u16\", \"u32\" or \"u64\"").and_then(|it| it.one_of(&KINDS));
+        let kind = form.required("type", "\"ascii\", \"u16\", \"u32\", \"bcd32\" or another whole number").and_then(|it| it.one_of(&KINDS));
         let (low_word_first, low_byte_first) = orders(&form);
         let low_byte_first = low_byte_first.unwrap_or(false);
         let parsed = kind.and_then(|kind| match kind {
@@ -67,7 +77,10 @@ impl SerialNumber {
             return None;
         }
         let written = match self.writing {
-            Writing::Decimal(format) => format.bits(words).to_string(),
+            Writing::Decimal(format) => match Raw::new(format.kind, format.bits(words))? {
+                Raw::Integer(number) => number.to_string(),
+                _ => return None,
+            },
             Writing::Hexadecimal(format) => {
                 format!("{:0digits$X}", format.bits(words), digits = 4 * usize::from(format.kind.registers()))
             }
