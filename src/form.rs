@@ -103,7 +103,7 @@ impl<'t> Form<'t> {
         };
         let Some(tables) = tables else { return Vec::new() };
         let named = tables.table.iter().filter_map(|(name, value)| {
-            let path = format!("{key}.{}", name.get_ref());
+            let path = format!("{}.{}", self.join(key), name.get_ref());
             let field = Field { path, key_span: name.span(), value, findings: self.findings };
             let Some(valid) = Name::new(name.get_ref()) else {
                 return field.fail("is not a name", "use 1 to 64 letters, digits, `_` and `-`");

@@ -54,6 +54,11 @@ impl Block {
         self.function == other.function && self.address <= other.address && other.end() <= self.end()
     }
 
+    pub(super) fn overlaps(self, other: Block) -> bool {
+        let apart = self.end() <= u32::from(other.address) || other.end() <= u32::from(self.address);
+        self.function == other.function && !apart
+    }
+
     /// The least block with both; `None` where they are of different functions, or too far apart for a count.
     pub(super) fn joined(self, other: Block) -> Option<Block> {
         let address = self.address.min(other.address);

@@ -93,6 +93,11 @@ impl Kind {
         KINDS[self as usize].2
     }
 
+    pub(super) fn is_signed(self) -> bool {
+        let whole = matches!(self, Kind::I16 | Kind::I32 | Kind::I48 | Kind::I64 | Kind::Sm16 | Kind::Sm32 | Kind::Sm64);
+        whole || self.is_float() || self == Kind::T6
+    }
+
     pub fn is_float(self) -> bool {
         matches!(self, Kind::F32 | Kind::F64)
     }

@@ -54,8 +54,22 @@ pub(super) fn block(form: &Form<'_>, function: Option<Function>, count: u16, lim
     Some(block)
 }
 
-pub(super) fn function(form: &Form<'_>) -> Option<Function> {
+fn function(form: &Form<'_>) -> Option<Function> {
     form.field("function")?.one_of(&Function::WORDS)
+}
+
+/// The function, where it must be there.
+pub(super) fn required_function(form: &Form<'_>) -> Option<Function> {
+    if form.field("function").is_none() {
+        form.required("function", "\"input\" (function 4) or \"holding\" (function 3)");
+    }
+    function(form)
+}
+
+/// How many registers a text takes.
+pub(super) fn text_registers(form: &Form<'_>) -> Option<u16> {
+    let registers = form.required("registers", "how many registers the text takes, 1 to 32");
+    registers.and_then(|field| u16::try_from(field.integer(1..=32)?).ok())
 }
 
 /// Whether the low word comes first, and whether the low byte does, where the form says so.

@@ -2,7 +2,8 @@
 
 use super::block::{Answers, Block};
 use super::number::{Format, Kind};
-use super::number_form::{Limits, block, function, orders};
+use super::identity::characters;
+use super::number_form::{Limits, block, orders, required_function, text_registers};
 use super::raw::Raw;
 use crate::form::Form;
 use crate::text;
@@ -42,19 +43,12 @@ const LONGEST: usize = 64;
 
 impl SerialNumber {
     pub(super) fn from_form(form: Form<'_>, limits: Limits<'_>) -> Option<Self> {
-        let function = function(&form);
-        if function.is_none() {
-            form.required("function", "\"input\" (function 4) or \"holding\" (function 3)");
-        }
+        let function = required_function(&form);
         let kind = form.required("type", "\"ascii\", \"u16\", \"u32\", \"bcd32\" or another whole number").and_then(|it| it.one_of(&KINDS));
         let (low_word_first, low_byte_first) = orders(&form);
         let low_byte_first = low_byte_first.unwrap_or(false);
         let parsed = kind.and_then(|kind| match kind {
-            None => {
-                let registers = form.required("registers", "how many registers the text takes, 1 to 32");
-                let count = registers.and_then(|field| u16::try_from(field.integer(1..=32)?).ok())?;
-                Some((count, Writing::Ascii { low_byte_first }))
-            }
+            None => Some((text_registers(&form)?, Writing::Ascii { low_byte_first })),
             Some(kind) => {
                 let hexadecimal = form.field("format").and_then(|it| it.one_of(&[("decimal", false), ("hex", true)]));
                 let format = Format { kind, low_word_first: low_word_first.unwrap_or(false), low_byte_first };
@@ -84,12 +78,9 @@ impl SerialNumber {
             Writing::Hexadecimal(format) => {
                 format!("{:0digits$X}", format.bits(words), digits = 4 * usize::from(format.kind.registers()))
             }
-            Writing::Ascii { low_byte_first } => {
-                let bytes = |word: &u16| if low_byte_first { word.to_le_bytes() } else { word.to_be_bytes() };
-                words.iter().flat_map(bytes).filter(|byte| *byte != 0).map(char::from).collect()
-            }
+            Writing::Ascii { low_byte_first } => characters(words, low_byte_first),
         };
-        let written = text::foreign(written.trim(), LONGEST);
+        let written = text::foreign(&written, LONGEST);
         (!written.is_empty()).then_some(written)
     }
 }
