@@ -50,7 +50,7 @@ impl Block {
         u32::from(self.address) + u32::from(self.count)
     }
 
-    pub(super) fn covers(self, other: Block) -> bool {
+    pub(crate) fn covers(self, other: Block) -> bool {
         self.function == other.function && self.address <= other.address && other.end() <= self.end()
     }
 

@@ -6,7 +6,7 @@ use super::gaps::Gaps;
 use super::profile::{Installation, MOST_POWER, Profile};
 use super::quantity::{Absent, Measured, Quantity};
 use super::serial_number::SerialNumber;
-use crate::reading::{Register, Values};
+use crate::reading::{Definition, Register, Values};
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// What a poll's answers say, and why a value is absent ("energy: not a number").
@@ -21,6 +21,7 @@ pub struct Decoded {
 pub struct ReadPlan {
     power: Quantity,
     counter: Option<Quantity>,
+    phases: Option<Quantity>,
     serial_number: Option<SerialNumber>,
     reversed: bool,
     /// What the transformers outside the meter multiply by.
@@ -43,6 +44,7 @@ impl ReadPlan {
             blocks,
             power,
             counter,
+            phases: profile.phase_power.clone(),
             serial_blocks: profile.serial_number.iter().map(|serial| serial.block).collect(),
             serial_number: profile.serial_number.clone(),
             reversed: installation.reversed,
@@ -58,6 +60,17 @@ impl ReadPlan {
     /// What is read for the serial number, when that is asked for.
     pub fn serial_blocks(&self) -> &[Block] {
         &self.serial_blocks
+    }
+
+    /// What is read to check the power against its phases; nothing where the profile does not have them.
+    pub fn phase_blocks(&self) -> Vec<Block> {
+        self.phases.iter().flat_map(Quantity::blocks).collect()
+    }
+
+    /// The sum of the phases' powers; `None` where it was not answered, or is none.
+    pub fn phase_power(&self, answers: &Answers) -> Option<Milliwatts> {
+        let measured = self.phases.as_ref()?.read(answers, self.factor).ok().flatten()?;
+        self.power_of(measured).ok()
     }
 
     /// The meter refused this block (exception 2 or 3): reads its values in smaller ones from now on. False where it is one value's already.
@@ -119,6 +132,11 @@ impl ReadPlan {
             Some(rollover) => format!("{definition} mWh, rollover {} mWh", rollover.get()),
             None => format!("{definition} mWh"),
         }
+    }
+
+    /// What the ledger must know of the register.
+    pub fn meaning(&self) -> Definition {
+        Definition { text: self.definition(), rollover: self.rollover() }
     }
 
     /// The registers of every value, each whole.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::block::{Answers, Block};
 use super::identity::{Expectation, Found, Refused};
 use super::profile::{Map, Profile};
-use crate::units::Name;
 
 /// What the registers that tell meters apart say.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,12 +120,6 @@ fn judged_settings(settings: &[Expectation], answers: &Answers, refused: &Refuse
         _ => None,
     });
     wrong.map_or_else(|| judged(settings, answers, refused), Found::Wrong)
-}
-
-/// The names of profiles, for a message: at most three.
-pub(super) fn named(profiles: &[&Name]) -> String {
-    let names: Vec<_> = profiles.iter().take(3).map(|name| name.as_str()).collect();
-    names.join(" or ")
 }
 
 #[cfg(test)]

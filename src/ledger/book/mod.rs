@@ -145,7 +145,10 @@ impl Book {
     /// Judges a reading; `None` where its meter is not configured (any more).
     pub(crate) fn take(&mut self, reading: &Reading) -> Option<Taken> {
         let page = self.meters.get_mut(&reading.meter)?;
-        let settings = page.settings.as_ref()?;
+        let settings = page.settings.as_mut()?;
+        if let Some(definition) = &reading.definition {
+            settings.redefine(definition);
+        }
         let Judged { state, verdict, entry } = guard::judge(&page.state, settings, &reading.at, &reading.values);
         let (published, held) = (state.published(), state.is_held());
         let begun = page.state.published().is_none() && published.is_some();
