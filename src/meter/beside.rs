@@ -45,10 +45,11 @@ impl Exponent {
     /// `exponent = { register = .., type = .., invalid = .. }`
     pub(super) fn from_field(field: &Field<'_>, of: Of<'_>) -> Option<Self> {
         let form = field.table()?;
-        let (block, format) = register(&form, Kind::I16, of)?;
-        let invalid = number_form::invalid(&form, format.kind)?;
+        let register = register(&form, Kind::I16, of);
+        let invalid = number_form::invalid(&form, register.map_or(Kind::I16, |(_, format)| format.kind));
         form.finish();
-        Some(Exponent { block, format, invalid })
+        let (block, format) = register?;
+        Some(Exponent { block, format, invalid: invalid? })
     }
 
     pub(super) fn read(&self, words: &[u16]) -> Result<Fraction, Absent> {

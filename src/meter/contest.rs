@@ -91,9 +91,15 @@ impl Contest {
     pub fn hear(&mut self, place: usize, sample: Sample) {
         let max_power = self.max_power;
         let Some(entrant) = self.entrants.get_mut(place) else { return };
-        entrant.flow = entrant.flowed(&sample);
-        let objection = objection(entrant, &sample, max_power);
-        if let Some(why) = objection {
+        let nonsense = nonsense(&sample, max_power);
+        let step = entrant.last.as_ref().and_then(|last| misstep(last, &sample, max_power));
+        // Where the counter jumped, or was none, its way begins anew: a meter that starts up may do so once.
+        let flow = if nonsense.is_some() || step.is_some() { None } else { entrant.flow };
+        entrant.flow = entrant.flowed(flow, &sample).filter(|_| nonsense.is_none());
+        let flowing =
+            entrant.flow.zip(sample.register).and_then(|(flow, register)| against_flow(flow, register, sample.at));
+        let known = if nonsense.is_some() { None } else { sample.register };
+        if let Some(why) = nonsense.or(step).or(flowing) {
             (entrant.sound, entrant.struck) = (0, entrant.struck + 1);
             if entrant.struck >= CONVINCING {
                 entrant.out.get_or_insert(why);
@@ -101,7 +107,7 @@ impl Contest {
         } else {
             (entrant.sound, entrant.struck) = (entrant.sound + 1, 0);
         }
-        entrant.last = Some(sample);
+        entrant.last = Some(Sample { register: known, ..sample });
     }
 
     pub fn outcome(&self) -> Outcome {
@@ -121,11 +127,11 @@ impl Contest {
 
 impl Entrant {
     /// The flow up to this sample. It begins anew where energy may have flowed back, or nothing is known.
-    fn flowed(&self, sample: &Sample) -> Option<Flow> {
+    fn flowed(&self, flow: Option<Flow>, sample: &Sample) -> Option<Flow> {
         let register = sample.register?;
         let power = u128::try_from(sample.power?.0).ok()?;
         let begun = Flow { from: register, carried: 0, since: sample.at };
-        let (Some(flow), Some(last)) = (self.flow, &self.last) else { return Some(begun) };
+        let (Some(flow), Some(last)) = (flow, &self.last) else { return Some(begun) };
         let before = last.power.and_then(|power| u128::try_from(power.0).ok());
         let Some(before) = before else { return Some(begun) };
         let apart = sample.at.saturating_sub(last.at).as_millis();
@@ -133,8 +139,8 @@ impl Entrant {
     }
 }
 
-/// Why the sample cannot be true.
-fn objection(entrant: &Entrant, sample: &Sample, max_power: Milliwatts) -> Option<String> {
+/// Why the sample cannot be true, whatever came before it.
+fn nonsense(sample: &Sample, max_power: Milliwatts) -> Option<String> {
     if let Some(missing) = &sample.missing {
         return Some(missing.clone());
     }
@@ -150,14 +156,21 @@ fn objection(entrant: &Entrant, sample: &Sample, max_power: Milliwatts) -> Optio
     }
     let register = sample.register?;
     let lifetime = u128::from(max_power.0.unsigned_abs()) * LIFETIME_HOURS;
-    if u128::from(register.value.get()) > lifetime {
-        return Some(format!("{} kWh is more than 30 years at full power", kilowatt_hours(register)));
-    }
-    let before = entrant.last.as_ref().and_then(|last| last.register);
-    if before.is_some_and(|before| register.value.get() + before.step.get() < before.value.get()) {
+    let endless = u128::from(register.value.get()) > lifetime;
+    endless.then(|| format!("{} kWh is more than 30 years at full power", kilowatt_hours(register)))
+}
+
+/// Why the counter cannot have come from where it was in the sample before.
+fn misstep(last: &Sample, sample: &Sample, max_power: Milliwatts) -> Option<String> {
+    let (before, after) = (last.register?, sample.register?);
+    let step = before.step.get().max(after.step.get());
+    if after.value.get() + step < before.value.get() {
         return Some("its counter falls".to_owned());
     }
-    against_flow(entrant.flow?, register, sample.at)
+    let apart = sample.at.saturating_sub(last.at).as_millis();
+    let most = u128::from(max_power.0.unsigned_abs()) * OVERLOAD.unsigned_abs() as u128 * apart / MILLISECONDS_AN_HOUR;
+    let risen = u128::from(after.value.get().saturating_sub(before.value.get()));
+    (risen > most + u128::from(2 * step)).then(|| "its counter rises faster than the connection can carry".to_owned())
 }
 
 /// Why the counter cannot belong to the power.
@@ -168,7 +181,8 @@ fn against_flow(flow: Flow, register: Register, at: Duration) -> Option<String> 
     let carried = flow.carried / MILLISECONDS_AN_HOUR;
     let risen = u128::from(register.value.get().saturating_sub(flow.from.value.get()));
     let step = u128::from(register.step.get());
-    let told = |verb: &str| Some(format!("its counter {verb} for the power: {risen} mWh where {carried} mWh were carried"));
+    let told =
+        |verb: &str| Some(format!("its counter {verb} for the power: {risen} mWh where {carried} mWh were carried"));
     if risen > BLUR * carried + BLUR * step {
         return told("runs too fast");
     }

@@ -43,8 +43,7 @@ impl Gaps {
 
     /// The hole that this block touches.
     pub(super) fn hole_in(&self, block: Block) -> Option<(u16, u16)> {
-        let touched =
-            |(first, last): &&(u16, u16)| u32::from(*first) < block.end() && block.address <= *last;
+        let touched = |(first, last): &&(u16, u16)| u32::from(*first) < block.end() && block.address <= *last;
         self.holes.iter().find(touched).copied()
     }
 }

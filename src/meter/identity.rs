@@ -181,7 +181,11 @@ fn number(form: &Form<'_>, format: Format) -> Option<Expected> {
         let least = if format.kind.is_signed() { -range } else { 0 };
         let word = format.kind.word();
         let help = format!("a {word} holds {least} to {}", range - 1);
-        if (least..range).contains(&number) { Some(number) } else { field.fail("is a number that it cannot hold", help) }
+        if (least..range).contains(&number) {
+            Some(number)
+        } else {
+            field.fail("is a number that it cannot hold", help)
+        }
     };
     let mask = form.maybe("mask", |field| {
         let bits = 16 * u32::from(format.kind.registers());
@@ -194,7 +198,9 @@ fn number(form: &Form<'_>, format: Format) -> Option<Expected> {
         (Some(values), None) => Accepted::Values(list(values, one)?),
         (None, Some(range)) => {
             let ends = list(range, one)?;
-            let [from, to] = ends.as_slice() else { return range.fail("is no range", "the first and the last: [100, 121]") };
+            let [from, to] = ends.as_slice() else {
+                return range.fail("is no range", "the first and the last: [100, 121]");
+            };
             if from > to {
                 return range.fail("ends before it begins", "the first and the last: [100, 121]");
             }

@@ -94,7 +94,8 @@ impl Kind {
     }
 
     pub(super) fn is_signed(self) -> bool {
-        let whole = matches!(self, Kind::I16 | Kind::I32 | Kind::I48 | Kind::I64 | Kind::Sm16 | Kind::Sm32 | Kind::Sm64);
+        let whole =
+            matches!(self, Kind::I16 | Kind::I32 | Kind::I48 | Kind::I64 | Kind::Sm16 | Kind::Sm32 | Kind::Sm64);
         whole || self.is_float() || self == Kind::T6
     }
 

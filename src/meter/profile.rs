@@ -147,7 +147,8 @@ impl Installation {
 }
 
 impl Parity {
-    pub(super) const WORDS: [(&str, Parity); 3] = [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
+    pub(super) const WORDS: [(&str, Parity); 3] =
+        [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
 
     /// `none`, `even` or `odd`.
     pub fn word(self) -> &'static str {

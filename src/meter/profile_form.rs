@@ -144,7 +144,9 @@ impl Tables {
                     let help = "each value has registers of its own: check addresses and types";
                     match form.field(key) {
                         Some(field) => field.fail(&message, help).unwrap_or(()),
-                        None => form.findings().add(Finding::error(form.span(), format!("`{key}` {message}")).help(help)),
+                        None => {
+                            form.findings().add(Finding::error(form.span(), format!("`{key}` {message}")).help(help))
+                        }
                     }
                     break;
                 }
@@ -163,7 +165,8 @@ fn check_maps(form: &Form<'_>, maps: &[(Map, Range<usize>)]) {
             form.findings().add(Finding::error(span.clone(), message).help(help));
         };
         if map.profile.counts() != first.profile.counts() {
-            let help = "give each map its `energy`, or none: whether energy is counted or integrated cannot change by itself";
+            let help =
+                "give each map its `energy`, or none: whether energy is counted or integrated cannot change by itself";
             tell(&format!("differs from map {} in that one has a counter", first.name), help);
         }
         let same = |(other, _): &&(Map, Range<usize>)| {

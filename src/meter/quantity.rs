@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::beside::{Exponent, Sign};
 use super::block::{Answers, Block};
 use super::exact::{Decimal, Fraction};
-use super::beside::{Exponent, Sign};
 use super::number::{Format, Kind, Pattern};
 use super::raw::Raw;
 use super::unit::Unit;
@@ -114,11 +114,15 @@ impl Number {
         let worth = self.scale().times(unit)?;
         let beside = |what: &str, block: Block, kind: Kind| format!(" {what} 0x{:04x} {}", block.address, kind.word());
         let exponent = self.exponent.as_ref().map(|it| beside("x 10^", it.block, it.format.kind)).unwrap_or_default();
-        let sign = self.sign.as_ref().map(|it| {
-            format!("{} {} {}", beside("signed by", it.block, it.format.kind), it.negative, it.positive)
-        });
+        let sign = self
+            .sign
+            .as_ref()
+            .map(|it| format!("{} {} {}", beside("signed by", it.block, it.format.kind), it.negative, it.positive));
         let sign = sign.unwrap_or_default();
-        Some(format!("[{} 0x{address:04x} {kind} {order} x {worth}{exponent}{sign}]", function.word()).replace("  ", " "))
+        Some(
+            format!("[{} 0x{address:04x} {kind} {order} x {worth}{exponent}{sign}]", function.word())
+                .replace("  ", " "),
+        )
     }
 }
 

@@ -163,7 +163,10 @@ fn check_worth(form: &Form<'_>, unit: Unit, terms: &[Number]) {
             return field.fail("loses every digit", help).unwrap_or(());
         }
     }
-    if unit.measure() == Measure::Energy && terms.iter().all(|term| term.scale.is_negative()) && form.field("absolute").is_none() {
+    if unit.measure() == Measure::Energy
+        && terms.iter().all(|term| term.scale.is_negative())
+        && form.field("absolute").is_none()
+    {
         field.fail::<()>("makes the energy negative", "a counter counts up: give a scale above zero");
     }
 }

@@ -91,9 +91,9 @@ fn signed(bits: u64, width: u32) -> i64 {
 /// Digits of `width` bits each, every one below `base`.
 fn digits(bits: u64, width: u32, base: u64) -> Option<i128> {
     let places = (0..64 / width).rev().map(|place| bits >> (place * width) & ((1 << width) - 1));
-    places.into_iter().try_fold(0, |number: i128, digit| {
-        (digit < base).then(|| number * i128::from(base) + i128::from(digit))
-    })
+    places
+        .into_iter()
+        .try_fold(0, |number: i128, digit| (digit < base).then(|| number * i128::from(base) + i128::from(digit)))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The serial number of a meter: where it stands and how it is written out.
 
 use super::block::{Answers, Block};
-use super::number::{Format, Kind};
 use super::identity::characters;
+use super::number::{Format, Kind};
 use super::number_form::{Limits, block, orders, required_function, text_registers};
 use super::raw::Raw;
 use crate::form::Form;
@@ -44,7 +44,9 @@ const LONGEST: usize = 64;
 impl SerialNumber {
     pub(super) fn from_form(form: Form<'_>, limits: Limits<'_>) -> Option<Self> {
         let function = required_function(&form);
-        let kind = form.required("type", "\"ascii\", \"u16\", \"u32\", \"bcd32\" or another whole number").and_then(|it| it.one_of(&KINDS));
+        let kind = form
+            .required("type", "\"ascii\", \"u16\", \"u32\", \"bcd32\" or another whole number")
+            .and_then(|it| it.one_of(&KINDS));
         let (low_word_first, low_byte_first) = orders(&form);
         let low_byte_first = low_byte_first.unwrap_or(false);
         let parsed = kind.and_then(|kind| match kind {

@@ -196,7 +196,10 @@ impl Station {
                 Err(polled)
             }
             (Ok(()), Outcome::Chosen(place)) => {
-                let why = format!("by what its registers say: {}; write map in [meter.{meter}] to settle it", race.contest.told());
+                let why = format!(
+                    "by what its registers say: {}; write map in [meter.{meter}] to settle it",
+                    race.contest.told()
+                );
                 self.take(race.maps[place].clone(), &why);
                 Ok(())
             }
@@ -270,4 +273,22 @@ fn described(answers: &Answers) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_it_is_is_asked_now_and_then() {
+        let asked =
+            Recognition { checks: vec![Block { function: meter::Function::Input, address: 0, count: 1 }], ..unasked() };
+        assert!(asked.is_due());
+        let asked = Recognition { ask_at: Some(Instant::now() + EVERY), ..asked };
+        assert!(!asked.is_due());
+        tokio::time::advance(EVERY).await;
+        assert!(asked.is_due());
+        assert!(!unasked().is_due(), "a meter that nothing tells from others costs no request");
+    }
+
+    fn unasked() -> Recognition {
+        Recognition::new(&meter::library().find("be-mpm3pm").unwrap().profile)
+    }
+}

@@ -54,7 +54,12 @@ fn write_meter(name: &Name, meter: &MeterPlan, out: &mut dyn Write) -> io::Resul
     writeln!(out, "{map}{energy}")?;
     if !meter.open_maps.is_empty() {
         let maps: Vec<_> = meter.open_maps.iter().map(Name::as_str).collect();
-        writeln!(out, "      map {}: the meter decides (map = \"..\" settles it); for {}:", maps.join(" or "), maps[0])?;
+        writeln!(
+            out,
+            "      map {}: the meter decides (map = \"..\" settles it); for {}:",
+            maps.join(" or "),
+            maps[0]
+        )?;
     }
     for request in &meter.requests {
         let (function, first, count) = (request.function, request.address, request.count);

@@ -41,7 +41,10 @@ fn energy(decoded: &Decoded) -> Option<(u64, u64)> {
 fn tells(toml: &str, place: &str, message: &str) {
     let (profile, told) = parsed(toml);
     assert_eq!(profile, None);
-    assert!(told.iter().any(|(at, what)| at == place && what.contains(message)), "no {message:?} at {place:?}: {told:?}");
+    assert!(
+        told.iter().any(|(at, what)| at == place && what.contains(message)),
+        "no {message:?} at {place:?}: {told:?}"
+    );
 }
 
 proptest! {
@@ -125,7 +128,9 @@ fn a_counter_with_a_minus_counts_where_the_profile_says_so() {
 fn patterns_under_a_mask_mean_no_value() {
     let invalid = "invalid = [{ mask = 0xFFFF0000, value = 0x7FFF0000 }, 5]";
     let profile = good(&meter("", POWER, &format!("{ENERGY}\n{invalid}")));
-    for (words, value) in [([0x7FFF, 0x1234], None), ([0, 5], None), ([0x7FFE, 1], Some(0x7FFE_0001_u64)), ([0, 6], Some(6))] {
+    for (words, value) in
+        [([0x7FFF, 0x1234], None), ([0, 5], None), ([0x7FFE, 1], Some(0x7FFE_0001_u64)), ([0, 6], Some(6))]
+    {
         let decoded = read(&profile, &[&[0; 4][..], &words].concat());
         assert_eq!(energy(&decoded).map(|(value, _)| value), value.map(|value| value * 1000), "{words:?}");
     }
@@ -176,8 +181,11 @@ fn each_mistake_beside_a_number_is_told_at_its_place() {
         ("invalid = [{ mask = 0xFF, value = 0x100 }]", "{ mask = 0xFF, value = 0x100 }", "can never be"),
         ("invalid = [{ mask = 0xFF }]", "{ mask = 0xFF }", "lacks `value`"),
         ("invalid = [0x100000000]", "0x100000000", "which no u32 can be"),
-        ("ratio = { register = 6, type = \"u16\", exponent = { register = 7 } }",
-            "{ register = 6, type = \"u16\", exponent = { register = 7 } }", "has a register beside it"),
+        (
+            "ratio = { register = 6, type = \"u16\", exponent = { register = 7 } }",
+            "{ register = 6, type = \"u16\", exponent = { register = 7 } }",
+            "has a register beside it",
+        ),
         ("alone = 1", "1", "is a whole number"),
     ] {
         tells(&energy(keys), place, message);

@@ -64,8 +64,24 @@ proptest! {
 }
 
 const WHOLE: [Kind; 18] = [
-    Kind::U16, Kind::I16, Kind::U32, Kind::I32, Kind::U48, Kind::I48, Kind::U64, Kind::I64, Kind::Sm16, Kind::Sm32, Kind::Sm64,
-    Kind::Bcd16, Kind::Bcd32, Kind::Bcd48, Kind::Bcd64, Kind::Mod10k32, Kind::Mod10k48, Kind::Mod10k64,
+    Kind::U16,
+    Kind::I16,
+    Kind::U32,
+    Kind::I32,
+    Kind::U48,
+    Kind::I48,
+    Kind::U64,
+    Kind::I64,
+    Kind::Sm16,
+    Kind::Sm32,
+    Kind::Sm64,
+    Kind::Bcd16,
+    Kind::Bcd32,
+    Kind::Bcd48,
+    Kind::Bcd64,
+    Kind::Mod10k32,
+    Kind::Mod10k48,
+    Kind::Mod10k64,
 ];
 
 /// The registers of a whole number, high word first, by way of its digits as text or its bytes.
