@@ -103,7 +103,7 @@ impl<'t> Form<'t> {
         };
         let Some(tables) = tables else { return Vec::new() };
         let named = tables.table.iter().filter_map(|(name, value)| {
-            let path = format!("{key}.{}", name.get_ref());
+            let path = format!("{}.{}", self.join(key), name.get_ref());
             let field = Field { path, key_span: name.span(), value, findings: self.findings };
             let Some(valid) = Name::new(name.get_ref()) else {
                 return field.fail("is not a name", "use 1 to 64 letters, digits, `_` and `-`");
@@ -296,6 +296,10 @@ impl<'t> Field<'t> {
 
     pub fn is_array(&self) -> bool {
         self.value.get_ref().is_array()
+    }
+
+    pub fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
     }
 
     pub fn table(&self) -> Option<Form<'t>> {

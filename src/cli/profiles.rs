@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
-use crate::meter::{Entry, Number, Profile, Quantity, SerialNumber, Writing, library};
+use crate::meter::{
+    Block, Entry, Expectation, Format, Gaps, Number, Profile, Quantity, SerialNumber, Writing, library,
+};
 
 /// Why a profile cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -70,19 +72,30 @@ fn show_text(Entry { profile, toml }: &Entry, out: &mut dyn Write) -> io::Result
         out,
         "registers in one read: at most {}{}\n",
         profile.max_registers_per_read,
-        match profile.gaps {
-            true => ", unused ones included",
-            false => ", without unused ones between",
+        match &profile.gaps {
+            Gaps { everywhere: true, .. } => ", unused ones included",
+            Gaps { within, .. } if !within.is_empty() => ", unused ones included in places",
+            _ => ", without unused ones between",
         }
     )?;
-    let mut table = table(["VALUE", "FUNCTION", "REGISTER", "FORMAT", "ONE DIGIT IS"]);
-    for row in quantities(profile).into_iter().flat_map(|(name, quantity)| rows(name, quantity)) {
-        table.add_row(row);
+    show_registers(profile, out)?;
+    for map in &profile.maps {
+        let note = map.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+        writeln!(out, "\nMap {}{note}:", map.name)?;
+        show_registers(&map.profile, out)?;
+        show_expectations("It has this map where", &map.identity, out)?;
+        show_expectations("It must be set so that", &map.profile.settings, out)?;
     }
-    if let Some(serial) = &profile.serial_number {
-        table.add_row(serial_row(serial));
+    if profile.maps.iter().filter(|map| map.identity.is_empty()).count() > 1 {
+        writeln!(
+            out,
+            "\nWhere no register tells which map it is, the values must: map = \"..\" in [meter.NAME] settles it."
+        )?;
     }
-    print(&table, out)?;
+    show_expectations("It is this meter where", &profile.identity, out)?;
+    if profile.maps.is_empty() {
+        show_expectations("It must be set so that", &profile.settings, out)?;
+    }
     for (heading, lines) in [("Mind:", &profile.quirks), ("Sources:", &profile.sources)] {
         if !lines.is_empty() {
             writeln!(out, "\n{heading}")?;
@@ -98,6 +111,33 @@ fn show_text(Entry { profile, toml }: &Entry, out: &mut dyn Write) -> io::Result
     writeln!(out, "\n# To change it, copy this into arkmeter.toml under another name:\n{}", toml.trim_end())
 }
 
+/// The registers of a profile, or of one of its maps; those of a profile with maps stand with the maps.
+fn show_registers(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
+    if !profile.maps.is_empty() {
+        return Ok(());
+    }
+    let mut table = table(["VALUE", "FUNCTION", "REGISTER", "FORMAT", "ONE DIGIT IS"]);
+    for row in quantities(profile).into_iter().flat_map(|(name, quantity)| rows(name, quantity)) {
+        table.add_row(row);
+    }
+    if let Some(serial) = &profile.serial_number {
+        table.add_row(serial_row(serial));
+    }
+    print(&table, out)
+}
+
+fn show_expectations(heading: &str, expectations: &[Expectation], out: &mut dyn Write) -> io::Result<()> {
+    if !expectations.is_empty() {
+        writeln!(out, "\n{heading}:")?;
+    }
+    for Expectation { block, expected, optional, remedy } in expectations {
+        let optional = if *optional { ", or there is no such register" } else { "" };
+        let remedy = remedy.as_ref().map(|remedy| format!(": set {remedy}")).unwrap_or_default();
+        writeln!(out, "  - {block} holds {expected}{optional}{remedy}")?;
+    }
+    Ok(())
+}
+
 /// The profile as data: one shape for `list` and `show`.
 fn document(profile: &Profile) -> Value {
     let quantity = |quantity: &Quantity| {
@@ -105,6 +145,9 @@ fn document(profile: &Profile) -> Value {
             "registers": quantity.terms.iter().map(number).collect::<Vec<_>>(),
             "unit": quantity.unit.word(),
             "ratios": quantity.ratios.iter().map(number).collect::<Vec<_>>(),
+            "divisors": quantity.divisors.iter().map(number).collect::<Vec<_>>(),
+            "absolute": quantity.absolute,
+            "alone": quantity.alone,
             "rollover": quantity.rollover,
             "both_directions": quantity.both_directions,
             "resettable": quantity.resettable,
@@ -118,7 +161,9 @@ fn document(profile: &Profile) -> Value {
         "model": profile.model,
         "max_power_mw": profile.max_power,
         "max_registers_per_read": profile.max_registers_per_read,
-        "gaps": profile.gaps,
+        "gaps": profile.gaps.everywhere,
+        "gaps_within": profile.gaps.within,
+        "holes": profile.gaps.holes,
         "delay_ms": profile.delay.as_millis() as u64,
         "power": quantity(&profile.power),
         "energy": profile.energy.as_ref().map(quantity),
@@ -126,6 +171,18 @@ fn document(profile: &Profile) -> Value {
         "serial_number": profile.serial_number.as_ref().map(|serial| json!({
             "function": serial.block.function.word(), "register": serial.block.address, "count": serial.block.count,
         })),
+        "phase_power": profile.phase_power.as_ref().map(quantity),
+        "identity": profile.identity.iter().map(expectation).collect::<Vec<_>>(),
+        "settings": profile.settings.iter().map(expectation).collect::<Vec<_>>(),
+        "maps": profile.maps.iter().map(|map| json!({
+            "name": map.name,
+            "note": map.note,
+            "identity": map.identity.iter().map(expectation).collect::<Vec<_>>(),
+            "power": quantity(&map.profile.power),
+            "energy": map.profile.energy.as_ref().map(quantity),
+            "export_energy": map.profile.export_energy.as_ref().map(quantity),
+            "settings": map.profile.settings.iter().map(expectation).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
         "serial_defaults": {
             "baud": defaults.baud,
             "parity": defaults.parity.map(|parity| parity.word()),
@@ -138,6 +195,17 @@ fn document(profile: &Profile) -> Value {
     })
 }
 
+fn expectation(expectation: &Expectation) -> Value {
+    json!({
+        "function": expectation.block.function.word(),
+        "register": expectation.block.address,
+        "count": expectation.block.count,
+        "holds": expectation.expected.to_string(),
+        "optional": expectation.optional,
+        "set": expectation.remedy,
+    })
+}
+
 fn number(number: &Number) -> Value {
     json!({
         "function": number.block.function.word(),
@@ -146,7 +214,9 @@ fn number(number: &Number) -> Value {
         "word_order": if number.format.low_word_first { "little" } else { "big" },
         "byte_order": if number.format.low_byte_first { "little" } else { "big" },
         "scale": number.scale_text(),
-        "invalid": number.invalid.iter().map(|bits| format!("0x{bits:X}")).collect::<Vec<_>>(),
+        "exponent_register": number.exponent.as_ref().map(|exponent| exponent.block.address),
+        "sign_register": number.sign.map(|sign| sign.block.address),
+        "invalid": number.invalid.iter().map(|pattern| pattern.to_string()).collect::<Vec<_>>(),
     })
 }
 
@@ -156,15 +226,23 @@ fn quantities(profile: &Profile) -> Vec<(&'static str, &Quantity)> {
     std::iter::once(("power", &profile.power)).chain(counters).collect()
 }
 
-/// One row a register: a sum has several, and its ratio registers stand below.
+/// One row a register: a sum has several, and what stands beside it and its ratio registers stand below.
 fn rows(name: &str, quantity: &Quantity) -> Vec<[String; 5]> {
     let several = quantity.terms.len() > 1;
-    let terms = quantity.terms.iter().map(|term| {
+    let terms = quantity.terms.iter().flat_map(|term| {
         let name = if several { format!("{name}, summand") } else { name.to_owned() };
-        row(name, term, &format!("{} {}", term.scale_text(), quantity.unit.word()))
+        let exponent = term.exponent.as_ref().map(|it| beside(format!("{name}, power of ten"), it.block, it.format));
+        let sign = term.sign.map(|it| beside(format!("{name}, sign"), it.block, it.format));
+        let row = row(name, term, &format!("{} {}", term.scale_text(), quantity.unit.word()));
+        std::iter::once(row).chain(exponent).chain(sign)
     });
     let ratios = quantity.ratios.iter().map(|ratio| row(format!("{name}, multiplied by"), ratio, &ratio.scale_text()));
-    terms.chain(ratios).collect()
+    let divisors = quantity.divisors.iter().map(|ratio| row(format!("{name}, divided by"), ratio, &ratio.scale_text()));
+    terms.chain(ratios).chain(divisors).collect()
+}
+
+fn beside(name: String, block: Block, format: Format) -> [String; 5] {
+    [name, function(block.function), register(block.address), format.kind.word().to_owned(), String::new()]
 }
 
 fn row(name: String, number: &Number, worth: &str) -> [String; 5] {
@@ -235,65 +313,4 @@ fn did_you_mean(nearest: &Option<String>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn listed(search: Option<&str>, json: bool) -> String {
-        let mut out = Vec::new();
-        list(search, json, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    fn shown(name: &str, json: bool) -> String {
-        let mut out = Vec::new();
-        show(name, json, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn the_list_is_searched_and_is_json_when_asked_for() {
-        assert!(listed(None, false).contains("eastron-sdm630"));
-        let found = listed(Some("abb"), false);
-        assert!(found.contains("abb-b23") && found.contains("abb-b24") && !found.contains("eastron"), "{found}");
-        assert!(found.lines().all(|line| line == line.trim_end()));
-        assert!(listed(Some("no such meter"), false).starts_with("No built-in profile fits"));
-        let all: Value = serde_json::from_str(&listed(None, true)).unwrap();
-        assert_eq!(all.as_array().unwrap().len(), library().entries().len());
-        assert_eq!(listed(Some("no such meter"), true), "[]\n");
-    }
-
-    #[test]
-    fn every_profile_can_be_shown_both_ways() {
-        for Entry { profile, toml } in library().entries() {
-            let text = shown(profile.name.as_str(), false);
-            assert!(text.contains(toml.trim_end()), "{text}");
-            let document: Value = serde_json::from_str(&shown(profile.name.as_str(), true)).unwrap();
-            assert_eq!(document["toml"], **toml);
-        }
-    }
-
-    #[test]
-    fn a_profile_is_shown_in_plain_words() {
-        let text = shown("eastron-sdm120", false);
-        for part in
-            ["leaves the factory with: 2400 baud, parity none, 1 stop bit, unit 1", "0x0048 (72)", "1 kWh", "Mind:"]
-        {
-            assert!(text.contains(part), "{part}: {text}");
-        }
-        let ratio = shown("acrel-adl3000", false);
-        assert!(ratio.contains("energy, multiplied by") && ratio.contains("0x008E (142)"), "{ratio}");
-        assert!(shown("carlo-gavazzi-em340", false).contains("i32, low word first"));
-        let document: Value = serde_json::from_str(&shown("abb-b24", true)).unwrap();
-        assert_eq!(document["name"], "abb-b23");
-        assert_eq!(document["energy"]["registers"][0]["register"], 0x5000);
-        assert_eq!(document["energy"]["registers"][0]["scale"], "0.01");
-    }
-
-    #[test]
-    fn an_unknown_name_is_told_with_the_nearest() {
-        let error = show("eastron-sdm36", false, &mut Vec::new()).unwrap_err();
-        assert!(error.to_string().contains("did you mean `eastron-sdm"), "{error}");
-        let error = show("zzz\u{1b}", false, &mut Vec::new()).unwrap_err();
-        assert!(error.to_string().starts_with("no built-in profile is called `zzz?`;"), "{error}");
-    }
-}
+mod tests;

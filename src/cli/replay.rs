@@ -77,7 +77,8 @@ pub fn replay(
                 readings += 1;
                 let register = reading.register.map(|value| Register { value, step: step(value) });
                 let values = Values { power: reading.power, register, serial: reading.serial };
-                let (verdict, published) = rehearsal.take(&Reading { meter: settings.name.clone(), at, values })?;
+                let (verdict, published) =
+                    rehearsal.take(&Reading { meter: settings.name.clone(), at, values, definition: None })?;
                 // What is told is on disk, as what is reported is.
                 rehearsal.commit(&at)?;
                 let line = Told { t: line.t, verdict, published_mwh: published };

@@ -51,6 +51,21 @@ impl Profiles {
     }
 }
 
+/// The map of the profile that `map` settles on; the profile itself where it settles on none.
+pub(super) fn mapped(form: &Form<'_>, profile: Option<Arc<Profile>>) -> Option<Arc<Profile>> {
+    let Some(field) = form.field("map") else { return profile };
+    let (text, profile) = (field.text()?, profile?);
+    if let Some(map) = profile.map(text) {
+        return Some(map.profile.clone());
+    }
+    let names: Vec<_> = profile.maps.iter().map(|map| format!("\"{}\"", map.name)).collect();
+    let help = match names.as_slice() {
+        [] => "leave it out".to_owned(),
+        names => format!("one of {}", names.join(", ")),
+    };
+    field.fail(&format!("names no map of profile {}", profile.name), help)
+}
+
 /// How the meter is wired and what its connection can carry.
 pub(super) fn installed(form: &Form<'_>, profile: Option<&Profile>) -> Option<(Installation, Milliwatts)> {
     let reversed_field = form.field("reversed");

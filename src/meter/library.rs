@@ -1,9 +1,11 @@
 //! The meters that are built in: each file of config/profiles, found by name and alias.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use toml::de::DeTable;
 
+use super::block::{Answers, Block};
 use super::profile::Profile;
 use crate::finding::Finding;
 use crate::form::{Findings, Form};
@@ -93,6 +95,22 @@ impl Library {
         let similar = |known: &&str| strsim::jaro_winkler(known, &name) > 0.8;
         let distance = |known: &&str| strsim::damerau_levenshtein(known, &name);
         self.entries.iter().flat_map(names).filter(similar).min_by_key(distance)
+    }
+
+    /// What a meter with these answers looks like, as far as they say.
+    pub fn recognised(&self, answers: &Answers) -> Vec<&Entry> {
+        self.entries.iter().filter(|entry| entry.profile.recognises(answers)).collect()
+    }
+
+    /// The registers by which meters are told apart, those of most profiles first.
+    pub fn identity_blocks(&self) -> Vec<Block> {
+        let mut uses: BTreeMap<Block, usize> = BTreeMap::new();
+        for block in self.entries.iter().flat_map(|entry| entry.profile.identity_blocks()) {
+            *uses.entry(block).or_default() += 1;
+        }
+        let mut blocks: Vec<_> = uses.into_iter().collect();
+        blocks.sort_by_key(|(_, uses)| std::cmp::Reverse(*uses));
+        blocks.into_iter().map(|(block, _)| block).collect()
     }
 
     /// The entries whose name, alias, vendor or model contains every word of `text`, whatever its case.

@@ -2,6 +2,7 @@
 
 mod health;
 mod live;
+mod recognition;
 mod report;
 mod rounds;
 mod schedule;

@@ -121,10 +121,11 @@ impl Rounds {
     /// Sends the reading to the ledger; true where there is no room for it.
     fn hand_on(&self, meter: usize, polled: &Polled) -> bool {
         let came = polled.at.filter(|_| polled.has_values());
-        let meter = self.stations[meter].meter.name.clone();
+        let station = &self.stations[meter];
+        let (meter, definition) = (station.meter.name.clone(), station.definition());
         self.recorder.poll(&meter, came.map(|at| (at, &polled.values)));
         let Some(at) = came else { return false };
-        self.readings.try_send(Reading { meter, at, values: polled.values.clone() }).is_err()
+        self.readings.try_send(Reading { meter, at, values: polled.values.clone(), definition }).is_err()
     }
 
     fn tell(&mut self, meter: usize, polled: &Polled, dropped: bool) {
@@ -161,7 +162,7 @@ impl Rounds {
         let now = Instant::now();
         let wait = self.reopening.failed(rand::random_range(0.75..1.25));
         self.reopen_at = now + wait;
-        self.stations.iter_mut().for_each(Station::ask_serial);
+        self.stations.iter_mut().for_each(Station::ask_again);
         if self.line_health.told(true, now) == Some(Change::Failed) {
             tracing::warn!(bus = %self.bus, "{error}");
         }
@@ -207,7 +208,7 @@ pub async fn read_once(
     let mut results = Vec::with_capacity(meters.len());
     for meter in meters {
         let result = match line.open().await {
-            Ok(()) => Station::new(meter.clone()).poll(&mut line, clock).await.result(),
+            Ok(()) => Station::new(meter.clone()).read_once(&mut line, clock).await.result(),
             Err(error) => Err(error.to_string()),
         };
         results.push((meter.name.clone(), result));

@@ -23,6 +23,8 @@ use crate::simulator::{Fault, Gateway, SerialLine, Unit, WordOrder};
 use crate::testing::in_time;
 use crate::units::{MilliwattHours, Milliwatts, Name, UnitId};
 
+mod recognition;
+
 const TIMEOUT: Duration = Duration::from_millis(300);
 /// For what must come: only a failing test waits so long.
 const SOON: Duration = Duration::from_secs(40);

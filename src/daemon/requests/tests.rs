@@ -58,7 +58,11 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
         tokio::time::sleep(std::time::Duration::from_secs(10)).await;
         let register = Register { value: energy(1_000_000), step: energy(1) };
         let values = Values { power: Some(Milliwatts(1)), register: Some(register), serial: None };
-        ledger.readings().send(Reading { meter: meter.clone(), at: clock.now(), values }).await.unwrap();
+        ledger
+            .readings()
+            .send(Reading { meter: meter.clone(), at: clock.now(), values, definition: None })
+            .await
+            .unwrap();
     }
     tokio::time::resume();
     let (sender, mut asked) = mpsc::channel(QUEUE);

@@ -159,11 +159,14 @@ impl Book {
             return self.put_off(reading, forerunner);
         }
         let page = self.meters.get_mut(&reading.meter)?;
-        let settings = page.settings.as_ref()?;
+        let settings = page.settings.as_mut()?;
         if matches!(self.barred, Some(Barred::Retired(_))) {
             // Another machine counts on from what is here: what this one counted beside it would be in the way of coming back.
             page.see(reading, Verdict::Unchanged);
             return None;
+        }
+        if let Some(definition) = &reading.definition {
+            settings.redefine(definition);
         }
         let Judged { state, verdict, entry } = guard::judge(&page.state, settings, &reading.at, &reading.values);
         let (published, held) = (state.published(), state.is_held());

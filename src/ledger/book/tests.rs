@@ -2,9 +2,12 @@
 
 mod names;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::ledger::Figure;
 use crate::ledger::testing::{at, client, energy, meter, name, reading};
+use crate::reading::Definition;
 
 fn settings(meters: &[&str], clients: Vec<ClientSettings>) -> Settings {
     Settings { meters: meters.iter().map(|text| meter(text)).collect(), clients, ..Settings::default() }
@@ -288,4 +291,26 @@ fn a_slot_of_twenty_meters_is_small() {
     history::record(&mut recorded, folder.path(), &[], &at(SLOTS * 120), &hour).unwrap();
     let removed = std::fs::metadata(folder.path().join("history.db-wal")).unwrap().len() / 30;
     assert!(removed <= 1200, "{removed} bytes a slot that is removed");
+}
+
+#[test]
+fn a_register_that_turns_out_to_mean_something_else_begins_an_epoch() {
+    let mut book = book(&["a"], vec![client("a", "1", &["a"])]);
+    let found = |seconds: u64, register: u64, text: &str| {
+        let definition = Arc::new(Definition { text: text.to_owned(), rollover: None });
+        Reading { definition: Some(definition), ..reading("a", seconds, register) }
+    };
+    for seconds in (0..100).step_by(10) {
+        book.take(&found(seconds, 1_000_000 + seconds, "map one")).unwrap();
+    }
+    let before = book.meters()[&name("a")].published.unwrap();
+    // The other map reads another register of the same meter: higher, and yet possible in time.
+    for seconds in (100..200).step_by(10) {
+        book.take(&found(seconds, 1_000_300 + seconds, "map two")).unwrap();
+    }
+    let after = book.meters()[&name("a")].published.unwrap();
+    assert!(
+        after >= before && after.get() < before.get() + 200,
+        "the difference of two registers is no energy: {before:?} {after:?}"
+    );
 }

@@ -1,9 +1,7 @@
 //! Each built-in profile against the register facts, which are written down here a second time, apart from the profiles.
 
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::meter::{Answers, Function, Installation, ReadPlan};
+use crate::meter::{Function, Installation, ReadPlan};
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// Function, 0-based address, type (and word order), mW or mWh a digit.

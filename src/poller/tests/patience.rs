@@ -1,6 +1,7 @@
 //! Hours of trouble on a bus, in simulated time: who keeps the schedule, what is never mixed up, and how soon all is well again.
 
 use rmodbus::ModbusProto;
+use tokio::time::Instant;
 
 use super::*;
 use crate::modbus::memory::Host;
