@@ -38,7 +38,7 @@ async fn one_meter() -> (Unit, Gateway, arkmeter::simulator::Arkreen, Site) {
 }
 
 #[tokio::test]
-async fn a_frozen_daemon_goes_on_where_it_was_and_reports_nothing_old() {
+async fn a_frozen_daemon_goes_on_where_it_was() {
     let (meter, _gateway, arkreen, site) = one_meter().await;
     let mut daemon = site.start();
     until("the first report", || held(&arkreen, 1).is_some()).await;
@@ -63,8 +63,9 @@ async fn out_of_file_descriptors_it_goes_on_and_recovers() {
     let mut daemon = site.start();
     until("the first report", || held(&arkreen, 1).is_some()).await;
     site.all_ok(&["sauna"]).await;
+    let pid = daemon.pid().to_string();
     let limit = |files: &str| {
-        let (pid, files) = (daemon.pid().to_string(), format!("--nofile={files}:1024"));
+        let files = format!("--nofile={files}:1024");
         std::process::Command::new("prlimit").args(["--pid", &pid, &files]).status()
     };
     // As few as it has open: no connection, no file can be opened any more.
