@@ -38,7 +38,7 @@ async fn one_meter() -> (Unit, Gateway, arkmeter::simulator::Arkreen, Site) {
 }
 
 #[tokio::test]
-async fn a_frozen_daemon_goes_on_where_it_was_and_reports_nothing_old() {
+async fn a_frozen_daemon_goes_on_where_it_was() {
     let (meter, _gateway, arkreen, site) = one_meter().await;
     let mut daemon = site.start();
     until("the first report", || held(&arkreen, 1).is_some()).await;
