@@ -12,6 +12,7 @@ mod demo;
 mod faulty;
 mod interoperability;
 mod killed;
+mod kills;
 mod late;
 mod listener;
 mod reload;
