@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arkmeter::meter::Function;
 use arkmeter::simulator::arkreen::Event;
-use arkmeter::simulator::{Arkreen, Counting, Gateway, Map};
+use arkmeter::simulator::{Arkreen, Counting, Gateway, Map, Unit};
 use arkmeter::units::ClientId;
 use futures_util::future::join_all;
 use rand::rngs::SmallRng;
@@ -17,6 +18,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::disk::Disk;
 use crate::harness::*;
 
 /// So many daemons, each on a state and with meters of its own, are killed side by side.
@@ -24,6 +26,7 @@ const HOUSES: u64 = 8;
 const KILLS: u64 = 200;
 /// Where a start took so long that the guard wants to see a reading for a minute before it takes it.
 const CATCHES_UP_WITHIN: Duration = Duration::from_secs(200);
+const POLL: Duration = Duration::from_millis(100);
 /// Power of the meter without a counter, in W.
 const BOILER: f32 = 2400.0;
 
@@ -33,9 +36,12 @@ async fn nothing_falls_or_is_invented_or_lost_however_often_it_is_killed() {
     let kills = number("ARKMETER_KILLS").unwrap_or(KILLS);
     let seed = number("ARKMETER_SEED").unwrap_or_else(rand::random);
     eprintln!("ARKMETER_SEED={seed} ARKMETER_KILLS={kills}");
+    let disk = Disk::compile().await;
     let lives = (0..HOUSES).map(|house| {
         let share = kills / HOUSES + u64::from(house < kills % HOUSES);
-        House::live(share, SmallRng::seed_from_u64(seed.wrapping_add(house)))
+        // Half of them have a disk that takes its time: there most kills come while something is on its way to it.
+        let variables = if house % 2 == 0 { disk.slow() } else { Vec::new() };
+        House::live(share, variables, SmallRng::seed_from_u64(seed.wrapping_add(house)))
     });
     let told: u64 = join_all(lives).await.into_iter().sum();
     eprintln!("{kills} kills survived, {told} figures told in between");
@@ -52,6 +58,7 @@ struct House {
     sauna: Living,
     kitchen: Living,
     cellar: Living,
+    boiler: Arc<Boiler>,
     arkreen: Arkreen,
     witness: Witness,
     _gateway: Gateway,
@@ -62,28 +69,31 @@ impl House {
         let sauna = Living::start(Counting::new(1, Map::Sdm630, 3600.0, 10.0, 7));
         let kitchen = Living::start(Counting::new(2, Map::Pzem004t, 7200.0, 100.0, 0));
         let cellar = Living::start(Counting::new(3, Map::Sdm120, 1800.0, 50.0, 9));
-        let boiler = sdm630(4, BOILER, 0.0);
-        let gateway = Gateway::start([sauna.unit(), kitchen.unit(), cellar.unit(), boiler]).await.unwrap();
+        let boiler = Arc::new(Boiler::new(4));
+        let units = [sauna.unit(), kitchen.unit(), cellar.unit(), boiler.unit.clone()];
+        let gateway = Gateway::start(units).await.unwrap();
         let arkreen = arkreen([1, 2, 4]);
         let site = Site::new(&plan(&arkreen, &gateway));
-        let (begun, building) = (Instant::now(), (kitchen.display(), cellar.display()));
+        let (building, heated) = ((kitchen.display(), cellar.display()), boiler.clone());
         let truth: Vec<(u8, Truth)> = vec![
             (1, Box::new(with_steps(sauna.display(), 1.0))),
             // Whole watt-hours, and a float at 50 kWh.
             (2, Box::new(with_steps(move || building.0() + building.1(), 1000.0 + 4.0))),
-            (4, Box::new(move || begun.elapsed().as_secs_f64() * f64::from(BOILER) / 3.6 + 2.0)),
+            (4, Box::new(move || heated.took())),
         ];
         let witness = Witness::of(&arkreen, truth);
-        House { site, sauna, kitchen, cellar, arkreen, witness, _gateway: gateway }
+        House { site, sauna, kitchen, cellar, boiler, arkreen, witness, _gateway: gateway }
     }
 
     /// Killed so often, then left to catch up; gives the figures that Arkreen was told.
-    async fn live(kills: u64, mut rng: SmallRng) -> u64 {
+    async fn live(kills: u64, variables: Vec<(&str, &str)>, mut rng: SmallRng) -> u64 {
         let house = House::start().await;
         for _ in 0..kills {
-            let daemon = house.site.start();
+            let daemon = house.site.start_with(&variables);
             house.somewhen(&mut rng).await;
             daemon.kill().await;
+            // Where it takes nothing its figure stands: what was lost of it would show at the next report.
+            house.boiler.switch(rng.random());
             house.witness.is_content();
         }
         house.catch_up().await;
@@ -106,9 +116,10 @@ impl House {
         }
     }
 
-    /// The meters stand; after one more start Arkreen holds what they show, to the last milliwatt-hour.
+    /// The counters stand; after one more start Arkreen holds what they show, to the last milliwatt-hour.
     async fn catch_up(&self) {
         [&self.sauna, &self.kitchen, &self.cellar].into_iter().for_each(Living::halt);
+        self.boiler.switch(true);
         let before = held(&self.arkreen, 4);
         let read = self.site.run(&["read", "--json"]).await;
         let rows: Vec<Value> = serde_json::from_str(&read.out).unwrap_or_else(|_| panic!("{read:?}"));
@@ -159,6 +170,42 @@ fn plan(arkreen: &Arkreen, gateway: &Gateway) -> Plan {
     let plan = reported(plan.text("[client.building]\nmeters = [\"kitchen\", \"cellar\"]"), 2, "two");
     let power = "[profile.watts.power]\nregister = 0x0034\nfunction = \"input\"\ntype = \"f32\"\nunit = \"W\"";
     plan.text(format!("[profile.watts]\nvendor = \"Acme\"\nmodel = \"watts\"\n{power}"))
+}
+
+/// A meter without a counter, behind it something that is on or off.
+struct Boiler {
+    unit: Unit,
+    heated: Mutex<Heated>,
+}
+
+struct Heated {
+    since: Option<Instant>,
+    before: Duration,
+    switched: u32,
+}
+
+impl Boiler {
+    fn new(unit: u8) -> Self {
+        let heated = Heated { since: Some(Instant::now()), before: Duration::ZERO, switched: 0 };
+        Boiler { unit: sdm630(unit, BOILER, 0.0), heated: Mutex::new(heated) }
+    }
+
+    fn switch(&self, on: bool) {
+        let mut heated = self.heated.lock().unwrap();
+        if let Some(since) = heated.since.take() {
+            heated.before += since.elapsed();
+        }
+        heated.since = on.then(Instant::now);
+        heated.switched += 1;
+        self.unit.set_f32(Function::Input, 0x0034, if on { BOILER } else { 0.0 });
+    }
+
+    /// In mWh, with what two samples on both sides of a switching cannot know, and two steps.
+    fn took(&self) -> f64 {
+        let heated = self.heated.lock().unwrap();
+        let time = heated.before + heated.since.map(|since| since.elapsed()).unwrap_or_default();
+        (time + POLL * heated.switched).as_secs_f64() * f64::from(BOILER) / 3.6 + 2.0
+    }
 }
 
 /// What was consumed until now, in mWh, with what a figure may be above it.

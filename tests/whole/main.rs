@@ -1,5 +1,6 @@
 //! The whole program: the real `arkmeter` on real sockets and pseudo-terminals, simulated meters and a strict Arkreen on the other side.
 
+mod disk;
 mod harness;
 mod world;
 
@@ -8,6 +9,7 @@ mod asked;
 mod away;
 mod cloud;
 mod command_line;
+mod cuts;
 mod demo;
 mod faulty;
 mod interoperability;
@@ -18,4 +20,5 @@ mod listener;
 mod reload;
 mod secrets;
 mod state;
+mod sweep;
 mod systemd;
