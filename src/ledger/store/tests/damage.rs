@@ -12,7 +12,9 @@ const SECTOR: usize = 512;
 const FILES: [&str; 4] = ["ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger-copy.db"];
 /// The commits of the ledger: the copy is of the second, the log begins behind the third.
 const COMMITS: [u64; 6] = [1000, 2000, 3000, 4000, 5000, 6000];
-const METERS: usize = 40;
+const METERS: usize = 12;
+/// Entries of the journal a commit.
+const ENTRIES: usize = 20;
 
 /// A state folder as a power cut leaves it, by the names of its files.
 type Files = BTreeMap<&'static str, Vec<u8>>;
@@ -33,7 +35,7 @@ fn left() -> (Files, Vec<u8>) {
         let entry = commit.journal[0].clone();
         let rows =
             |index| JournalRow { id: register as i64 + index, reason: "a long reason".repeat(12), ..entry.clone() };
-        commit.journal = (0..60).map(rows).collect();
+        commit.journal = (0..ENTRIES as i64).map(rows).collect();
         store.commit(&commit).unwrap();
         if register == COMMITS[1] {
             store.copy_if_due(&at(register)).unwrap();
@@ -141,7 +143,7 @@ fn outcome(folder: &TempDir, tally: &mut Tally) -> Result<(), String> {
     if fell_back.is_none() {
         let entries = store.journal(None, 1000).map_err(|error| error.to_string())?;
         let words = entries.iter().filter(|row| row.word == "baseline" || row.word == "unreadable").count();
-        if words != 60 * COMMITS.len() {
+        if words != ENTRIES * COMMITS.len() {
             return Err(format!("{words} entries of the journal are left"));
         }
     }
