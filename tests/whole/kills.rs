@@ -121,12 +121,8 @@ impl House {
         [&self.sauna, &self.kitchen, &self.cellar].into_iter().for_each(Living::halt);
         self.boiler.switch(true);
         let before = held(&self.arkreen, 4);
-        let read = self.site.run(&["read", "--json"]).await;
-        let rows: Vec<Value> = serde_json::from_str(&read.out).unwrap_or_else(|_| panic!("{read:?}"));
-        let register = |meter: &str| {
-            let row = rows.iter().find(|row| row["meter"] == meter);
-            row.and_then(|row| row["register_mwh"].as_u64()).unwrap_or_else(|| panic!("{meter}: {read:?}"))
-        };
+        let shown = self.shown().await;
+        let register = |meter: &str| shown[meter];
         let daemon = self.site.start();
         let end = Instant::now() + CATCHES_UP_WITHIN;
         let (sauna, building) = (register("sauna"), register("kitchen") + register("cellar"));
@@ -144,6 +140,22 @@ impl House {
             assert!(!journal.out.contains(&format!("\"{word}\"")), "{}", journal.out);
         }
         assert!(!self.site.log().contains("damaged"));
+    }
+}
+
+impl House {
+    /// What the counters show, in mWh, read until all of them answered.
+    async fn shown(&self) -> BTreeMap<String, u64> {
+        let end = Instant::now() + CATCHES_UP_WITHIN;
+        loop {
+            let read = self.site.run(&["read", "--json"]).await;
+            if read.code == 0 {
+                let rows: Vec<Value> = serde_json::from_str(&read.out).unwrap();
+                let register = |row: &Value| Some((row["meter"].as_str()?.to_owned(), row["register_mwh"].as_u64()?));
+                return rows.iter().filter_map(register).collect();
+            }
+            assert!(Instant::now() < end, "{read:?}");
+        }
     }
 }
 
