@@ -1,5 +1,6 @@
 //! The whole program: the real `arkmeter` on real sockets and pseudo-terminals, simulated meters and a strict Arkreen on the other side.
 
+mod disk;
 mod harness;
 mod world;
 
@@ -8,11 +9,13 @@ mod asked;
 mod away;
 mod cloud;
 mod command_line;
+mod cuts;
 mod demo;
 mod faulty;
 mod history;
 mod interoperability;
 mod killed;
+mod kills;
 mod late;
 mod listener;
 mod process;
@@ -23,4 +26,5 @@ mod renamed;
 mod secrets;
 mod soak;
 mod state;
+mod sweep;
 mod systemd;

@@ -88,7 +88,8 @@ pub fn restore(path: &Path, file: &Path) -> Result<Restored, BackupError> {
     let mut connection = connect(&scratch).map_err(unwritten)?;
     let strange = |fault| BackupError::NoBackup { path: file.to_owned(), why: describe(&fault) };
     let mut whole = inspect::inspect(&connection).map_err(strange)?;
-    whole.commit.sequence = whole.commit.sequence.max(known).max(copy_sequence(&folder).unwrap_or(0));
+    whole.commit.sequence =
+        whole.commit.sequence.max(known).max(folder.noted()).max(copy_sequence(&folder).unwrap_or(0));
     mark_unconfirmed(&mut connection, whole, Origin::Backup).map_err(strange)?;
     // The copy first: should the power go in between, it is either older than the ledger or what the ledger falls back to.
     save_as(&connection, &folder, &folder.copy())?;

@@ -75,7 +75,7 @@ pub struct Store {
 pub struct Opened {
     pub store: Store,
     pub contents: Contents,
-    /// Why the copy had to stand in for the ledger; absent when all was well.
+    /// Why the copy had to stand in for the ledger, or an earlier commit for the latest; absent when all was well.
     pub fell_back: Option<String>,
     /// The ledger was begun on another machine: this may be a cloned disk.
     pub other_machine: bool,
@@ -94,6 +94,7 @@ impl Store {
         let ledger = folder.ledger();
         let (connection, whole, fell_back) = match find(&folder, steps)? {
             Found::Whole(connection, whole) => (connection, *whole, None),
+            Found::Behind(connection, whole, why) => (connection, *whole, Some(why)),
             Found::Damaged(why) => {
                 let (connection, whole) = fall_back(&folder, &why, steps)?;
                 (connection, whole, Some(why))
@@ -125,9 +126,15 @@ impl Store {
         Ok(Opened { store, contents, fell_back, other_machine, retired })
     }
 
-    /// One transaction. When it fails nothing of it has happened.
+    /// One transaction, in files that a restart will find. When it fails nothing of it can be relied upon.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.keep_in_place()?;
+        self.write(commit)?;
+        // They may have been taken away meanwhile.
+        self.keep_in_place()
+    }
+
+    fn write(&mut self, commit: &Commit) -> Result<(), StoreError> {
         let mut seals = self.seals.clone();
         let retired = if commit.retire { Some(commit.at.wall) } else { self.retired };
         let life = Life { sequence: self.sequence + 1, retired };
@@ -137,7 +144,12 @@ impl Store {
         write(connection, commit, life, &mut seals, machine).map_err(|error| StoreError::write(&ledger, error))?;
         (self.seals, self.sequence, self.retired) = (seals, life.sequence, retired);
         self.copy_due |= commit.copy;
-        self.files.1 = identity(&self.folder.wal()).ok().flatten();
+        if self.options.durable {
+            self.folder.note(life.sequence);
+        }
+        if self.files.1.is_none() {
+            self.files.1 = identity(&self.folder.wal()).ok().flatten();
+        }
         Ok(())
     }
 
@@ -176,7 +188,7 @@ impl Store {
 
     /// Somebody may have deleted or exchanged the files under their names: what is written into them then is lost with the process.
     /// What we have open is the truth, so it is put back in place whole.
-    fn keep_in_place(&mut self) -> Result<(), StoreError> {
+    pub fn keep_in_place(&mut self) -> Result<(), StoreError> {
         let ledger = self.folder.ledger();
         let at = |path: &Path| identity(path).map_err(|error| StoreError::file(path, error));
         if let Some(connection) = &self.connection {

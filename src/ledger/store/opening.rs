@@ -13,6 +13,8 @@ use super::{Life, write};
 
 pub(super) enum Found {
     Whole(Connection, Box<Whole>),
+    /// Whole, and older than it was: why it is known to be, its meters unconfirmed.
+    Behind(Connection, Box<Whole>, String),
     Damaged(String),
 }
 
@@ -36,23 +38,40 @@ pub(super) fn find(folder: &Folder, steps: &[Migration]) -> Result<Found, OpenEr
         Ok((connection, whole))
     });
     match checked {
-        Ok((_, whole)) if copy_sequence(folder).is_some_and(|copied| copied > whole.commit.sequence) => {
-            Ok(Found::Damaged("it is older than its own copy".into()))
-        }
-        Ok((connection, whole)) => {
-            if connection.is_readonly(MAIN_DB).unwrap_or(false) {
-                // SQLite opens a file read-only where it may not write it, and where a damaged header says so.
-                fs::OpenOptions::new()
-                    .write(true)
-                    .open(&ledger)
-                    .map_err(|error| OpenError::file("write", &ledger, error))?;
-                return Ok(Found::Damaged("its header says that it cannot be written".into()));
-            }
-            Ok(Found::Whole(connection, Box::new(whole)))
-        }
+        Ok((connection, whole)) => is_latest(folder, connection, whole),
         Err(Fault::Damaged(why)) => Ok(Found::Damaged(why)),
         Err(Fault::Newer(found)) => Err(newer(folder, found)),
         Err(Fault::Unreadable(error)) => Err(OpenError::store("open", &ledger, error)),
+    }
+}
+
+/// A whole ledger may still be an older one: its log lost its end, or somebody put a former file there.
+fn is_latest(folder: &Folder, connection: Connection, whole: Whole) -> Result<Found, OpenError> {
+    let (ledger, sequence, noted) = (folder.ledger(), whole.commit.sequence, folder.noted());
+    if copy_sequence(folder).is_some_and(|copied| copied > sequence) {
+        return Ok(Found::Damaged("it is older than its own copy".into()));
+    }
+    if connection.is_readonly(MAIN_DB).unwrap_or(false) {
+        // SQLite opens a file read-only where it may not write it, and where a damaged header says so.
+        fs::OpenOptions::new().write(true).open(&ledger).map_err(|error| OpenError::file("write", &ledger, error))?;
+        return Ok(Found::Damaged("its header says that it cannot be written".into()));
+    }
+    match whole.commit.at {
+        _ if sequence >= noted => Ok(Found::Whole(connection, Box::new(whole))),
+        None => Ok(Found::Damaged(format!("nothing is left of its {noted} commits"))),
+        Some(_) => go_back(folder, connection, whole, noted),
+    }
+}
+
+/// What is left of a ledger that lost its latest commits goes on where the copy is not newer.
+fn go_back(folder: &Folder, mut connection: Connection, mut whole: Whole, noted: u64) -> Result<Found, OpenError> {
+    let why = format!("it ends with commit {}, and {noted} were on the disk", whole.commit.sequence);
+    whole.commit.sequence = noted;
+    let marked = mark_unconfirmed(&mut connection, whole, Origin::Rest { why: &why });
+    match marked.and_then(|()| inspect::inspect(&connection)) {
+        Ok(whole) => Ok(Found::Behind(connection, Box::new(whole), why)),
+        Err(Fault::Unreadable(error)) => Err(OpenError::store("write", &folder.ledger(), error)),
+        Err(fault) => Ok(Found::Damaged(describe(&fault))),
     }
 }
 
@@ -80,6 +99,7 @@ pub(super) fn begin(folder: &Folder) -> Result<(), OpenError> {
         connection.close().map_err(|(_, error)| error)
     });
     made.map_err(|error| OpenError::store("begin the ledger", &ledger, error))?;
+    folder.note(0);
     folder.put(&scratch, &ledger).map_err(failed)
 }
 
@@ -99,7 +119,8 @@ pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Resu
         let mut connection = connect(&scratch)?;
         let found = inspect::version(&connection, 1 + steps.len() as i64)?;
         lift(&mut connection, folder, found, steps)?;
-        let whole = inspect::inspect(&connection)?;
+        let mut whole = inspect::inspect(&connection)?;
+        whole.commit.sequence = whole.commit.sequence.max(folder.noted());
         mark_unconfirmed(&mut connection, whole, Origin::Copy { why })?;
         connection.close().map_err(|(_, error)| error)?;
         Ok(())
@@ -123,6 +144,8 @@ pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Resu
 pub(super) enum Origin<'a> {
     /// The copy beside it, because it was damaged.
     Copy { why: &'a str },
+    /// What is left of the ledger, because its end is lost.
+    Rest { why: &'a str },
     /// A backup, because the operator said so; one that `ledger move` wrote was given to this machine.
     Backup,
 }
@@ -135,12 +158,15 @@ pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, origin
         Origin::Copy { why } => {
             ("fallback", format!("the ledger was damaged ({why}): its copy, as of this time, took its place"))
         }
+        Origin::Rest { why } => {
+            ("fallback", format!("the end of the ledger is lost ({why}): what is left, as of this time, goes on"))
+        }
         Origin::Backup if moved => {
             ("restore", "a ledger that was moved here, as of this time, took the ledger's place".to_owned())
         }
         Origin::Backup => ("restore", "a backup, as of this time, took the ledger's place".to_owned()),
     };
-    let retired = retired.filter(|_| matches!(origin, Origin::Copy { .. }));
+    let retired = retired.filter(|_| !matches!(origin, Origin::Backup));
     // A ledger that never committed has no meters, and nothing to mark.
     let Some(at) = at else { return Ok(()) };
     let meters = contents.meters.into_values().map(|row| MeterRow { confirmed: false, whole: true, ..row }).collect();

@@ -1,5 +1,6 @@
 //! What the store survives, and what it refuses.
 
+mod damage;
 mod history;
 mod looks;
 

@@ -14,8 +14,8 @@ pub(super) fn opening(contents: &Contents, fell_back: Option<&str>, barred: Opti
     if let Some(why) = fell_back {
         tracing::error!(
             why,
-            "the ledger was damaged and its last good copy took its place; nothing is reported of a meter before its register was \
-             taken again; the damaged file is kept as ledger-set-aside.db"
+            "the ledger was damaged or lost its end: its last good copy, or what is left of it, took its place; nothing is reported of \
+             a meter before its register was taken again; a damaged file is kept as ledger-set-aside.db"
         );
     }
     if let Some(barred) = barred {
