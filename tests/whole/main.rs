@@ -14,6 +14,7 @@ mod interoperability;
 mod killed;
 mod late;
 mod listener;
+mod meters;
 mod reload;
 mod secrets;
 mod state;
