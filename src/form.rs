@@ -210,12 +210,12 @@ impl<'t> Field<'t> {
 
     /// A whole number in `range` (0x.. is fine).
     pub fn integer(&self, range: RangeInclusive<i64>) -> Option<i64> {
-        let help = format!("a whole number from {} to {}", range.start(), range.end());
+        let help = || format!("a whole number from {} to {}", range.start(), range.end());
         let Some(number) = self.value.get_ref().as_integer() else {
-            return self.fail(&format!("is {}, not a whole number", self.kind()), help);
+            return self.fail(&format!("is {}, not a whole number", self.kind()), help());
         };
         let value = i64::from_str_radix(number.as_str(), number.radix()).ok();
-        value.filter(|value| range.contains(value)).or_else(|| self.fail("is out of range", help))
+        value.filter(|value| range.contains(value)).or_else(|| self.fail("is out of range", help()))
     }
 
     /// A pattern of up to 64 bits: a whole number from 0, usually 0x...
@@ -271,13 +271,15 @@ impl<'t> Field<'t> {
 
     /// One of these words.
     pub fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
-        let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        let help = format!("one of {}", known.join(", "));
+        let help = || {
+            let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            format!("one of {}", known.join(", "))
+        };
         let Some(text) = self.value.get_ref().as_str() else {
-            return self.fail(&format!("is {}, not one of its words", self.kind()), help);
+            return self.fail(&format!("is {}, not one of its words", self.kind()), help());
         };
         let found = words.iter().find(|(word, _)| *word == text);
-        found.map(|(_, meaning)| *meaning).or_else(|| self.fail("is none of its words", help))
+        found.map(|(_, meaning)| *meaning).or_else(|| self.fail("is none of its words", help()))
     }
 
     /// The elements of an array, each a field `path[index]`.

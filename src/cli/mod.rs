@@ -150,6 +150,14 @@ enum Profiles {
         #[arg(long)]
         json: bool,
     },
+    /// Check profiles of your own: every problem, then what would be read (exit code 78 where there is an error)
+    Check {
+        /// A file with [profile.NAME] tables, or with the keys of one profile
+        file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn name(text: &str) -> Result<Name, String> {
@@ -192,6 +200,14 @@ fn profiles(command: &Profiles) -> u8 {
     let shown = match command {
         Profiles::List { search, json } => profiles::list(search.as_deref(), *json, &mut out).map_err(Into::into),
         Profiles::Show { name, json } => profiles::show(name, *json, &mut out),
+        Profiles::Check { file, json } => {
+            let colour = io::stderr().is_terminal();
+            return match profiles::check(file, *json, colour, &mut out, &mut io::stderr().lock()) {
+                Ok(true) => 0,
+                Ok(false) => exit::CONFIG,
+                Err(error) => done(Err(error)),
+            };
+        }
     };
     match shown {
         Ok(()) => 0,

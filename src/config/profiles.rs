@@ -29,6 +29,11 @@ impl Profiles {
         Profiles { own: own.collect() }
     }
 
+    /// The installer's own, as far as they are sound.
+    pub(super) fn into_own(self) -> Vec<Arc<Profile>> {
+        self.own.into_values().filter_map(|entry| entry.value).collect()
+    }
+
     /// The profile that the field names.
     pub(super) fn find(&self, field: &Field<'_>) -> Option<Arc<Profile>> {
         let text = field.text()?;

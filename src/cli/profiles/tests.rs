@@ -12,6 +12,24 @@ fn shown(name: &str, json: bool) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// Whether the text is sound as a file of that name, what is said of it, and what would be read.
+fn checked(file: &str, text: &str, json: bool) -> (bool, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(file);
+    std::fs::write(&path, text).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let sound = check(&path, json, false, &mut out, &mut err).unwrap();
+    let err = String::from_utf8(err).unwrap().replace(folder.path().to_str().unwrap(), "");
+    (sound, err, String::from_utf8(out).unwrap())
+}
+
+const OWN: &str = r#"[profile.acme-100]
+vendor = "Acme"
+model = "100"
+power = { register = 0x0C, function = "input", type = "f32", unit = "W" }
+energy = { register = 0x0E, function = "input", type = "u32", unit = "Wh" }
+"#;
+
 #[test]
 fn the_list_is_searched_and_is_json_when_asked_for() {
     assert!(listed(None, false).contains("eastron-sdm630"));
@@ -20,7 +38,7 @@ fn the_list_is_searched_and_is_json_when_asked_for() {
     assert!(found.lines().all(|line| line == line.trim_end()));
     assert!(listed(Some("no such meter"), false).starts_with("No built-in profile fits"));
     let all: Value = serde_json::from_str(&listed(None, true)).unwrap();
-    assert_eq!(all.as_array().unwrap().len(), library().entries().len());
+    assert_eq!(all.as_array().unwrap().len(), library().names().count());
     assert_eq!(listed(Some("no such meter"), true), "[]\n");
 }
 
@@ -29,6 +47,7 @@ fn every_profile_can_be_shown_both_ways() {
     for Entry { profile, toml } in library().entries() {
         let text = shown(profile.name.as_str(), false);
         assert!(text.contains(toml.trim_end()), "{text}");
+        assert!(profile.sources.iter().chain(&profile.quirks).all(|line| text.contains(&format!("  - {line}\n"))));
         let document: Value = serde_json::from_str(&shown(profile.name.as_str(), true)).unwrap();
         assert_eq!(document["toml"], **toml);
     }
@@ -43,7 +62,14 @@ fn a_profile_is_shown_in_plain_words() {
     }
     let ratio = shown("acrel-adl3000", false);
     assert!(ratio.contains("energy, multiplied by") && ratio.contains("0x008E (142)"), "{ratio}");
-    assert!(shown("carlo-gavazzi-em340", false).contains("i32, low word first"));
+    let em24 = shown("carlo-gavazzi-em24", false);
+    for part in [
+        "i32, low word first",
+        "  - holding 0x000B holds 71, 72 or 73\n",
+        "  - holding 0x1101 holds 7: set application H",
+    ] {
+        assert!(em24.contains(part), "{part}: {em24}");
+    }
     let document: Value = serde_json::from_str(&shown("abb-b24", true)).unwrap();
     assert_eq!(document["name"], "abb-b23");
     assert_eq!(document["energy"]["registers"][0]["register"], 0x5000);
@@ -51,38 +77,74 @@ fn a_profile_is_shown_in_plain_words() {
 }
 
 #[test]
+fn what_tells_meters_apart_is_shown() {
+    let text = shown("chint-dtsu666", false);
+    for part in ["Map block-10 (mbmd", "0x101E", "Map block-40 (", "0x401E", "Where no register tells which map it is"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(shown("ime-conto-d2", false).contains("power, sign"));
+    assert!(shown("iskra-wm3m4", false).contains("energy, power of ten"));
+    let optional = shown("eastron-sdm630", false);
+    let line = "It is this meter where:\n  - holding 0xFC02 holds 112, or there is no such register\n";
+    assert!(optional.contains(line), "{optional}");
+    let document: Value = serde_json::from_str(&shown("chint-dtsu666", true)).unwrap();
+    assert_eq!(document["maps"][1]["note"], "openWB, Tasmota; a third says that some firmware lacks it");
+    let document: Value = serde_json::from_str(&shown("carlo-gavazzi-em24", true)).unwrap();
+    assert_eq!(document["identity"][0]["holds"], "71, 72 or 73");
+    assert_eq!(document["settings"][0]["register"], 0x1101);
+}
+
+#[test]
 fn an_unknown_name_is_told_with_the_nearest() {
-    let error = show("eastron-sdm36", false, &mut Vec::new()).unwrap_err();
-    assert!(error.to_string().contains("did you mean `eastron-sdm"), "{error}");
+    let error = show("eastron-sdm36", false, &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("did you mean `eastron-sdm") && error.contains("` or `"), "{error}");
     let error = show("zzz\u{1b}", false, &mut Vec::new()).unwrap_err();
     assert!(error.to_string().starts_with("no built-in profile is called `zzz?`;"), "{error}");
 }
 
 #[test]
-fn what_tells_meters_apart_is_shown() {
-    let toml = "vendor = \"A\"\nmodel = \"B\"\n[power]\nregister = 0\nfunction = \"input\"\ntype = \"u16\"\nunit = \"W\"\n\
-        sign = { register = 1, negative = 1 }\n\
-        [[identity]]\nregister = 11\nfunction = \"holding\"\ntype = \"u16\"\nvalues = [71, 72]\n\
-        [map.old]\nnote = \"before 2019\"\n\
-        [map.new.energy]\nregister = 4\nfunction = \"input\"\ntype = \"u32\"\nunit = \"Wh\"\nexponent = { register = 6 }\n\
-        [[map.new.settings]]\nregister = 12\nfunction = \"holding\"\ntype = \"u16\"\nrange = [1, 3]\nset = \"menu 7\"\n"
-        .replace("[map.old]", "[map.old.energy]\nregister = 8\nfunction = \"input\"\ntype = \"u32\"\nunit = \"Wh\"\n[map.old]");
-    let document = toml::de::DeTable::parse(&toml).unwrap();
-    let findings = crate::form::Findings::default();
-    let form = crate::form::Form::root(&document, &findings);
-    let profile = Profile::from_form(&crate::units::Name::new("acme").unwrap(), form);
-    let profile = profile.unwrap_or_else(|| panic!("{:?}", findings.all()));
-    let mut out = Vec::new();
-    show_text(&Entry { profile: std::sync::Arc::new(profile.clone()), toml: "" }, &mut out).unwrap();
-    let text = String::from_utf8(out).unwrap();
-    for part in
-        ["Map old (before 2019):", "power, sign", "energy, power of ten", "Where no register tells which map it is"]
-    {
-        assert!(text.contains(part), "{part}: {text}");
+fn a_sound_file_is_told_with_what_would_be_read() {
+    let (sound, err, out) = checked("own.toml", OWN, false);
+    assert!(sound, "{err}");
+    assert_eq!(err, "/own.toml is valid; compare the first readings with the meter's display\n");
+    assert!(out.contains("acme-100: Acme 100") && out.contains("each poll: input 0x000C..0x000F (4)\n"), "{out}");
+    let (sound, _, out) = checked("own.toml", OWN, true);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert!(sound && document["valid"] == true && document["profiles"][0]["name"] == "acme-100");
+}
+
+#[test]
+fn profiles_may_stand_among_a_configuration_or_bare() {
+    let (sound, err, _) = checked("arkmeter.toml", &format!("[bus.a]\nserial = 1\n{OWN}"), false);
+    assert!(sound, "{err}");
+    let bare = OWN.split_once('\n').unwrap().1;
+    let (sound, err, out) = checked("acme-200.toml", bare, false);
+    assert!(sound && out.starts_with("acme-200: Acme 100\n"), "{err}{out}");
+}
+
+#[test]
+fn every_problem_of_a_file_is_told_with_its_line() {
+    let wrong = OWN.replace("\"f32\"", "\"f33\"").replace("unit = \"Wh\"", "unit = \"W\"").replace("model", "modell");
+    let (sound, err, out) = checked("own.toml", &wrong, false);
+    assert!(!sound && out.is_empty());
+    for part in ["/own.toml:3:1", "did you mean `model`?", "/own.toml:4:", "/own.toml:5:", "^^^^^", "4 errors"] {
+        assert!(err.contains(part), "{part}: {err}");
     }
-    assert!(text.contains("It is this meter where:\n  - holding 0x000B holds 71 or 72"), "{text}");
-    let document = super::document(&profile);
-    assert_eq!(document["maps"][0]["settings"][0]["set"], "menu 7");
-    assert_eq!(document["maps"][1]["note"], "before 2019");
-    assert_eq!(document["identity"][0]["holds"], "71 or 72");
+    let (_, _, out) = checked("own.toml", &wrong, true);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&document["valid"], &document["problems"][1]["line"]), (&json!(false), &json!(3)));
+}
+
+#[test]
+fn a_file_that_is_none_says_so() {
+    let said = |text: &str| checked("own.toml", text, false);
+    assert!(said("").1.contains("there is no profile in this file"));
+    assert!(said("profil = 1\n").1.contains("unknown key `profil`"));
+    assert!(said("[profile.x\n").1.contains("this is not TOML"));
+    let built_in = OWN.replace("acme-100", "abb-b23");
+    assert!(said(&built_in).1.contains("has the name of a built-in profile"), "{}", said(&built_in).1);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    assert!(!check(Path::new("/nowhere/own.toml"), false, false, &mut out, &mut err).unwrap());
+    assert_eq!(String::from_utf8(err).unwrap(), "there is no file /nowhere/own.toml\n");
 }
