@@ -21,8 +21,8 @@ use crate::units::MilliwattHours;
 const SHORTEST: Duration = Duration::from_secs(10);
 /// Where nobody reports so often a slot ends all the same: Arkreen asks for a report every 3 minutes.
 const LONGEST: Duration = Duration::from_secs(180);
-/// How long a stop waits for what is being written, and for the last rows.
-const LAST_WITHIN: Duration = Duration::from_millis(400);
+/// How long a stop waits for each of its steps: what is being written, the last rows, the tidying up.
+const LAST_WITHIN: Duration = Duration::from_millis(250);
 
 /// Gathers slots and has them written.
 pub(crate) struct Keeper {
@@ -143,10 +143,6 @@ impl Keeper {
 
     /// Writes the last rows and tidies up, within bounds; says what [`Keeper::end`] does.
     pub(crate) async fn close(&mut self, now: &Stamp) -> Result<Option<String>, HistoryError> {
-        // It may be checking the whole file, which can be done another day.
-        if let Some(handle) = self.interrupt.lock().ok().and_then(|mut interrupt| interrupt.take()) {
-            handle.interrupt();
-        }
         let before = self.wait().await?;
         self.end_slot(now, true);
         self.committed(now);
@@ -163,13 +159,19 @@ impl Keeper {
 
     /// Waits for what is being written, but not for a disk that hangs.
     async fn wait(&mut self) -> Result<Option<String>, HistoryError> {
-        if self.job.is_none() {
-            return Ok(None);
+        for hurried in [false, true] {
+            if self.job.is_none() {
+                break;
+            }
+            if hurried && let Some(handle) = self.interrupt.lock().ok().and_then(|mut handle| handle.take()) {
+                // The rows come first: it is removing old ones by now, or checking the whole file, which can be done another day.
+                handle.interrupt();
+            }
+            if let Ok(written) = tokio::time::timeout(LAST_WITHIN, self.finished()).await {
+                return self.end(written);
+            }
         }
-        match tokio::time::timeout(LAST_WITHIN, self.finished()).await {
-            Ok(written) => self.end(written),
-            Err(_) => Ok(None),
-        }
+        Ok(None)
     }
 
     fn is_free(&self) -> bool {
