@@ -1,8 +1,10 @@
 //! One bus's link: opened when needed, one request at a time, one verified answer each.
 
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_modbus::client::{Client, Context, rtu as rtu_client, tcp as tcp_client};
 use tokio_modbus::slave::{Slave, SlaveContext};
@@ -11,7 +13,8 @@ use tokio_modbus::{Request, Response};
 use super::error::{Error, Garbled, Hint};
 use super::pace::{Pace, Timer};
 use super::wire::{Handle, Wire};
-use super::{open, rtu};
+use super::asked::{Asked, Identity};
+use super::{mbap, open, rtu};
 use crate::config::{Bus, Link};
 use crate::meter::{Block, Function};
 use crate::units::UnitId;
@@ -34,7 +37,7 @@ pub struct Counts {
     pub opened: u64,
 }
 
-/// The owner of one link. What comes on it is only ever taken as the answer to the request that is under way.
+/// The owner of one link. What comes on it is only ever taken as the answer to the request that is under way. It can read, and nothing else.
 ///
 /// A read that is dropped before its end leaves the line in a state that the next read mends first.
 #[derive(Debug)]
@@ -46,6 +49,11 @@ pub struct Line {
     /// opened anew.
     unsettled: Option<Instant>,
     counts: Counts,
+    /// Most units that are asked do not exist.
+    sweeping: bool,
+    /// The unit that was asked last, where nothing at all came.
+    silent: Option<u8>,
+    overheard: bool,
 }
 
 /// A link that is open.
@@ -55,6 +63,23 @@ struct Open {
     /// When something was last heard.
     heard_at: Instant,
     answered: bool,
+    /// The transaction number of the next question that the client does not know: from above, for the client counts from below.
+    transaction: u16,
+}
+
+/// A verified answer.
+enum Answer {
+    Registers(Vec<u16>),
+    /// What follows the function.
+    Identity(Vec<u8>),
+}
+
+/// How long an answer is waited for.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// Until its first byte.
+    first: Duration,
+    whole: Duration,
 }
 
 enum Kind {
@@ -73,7 +98,32 @@ impl std::fmt::Debug for Open {
 impl Line {
     /// Nothing is opened yet.
     pub fn new(bus: &Bus) -> Self {
-        Line { bus: bus.clone(), label: open::label(&bus.link), open: None, unsettled: None, counts: Counts::default() }
+        Line {
+            bus: bus.clone(),
+            label: open::label(&bus.link),
+            open: None,
+            unsettled: None,
+            counts: Counts::default(),
+            sweeping: false,
+            silent: None,
+            overheard: false,
+        }
+    }
+
+    /// A line on which most of the units that are asked do not exist. Where nothing at all came within the time-out, another unit is asked
+    /// after no more than the line's own silence: a late answer is then known by its unit. [`Line::overheard`] says that one came.
+    pub fn sweeping(bus: &Bus) -> Self {
+        Line { sweeping: true, ..Line::new(bus) }
+    }
+
+    /// How long a meter may take to answer, from the next request on.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.bus.timeout = timeout;
+    }
+
+    /// Whether something came around the last request that was no answer to it: a unit that was asked before may be slow.
+    pub fn overheard(&self) -> bool {
+        self.overheard
     }
 
     pub fn is_open(&self) -> bool {
@@ -115,29 +165,54 @@ impl Line {
     /// # Errors
     /// As [`Line::read`].
     pub async fn read_after(&mut self, silence: Duration, unit: UnitId, block: Block) -> Result<Vec<u16>, Error> {
+        match self.ask(silence, unit, block.into()).await? {
+            Answer::Registers(words) => Ok(words),
+            Answer::Identity(_) => Err(refused(unit.get(), "another kind of answer".to_owned()).0),
+        }
+    }
+
+    /// Who the unit says it is, as it says it: bytes of the meter, for [`Identity::texts`].
+    ///
+    /// # Errors
+    /// As [`Line::read`]; meters that know no such function refuse it or stay silent.
+    pub async fn identify(&mut self, unit: UnitId, identity: Identity) -> Result<Vec<u8>, Error> {
+        match self.ask(Duration::ZERO, unit, Asked::Identity(identity)).await? {
+            Answer::Identity(data) => Ok(data),
+            Answer::Registers(_) => Err(refused(unit.get(), "another kind of answer".to_owned()).0),
+        }
+    }
+
+    async fn ask(&mut self, silence: Duration, unit: UnitId, asked: Asked) -> Result<Answer, Error> {
         let kept = self.open.as_ref().is_some_and(|open| open.answered) && !matches!(self.bus.link, Link::Serial(_));
-        match self.attempt(silence, unit, block).await {
-            Err(Error::Closed { .. }) if kept => self.attempt(silence, unit, block).await,
+        match self.attempt(silence, unit, asked).await {
+            Err(Error::Closed { .. }) if kept => self.attempt(silence, unit, asked).await,
             result => result,
         }
     }
 
-    async fn attempt(&mut self, silence: Duration, unit: UnitId, block: Block) -> Result<Vec<u16>, Error> {
+    async fn attempt(&mut self, silence: Duration, unit: UnitId, asked: Asked) -> Result<Answer, Error> {
         self.open().await?;
         let open = self.open.as_mut().expect("it was just opened");
         let unit = unit.get();
-        let result = match open.settle(&self.label, &self.bus, silence, self.unsettled).await {
+        let elsewhere = self.sweeping && self.silent.is_some_and(|silent| silent != unit);
+        let unsettled = if elsewhere { None } else { self.unsettled };
+        self.silent = None;
+        let settled = open.settle(&self.label, &self.bus, silence, unsettled).await;
+        self.overheard = matches!(settled, Ok(true) | Err(Unsettled::NeverSilent));
+        let result = match settled {
             Err(Unsettled::Closed(error)) => Err((error, false)),
             Err(Unsettled::NeverSilent) => Err((Error::Garbled { unit, why: Garbled::NeverSilent }, true)),
-            Ok(()) => {
+            Ok(_) => {
                 self.counts.requests += 1;
                 // A read that is dropped has no other end.
                 self.unsettled = Some(Instant::now() + self.bus.timeout);
-                open.exchange(&self.label, &self.bus, unit, block).await
+                open.exchange(&self.label, &self.bus, unit, asked, self.sweeping).await
             }
         };
         let well = matches!(result, Ok(_) | Err((Error::Exception { .. }, _))) && !open.handle.wire().has_more();
         self.unsettled = (!well).then(Instant::now);
+        self.silent = matches!(result, Err((Error::TimedOut { .. }, _))).then_some(unit);
+        self.overheard |= open.handle.wire().stray_unit().is_some();
         if matches!(result, Err((_, false))) {
             self.open = None;
         }
@@ -172,13 +247,78 @@ impl Open {
             let pace = Pace::new(bus);
             (Handle::new(Wire::rtu(stream, pace.sending(1))), Kind::Rtu(pace, Timer::new()))
         };
-        Open { handle, client, heard_at: Instant::now(), answered: false }
+        Open { handle, client, heard_at: Instant::now(), answered: false, transaction: u16::MAX }
     }
 
     /// One request and its answer.
-    async fn exchange(&mut self, label: &str, bus: &Bus, unit: u8, block: Block) -> Result<Vec<u16>, Failure> {
-        self.handle.wire().ask(unit, block);
-        let answer = rtu::OVERHEAD + 2 * usize::from(block.count);
+    async fn exchange(
+        &mut self,
+        label: &str,
+        bus: &Bus,
+        unit: u8,
+        asked: Asked,
+        sweeping: bool,
+    ) -> Result<Answer, Failure> {
+        self.handle.wire().ask(unit, asked);
+        let patience = self.patience(bus, asked, sweeping);
+        match asked {
+            Asked::Registers(block) => {
+                self.registers(label, bus, unit, block, patience).await.map(Answer::Registers)
+            }
+            Asked::Identity(_) => self.identity(label, bus, unit, asked, patience).await.map(Answer::Identity),
+        }
+    }
+
+    /// The meter's time begins when our request is out and ends when its answer begins.
+    fn patience(&self, bus: &Bus, asked: Asked, sweeping: bool) -> Patience {
+        let Kind::Rtu(pace, _) = &self.client else { return Patience { first: bus.timeout, whole: bus.timeout } };
+        let first = pace.sending(rtu::ENVELOPE + asked.pdu().1) + bus.timeout;
+        let whole = first + pace.receiving(rtu::ENVELOPE + asked.longest());
+        // Only a sweep gains by leaving the line as soon as no answer can be beginning any more.
+        Patience { first: if sweeping { first } else { whole }, whole }
+    }
+
+    /// Asks who the unit is, past the client, which knows no such answers.
+    async fn identity(
+        &mut self,
+        label: &str,
+        bus: &Bus,
+        unit: u8,
+        asked: Asked,
+        patience: Patience,
+    ) -> Result<Vec<u8>, Failure> {
+        let tcp = matches!(self.client, Kind::Tcp(_));
+        let request = if tcp { mbap::framed(self.transaction, unit, asked) } else { self.handle.wire().rtu_request() };
+        self.transaction -= 1;
+        let mut handle = self.handle.clone();
+        let exchange = async {
+            // What goes wrong is known to the wire.
+            let _ = handle.write_all(&request).await;
+            let mut frame = [0; 512];
+            let len = handle.read(&mut frame).await.unwrap_or(0);
+            frame[..len].to_vec()
+        };
+        let Some(frame) = answered(exchange, &self.handle, patience).await else {
+            return Err(self.failure(label, bus));
+        };
+        (self.heard_at, self.answered) = (Instant::now(), true);
+        let pdu = if tcp { frame.get(7..) } else { frame.get(1..frame.len().saturating_sub(2)) };
+        match pdu.unwrap_or_default() {
+            [function, code, ..] if function & 0x80 != 0 => Err((Error::Exception { unit, code: *code }, true)),
+            [_, data @ ..] => Ok(data.to_vec()),
+            [] => Err(refused(unit, "an empty answer".to_owned())),
+        }
+    }
+
+    /// Reads a block through the client.
+    async fn registers(
+        &mut self,
+        label: &str,
+        bus: &Bus,
+        unit: u8,
+        block: Block,
+        patience: Patience,
+    ) -> Result<Vec<u16>, Failure> {
         let request = match block.function {
             Function::Holding => Request::ReadHoldingRegisters(block.address, block.count),
             Function::Input => Request::ReadInputRegisters(block.address, block.count),
@@ -186,13 +326,11 @@ impl Open {
         let outcome = match &mut self.client {
             Kind::Tcp(client) => {
                 client.set_slave(Slave(unit));
-                call(client, request, &self.handle, bus.timeout).await
+                answered(client.call(request), &self.handle, patience).await
             }
-            Kind::Rtu(pace, _) => {
-                // The meter's time begins when our request is out and ends when its answer begins.
-                let within = pace.sending(rtu::REQUEST_LEN) + bus.timeout + pace.receiving(answer);
+            Kind::Rtu(..) => {
                 let mut client = rtu_client::attach_slave(self.handle.clone(), Slave(unit));
-                call(&mut client, request, &self.handle, within).await
+                answered(client.call(request), &self.handle, patience).await
             }
         };
         let words = match outcome {
@@ -212,18 +350,19 @@ impl Open {
 
     /// Waits until a request may be sent: never earlier than the line's physics and the bus's setting allow, and after a failure
     /// not before everything that came late was read away and the line has been silent since. The time-out's own silence does not
-    /// count: who is late by a little more is about to speak.
+    /// count: who is late by a little more is about to speak. True where something had come that nobody asked for.
     async fn settle(
         &mut self,
         label: &str,
         bus: &Bus,
         silence: Duration,
         mut unsettled: Option<Instant>,
-    ) -> Result<(), Unsettled> {
+    ) -> Result<bool, Unsettled> {
         let hint = if self.answered { "" } else { unanswered(&bus.link) };
         let closed =
             |reason| Unsettled::Closed(Error::Closed { link: label.to_owned(), reason: format!("{reason}{hint}") });
         let begin = Instant::now();
+        let mut overheard = false;
         let silent_by = unsettled.map_or(begin, |since| since.max(begin)) + SILENT_WITHIN + silence + bus.request_gap;
         loop {
             // The event loop learns here what has come meanwhile. On TCP it need not: each answer has its request's number.
@@ -231,6 +370,7 @@ impl Open {
                 tokio::task::yield_now().await;
             }
             let found = self.handle.wire().empty().map_err(closed)?;
+            overheard |= found;
             let last_byte = self.handle.wire().last_byte();
             let ready = match &self.client {
                 Kind::Tcp(_) => last_byte + bus.request_gap.max(silence),
@@ -246,7 +386,7 @@ impl Open {
             };
             let now = Instant::now();
             if now >= ready {
-                return Ok(());
+                return Ok(overheard);
             }
             if now >= silent_by {
                 return Err(Unsettled::NeverSilent);
@@ -290,18 +430,20 @@ fn unanswered(link: &Link) -> &'static str {
     }
 }
 
-/// The client's outcome; `None` where there is no answer within the time, or the wire knows that there will be none.
-async fn call(
-    client: &mut Context,
-    request: Request<'_>,
-    handle: &Handle,
-    within: Duration,
-) -> Option<tokio_modbus::Result<Response>> {
-    let mut calling = client.call(request);
-    let answered = std::future::poll_fn(|cx| match calling.as_mut().poll(cx) {
+/// The exchange's outcome; `None` where there is no answer within the time, or the wire knows that there will be none.
+async fn answered<T>(exchange: impl Future<Output = T>, handle: &Handle, patience: Patience) -> Option<T> {
+    let mut exchange = pin!(exchange);
+    let mut answered = std::future::poll_fn(|cx| match exchange.as_mut().poll(cx) {
         Poll::Ready(outcome) => Poll::Ready((!handle.wire().failed()).then_some(outcome)),
         Poll::Pending if handle.wire().failed() => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     });
-    tokio::time::timeout(within, answered).await.ok().flatten()
+    let end = Instant::now() + patience.whole;
+    match tokio::time::timeout(patience.first, &mut answered).await {
+        Ok(outcome) => outcome,
+        Err(_) if patience.first < patience.whole && handle.wire().heard() => {
+            tokio::time::timeout_at(end, answered).await.ok().flatten()
+        }
+        Err(_) => None,
+    }
 }
