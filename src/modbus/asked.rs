@@ -134,8 +134,7 @@ mod tests {
 
     use super::*;
 
-    const DEVICE: [u8; 19] =
-        [14, 1, 1, 0, 0, 2, 0, 4, b'A', b'c', b'm', b'e', 1, 5, b'M', b'-', b'1', b'0', b'0'];
+    const DEVICE: [u8; 19] = [14, 1, 1, 0, 0, 2, 0, 4, b'A', b'c', b'm', b'e', 1, 5, b'M', b'-', b'1', b'0', b'0'];
 
     #[test]
     fn an_identity_ends_where_its_last_object_does() {

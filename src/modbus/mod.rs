@@ -2,6 +2,7 @@
 
 mod asked;
 mod error;
+mod exchange;
 mod line;
 mod mbap;
 mod open;
@@ -15,3 +16,4 @@ mod wire;
 pub use asked::Identity;
 pub use error::{Error, Garbled, Hint};
 pub use line::{Counts, Line};
+pub(crate) use rtu::crc;

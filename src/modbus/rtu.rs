@@ -16,7 +16,7 @@ const MOST_BYTES: usize = 512;
 const TURNAROUND_BYTES: usize = 4;
 
 /// CRC-16/MODBUS, sent low byte first.
-pub(super) fn crc(bytes: &[u8]) -> u16 {
+pub(crate) fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xA001 } else { crc >> 1 })
     })

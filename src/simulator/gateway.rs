@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::meters::Unit;
+use super::meters::{Unit, rtu_request_len};
 
 /// Ways of gateways that a master must cope with. All off at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,8 +47,6 @@ struct Shared {
     requests: AtomicU64,
 }
 
-/// The length of a read request in RTU framing.
-const READ_REQUEST: usize = 8;
 /// More clients than this at once are turned away.
 const MOST_CLIENTS: usize = 16;
 
@@ -186,7 +184,7 @@ fn request_len(bytes: &[u8], protocol: ModbusProto) -> io::Result<Option<usize>>
             [_, _, _, _, _, _, ..] => Err(io::ErrorKind::InvalidData.into()),
             _ => Ok(None),
         },
-        ModbusProto::Rtu | ModbusProto::Ascii => Ok(Some(READ_REQUEST)),
+        ModbusProto::Rtu | ModbusProto::Ascii => Ok(rtu_request_len(bytes)),
     }
 }
 
