@@ -3,12 +3,15 @@
 pub mod check;
 pub mod demo;
 pub mod ledger;
+mod line;
 pub mod logging;
 pub mod profiles;
+mod progress;
 pub mod read;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod scan;
 pub mod status;
 
 use std::fs::File;
@@ -28,6 +31,8 @@ use crate::units::Name;
 pub mod exit {
     /// The command failed.
     pub const FAILED: u8 = 1;
+    /// What was typed makes no sense.
+    pub const USAGE: u8 = 2;
     /// The state (or a trace) is damaged, or made by a newer arkmeter.
     pub const DAMAGED: u8 = 65;
     /// No daemon runs.
@@ -87,6 +92,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Find the meters on a line or at a range of addresses, and print the configuration for them
+    Scan(scan::ScanArguments),
     /// The meters that arkmeter knows
     Profiles {
         #[command(subcommand)]
@@ -161,6 +168,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Read { meters, json } => with_config(path, &environment, |config| read::read(config, &meters, json)),
         Command::Report(asked) => with_config(path, &environment, |config| report::report(config, asked.dry_run)),
         Command::Status { json } => status(path, &environment, json),
+        Command::Scan(asked) => scan::scan(&asked, path, &environment),
         Command::Profiles { command } => profiles(&command),
         Command::Ledger { command } => with_config(path, &environment, |config| ledger::ledger(config, command)),
         Command::Replay { meter, trace } => {

@@ -97,6 +97,16 @@ impl Format {
         }
     }
 
+    /// The number in these registers, for a first look at them; `None` where they hold none.
+    pub fn number(self, words: &[u16]) -> Option<f64> {
+        let raw = Raw::new(self.kind, self.bits(words));
+        raw.is_finite().then_some(match raw {
+            Raw::Integer(value) => value as f64,
+            Raw::Single(value) => value.into(),
+            Raw::Double(value) => value,
+        })
+    }
+
     /// What differs from high word and high byte first, in words; empty where nothing does.
     pub fn order(self) -> &'static str {
         match (self.low_word_first && self.kind.registers() > 1, self.low_byte_first) {
