@@ -12,7 +12,8 @@ use crate::units::{Milliwatts, Name};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
     pub meter: Name,
-    /// The lines of its bus, where the configuration has none with that link.
+    pub on: Name,
+    /// The lines of its bus, with the first meter on it, where the configuration has none with that link.
     pub bus: Option<String>,
     pub lines: String,
     /// Why the lines cannot be taken as they are.
@@ -87,7 +88,7 @@ fn proposal(
         None => {}
     }
     lines.push_str("# client_id = \"0x...\"       # as Arkreen issued it; without one the meter is polled and not reported\n");
-    Proposal { meter, bus: bus_lines, lines, lacks }
+    Proposal { meter, on: bus.clone(), bus: bus_lines, lines, lacks }
 }
 
 /// The name with the first number that makes it free.

@@ -15,6 +15,7 @@ mod killed;
 mod late;
 mod listener;
 mod reload;
+mod scanned;
 mod secrets;
 mod state;
 mod systemd;

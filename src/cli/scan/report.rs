@@ -1,5 +1,6 @@
 //! What a scan says: for people as lines of TOML with the findings as comments, or as JSON; and on standard error what to do about silence.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -89,15 +90,15 @@ impl Report {
 pub fn lines_to_write(proposals: &Proposals) -> (String, Vec<String>) {
     let (mut lines, mut left) = (Vec::new(), Vec::new());
     // A bus's lines stand with its first meter, which may be one that is left out.
-    let mut bus: Option<&str> = None;
+    let mut buses: BTreeMap<&Name, &String> = BTreeMap::new();
     for proposal in proposals {
         match proposal {
             Ok(proposal) => {
-                bus = proposal.bus.as_deref().or(bus);
+                buses.extend(proposal.bus.as_ref().map(|bus| (&proposal.on, bus)));
                 match proposal.lacks {
                     Some(why) => left.push(format!("{}: {why}", proposal.meter)),
                     None => {
-                        lines.extend(bus.take().map(str::to_owned));
+                        lines.extend(buses.remove(&proposal.on).cloned());
                         lines.push(proposal.lines.clone());
                     }
                 }
