@@ -55,7 +55,7 @@ pub fn configuration(path: &Path, environment: &Environment, needed: bool) -> Re
             Err(exit::CONFIG)
         }
         Err(_) => {
-            complain("the configuration has an error and is left aside (`arkmeter check` says which)\n");
+            complain("the configuration does not pass `arkmeter check` yet, and is left aside\n");
             Ok(None)
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod inspect;
 pub mod ledger;
 mod line;
 pub mod logging;
@@ -94,6 +95,8 @@ enum Command {
     },
     /// Find the meters on a line or at a range of addresses, and print the configuration for them
     Scan(scan::ScanArguments),
+    /// Read the registers of an unknown meter every way they can be read, and make a profile of them
+    Inspect(inspect::InspectArguments),
     /// The meters that arkmeter knows
     Profiles {
         #[command(subcommand)]
@@ -169,6 +172,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Report(asked) => with_config(path, &environment, |config| report::report(config, asked.dry_run)),
         Command::Status { json } => status(path, &environment, json),
         Command::Scan(asked) => scan::scan(&asked, path, &environment),
+        Command::Inspect(asked) => inspect::inspect(&asked, path, &environment),
         Command::Profiles { command } => profiles(&command),
         Command::Ledger { command } => with_config(path, &environment, |config| ledger::ledger(config, command)),
         Command::Replay { meter, trace } => {

@@ -105,8 +105,7 @@ pub fn scan(arguments: &ScanArguments, path: &Path, environment: &Environment) -
 }
 
 fn prepare(arguments: &ScanArguments, path: &Path, environment: &Environment) -> Result<u8, u8> {
-    let needed = arguments.place.bus.is_some() || (arguments.write && path.exists());
-    let config = configuration(path, environment, needed)?;
+    let config = configuration(path, environment, arguments.place.bus.is_some())?;
     let target = free(target(arguments, config.as_ref())?, config.as_ref(), environment)?;
     let report = super::runtime()?.block_on(run(arguments, &target))?;
     conclude(arguments, path, environment, config.as_ref(), report)
@@ -261,7 +260,7 @@ fn conclude(
         return Err(exit::FAILED);
     }
     if arguments.write {
-        let (lines, left) = report::lines_to_write(&proposals);
+        let (lines, left) = report::lines_to_write(&report.found, &proposals);
         left.iter().for_each(|why| complain(&format!("not written: {why}\n")));
         if !lines.is_empty() {
             write::append(path, &lines, environment).map_err(|error| {

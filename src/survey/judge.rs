@@ -59,7 +59,7 @@ const MOST_ENERGY: u64 = 1_000_000_000_000;
 const MOST_POWER: i64 = 1_000_000_000;
 /// What fits by a lead of so much, and by itself by so much, is likely.
 const LEAD: i32 = 3;
-const CONVINCING: i32 = 6;
+const CONVINCING: i32 = 4;
 
 /// The candidates, the best first; none where no profile's registers hold values that a meter can have.
 pub(super) fn candidates(said: Vec<Said>, clues: &Clues<'_>) -> Vec<Candidate> {

@@ -10,6 +10,11 @@ mod judge;
 mod mains;
 mod samples;
 
+// What an unknown meter's registers mean.
+mod draft;
+mod pair;
+mod phases;
+
 // Asking.
 mod examine;
 mod registers;
@@ -17,11 +22,12 @@ mod sweep;
 
 mod proposal;
 
+pub use draft::{Guess, Meaning, Understanding};
 pub use evidence::{Evidence, Way};
 pub use examine::{Examined, examine};
 pub use judge::{Candidate, Sureness};
 pub use order::{Setting, settings, units};
 pub use proposal::{Proposal, propose, same_link};
-pub use registers::{Range, read_mapped};
-pub use samples::{Sample, Samples};
+pub use registers::{Range, read_again, read_mapped};
+pub use samples::{Sample, Samples, readings, registers};
 pub use sweep::{Found, Progress, Sweep};

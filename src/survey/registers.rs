@@ -44,7 +44,7 @@ pub(super) fn halves(block: Block) -> Option<[Block; 2]> {
     Some([Block { count: first, ..block }, second])
 }
 
-/// Reads the blocks, each refused one in halves, with no more than `budget` requests. `found` hears of each block that was read.
+/// Reads the blocks, each refused one in halves, with no more than `budget` requests.
 ///
 /// # Errors
 /// Where the link is gone, or the meter has fallen silent altogether.
@@ -87,6 +87,21 @@ pub async fn read_mapped(
         }
     }
     Ok(())
+}
+
+/// Reads the blocks that were answered before once more; false where one of them was not.
+///
+/// # Errors
+/// Where the link is gone.
+pub async fn read_again(line: &mut Line, unit: UnitId, blocks: &[Block], sample: &mut Sample) -> Result<bool, Error> {
+    for block in blocks {
+        match read(line, unit, *block).await {
+            Ok(words) => drop(sample.answers.insert(*block, words)),
+            Err(error) if error.is_of_the_link() => return Err(error),
+            Err(_) => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 /// One block; a damaged answer is asked for once more.

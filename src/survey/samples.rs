@@ -32,12 +32,6 @@ impl Place {
     pub(super) fn series(&self, samples: &Samples) -> Option<Vec<f64>> {
         samples.iter().map(|sample| sample.number(self)).collect()
     }
-
-    /// Registers from this one's first to that one's first, in the same function.
-    pub(super) fn distance(&self, other: &Place) -> Option<i32> {
-        let same = self.block.function == other.block.function;
-        same.then(|| i32::from(other.block.address) - i32::from(self.block.address))
-    }
 }
 
 const KINDS: [Kind; 8] =
@@ -77,11 +71,22 @@ pub(super) fn places(sample: &Sample) -> Vec<Place> {
     places
 }
 
-/// `input 0x000C f32`.
-pub(super) fn described(function: Function, address: u16, format: Format) -> String {
-    let order = match format.order() {
-        "" => String::new(),
-        order => format!(", {order}"),
+/// The registers that came, one by one in their order.
+pub fn registers(sample: &Sample) -> Vec<(Function, u16, u16)> {
+    let words = |(block, words): (&Block, &Vec<u16>)| {
+        let (function, first) = (block.function, block.address);
+        (0..).zip(words.clone()).map(move |(offset, word)| (function, first.wrapping_add(offset), word)).collect::<Vec<_>>()
     };
-    format!("{} 0x{address:04X} {}{order}", function.word(), format.kind.word())
+    let mut all: Vec<_> = sample.answers.iter().flat_map(words).collect();
+    all.sort();
+    all
+}
+
+/// Every way to read the number that begins at this register, with the type's and the order's name.
+pub fn readings(sample: &Sample, function: Function, address: u16) -> Vec<(Format, f64)> {
+    let at = |format: Format| {
+        let block = Block { function, address, count: format.kind.registers() };
+        Some((format, sample.number(&Place { block, format })?))
+    };
+    formats().filter_map(at).collect()
 }

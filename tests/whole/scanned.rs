@@ -11,7 +11,7 @@ use crate::harness::*;
 /// A meter with the map of an SDM630 that shows the mains as well, and counts.
 fn living(unit: u8) -> Living {
     let meter = Counting::new(unit, Map::Sdm630, 2300.0, 1234.5, 77_001);
-    for (address, volts) in [(0x0000, 230.1), (0x0002, 229.4), (0x0004, 231.7), (0x0046, 49.98)] {
+    for (address, volts) in [(0x0000, 230.1), (0x0002, 229.4), (0x0004, 231.7), (0x0006, 49.98)] {
         meter.unit.set_f32(Function::Input, address, volts);
     }
     Living::start(meter)
@@ -114,7 +114,7 @@ async fn silence_is_explained() {
     scan(&["--serial", device, "--baud", "9600", "--parity", "none"], &["not one byte came", "swapped"]).await;
     empty.set_echo(true);
     scan(&["--serial", device, "--baud", "9600", "--parity", "none"], &["the adapter echoes"]).await;
-    scan(&["--serial", "/dev/no-such-device"], &["plugged in"]).await;
+    site.run(&["scan", "--serial", "/dev/no-such-device"]).await.complains(1, &["plugged in"]);
 
     let gateway = Gateway::start([]).await.unwrap();
     gateway.habits(|habits| habits.names_missing = true);
@@ -150,7 +150,7 @@ async fn a_running_daemon_keeps_its_line() {
 
 #[tokio::test]
 async fn what_makes_no_sense_is_told() {
-    let site = Site::new(&Plan::new());
+    let site = Site::new(&Plan::new().tcp("gateway", nobody()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     for wrong in [
         &["scan"][..],
         &["scan", "--tcp", "10.0.0.0/8"],

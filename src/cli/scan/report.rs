@@ -87,15 +87,17 @@ impl Report {
 }
 
 /// The tables that can be added as they are, and why the others cannot.
-pub fn lines_to_write(proposals: &Proposals) -> (String, Vec<String>) {
+pub fn lines_to_write(found: &[(Found, Examined)], proposals: &Proposals) -> (String, Vec<String>) {
     let (mut lines, mut left) = (Vec::new(), Vec::new());
     // A bus's lines stand with its first meter, which may be one that is left out.
     let mut buses: BTreeMap<&Name, &String> = BTreeMap::new();
-    for proposal in proposals {
+    for ((_, examined), proposal) in found.iter().zip(proposals) {
+        let doubtful = examined.candidates.first().is_some_and(|best| best.sureness == Sureness::Possible);
         match proposal {
             Ok(proposal) => {
                 buses.extend(proposal.bus.as_ref().map(|bus| (&proposal.on, bus)));
-                match proposal.lacks {
+                let doubt = "its model is only a possible one: compare with its display, and paste the lines by hand";
+                match proposal.lacks.or(doubtful.then_some(doubt)) {
                     Some(why) => left.push(format!("{}: {why}", proposal.meter)),
                     None => {
                         lines.extend(buses.remove(&proposal.on).cloned());
