@@ -78,7 +78,10 @@ fn register_range(text: &str) -> Result<(u16, u16), String> {
 }
 
 fn function(text: &str) -> Result<Function, String> {
-    [Function::Holding, Function::Input].into_iter().find(|it| it.word() == text).ok_or_else(|| "input or holding".to_owned())
+    [Function::Holding, Function::Input]
+        .into_iter()
+        .find(|it| it.word() == text)
+        .ok_or_else(|| "input or holding".to_owned())
 }
 
 fn watch(text: &str) -> Result<Duration, String> {

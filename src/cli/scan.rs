@@ -125,9 +125,7 @@ fn target(arguments: &ScanArguments, config: Option<&Config>) -> Result<Target, 
         Some(Link::RtuOverTcp(address)) => (None, None, Some(address.clone())),
     };
     match (serial, tcp, converter) {
-        (Some(path), ..) => {
-            Ok(Target::Serial(path, settings(&arguments.baud, &arguments.parity, arguments.stop_bits)))
-        }
+        (Some(path), ..) => Ok(Target::Serial(path, settings(&arguments.baud, &arguments.parity, arguments.stop_bits))),
         (_, Some(text), _) => Ok(Target::Addresses(Way::Tcp, addresses::addresses(&text, true).map_err(said)?)),
         (.., converter) => {
             let listed = addresses::addresses(&converter.unwrap_or_default(), false).map_err(said)?;
@@ -219,7 +217,8 @@ async fn look(report: &mut Report, found: Vec<Found>, watch: Duration, bar: &mut
     for (index, found) in found.into_iter().enumerate() {
         let place = format!("what is unit {}?", found.unit);
         let mut tell = |part: f64| bar.draw((index as f64 + part) / count as f64, &place);
-        let examined = if report.stopped { None } else { stoppable(examine(&found, &profiles, watch, &mut tell)).await };
+        let examined =
+            if report.stopped { None } else { stoppable(examine(&found, &profiles, watch, &mut tell)).await };
         report.stopped |= examined.is_none();
         let examined = examined.unwrap_or_else(|| Examined {
             trouble: Some("it was not asked what it is: the scan was stopped".to_owned()),

@@ -103,8 +103,10 @@ impl Understanding {
         }
         if let Some(phases) = &phases {
             let total = phases.total.iter().map(|it| guess(Meaning::Power, it, "the sum of the phases"));
-            let currents = phases.currents.iter().map(|it| guess(Meaning::Current, it, "with the voltage it gives the power"));
-            let powers = phases.powers.iter().map(|it| guess(Meaning::PhasePower, it, "what voltage and current allow"));
+            let currents =
+                phases.currents.iter().map(|it| guess(Meaning::Current, it, "with the voltage it gives the power"));
+            let powers =
+                phases.powers.iter().map(|it| guess(Meaning::PhasePower, it, "what voltage and current allow"));
             guesses.extend(total.chain(currents).chain(powers));
         }
         let total = phases.and_then(|phases| phases.total);
@@ -200,3 +202,6 @@ fn table(name: &Name, key: &str, scaled: &Scaled, unit: &str, exponent: i32) -> 
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -223,7 +223,9 @@ mod tests {
         assert!(advice(Way::Serial, |it| it.damaged = 3).contains("parity"));
         assert!(advice(Way::Serial, |it| it.noise = 3).contains("baud rate"));
         assert!(advice(Way::Serial, |it| it.echoes = 50).contains("echoes"));
-        assert!(advice(Way::Serial, |it| (it.damaged, it.answered) = (2, 5)).contains("120 ohm termination at both ends"));
+        assert!(
+            advice(Way::Serial, |it| (it.damaged, it.answered) = (2, 5)).contains("120 ohm termination at both ends")
+        );
         assert!(advice(Way::Serial, |it| it.chatter = 1).contains("another master"));
         assert!(advice(Way::Tcp, |it| it.gateway_silent = 50).contains("0x0B"));
         assert!(advice(Way::Tcp, |it| it.gateway_pathless = 50).contains("0x0A"));
@@ -253,7 +255,10 @@ mod tests {
         evidence.note::<()>(&Err(Error::Garbled { unit: 1, why: Garbled::Checksum }));
         let mut twice = evidence;
         twice.add(&evidence);
-        assert_eq!((evidence.answered, evidence.gateway_pathless, evidence.gateway_silent, evidence.damaged), (2, 1, 1, 1));
+        assert_eq!(
+            (evidence.answered, evidence.gateway_pathless, evidence.gateway_silent, evidence.damaged),
+            (2, 1, 1, 1)
+        );
         assert_eq!((twice.asked, twice.answered), (10, 4));
     }
 }

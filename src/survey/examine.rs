@@ -24,10 +24,8 @@ const LEAST_TIMEOUT: Duration = Duration::from_millis(250);
 /// Requests without an answer in a row, after which it is left alone.
 const MOST_SILENT: u32 = 8;
 /// Where meters show the mains, and how many requests may be spent on looking there.
-const MAINS: [Range; 2] = [
-    Range { function: Function::Input, registers: 0..=79 },
-    Range { function: Function::Holding, registers: 0..=79 },
-];
+const MAINS: [Range; 2] =
+    [Range { function: Function::Input, registers: 0..=79 }, Range { function: Function::Holding, registers: 0..=79 }];
 const MAINS_BUDGET: u32 = 24;
 
 /// What was found out about a unit.

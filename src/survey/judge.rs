@@ -76,7 +76,8 @@ pub(super) fn candidates(said: Vec<Said>, clues: &Clues<'_>) -> Vec<Candidate> {
             None => found.push(candidate),
         }
     }
-    found.sort_by(|left, right| right.score.cmp(&left.score).then(right.profile.confirmed.cmp(&left.profile.confirmed)));
+    found
+        .sort_by(|left, right| right.score.cmp(&left.score).then(right.profile.confirmed.cmp(&left.profile.confirmed)));
     let second = found.get(1).map_or(i32::MIN, |next| next.score);
     if let Some(best) = found.first_mut().filter(|best| best.sureness == Sureness::Possible) {
         let ahead = second == i32::MIN || best.score - second >= LEAD;
@@ -116,7 +117,11 @@ fn candidate(said: Said, clues: &Clues<'_>) -> Option<Candidate> {
         let number = &profile.power.terms[0];
         mains.function == number.block.function && mains.format == number.format
     });
-    case.add(mains.is_some(), 3, &format!("the mains shows in its format: {}", mains.map(Mains::words).unwrap_or_default()));
+    case.add(
+        mains.is_some(),
+        3,
+        &format!("the mains shows in its format: {}", mains.map(Mains::words).unwrap_or_default()),
+    );
     case.add(clues.baud.is_some() && clues.baud == profile.serial_defaults.baud, 1, "its factory baud rate");
     let named = names(&profile, clues.names);
     let sureness = match named {
@@ -209,3 +214,5 @@ fn names(profile: &Profile, said: &[String]) -> Named {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,9 @@ pub(super) struct Mains {
 const VOLTS: [(f64, f64); 4] = [(207.0, 253.0), (108.0, 132.0), (360.0, 440.0), (187.0, 206.9)];
 /// Source: EN 50160 (50 Hz +-1 %); the same width around 60 Hz.
 const HERTZ: [(f64, f64); 2] = [(49.5, 50.5), (59.5, 60.5)];
-/// Decimals that meters give to both.
-const EXPONENTS: [i32; 4] = [0, -1, -2, -3];
+/// Decimals that meters give them.
+const VOLT_EXPONENTS: [i32; 3] = [0, -1, -2];
+const HERTZ_EXPONENTS: [i32; 4] = [0, -1, -2, -3];
 /// More phases than this does no meter measure, between each other included.
 const MOST_VOLTS: usize = 6;
 /// Less than this may be chance.
@@ -39,7 +40,8 @@ impl Mains {
     pub(super) fn seen(samples: &Samples, places: &[Place]) -> Option<Mains> {
         let mut families: Vec<Mains> = Vec::new();
         for place in places.iter().filter(|place| !is_signed(place.format.kind)) {
-            let (volts, hertz) = (sight(place, samples, &VOLTS), sight(place, samples, &HERTZ));
+            let volts = sight(place, samples, &VOLTS, &VOLT_EXPONENTS);
+            let hertz = sight(place, samples, &HERTZ, &HERTZ_EXPONENTS);
             if volts.is_none() && hertz.is_none() {
                 continue;
             }
@@ -61,7 +63,10 @@ impl Mains {
     /// `230.1 V, 229.8 V, 50.0 Hz`.
     pub(super) fn words(&self) -> String {
         let volts = self.volts.iter().take(3).map(|sight| format!("{:.1} V", sight.value));
-        volts.chain(self.hertz.iter().take(1).map(|sight| format!("{:.2} Hz", sight.value))).collect::<Vec<_>>().join(", ")
+        volts
+            .chain(self.hertz.iter().take(1).map(|sight| format!("{:.2} Hz", sight.value)))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn weight(&self) -> f64 {
@@ -76,10 +81,10 @@ fn is_signed(kind: Kind) -> bool {
 }
 
 /// The place as a voltage or a frequency, if it is one at every moment.
-fn sight(place: &Place, samples: &Samples, ranges: &[(f64, f64)]) -> Option<Sight> {
+fn sight(place: &Place, samples: &Samples, ranges: &[(f64, f64)], exponents: &[i32]) -> Option<Sight> {
     let series = place.series(samples)?;
     let first = *series.first()?;
-    let exponents = if place.format.kind.is_float() { &EXPONENTS[..1] } else { &EXPONENTS };
+    let exponents = if place.format.kind.is_float() { &exponents[..1] } else { exponents };
     let fits = |exponent: &&i32| {
         let scale = 10_f64.powi(**exponent);
         ranges.iter().any(|(low, high)| series.iter().all(|raw| (*low..=*high).contains(&(raw * scale))))

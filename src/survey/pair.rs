@@ -95,7 +95,10 @@ impl Counter {
         mains: Option<&Mains>,
         phases: Option<&Phases>,
     ) -> Option<Pair> {
-        if *power == self.place || power.block.function != self.place.block.function || self.rise < LEAST_RISE * self.digit {
+        if *power == self.place
+            || power.block.function != self.place.block.function
+            || self.rise < LEAST_RISE * self.digit
+        {
             return None;
         }
         let ratio = self.rise / area;
@@ -115,7 +118,8 @@ impl Counter {
             ((WATTS.0..=WATTS.1).contains(&watts) && float_fits && allowed).then_some((rank + usual, *digit, energy))
         });
         let (unusual, power_digit, energy_digit) = natural.min()?;
-        let in_mains = |place: &Place| mains.is_some_and(|it| it.function == place.block.function && it.format == place.format);
+        let in_mains =
+            |place: &Place| mains.is_some_and(|it| it.function == place.block.function && it.format == place.format);
         let total = phases.and_then(|phases| phases.total.as_ref()).is_some_and(|total| total.place == *power);
         let score = 6.0 * (1.0 - off / tolerance / 2.0) - 0.3 * unusual as f64
             + f64::from(u8::from(power.format == self.place.format))
@@ -129,7 +133,8 @@ impl Counter {
                 (4, _) | (_, 4) => -1.0,
                 _ => 0.0,
             };
-        let scaled = |place: Place, exponent: i32, raw: f64| Scaled { place, exponent, value: raw * 10_f64.powi(exponent) };
+        let scaled =
+            |place: Place, exponent: i32, raw: f64| Scaled { place, exponent, value: raw * 10_f64.powi(exponent) };
         Some(Pair {
             power: scaled(*power, power_digit, mean),
             energy: scaled(self.place, energy_digit, self.last),

@@ -79,7 +79,8 @@ fn proposal(
         }
         Some(profile) => {
             lines.push_str(&format!("profile = \"{}\"\n", profile.name));
-            (max_power.is_none() && !rated).then_some("its profile has no rating: say with --max-power what the connection can carry")
+            (max_power.is_none() && !rated)
+                .then_some("its profile has no rating: say with --max-power what the connection can carry")
         }
     };
     match max_power {
@@ -87,7 +88,9 @@ fn proposal(
         None if !rated => lines.push_str("# max_power = \"20kW\"        # what the connection can carry: needed\n"),
         None => {}
     }
-    lines.push_str("# client_id = \"0x...\"       # as Arkreen issued it; without one the meter is polled and not reported\n");
+    lines.push_str(
+        "# client_id = \"0x...\"       # as Arkreen issued it; without one the meter is polled and not reported\n",
+    );
     Proposal { meter, on: bus.clone(), bus: bus_lines, lines, lacks }
 }
 

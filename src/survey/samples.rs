@@ -34,8 +34,7 @@ impl Place {
     }
 }
 
-const KINDS: [Kind; 8] =
-    [Kind::U16, Kind::I16, Kind::U32, Kind::I32, Kind::F32, Kind::U64, Kind::I64, Kind::F64];
+const KINDS: [Kind; 8] = [Kind::U16, Kind::I16, Kind::U32, Kind::I32, Kind::F32, Kind::U64, Kind::I64, Kind::F64];
 
 /// Every format in which registers are read: each type, each word order, and for floats each byte order.
 pub(super) fn formats() -> impl Iterator<Item = Format> {
@@ -75,7 +74,10 @@ pub(super) fn places(sample: &Sample) -> Vec<Place> {
 pub fn registers(sample: &Sample) -> Vec<(Function, u16, u16)> {
     let words = |(block, words): (&Block, &Vec<u16>)| {
         let (function, first) = (block.function, block.address);
-        (0..).zip(words.clone()).map(move |(offset, word)| (function, first.wrapping_add(offset), word)).collect::<Vec<_>>()
+        (0..)
+            .zip(words.clone())
+            .map(move |(offset, word)| (function, first.wrapping_add(offset), word))
+            .collect::<Vec<_>>()
     };
     let mut all: Vec<_> = sample.answers.iter().flat_map(words).collect();
     all.sort();

@@ -10,6 +10,7 @@ mod cloud;
 mod command_line;
 mod demo;
 mod faulty;
+mod inspected;
 mod interoperability;
 mod killed;
 mod late;

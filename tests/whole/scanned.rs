@@ -28,8 +28,18 @@ async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() 
     let line = SerialLine::start([meter.unit(), pzem.unit.clone()], None).unwrap();
     let device = line.path().to_str().unwrap().to_owned();
     let site = Site::new(&Plan::new().text("# This stays. # And this."));
-    let arguments =
-        patiently(&["--serial", &device, "--baud", "9600", "--parity", "none", "--units", "1-4", "--max-power", "20kW"]);
+    let arguments = patiently(&[
+        "--serial",
+        &device,
+        "--baud",
+        "9600",
+        "--parity",
+        "none",
+        "--units",
+        "1-4",
+        "--max-power",
+        "20kW",
+    ]);
     let said = site.run(&arguments).await;
     assert_eq!(said.code, 0, "{said:?}");
     for words in ["unit 2 at 9600 baud 8N1", "230.1 V", "49.98 Hz", "eastron-sdm", "unit 4", "pzem-004t"] {
@@ -118,7 +128,8 @@ async fn silence_is_explained() {
 
     let gateway = Gateway::start([]).await.unwrap();
     gateway.habits(|habits| habits.names_missing = true);
-    scan(&["--tcp", &gateway.address().to_string()], &["0x0B", "baud rate and parity that are set in the gateway"]).await;
+    scan(&["--tcp", &gateway.address().to_string()], &["0x0B", "baud rate and parity that are set in the gateway"])
+        .await;
     scan(&["--rtu-over-tcp", &gateway.address().to_string()], &["scan it with --tcp"]).await;
     let converter = Gateway::start_converter([]).await.unwrap();
     scan(&["--tcp", &converter.address().to_string()], &["try --rtu-over-tcp"]).await;

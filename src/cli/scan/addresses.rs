@@ -38,7 +38,8 @@ pub fn addresses(text: &str, default_port: bool) -> Result<Vec<String>, String> 
 fn range(hosts: &str) -> Option<Result<(u32, u32), String>> {
     if let Some((network, bits)) = hosts.split_once('/') {
         let wrong = || format!("`{hosts}` is no network: write 192.168.1.0/24");
-        let parsed = network.parse::<Ipv4Addr>().ok().zip(bits.parse::<u32>().ok().filter(|bits| (1..=32).contains(bits)));
+        let parsed =
+            network.parse::<Ipv4Addr>().ok().zip(bits.parse::<u32>().ok().filter(|bits| (1..=32).contains(bits)));
         return Some(parsed.ok_or_else(wrong).map(|(network, bits)| {
             let mask = u32::MAX << (32 - bits);
             let (first, last) = (u32::from(network) & mask, u32::from(network) | !mask);
@@ -69,12 +70,17 @@ mod tests {
         assert_eq!(addresses("10.0.0.254-10.0.1.1:23", false).unwrap().len(), 4);
         assert_eq!(addresses("10.0.0.8-10:23", false).unwrap(), ["10.0.0.8:23", "10.0.0.9:23", "10.0.0.10:23"]);
         let network = addresses("192.168.1.77/24:502", true).unwrap();
-        assert_eq!((network.len(), network[0].as_str(), network[253].as_str()), (254, "192.168.1.1:502", "192.168.1.254:502"));
+        assert_eq!(
+            (network.len(), network[0].as_str(), network[253].as_str()),
+            (254, "192.168.1.1:502", "192.168.1.254:502")
+        );
     }
 
     #[test]
     fn what_is_no_address_is_told() {
-        for wrong in ["", ":502", "10.0.0.1:0", "10.0.0.1:99999", "10.0.0.0/33", "10.0.0.0/8", "10.0.0.9-3:502", "a b:1"] {
+        for wrong in
+            ["", ":502", "10.0.0.1:0", "10.0.0.1:99999", "10.0.0.0/33", "10.0.0.0/8", "10.0.0.9-3:502", "a b:1"]
+        {
             assert!(addresses(wrong, true).is_err(), "{wrong}");
         }
         assert!(addresses("10.0.0.1", false).is_err());

@@ -135,7 +135,9 @@ fn told(found: &Found, examined: &Examined) -> Vec<String> {
     }
     match examined.candidates.split_first() {
         None if examined.trouble.is_none() => {
-            lines.push("no profile fits: `arkmeter inspect` shows its registers, and makes a profile of them".to_owned());
+            lines.push(
+                "no profile fits: `arkmeter inspect` shows its registers, and makes a profile of them".to_owned(),
+            );
         }
         None => {}
         Some((best, others)) => {

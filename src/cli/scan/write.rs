@@ -16,7 +16,9 @@ pub enum WriteError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Tables that are written in one line, for example, take no more.
-    #[error("the lines do not go with the rest of the configuration: paste them by hand, and let `arkmeter check` say what is amiss")]
+    #[error(
+        "the lines do not go with the rest of the configuration: paste them by hand, and let `arkmeter check` say what is amiss"
+    )]
     Refused(#[source] ConfigError),
     #[error("{} was changed by somebody else meanwhile: nothing was written, try again", .0.display())]
     Changed(PathBuf),
@@ -82,7 +84,8 @@ mod tests {
     use super::*;
 
     const BEFORE: &str = "# Cabinet in the cellar.\n[bus.cabinet] # the left one\ntcp = \"10.0.0.7\"";
-    const LINES: &str = "[meter.meter_1]\nbus = \"cabinet\"\nunit = 1\nprofile = \"eastron-sdm630\"\n";
+    const LINES: &str =
+        "[meter.meter_1]\nbus = \"cabinet\"\nunit = 1\nprofile = \"eastron-sdm630\"\nmax_power = \"20kW\"\n";
 
     fn configuration(text: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
