@@ -1,11 +1,12 @@
 //! How long a scan takes beside what the line's physics needs: 5 meters among 247 units at one known baud rate.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arkmeter::config::Parity;
 use arkmeter::simulator::{SerialLine, Speed};
 use arkmeter::survey::{Setting, Sweep, settings, units};
+use tokio::time::Instant;
 
 use crate::median::at_most;
 use crate::site::meter;

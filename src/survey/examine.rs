@@ -85,7 +85,12 @@ impl<'a> Patient<'a> {
         examined: &mut Examined,
     ) -> Result<(), Error> {
         for identity in [Identity::Server, Identity::Device] {
-            match self.line.identify(self.found.unit, identity).await {
+            let begin = Instant::now();
+            let outcome = self.line.identify(self.found.unit, identity).await;
+            if matches!(outcome, Ok(_) | Err(Error::Exception { .. })) {
+                self.answered(begin);
+            }
+            match outcome {
                 Ok(data) => {
                     examined.names.extend(identity.texts(&data).iter().map(|name| text::foreign(name, 64)));
                 }
@@ -161,12 +166,17 @@ impl<'a> Patient<'a> {
                 if self.silent >= MOST_SILENT { Err(error) } else { Ok(None) }
             }
             outcome => {
-                self.silent = 0;
-                self.slowest = self.slowest.max(begin.elapsed());
-                self.line.set_timeout((self.slowest * 3).clamp(LEAST_TIMEOUT, TIMEOUT));
+                self.answered(begin);
                 Ok(outcome.ok())
             }
         }
+    }
+
+    /// It takes so long: silence is known sooner from here on.
+    fn answered(&mut self, begin: Instant) {
+        self.silent = 0;
+        self.slowest = self.slowest.max(begin.elapsed());
+        self.line.set_timeout((self.slowest * 3).clamp(LEAST_TIMEOUT, TIMEOUT));
     }
 
     /// Waits until the first one that fits was read so long ago.

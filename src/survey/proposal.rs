@@ -45,19 +45,26 @@ pub fn propose(
             proposals.push(Err(meter.name.clone()));
             continue;
         }
-        let on = buses.iter().find(|(_, link)| same_link(link, &found.bus.link)).map(|(name, _)| name.clone());
-        let (bus, lines) = match on {
-            Some(name) => (name, None),
+        let on = buses.iter().find(|(_, link)| same_link(link, &found.bus.link)).cloned();
+        let (bus, lines) = match &on {
+            Some((name, _)) => (name.clone(), None),
             None => {
-                let name = free("bus", 1, |name| buses.iter().any(|(known, _)| known == name));
+                let name =
+                    free(&format!("bus_{}", buses.len() + 1), |name| buses.iter().any(|(known, _)| known == name));
                 buses.push((name.clone(), found.bus.link.clone()));
                 let lines = bus_lines(&name, &found.bus);
                 (name, Some(lines))
             }
         };
-        let meter = free("meter", found.unit.get().into(), |name| taken.contains_key(name));
+        let meter = free(&format!("meter_{}", found.unit), |name| taken.contains_key(name));
         taken.insert(meter.clone(), ());
-        proposals.push(Ok(proposal(meter, &bus, lines, found, *profile, max_power)));
+        let mut proposal = proposal(meter, &bus, lines, found, *profile, max_power);
+        if on.is_some_and(|(_, link)| !same_setting(&link, &found.bus.link)) {
+            proposal.lacks = Some(
+                "its bus is in the configuration with another baud rate, parity or kind of link: change that first",
+            );
+        }
+        proposals.push(Ok(proposal));
     }
     proposals
 }
@@ -94,10 +101,10 @@ fn proposal(
     Proposal { meter, on: bus.clone(), bus: bus_lines, lines, lacks }
 }
 
-/// The name with the first number that makes it free.
-fn free(word: &str, from: u32, taken: impl Fn(&Name) -> bool) -> Name {
-    let names = (from..).map(|number| format!("{word}_{number}"));
-    let mut names = names.filter_map(|name| Name::new(&name));
+/// The name, or the first of `NAME_2`, `NAME_3` that is free.
+fn free(name: &str, taken: impl Fn(&Name) -> bool) -> Name {
+    let numbered = (2..).map(|number: u32| format!("{name}_{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered).filter_map(|name| Name::new(&name));
     names.find(|name| !taken(name)).expect("numbers do not end")
 }
 
@@ -131,6 +138,16 @@ pub(super) fn quoted(text: &str) -> String {
     format!("\"{escaped}\"")
 }
 
+/// Whether both speak alike on the same line, whatever the device is called.
+fn same_setting(left: &Link, right: &Link) -> bool {
+    match (left, right) {
+        (Link::Serial(left), Link::Serial(right)) => {
+            (left.baud, left.parity, left.stop_bits) == (right.baud, right.parity, right.stop_bits)
+        }
+        _ => left == right,
+    }
+}
+
 /// Whether both are the same device or address; a device may have several names.
 pub fn same_link(left: &Link, right: &Link) -> bool {
     match (left, right) {
@@ -142,3 +159,6 @@ pub fn same_link(left: &Link, right: &Link) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
