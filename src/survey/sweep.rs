@@ -259,3 +259,40 @@ fn is_there(outcome: &Result<Vec<u16>, Error>) -> bool {
         Err(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Parity;
+    use crate::simulator::{SerialLine as Simulated, Unit};
+
+    /// Generous on both sides: a busy machine is late, never early.
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    const SLOW: Duration = Duration::from_millis(1500);
+
+    async fn swept(line: &Simulated, numbers: &[i64]) -> (Vec<u8>, Evidence) {
+        let setting = Setting { baud: 9600, parity: Parity::None, stop_bits: 1 };
+        let units: Vec<_> = numbers.iter().filter_map(|number| UnitId::new(*number)).collect();
+        let mut sweep = Sweep::new(TIMEOUT, false, |_| {});
+        sweep.serial(line.path(), &[setting], &(units, Vec::new())).await.unwrap();
+        (sweep.found.iter().map(|found| found.unit.get()).collect(), sweep.evidence)
+    }
+
+    #[tokio::test]
+    async fn a_meter_that_is_slower_than_the_time_out_is_found_by_its_late_answer() {
+        let slow = Unit::new(5);
+        slow.set_delay(SLOW);
+        let line = Simulated::start([slow], None).unwrap();
+        assert_eq!(swept(&line, &[5, 6]).await.0, [5]);
+    }
+
+    #[tokio::test]
+    async fn nothing_but_reading_goes_out_and_a_refusal_is_a_meter() {
+        let (empty, mute) = (Unit::new(2), Unit::new(3));
+        mute.fault(crate::simulator::Fault::Silent);
+        let line = Simulated::start([empty.clone(), mute], None).unwrap();
+        let (found, evidence) = swept(&line, &[2, 3]).await;
+        assert_eq!((found, evidence.answered, evidence.silent), (vec![2], 1, 1));
+        assert_eq!(empty.take_asked(), [(3, 0, 1)]);
+    }
+}
