@@ -27,6 +27,9 @@ pub mod modbus;
 pub mod poller;
 pub mod reporter;
 
+// What is on a line that nobody has configured yet.
+pub mod survey;
+
 // What each task last said, and the doors through which it can be asked.
 pub mod status;
 

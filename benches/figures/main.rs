@@ -13,6 +13,7 @@ mod polling;
 mod process;
 mod profiles;
 mod rate;
+mod scan;
 mod site;
 mod size;
 mod start;
@@ -23,11 +24,12 @@ use std::io;
 type Figure = fn() -> io::Result<()>;
 
 /// What can be asked for by name; all of them where no name is given.
-const FIGURES: [(&str, Figure); 7] = [
+const FIGURES: [(&str, Figure); 8] = [
     ("size", size::measure),
     ("profiles", profiles::measure),
     ("start", start::measure),
     ("line", line::measure),
+    ("scan", scan::measure),
     ("rate", rate::measure),
     ("cpu", cpu::measure),
     ("idle", idle::measure),

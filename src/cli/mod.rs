@@ -2,13 +2,17 @@
 
 pub mod check;
 pub mod demo;
+pub mod inspect;
 pub mod ledger;
+mod line;
 pub mod logging;
 pub mod profiles;
+mod progress;
 pub mod read;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod scan;
 pub mod status;
 
 use std::fs::File;
@@ -28,7 +32,7 @@ use crate::units::Name;
 pub mod exit {
     /// The command failed.
     pub const FAILED: u8 = 1;
-    /// The command was written wrongly.
+    /// What was typed makes no sense.
     pub const USAGE: u8 = 2;
     /// The state (or a trace) is damaged, or made by a newer arkmeter.
     pub const DAMAGED: u8 = 65;
@@ -93,6 +97,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Find the meters on a line or at a range of addresses, and print the configuration for them
+    Scan(scan::ScanArguments),
+    /// Read the registers of an unknown meter every way they can be read, and make a profile of them
+    Inspect(inspect::InspectArguments),
     /// The meters that arkmeter knows
     Profiles {
         #[command(subcommand)]
@@ -175,6 +183,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Read { meters, json } => with_config(path, &environment, |config| read::read(config, &meters, json)),
         Command::Report(asked) => with_config(path, &environment, |config| report::report(config, asked.dry_run)),
         Command::Status { json } => status(path, &environment, json),
+        Command::Scan(asked) => scan::scan(&asked, path, &environment),
+        Command::Inspect(asked) => inspect::inspect(&asked, path, &environment),
         Command::Profiles { command } => profiles(&command),
         Command::Ledger { command } => with_config(path, &environment, |config| ledger::ledger(config, command)),
         Command::Replay { meter, trace } => {

@@ -51,8 +51,17 @@ impl ConfigError {
 impl Config {
     /// Reads the configuration at `path`. With it come warnings.
     pub fn load(path: &Path, environment: &Environment) -> Result<(Config, Problems), ConfigError> {
-        let text = read(path)?;
-        super::parse(path, &text, &environment.beside(path)).map_err(ConfigError::Invalid)
+        Config::of_text(path, &Config::text(path)?, environment)
+    }
+
+    /// The text of the configuration at `path`, whatever it says.
+    pub fn text(path: &Path) -> Result<String, ConfigError> {
+        read(path)
+    }
+
+    /// What this text would be as the configuration at `path`. With it come warnings.
+    pub fn of_text(path: &Path, text: &str, environment: &Environment) -> Result<(Config, Problems), ConfigError> {
+        super::parse(path, text, &environment.beside(path)).map_err(ConfigError::Invalid)
     }
 }
 

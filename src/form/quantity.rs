@@ -3,7 +3,7 @@
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// A power above zero with its unit, exact to the milliwatt, at most 1 TW.
-pub(super) fn parse_power(text: &str) -> Option<Milliwatts> {
+pub fn parse_power(text: &str) -> Option<Milliwatts> {
     const UNITS: [(&str, u32); 5] = [("mW", 0), ("kW", 6), ("MW", 9), ("GW", 12), ("W", 3)];
     let power = i64::try_from(parse(text, &UNITS)?).ok()?;
     (1..=1_000_000_000_000_000).contains(&power).then_some(Milliwatts(power))

@@ -67,7 +67,7 @@ impl Block {
     }
 
     /// This block's registers out of an answer that holds all of them. An answer of another length than was asked for holds none.
-    pub(super) fn out_of(self, answers: &Answers) -> Option<&[u16]> {
+    pub fn out_of(self, answers: &Answers) -> Option<&[u16]> {
         let whole =
             |(block, words): &(&Block, &Vec<u16>)| block.covers(self) && words.len() == usize::from(block.count);
         let (block, words) = answers.iter().find(whole)?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use crate::meter::Block;
+use super::asked::Asked;
 
 /// Why a read gave no registers.
 #[derive(Debug, thiserror::Error)]
@@ -149,9 +149,14 @@ impl fmt::Display for Stray {
 }
 
 impl Stray {
-    pub(super) fn new(asked: (u8, Block), came: (u8, u8, u16)) -> Self {
-        let (unit, block) = asked;
-        Stray { asked: (unit, block.function.code(), block.count), came }
+    pub(super) fn new(asked: (u8, Asked), came: (u8, u8, u16)) -> Self {
+        let (unit, asked) = asked;
+        Stray { asked: (unit, asked.function(), asked.count()), came }
+    }
+
+    /// The unit that answered.
+    pub fn unit(&self) -> u8 {
+        self.came.0
     }
 }
 

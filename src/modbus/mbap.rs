@@ -1,13 +1,11 @@
 //! Modbus TCP frames: the answer with our transaction number, and what came instead. Pure.
 
+use super::asked::{Asked, data_len};
 use super::error::{Garbled, Stray};
 use super::rtu;
-use crate::meter::Block;
 
 /// Transaction, protocol, length, unit.
 const HEADER_LEN: usize = 7;
-/// Of a read request, header included.
-pub(super) const REQUEST_LEN: usize = HEADER_LEN + 5;
 /// What the header's length field may say: unit, function and one byte up to a whole answer.
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=254;
 
@@ -15,7 +13,7 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 3..=254;
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     bytes: Vec<u8>,
-    asked: Option<(u8, Block)>,
+    asked: Option<(u8, Asked)>,
     request: Vec<u8>,
     stale: bool,
     heard: bool,
@@ -23,8 +21,8 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// The next request goes out; bytes that came before stay, for a frame may have come in part.
-    pub(super) fn ask(&mut self, unit: u8, block: Block) {
-        self.asked = Some((unit, block));
+    pub(super) fn ask(&mut self, unit: u8, asked: Asked) {
+        self.asked = Some((unit, asked));
         self.request.clear();
         self.stale = false;
     }
@@ -36,7 +34,7 @@ impl Inbox {
 
     /// Whether the whole request went out.
     pub(super) fn is_sent(&self) -> bool {
-        self.request.len() >= REQUEST_LEN
+        self.asked.is_some_and(|(_, asked)| self.request.len() >= HEADER_LEN + asked.pdu().1)
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
@@ -75,7 +73,7 @@ impl Inbox {
 
     /// The length of the frame that begins the bytes, once its header is there.
     fn frame_len(&self) -> Result<Option<usize>, Broken> {
-        if self.asked.is_some_and(|(unit, block)| is_rtu_answer(&self.bytes, unit, block)) {
+        if self.asked.is_some_and(|(unit, asked)| is_rtu_answer(&self.bytes, unit, asked)) {
             return Err(Broken::Framing(Garbled::LooksTransparent));
         }
         let [_, _, protocol @ .., high, low] = self.bytes.get(..6).unwrap_or_default() else { return Ok(None) };
@@ -96,14 +94,23 @@ pub(super) enum Broken {
     Framing(Garbled),
 }
 
+/// The request under this transaction number, as it goes out.
+pub(super) fn framed(transaction: u16, unit: u8, asked: Asked) -> Vec<u8> {
+    let (pdu, len) = asked.pdu();
+    let mut frame = transaction.to_be_bytes().to_vec();
+    frame.extend([0, 0, 0, 1 + len as u8, unit]);
+    frame.extend(&pdu[..len]);
+    frame
+}
+
 /// The frame, where unit, function and length are those that were asked for.
-fn verified(asked: (u8, Block), frame: Vec<u8>) -> Result<Vec<u8>, Broken> {
-    let (unit, block) = asked;
-    let function = block.function.code();
-    let (pdu, whole) = (&frame[HEADER_LEN..], 2 + 2 * usize::from(block.count));
+fn verified(asked: (u8, Asked), frame: Vec<u8>) -> Result<Vec<u8>, Broken> {
+    let (unit, request) = asked;
+    let (function, pdu) = (request.function(), &frame[HEADER_LEN..]);
     let exception = pdu[0] == function | 0x80 && pdu.len() == 2;
-    let registers = pdu[0] == function && pdu.len() == whole && usize::from(pdu[1]) + 2 == whole;
-    if frame[6] == unit && (exception || registers) {
+    let whole = data_len(pdu[0], &pdu[1..]) == Some(pdu.len() - 1);
+    let answer = pdu[0] == function && whole && request.begins(&pdu[1..]);
+    if frame[6] == unit && (exception || answer) {
         return Ok(frame);
     }
     let count = (pdu.len() - 2) / 2;
@@ -111,28 +118,25 @@ fn verified(asked: (u8, Block), frame: Vec<u8>) -> Result<Vec<u8>, Broken> {
 }
 
 /// A transparent converter hands on what the meter says: an RTU frame without a header.
-fn is_rtu_answer(bytes: &[u8], unit: u8, block: Block) -> bool {
-    let function = block.function.code();
-    let len = match *bytes {
-        [first, second, ..] if first == unit && second == function | 0x80 => rtu::OVERHEAD,
-        [first, second, count, ..] if first == unit && second == function => rtu::OVERHEAD + usize::from(count),
-        _ => return false,
-    };
-    bytes.get(..len).is_some_and(rtu::intact)
+fn is_rtu_answer(bytes: &[u8], unit: u8, asked: Asked) -> bool {
+    let [first, second, ..] = *bytes else { return false };
+    let ours = first == unit && second & 0x7F == asked.function();
+    ours && rtu::frame_len(bytes).and_then(|len| bytes.get(..len)).is_some_and(rtu::intact)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::asked::LONGEST_PDU;
     use super::*;
-    use crate::meter::Function;
+    use crate::meter::{Block, Function};
 
     const BLOCK: Block = Block { function: Function::Holding, address: 9, count: 2 };
-    const REQUEST: [u8; REQUEST_LEN] = [0, 5, 0, 0, 0, 6, 1, 3, 0, 9, 0, 2];
+    const REQUEST: [u8; HEADER_LEN + LONGEST_PDU] = [0, 5, 0, 0, 0, 6, 1, 3, 0, 9, 0, 2];
     const ANSWER: [u8; 13] = [0, 5, 0, 0, 0, 7, 1, 3, 4, 0, 1, 0, 2];
 
     fn asked() -> Inbox {
         let mut inbox = Inbox::default();
-        inbox.ask(1, BLOCK);
+        inbox.ask(1, BLOCK.into());
         inbox.sent(&REQUEST);
         inbox
     }
@@ -171,7 +175,7 @@ mod tests {
         let mut inbox = asked();
         inbox.push(&stale[..6]);
         assert_eq!(inbox.next(), Ok(None));
-        inbox.ask(1, BLOCK);
+        inbox.ask(1, BLOCK.into());
         inbox.sent(&REQUEST);
         inbox.push(&[&stale[6..], &ANSWER].concat());
         assert_eq!(inbox.next(), Ok(Some(ANSWER.to_vec())));

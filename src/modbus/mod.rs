@@ -1,6 +1,8 @@
 //! Links to meters (serial, TCP, RTU over TCP) and a client that gives one verified answer a request, or an error.
 
+mod asked;
 mod error;
+mod exchange;
 mod line;
 mod mbap;
 #[cfg(test)]
@@ -13,5 +15,7 @@ mod stream;
 mod tests;
 mod wire;
 
+pub use asked::Identity;
 pub use error::{Error, Garbled, Hint};
 pub use line::{Counts, Line};
+pub(crate) use rtu::crc;

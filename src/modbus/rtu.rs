@@ -3,20 +3,20 @@
 //! RTU has no request number, so an answer is known by unit, function, length and checksum alone. Everything else that
 //! comes is set aside, and the request goes on waiting: a late answer of another meter is no reason to fail this one.
 
+use super::asked::{Asked, LONGEST_PDU, data_len};
 use super::error::{Error, Garbled, Hint, Stray};
-use crate::meter::Block;
 
-/// Unit, function, byte count, checksum: an answer's bytes beside its registers. A request is as long plus 3.
-pub(super) const OVERHEAD: usize = 5;
-/// Of a read request.
-pub(super) const REQUEST_LEN: usize = 8;
+/// Unit and checksum: a frame's bytes beside function and data.
+pub(super) const ENVELOPE: usize = 3;
+/// Source: Modbus over Serial Line V1.02, 2.5.1.
+const LONGEST_FRAME: usize = 256;
 /// Two frames of the greatest length: more than that in one exchange is a line that never falls silent.
 const MOST_BYTES: usize = 512;
 /// A transceiver that turns around may put so many 0x00 or 0xFF, which are no units, before or after a frame.
 const TURNAROUND_BYTES: usize = 4;
 
 /// CRC-16/MODBUS, sent low byte first.
-pub(super) fn crc(bytes: &[u8]) -> u16 {
+pub(crate) fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xA001 } else { crc >> 1 })
     })
@@ -30,8 +30,9 @@ pub(super) fn intact(frame: &[u8]) -> bool {
 /// What comes in after one request.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    asked: (u8, Block),
-    request: [u8; REQUEST_LEN],
+    asked: (u8, Asked),
+    /// The request as it goes out, and its length.
+    request: ([u8; ENVELOPE + LONGEST_PDU], usize),
     bytes: Vec<u8>,
     turnaround: usize,
     echo: bool,
@@ -39,13 +40,30 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn new(unit: u8, block: Block) -> Self {
-        let mut request = [unit, block.function.code(), 0, 0, 0, 0, 0, 0];
-        request[2..4].copy_from_slice(&block.address.to_be_bytes());
-        request[4..6].copy_from_slice(&block.count.to_be_bytes());
-        let crc = crc(&request[..6]);
-        request[6..8].copy_from_slice(&crc.to_le_bytes());
-        Inbox { asked: (unit, block), request, bytes: Vec::new(), turnaround: 0, echo: false, stray: None }
+    pub(super) fn new(unit: u8, asked: impl Into<Asked>) -> Self {
+        let asked = asked.into();
+        let (pdu, len) = asked.pdu();
+        let (mut request, end) = ([unit; ENVELOPE + LONGEST_PDU], 1 + len);
+        request[1..end].copy_from_slice(&pdu[..len]);
+        let crc = crc(&request[..end]);
+        request[end..end + 2].copy_from_slice(&crc.to_le_bytes());
+        let request = (request, end + 2);
+        Inbox { asked: (unit, asked), request, bytes: Vec::new(), turnaround: 0, echo: false, stray: None }
+    }
+
+    /// The request as it goes out.
+    pub(super) fn request(&self) -> &[u8] {
+        &self.request.0[..self.request.1]
+    }
+
+    /// Whether anything came beside our own echo.
+    pub(super) fn heard(&self) -> bool {
+        !self.bytes.is_empty() || self.stray.is_some()
+    }
+
+    /// The last frame of others that was set aside.
+    pub(super) fn stray(&self) -> Option<&Stray> {
+        self.stray.as_ref()
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
@@ -74,7 +92,7 @@ impl Inbox {
 
     /// Why there is no answer at the end of the time.
     pub(super) fn verdict(&self, within: std::time::Duration, quiet: Hint) -> Error {
-        let (unit, block) = self.asked;
+        let (unit, asked) = self.asked;
         let why = if self.bytes.is_empty() {
             match &self.stray {
                 Some(stray) => Garbled::Stray(stray.clone()),
@@ -86,7 +104,7 @@ impl Inbox {
         } else if self.looks_like_tcp() {
             Garbled::LooksLikeTcp
         } else if self.is_ours_so_far() {
-            Garbled::Incomplete { got: self.bytes.len(), expected: OVERHEAD + 2 * usize::from(block.count) }
+            Garbled::Incomplete { got: self.bytes.len(), expected: ENVELOPE + asked.longest() }
         } else {
             Garbled::Noise { bytes: self.bytes.len() }
         };
@@ -104,7 +122,7 @@ impl Inbox {
         }
         if !intact(&self.bytes[..len]) {
             // The echo of a request can look like the beginning of an answer.
-            let echo = self.bytes.starts_with(&self.request) || self.request.starts_with(&self.bytes);
+            let echo = self.bytes.starts_with(self.request()) || self.request().starts_with(&self.bytes);
             return if echo && !self.echo { Ok(None) } else { Err(Garbled::Checksum) };
         }
         Ok(Some(self.bytes.drain(..len).collect()))
@@ -112,24 +130,23 @@ impl Inbox {
 
     /// Whether the bytes begin as the answer must: unit, function, length.
     fn is_ours_so_far(&self) -> bool {
-        let (unit, block) = self.asked;
-        let function = block.function.code();
-        match self.bytes[..] {
+        let (unit, asked) = self.asked;
+        let function = asked.function();
+        match &self.bytes[..] {
             [] => false,
-            [first] => first == unit,
-            [first, second] => first == unit && second & 0x7F == function,
-            [first, second, third, ..] => {
-                let exception = second == function | 0x80;
-                first == unit && (exception || second == function && u16::from(third) == 2 * block.count)
+            [first] => *first == unit,
+            [first, second, data @ ..] => {
+                let exception = *second == function | 0x80;
+                *first == unit && (exception || *second == function && asked.begins(data))
             }
         }
     }
 
     /// Takes a leading echo, a turn-around byte or an intact frame of others off the front; false where there is none.
     fn set_aside(&mut self) -> bool {
-        if !self.echo && self.bytes.starts_with(&self.request) {
+        if !self.echo && self.bytes.starts_with(self.request()) {
             self.echo = true;
-            self.bytes.drain(..REQUEST_LEN);
+            self.bytes.drain(..self.request.1);
             return true;
         }
         if matches!(self.bytes.first(), Some(0 | 0xFF)) && self.turnaround < TURNAROUND_BYTES {
@@ -150,7 +167,7 @@ impl Inbox {
     /// A Modbus TCP gateway reads our unit and function as its transaction id and sends them back.
     fn looks_like_tcp(&self) -> bool {
         let [a, b, 0, 0, high, low, ..] = self.bytes[..] else { return false };
-        [a, b] == self.request[..2] && usize::from(u16::from_be_bytes([high, low])) + 6 == self.bytes.len()
+        [a, b] == self.request()[..2] && usize::from(u16::from_be_bytes([high, low])) + 6 == self.bytes.len()
     }
 }
 
@@ -160,12 +177,9 @@ pub(super) fn is_turnaround(bytes: &[u8]) -> bool {
 }
 
 /// The whole length that a frame's first bytes announce, where they are an answer's.
-fn frame_len(bytes: &[u8]) -> Option<usize> {
-    match *bytes {
-        [_, 1..=4, count, ..] => Some(OVERHEAD + usize::from(count)),
-        [_, 0x81..=0xAB, _, ..] => Some(OVERHEAD),
-        _ => None,
-    }
+pub(super) fn frame_len(bytes: &[u8]) -> Option<usize> {
+    let [_, function, data @ ..] = bytes else { return None };
+    Some(ENVELOPE + 1 + data_len(*function, data)?).filter(|len| *len <= LONGEST_FRAME)
 }
 
 #[cfg(test)]
@@ -175,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::meter::Function;
+    use crate::meter::{Block, Function};
 
     const BLOCK: Block = Block { function: Function::Input, address: 0x000C, count: 2 };
     const WITHIN: Duration = Duration::from_secs(1);
@@ -210,7 +224,7 @@ mod tests {
     #[test]
     fn the_checksum_is_the_one_of_the_standard() {
         assert_eq!(crc(b"123456789"), 0x4B37);
-        assert_eq!(Inbox::new(1, BLOCK).request, [1, 4, 0, 12, 0, 2, 0xB1, 0xC8]);
+        assert_eq!(Inbox::new(1, BLOCK).request(), [1, 4, 0, 12, 0, 2, 0xB1, 0xC8]);
     }
 
     #[test]
@@ -246,7 +260,7 @@ mod tests {
     #[test]
     fn an_echo_is_stripped_and_known() {
         let right = answer(1, &[7, 8]);
-        let echo = Inbox::new(1, BLOCK).request;
+        let echo = Inbox::new(1, BLOCK).request().to_vec();
         let (taken, inbox) = after(&[&echo, &right]);
         assert_eq!(taken, Ok(Some(right)));
         assert!(inbox.echo);
@@ -257,7 +271,7 @@ mod tests {
     fn an_echo_that_begins_as_an_answer_is_stripped_too() {
         for (address, count) in [(0x0400, 2), (0x0200, 1)] {
             let mut inbox = Inbox::new(1, Block { function: Function::Input, address, count });
-            for byte in inbox.request {
+            for byte in inbox.request().to_vec() {
                 inbox.push(&[byte]);
                 assert_eq!(inbox.next(), Ok(None), "{address:#x}");
             }

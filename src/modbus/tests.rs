@@ -2,6 +2,7 @@
 
 mod hostile;
 mod pace;
+mod sweep;
 
 use std::time::Duration;
 

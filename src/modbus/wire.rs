@@ -12,10 +12,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::error::{Error, Garbled, Hint, reason};
+use super::error::{Error, Garbled, Hint, Stray, reason};
 use super::stream::Stream;
-use super::{mbap, rtu};
-use crate::meter::Block;
+use super::{asked::Asked, mbap, rtu};
 
 /// Who has more to say than so many times 512 bytes at once is not read empty.
 const MOST_READS: usize = 64;
@@ -69,12 +68,12 @@ impl Wire {
     }
 
     /// Begins a request: nothing of an earlier one is left.
-    pub(super) fn ask(&mut self, unit: u8, block: Block) {
+    pub(super) fn ask(&mut self, unit: u8, asked: Asked) {
         (self.unit, self.taken, self.trouble) = (unit, 0, None);
         self.answer.clear();
         match &mut self.framing {
-            Framing::Rtu(inbox) => *inbox = Some(rtu::Inbox::new(unit, block)),
-            Framing::Tcp(inbox) => inbox.ask(unit, block),
+            Framing::Rtu(inbox) => *inbox = Some(rtu::Inbox::new(unit, asked)),
+            Framing::Tcp(inbox) => inbox.ask(unit, asked),
         }
     }
 
@@ -109,6 +108,30 @@ impl Wire {
     /// Whether bytes came beyond the answer: the line is not as it should be.
     pub(super) fn has_more(&self) -> bool {
         matches!(&self.framing, Framing::Rtu(Some(inbox)) if inbox.has_more())
+    }
+
+    /// Whether anything came beside our own echo since the request began (on TCP: since the connection was made).
+    pub(super) fn heard(&self) -> bool {
+        match &self.framing {
+            Framing::Rtu(inbox) => inbox.as_ref().is_some_and(rtu::Inbox::heard),
+            Framing::Tcp(inbox) => inbox.heard(),
+        }
+    }
+
+    /// The unit whose frame came while another one was asked.
+    pub(super) fn stray_unit(&self) -> Option<u8> {
+        match &self.framing {
+            Framing::Rtu(Some(inbox)) => inbox.stray().map(Stray::unit),
+            _ => None,
+        }
+    }
+
+    /// The request under way as an RTU frame.
+    pub(super) fn rtu_request(&self) -> Vec<u8> {
+        match &self.framing {
+            Framing::Rtu(Some(inbox)) => inbox.request().to_vec(),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether the request under way will have no answer.

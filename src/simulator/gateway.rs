@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::meters::Unit;
+use super::meters::{Unit, rtu_request_len};
 #[cfg(test)]
 use crate::modbus::memory::Host;
 
@@ -51,8 +51,6 @@ struct Shared {
     requests: AtomicU64,
 }
 
-/// The length of a read request in RTU framing.
-const READ_REQUEST: usize = 8;
 /// More clients than this at once are turned away.
 const MOST_CLIENTS: usize = 16;
 
@@ -229,7 +227,7 @@ fn request_len(bytes: &[u8], protocol: ModbusProto) -> io::Result<Option<usize>>
             [_, _, _, _, _, _, ..] => Err(io::ErrorKind::InvalidData.into()),
             _ => Ok(None),
         },
-        ModbusProto::Rtu | ModbusProto::Ascii => Ok(Some(READ_REQUEST)),
+        ModbusProto::Rtu | ModbusProto::Ascii => Ok(rtu_request_len(bytes)),
     }
 }
 

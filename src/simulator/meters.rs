@@ -21,6 +21,9 @@ pub struct Unit {
 #[derive(Debug, Default)]
 struct State {
     registers: BTreeMap<(Function, u16), u16>,
+    /// What it says to function 17, and the objects that it gives to function 43.
+    server_id: Option<Vec<u8>>,
+    device_id: Vec<String>,
     /// How long the meter thinks before each answer.
     delay: Duration,
     /// More registers than this at once are refused with exception 3.
@@ -97,6 +100,16 @@ impl Unit {
         self.set_u32(function, address, value.to_bits(), WordOrder::Big);
     }
 
+    /// Answers function 17 (report server id) with this text; at first it refuses it.
+    pub fn set_server_id(&self, text: &str) {
+        self.state().server_id = Some(text.as_bytes().to_vec());
+    }
+
+    /// Answers function 43 (device identification) with these objects: vendor, product code, revision. At first it refuses it.
+    pub fn set_device_id(&self, objects: &[&str]) {
+        self.state().device_id = objects.iter().map(|&object| object.to_owned()).collect();
+    }
+
     /// How long the meter thinks before each answer; zero at first.
     pub fn set_delay(&self, delay: Duration) {
         self.state().delay = delay;
@@ -136,6 +149,10 @@ impl Unit {
 
     /// The answer to a frame and how long it takes; `None` where the meter stays silent.
     pub(super) fn answer(&self, frame: &[u8], protocol: ModbusProto) -> Option<(Duration, Vec<u8>)> {
+        let header = if protocol == ModbusProto::TcpUdp { 6 } else { 0 };
+        if let [unit, function @ (17 | 43), ..] = *frame.get(header..)? {
+            return if unit == self.unit { self.identity(frame, function, header) } else { None };
+        }
         let mut response = Vec::new();
         let mut request = ModbusFrame::new(self.unit, frame, protocol, &mut response);
         request.parse().ok()?;
@@ -184,6 +201,34 @@ impl Unit {
         Some((delay, response))
     }
 
+    /// The answer to the question who it is.
+    fn identity(&self, frame: &[u8], function: u8, header: usize) -> Option<(Duration, Vec<u8>)> {
+        let mut state = self.state();
+        if state.take_fault() == Some(Fault::Silent) {
+            return None;
+        }
+        let mut pdu = match (&state.server_id, function) {
+            (Some(text), 17) => [&[function, text.len() as u8], &text[..]].concat(),
+            (_, 43) if !state.device_id.is_empty() => {
+                let mut pdu = vec![function, 14, 1, 1, 0, 0, state.device_id.len() as u8];
+                for (number, object) in (0..).zip(&state.device_id) {
+                    pdu.extend([number, object.len() as u8]);
+                    pdu.extend(object.bytes());
+                }
+                pdu
+            }
+            _ => vec![function | 0x80, 1],
+        };
+        pdu.insert(0, self.unit);
+        let answer = if header > 0 {
+            [&frame[..4], &(pdu.len() as u16).to_be_bytes(), &pdu].concat()
+        } else {
+            let crc = crate::modbus::crc(&pdu);
+            [&pdu[..], &crc.to_le_bytes()].concat()
+        };
+        Some((state.delay, answer))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("a simulated meter cannot panic")
     }
@@ -222,6 +267,16 @@ impl State {
             result = Err(ErrorKind::IllegalDataValue);
         }
         request.process_external_read(result).ok()
+    }
+}
+
+/// The length of the RTU request that begins the bytes.
+pub(super) fn rtu_request_len(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [_, 17, ..] => Some(4),
+        [_, 43, ..] => Some(7),
+        [_, _, ..] => Some(8),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_serial::{SerialPort, SerialStream};
 
-use super::meters::Unit;
+use super::meters::{Unit, rtu_request_len};
 
 /// How fast the line is. Without one the bytes take no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +36,9 @@ impl Speed {
     }
 }
 
-/// The length of a read request; meters are asked for nothing else.
-const READ_REQUEST: usize = 8;
-
 /// A line on a pseudo-terminal. Dropping it is pulling the adapter: the device goes away.
 ///
-/// The other end may open it with any baud rate; parity is accepted and without effect.
+/// The other end may open it with any baud rate, unless [`SerialLine::set_baud`] says otherwise; parity is accepted and without effect.
 #[derive(Debug)]
 pub struct SerialLine {
     path: PathBuf,
@@ -54,6 +51,8 @@ struct Shared {
     stop: Notify,
     stopped: AtomicBool,
     echo: AtomicBool,
+    /// The only baud rate that is understood; 0 for any.
+    baud: AtomicU32,
     requests: AtomicU64,
     early: AtomicU64,
 }
@@ -90,6 +89,11 @@ impl SerialLine {
         self.shared.echo.store(echo, Ordering::Relaxed);
     }
 
+    /// Understands nothing that the other end sends at another baud rate.
+    pub fn set_baud(&self, baud: u32) {
+        self.shared.baud.store(baud, Ordering::Relaxed);
+    }
+
     /// Frames that arrived so far.
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::Relaxed)
@@ -116,7 +120,7 @@ struct Slave {
     runtime: tokio::runtime::Runtime,
     master: SerialStream,
     /// Kept open, so that the line lives while nobody else has it open.
-    _device: SerialStream,
+    device: SerialStream,
     units: Vec<Unit>,
     speed: Option<Speed>,
     shared: Arc<Shared>,
@@ -132,7 +136,7 @@ impl Slave {
             SerialStream::pair()?
         };
         let path = device.name().ok_or(io::ErrorKind::NotFound)?.into();
-        Ok((path, Slave { runtime, master, _device: device, units, speed, shared, last_byte: None }))
+        Ok((path, Slave { runtime, master, device, units, speed, shared, last_byte: None }))
     }
 
     fn serve(mut self) {
@@ -140,8 +144,11 @@ impl Slave {
         let mut chunk = [0; 512];
         while let Some(count) = self.receive(&mut chunk) {
             bytes.extend_from_slice(&chunk[..count]);
-            while bytes.len() >= READ_REQUEST {
-                let request: Vec<u8> = bytes.drain(..READ_REQUEST).collect();
+            while let Some(len) = rtu_request_len(&bytes).filter(|len| bytes.len() >= *len) {
+                let request: Vec<u8> = bytes.drain(..len).collect();
+                if self.other_speed() {
+                    continue;
+                }
                 if self.take(&request).is_err() {
                     return;
                 }
@@ -158,6 +165,12 @@ impl Slave {
                 count = self.master.read(chunk) => count.ok().filter(|count| *count > 0),
             }
         })
+    }
+
+    /// Whether the other end has set a baud rate that the meters do not understand.
+    fn other_speed(&self) -> bool {
+        let baud = self.shared.baud.load(Ordering::Relaxed);
+        baud != 0 && self.device.baud_rate().is_ok_and(|set| set != baud)
     }
 
     fn take(&mut self, request: &[u8]) -> io::Result<()> {

@@ -202,6 +202,21 @@ impl Site {
         self.run_with_input(arguments, None).await
     }
 
+    /// Runs a command until `so`, then presses Ctrl-C.
+    pub async fn interrupt(&self, arguments: &[&str], so: impl FnMut() -> bool) -> Said {
+        let mut command = self.command(arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        until("what it is to be interrupted at", so).await;
+        let pid = child.id().expect("it has not been awaited").to_string();
+        assert!(Command::new("kill").args(["-s", "INT", &pid]).status().await.unwrap().success());
+        let output = timeout(SOON, child.wait_with_output()).await.expect("Ctrl-C ends it").unwrap();
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     pub async fn run_with_input(&self, arguments: &[&str], input: Option<File>) -> Said {
         let mut command = self.command(arguments);
         if let Some(input) = input {

@@ -1,0 +1,51 @@
+//! How long a scan takes beside what the line's physics needs: 5 meters among 247 units at one known baud rate.
+
+use std::io;
+use std::time::Duration;
+
+use arkmeter::config::Parity;
+use arkmeter::simulator::{SerialLine, Speed};
+use arkmeter::survey::{Setting, Sweep, settings, units};
+use tokio::time::Instant;
+
+use crate::median::at_most;
+use crate::site::meter;
+
+const SPEED: Speed = Speed { baud: 9600, bits: 10 };
+const METERS: [u8; 5] = [1, 2, 17, 100, 247];
+/// How long a meter thinks, and how long an absent one is waited for.
+const DELAY: Duration = Duration::from_millis(10);
+const TIMEOUT: Duration = Duration::from_millis(150);
+const LIMIT: f64 = 1.15;
+
+#[tokio::main(flavor = "current_thread")]
+pub async fn measure() -> io::Result<()> {
+    let meters = METERS.map(meter);
+    meters.iter().for_each(|meter| meter.set_delay(DELAY));
+    let line = SerialLine::start(meters, Some(SPEED))?;
+    let settings = settings(&[SPEED.baud], &[Parity::None], 1);
+    let mut sweep = Sweep::new(TIMEOUT, false, |_| {});
+    let begin = Instant::now();
+    sweep.serial(line.path(), &settings, &units(&[])).await.map_err(io::Error::other)?;
+    let taken = begin.elapsed().as_secs_f64();
+    let physics = physics(settings[0]);
+    let ratio = taken / physics;
+    println!(
+        "scan of 247 units at {} baud: {} of {} meters found in {taken:.1} s, {physics:.1} s by the line's physics: {ratio:.3} (limit \
+         {LIMIT}: {}), {} requests early",
+        SPEED.baud,
+        sweep.found.len(),
+        METERS.len(),
+        at_most(ratio, LIMIT),
+        line.early()
+    );
+    Ok(())
+}
+
+/// Request, time-out and silence of each absent unit; request, the meter's delay, an answer of one register or a refusal, and silence of
+/// each that is there.
+fn physics(setting: Setting) -> f64 {
+    let absent = setting.absent(TIMEOUT) * (247 - METERS.len() as u32);
+    let answer = setting.absent(DELAY.max(SPEED.silence())) + SPEED.character() * 5;
+    (absent + answer * METERS.len() as u32).as_secs_f64()
+}

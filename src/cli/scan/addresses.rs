@@ -1,0 +1,97 @@
+//! The addresses that `--tcp` and `--rtu-over-tcp` name: one host, or a range of IPv4 addresses, and the port. Pure.
+
+use std::net::Ipv4Addr;
+
+/// More addresses than this are no site.
+const MOST: u32 = 4096;
+const MODBUS_PORT: u16 = 502;
+
+/// `192.168.1.0/24:502`, `192.168.1.10-40:502`, `gateway.lan:502`: each `host:port`. Without a port it is 502 where that is allowed.
+pub fn addresses(text: &str, default_port: bool) -> Result<Vec<String>, String> {
+    const HELP: &str = "write 192.168.1.20:502, 192.168.1.10-40:502 or 192.168.1.0/24:502";
+    let bracketed = text.ends_with(']');
+    let (hosts, port) = match text.rsplit_once(':') {
+        Some((hosts, port)) if !bracketed => {
+            let number = port.parse::<u16>().ok().filter(|port| *port > 0);
+            (hosts, number.ok_or_else(|| format!("`{port}` is no port: {HELP}"))?)
+        }
+        _ if default_port => (text, MODBUS_PORT),
+        _ => return Err("a converter's port is needed: host:port".to_owned()),
+    };
+    if hosts.is_empty() || hosts.contains(char::is_whitespace) {
+        return Err(HELP.to_owned());
+    }
+    let (first, last) = match range(hosts) {
+        Some(range) => range?,
+        None => return Ok(vec![format!("{}:{port}", hosts.to_ascii_lowercase())]),
+    };
+    if last < first {
+        return Err(format!("the range ends before it begins: {HELP}"));
+    }
+    if last - first >= MOST {
+        return Err(format!("more than {MOST} addresses at once: scan a smaller range"));
+    }
+    Ok((first..=last).map(|address| format!("{}:{port}", Ipv4Addr::from(address))).collect())
+}
+
+/// First and last address of a range; `None` where it is a single host.
+fn range(hosts: &str) -> Option<Result<(u32, u32), String>> {
+    if let Some((network, bits)) = hosts.split_once('/') {
+        let wrong = || format!("`{hosts}` is no network: write 192.168.1.0/24");
+        let parsed =
+            network.parse::<Ipv4Addr>().ok().zip(bits.parse::<u32>().ok().filter(|bits| (1..=32).contains(bits)));
+        return Some(parsed.ok_or_else(wrong).map(|(network, bits)| {
+            let mask = u32::MAX << (32 - bits);
+            let (first, last) = (u32::from(network) & mask, u32::from(network) | !mask);
+            // The network's own address and the one that reaches all are no hosts.
+            if bits < 31 { (first + 1, last - 1) } else { (first, last) }
+        }));
+    }
+    let (first, last) = hosts.split_once('-')?;
+    let first = first.parse::<Ipv4Addr>().ok()?;
+    let last = match last.parse::<u8>() {
+        Ok(number) => Ipv4Addr::from(u32::from(first) & !0xFF | u32::from(number)),
+        Err(_) => last.parse().ok()?,
+    };
+    Some(Ok((first.into(), last.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn one_host_or_a_range() {
+        assert_eq!(addresses("10.0.0.7", true).unwrap(), ["10.0.0.7:502"]);
+        assert_eq!(addresses("Meter-1.lan:1502", true).unwrap(), ["meter-1.lan:1502"]);
+        assert_eq!(addresses("[fd00::20]", true).unwrap(), ["[fd00::20]:502"]);
+        assert_eq!(addresses("10.0.0.254-10.0.1.1:23", false).unwrap().len(), 4);
+        assert_eq!(addresses("10.0.0.8-10:23", false).unwrap(), ["10.0.0.8:23", "10.0.0.9:23", "10.0.0.10:23"]);
+        let network = addresses("192.168.1.77/24:502", true).unwrap();
+        assert_eq!(
+            (network.len(), network[0].as_str(), network[253].as_str()),
+            (254, "192.168.1.1:502", "192.168.1.254:502")
+        );
+    }
+
+    #[test]
+    fn what_is_no_address_is_told() {
+        for wrong in
+            ["", ":502", "10.0.0.1:0", "10.0.0.1:99999", "10.0.0.0/33", "10.0.0.0/8", "10.0.0.9-3:502", "a b:1"]
+        {
+            assert!(addresses(wrong, true).is_err(), "{wrong}");
+        }
+        assert!(addresses("10.0.0.1", false).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_typed_the_list_is_bounded(text in "[0-9./:-]{0,24}") {
+            if let Ok(list) = addresses(&text, true) {
+                prop_assert!((1..=MOST as usize).contains(&list.len()));
+            }
+        }
+    }
+}

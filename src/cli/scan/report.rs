@@ -1,0 +1,193 @@
+//! What a scan says: for people as lines of TOML with the findings as comments, or as JSON; and on standard error what to do about silence.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use crate::config::Link;
+use crate::status::words;
+use crate::survey::{Candidate, Evidence, Examined, Found, Proposal, Setting, Sureness, Way};
+use crate::units::Name;
+
+/// A scan, ended or stopped.
+pub struct Report {
+    pub way: Way,
+    pub evidence: Evidence,
+    pub found: Vec<(Found, Examined)>,
+    pub stopped: bool,
+}
+
+/// Candidates that are shown beside the best one.
+const OTHERS: usize = 3;
+
+type Proposals = [Result<Proposal, Name>];
+
+impl Report {
+    /// TOML, ready to paste.
+    pub fn print(&self, proposals: &Proposals, out: &mut dyn Write) -> io::Result<()> {
+        for ((found, examined), proposal) in self.found.iter().zip(proposals) {
+            for line in told(found, examined) {
+                writeln!(out, "# {line}")?;
+            }
+            match proposal {
+                Ok(proposal) => {
+                    if let Some(bus) = &proposal.bus {
+                        writeln!(out, "{bus}")?;
+                    }
+                    writeln!(out, "{}", proposal.lines)?;
+                }
+                Err(meter) => writeln!(out, "# It is in the configuration already: [meter.{meter}].\n")?,
+            }
+        }
+        Ok(())
+    }
+
+    pub fn json(&self, proposals: &Proposals, out: &mut dyn Write) -> io::Result<()> {
+        let found = self.found.iter().zip(proposals).map(|((found, examined), proposal)| {
+            let (toml, configured) = match proposal {
+                Ok(proposal) => {
+                    let bus = proposal.bus.as_ref().map(|bus| format!("{bus}\n")).unwrap_or_default();
+                    (Some(format!("{bus}{}", proposal.lines)), None)
+                }
+                Err(meter) => (None, Some(meter.to_string())),
+            };
+            json!({
+                "place": place(found),
+                "unit": found.unit.get(),
+                "any_unit": found.any_unit,
+                "names": examined.names,
+                "mains": examined.mains,
+                "candidates": examined.candidates.iter().map(candidate).collect::<Vec<_>>(),
+                "trouble": examined.trouble,
+                "configured_as": configured,
+                "toml": toml,
+            })
+        });
+        let document = json!({
+            "found": found.collect::<Vec<_>>(),
+            "stopped": self.stopped,
+            "advice": self.evidence.advice(self.way),
+        });
+        serde_json::to_writer_pretty(&mut *out, &document)?;
+        writeln!(out)
+    }
+
+    /// What is said beside the data.
+    pub fn remarks(&self) -> String {
+        let count = match self.found.len() {
+            0 => "nothing was found".to_owned(),
+            1 => "1 meter was found".to_owned(),
+            count => format!("{count} meters were found"),
+        };
+        let stopped = if self.stopped { "stopped: so far " } else { "" };
+        let advice = self.evidence.advice(self.way).into_iter().map(|text| format!("  {text}\n")).collect::<String>();
+        format!("{stopped}{count}\n{advice}")
+    }
+}
+
+/// The tables that can be added as they are, and why the others cannot.
+pub fn lines_to_write(found: &[(Found, Examined)], proposals: &Proposals) -> (String, Vec<String>) {
+    let (mut lines, mut left) = (Vec::new(), Vec::new());
+    // A bus's lines stand with its first meter, which may be one that is left out.
+    let mut buses: BTreeMap<&Name, &String> = BTreeMap::new();
+    for ((_, examined), proposal) in found.iter().zip(proposals) {
+        let doubtful = examined.candidates.first().is_some_and(|best| best.sureness == Sureness::Possible);
+        match proposal {
+            Ok(proposal) => {
+                buses.extend(proposal.bus.as_ref().map(|bus| (&proposal.on, bus)));
+                let doubt = "its model is only a possible one: compare with its display, and paste the lines by hand";
+                match proposal.lacks.or(doubtful.then_some(doubt)) {
+                    Some(why) => left.push(format!("{}: {why}", proposal.meter)),
+                    None => {
+                        lines.extend(buses.remove(&proposal.on).cloned());
+                        lines.push(proposal.lines.clone());
+                    }
+                }
+            }
+            Err(meter) => left.push(format!("{meter} is in the configuration already")),
+        }
+    }
+    (lines.join("\n"), left)
+}
+
+/// `9600 baud 8N1 on /dev/ttyUSB0`.
+fn place(found: &Found) -> String {
+    match &found.bus.link {
+        Link::Serial(line) => {
+            let setting = Setting { baud: line.baud, parity: line.parity, stop_bits: line.stop_bits };
+            format!("{setting} on {}", line.path.display())
+        }
+        Link::Tcp(address) => address.clone(),
+        Link::RtuOverTcp(address) => format!("{address} (RTU over TCP)"),
+    }
+}
+
+/// What it is, in lines.
+fn told(found: &Found, examined: &Examined) -> Vec<String> {
+    let unit = if found.any_unit { "whatever unit is asked".to_owned() } else { format!("unit {}", found.unit) };
+    let mut lines = vec![format!("{unit} at {}", place(found))];
+    if !examined.names.is_empty() {
+        lines.push(format!("it says that it is: {}", examined.names.join(", ")));
+    }
+    if !examined.mains.is_empty() {
+        lines.push(format!("it shows {}", examined.mains));
+    }
+    match examined.candidates.split_first() {
+        None if examined.trouble.is_none() => {
+            lines.push(
+                "no profile fits: `arkmeter inspect` shows its registers, and makes a profile of them".to_owned(),
+            );
+        }
+        None => {}
+        Some((best, others)) => {
+            lines.push(summary(best));
+            if !best.alike.is_empty() {
+                lines.push(format!("  the same registers: {}", names(&best.alike)));
+            }
+            lines.extend(best.reasons.iter().map(|reason| format!("  {reason}")));
+            for other in others.iter().take(OTHERS) {
+                lines.push(format!("less likely: {}", summary(other)));
+            }
+        }
+    }
+    lines.extend(examined.trouble.iter().map(|trouble| format!("it was not asked to the end: {trouble}")));
+    lines
+}
+
+fn names(names: &[Name]) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn summary(candidate: &Candidate) -> String {
+    let power = candidate.power.map_or("-".to_owned(), words::power);
+    let energy = candidate.energy.map(|energy| format!(", counter {}", words::energy(energy))).unwrap_or_default();
+    let serial = candidate.serial.as_ref().map(|serial| format!(", serial number {serial}")).unwrap_or_default();
+    format!("{} ({}): power {power}{energy}{serial}", candidate.profile.name, sure(candidate.sureness))
+}
+
+fn sure(sureness: Sureness) -> &'static str {
+    match sureness {
+        Sureness::Possible => "possible: compare with its display",
+        Sureness::Likely => "likely",
+        Sureness::Certain => "certain",
+    }
+}
+
+fn candidate(candidate: &Candidate) -> Value {
+    let sure = match candidate.sureness {
+        Sureness::Possible => "possible",
+        Sureness::Likely => "likely",
+        Sureness::Certain => "certain",
+    };
+    json!({
+        "profile": candidate.profile.name.as_str(),
+        "alike": candidate.alike.iter().map(Name::as_str).collect::<Vec<_>>(),
+        "sure": sure,
+        "score": candidate.score,
+        "reasons": candidate.reasons,
+        "power_mw": candidate.power.map(|power| power.0),
+        "register_mwh": candidate.energy.map(|energy| energy.get()),
+        "serial": candidate.serial,
+    })
+}

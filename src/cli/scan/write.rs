@@ -1,0 +1,133 @@
+//! Adding lines to the configuration: at its end, so that every comment and the order stay; only where the result passes the check; and
+//! as a whole file moved into place, so that whoever reads it finds the old one or the new one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::config::{Config, ConfigError, Environment};
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Tables that are written in one line, for example, take no more.
+    #[error(
+        "the lines do not go with the rest of the configuration: paste them by hand, and let `arkmeter check` say what is amiss"
+    )]
+    Refused(#[source] ConfigError),
+    #[error("{} was changed by somebody else meanwhile: nothing was written, try again", .0.display())]
+    Changed(PathBuf),
+    #[error("{} cannot be written: {source}", .path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// Appends these lines to the configuration at `path`; where there is none it becomes one.
+pub fn append(path: &Path, lines: &str, environment: &Environment) -> Result<(), WriteError> {
+    // A link stays a link: what it leads to is replaced.
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let before = match Config::text(&real) {
+        Ok(text) => Some(text),
+        Err(ConfigError::Missing(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let text = joined(before.as_deref().unwrap_or_default(), lines);
+    Config::of_text(&real, &text, environment).map_err(WriteError::Refused)?;
+    let io = |source| WriteError::Io { path: real.clone(), source };
+    let file = beside(&real, &text).map_err(io)?;
+    if Config::text(&real).ok() != before {
+        return Err(WriteError::Changed(real));
+    }
+    match before {
+        Some(_) => file.persist(&real).map_err(|error| io(error.error))?,
+        None => file.persist_noclobber(&real).map_err(|error| io(error.error))?,
+    };
+    folder(&real).and_then(|folder| File::open(folder)?.sync_all()).map_err(io)
+}
+
+/// The text with the lines below it, an empty line between them.
+fn joined(text: &str, lines: &str) -> String {
+    let separator = match text {
+        "" => "",
+        text if text.ends_with("\n\n") => "",
+        text if text.ends_with('\n') => "\n",
+        _ => "\n\n",
+    };
+    format!("{text}{separator}{lines}")
+}
+
+/// A new file with this text in the same folder, on disk, with the owner and the mode of the old one.
+fn beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(".arkmeter-").suffix(".toml").tempfile_in(folder(path)?)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(old) = fs::metadata(path) {
+        fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn folder(path: &Path) -> io::Result<&Path> {
+    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+    Ok(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const BEFORE: &str = "# Cabinet in the cellar.\n[bus.cabinet] # the left one\ntcp = \"10.0.0.7\"";
+    const LINES: &str =
+        "[meter.meter_1]\nbus = \"cabinet\"\nunit = 1\nprofile = \"eastron-sdm630\"\nmax_power = \"20kW\"\n";
+
+    fn configuration(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("arkmeter.toml");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn what_was_there_stays_to_the_byte() {
+        let (folder, path) = configuration(BEFORE);
+        let link = folder.path().join("link.toml");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        append(&link, LINES, &Environment::default()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{BEFORE}\n\n{LINES}"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_does_not_pass_the_check_is_not_written() {
+        for (before, lines) in [
+            (BEFORE, "[meter.meter_1]\nbus = \"cellar\"\nunit = 1\nprofile = \"eastron-sdm630\"\n"),
+            ("bus = { cabinet = { tcp = \"10.0.0.7\" } }\n", "[bus.other]\ntcp = \"10.0.0.8\"\n"),
+            ("[meter.meter_1]\nthis is not TOML\n", LINES),
+        ] {
+            let (folder, path) = configuration(before);
+            let error = append(&path, lines, &Environment::default()).unwrap_err();
+            assert!(matches!(error, WriteError::Refused(_)), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), before);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn where_there_is_none_it_becomes_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("arkmeter.toml");
+        let lines = format!("[bus.cabinet]\ntcp = \"10.0.0.7\"\n\n{LINES}");
+        append(&path, &lines, &Environment::default()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), lines);
+    }
+}

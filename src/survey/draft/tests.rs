@@ -1,0 +1,95 @@
+//! Simulated maps of unknown meters, and the profiles made of them.
+
+use std::path::Path;
+
+use super::*;
+use crate::config::{Environment, parse};
+use crate::meter::{Block, Function};
+use crate::survey::samples::Sample;
+
+/// Volts, amperes and watts of three phases, their total, and a counter in kWh, as floats.
+fn three_phases(seconds: f64) -> Sample {
+    let amperes = [4.0_f32, 6.0, 5.0];
+    let volts = [230.0_f32, 231.0, 229.0];
+    let watts = [0, 1, 2].map(|phase| volts[phase] * amperes[phase] * 0.97);
+    let total: f32 = watts.iter().sum();
+    let energy = 1250.0 + (f64::from(total) / 1000.0 * seconds / 3600.0) as f32;
+    let values = [&volts[..], &amperes, &watts, &[total, 49.97, energy]].concat();
+    let words: Vec<u16> =
+        values.iter().map(|value| value.to_bits()).flat_map(|bits| [(bits >> 16) as u16, bits as u16]).collect();
+    let block = Block { function: Function::Input, address: 0x0100, count: words.len() as u16 };
+    Sample { at: seconds, answers: [(block, words)].into() }
+}
+
+fn samples() -> Vec<Sample> {
+    (0..=12).map(|index| three_phases(f64::from(index) * 5.0)).collect()
+}
+
+fn name() -> Name {
+    Name::new("acme-300").unwrap()
+}
+
+/// The draft is a profile that the configuration takes.
+fn passes(profile: &str) -> bool {
+    let meter =
+        "[bus.b]\ntcp = \"10.0.0.1\"\n[meter.m]\nbus = \"b\"\nunit = 1\nprofile = \"acme-300\"\nmax_power = \"20kW\"\n";
+    parse(Path::new("arkmeter.toml"), &format!("{meter}{profile}"), &Environment::default()).is_ok()
+}
+
+#[test]
+fn a_three_phase_meter_is_understood_whole() {
+    let samples = samples();
+    let understood = Understanding::of(&samples);
+    let registers = |meaning| {
+        let of = understood.guesses.iter().filter(|guess| guess.meaning == meaning);
+        of.map(|guess| guess.register).collect::<Vec<_>>()
+    };
+    assert_eq!(registers(Meaning::Voltage), [0x0100, 0x0102, 0x0104]);
+    assert_eq!(registers(Meaning::Current), [0x0106, 0x0108, 0x010A]);
+    assert_eq!(registers(Meaning::PhasePower), [0x010C, 0x010E, 0x0110]);
+    assert_eq!(registers(Meaning::Frequency), [0x0114]);
+    assert_eq!(
+        (registers(Meaning::Power)[0], registers(Meaning::Energy)[0]),
+        (0x0112, 0x0116),
+        "{:#?}",
+        understood.guesses
+    );
+    let profile = understood.profile(&name());
+    assert!(profile.contains("register = 0x0112\nfunction = \"input\"\ntype = \"f32\"\nunit = \"W\"\n"), "{profile}");
+    assert!(profile.contains("register = 0x0116\nfunction = \"input\"\ntype = \"f32\"\nunit = \"kWh\"\n"), "{profile}");
+    assert!(passes(&profile), "{profile}");
+}
+
+#[test]
+fn a_single_look_gives_the_power_and_says_what_is_missing() {
+    let profile = Understanding::of(&samples()[..1]).profile(&name());
+    assert!(profile.contains("register = 0x0112") && profile.contains("No counter gave itself away"), "{profile}");
+    assert!(passes(&profile), "{profile}");
+}
+
+#[test]
+fn of_noise_nothing_is_made() {
+    let block = Block { function: Function::Holding, address: 0, count: 20 };
+    let words: Vec<u16> = (0..20).map(|index| index * 1009 % 7).collect();
+    let samples = [Sample { at: 0.0, answers: [(block, words)].into() }];
+    let understood = Understanding::of(&samples);
+    assert_eq!(understood.guesses, []);
+    assert!(understood.profile(&name()).contains("No power was recognised"));
+    assert_eq!(Understanding::of(&[]).guesses, []);
+}
+
+#[test]
+fn scales_and_orders_are_written_as_a_profile_has_them() {
+    let format = Format { kind: Kind::U32, low_word_first: true, low_byte_first: false };
+    let block = Block { function: Function::Holding, address: 0x10, count: 2 };
+    let scaled = |exponent| Scaled { place: Place { block, format }, exponent, value: 1.0 };
+    let pair = Pair { power: scaled(-1), energy: scaled(1), off: 0.0, score: 1.0 };
+    let understood = Understanding { guesses: Vec::new(), pairs: vec![pair], total: None };
+    let profile = understood.profile(&name());
+    assert!(profile.contains("type = \"i32\"\nword_order = \"little\"\nunit = \"W\"\nscale = \"0.1\"\n"), "{profile}");
+    assert!(
+        profile.contains("type = \"u32\"\nword_order = \"little\"\nunit = \"kWh\"\nscale = \"0.01\"\n"),
+        "{profile}"
+    );
+    assert!(passes(&profile), "{profile}");
+}

@@ -1,0 +1,72 @@
+//! Meters whose model is known, seen through the built-in profiles.
+
+use super::*;
+use crate::meter::{Answers, Installation, ReadPlan, library};
+use crate::units::MilliwattHours;
+
+fn profile(name: &str) -> Arc<Profile> {
+    library().find(name).unwrap().profile.clone()
+}
+
+fn values(power: i64, energy: u64) -> Decoded {
+    let profile = profile("eastron-sdm630");
+    let mut decoded = ReadPlan::new(&profile, &Installation::default()).decode(&Answers::new());
+    decoded.values.power = Some(Milliwatts(power));
+    let [value, step] = [energy, 1_000].map(|it| MilliwattHours::new(it).unwrap());
+    decoded.values.register = Some(Register { value, step });
+    decoded
+}
+
+/// A profile that read this power and energy, and 60 s later that energy.
+fn said(name: &str, power: i64, energy: u64, later: u64) -> Said {
+    let later = (values(power, later), Duration::from_secs(60));
+    Said { profile: profile(name), first: values(power, energy), later: Some(later) }
+}
+
+fn judged(said: Vec<Said>, names: &[&str]) -> Vec<Candidate> {
+    let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+    candidates(said, &Clues { names: &names, ..Clues::default() })
+}
+
+#[test]
+fn the_counter_decides_between_profiles_that_share_it() {
+    // 6 kW in all, 2 kW of it on the phase that the other profile takes for the whole; 100 Wh in a minute.
+    let all = said("eastron-sdm630", 6_000_000, 5_000_000_000, 5_000_100_000);
+    let one = said("eastron-sdm120", 2_000_000, 5_000_000_000, 5_000_100_000);
+    let found = judged(vec![one, all], &[]);
+    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm630", Sureness::Likely));
+    assert!(found[0].reasons.iter().any(|reason| reason.contains("as its power says")));
+    assert!(found[1].reasons.iter().any(|reason| reason.contains("more than its power explains")));
+}
+
+#[test]
+fn a_counter_that_falls_or_cannot_be_is_no_meters() {
+    assert_eq!(judged(vec![said("eastron-sdm630", 1_000_000, 5_000_000_000, 4_000_000_000)], &[]), []);
+    assert_eq!(judged(vec![said("eastron-sdm630", 1_000_000, MOST_ENERGY + 1, MOST_ENERGY + 1)], &[]), []);
+    assert_eq!(judged(vec![said("eastron-sdm630", MOST_POWER * 2, 1, 1)], &[]), []);
+    let mut without = said("eastron-sdm630", 1_000_000, 5, 5);
+    without.first.values.register = None;
+    assert_eq!(judged(vec![without], &[]), []);
+}
+
+#[test]
+fn equal_registers_are_one_candidate() {
+    let names = ["eastron-sdm120", "eastron-sdm220", "eastron-sdm230"];
+    let found = judged(names.map(|name| said(name, 500_000, 9_000_000, 9_008_000)).into(), &[]);
+    assert_eq!((found.len(), found[0].alike.len()), (1, 2), "{found:?}");
+}
+
+#[test]
+fn what_a_meter_says_of_itself_goes_first() {
+    let all = || vec![said("eastron-sdm72d", 0, 0, 0), said("eastron-sdm120", 0, 0, 0)];
+    let found = judged(all(), &["Eastron", "SDM-120 Modbus"]);
+    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Sureness::Certain));
+    assert_eq!(judged(all(), &["Eastron"])[0].sureness, Sureness::Possible);
+    assert_eq!(judged(all(), &["", "x"])[0].sureness, Sureness::Possible);
+}
+
+#[test]
+fn nothing_is_sure_of_a_meter_that_stands_still_at_zero() {
+    let found = judged(vec![said("eastron-sdm630", 0, 0, 0), said("peacefair-pzem-004t-v3", 0, 0, 0)], &[]);
+    assert!(found.iter().all(|candidate| candidate.sureness == Sureness::Possible), "{found:?}");
+}

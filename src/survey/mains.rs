@@ -1,0 +1,141 @@
+//! The mains in a meter's registers: about 230 V or 120 V, 50 or 60 Hz, and with them the formats that the meter writes its numbers in. Pure.
+
+use super::samples::{Place, Samples};
+use crate::meter::{Format, Function, Kind};
+
+/// A register that looks like a voltage or a frequency of the mains.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sight {
+    pub(super) place: Place,
+    /// One digit is 10 to this power of a volt or a hertz.
+    pub(super) exponent: i32,
+    pub(super) value: f64,
+    /// How rarely other registers look so.
+    pub(super) weight: f64,
+}
+
+/// What of the mains shows in one format.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Mains {
+    pub(super) function: Function,
+    pub(super) format: Format,
+    pub(super) volts: Vec<Sight>,
+    pub(super) hertz: Vec<Sight>,
+}
+
+/// Phase to neutral and between phases, within 10 %: 230/400 V and 120/208 V. Sources: IEC 60038; EN 50160 (230 V +-10 %); ANSI C84.1.
+const VOLTS: [(f64, f64); 4] = [(207.0, 253.0), (108.0, 132.0), (360.0, 440.0), (187.0, 206.9)];
+/// Source: EN 50160 (50 Hz +-1 %); the same width around 60 Hz.
+const HERTZ: [(f64, f64); 2] = [(49.5, 50.5), (59.5, 60.5)];
+/// Decimals that meters give them.
+const VOLT_EXPONENTS: [i32; 3] = [0, -1, -2];
+const HERTZ_EXPONENTS: [i32; 4] = [0, -1, -2, -3];
+/// More phases than this does no meter measure, between each other included.
+const MOST_VOLTS: usize = 6;
+/// Less than this may be chance.
+const CONVINCING: f64 = 3.5;
+
+impl Mains {
+    /// The format in which most of the mains shows; `None` where too little does.
+    pub(super) fn seen(samples: &Samples, places: &[Place]) -> Option<Mains> {
+        let mut families: Vec<Mains> = Vec::new();
+        for place in places.iter().filter(|place| !is_signed(place.format.kind)) {
+            let volts = sight(place, samples, &VOLTS, &VOLT_EXPONENTS);
+            let hertz = sight(place, samples, &HERTZ, &HERTZ_EXPONENTS);
+            if volts.is_none() && hertz.is_none() {
+                continue;
+            }
+            let (function, format) = (place.block.function, place.format);
+            let known = families.iter().position(|it| it.function == function && it.format == format);
+            let family = known.unwrap_or_else(|| {
+                families.push(Mains { function, format, volts: Vec::new(), hertz: Vec::new() });
+                families.len() - 1
+            });
+            families[family].volts.extend(volts);
+            families[family].hertz.extend(hertz);
+        }
+        let convincing = |it: &Mains| !it.volts.is_empty() && it.weight() >= CONVINCING;
+        // Of equals the wider one: a value of two registers shows in the lower one alone as well, while the other one is zero.
+        let rank = |it: &Mains| (it.weight() * 10.0) as i64 * 10 + i64::from(it.format.kind.registers());
+        families.into_iter().filter(convincing).max_by_key(rank)
+    }
+
+    /// `230.1 V, 229.8 V, 50.0 Hz`.
+    pub(super) fn words(&self) -> String {
+        let volts = self.volts.iter().take(3).map(|sight| format!("{:.1} V", sight.value));
+        volts
+            .chain(self.hertz.iter().take(1).map(|sight| format!("{:.2} Hz", sight.value)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    fn weight(&self) -> f64 {
+        let volts: f64 = self.volts.iter().take(MOST_VOLTS).map(|sight| sight.weight).sum();
+        let hertz = self.hertz.iter().map(|sight| sight.weight).fold(0.0, f64::max);
+        volts + hertz
+    }
+}
+
+fn is_signed(kind: Kind) -> bool {
+    matches!(kind, Kind::I16 | Kind::I32 | Kind::I64)
+}
+
+/// The place as a voltage or a frequency, if it is one at every moment.
+fn sight(place: &Place, samples: &Samples, ranges: &[(f64, f64)], exponents: &[i32]) -> Option<Sight> {
+    let series = place.series(samples)?;
+    let first = *series.first()?;
+    let exponents = if place.format.kind.is_float() { &exponents[..1] } else { exponents };
+    let fits = |exponent: &&i32| {
+        let scale = 10_f64.powi(**exponent);
+        ranges.iter().any(|(low, high)| series.iter().all(|raw| (*low..=*high).contains(&(raw * scale))))
+    };
+    let exponent = *exponents.iter().find(fits)?;
+    let weight = match place.format.kind {
+        Kind::F32 => 4.0,
+        Kind::F64 => 3.0,
+        // A whole number of three digits is often something else.
+        _ if exponent == 0 => 0.5,
+        Kind::U64 => 1.0,
+        _ => 2.0,
+    };
+    Some(Sight { place: *place, exponent, value: first * 10_f64.powi(exponent), weight })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::Block;
+    use crate::survey::samples::{Sample, places};
+
+    fn seen(words: &[u16]) -> Option<Mains> {
+        let block = Block { function: Function::Input, address: 0, count: words.len() as u16 };
+        let samples = [Sample { at: 0.0, answers: [(block, words.to_vec())].into() }];
+        Mains::seen(&samples, &places(&samples[0]))
+    }
+
+    fn floats(values: &[f32]) -> Vec<u16> {
+        values.iter().map(|it| it.to_bits()).flat_map(|bits| [(bits >> 16) as u16, bits as u16]).collect()
+    }
+
+    #[test]
+    fn the_mains_shows_the_format() {
+        let mains = seen(&floats(&[230.1, 229.7, 231.0, 1.2, 0.4, 49.98])).unwrap();
+        assert_eq!((mains.format.kind, mains.volts.len(), mains.hertz.len()), (Kind::F32, 3, 1));
+        assert_eq!(mains.words(), "230.1 V, 229.7 V, 231.0 V, 49.98 Hz");
+        let mut swapped = floats(&[119.6, 120.3]);
+        swapped.chunks_mut(2).for_each(|pair| pair.reverse());
+        assert!(seen(&swapped).unwrap().format.low_word_first);
+        let narrow = seen(&[2301, 2296, 2310, 4999, 17]).unwrap();
+        assert_eq!((narrow.format.kind, narrow.volts.len()), (Kind::U16, 3));
+        let wide = seen(&[0, 2301, 0, 2296, 0, 2310, 0, 4999]).unwrap();
+        assert_eq!((wide.format.kind, wide.format.low_word_first), (Kind::U32, false));
+    }
+
+    #[test]
+    fn other_numbers_are_no_mains() {
+        assert_eq!(seen(&[1, 2, 3, 4, 230, 50]), None);
+        assert_eq!(seen(&[0; 40]), None);
+        assert_eq!(seen(&[0xFFFF; 40]), None);
+        assert_eq!(seen(&floats(&[f32::NAN, 1.0, 1e9])), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! Finding out what is on a line: the sweep over settings and units, what each thing found is, and what the registers of an unknown
+//! meter mean. What decides is pure; it is asked through a [`crate::modbus::Line`], which can read and nothing else.
+
+// What to ask in which order, and what silence means.
+mod evidence;
+mod order;
+
+// What a meter's answers mean, and what they say about its model.
+mod judge;
+mod mains;
+mod samples;
+
+// What an unknown meter's registers mean.
+mod draft;
+mod pair;
+mod phases;
+
+// Asking.
+mod examine;
+mod registers;
+mod sweep;
+
+mod proposal;
+
+pub use draft::{Guess, Meaning, Understanding};
+pub use evidence::{Evidence, Way};
+pub use examine::{Examined, examine};
+pub use judge::{Candidate, Sureness};
+pub use order::{Setting, settings, units};
+pub use proposal::{Proposal, propose, same_link};
+pub use registers::{Range, read_again, read_mapped};
+pub use samples::{Sample, Samples, readings, registers};
+pub use sweep::{Found, Progress, Sweep};

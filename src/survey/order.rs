@@ -1,0 +1,139 @@
+//! In which order line settings and units are tried: what is likely first. Pure.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::config::Parity;
+use crate::units::UnitId;
+
+/// How a serial line is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Bits per second.
+    pub baud: u32,
+    pub parity: Parity,
+    /// 1 or 2.
+    pub stop_bits: u8,
+}
+
+/// As meters leave the factory and installers leave them, the usual first. Source: the serial defaults of the built-in profiles; 19200
+/// even is the Modbus standard's own default (Modbus over Serial Line V1.02, 2.5.1).
+const USUAL: [(u32, Parity); 16] = [
+    (9600, Parity::None),
+    (9600, Parity::Even),
+    (19_200, Parity::Even),
+    (19_200, Parity::None),
+    (2400, Parity::None),
+    (38_400, Parity::None),
+    (115_200, Parity::None),
+    (4800, Parity::None),
+    (2400, Parity::Even),
+    (38_400, Parity::Even),
+    (57_600, Parity::None),
+    (115_200, Parity::Even),
+    (4800, Parity::Even),
+    (1200, Parity::None),
+    (9600, Parity::Odd),
+    (19_200, Parity::Odd),
+];
+
+/// Units that installers give and makers deliver: tried at every setting before any other.
+pub const UNITS_FIRST: [u8; 11] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 247];
+
+/// Characters of a read request.
+const REQUEST: u32 = 8;
+
+/// The settings to try: the usual ones that fit what is known, else every combination of what is given (9600 baud, no parity where
+/// nothing fits).
+pub fn settings(bauds: &[u32], parities: &[Parity], stop_bits: u8) -> Vec<Setting> {
+    let fits = |(baud, parity): &&(u32, Parity)| {
+        (bauds.is_empty() || bauds.contains(baud)) && (parities.is_empty() || parities.contains(parity))
+    };
+    let mut pairs: Vec<_> = USUAL.iter().filter(fits).copied().collect();
+    for baud in bauds {
+        for parity in parities {
+            pairs.push((*baud, *parity));
+        }
+        if !pairs.iter().any(|(known, _)| known == baud) {
+            pairs.extend([(*baud, Parity::None), (*baud, Parity::Even)]);
+        }
+    }
+    let mut settings: Vec<Setting> = Vec::new();
+    for (baud, parity) in pairs {
+        let setting = Setting { baud, parity, stop_bits };
+        if !settings.contains(&setting) {
+            settings.push(setting);
+        }
+    }
+    settings
+}
+
+/// The units to try, all of 1 to 247 where none is given: those that come first, and the others.
+pub fn units(given: &[UnitId]) -> (Vec<UnitId>, Vec<UnitId>) {
+    let all: Vec<_> = (1..=247).filter_map(UnitId::new).collect();
+    let wanted = if given.is_empty() { &all[..] } else { given };
+    let likely = |unit: &UnitId| UNITS_FIRST.contains(&unit.get());
+    let first: Vec<_> = all.iter().filter(|unit| likely(unit) && wanted.contains(unit)).copied().collect();
+    let rest = all.iter().filter(|unit| !likely(unit) && wanted.contains(unit)).copied().collect();
+    (first, rest)
+}
+
+impl Setting {
+    /// How long asking a unit that does not exist takes on this line: the request, the time-out, and 3.5 characters (at least 1.75 ms) of
+    /// silence before the next one. Source: Modbus over Serial Line V1.02, 2.5.1.1.
+    pub fn absent(&self, timeout: Duration) -> Duration {
+        let parity = u32::from(self.parity != Parity::None);
+        let character = Duration::from_secs(1) * (9 + parity + u32::from(self.stop_bits)) / self.baud.max(1);
+        character * REQUEST + timeout + Duration::from_micros(1750).max(character * 7 / 2)
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parity = match self.parity {
+            Parity::None => 'N',
+            Parity::Even => 'E',
+            Parity::Odd => 'O',
+        };
+        write!(f, "{} baud 8{parity}{}", self.baud, self.stop_bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(bauds: &[u32], parities: &[Parity]) -> Vec<String> {
+        settings(bauds, parities, 1).iter().map(Setting::to_string).collect()
+    }
+
+    #[test]
+    fn the_usual_settings_come_first() {
+        let all = texts(&[], &[]);
+        assert_eq!(all[..3], ["9600 baud 8N1", "9600 baud 8E1", "19200 baud 8E1"]);
+        assert_eq!(texts(&[9600], &[Parity::Even]), ["9600 baud 8E1"]);
+        assert_eq!(texts(&[19_200], &[])[0], "19200 baud 8E1");
+        assert_eq!(texts(&[7200], &[]), ["7200 baud 8N1", "7200 baud 8E1"]);
+        assert_eq!(texts(&[7200], &[Parity::Odd]), ["7200 baud 8O1"]);
+    }
+
+    #[test]
+    fn likely_units_come_first_and_each_comes_once() {
+        let (first, rest) = units(&[]);
+        assert_eq!(first.iter().map(|unit| unit.get()).collect::<Vec<_>>(), UNITS_FIRST);
+        assert_eq!(first.len() + rest.len(), 247);
+        let given: Vec<_> = [30, 2].into_iter().filter_map(UnitId::new).collect();
+        assert_eq!(units(&given), (vec![given[1]], vec![given[0]]));
+    }
+
+    proptest! {
+        #[test]
+        fn every_baud_that_is_given_is_tried(bauds in prop::collection::vec(300_u32..200_000, 1..4)) {
+            let tried = settings(&bauds, &[], 1);
+            prop_assert!(bauds.iter().all(|baud| tried.iter().any(|setting| setting.baud == *baud)));
+            prop_assert!(tried.iter().all(|setting| bauds.contains(&setting.baud)));
+        }
+    }
+}

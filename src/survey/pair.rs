@@ -1,0 +1,204 @@
+//! The counter and the power that give each other away: what the one rose by is what the other was over time. Pure.
+
+use super::mains::Mains;
+use super::phases::{Phases, Scaled};
+use super::samples::{Place, Samples};
+use crate::meter::Kind;
+
+/// A counter and a power that explain each other.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pair {
+    /// In watts.
+    pub(super) power: Scaled,
+    /// In watt-hours.
+    pub(super) energy: Scaled,
+    /// How far the counter's rise is from what the power explains, as a part of it.
+    pub(super) off: f64,
+    pub(super) score: f64,
+}
+
+/// The counters' digits that people use, as powers of ten of a watt-hour, and the powers' of a watt: the usual first.
+const ENERGY_DIGITS: [i32; 8] = [3, 1, 0, 2, -1, -3, -2, 6];
+const POWER_DIGITS: [i32; 6] = [0, -1, -2, 1, -3, 3];
+/// A power while a counter is watched.
+const WATTS: (f64, f64) = (2.0, 1e6);
+/// Beyond the counter's own digits.
+const TOLERANCE: f64 = 0.03;
+/// A counter must rise by so many digits to say anything.
+const LEAST_RISE: f64 = 8.0;
+/// Pairs that are kept.
+const MOST: usize = 8;
+
+/// The pairs, the best first.
+pub(super) fn pairs(samples: &Samples, places: &[Place], mains: Option<&Mains>, phases: Option<&Phases>) -> Vec<Pair> {
+    let Some((first, last)) = samples.first().zip(samples.last()) else { return Vec::new() };
+    let hours = (last.at - first.at) / 3600.0;
+    if hours <= 0.0 {
+        return Vec::new();
+    }
+    let counters: Vec<_> = places.iter().filter_map(|place| Counter::at(place, samples)).collect();
+    let mut pairs: Vec<Pair> = Vec::new();
+    for place in places {
+        if mains.is_some_and(|mains| mains.volts.iter().chain(&mains.hertz).any(|sight| sight.place == *place)) {
+            continue;
+        }
+        let Some(series) = place.series(samples).filter(|series| series.iter().all(|raw| *raw > 0.0)) else { continue };
+        let area = area(samples, &series);
+        for counter in &counters {
+            if let Some(pair) = counter.explained(place, area, area / hours, mains, phases) {
+                pairs.push(pair);
+            }
+        }
+    }
+    pairs.sort_by(|left, right| {
+        let address = |pair: &Pair| (pair.energy.place.block.address, pair.power.place.block.address);
+        right.score.total_cmp(&left.score).then_with(|| address(left).cmp(&address(right)))
+    });
+    pairs.truncate(MOST);
+    pairs
+}
+
+/// The series over time, in digits times hours.
+fn area(samples: &Samples, series: &[f64]) -> f64 {
+    let spans = samples.windows(2).map(|pair| pair[1].at - pair[0].at);
+    spans.zip(series.windows(2)).map(|(span, pair)| span * (pair[0] + pair[1]) / 2.0).sum::<f64>() / 3600.0
+}
+
+/// A place that never fell and rose at last.
+struct Counter {
+    place: Place,
+    last: f64,
+    rise: f64,
+    /// The least digit at this size.
+    digit: f64,
+}
+
+impl Counter {
+    fn at(place: &Place, samples: &Samples) -> Option<Counter> {
+        let series = place.series(samples)?;
+        let (first, last) = (*series.first()?, *series.last()?);
+        let rises = first >= 0.0 && series.windows(2).all(|pair| pair[1] >= pair[0]) && last > first;
+        let digit = match place.format.kind {
+            Kind::F32 => last * f64::from(f32::EPSILON),
+            Kind::F64 => last * f64::EPSILON,
+            _ => 1.0,
+        };
+        rises.then_some(Counter { place: *place, last, rise: last - first, digit })
+    }
+
+    /// This counter with that power, where a power of ten lies between what the one says and what the other does.
+    fn explained(
+        &self,
+        power: &Place,
+        area: f64,
+        mean: f64,
+        mains: Option<&Mains>,
+        phases: Option<&Phases>,
+    ) -> Option<Pair> {
+        if *power == self.place
+            || power.block.function != self.place.block.function
+            || self.rise < LEAST_RISE * self.digit
+        {
+            return None;
+        }
+        let ratio = self.rise / area;
+        let tens = ratio.log10().round();
+        let off = (ratio / 10_f64.powf(tens) - 1.0).abs();
+        let tolerance = TOLERANCE + 1.5 * self.digit / self.rise;
+        if off.is_nan() || off > tolerance {
+            return None;
+        }
+        let known = phases.and_then(|phases| phases.powers.iter().chain(&phases.total).find(|it| it.place == *power));
+        let natural = POWER_DIGITS.iter().zip(0..).filter_map(|(digit, rank)| {
+            let energy = digit - tens as i32;
+            let watts = mean * 10_f64.powi(*digit);
+            let usual = ENERGY_DIGITS.iter().position(|known| *known == energy)?;
+            let float_fits = !power.format.kind.is_float() || matches!(digit, 0 | 3);
+            let allowed = known.is_none_or(|known| known.exponent == *digit);
+            ((WATTS.0..=WATTS.1).contains(&watts) && float_fits && allowed).then_some((rank + usual, *digit, energy))
+        });
+        let (unusual, power_digit, energy_digit) = natural.min()?;
+        let in_mains =
+            |place: &Place| mains.is_some_and(|it| it.function == place.block.function && it.format == place.format);
+        let total = phases.and_then(|phases| phases.total.as_ref()).is_some_and(|total| total.place == *power);
+        let score = 6.0 * (1.0 - off / tolerance / 2.0) - 0.3 * unusual as f64
+            + f64::from(u8::from(power.format == self.place.format))
+            + f64::from(u8::from(in_mains(power)) * 2)
+            + f64::from(u8::from(in_mains(&self.place)))
+            + f64::from(u8::from(known.is_some()) * 2)
+            + f64::from(u8::from(total) * 4)
+            + match (power.format.kind.registers(), self.place.format.kind.registers()) {
+                // A counter of 16 bits would start again too often: it is the low word of one.
+                (_, 1) => -2.0,
+                (4, _) | (_, 4) => -1.0,
+                _ => 0.0,
+            };
+        let scaled =
+            |place: Place, exponent: i32, raw: f64| Scaled { place, exponent, value: raw * 10_f64.powi(exponent) };
+        Some(Pair {
+            power: scaled(*power, power_digit, mean),
+            energy: scaled(self.place, energy_digit, self.last),
+            off,
+            score,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::meter::{Block, Format, Function};
+    use crate::survey::samples::{Sample, places};
+
+    const BLOCK: Block = Block { function: Function::Input, address: 0, count: 12 };
+
+    /// Volts of three phases, a power in W and a counter in kWh as floats, and a clock that rises as well.
+    fn floats(watts: f64, reading: f64, seconds: f64) -> Sample {
+        let energy = reading + watts / 1000.0 * seconds / 3600.0;
+        let values = [230.1, 229.5, 231.2, watts as f32, energy as f32, 1000.0 + seconds as f32];
+        let words = values.map(f32::to_bits).into_iter().flat_map(|bits| [(bits >> 16) as u16, bits as u16]).collect();
+        Sample { at: seconds, answers: [(BLOCK, words)].into() }
+    }
+
+    fn best(samples: &Samples) -> Option<Pair> {
+        let places = places(&samples[0]);
+        let mains = Mains::seen(samples, &places);
+        pairs(samples, &places, mains.as_ref(), None).into_iter().next()
+    }
+
+    #[test]
+    fn an_integer_counter_gives_itself_away() {
+        let sample = |seconds: f64| {
+            // 0.1 W and 0.01 Wh a digit, low word first.
+            let energy = 4_000_000 + (1234.5 * seconds / 3600.0 * 100.0) as u32;
+            let words = vec![2301, 12345, 0, energy as u16, (energy >> 16) as u16];
+            Sample { at: seconds, answers: [(Block { count: 5, ..BLOCK }, words)].into() }
+        };
+        let samples: Vec<_> = (0..7).map(|index| sample(f64::from(index) * 10.0)).collect();
+        let pair = best(&samples).unwrap();
+        assert_eq!((pair.power.place.block.address, pair.energy.place.block.address), (1, 3), "{pair:?}");
+        assert_eq!(pair.power.exponent - pair.energy.exponent, 1, "{pair:?}");
+        let format = Format { kind: Kind::U32, low_word_first: true, low_byte_first: false };
+        assert!(pair.energy.place.format == format || pair.energy.place.format.kind == Kind::I32, "{pair:?}");
+    }
+
+    #[test]
+    fn what_does_not_rise_is_no_counter() {
+        let samples: Vec<_> = (0..5).map(|_| floats(1500.0, 10.0, 0.0)).collect();
+        assert_eq!(best(&samples), None);
+        assert_eq!(best(&samples[..1]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_counter_of_floats_gives_itself_away(watts in 800.0_f64..20_000.0, reading in 0.0_f64..300.0) {
+            let samples: Vec<_> = (0..7).map(|index| floats(watts, reading, f64::from(index) * 10.0)).collect();
+            let pair = best(&samples).unwrap();
+            prop_assert_eq!((pair.power.place.block.address, pair.energy.place.block.address), (6, 8));
+            prop_assert_eq!((pair.power.exponent, pair.energy.exponent), (0, 3));
+            prop_assert_eq!((pair.power.place.format.kind, pair.energy.place.format.kind), (Kind::F32, Kind::F32));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Currents and powers by what ties them to the voltages: power is at most voltage times current, and a total is the sum of its phases. Pure.
+
+use super::mains::Mains;
+use super::samples::{Place, Samples};
+use crate::meter::Block;
+
+/// The currents and powers of the phases whose voltages are known, and their total.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Phases {
+    pub(super) currents: Vec<Scaled>,
+    pub(super) powers: Vec<Scaled>,
+    pub(super) total: Option<Scaled>,
+}
+
+/// A place, and what one digit of it is: 10 to this power of an ampere or a watt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Scaled {
+    pub(super) place: Place,
+    pub(super) exponent: i32,
+    pub(super) value: f64,
+}
+
+/// How many registers from the voltages on are looked at.
+const NEAR: u16 = 64;
+const AMPERES: (f64, f64) = (0.02, 2000.0);
+/// A load's power factor, with the rounding of three registers.
+const FACTOR: (f64, f64) = (0.3, 1.02);
+
+impl Phases {
+    /// Currents and powers that lie like the voltages do, each power within what its voltage and current allow at every moment. Of a single
+    /// phase too little is known for that: too many numbers would fit.
+    pub(super) fn seen(mains: &Mains, samples: &Samples) -> Option<Phases> {
+        let volts: Vec<_> = mains.volts.iter().take(3).collect();
+        let [first, second, ..] = volts[..] else { return None };
+        let stride = second.place.block.address - first.place.block.address;
+        let places: Vec<Place> = volts.iter().map(|volt| volt.place).collect();
+        if places.windows(2).any(|pair| pair[1].block.address - pair[0].block.address != stride) {
+            return None;
+        }
+        let moved = |by: u16| places.iter().map(|place| shifted(place, by)).collect::<Option<Vec<_>>>();
+        let scaled = |places: &[Place], exponent| {
+            places.iter().map(|place| Scaled::at(*place, exponent, samples)).collect::<Option<Vec<_>>>()
+        };
+        let exponents = if mains.format.kind.is_float() { &[0][..] } else { &[-3, -2, -1, 0] };
+        let offsets = (places.len() as u16 * stride..NEAR).step_by(usize::from(stride.max(1)));
+        for ampere in offsets.clone() {
+            for watt in offsets.clone().filter(|watt| *watt >= ampere + places.len() as u16 * stride) {
+                let (Some(amperes), Some(watts)) = (moved(ampere), moved(watt)) else { continue };
+                for current_exponent in exponents {
+                    let Some(currents) = scaled(&amperes, *current_exponent) else { continue };
+                    if !currents.iter().all(|it| (AMPERES.0..=AMPERES.1).contains(&it.value.abs())) {
+                        continue;
+                    }
+                    for power_exponent in exponents {
+                        let Some(powers) = scaled(&watts, *power_exponent) else { continue };
+                        let fits = volts.iter().zip(&currents).zip(&powers).all(|((volt, current), power)| {
+                            let factor = power.value.abs() / (volt.value * current.value.abs());
+                            (FACTOR.0..=FACTOR.1).contains(&factor)
+                        });
+                        if fits {
+                            return Some(Phases { currents, powers, total: None });
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes the first of these places that is the sum of the phases' powers at every moment as their total.
+    pub(super) fn find_total(&mut self, samples: &Samples, places: &[Place]) {
+        let Some(exponent) = self.powers.first().map(|power| power.exponent) else { return };
+        let format = self.powers[0].place.format;
+        let total = places.iter().filter(|place| place.format == format).find(|place| {
+            !self.powers.iter().any(|power| power.place == **place)
+                && samples.iter().all(|sample| {
+                    let phases: Option<f64> = self.powers.iter().map(|power| sample.number(&power.place)).sum();
+                    let (Some(phases), Some(total)) = (phases, sample.number(place)) else { return false };
+                    phases.abs() > 0.0 && (total - phases).abs() <= phases.abs() * 0.01
+                })
+        });
+        self.total = total.and_then(|place| Scaled::at(*place, exponent, samples));
+    }
+}
+
+impl Scaled {
+    fn at(place: Place, exponent: i32, samples: &Samples) -> Option<Scaled> {
+        let raw = samples.first()?.number(&place)?;
+        Some(Scaled { place, exponent, value: raw * 10_f64.powi(exponent) })
+    }
+}
+
+fn shifted(place: &Place, by: u16) -> Option<Place> {
+    let address = place.block.address.checked_add(by)?;
+    Some(Place { block: Block { address, ..place.block }, ..*place })
+}

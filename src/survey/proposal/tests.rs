@@ -1,0 +1,64 @@
+//! Lines of the configuration for what was found.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::config::{Environment, SerialLine, parse};
+use crate::meter::library;
+use crate::units::UnitId;
+
+fn found(link: Link, unit: i64) -> Found {
+    let bus = Bus {
+        name: Name::new("scan").unwrap(),
+        link,
+        timeout: Duration::from_millis(150),
+        request_gap: Duration::ZERO,
+        connect_delay: Duration::ZERO,
+    };
+    Found { bus, unit: UnitId::new(unit).unwrap(), any_unit: false }
+}
+
+fn serial(baud: u32) -> Link {
+    Link::Serial(SerialLine { path: "/dev/no-such\"device".into(), baud, parity: Parity::Even, stop_bits: 1 })
+}
+
+fn config(text: &str) -> Config {
+    parse(Path::new("arkmeter.toml"), text, &Environment::default()).unwrap().0
+}
+
+fn text(proposals: &[Result<Proposal, Name>]) -> String {
+    let whole = |proposal: &Proposal| format!("{}\n{}", proposal.bus.clone().unwrap_or_default(), proposal.lines);
+    proposals.iter().flatten().map(whole).collect()
+}
+
+#[test]
+fn what_is_proposed_passes_the_check_and_says_the_same() {
+    let profile = &library().find("eastron-sdm630").unwrap().profile;
+    let all = [found(serial(19_200), 7), found(serial(19_200), 8), found(Link::RtuOverTcp("10.0.0.7:23".into()), 7)];
+    let asked: Vec<_> = all.iter().map(|found| (found, Some(&**profile))).collect();
+    let proposals = propose(None, &asked, Some(Milliwatts(20_000_000)));
+    assert!(proposals.iter().flatten().all(|proposal| proposal.lacks.is_none()));
+    let config = config(&text(&proposals));
+    let meters: Vec<_> = config.meters.values().map(|it| (it.name.as_str(), it.bus.as_str(), it.unit.get())).collect();
+    assert_eq!(meters, [("meter_7", "bus_1", 7), ("meter_7_2", "bus_2", 7), ("meter_8", "bus_1", 8)]);
+    assert_eq!(config.buses["bus_1"].link, serial(19_200));
+    assert_eq!(config.buses["bus_2"].link, Link::RtuOverTcp("10.0.0.7:23".into()));
+
+    let again = propose(Some(&config), &asked, None);
+    assert_eq!(again.iter().filter(|known| known.is_err()).count(), 3);
+    let other = found(serial(9600), 9);
+    let other = propose(Some(&config), &[(&other, Some(&**profile))], None);
+    let Ok(other) = &other[0] else { panic!("{other:?}") };
+    assert_eq!((other.meter.as_str(), other.on.as_str(), &other.bus), ("meter_9", "bus_1", &None));
+    assert!(other.lacks.is_some_and(|why| why.contains("another baud rate")), "{other:?}");
+}
+
+#[test]
+fn what_lacks_something_says_so() {
+    let found = found(serial(9600), 3);
+    let unknown = propose(None, &[(&found, None)], None);
+    let Ok(unknown) = &unknown[0] else { panic!("{unknown:?}") };
+    assert!(unknown.lacks.is_some() && unknown.lines.contains("arkmeter inspect"), "{unknown:?}");
+    assert!(unknown.lines.parse::<toml::Table>().is_ok(), "what is not known is a comment");
+}

@@ -1,0 +1,142 @@
+//! Reading what there is of a range of registers: a block that is refused is halved until what is mapped is known.
+
+use std::ops::RangeInclusive;
+
+use super::samples::Sample;
+use crate::meter::{Block, Function};
+use crate::modbus::{Error, Garbled, Line};
+use crate::units::UnitId;
+
+/// The registers to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    pub function: Function,
+    pub registers: RangeInclusive<u16>,
+}
+
+/// Registers that are asked for at once at first: few meters give more, and some less.
+const AT_ONCE: u16 = 60;
+/// Requests without any answer in a row, after which the meter is left alone.
+const MOST_SILENT: u32 = 3;
+
+impl Range {
+    /// The blocks to begin with.
+    pub fn blocks(&self) -> Vec<Block> {
+        let (first, last) = (u32::from(*self.registers.start()), u32::from(*self.registers.end()));
+        let starts = (first..=last).step_by(usize::from(AT_ONCE));
+        let block = |start: u32| {
+            let count = (last + 1 - start).min(u32::from(AT_ONCE)) as u16;
+            Block { function: self.function, address: start as u16, count }
+        };
+        starts.map(block).collect()
+    }
+}
+
+/// The halves of a block, of whole pairs of registers where it has more than two: values of two registers begin at even addresses of
+/// their block nearly everywhere.
+pub(super) fn halves(block: Block) -> Option<[Block; 2]> {
+    if block.count < 2 {
+        return None;
+    }
+    let half = block.count / 2;
+    let first = if half > 1 { half & !1 } else { half };
+    let second = Block { address: block.address + first, count: block.count - first, ..block };
+    Some([Block { count: first, ..block }, second])
+}
+
+/// Reads the blocks, each refused one in halves, with no more than `budget` requests.
+///
+/// # Errors
+/// Where the link is gone, or the meter has fallen silent altogether.
+pub async fn read_mapped(
+    line: &mut Line,
+    unit: UnitId,
+    blocks: Vec<Block>,
+    mut budget: u32,
+    sample: &mut Sample,
+) -> Result<(), Error> {
+    let mut open = blocks;
+    open.reverse();
+    let mut silent = 0;
+    while let Some(block) = open.pop() {
+        if budget == 0 {
+            break;
+        }
+        budget -= 1;
+        match read(line, unit, block).await {
+            Ok(words) => {
+                silent = 0;
+                sample.answers.insert(block, words);
+            }
+            Err(error @ (Error::Open { .. } | Error::Closed { .. })) => return Err(error),
+            Err(Error::Exception { code: 1, .. }) => {
+                silent = 0;
+                // It does not know the function at all.
+                open.retain(|other| other.function != block.function);
+            }
+            Err(error) => {
+                silent = if error.is_silence() { silent + 1 } else { 0 };
+                if silent >= MOST_SILENT && sample.answers.is_empty() {
+                    return Err(error);
+                }
+                // Some meters keep silent instead of refusing.
+                if let Some([first, second]) = halves(block) {
+                    open.extend([second, first]);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the blocks that were answered before once more; false where one of them was not.
+///
+/// # Errors
+/// Where the link is gone.
+pub async fn read_again(line: &mut Line, unit: UnitId, blocks: &[Block], sample: &mut Sample) -> Result<bool, Error> {
+    for block in blocks {
+        match read(line, unit, *block).await {
+            Ok(words) => drop(sample.answers.insert(*block, words)),
+            Err(error) if error.is_of_the_link() => return Err(error),
+            Err(_) => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// One block; a damaged answer is asked for once more.
+pub(super) async fn read(line: &mut Line, unit: UnitId, block: Block) -> Result<Vec<u16>, Error> {
+    match line.read(unit, block).await {
+        Err(Error::Garbled { why, .. }) if why != Garbled::NeverSilent => line.read(unit, block).await,
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn blocks_and_halves_cover_the_range_once(first: u16, more in 0_u16..500) {
+            let last = first.saturating_add(more);
+            let range = Range { function: Function::Input, registers: first..=last };
+            let mut next = u32::from(first);
+            for block in range.blocks() {
+                prop_assert_eq!(u32::from(block.address), next);
+                next += u32::from(block.count);
+                match halves(block) {
+                    None => prop_assert_eq!(block.count, 1),
+                    Some([low, high]) => {
+                        prop_assert!(low.count > 0 && high.count > 0);
+                        prop_assert_eq!(low.count + high.count, block.count);
+                        prop_assert_eq!((low.address, low.address + low.count), (block.address, high.address));
+                    }
+                }
+            }
+            prop_assert_eq!(next, u32::from(last) + 1);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a meter's registers held, read one time or several, and the numbers that they can mean. Pure.
+
+use crate::meter::{Answers, Block, Format, Function, Kind};
+
+/// The registers at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// Seconds since the first sample.
+    pub at: f64,
+    pub answers: Answers,
+}
+
+/// One moment or several, the first first.
+pub type Samples = [Sample];
+
+/// A way to read a place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Place {
+    pub(super) block: Block,
+    pub(super) format: Format,
+}
+
+impl Sample {
+    /// The number there, where its registers came in one answer and are a number.
+    pub(super) fn number(&self, place: &Place) -> Option<f64> {
+        place.block.out_of(&self.answers).and_then(|words| place.format.number(words))
+    }
+}
+
+impl Place {
+    /// The number there at each moment; `None` where one is missing.
+    pub(super) fn series(&self, samples: &Samples) -> Option<Vec<f64>> {
+        samples.iter().map(|sample| sample.number(self)).collect()
+    }
+}
+
+const KINDS: [Kind; 8] = [Kind::U16, Kind::I16, Kind::U32, Kind::I32, Kind::F32, Kind::U64, Kind::I64, Kind::F64];
+
+/// Every format in which registers are read: each type, each word order, and for floats each byte order.
+pub(super) fn formats() -> impl Iterator<Item = Format> {
+    let orders = |kind: Kind| {
+        let several = kind.registers() > 1;
+        let words = if several { &[false, true][..] } else { &[false] };
+        let bytes = if kind.is_float() { &[false, true][..] } else { &[false] };
+        words.iter().flat_map(move |low_word_first| {
+            bytes.iter().map(move |low_byte_first| Format {
+                kind,
+                low_word_first: *low_word_first,
+                low_byte_first: *low_byte_first,
+            })
+        })
+    };
+    KINDS.into_iter().flat_map(orders)
+}
+
+/// Every place of a sample in every format, as far as its registers came in one answer.
+pub(super) fn places(sample: &Sample) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (block, words) in &sample.answers {
+        for format in formats() {
+            let count = format.kind.registers();
+            for offset in 0..(words.len() as u16 + 1).saturating_sub(count) {
+                let Some(address) = block.address.checked_add(offset) else { break };
+                places.push(Place { block: Block { address, count, ..*block }, format });
+            }
+        }
+    }
+    places.sort_by_key(|place| place.block);
+    places.dedup();
+    places
+}
+
+/// The registers that came, one by one in their order.
+pub fn registers(sample: &Sample) -> Vec<(Function, u16, u16)> {
+    let words = |(block, words): (&Block, &Vec<u16>)| {
+        let (function, first) = (block.function, block.address);
+        (0..)
+            .zip(words.clone())
+            .map(move |(offset, word)| (function, first.wrapping_add(offset), word))
+            .collect::<Vec<_>>()
+    };
+    let mut all: Vec<_> = sample.answers.iter().flat_map(words).collect();
+    all.sort();
+    all
+}
+
+/// Every way to read the number that begins at this register, with the type's and the order's name.
+pub fn readings(sample: &Sample, function: Function, address: u16) -> Vec<(Format, f64)> {
+    let at = |format: Format| {
+        let block = Block { function, address, count: format.kind.registers() };
+        Some((format, sample.number(&Place { block, format })?))
+    };
+    formats().filter_map(at).collect()
+}

@@ -1,0 +1,177 @@
+//! `scan`: what is on a line is found, said, proposed and added; silence is explained; a running daemon is left alone.
+
+use std::fs;
+
+use arkmeter::meter::Function;
+use arkmeter::simulator::{Counting, Gateway, Map, SerialLine, Unit};
+use serde_json::Value;
+
+use crate::harness::*;
+
+/// A meter with the map of an SDM630 that shows the mains as well, and counts.
+fn living(unit: u8) -> Living {
+    let meter = Counting::new(unit, Map::Sdm630, 2300.0, 1234.5, 77_001);
+    for (address, volts) in [(0x0000, 230.1), (0x0002, 229.4), (0x0004, 231.7), (0x0006, 49.98)] {
+        meter.unit.set_f32(Function::Input, address, volts);
+    }
+    Living::start(meter)
+}
+
+/// Scans in such a way that no meter of a busy machine is taken for absent.
+fn patiently<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    [&["scan", "--timeout", "1s", "--watch", "1s"], arguments].concat()
+}
+
+#[tokio::test]
+async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() {
+    let (meter, pzem) = (living(2), Counting::new(4, Map::Pzem004t, 60.0, 9.5, 0));
+    let line = SerialLine::start([meter.unit(), pzem.unit.clone()], None).unwrap();
+    let device = line.path().to_str().unwrap().to_owned();
+    let site = Site::new(&Plan::new().text("# This stays. # And this."));
+    let arguments = patiently(&[
+        "--serial",
+        &device,
+        "--baud",
+        "9600",
+        "--parity",
+        "none",
+        "--units",
+        "1-4",
+        "--max-power",
+        "20kW",
+    ]);
+    let said = site.run(&arguments).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for words in ["unit 2 at 9600 baud 8N1", "230.1 V", "49.98 Hz", "eastron-sdm", "unit 4", "pzem-004t"] {
+        assert!(said.out.contains(words), "nothing of {words}: {said:?}");
+    }
+    assert!(said.err.contains("2 meters were found"), "{said:?}");
+    assert!(!said.err.contains('\r'), "a progress bar is for terminals: {said:?}");
+    toml::from_str::<toml::Table>(&said.out).expect("what is printed can be pasted");
+
+    let before = fs::read_to_string(site.path("arkmeter.toml")).unwrap();
+    let said = site.run(&[&arguments[..], &["--write", "--json"]].concat()).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let found: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&found["found"][0]["unit"], &found["found"][1]["unit"]), (&2.into(), &4.into()));
+    assert_eq!(found["found"][0]["candidates"][0]["register_mwh"].as_u64().unwrap() / 1_000_000_000, 1);
+    let after = fs::read_to_string(site.path("arkmeter.toml")).unwrap();
+    assert!(after.starts_with(&before) && after.len() > before.len(), "{after}");
+    let read = site.run(&["read", "--json"]).await;
+    assert!(read.code == 0 && read.out.contains("meter_2") && read.out.contains("meter_4"), "{read:?}");
+
+    let said = site.run(&[&arguments[..], &["--write"]].concat()).await;
+    assert!(said.code == 0 && said.err.contains("in the configuration already"), "{said:?}");
+    assert_eq!(fs::read_to_string(site.path("arkmeter.toml")).unwrap(), after);
+}
+
+#[tokio::test]
+async fn a_scan_finds_the_baud_rate_and_hears_what_a_meter_says_of_itself() {
+    let meter = sdm630(3, 0.0, 0.0);
+    meter.set_device_id(&["Eastron", "SDM630", "1.2\u{1b}[31m"]);
+    let line = SerialLine::start([meter], None).unwrap();
+    line.set_baud(19_200);
+    let site = Site::new(&Plan::new());
+    let device = line.path().to_str().unwrap();
+    let arguments = patiently(&["--serial", device, "--baud", "9600,19200", "--parity", "even", "--units", "3,200"]);
+    let said = site.run(&arguments).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for words in ["19200 baud 8E1", "eastron-sdm630 (certain)", "Eastron, SDM630, 1.2?[31m", "parity = \"even\""] {
+        assert!(said.out.contains(words), "nothing of {words}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_scan_stopped_by_ctrl_c_prints_what_it_found_so_far() {
+    let line = SerialLine::start([sdm630(1, 10.0, 1.0)], None).unwrap();
+    let site = Site::new(&Plan::new());
+    let arguments = ["scan", "--serial", line.path().to_str().unwrap(), "--baud", "9600", "--timeout", "2s"];
+    let said = site.interrupt(&arguments, || line.requests() >= 2).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("unit 1 at 9600") && said.err.contains("stopped: so far 1 meter"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_scan_of_addresses_finds_gateways_and_meters_that_mind_no_unit() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    gateway.habits(|habits| habits.names_missing = true);
+    let port = gateway.address().port();
+    let site = Site::new(&Plan::new());
+    let range = format!("127.0.0.1-3:{port}");
+    let said = site.run(&patiently(&["--tcp", &range, "--json"])).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let found: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(found["found"].as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(found["found"][0]["place"], format!("127.0.0.1:{port}"));
+
+    let same: Vec<Unit> = (1..=247).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
+    let meter = Gateway::start(same).await.unwrap();
+    let said = site.run(&patiently(&["--tcp", &meter.address().to_string()])).await;
+    assert!(said.code == 0 && said.out.contains("whatever unit is asked"), "{said:?}");
+    assert_eq!(said.out.matches("[meter.").count(), 1, "{said:?}");
+}
+
+#[tokio::test]
+async fn silence_is_explained() {
+    let units = ["--units", "1,2", "--timeout", "300ms"];
+    let site = Site::new(&Plan::new());
+    let scan = async |place: &[&str], words: &[&str]| {
+        let said = site.run(&[&["scan"], place, &units[..]].concat()).await;
+        said.complains(1, &[&["nothing was found"], words].concat());
+    };
+    let empty = SerialLine::start([], None).unwrap();
+    let device = empty.path().to_str().unwrap();
+    scan(&["--serial", device, "--baud", "9600", "--parity", "none"], &["not one byte came", "swapped"]).await;
+    empty.set_echo(true);
+    scan(&["--serial", device, "--baud", "9600", "--parity", "none"], &["the adapter echoes"]).await;
+    site.run(&["scan", "--serial", "/dev/no-such-device"]).await.complains(1, &["plugged in"]);
+
+    let gateway = Gateway::start([]).await.unwrap();
+    gateway.habits(|habits| habits.names_missing = true);
+    scan(&["--tcp", &gateway.address().to_string()], &["0x0B", "baud rate and parity that are set in the gateway"])
+        .await;
+    scan(&["--rtu-over-tcp", &gateway.address().to_string()], &["scan it with --tcp"]).await;
+    let converter = Gateway::start_converter([]).await.unwrap();
+    scan(&["--tcp", &converter.address().to_string()], &["try --rtu-over-tcp"]).await;
+    scan(&["--rtu-over-tcp", &converter.address().to_string()], &["set in the converter"]).await;
+    scan(&["--tcp", &nobody().to_string()], &["nobody listens"]).await;
+}
+
+#[tokio::test]
+async fn a_running_daemon_keeps_its_line() {
+    let line = SerialLine::start([sdm630(1, 1500.0, 1234.5)], None).unwrap();
+    let other = SerialLine::start([sdm630(5, 10.0, 1.0)], None).unwrap();
+    let gateway = Gateway::start([sdm630(2, 250.0, 10.0)]).await.unwrap();
+    let plan = Plan::new().serial("cabinet", line.path()).polled("sauna", "cabinet", 1, "eastron-sdm630");
+    let plan = plan.tcp("gateway", gateway.address()).polled("boiler", "gateway", 2, "eastron-sdm630");
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    site.all_ok(&["sauna", "boiler"]).await;
+    let pid = format!("process {}", daemon.pid());
+    let (device, address) = (line.path().to_str().unwrap(), gateway.address().to_string());
+    for place in [["--serial", device], ["--bus", "cabinet"], ["--tcp", &address], ["--rtu-over-tcp", &address]] {
+        site.run(&[&["scan"], &place[..]].concat()).await.complains(75, &[&pid, "systemctl stop arkmeter"]);
+    }
+    let free = ["--serial", other.path().to_str().unwrap(), "--baud", "9600", "--parity", "none", "--units", "5"];
+    let said = site.run(&patiently(&free)).await;
+    assert!(said.code == 0 && said.out.contains("unit 5 at"), "{said:?}");
+    site.all_ok(&["sauna", "boiler"]).await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_told() {
+    let site = Site::new(&Plan::new().tcp("gateway", nobody()).polled("sauna", "gateway", 1, "eastron-sdm630"));
+    for wrong in [
+        &["scan"][..],
+        &["scan", "--tcp", "10.0.0.0/8"],
+        &["scan", "--serial", "/dev/null", "--units", "0"],
+        &["scan", "--serial", "/dev/null", "--units", "9-3"],
+        &["scan", "--serial", "/dev/null", "--tcp", "10.0.0.1"],
+        &["scan", "--rtu-over-tcp", "10.0.0.1"],
+        &["scan", "--serial", "/dev/null", "--parity", "maybe"],
+    ] {
+        assert_eq!(site.run(wrong).await.code, 2, "{wrong:?}");
+    }
+    site.run(&["scan", "--bus", "cellar"]).await.complains(1, &["no bus `cellar`"]);
+}
