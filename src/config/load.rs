@@ -56,6 +56,11 @@ impl Config {
     }
 }
 
+/// The configuration at `path` as it may be handed to others ([`super::shown_text`]), whether it is right or not.
+pub fn shown_file(path: &Path, environment: &Environment) -> Result<String, ConfigError> {
+    Ok(super::shown_text(&read(path)?, &environment.beside(path)))
+}
+
 fn read(path: &Path) -> Result<String, ConfigError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing(path.to_owned()),

@@ -5,6 +5,12 @@ use std::ops::Range;
 /// Runs of so many hex digits are shortened: half a token is masked as well as a whole one.
 const HEX_RUN: usize = 32;
 
+/// `text` as it may be handed to others: long hex numbers shortened, user names and passwords in URLs masked, and nothing in it that a
+/// terminal would obey. Lines stay lines.
+pub fn masked(text: &str) -> String {
+    Masked::new(text, &[]).text
+}
+
 /// A text that may be shown, and where each byte of the original went.
 #[derive(Debug)]
 pub(super) struct Masked {
@@ -108,10 +114,6 @@ fn mark_userinfo(text: &str, classes: &mut [Shown]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn masked(text: &str) -> String {
-        Masked::new(text, &[]).text
-    }
 
     #[test]
     fn long_hex_numbers_are_shortened_whatever_stands_around_them() {

@@ -11,6 +11,12 @@ pub(super) const REQUEST_LEN: usize = HEADER_LEN + 5;
 /// What the header's length field may say: unit, function and one byte up to a whole answer.
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=254;
 
+/// A read request as it goes out.
+pub(super) fn request(transaction: u16, unit: u8, block: Block) -> [u8; REQUEST_LEN] {
+    let [[t, u], [a, b], [c, d]] = [transaction, block.address, block.count].map(u16::to_be_bytes);
+    [t, u, 0, 0, 0, 6, unit, block.function.code(), a, b, c, d]
+}
+
 /// What comes in on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {

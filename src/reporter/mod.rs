@@ -16,6 +16,7 @@ mod token;
 mod trouble;
 
 pub use report::{AccountReport, AccountState};
+pub use rpc::{Judged, judged};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
