@@ -10,12 +10,11 @@ use super::place;
 use crate::finding::Finding;
 use crate::form::{Field, Form};
 
-const STATE: &str = "/var/lib/arkmeter";
 /// `sun_path` holds 108 bytes with the closing zero. Source: unix(7).
 const LONGEST_SOCKET: usize = 107;
 
 pub(super) fn state(form: Option<Form<'_>>, environment: &Environment) -> Option<State> {
-    let default = environment.state_directory.clone().unwrap_or_else(|| PathBuf::from(STATE));
+    let default = environment.default_state();
     let Some(form) = form else { return Some(State { path: default }) };
     let path = form.or("path", default, |field| place::path(field, &environment.folder));
     form.finish();

@@ -15,6 +15,7 @@ mod task;
 mod token;
 mod trouble;
 
+pub(crate) use mask::Mask;
 pub use report::{AccountReport, AccountState};
 pub use rpc::{Judged, judged};
 
