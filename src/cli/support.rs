@@ -72,7 +72,9 @@ pub fn save(bundle: &Bundle, file: Option<&Path>, out: &mut dyn Write, err: &mut
     let path = file.map_or_else(|| bundle.name(), Path::to_owned);
     let shown = config::shown_path(&path);
     let named = |error: io::Error| match error.kind() {
-        io::ErrorKind::AlreadyExists => io::Error::new(error.kind(), format!("{shown} is there already: give another name")),
+        io::ErrorKind::AlreadyExists => {
+            io::Error::new(error.kind(), format!("{shown} is there already: give another name"))
+        }
         kind => io::Error::new(kind, format!("{shown}: {error}")),
     };
     let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(named)?;

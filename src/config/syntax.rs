@@ -58,9 +58,8 @@ pub(super) fn remarks(text: &str) -> Vec<Range<usize>> {
     });
     // A path or name after `token_file` or `token_credential` is none.
     let secret = |word: &str| names_a_secret(word) && !matches!(word, "token_file" | "token_credential");
-    let speaks_of_one = |remark: &Range<usize>| {
-        text[remark.clone()].split(|character: char| !is_key_part(character)).any(secret)
-    };
+    let speaks_of_one =
+        |remark: &Range<usize>| text[remark.clone()].split(|character: char| !is_key_part(character)).any(secret);
     remarks.filter(speaks_of_one).collect()
 }
 

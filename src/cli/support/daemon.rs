@@ -61,11 +61,12 @@ fn quality(document: &Value) -> String {
         for (name, thing) in document[things].as_object().into_iter().flatten() {
             let whole = thing[of].as_f64().filter(|whole| *whole > 0.0);
             let numbers = thing.as_object().into_iter().flatten().filter(|(_, value)| value.is_u64() || value.is_f64());
-            let told = numbers.filter(|(key, _)| !key.ends_with("_mw") && !key.ends_with("_mwh")).map(|(key, value)| {
-                let share = whole.zip(value.as_f64()).filter(|_| parts.contains(&key.as_str()));
-                let share = share.map(|(whole, part)| format!(" ({:.1} %)", 100.0 * part / whole));
-                format!("{key} {value}{}", share.unwrap_or_default())
-            });
+            let told =
+                numbers.filter(|(key, _)| !key.ends_with("_mw") && !key.ends_with("_mwh")).map(|(key, value)| {
+                    let share = whole.zip(value.as_f64()).filter(|_| parts.contains(&key.as_str()));
+                    let share = share.map(|(whole, part)| format!(" ({:.1} %)", 100.0 * part / whole));
+                    format!("{key} {value}{}", share.unwrap_or_default())
+                });
             let told: Vec<_> = told.collect();
             let error = thing["error"].as_str().map(|error| format!("; {error}")).unwrap_or_default();
             text.push_str(&format!("{things} {name}: {}{error}\n", told.join(", ")));

@@ -45,7 +45,8 @@ pub(super) fn program(site: &Site<'_>, now: &Stamp) -> String {
 pub(super) fn process(state: &Path) -> String {
     let Some(Some(pid)) = in_use(state) else { return "no daemon runs on this state".to_owned() };
     let folder = format!("/proc/{pid}");
-    let open = fs::read_dir(format!("{folder}/fd")).map_or_else(|error| error.to_string(), |fds| fds.count().to_string());
+    let open =
+        fs::read_dir(format!("{folder}/fd")).map_or_else(|error| error.to_string(), |fds| fds.count().to_string());
     format!("open files: {open}\n{}\n{}", read(&format!("{folder}/status")), read(&format!("{folder}/limits")))
 }
 

@@ -118,7 +118,10 @@ fn a_configuration_is_handed_on_as_written_and_without_what_is_secret() {
     let environment = super::super::Environment::default();
     let shown = |text: &str| super::super::shown_text(text, &environment);
     let plain = GOOD.replace("0x", "0y");
-    assert_eq!(shown("# the box in the cellar\n[state] # here\npath = \"/x\" # a = b\n"), "# the box in the cellar\n[state] # here\npath = \"/x\" # a = b\n");
+    assert_eq!(
+        shown("# the box in the cellar\n[state] # here\npath = \"/x\" # a = b\n"),
+        "# the box in the cellar\n[state] # here\npath = \"/x\" # a = b\n"
+    );
     assert_eq!(shown(&plain).lines().count(), plain.lines().count());
     let wrong = [
         "# token = SECRET",
