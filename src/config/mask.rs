@@ -11,6 +11,13 @@ pub fn masked(text: &str) -> String {
     Masked::new(text, &[]).text
 }
 
+/// A message of ours with long hex numbers shortened: it may name a table or key that somebody named by a token.
+pub(super) fn shortened(text: &str) -> String {
+    let mut classes = vec![Shown::Plain; text.len()];
+    mark_hex(text, &mut classes);
+    Masked::assemble(text, &classes).text
+}
+
 /// A text that may be shown, and where each byte of the original went.
 #[derive(Debug)]
 pub(super) struct Masked {
@@ -42,6 +49,10 @@ impl Masked {
         for range in hidden {
             classes[range.clone()].fill(Shown::Hidden);
         }
+        Masked::assemble(text, &classes)
+    }
+
+    fn assemble(text: &str, classes: &[Shown]) -> Self {
         let mut masked = Masked { text: String::with_capacity(text.len()), places: Vec::with_capacity(text.len() + 1) };
         let mut before = Shown::Plain;
         let mut run = 0;

@@ -146,3 +146,21 @@ fn a_configuration_is_handed_on_as_written_and_without_what_is_secret() {
         }
     }
 }
+
+#[test]
+fn a_token_that_names_a_table_or_key_is_not_told_whole() {
+    let digits = &TOKEN[2..];
+    let wrong = read(&format!("{GOOD}\n[bus.x{}]\ntcp = \"a:502\"\n", &digits[..32])).unwrap_err();
+    assert!(wrong.to_string().contains("is not a name"), "{wrong}");
+    for text in [
+        format!("[account.\"{digits}\"]\nx = 1\n"),
+        format!("[account.{digits}]\ntoken_file = \"t\"\n"),
+        format!("[{digits}]\n"),
+        format!("[bus.a]\n{digits} = 1\n"),
+        format!("[bus.{digits}]\ntcp = 1\n[meter.a]\nbus = \"{digits}\"\n"),
+        format!("[profile.{digits}]\n"),
+    ] {
+        let said = said(&text);
+        assert!(said.contains("error") && !said.contains(&digits[..32]), "{text}\n---\n{said}");
+    }
+}
