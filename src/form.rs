@@ -19,6 +19,7 @@ mod tests;
 
 pub use findings::{Findings, names_a_secret};
 
+use quantity::parse_size;
 pub use quantity::{parse_energy, parse_power};
 
 const SECRET_HELP: &str = "keep the token in a file of its own (root:arkmeter, mode 0640) and name that file in the [account] \
@@ -102,7 +103,7 @@ impl<'t> Form<'t> {
         };
         let Some(tables) = tables else { return Vec::new() };
         let named = tables.table.iter().filter_map(|(name, value)| {
-            let path = format!("{key}.{}", name.get_ref());
+            let path = format!("{}.{}", self.join(key), name.get_ref());
             let field = Field { path, key_span: name.span(), value, findings: self.findings };
             let Some(valid) = Name::new(name.get_ref()) else {
                 return field.fail("is not a name", "use 1 to 64 letters, digits, `_` and `-`");
@@ -209,12 +210,12 @@ impl<'t> Field<'t> {
 
     /// A whole number in `range` (0x.. is fine).
     pub fn integer(&self, range: RangeInclusive<i64>) -> Option<i64> {
-        let help = format!("a whole number from {} to {}", range.start(), range.end());
+        let help = || format!("a whole number from {} to {}", range.start(), range.end());
         let Some(number) = self.value.get_ref().as_integer() else {
-            return self.fail(&format!("is {}, not a whole number", self.kind()), help);
+            return self.fail(&format!("is {}, not a whole number", self.kind()), help());
         };
         let value = i64::from_str_radix(number.as_str(), number.radix()).ok();
-        value.filter(|value| range.contains(value)).or_else(|| self.fail("is out of range", help))
+        value.filter(|value| range.contains(value)).or_else(|| self.fail("is out of range", help()))
     }
 
     /// A pattern of up to 64 bits: a whole number from 0, usually 0x...
@@ -257,15 +258,28 @@ impl<'t> Field<'t> {
         parse_power(text).or_else(|| self.fail("is not a power", help))
     }
 
+    /// A size such as "100MB" within `range`, in bytes.
+    pub fn size(&self, range: RangeInclusive<u64>) -> Option<u64> {
+        let (from, to) = (range.start() / 1_000_000, range.end() / 1_000_000);
+        let help = format!("a size in quotes from \"{from}MB\" to \"{to}MB\"");
+        let Some(text) = self.value.get_ref().as_str() else {
+            return self.fail(&format!("is {}, not a size", self.kind()), help);
+        };
+        let Some(value) = parse_size(text) else { return self.fail("is not a size", help) };
+        if range.contains(&value) { Some(value) } else { self.fail("is out of range", help) }
+    }
+
     /// One of these words.
     pub fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
-        let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        let help = format!("one of {}", known.join(", "));
+        let help = || {
+            let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            format!("one of {}", known.join(", "))
+        };
         let Some(text) = self.value.get_ref().as_str() else {
-            return self.fail(&format!("is {}, not one of its words", self.kind()), help);
+            return self.fail(&format!("is {}, not one of its words", self.kind()), help());
         };
         let found = words.iter().find(|(word, _)| *word == text);
-        found.map(|(_, meaning)| *meaning).or_else(|| self.fail("is none of its words", help))
+        found.map(|(_, meaning)| *meaning).or_else(|| self.fail("is none of its words", help()))
     }
 
     /// The elements of an array, each a field `path[index]`.
@@ -284,6 +298,10 @@ impl<'t> Field<'t> {
 
     pub fn is_array(&self) -> bool {
         self.value.get_ref().is_array()
+    }
+
+    pub fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
     }
 
     pub fn table(&self) -> Option<Form<'t>> {

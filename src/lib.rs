@@ -19,7 +19,9 @@ pub mod heartbeat;
 pub mod config;
 pub mod meter;
 
-// The way of a reading: line, rounds, guard and store, report.
+// Who listens in on the way of a reading, and the way: line, rounds, guard and store, report.
+pub mod recorder;
+
 pub mod ledger;
 pub mod modbus;
 pub mod poller;

@@ -1,6 +1,7 @@
 //! What one poll of a meter says: the one type that the poller hands to the ledger.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Stamp;
@@ -13,6 +14,17 @@ pub struct Reading {
     /// When the answer arrived.
     pub at: Stamp,
     pub values: Values,
+    /// What the register means, where that shows only at the meter: its profile has several maps.
+    pub definition: Option<Arc<Definition>>,
+}
+
+/// What a register means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Everything that turns raw registers into mWh, in one line.
+    pub text: String,
+    /// How far the register falls when it starts again at 0.
+    pub rollover: Option<MilliwattHours>,
 }
 
 /// What the registers said. A value that the meter could not or would not give is absent, never a stand-in.

@@ -19,13 +19,13 @@ pub fn measure() -> io::Result<()> {
         String::from_utf8_lossy(&said.stdout).trim().parse().map_err(io::Error::other)
     };
     let times = (0..ROUNDS).map(|_| once()).collect::<io::Result<Vec<f64>>>()?;
-    println!("built-in profiles: {} loaded in {:.2} ms", library().entries().len(), median(times));
+    println!("built-in profiles: {} loaded in {:.2} ms", library().names().count(), median(times));
     Ok(())
 }
 
 /// Loads them.
 pub fn run() {
     let begun = Instant::now();
-    std::hint::black_box(library());
+    std::hint::black_box(library().entries().count());
     println!("{}", begun.elapsed().as_secs_f64() * 1000.0);
 }

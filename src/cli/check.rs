@@ -9,6 +9,7 @@ use crate::config::{Config, ConfigError, Environment, Problem, Problems};
 use crate::finding::Severity;
 
 mod files;
+mod ledger;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -45,7 +46,7 @@ struct Document {
 }
 
 /// One problem or warning.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Remark {
     severity: &'static str,
     /// Absent where no line of the configuration is meant: a token file, a device.
@@ -61,7 +62,7 @@ struct Remark {
 pub fn check(path: &Path, environment: &Environment, options: Options, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let loaded = Config::load(path, environment);
     let checked = match &loaded {
-        Ok((config, _)) => files::check(config, environment),
+        Ok((config, _)) => [files::check(config, environment), ledger::check(config)].concat(),
         Err(_) => Vec::new(),
     };
     let valid = loaded.is_ok() && !checked.iter().any(|remark| remark.severity == ERROR);

@@ -32,7 +32,7 @@ use crate::units::Name;
 pub mod exit {
     /// The command failed.
     pub const FAILED: u8 = 1;
-    /// What was typed makes no sense.
+    /// The command was written wrongly.
     pub const USAGE: u8 = 2;
     /// The state (or a trace) is damaged, or made by a newer arkmeter.
     pub const DAMAGED: u8 = 65;
@@ -64,7 +64,11 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon
-    Run,
+    Run {
+        /// Record everything that the meters say in a trace for `replay`, up to 64 MiB; one of an earlier run goes on
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
+    },
     /// Try arkmeter without anything: simulated meters, a stand-in Arkreen, and the real daemon between them
     Demo(DemoArguments),
     /// Check the configuration: every problem, then what would be polled and reported
@@ -154,6 +158,14 @@ enum Profiles {
         #[arg(long)]
         json: bool,
     },
+    /// Check profiles of your own: every problem, then what would be read (exit code 78 where there is an error)
+    Check {
+        /// A file with [profile.NAME] tables, or with the keys of one profile
+        file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn name(text: &str) -> Result<Name, String> {
@@ -165,7 +177,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let environment = Environment::of_process();
     let path = &arguments.config;
     let code = match arguments.command {
-        Command::Run => run::run(path, &environment),
+        Command::Run { record } => run::run(path, &environment, record.as_deref()),
         Command::Demo(demo) => demo::demo(demo.duration),
         Command::Check { json, quiet } => check(path, &environment, json, quiet),
         Command::Read { meters, json } => with_config(path, &environment, |config| read::read(config, &meters, json)),
@@ -198,6 +210,14 @@ fn profiles(command: &Profiles) -> u8 {
     let shown = match command {
         Profiles::List { search, json } => profiles::list(search.as_deref(), *json, &mut out).map_err(Into::into),
         Profiles::Show { name, json } => profiles::show(name, *json, &mut out),
+        Profiles::Check { file, json } => {
+            let colour = io::stderr().is_terminal();
+            return match profiles::check(file, *json, colour, &mut out, &mut io::stderr().lock()) {
+                Ok(true) => 0,
+                Ok(false) => exit::CONFIG,
+                Err(error) => done(Err(error)),
+            };
+        }
     };
     match shown {
         Ok(()) => 0,

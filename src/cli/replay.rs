@@ -2,6 +2,7 @@
 //!
 //! JSON lines in, JSON lines out; README: Replay says what they mean.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::clock::{Clock, Stamp};
 use crate::ledger::store::{OpenError, StoreError};
 use crate::ledger::{MeterSettings, Rehearsal};
 use crate::reading::{Reading, Register, Values};
-use crate::units::{MilliwattHours, Milliwatts};
+use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// A line longer than this is no line of a trace.
 const LONGEST_LINE: u64 = 64 * 1024;
@@ -21,6 +22,8 @@ const LONGEST_LINE: u64 = 64 * 1024;
 const LONGEST_TRACE: f64 = 100.0 * 365.25 * 86_400.0;
 /// A serial number may have this many bytes.
 const LONGEST_SERIAL: usize = 256;
+/// Other meters of a trace that are named, at most.
+const OTHERS: usize = 10;
 /// Where the trace's clock starts: any wall clock does, it is never shown.
 const START: &str = "2026-01-01T00:00:00Z";
 
@@ -29,6 +32,8 @@ const START: &str = "2026-01-01T00:00:00Z";
 pub enum ReplayError {
     #[error("line {number} of the trace {what}")]
     Line { number: u64, what: String },
+    #[error("the trace is of {0}, not of this meter: name one of them with --meter")]
+    OtherMeters(String),
     #[error("the trace cannot be read")]
     Read(#[source] io::Error),
     #[error("the replay cannot be written")]
@@ -44,7 +49,7 @@ pub enum ReplayError {
 impl ReplayError {
     /// 65 for a trace that is none, else 1.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, ReplayError::Line { .. }) { 65 } else { 1 }
+        if matches!(self, ReplayError::Line { .. } | ReplayError::OtherMeters(_)) { 65 } else { 1 }
     }
 }
 
@@ -61,16 +66,19 @@ pub fn replay(
     let start: Timestamp = START.parse().unwrap_or(Timestamp::UNIX_EPOCH);
     let start = Clock::simulated(1, start).now();
     let mut rehearsal = Rehearsal::open(folder.path(), settings.clone())?;
-    let mut lines = Lines { input, number: 0, latest: 0.0 };
+    let mut lines = Lines { input, meter: settings.name.clone(), others: BTreeSet::new(), number: 0, latest: 0.0 };
+    let mut readings = 0u64;
     while let Some(line) = lines.next()? {
         let since = Duration::from_secs_f64(line.t);
         let wall = start.wall.saturating_add(since).unwrap_or(start.wall);
         let at = Stamp { since_boot: start.since_boot + since, wall, ..start };
         match line.what {
             What::Reading(reading) => {
+                readings += 1;
                 let register = reading.register.map(|value| Register { value, step: step(value) });
                 let values = Values { power: reading.power, register, serial: reading.serial };
-                let (verdict, published) = rehearsal.take(&Reading { meter: settings.name.clone(), at, values })?;
+                let (verdict, published) =
+                    rehearsal.take(&Reading { meter: settings.name.clone(), at, values, definition: None })?;
                 // What is told is on disk, as what is reported is.
                 rehearsal.commit(&at)?;
                 let line = Told { t: line.t, verdict, published_mwh: published };
@@ -89,6 +97,10 @@ pub fn replay(
             }
         }
     }
+    if readings == 0 && !lines.others.is_empty() {
+        let others: Vec<_> = lines.others.iter().map(Name::as_str).collect();
+        return Err(ReplayError::OtherMeters(others.join(", ")));
+    }
     out.flush().map_err(ReplayError::Write)
 }
 
@@ -106,6 +118,8 @@ struct Told {
 #[derive(Deserialize)]
 struct Written {
     t: f64,
+    /// Absent in a trace of one meter.
+    meter: Option<Name>,
     /// Null for a failed read; a reading has to say one or the other.
     #[serde(default, deserialize_with = "present")]
     register_mwh: Option<Option<Number>>,
@@ -147,6 +161,10 @@ struct Poll {
 /// The lines of a trace, one at a time.
 struct Lines<'i> {
     input: &'i mut dyn BufRead,
+    /// The only one whose lines are taken.
+    meter: Name,
+    /// Some of those that the trace is of as well.
+    others: BTreeSet<Name>,
     number: u64,
     latest: f64,
 }
@@ -169,7 +187,7 @@ impl Lines<'_> {
         }
     }
 
-    fn understand(&self, bytes: &[u8]) -> Result<Option<Line>, String> {
+    fn understand(&mut self, bytes: &[u8]) -> Result<Option<Line>, String> {
         if bytes.len() as u64 > LONGEST_LINE {
             return Err(format!("is longer than {} KiB", LONGEST_LINE / 1024));
         }
@@ -190,11 +208,17 @@ impl Lines<'_> {
         if !behind.is_empty() && !behind.starts_with('#') {
             return Err("goes on behind its first value: one reading or event a line".into());
         }
+        if let Some(other) = written.meter.as_ref().filter(|meter| **meter != self.meter) {
+            if self.others.len() < OTHERS {
+                self.others.insert(other.clone());
+            }
+            return Ok(None);
+        }
         self.check(written).map(Some)
     }
 
     fn check(&self, written: Written) -> Result<Line, String> {
-        let Written { t, register_mwh, power_mw, serial, event } = written;
+        let Written { t, register_mwh, power_mw, serial, event, .. } = written;
         if !(0.0..=LONGEST_TRACE).contains(&t) {
             return Err(format!("has a `t` of {t}: seconds from 0 to a century"));
         }

@@ -10,6 +10,7 @@ use crate::daemon::requests::{self, ReportAnswer};
 use crate::daemon::{Error, Fleet, Reports, settings};
 use crate::heartbeat::Hearts;
 use crate::ledger::{self, Figure};
+use crate::recorder::Recorder;
 use crate::status::control::{self, Ask, ControlError};
 
 /// Without a daemon a meter may need three polls for its first figure, and a slow bus more than one time-out.
@@ -50,7 +51,7 @@ async fn ask(config: &Config, dry_run: bool) -> Result<ReportAnswer, u8> {
 async fn alone(config: &Config, dry_run: bool) -> Result<ReportAnswer, Error> {
     let (clock, hearts) = (Clock::system(), Hearts::default());
     let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(config), clock.clone())?;
-    let (mut fleet, _ends) = Fleet::new(ledger.clone(), clock, hearts.clone());
+    let (mut fleet, _ends) = Fleet::new(ledger.clone(), Recorder::new(clock.clone()), clock, hearts.clone());
     fleet.start("ledger", task.run(hearts.heart("ledger")));
     fleet.apply(config, Reports::WhenAsked).await?;
     let _ = tokio::time::timeout(FIGURES_WITHIN, all_ready(config, &ledger)).await;

@@ -9,13 +9,13 @@ use crate::config::Environment;
 use crate::daemon::{self, Error};
 
 /// Runs the daemon on a single thread; answers the exit code.
-pub fn run(config: &Path, environment: &Environment) -> u8 {
+pub fn run(config: &Path, environment: &Environment, record: Option<&Path>) -> u8 {
     logging::init();
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
-    match runtime.block_on(daemon::run(config, environment)) {
+    match runtime.block_on(daemon::run(config, environment, record)) {
         Ok(()) => 0,
         Err(error) => {
             error!("{}", super::chain(&error));

@@ -212,7 +212,7 @@ async fn run(arguments: &ScanArguments, target: &Target) -> Result<Report, u8> {
 
 /// Asks each unit that was found what it is.
 async fn look(report: &mut Report, found: Vec<Found>, watch: Duration, bar: &mut Bar) {
-    let profiles: Vec<Arc<Profile>> = library().entries().iter().map(|entry| entry.profile.clone()).collect();
+    let profiles: Vec<Arc<Profile>> = library().entries().map(|entry| entry.profile.clone()).collect();
     let count = found.len();
     for (index, found) in found.into_iter().enumerate() {
         let place = format!("what is unit {}?", found.unit);

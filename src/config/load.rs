@@ -65,7 +65,8 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
+/// The text of a file that may be a configuration.
+pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing(path.to_owned()),
         io::ErrorKind::PermissionDenied => ConfigError::Denied(path.to_owned()),

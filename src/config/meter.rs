@@ -34,7 +34,7 @@ pub(super) fn read(name: &Name, form: Form<'_>, profiles: &Profiles) -> MeterTab
     let bus = form.required("bus", "the NAME of the [bus.NAME] it is on").and_then(|field| place::name(&field));
     let unit = form.required("unit", "its Modbus unit, from 1 to 247").and_then(|field| unit(&field));
     let profile = form.required("profile", "its model: `arkmeter profiles` lists those that are known");
-    let profile = profile.and_then(|field| profiles.find(&field));
+    let profile = profiles::mapped(&form, profile.and_then(|field| profiles.find(&field)));
     let client_id = form.maybe("client_id", client_id);
     let account = form.maybe("account", place::name);
     let poll_every = form.or("poll_every", Duration::from_secs(10), |field| {

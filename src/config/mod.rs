@@ -12,6 +12,7 @@ mod model;
 mod parse;
 mod place;
 mod problems;
+mod profile_file;
 mod profiles;
 mod service;
 mod syntax;
@@ -26,4 +27,5 @@ pub use model::{
 };
 pub use parse::parse;
 pub use problems::{Problem, Problems, shown_path};
+pub use profile_file::{load_profiles, parse_profiles};
 pub use token::{Token, TokenError};

@@ -135,6 +135,17 @@ pub struct Client {
 pub struct State {
     /// The folder of the ledger.
     pub path: PathBuf,
+    /// How long a row of the history is kept.
+    pub history: Duration,
+    /// Of the history's file, in bytes.
+    pub history_max_size: u64,
+}
+
+impl State {
+    /// That folder, and a history of 90 days and 100 MB at most.
+    pub fn at(path: PathBuf) -> Self {
+        State { path, history: Duration::from_secs(90 * 24 * 3600), history_max_size: 100_000_000 }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

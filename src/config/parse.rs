@@ -19,6 +19,15 @@ use crate::form::{Findings, Form};
 ///
 /// The configuration with its warnings, or all problems (the warnings among them).
 pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<(Config, Problems), Problems> {
+    judged(file, text, |root, whole| read(&root, text, environment, whole))
+}
+
+/// What `read` makes of the text, which it is told whether the parser took whole; with the warnings, or all problems.
+pub(super) fn judged<T>(
+    file: &Path,
+    text: &str,
+    read: impl FnOnce(Form<'_>, bool) -> Option<T>,
+) -> Result<(T, Problems), Problems> {
     let (first, mut errors) = DeTable::parse_recoverable(text);
     // The parser gives up at a line that is no `key = value`: without such lines it sees what follows.
     let without = syntax::without_keys_alone(text, &errors);
@@ -32,7 +41,7 @@ pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<(Conf
     };
     let findings = Findings::default();
     let broken = syntax::findings(text, &errors);
-    let config = read(&Form::root(&document, &findings), text, environment, broken.is_empty());
+    let value = read(Form::root(&document, &findings), broken.is_empty());
 
     let mut hidden = findings.hidden(document.get_ref());
     // What follows a broken line may have been left out of the document, so no line is taken to be known in full.
@@ -46,8 +55,8 @@ pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<(Conf
     let found = if broken.is_empty() { findings.into_vec() } else { certain(text, findings, broken) };
     let failed = found.iter().any(|finding| finding.severity == Severity::Error);
     let problems = Problems::new(file, &masked, found);
-    match config.filter(|_| !failed) {
-        Some(config) => Ok((config, problems)),
+    match value.filter(|_| !failed) {
+        Some(value) => Ok((value, problems)),
         None => Err(problems),
     }
 }

@@ -29,6 +29,11 @@ impl Profiles {
         Profiles { own: own.collect() }
     }
 
+    /// The installer's own, as far as they are sound.
+    pub(super) fn into_own(self) -> Vec<Arc<Profile>> {
+        self.own.into_values().filter_map(|entry| entry.value).collect()
+    }
+
     /// The profile that the field names.
     pub(super) fn find(&self, field: &Field<'_>) -> Option<Arc<Profile>> {
         let text = field.text()?;
@@ -49,6 +54,21 @@ impl Profiles {
         };
         field.fail(&format!("names no profile: there is no \"{}\"", crate::text::foreign(text, 64)), help)
     }
+}
+
+/// The map of the profile that `map` settles on; the profile itself where it settles on none.
+pub(super) fn mapped(form: &Form<'_>, profile: Option<Arc<Profile>>) -> Option<Arc<Profile>> {
+    let Some(field) = form.field("map") else { return profile };
+    let (text, profile) = (field.text()?, profile?);
+    if let Some(map) = profile.map(text) {
+        return Some(map.profile.clone());
+    }
+    let names: Vec<_> = profile.maps.iter().map(|map| format!("\"{}\"", map.name)).collect();
+    let help = match names.as_slice() {
+        [] => "leave it out".to_owned(),
+        names => format!("one of {}", names.join(", ")),
+    };
+    field.fail(&format!("names no map of profile {}", profile.name), help)
 }
 
 /// How the meter is wired and what its connection can carry.

@@ -1,7 +1,9 @@
 //! `[state]` and `[status]`: where the ledger is kept, and through which doors the daemon can be asked.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::address::is_host;
 use super::environment::Environment;
@@ -11,15 +13,21 @@ use crate::finding::Finding;
 use crate::form::{Field, Form};
 
 const STATE: &str = "/var/lib/arkmeter";
+/// A day to ten years.
+const HISTORY: RangeInclusive<Duration> = Duration::from_secs(86_400)..=Duration::from_secs(315_576_000);
+const HISTORY_SIZE: RangeInclusive<u64> = 1_000_000..=100_000_000_000;
 /// `sun_path` holds 108 bytes with the closing zero. Source: unix(7).
 const LONGEST_SOCKET: usize = 107;
 
 pub(super) fn state(form: Option<Form<'_>>, environment: &Environment) -> Option<State> {
     let default = environment.state_directory.clone().unwrap_or_else(|| PathBuf::from(STATE));
-    let Some(form) = form else { return Some(State { path: default }) };
-    let path = form.or("path", default, |field| place::path(field, &environment.folder));
+    let default = State::at(default);
+    let Some(form) = form else { return Some(default) };
+    let path = form.or("path", default.path, |field| place::path(field, &environment.folder));
+    let history = form.or("history", default.history, |field| field.duration(HISTORY));
+    let history_max_size = form.or("history_max_size", default.history_max_size, |field| field.size(HISTORY_SIZE));
     form.finish();
-    Some(State { path: path? })
+    Some(State { path: path?, history: history?, history_max_size: history_max_size? })
 }
 
 pub(super) fn status(form: Option<Form<'_>>, environment: &Environment) -> Option<Status> {

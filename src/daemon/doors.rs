@@ -5,6 +5,7 @@ use tokio::sync::{mpsc, watch};
 use super::fleet::{Fleet, Task};
 use crate::config;
 use crate::heartbeat::Hearts;
+use crate::recorder::Recorder;
 use crate::status::control::{Asked, Control};
 use crate::status::{Listener, Sources};
 
@@ -12,6 +13,7 @@ use crate::status::{Listener, Sources};
 pub struct Doors {
     sources: Sources,
     asked: mpsc::Sender<Asked>,
+    recorder: Recorder,
     settings: Option<config::Status>,
     open: Vec<Task>,
     /// Dropping it closes them.
@@ -20,8 +22,8 @@ pub struct Doors {
 
 impl Doors {
     /// All doors closed.
-    pub fn new(sources: Sources, asked: mpsc::Sender<Asked>) -> Self {
-        Doors { sources, asked, settings: None, open: Vec::new(), stop: None }
+    pub fn new(sources: Sources, asked: mpsc::Sender<Asked>, recorder: Recorder) -> Self {
+        Doors { sources, asked, recorder, settings: None, open: Vec::new(), stop: None }
     }
 
     /// Opens what `settings` ask for; what is open so already stays open.
@@ -31,7 +33,8 @@ impl Doors {
         }
         self.close(fleet).await;
         let (stop, stopped) = watch::channel(false);
-        let control = Control::new(settings.socket.clone(), self.sources.clone(), self.asked.clone());
+        let (sources, asked) = (self.sources.clone(), self.asked.clone());
+        let control = Control::new(settings.socket.clone(), sources, asked, self.recorder.clone());
         self.open.push(fleet.start("control socket", control.run(hearts.heart("control socket"), stopped.clone())));
         if let Some(address) = settings.listen {
             let listener = Listener::new(address, settings.hosts.clone(), self.sources.clone());

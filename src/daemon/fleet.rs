@@ -16,6 +16,7 @@ use crate::config::{self, Config};
 use crate::heartbeat::Hearts;
 use crate::ledger;
 use crate::poller::{self, BusReport, Poller};
+use crate::recorder::Recorder;
 use crate::reporter::{self, AccountReport, Reported, Reporter};
 use crate::status::Current;
 use crate::units::Name;
@@ -28,6 +29,7 @@ const COMMANDS: usize = 4;
 /// All tasks that a configuration asks for.
 pub struct Fleet {
     ledger: ledger::Handle,
+    recorder: Recorder,
     clock: Clock,
     hearts: Hearts,
     ended: mpsc::UnboundedSender<Ended>,
@@ -78,11 +80,17 @@ pub struct Task {
 
 impl Fleet {
     /// An empty fleet, and where the ends of its tasks are told.
-    pub fn new(ledger: ledger::Handle, clock: Clock, hearts: Hearts) -> (Self, mpsc::UnboundedReceiver<Ended>) {
+    pub fn new(
+        ledger: ledger::Handle,
+        recorder: Recorder,
+        clock: Clock,
+        hearts: Hearts,
+    ) -> (Self, mpsc::UnboundedReceiver<Ended>) {
         // Unbounded, but each task says one thing, once.
         let (ended, ends) = mpsc::unbounded_channel();
         let (buses, accounts, running) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        (Fleet { ledger, clock, hearts, ended, running, started: 0, buses, accounts }, ends)
+        let ledger = ledger.recorded_by(recorder.clone());
+        (Fleet { ledger, recorder, clock, hearts, ended, running, started: 0, buses, accounts }, ends)
     }
 
     /// Stops what `config` no longer has or has otherwise, tells the ledger, starts what is new, and leaves the rest alone.
@@ -172,6 +180,7 @@ impl Fleet {
             held: self.ledger.held(),
             commands,
             report: said,
+            recorder: self.recorder.clone(),
             clock: self.clock.clone(),
             heart: self.hearts.heart(task.clone()),
         };

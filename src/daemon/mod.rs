@@ -6,6 +6,7 @@ pub mod requests;
 pub mod settings;
 mod systemd;
 
+use std::error::Error as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +18,10 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Environment, Problems};
+use crate::config::{self, Config, ConfigError, Environment, Problems};
 use crate::heartbeat::Hearts;
 use crate::ledger;
+use crate::recorder::{Recorder, record_to};
 use crate::status::control::{Asked, QUEUE};
 use crate::status::{MeterState, Sources};
 use doors::Doors;
@@ -48,13 +50,33 @@ const LISTEN_EVERY: Duration = Duration::from_secs(10);
 /// How long the ledger may take for its last commit.
 const LAST_COMMIT_WITHIN: Duration = Duration::from_secs(2);
 
-/// Runs the daemon until it is told to stop.
-pub async fn run(path: &Path, environment: &Environment) -> Result<(), Error> {
+/// How long a recording may take for its last lines.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
+
+/// Runs the daemon until it is told to stop. What the meters say is recorded to `record`, where that is asked for and can be.
+pub async fn run(path: &Path, environment: &Environment, record: Option<&Path>) -> Result<(), Error> {
     let signals = Signals::new().map_err(Error::Signals)?;
     let (config, warnings) = Config::load(path, environment)?;
     warn_of(&warnings);
-    let daemon = Daemon::start(config).await?;
-    daemon.live(signals, path, environment).await
+    let clock = Clock::system();
+    let recorder = Recorder::new(clock.clone());
+    let recording = record.and_then(|file| match record_to(file, &recorder, &clock) {
+        Ok(thread) => Some(thread),
+        Err(error) => {
+            // A box is not left stopped for want of a recording.
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            error!("nothing is recorded: {error}{cause}");
+            None
+        }
+    });
+    let daemon = Daemon::start(config, recorder.clone(), clock).await?;
+    let outcome = daemon.live(signals, path, environment).await;
+    recorder.close();
+    let until = tokio::time::Instant::now() + LAST_LINES_WITHIN;
+    while recording.as_ref().is_some_and(|thread| !thread.is_finished()) && tokio::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    outcome
 }
 
 /// A running daemon.
@@ -72,16 +94,16 @@ struct Daemon {
 
 impl Daemon {
     /// Opens the ledger and starts every task: polling has begun when this returns.
-    async fn start(config: Config) -> Result<Self, Error> {
-        let (clock, hearts) = (Clock::system(), Hearts::default());
+    async fn start(config: Config, recorder: Recorder, clock: Clock) -> Result<Self, Error> {
+        let hearts = Hearts::default();
         let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(&config), clock.clone())?;
-        let (mut fleet, ends) = Fleet::new(ledger.clone(), clock.clone(), hearts.clone());
+        let (mut fleet, ends) = Fleet::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
         fleet.start("ledger", task.run(hearts.heart("ledger")));
         fleet.apply(&config, Reports::OnSchedule).await?;
         let config = Arc::new(config);
         let sources = Sources::new(clock, hearts.clone(), fleet.current(config.clone()));
         let (sender, asked) = mpsc::channel(QUEUE);
-        let mut doors = Doors::new(sources.clone(), sender);
+        let mut doors = Doors::new(sources.clone(), sender, recorder);
         doors.apply(&config.status, &mut fleet, &hearts).await;
         let requests = JoinSet::new();
         let daemon = Daemon { config, fleet, ends, ledger, sources, asked, requests, doors, hearts };
@@ -156,11 +178,12 @@ impl Daemon {
     }
 
     async fn take_up(&mut self, config: Config) -> Result<(), ledger::Gone> {
-        if config.state != self.config.state {
+        if config.state.path != self.config.state.path {
             warn!("[state] path is taken up at the next start only: systemctl restart arkmeter");
         }
         self.fleet.apply(&config, Reports::OnSchedule).await?;
-        self.config = Arc::new(Config { state: self.config.state.clone(), ..config });
+        let state = config::State { path: self.config.state.path.clone(), ..config.state };
+        self.config = Arc::new(Config { state, ..config });
         self.sources.replace(self.fleet.current(self.config.clone()));
         self.doors.apply(&self.config.status, &mut self.fleet, &self.hearts).await;
         info!(meters = self.config.meters.len(), "the configuration was reloaded");

@@ -1,6 +1,7 @@
 //! What the configuration means to the ledger.
 
 use crate::config::{Config, EnergyStart, Link, Meter};
+use crate::ledger::history::Retention;
 use crate::ledger::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
 use crate::meter::ReadPlan;
 
@@ -12,7 +13,8 @@ pub fn of_ledger(config: &Config) -> Settings {
         key: ClientKey { url: config.accounts[&client.account].url.to_string(), client_id: client.client_id },
         meters: client.meters.clone(),
     });
-    Settings { meters, clients: clients.collect() }
+    let history = Retention { keep: config.state.history, max_size: config.state.history_max_size };
+    Settings { meters, clients: clients.collect(), history }
 }
 
 /// What the guard needs to know of one meter.

@@ -23,9 +23,16 @@ pub struct Findings {
     /// Where values stand whose keys were asked for: these may be shown.
     readable: RefCell<HashSet<(usize, usize)>>,
     hidden: RefCell<Vec<Range<usize>>>,
+    /// Nothing of the text will be shown: keys and places are not kept.
+    unshown: bool,
 }
 
 impl Findings {
+    /// For a text that nobody will be shown, such as one of arkmeter's own.
+    pub fn unshown() -> Self {
+        Findings { unshown: true, ..Findings::default() }
+    }
+
     /// Beyond [`MOST`] only a first error is taken: a file of mistakes does not fill the memory.
     pub fn add(&self, finding: Finding) {
         let mut told = self.told.borrow_mut();
@@ -87,6 +94,9 @@ impl Findings {
 
     /// The key was asked for, and this is its value.
     pub(super) fn asked(&self, key: &'static str, value: Option<&Spanned<DeValue<'_>>>) {
+        if self.unshown {
+            return;
+        }
         self.known.borrow_mut().insert(key);
         if let Some(value) = value.filter(|value| !value.get_ref().is_table()) {
             let mut readable = self.readable.borrow_mut();

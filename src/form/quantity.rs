@@ -15,6 +15,11 @@ pub fn parse_energy(text: &str) -> Option<MilliwattHours> {
     MilliwattHours::new(parse(text, &UNITS)?)
 }
 
+/// A size with its unit ("100MB"), in bytes.
+pub(super) fn parse_size(text: &str) -> Option<u64> {
+    parse(text, &[("kB", 3), ("MB", 6), ("GB", 9)])
+}
+
 /// A decimal number with one of these units, in the smallest of them: each unit with its power of ten.
 fn parse(text: &str, units: &[(&str, u32)]) -> Option<u64> {
     let (digits, power_of_ten) =

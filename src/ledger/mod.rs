@@ -2,10 +2,13 @@
 //!
 //! One task owns the store. Readings come in, the guard judges them, and a report slot commits everything in one transaction.
 
+mod barred;
 mod book;
 mod client;
 pub mod guard;
+pub mod history;
 pub mod machine;
+pub mod names;
 pub mod orders;
 mod rehearsal;
 pub mod remedy;
@@ -17,6 +20,7 @@ mod task;
 #[cfg(test)]
 mod testing;
 
+pub use barred::Barred;
 pub use rehearsal::Rehearsal;
 pub use report::{ClientLedger, LedgerReport, MeterLedger};
 pub use settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
@@ -29,12 +33,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Stamp;
 use crate::reading::{Held, Reading};
+use crate::recorder::Recorder;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use task::Request;
-
-/// Why nothing is reported from another machine's ledger.
-const CLONED: &str = "the ledger was begun on another machine, and a clone must not report beside it: `arkmeter ledger adopt` makes it \
-     this machine's";
 
 /// What may be reported for one client at a slot.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +68,8 @@ pub struct Handle {
     held: watch::Receiver<Held>,
     /// Where the store lies.
     folder: PathBuf,
+    /// Who is told of report slots.
+    recorder: Option<Recorder>,
 }
 
 impl Handle {
@@ -75,10 +78,18 @@ impl Handle {
         self.readings.clone()
     }
 
+    /// The same handle, which tells of report slots.
+    pub fn recorded_by(self, recorder: Recorder) -> Self {
+        Handle { recorder: Some(recorder), ..self }
+    }
+
     /// A report slot: commits what is new, then gives these clients' figures as they are on disk.
     ///
     /// When the commit fails, or the disk does not answer within some seconds, the figures are those of the last one that did not.
     pub async fn figures(&self, clients: Vec<Name>) -> Result<Vec<(Name, Figure)>, Gone> {
+        if let Some(recorder) = self.recorder.as_ref().filter(|_| !clients.is_empty()) {
+            recorder.slot();
+        }
         self.ask(|reply| Request::Figures { clients, reply }).await
     }
 

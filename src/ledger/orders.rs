@@ -7,7 +7,7 @@ use super::remedy::{Order, OrderError, Outcome};
 use super::settings::Settings;
 use super::store::{Look, Options, Store};
 use super::task::Request;
-use super::{CLONED, Handle, machine};
+use super::{Barred, Handle, machine};
 use crate::clock::Stamp;
 
 impl Handle {
@@ -33,14 +33,13 @@ pub fn alone(folder: &Path, settings: Settings, now: &Stamp, mut order: Order) -
     if order.needs_journal() {
         order.find(&look)?;
     }
-    let barred = |other_machine: bool| other_machine.then(|| CLONED.to_owned());
     if order.dry_run {
-        return Ok(Book::new(look.contents, settings, barred(look.other_machine)).order(&order, now)?);
+        return Ok(Book::new(look.contents, settings, Barred::of(look.other_machine, look.retired)).order(&order, now)?);
     }
     drop(look);
     let opened = Store::open(folder, Options { durable: true, machine: machine::mark() })?;
     let mut store = opened.store;
-    let mut book = Book::new(opened.contents, settings, barred(opened.other_machine));
+    let mut book = Book::new(opened.contents, settings, Barred::of(opened.other_machine, opened.retired));
     let outcome = book.order(&order, now)?;
     if let Some(pending) = book.prepare(now, true) {
         store.commit(&pending.commit)?;

@@ -21,7 +21,7 @@ impl Rehearsal {
     /// Opens the ledger in that folder, or begins one.
     pub fn open(folder: &Path, settings: MeterSettings) -> Result<Self, OpenError> {
         let opened = Store::open(folder, Options { durable: false, machine: None })?;
-        let settings = Settings { meters: vec![settings], clients: Vec::new() };
+        let settings = Settings { meters: vec![settings], ..Settings::default() };
         Ok(Rehearsal { book: Book::new(opened.contents, settings, None), store: opened.store })
     }
 

@@ -22,7 +22,14 @@ pub enum Remedy {
     Replace { meter: Name, old_reading: MilliwattHours, new_reading: MilliwattHours },
     /// This entry of the journal was a wrong judgement.
     Undo { entry: i64 },
+    /// The meter is called otherwise now: its ledger goes on under that name.
+    Rename { meter: Name, to: Name },
+    /// Another machine takes the ledger up: this one reports nothing of it any more.
+    Move {},
 }
+
+/// The journal's word for a new name.
+pub(super) const RENAME: &str = "rename";
 
 impl Remedy {
     /// The command's word, which is the journal's.
@@ -34,6 +41,8 @@ impl Remedy {
             Remedy::Set { .. } => "set",
             Remedy::Replace { .. } => "replace",
             Remedy::Undo { .. } => "undo",
+            Remedy::Rename { .. } => RENAME,
+            Remedy::Move {} => "move",
         }
     }
 }
@@ -102,13 +111,25 @@ pub struct Outcome {
 impl Outcome {
     pub(super) fn of(remedy: &Remedy, meter: Name, entry: &Entry) -> Self {
         Outcome {
-            word: remedy.word().to_owned(),
             meter: Some(meter),
-            reason: entry.reason.clone(),
             register_before_mwh: entry.register_before,
             register_after_mwh: entry.register_after,
             published_before_mwh: entry.published_before,
             published_after_mwh: entry.published_after,
+            ..Outcome::of_all(remedy, entry.reason.clone())
+        }
+    }
+
+    /// Of an order that concerns the whole ledger.
+    pub(super) fn of_all(remedy: &Remedy, reason: String) -> Self {
+        Outcome {
+            word: remedy.word().to_owned(),
+            meter: None,
+            reason,
+            register_before_mwh: None,
+            register_after_mwh: None,
+            published_before_mwh: None,
+            published_after_mwh: None,
             counted_after_mwh: None,
             entry: None,
             on_disk: false,
@@ -149,6 +170,25 @@ pub enum Refusal {
     EntryOfGone { entry: i64, meter: Name },
     #[error("{0}")]
     Reading(String),
+    #[error("the ledger knows nothing of `{meter}`{}: `arkmeter ledger show` names all that it knows", suggested(near))]
+    NoLedger { meter: Name, near: Option<Name> },
+    #[error("{0} is its name already")]
+    SameName(Name),
+    #[error(
+        "{to} has a figure of its own already, and two ledgers do not become one: let {to} go on, and add what was consumed between the \
+         last register of {from} (`arkmeter ledger show`) and the first of {to} (`arkmeter ledger journal --meter {to}`) with `arkmeter \
+         ledger credit {to} ENERGY`"
+    )]
+    NameTaken { from: Name, to: Name },
+    #[error(
+        "the ledger was moved away and must not change here: restore the file that `arkmeter ledger move` wrote, on the machine that is to \
+         go on with it"
+    )]
+    Retired,
+}
+
+fn suggested(near: &Option<Name>) -> String {
+    near.as_ref().map(|near| format!(", but of `{near}`")).unwrap_or_default()
 }
 
 /// Why an order could not be carried out.

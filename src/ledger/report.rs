@@ -13,8 +13,12 @@ pub struct LedgerReport {
     pub clients: BTreeMap<Name, ClientLedger>,
     /// Why the store cannot be written at the moment, for people.
     pub error: Option<String>,
+    /// Why nothing at all is reported, for people.
+    pub barred: Option<String>,
     pub commits: u64,
     pub failed_commits: u64,
+    /// Why the history cannot be written at the moment, for people. Everything else goes on.
+    pub history_error: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::history::Retention;
+use crate::reading::Definition;
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
 /// Everything the ledger is told.
@@ -9,6 +11,7 @@ use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 pub struct Settings {
     pub meters: Vec<MeterSettings>,
     pub clients: Vec<ClientSettings>,
+    pub history: Retention,
 }
 
 /// One meter, as the guard needs to know it.
@@ -25,6 +28,18 @@ pub struct MeterSettings {
     pub definition: String,
     /// Bus and unit: in another place an unexplained change is never credited.
     pub place: String,
+}
+
+impl MeterSettings {
+    /// What the register means turned out at the meter.
+    pub(super) fn redefine(&mut self, found: &Definition) {
+        if self.definition != found.text {
+            self.definition.clone_from(&found.text);
+        }
+        if let CounterSettings::Register { rollover } = &mut self.counter {
+            *rollover = found.rollover;
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,6 +45,9 @@ pub struct Shown {
     pub damaged: Option<String>,
     /// Begun on another machine: nothing is reported until `ledger adopt`.
     pub other_machine: bool,
+    /// Moved away then: nothing is reported until it is restored.
+    #[serde(default)]
+    pub retired: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,6 +125,7 @@ pub fn show(folder: &Path) -> Result<Shown, ShowError> {
         meters: look.contents.meters.into_iter().map(|(name, row)| (name, ShownMeter::from(row))).collect(),
         damaged: look.fell_back,
         other_machine: look.other_machine,
+        retired: look.retired,
     })
 }
 

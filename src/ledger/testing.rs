@@ -48,7 +48,7 @@ pub(crate) fn client(text: &str, digit: &str, meters: &[&str]) -> ClientSettings
 pub(crate) fn reading(meter: &str, seconds: u64, register: u64) -> Reading {
     let register = Register { value: energy(register), step: energy(1) };
     let values = Values { power: Some(Milliwatts(3_600_000)), register: Some(register), serial: None };
-    Reading { meter: name(meter), at: at(seconds), values }
+    Reading { meter: name(meter), at: at(seconds), values, definition: None }
 }
 
 /// A meter's state after its baseline at this register.

@@ -50,8 +50,13 @@ impl Block {
         u32::from(self.address) + u32::from(self.count)
     }
 
-    pub(super) fn covers(self, other: Block) -> bool {
+    pub(crate) fn covers(self, other: Block) -> bool {
         self.function == other.function && self.address <= other.address && other.end() <= self.end()
+    }
+
+    pub(super) fn overlaps(self, other: Block) -> bool {
+        let apart = self.end() <= u32::from(other.address) || other.end() <= u32::from(self.address);
+        self.function == other.function && !apart
     }
 
     /// The least block with both; `None` where they are of different functions, or too far apart for a count.

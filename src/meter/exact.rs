@@ -73,6 +73,15 @@ impl Fraction {
         Fraction { numerator: self.numerator.saturating_abs(), ..self }
     }
 
+    pub(super) fn negated(self) -> Self {
+        Fraction { numerator: self.numerator.saturating_neg(), ..self }
+    }
+
+    /// One divided by it; `None` for zero and below.
+    pub(super) fn inverted(self) -> Option<Self> {
+        (self.numerator > 0).then_some(Fraction { numerator: self.denominator, denominator: self.numerator })
+    }
+
     pub(super) fn is_negative(self) -> bool {
         self.numerator < 0
     }

@@ -1,6 +1,8 @@
-//! The number formats of registers: how words become a number, and how fine that number can be.
+//! The number formats of registers: what a profile calls each, how many registers it takes, and in which order they come.
 
-use super::exact::Fraction;
+use std::fmt;
+
+use super::raw::Raw;
 
 /// How a number lies in its registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,69 +20,149 @@ pub enum Kind {
     I16,
     U32,
     I32,
+    U48,
+    I48,
     U64,
     I64,
     /// IEEE 754 single precision.
     F32,
     /// IEEE 754 double precision.
     F64,
+    /// Sign and magnitude: the highest bit is the minus.
+    Sm16,
+    Sm32,
+    Sm64,
+    /// Four decimal digits a register.
+    Bcd16,
+    Bcd32,
+    Bcd48,
+    Bcd64,
+    /// Each register counts to 9999.
+    Mod10k32,
+    Mod10k48,
+    Mod10k64,
+    /// A signed power of ten in the highest 8 bits, an unsigned number in the others.
+    T5,
+    /// A signed power of ten in the highest 8 bits, a signed number in the others.
+    T6,
 }
+
+/// The word a profile uses for each, and how many registers it takes.
+const KINDS: [(&str, Kind, u16); 22] = [
+    ("u16", Kind::U16, 1),
+    ("i16", Kind::I16, 1),
+    ("u32", Kind::U32, 2),
+    ("i32", Kind::I32, 2),
+    ("u48", Kind::U48, 3),
+    ("i48", Kind::I48, 3),
+    ("u64", Kind::U64, 4),
+    ("i64", Kind::I64, 4),
+    ("f32", Kind::F32, 2),
+    ("f64", Kind::F64, 4),
+    ("sm16", Kind::Sm16, 1),
+    ("sm32", Kind::Sm32, 2),
+    ("sm64", Kind::Sm64, 4),
+    ("bcd16", Kind::Bcd16, 1),
+    ("bcd32", Kind::Bcd32, 2),
+    ("bcd48", Kind::Bcd48, 3),
+    ("bcd64", Kind::Bcd64, 4),
+    ("mod10k32", Kind::Mod10k32, 2),
+    ("mod10k48", Kind::Mod10k48, 3),
+    ("mod10k64", Kind::Mod10k64, 4),
+    ("t5", Kind::T5, 2),
+    ("t6", Kind::T6, 2),
+];
 
 impl Kind {
     /// The word a profile uses for each.
-    pub(super) const WORDS: [(&str, Kind); 8] = [
-        ("u16", Kind::U16),
-        ("i16", Kind::I16),
-        ("u32", Kind::U32),
-        ("i32", Kind::I32),
-        ("u64", Kind::U64),
-        ("i64", Kind::I64),
-        ("f32", Kind::F32),
-        ("f64", Kind::F64),
-    ];
+    pub(super) fn words() -> [(&'static str, Kind); KINDS.len()] {
+        KINDS.map(|(word, kind, _)| (word, kind))
+    }
+
+    /// The words of those that hold whole numbers, whatever they say.
+    pub(super) fn whole_words() -> Vec<(&'static str, Kind)> {
+        Self::words().into_iter().filter(|(_, kind)| !kind.is_float() && !kind.has_exponent()).collect()
+    }
 
     /// `u16`, `f32`, ...
     pub fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("?", |(word, _)| word)
+        // In the order of the variants, which a test watches over.
+        KINDS[self as usize].0
     }
 
-    /// How many registers it takes: 1, 2 or 4.
+    /// How many registers it takes, 1 to 4.
     pub fn registers(self) -> u16 {
-        match self {
-            Kind::U16 | Kind::I16 => 1,
-            Kind::U32 | Kind::I32 | Kind::F32 => 2,
-            Kind::U64 | Kind::I64 | Kind::F64 => 4,
-        }
+        KINDS[self as usize].2
+    }
+
+    pub(super) fn is_signed(self) -> bool {
+        let whole =
+            matches!(self, Kind::I16 | Kind::I32 | Kind::I48 | Kind::I64 | Kind::Sm16 | Kind::Sm32 | Kind::Sm64);
+        whole || self.is_float() || self == Kind::T6
     }
 
     pub fn is_float(self) -> bool {
         matches!(self, Kind::F32 | Kind::F64)
     }
 
+    /// Whether the number brings its own power of ten.
+    pub fn has_exponent(self) -> bool {
+        matches!(self, Kind::T5 | Kind::T6)
+    }
+
     /// How many different values a count in this format has from zero up; for a float, up to where it still counts in ones.
     pub(super) fn range(self) -> u128 {
+        let bits = 16 * u32::from(self.registers());
         match self {
-            Kind::U16 => 1 << 16,
-            Kind::I16 => 1 << 15,
-            Kind::U32 => 1 << 32,
-            Kind::I32 => 1 << 31,
-            Kind::U64 => 1 << 64,
-            Kind::I64 => 1 << 63,
+            Kind::U16 | Kind::U32 | Kind::U48 | Kind::U64 => 1 << bits,
+            Kind::I16 | Kind::I32 | Kind::I48 | Kind::I64 => 1 << (bits - 1),
+            Kind::Sm16 | Kind::Sm32 | Kind::Sm64 => 1 << (bits - 1),
             Kind::F32 | Kind::F64 => 1 << 53,
+            Kind::Bcd16 | Kind::Bcd32 | Kind::Bcd48 | Kind::Bcd64 => 10_u128.pow(bits / 4),
+            Kind::Mod10k32 | Kind::Mod10k48 | Kind::Mod10k64 => 10_000_u128.pow(bits / 16),
+            Kind::T5 => 1 << 24,
+            Kind::T6 => 1 << 23,
         }
     }
 
     /// The patterns that mean "no value" unless the profile says otherwise: the ends of an integer's range. Meters use them for
     /// "not available" and for "over range"; a true value that happens to be one costs a single reading.
-    pub(super) fn default_invalid(self) -> Vec<u64> {
-        match self {
-            Kind::U16 => vec![0xFFFF],
-            Kind::I16 => vec![0x8000, 0x7FFF],
-            Kind::U32 => vec![0xFFFF_FFFF],
-            Kind::I32 => vec![0x8000_0000, 0x7FFF_FFFF],
-            Kind::U64 => vec![u64::MAX],
-            Kind::I64 => vec![1 << 63, i64::MAX as u64],
-            Kind::F32 | Kind::F64 => Vec::new(),
+    pub(super) fn default_invalid(self) -> Vec<Pattern> {
+        let ones = u64::MAX >> (64 - 16 * self.registers());
+        let ends: &[u64] = match self {
+            Kind::U16 | Kind::U32 | Kind::U48 | Kind::U64 | Kind::T5 => &[ones],
+            Kind::I16 | Kind::I32 | Kind::I48 | Kind::I64 => &[ones / 2 + 1, ones / 2],
+            Kind::Sm16 | Kind::Sm32 | Kind::Sm64 => &[ones, ones / 2],
+            // NaN says it in a float, a digit beyond 9 or 9999 in the others.
+            _ => &[],
+        };
+        ends.iter().copied().map(Pattern::exactly).collect()
+    }
+}
+
+/// Bits that mean "no value".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// The bits that are compared.
+    pub mask: u64,
+    pub value: u64,
+}
+
+impl Pattern {
+    pub(super) fn exactly(value: u64) -> Self {
+        Pattern { mask: u64::MAX, value }
+    }
+
+    pub(super) fn fits(self, bits: u64) -> bool {
+        bits & self.mask == self.value
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mask {
+            u64::MAX => write!(f, "0x{:X}", self.value),
+            mask => write!(f, "0x{:X} under 0x{mask:X}", self.value),
         }
     }
 }
@@ -99,11 +181,11 @@ impl Format {
 
     /// The number in these registers, for a first look at them; `None` where they hold none.
     pub fn number(self, words: &[u16]) -> Option<f64> {
-        let raw = Raw::new(self.kind, self.bits(words));
-        raw.is_finite().then_some(match raw {
+        Some(match Raw::new(self.kind, self.bits(words))? {
             Raw::Integer(value) => value as f64,
             Raw::Single(value) => value.into(),
             Raw::Double(value) => value,
+            Raw::Decimal(number, exponent) => f64::from(number) * 10_f64.powi(exponent.into()),
         })
     }
 
@@ -118,81 +200,16 @@ impl Format {
     }
 }
 
-/// A number out of registers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Raw {
-    Integer(i128),
-    Single(f32),
-    Double(f64),
-}
-
-impl Raw {
-    pub(super) fn new(kind: Kind, bits: u64) -> Self {
-        match kind {
-            Kind::U16 | Kind::U32 | Kind::U64 => Raw::Integer(bits.into()),
-            Kind::I16 => Raw::Integer((bits as u16 as i16).into()),
-            Kind::I32 => Raw::Integer((bits as u32 as i32).into()),
-            Kind::I64 => Raw::Integer((bits as i64).into()),
-            Kind::F32 => Raw::Single(f32::from_bits(bits as u32)),
-            Kind::F64 => Raw::Double(f64::from_bits(bits)),
-        }
-    }
-
-    pub(super) fn is_finite(self) -> bool {
-        match self {
-            Raw::Integer(_) => true,
-            Raw::Single(value) => value.is_finite(),
-            Raw::Double(value) => value.is_finite(),
-        }
-    }
-
-    /// Exactly this number; `None` where it is not finite or beyond 2^120. A float below 2^-40 counts as zero: no meter means it.
-    pub(super) fn value(self) -> Option<Fraction> {
-        match self {
-            Raw::Integer(value) => Some(Fraction::whole(value)),
-            Raw::Single(value) => float(f64::from(value)),
-            Raw::Double(value) => float(value),
-        }
-    }
-
-    /// The least digit: 1, or the distance to the next float of larger magnitude. Zero where a float's is below 2^-40.
-    pub(super) fn digit(self) -> Option<Fraction> {
-        match self {
-            Raw::Integer(_) => Some(Fraction::ONE),
-            Raw::Single(value) => {
-                let size = value.abs();
-                float(f64::from(f32::from_bits(size.to_bits() + 1)) - f64::from(size))
-            }
-            Raw::Double(value) => {
-                let size = value.abs();
-                float(f64::from_bits(size.to_bits() + 1) - size)
-            }
-        }
-    }
-}
-
-/// A float as the fraction that it is: its mantissa times a power of two.
-fn float(value: f64) -> Option<Fraction> {
-    if !value.is_finite() {
-        return None;
-    }
-    if value.abs() < 2_f64.powi(-40) {
-        return Some(Fraction::ZERO);
-    }
-    let bits = value.to_bits();
-    let mantissa = i128::from(bits & ((1 << 52) - 1) | 1 << 52);
-    let exponent = (bits >> 52 & 0x7FF) as i32 - 1075;
-    let (mantissa, exponent) = (mantissa >> mantissa.trailing_zeros(), exponent + mantissa.trailing_zeros() as i32);
-    let signed = if value < 0.0 { -mantissa } else { mantissa };
-    let power = 1_i128.checked_shl(exponent.unsigned_abs()).filter(|power| *power > 0)?;
-    if exponent < 0 { Fraction::new(signed, power) } else { signed.checked_mul(power).map(Fraction::whole) }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
+
+    #[test]
+    fn kinds_stand_in_the_order_of_their_variants() {
+        for (place, (word, kind, registers)) in KINDS.into_iter().enumerate() {
+            assert_eq!((kind as usize, kind.word(), kind.registers()), (place, word, registers));
+        }
+    }
 
     fn format(kind: Kind, low_word_first: bool, low_byte_first: bool) -> Format {
         Format { kind, low_word_first, low_byte_first }
@@ -206,34 +223,5 @@ mod tests {
         assert_eq!(format(Kind::U32, false, true).bits(&words), 0x3412_7856);
         assert_eq!(format(Kind::U32, true, true).bits(&words), 0x7856_3412);
         assert_eq!(format(Kind::U64, true, false).bits(&[1, 2, 3, 4]), 0x0004_0003_0002_0001);
-    }
-
-    #[test]
-    fn signs_reach_across_the_type() {
-        assert_eq!(Raw::new(Kind::I16, 0xFFFE), Raw::Integer(-2));
-        assert_eq!(Raw::new(Kind::I32, 0xFFFF_FFFE), Raw::Integer(-2));
-        assert_eq!(Raw::new(Kind::I64, u64::MAX - 1), Raw::Integer(-2));
-        assert_eq!(Raw::new(Kind::U64, u64::MAX - 1), Raw::Integer(i128::from(u64::MAX) - 1));
-    }
-
-    #[test]
-    fn a_float_says_how_fine_it_is() {
-        // 131072 kWh in f32: the next float is 1/64 kWh away.
-        assert_eq!(Raw::Single(131_072.0).digit(), Fraction::new(1, 64));
-        assert_eq!(Raw::Single(131_071.99).digit(), Fraction::new(1, 128));
-        assert_eq!(Raw::Double(2_f64.powi(53)).digit(), Some(Fraction::whole(2)));
-        assert_eq!(Raw::Single(0.0).digit(), Some(Fraction::ZERO));
-        assert_eq!(Raw::Single(f32::NAN).value(), None);
-        assert_eq!(Raw::Double(f64::INFINITY).value(), None);
-        assert_eq!(Raw::Double(1e300).value(), None);
-        assert_eq!(Raw::Single(-0.0).value(), Some(Fraction::ZERO));
-    }
-
-    proptest! {
-        #[test]
-        fn a_float_is_taken_exactly(value in -1e15_f64..1e15) {
-            // Both operations are exact in f64 where the fraction is: a power of two as denominator.
-            prop_assert_eq!(Raw::Double(value).value().unwrap().approximate(), value);
-        }
     }
 }

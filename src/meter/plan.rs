@@ -2,10 +2,11 @@
 
 use super::block::{Answers, Block};
 use super::exact::Fraction;
+use super::gaps::Gaps;
 use super::profile::{Installation, MOST_POWER, Profile};
 use super::quantity::{Absent, Measured, Quantity};
 use super::serial_number::SerialNumber;
-use crate::reading::{Register, Values};
+use crate::reading::{Definition, Register, Values};
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// What a poll's answers say, and why a value is absent ("energy: not a number").
@@ -20,6 +21,7 @@ pub struct Decoded {
 pub struct ReadPlan {
     power: Quantity,
     counter: Option<Quantity>,
+    phases: Option<Quantity>,
     serial_number: Option<SerialNumber>,
     reversed: bool,
     /// What the transformers outside the meter multiply by.
@@ -33,11 +35,16 @@ impl ReadPlan {
     pub fn new(profile: &Profile, installation: &Installation) -> Self {
         let power = profile.power.clone();
         let counter = profile.counter(installation).cloned();
-        let wanted: Vec<_> = power.blocks().chain(counter.iter().flat_map(Quantity::blocks)).collect();
+        let (alone, together): (Vec<_>, Vec<_>) =
+            std::iter::once(&power).chain(&counter).partition(|quantity| quantity.alone);
+        let wanted = together.into_iter().flat_map(Quantity::blocks).collect();
+        let mut blocks = joined(wanted, profile.max_registers_per_read.min(125), &profile.gaps);
+        blocks.extend(alone.into_iter().flat_map(Quantity::blocks));
         ReadPlan {
-            blocks: joined(wanted, profile.max_registers_per_read.min(125), profile.gaps),
+            blocks,
             power,
             counter,
+            phases: profile.phase_power.clone(),
             serial_blocks: profile.serial_number.iter().map(|serial| serial.block).collect(),
             serial_number: profile.serial_number.clone(),
             reversed: installation.reversed,
@@ -53,6 +60,17 @@ impl ReadPlan {
     /// What is read for the serial number, when that is asked for.
     pub fn serial_blocks(&self) -> &[Block] {
         &self.serial_blocks
+    }
+
+    /// What is read to check the power against its phases; nothing where the profile does not have them.
+    pub fn phase_blocks(&self) -> Vec<Block> {
+        self.phases.iter().flat_map(Quantity::blocks).collect()
+    }
+
+    /// The sum of the phases' powers; `None` where it was not answered, or is none.
+    pub fn phase_power(&self, answers: &Answers) -> Option<Milliwatts> {
+        let measured = self.phases.as_ref()?.read(answers, self.factor).ok().flatten()?;
+        self.power_of(measured).ok()
     }
 
     /// The meter refused this block (exception 2 or 3): reads its values in smaller ones from now on. False where it is one value's already.
@@ -116,6 +134,11 @@ impl ReadPlan {
         }
     }
 
+    /// What the ledger must know of the register.
+    pub fn meaning(&self) -> Definition {
+        Definition { text: self.definition(), rollover: self.rollover() }
+    }
+
     /// The registers of every value, each whole.
     fn wanted(&self) -> impl Iterator<Item = Block> + '_ {
         self.power.blocks().chain(self.counter.iter().flat_map(Quantity::blocks))
@@ -148,11 +171,11 @@ fn whole_step(step: Fraction) -> Option<MilliwattHours> {
 }
 
 /// As few blocks as hold every wanted one whole: of one function, adjoining unless gaps may be crossed, and of at most `most` registers.
-fn joined(mut wanted: Vec<Block>, most: u16, gaps: bool) -> Vec<Block> {
+fn joined(mut wanted: Vec<Block>, most: u16, gaps: &Gaps) -> Vec<Block> {
     wanted.sort();
     let mut blocks: Vec<Block> = Vec::new();
     for next in wanted {
-        let last = blocks.last().copied().filter(|last| gaps || u32::from(next.address) <= last.end());
+        let last = blocks.last().copied().filter(|last| gaps.may_join(*last, next));
         let wider = last.and_then(|last| last.joined(next)).filter(|wider| wider.count <= most);
         match (wider, blocks.last_mut()) {
             (Some(wider), Some(last)) => *last = wider,

@@ -1,15 +1,17 @@
 //! A meter model as data: registers, formats, units, limits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::exact::Fraction;
+use super::gaps::Gaps;
+use super::identity::Expectation;
+use super::profile_form;
 use super::quantity::Quantity;
-use super::quantity_form::{Limits, quantity};
 use super::ratio::Ratio;
 use super::serial_number::SerialNumber;
-use super::unit::Measure;
 use crate::finding::Severity;
-use crate::form::{Field, Form};
+use crate::form::Form;
 use crate::units::{Milliwatts, Name, UnitId};
 
 /// A meter model.
@@ -25,8 +27,8 @@ pub struct Profile {
     pub max_power: Option<Milliwatts>,
     /// 1 ..= 125.
     pub max_registers_per_read: u16,
-    /// Reads may cross registers that the meter does not document.
-    pub gaps: bool,
+    /// Where reads may cross registers that the profile does not name.
+    pub gaps: Gaps,
     /// The silence that this meter needs before each request.
     pub delay: Duration,
     /// Active power, positive while consuming.
@@ -35,7 +37,17 @@ pub struct Profile {
     pub energy: Option<Quantity>,
     /// The counter of exported active energy: the consumption where the meter is wired the other way.
     pub export_energy: Option<Quantity>,
+    /// The sum of the phases' powers: what `power` is compared with where a map is to be found.
+    pub phase_power: Option<Quantity>,
     pub serial_number: Option<SerialNumber>,
+    /// What tells this meter from others; all of it.
+    pub identity: Vec<Expectation>,
+    /// How the meter must be set for the registers to mean what the profile says.
+    pub settings: Vec<Expectation>,
+    /// Several meters under one name: the registers of each. Where there are any, the profile's own are those of the first.
+    pub maps: Vec<Map>,
+    /// Which map of its profile this is.
+    pub map: Option<Name>,
     /// How the line is set when the meter leaves the factory.
     pub serial_defaults: SerialDefaults,
     /// Where the registers come from.
@@ -44,6 +56,18 @@ pub struct Profile {
     pub confirmed: u8,
     /// What an installer has to know.
     pub quirks: Vec<String>,
+}
+
+/// One of several sets of registers under one name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    pub name: Name,
+    /// Who says so, or which of the meters have it.
+    pub note: Option<String>,
+    /// What tells this map from the others, beside the identity of the profile. Empty where nothing does.
+    pub identity: Vec<Expectation>,
+    /// The profile with the tables of this map in the place of its own, and both identities.
+    pub profile: Arc<Profile>,
 }
 
 /// The serial line as the meter leaves the factory, as far as it is known.
@@ -81,7 +105,7 @@ impl Profile {
         let findings = form.findings();
         let errors = || findings.all().iter().filter(|finding| finding.severity == Severity::Error).count();
         let before = errors();
-        let profile = read(name, form);
+        let profile = profile_form::read(name, form);
         profile.filter(|_| errors() == before)
     }
 
@@ -92,7 +116,8 @@ impl Profile {
 
     /// Whether the meter may be wired the other way: it counts the export too, or both directions alike, or not at all.
     pub fn can_reverse(&self) -> bool {
-        self.energy.as_ref().is_none_or(|energy| energy.both_directions) || self.export_energy.is_some()
+        let own = self.energy.as_ref().is_none_or(|energy| energy.both_directions) || self.export_energy.is_some();
+        own && self.maps.iter().all(|map| map.profile.can_reverse())
     }
 
     /// The rating behind these transformers; `None` where the profile has none, or the product is above 1 TW.
@@ -122,7 +147,8 @@ impl Installation {
 }
 
 impl Parity {
-    const WORDS: [(&str, Parity); 3] = [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
+    pub(super) const WORDS: [(&str, Parity); 3] =
+        [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
 
     /// `none`, `even` or `odd`.
     pub fn word(self) -> &'static str {
@@ -132,75 +158,6 @@ impl Parity {
             Parity::Odd => "odd",
         }
     }
-}
-
-/// Every key in the order of the documentation; what is wrong is skipped here and counted by the caller.
-fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
-    let limits = Limits {
-        max_registers: form.field("max_registers_per_read").and_then(|it| small(&it, 1, 125)).unwrap_or(125),
-        gaps: form.field("gaps").and_then(|field| field.boolean()).unwrap_or(false),
-    };
-    let vendor = form.required("vendor", "who makes it").and_then(|field| field.text());
-    let model = form.required("model", "what is printed on it").and_then(|field| field.text());
-    let aliases = form.field("aliases").and_then(|field| {
-        let alias = |field: &Field<'_>| {
-            Name::new(field.text()?).or_else(|| field.fail("is not a name", "letters, digits, `_` and `-`"))
-        };
-        field.array()?.iter().map(alias).collect()
-    });
-    let delays = Duration::ZERO..=Duration::from_secs(5);
-    let power = form.required("power", "a table with register, function, type and unit");
-    let power = power.and_then(|field| quantity(field.table()?, Measure::Power, limits));
-    let counter = |key| quantity(form.table(key)?, Measure::Energy, limits);
-    let (energy, export_energy) = (counter("energy"), counter("export_energy"));
-    if let (true, Some(field)) = (form.field("energy").is_none(), form.field("export_energy")) {
-        field.fail::<()>("stands without `energy`", "give the imported counter too");
-    }
-    let max_power = form.field("max_power").and_then(|field| field.power());
-    let delay = form.field("delay").and_then(|field| field.duration(delays));
-    let serial_number = form.table("serial_number").and_then(|table| SerialNumber::from_form(table, limits));
-    let serial_defaults = form.table("serial_defaults").map(serial_defaults);
-    let (sources, quirks) = (texts(&form, "sources"), texts(&form, "quirks"));
-    let confirmed = form.field("confirmed").and_then(|it| small(&it, 0, 9));
-    form.finish();
-    Some(Profile {
-        name: name.clone(),
-        aliases: aliases.unwrap_or_default(),
-        vendor: vendor.unwrap_or_default().to_owned(),
-        model: model.unwrap_or_default().to_owned(),
-        max_power,
-        max_registers_per_read: limits.max_registers,
-        gaps: limits.gaps,
-        delay: delay.unwrap_or_default(),
-        power: power?,
-        energy,
-        export_energy,
-        serial_number,
-        serial_defaults: serial_defaults.unwrap_or_default(),
-        sources,
-        confirmed: confirmed.unwrap_or(0) as u8,
-        quirks,
-    })
-}
-
-fn serial_defaults(form: Form<'_>) -> SerialDefaults {
-    let defaults = SerialDefaults {
-        baud: form.field("baud").and_then(|field| u32::try_from(field.integer(300..=1_000_000)?).ok()),
-        parity: form.field("parity").and_then(|field| field.one_of(&Parity::WORDS)),
-        stop_bits: form.field("stop_bits").and_then(|it| small(&it, 1, 2)).map(|bits| bits as u8),
-        unit: form.field("unit").and_then(|field| UnitId::new(field.integer(1..=247)?)),
-    };
-    form.finish();
-    defaults
-}
-
-fn small(field: &Field<'_>, from: u16, to: u16) -> Option<u16> {
-    u16::try_from(field.integer(from.into()..=to.into())?).ok()
-}
-
-fn texts(form: &Form<'_>, key: &'static str) -> Vec<String> {
-    let fields = form.field(key).and_then(|field| field.array()).unwrap_or_default();
-    fields.iter().filter_map(|field| field.text()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

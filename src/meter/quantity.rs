@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use super::beside::{Exponent, Sign};
 use super::block::{Answers, Block};
 use super::exact::{Decimal, Fraction};
-use super::number::{Format, Kind, Raw};
+use super::number::{Format, Kind, Pattern};
+use super::raw::Raw;
 use super::unit::Unit;
 
 /// A number in registers: where it lies, its format, and what one digit is worth.
@@ -14,7 +16,11 @@ pub struct Number {
     pub format: Format,
     pub(super) scale: Decimal,
     /// The patterns that mean "no value".
-    pub invalid: Vec<u64>,
+    pub invalid: Vec<Pattern>,
+    /// The register with the power of ten, read in the same response.
+    pub exponent: Option<Exponent>,
+    /// The register with the sign, read in the same response.
+    pub sign: Option<Sign>,
 }
 
 /// A power or an energy: the sum of one or more numbers, in one unit, multiplied by the ratios that the meter keeps in registers.
@@ -25,6 +31,12 @@ pub struct Quantity {
     pub terms: Vec<Number>,
     /// Settings of the meter that multiply the value (a CT ratio). They stand still, and may come in another response.
     pub ratios: Vec<Number>,
+    /// Likewise those that divide it.
+    pub divisors: Vec<Number>,
+    /// The meter answers it only in a request of its own.
+    pub alone: bool,
+    /// Only the size counts: some of these meters show the counter with a minus.
+    pub absolute: bool,
     /// The raw count at which each term starts again at 0.
     pub rollover: Option<u64>,
     /// The counter counts both directions into one figure.
@@ -48,6 +60,8 @@ pub(super) enum Absent {
     NoValue(Block, u64),
     /// Zero, or below.
     NoRatio(Block),
+    NoExponent(Block),
+    NoSign(Block),
     Negative,
     TooLarge,
 }
@@ -63,17 +77,33 @@ impl Number {
         self.scale.to_string()
     }
 
-    /// Value and least digit in these registers, scaled.
-    fn read(&self, words: &[u16]) -> Result<Measured, Absent> {
-        let bits = self.format.bits(words);
-        if self.invalid.contains(&bits) {
+    /// Its own registers, and those beside it.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
+        let beside = [self.exponent.as_ref().map(|it| it.block), self.sign.as_ref().map(|it| it.block)];
+        std::iter::once(self.block).chain(beside.into_iter().flatten())
+    }
+
+    /// Value and least digit out of the registers of `whole`, which holds all of [`Number::blocks`]; scaled.
+    fn read(&self, whole: Block, words: &[u16]) -> Result<Measured, Absent> {
+        let part = |block: Block| {
+            let start = usize::from(block.address - whole.address);
+            &words[start..start + usize::from(block.count)]
+        };
+        let bits = self.format.bits(part(self.block));
+        if self.invalid.iter().any(|pattern| pattern.fits(bits)) {
             return Err(Absent::NoValue(self.block, bits));
         }
-        let raw = Raw::new(self.format.kind, bits);
-        if !raw.is_finite() {
-            return Err(Absent::NotANumber(self.block));
+        let raw = Raw::new(self.format.kind, bits).ok_or(Absent::NotANumber(self.block))?;
+        let mut worth = self.scale();
+        if let Some(exponent) = &self.exponent {
+            worth = exponent.read(part(exponent.block))?.times(worth).ok_or(Absent::TooLarge)?;
         }
-        let scaled = |number: Option<Fraction>| number.and_then(|it| it.times(self.scale())).ok_or(Absent::TooLarge);
+        if let Some(sign) = &self.sign
+            && sign.read(part(sign.block))?
+        {
+            worth = worth.negated();
+        }
+        let scaled = |number: Option<Fraction>| number.and_then(|it| it.times(worth)).ok_or(Absent::TooLarge);
         Ok(Measured { value: scaled(raw.value())?, step: scaled(raw.digit())?.absolute() })
     }
 
@@ -82,21 +112,31 @@ impl Number {
         let Block { function, address, .. } = self.block;
         let (kind, order) = (self.format.kind.word(), self.format.order());
         let worth = self.scale().times(unit)?;
-        Some(format!("[{} 0x{address:04x} {kind} {order} x {worth}]", function.word()).replace("  ", " "))
+        let beside = |what: &str, block: Block, kind: Kind| format!(" {what} 0x{:04x} {}", block.address, kind.word());
+        let exponent = self.exponent.as_ref().map(|it| beside("x 10^", it.block, it.format.kind)).unwrap_or_default();
+        let sign = self
+            .sign
+            .as_ref()
+            .map(|it| format!("{} {} {}", beside("signed by", it.block, it.format.kind), it.negative, it.positive));
+        let sign = sign.unwrap_or_default();
+        Some(
+            format!("[{} 0x{address:04x} {kind} {order} x {worth}{exponent}{sign}]", function.word())
+                .replace("  ", " "),
+        )
     }
 }
 
 impl Quantity {
     /// The registers of all terms: read in one response.
     pub(super) fn block(&self) -> Option<Block> {
-        let mut blocks = self.terms.iter().map(|term| term.block);
+        let mut blocks = self.terms.iter().flat_map(Number::blocks);
         let first = blocks.next()?;
         blocks.try_fold(first, Block::joined)
     }
 
     /// Everything to be read for it, each entry whole in one response.
     pub(super) fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
-        self.block().into_iter().chain(self.ratios.iter().map(|ratio| ratio.block))
+        self.block().into_iter().chain(self.ratios.iter().chain(&self.divisors).map(|ratio| ratio.block))
     }
 
     /// The value in mW or mWh times `installed` (the transformers outside the meter). `Ok(None)` where something of it was not answered.
@@ -108,16 +148,18 @@ impl Quantity {
 
         let (mut sum, mut steps) = (Fraction::ZERO, Vec::with_capacity(self.terms.len()));
         for term in &self.terms {
-            let start = usize::from(term.block.address - whole.address);
-            let Measured { value, step } = term.read(&words[start..start + usize::from(term.block.count)])?;
+            let Measured { value, step } = term.read(whole, words)?;
             sum = sum.plus(value).ok_or(Absent::TooLarge)?;
             steps.push(step);
+        }
+        if self.absolute {
+            sum = sum.absolute();
         }
         let scaled = |number: Fraction| number.times(factor).ok_or(Absent::TooLarge);
         Ok(Some(Measured { value: scaled(sum)?, step: scaled(self.combined(steps))? }))
     }
 
-    /// The resolution at `value` (mWh), as far as it is known without asking the meter for its ratios.
+    /// The resolution at `value` (mWh), as far as it is known without asking the meter for its ratios and exponents.
     pub(super) fn step_at(&self, value: u64, installed: Fraction) -> Option<Fraction> {
         let factor = installed.times(self.unit.fraction())?;
         let steps = self.terms.iter().map(|term| {
@@ -126,6 +168,11 @@ impl Quantity {
             let digit = match term.format.kind {
                 Kind::F32 => Raw::Single(raw as f32).digit(),
                 Kind::F64 => Raw::Double(raw).digit(),
+                Kind::T5 | Kind::T6 => {
+                    // The number has as many digits as fit.
+                    let too_large = raw.abs() / term.format.kind.range() as f64;
+                    Raw::Decimal(1, too_large.log10().ceil().clamp(0.0, 30.0) as i8).digit()
+                }
                 _ => Raw::Integer(0).digit(),
             };
             digit?.times(worth).map(Fraction::absolute)
@@ -143,24 +190,29 @@ impl Quantity {
     pub(super) fn definition(&self, installed: Fraction) -> Option<String> {
         let unit = self.unit.fraction().times(installed)?;
         let mut terms: Vec<_> = self.terms.iter().map(|term| term.definition(unit)).collect::<Option<_>>()?;
-        let mut ratios: Vec<_> =
-            self.ratios.iter().map(|ratio| ratio.definition(Fraction::ONE)).collect::<Option<_>>()?;
         terms.sort();
-        ratios.sort();
-        let ratios: String = ratios.iter().map(|ratio| format!(" * {ratio}")).collect();
-        Some(format!("{}{ratios}", terms.join(" + ")))
+        let [ratios, divisors] = [(&self.ratios, '*'), (&self.divisors, '/')].map(|(ratios, sign)| {
+            let one = |ratio: &Number| Some(format!(" {sign} {}", ratio.definition(Fraction::ONE)?));
+            let mut all = ratios.iter().map(one).collect::<Option<Vec<_>>>()?;
+            all.sort();
+            Some(all.concat())
+        });
+        let absolute = if self.absolute { " absolute" } else { "" };
+        Some(format!("{}{}{}{absolute}", terms.join(" + "), ratios?, divisors?))
     }
 
-    /// The product of the ratio registers.
+    /// The product of the ratio registers, divided by those that divide.
     fn ratio(&self, answers: &Answers) -> Result<Option<Fraction>, Absent> {
         let mut product = Fraction::ONE;
-        for ratio in &self.ratios {
+        let divisors = self.divisors.iter().map(|ratio| (ratio, true));
+        for (ratio, divides) in self.ratios.iter().map(|ratio| (ratio, false)).chain(divisors) {
             let Some(words) = ratio.block.out_of(answers) else { return Ok(None) };
-            let value = ratio.read(words)?.value;
+            let value = ratio.read(ratio.block, words)?.value;
             if value.is_zero() || value.is_negative() {
                 return Err(Absent::NoRatio(ratio.block));
             }
-            product = product.times(value).ok_or(Absent::TooLarge)?;
+            let value = if divides { value.inverted() } else { Some(value) };
+            product = value.and_then(|value| product.times(value)).ok_or(Absent::TooLarge)?;
         }
         Ok(Some(product))
     }
@@ -183,6 +235,8 @@ impl fmt::Display for Absent {
             Absent::NotANumber(block) => write!(f, "not a number ({block})"),
             Absent::NoValue(block, bits) => write!(f, "0x{bits:04X} ({block}) means that the meter has no value"),
             Absent::NoRatio(block) => write!(f, "the ratio in {block} is not above zero: set it at the meter"),
+            Absent::NoExponent(block) => write!(f, "what {block} holds is no power of ten"),
+            Absent::NoSign(block) => write!(f, "what {block} holds is no sign that the profile knows"),
             Absent::Negative => write!(f, "negative; check type and word order in the profile"),
             Absent::TooLarge => {
                 write!(f, "larger than any meter counts; check type, word order and scale in the profile")
@@ -190,3 +244,6 @@ impl fmt::Display for Absent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! The serial number of a meter: where it stands and how it is written out.
 
 use super::block::{Answers, Block};
+use super::identity::characters;
 use super::number::{Format, Kind};
-use super::quantity_form::{Limits, block, function, orders};
+use super::number_form::{Limits, block, orders, required_function, text_registers};
+use super::raw::Raw;
 use crate::form::Form;
 use crate::text;
 
@@ -24,27 +26,31 @@ pub enum Writing {
     Hexadecimal(Format),
 }
 
-const KINDS: [(&str, Option<Kind>); 4] =
-    [("ascii", None), ("u16", Some(Kind::U16)), ("u32", Some(Kind::U32)), ("u64", Some(Kind::U64))];
+const KINDS: [(&str, Option<Kind>); 9] = [
+    ("ascii", None),
+    ("u16", Some(Kind::U16)),
+    ("u32", Some(Kind::U32)),
+    ("u48", Some(Kind::U48)),
+    ("u64", Some(Kind::U64)),
+    ("bcd16", Some(Kind::Bcd16)),
+    ("bcd32", Some(Kind::Bcd32)),
+    ("bcd48", Some(Kind::Bcd48)),
+    ("bcd64", Some(Kind::Bcd64)),
+];
 
 /// Longer serial numbers are cut.
 const LONGEST: usize = 64;
 
 impl SerialNumber {
-    pub(super) fn from_form(form: Form<'_>, limits: Limits) -> Option<Self> {
-        let function = function(&form);
-        if function.is_none() {
-            form.required("function", "\"input\" (function 4) or \"holding\" (function 3)");
-        }
-        let kind = form.required("type", "\"ascii\", \"u16\", \"u32\" or \"u64\"").and_then(|it| it.one_of(&KINDS));
+    pub(super) fn from_form(form: Form<'_>, limits: Limits<'_>) -> Option<Self> {
+        let function = required_function(&form);
+        let kind = form
+            .required("type", "\"ascii\", \"u16\", \"u32\", \"bcd32\" or another whole number")
+            .and_then(|it| it.one_of(&KINDS));
         let (low_word_first, low_byte_first) = orders(&form);
         let low_byte_first = low_byte_first.unwrap_or(false);
         let parsed = kind.and_then(|kind| match kind {
-            None => {
-                let registers = form.required("registers", "how many registers the text takes, 1 to 32");
-                let count = registers.and_then(|field| u16::try_from(field.integer(1..=32)?).ok())?;
-                Some((count, Writing::Ascii { low_byte_first }))
-            }
+            None => Some((text_registers(&form)?, Writing::Ascii { low_byte_first })),
             Some(kind) => {
                 let hexadecimal = form.field("format").and_then(|it| it.one_of(&[("decimal", false), ("hex", true)]));
                 let format = Format { kind, low_word_first: low_word_first.unwrap_or(false), low_byte_first };
@@ -67,16 +73,16 @@ impl SerialNumber {
             return None;
         }
         let written = match self.writing {
-            Writing::Decimal(format) => format.bits(words).to_string(),
+            Writing::Decimal(format) => match Raw::new(format.kind, format.bits(words))? {
+                Raw::Integer(number) => number.to_string(),
+                _ => return None,
+            },
             Writing::Hexadecimal(format) => {
                 format!("{:0digits$X}", format.bits(words), digits = 4 * usize::from(format.kind.registers()))
             }
-            Writing::Ascii { low_byte_first } => {
-                let bytes = |word: &u16| if low_byte_first { word.to_le_bytes() } else { word.to_be_bytes() };
-                words.iter().flat_map(bytes).filter(|byte| *byte != 0).map(char::from).collect()
-            }
+            Writing::Ascii { low_byte_first } => characters(words, low_byte_first),
         };
-        let written = text::foreign(written.trim(), LONGEST);
+        let written = text::foreign(&written, LONGEST);
         (!written.is_empty()).then_some(written)
     }
 }

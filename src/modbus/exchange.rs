@@ -80,7 +80,11 @@ impl Open {
             (handle, Kind::Tcp(client))
         } else {
             let pace = Pace::new(bus);
-            (Handle::new(Wire::rtu(stream, pace.sending(1))), Kind::Rtu(pace, Timer::new()))
+            #[cfg(test)]
+            let timer = if matches!(stream, Stream::Memory(_)) { Timer::simulated() } else { Timer::new() };
+            #[cfg(not(test))]
+            let timer = Timer::new();
+            (Handle::new(Wire::rtu(stream, pace.sending(1))), Kind::Rtu(pace, timer))
         };
         Open { handle, client, heard_at: Instant::now(), answered: false, transaction: u16::MAX }
     }

@@ -5,6 +5,8 @@ mod error;
 mod exchange;
 mod line;
 mod mbap;
+#[cfg(test)]
+pub(crate) mod memory;
 mod open;
 mod pace;
 mod rtu;

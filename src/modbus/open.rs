@@ -20,7 +20,7 @@ const OPEN_WITHIN: Duration = Duration::from_secs(5);
 pub(super) async fn open(link: &Link) -> Result<Stream, Error> {
     match link {
         Link::Serial(line) => serial(line.clone()).await.map(Stream::Serial),
-        Link::Tcp(address) | Link::RtuOverTcp(address) => connect(address).await.map(Stream::Tcp),
+        Link::Tcp(address) | Link::RtuOverTcp(address) => connect(address).await,
     }
 }
 
@@ -36,7 +36,11 @@ fn failed(link: &str, reason: impl Into<String>, remedy: impl Into<String>) -> E
     Error::Open { link: link.to_owned(), reason: reason.into(), remedy: remedy.into() }
 }
 
-async fn connect(address: &str) -> Result<TcpStream, Error> {
+async fn connect(address: &str) -> Result<Stream, Error> {
+    #[cfg(test)]
+    if let Some(connected) = super::memory::connect(address) {
+        return connected.map(Stream::Memory).map_err(|error| failed(address, reason(&error), remedy(error.kind())));
+    }
     let connecting = tokio::time::timeout(OPEN_WITHIN, TcpStream::connect(address));
     let stream = match connecting.await {
         Ok(Ok(stream)) => stream,
@@ -45,7 +49,7 @@ async fn connect(address: &str) -> Result<TcpStream, Error> {
     };
     // Without it small requests may wait for the acknowledgement of the one before; a socket that refuses it still works.
     let _ = stream.set_nodelay(true);
-    Ok(stream)
+    Ok(Stream::Tcp(stream))
 }
 
 fn remedy(kind: io::ErrorKind) -> &'static str {

@@ -72,6 +72,12 @@ impl Timer {
         Timer(timer_fd().ok())
     }
 
+    /// That goes with tokio's clock, paused or not.
+    #[cfg(test)]
+    pub(super) fn simulated() -> Self {
+        Timer(None)
+    }
+
     pub(super) async fn until(&self, when: Instant) {
         let wait = when.saturating_duration_since(Instant::now());
         if wait.is_zero() {

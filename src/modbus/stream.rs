@@ -12,6 +12,8 @@ use tokio_serial::SerialStream;
 pub(super) enum Stream {
     Serial(SerialStream),
     Tcp(TcpStream),
+    #[cfg(test)]
+    Memory(tokio::io::DuplexStream),
 }
 
 impl Stream {
@@ -22,6 +24,15 @@ impl Stream {
         match self {
             Stream::Serial(serial) => serial.try_read(buffer),
             Stream::Tcp(tcp) => tcp.try_read(buffer),
+            #[cfg(test)]
+            Stream::Memory(memory) => {
+                let mut buffer = ReadBuf::new(buffer);
+                let mut nobody = Context::from_waker(std::task::Waker::noop());
+                match Pin::new(memory).poll_read(&mut nobody, &mut buffer) {
+                    Poll::Ready(read) => read.map(|()| buffer.filled().len()),
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
         }
     }
 
@@ -29,6 +40,8 @@ impl Stream {
         match self {
             Stream::Serial(serial) => Pin::new(serial).poll_read(cx, buffer),
             Stream::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            #[cfg(test)]
+            Stream::Memory(memory) => Pin::new(memory).poll_read(cx, buffer),
         }
     }
 
@@ -36,6 +49,8 @@ impl Stream {
         match self {
             Stream::Serial(serial) => Pin::new(serial).poll_write(cx, bytes),
             Stream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            #[cfg(test)]
+            Stream::Memory(memory) => Pin::new(memory).poll_write(cx, bytes),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod health;
 mod live;
+mod recognition;
 mod report;
 mod rounds;
 mod schedule;
@@ -23,6 +24,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::heartbeat::Heart;
 use crate::reading::{Held, Reading, Values};
+use crate::recorder::Recorder;
 use crate::units::Name;
 use rounds::{Next, Rounds};
 
@@ -48,6 +50,8 @@ pub struct Poller {
     pub held: watch::Receiver<Held>,
     pub commands: mpsc::Receiver<Command>,
     pub report: watch::Sender<BusReport>,
+    /// Who is told what each poll gave.
+    pub recorder: Recorder,
     pub clock: Clock,
     pub heart: Heart,
 }
@@ -55,8 +59,8 @@ pub struct Poller {
 impl Poller {
     /// Polls until the commands' last sender is dropped. A missing line, a dead meter: said once, tried again with back-off.
     pub async fn run(self) {
-        let Poller { bus, meters, readings, mut held, commands, report, clock, heart } = self;
-        let mut rounds = Rounds::new(&bus, meters, readings, report, clock);
+        let Poller { bus, meters, readings, mut held, commands, report, recorder, clock, heart } = self;
+        let mut rounds = Rounds::new(&bus, meters, readings, report, recorder, clock);
         let mut desk = Desk { commands, waiting: VecDeque::new(), heart };
         rounds.hold(&held.borrow_and_update());
         loop {

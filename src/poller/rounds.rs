@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::modbus::{Error, Line};
 use crate::reading::{Held, Reading, Values};
+use crate::recorder::Recorder;
 use crate::units::Name;
 
 pub(super) struct Rounds {
@@ -26,6 +27,7 @@ pub(super) struct Rounds {
     reopen_at: Instant,
     readings: mpsc::Sender<Reading>,
     report: watch::Sender<BusReport>,
+    recorder: Recorder,
     clock: Clock,
 }
 
@@ -42,6 +44,7 @@ impl Rounds {
         meters: Vec<config::Meter>,
         readings: mpsc::Sender<Reading>,
         report: watch::Sender<BusReport>,
+        recorder: Recorder,
         clock: Clock,
     ) -> Self {
         let now = Instant::now();
@@ -60,6 +63,7 @@ impl Rounds {
             reopen_at: now,
             readings,
             report,
+            recorder,
             clock,
         }
     }
@@ -94,6 +98,7 @@ impl Rounds {
     pub(super) async fn poll(&mut self, meter: usize) -> Result<Values, String> {
         if let Err(error) = self.line.open().await {
             self.line_lost(&error);
+            self.recorder.poll(&self.stations[meter].meter.name, None);
             return Err(error.to_string());
         }
         let polled = self.stations[meter].poll(&mut self.line, &self.clock).await;
@@ -115,9 +120,12 @@ impl Rounds {
 
     /// Sends the reading to the ledger; true where there is no room for it.
     fn hand_on(&self, meter: usize, polled: &Polled) -> bool {
-        let Some(at) = polled.at.filter(|_| polled.has_values()) else { return false };
-        let meter = self.stations[meter].meter.name.clone();
-        self.readings.try_send(Reading { meter, at, values: polled.values.clone() }).is_err()
+        let came = polled.at.filter(|_| polled.has_values());
+        let station = &self.stations[meter];
+        let (meter, definition) = (station.meter.name.clone(), station.definition());
+        self.recorder.poll(&meter, came.map(|at| (at, &polled.values)));
+        let Some(at) = came else { return false };
+        self.readings.try_send(Reading { meter, at, values: polled.values.clone(), definition }).is_err()
     }
 
     fn tell(&mut self, meter: usize, polled: &Polled, dropped: bool) {
@@ -154,7 +162,7 @@ impl Rounds {
         let now = Instant::now();
         let wait = self.reopening.failed(rand::random_range(0.75..1.25));
         self.reopen_at = now + wait;
-        self.stations.iter_mut().for_each(Station::ask_serial);
+        self.stations.iter_mut().for_each(Station::ask_again);
         if self.line_health.told(true, now) == Some(Change::Failed) {
             tracing::warn!(bus = %self.bus, "{error}");
         }
@@ -200,7 +208,7 @@ pub async fn read_once(
     let mut results = Vec::with_capacity(meters.len());
     for meter in meters {
         let result = match line.open().await {
-            Ok(()) => Station::new(meter.clone()).poll(&mut line, clock).await.result(),
+            Ok(()) => Station::new(meter.clone()).read_once(&mut line, clock).await.result(),
             Err(error) => Err(error.to_string()),
         };
         results.push((meter.name.clone(), result));

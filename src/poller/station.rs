@@ -1,14 +1,16 @@
 //! One meter as the poller knows it: what to read of it in a poll, and what it said.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::recognition::Recognition;
 use crate::clock::{Clock, Stamp};
 use crate::config;
 use crate::meter::{Answers, Block, ReadPlan};
 use crate::modbus::{Error, Garbled, Line};
-use crate::reading::Values;
+use crate::reading::{Definition, Values};
 
 /// How often the serial number is read while nothing makes it urgent: meters are swapped without the line being lost.
 const SERIAL_EVERY: Duration = Duration::from_secs(600);
@@ -16,14 +18,15 @@ const SERIAL_EVERY: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Station {
     pub(super) meter: config::Meter,
-    plan: ReadPlan,
+    pub(super) plan: ReadPlan,
+    pub(super) recognition: Recognition,
     /// What was not answered last time is asked first: should the late answer come after all, it is one to this very request.
-    unanswered: Option<Block>,
+    pub(super) unanswered: Option<Block>,
     /// The block that holds the register, once that is known.
-    register_block: Option<Block>,
+    pub(super) register_block: Option<Block>,
     held: bool,
     /// When the serial number is to be read; `None` for the next poll.
-    serial_at: Option<Instant>,
+    pub(super) serial_at: Option<Instant>,
 }
 
 /// What a poll gave.
@@ -49,6 +52,18 @@ pub(super) enum End {
 }
 
 impl Polled {
+    /// The meter spoke, and nothing that it said is used.
+    pub(super) fn refused(why: String) -> Self {
+        Polled { values: Values::default(), at: None, error: Some(why), end: End::Answered }
+    }
+
+    /// It did not speak, or the link is gone.
+    pub(super) fn failed(failure: Error) -> Self {
+        let error = Some(failure.to_string());
+        let end = if failure.is_of_the_link() { End::Lost(failure) } else { End::Silent };
+        Polled { values: Values::default(), at: None, error, end }
+    }
+
     pub(super) fn has_values(&self) -> bool {
         self.values.power.is_some() || self.values.register.is_some()
     }
@@ -66,24 +81,51 @@ impl Polled {
 impl Station {
     pub(super) fn new(meter: config::Meter) -> Self {
         let plan = ReadPlan::new(&meter.profile, &meter.installation);
-        Station { meter, plan, unanswered: None, register_block: None, held: false, serial_at: None }
+        let recognition = Recognition::new(&meter.profile);
+        Station { meter, plan, recognition, unanswered: None, register_block: None, held: false, serial_at: None }
     }
 
     /// The ledger holds the meter's counter, or no longer does.
     pub(super) fn hold(&mut self, held: bool) {
         if held && !self.held {
-            self.serial_at = None;
+            self.ask_again();
         }
         self.held = held;
     }
 
-    /// Another meter may be there now: the serial number comes with the next register.
-    pub(super) fn ask_serial(&mut self) {
+    /// Another meter may be there now: what it is, and its serial number, are asked before the next register.
+    pub(super) fn ask_again(&mut self) {
         self.serial_at = None;
+        self.recognition.ask_again();
+    }
+
+    /// What the register means, where that showed only at the meter.
+    pub(super) fn definition(&self) -> Option<Arc<Definition>> {
+        self.recognition.definition()
+    }
+
+    /// Makes sure that the meter is the one that is meant, and reads it.
+    pub(super) async fn poll(&mut self, line: &mut Line, clock: &Clock) -> Polled {
+        match self.recognise(line).await {
+            Ok(()) => self.read(line, clock).await,
+            Err(polled) => polled,
+        }
+    }
+
+    /// As [`Station::poll`] for someone who will not poll again: where maps are to be decided between, it is given the time.
+    pub(super) async fn read_once(&mut self, line: &mut Line, clock: &Clock) -> Polled {
+        let mut polled = self.poll(line, clock).await;
+        for _ in 0..3 {
+            if !self.recognition.is_open() || !matches!(polled.end, End::Answered) {
+                break;
+            }
+            polled = self.poll(line, clock).await;
+        }
+        polled
     }
 
     /// Reads what is to be read, each block once (a garbled answer is asked for once more).
-    pub(super) async fn poll(&mut self, line: &mut Line, clock: &Clock) -> Polled {
+    async fn read(&mut self, line: &mut Line, clock: &Clock) -> Polled {
         let with_serial = self.held || self.serial_at.is_none_or(|at| Instant::now() >= at);
         let mut answers = Answers::new();
         let mut stamps = Vec::new();
@@ -91,7 +133,7 @@ impl Station {
         let mut end = End::Answered;
         let mut error = None;
         while let Some(block) = self.next(&answers, &refusals, with_serial) {
-            match read(line, &self.meter, block).await {
+            match ask(line, &self.meter, block).await {
                 Ok(words) => {
                     stamps.push((block, clock.now()));
                     answers.insert(block, words);
@@ -113,7 +155,7 @@ impl Station {
                 self.serial_at = Some(Instant::now() + SERIAL_EVERY);
             }
         } else {
-            self.ask_serial();
+            self.ask_again();
         }
         self.polled(answers, &stamps, error, refusals, end)
     }
@@ -174,7 +216,7 @@ impl Station {
 }
 
 /// One block; a damaged answer is asked for once more, for that costs little and noise is rarely there twice.
-async fn read(line: &mut Line, meter: &config::Meter, block: Block) -> Result<Vec<u16>, Error> {
+pub(super) async fn ask(line: &mut Line, meter: &config::Meter, block: Block) -> Result<Vec<u16>, Error> {
     let (silence, unit) = (meter.profile.delay, meter.unit);
     match line.read_after(silence, unit, block).await {
         Err(Error::Garbled { why, .. }) if why != Garbled::NeverSilent => line.read_after(silence, unit, block).await,

@@ -1,5 +1,7 @@
 //! A bus's task against simulated meters on real sockets: what it reads when, and what it says of it.
 
+mod patience;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +18,12 @@ use crate::form::{Findings, Form};
 use crate::heartbeat::Hearts;
 use crate::meter::{Function, Profile};
 use crate::reading::{Held, Reading, Values};
+use crate::recorder::Recorder;
 use crate::simulator::{Fault, Gateway, SerialLine, Unit, WordOrder};
 use crate::testing::in_time;
 use crate::units::{MilliwattHours, Milliwatts, Name, UnitId};
+
+mod recognition;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 /// For what must come: only a failing test waits so long.
@@ -118,6 +123,7 @@ impl Running {
             held: held_out,
             commands: commands_out,
             report: report_in,
+            recorder: Recorder::new(clock()),
             clock: clock(),
             heart: Hearts::default().heart("bus"),
         };

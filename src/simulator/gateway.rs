@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rmodbus::ModbusProto;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::meters::{Unit, rtu_request_len};
+#[cfg(test)]
+use crate::modbus::memory::Host;
 
 /// Ways of gateways that a master must cope with. All off at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Habits {
     pub close_after_answer: bool,
     /// Takes connections and requests and never answers.
     pub deaf: bool,
+    /// Closes every new connection.
+    pub away: bool,
     /// Closes every connection but the first.
     pub one_client: bool,
     /// Sends each request back before the answer, as some RS-485 adapters do.
@@ -73,6 +77,16 @@ impl Gateway {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
+        Ok(Gateway::serving(Door::Network(listener), address, units, protocol))
+    }
+
+    /// A Modbus TCP gateway, or a converter, without a socket: for tests on tokio's paused clock.
+    #[cfg(test)]
+    pub(crate) fn in_memory(host: Host, units: impl IntoIterator<Item = Unit>, protocol: ModbusProto) -> Self {
+        Gateway::serving(Door::Memory(host), SocketAddr::from(([0, 0, 0, 0], 0)), units, protocol)
+    }
+
+    fn serving(door: Door, address: SocketAddr, units: impl IntoIterator<Item = Unit>, protocol: ModbusProto) -> Self {
         let shared = Arc::new(Shared {
             units: units.into_iter().collect(),
             protocol,
@@ -82,8 +96,8 @@ impl Gateway {
             requests: AtomicU64::new(0),
         });
         let (kick, kicked) = watch::channel(());
-        let task = tokio::spawn(accept(listener, Arc::clone(&shared), kicked));
-        Ok(Gateway { address, shared, kick, task })
+        let task = tokio::spawn(accept(door, Arc::clone(&shared), kicked));
+        Gateway { address, shared, kick, task }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -123,13 +137,43 @@ impl Shared {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, kicked: watch::Receiver<()>) {
+/// Where clients come in.
+enum Door {
+    Network(TcpListener),
+    #[cfg(test)]
+    Memory(Host),
+}
+
+trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+
+impl Door {
+    async fn accept(&mut self) -> io::Result<Box<dyn Bytes>> {
+        match self {
+            Door::Network(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let _ = stream.set_nodelay(true);
+                Ok(Box::new(stream))
+            }
+            #[cfg(test)]
+            Door::Memory(host) => Ok(Box::new(host.accept().await)),
+        }
+    }
+}
+
+async fn accept(mut door: Door, shared: Arc<Shared>, kicked: watch::Receiver<()>) {
     let mut clients = JoinSet::new();
     loop {
-        let accepted = listener.accept().await;
+        let accepted = door.accept().await;
         while clients.try_join_next().is_some() {}
-        let Ok((stream, _)) = accepted else { return };
-        let most = if shared.habits().one_client { 1 } else { MOST_CLIENTS };
+        let Ok(stream) = accepted else { return };
+        let habits = shared.habits();
+        let most = match habits.away {
+            true => 0,
+            false if habits.one_client => 1,
+            false => MOST_CLIENTS,
+        };
         if shared.open.load(Ordering::Relaxed) >= most {
             continue;
         }
@@ -148,8 +192,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, kicked: watch::Recei
 }
 
 /// Serves one client until it goes, or sends what is no frame.
-async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+async fn serve(mut stream: Box<dyn Bytes>, shared: &Shared) -> io::Result<()> {
     let mut bytes = Vec::new();
     loop {
         let mut chunk = [0; 512];
@@ -188,7 +231,7 @@ fn request_len(bytes: &[u8], protocol: ModbusProto) -> io::Result<Option<usize>>
     }
 }
 
-async fn answer(stream: &mut TcpStream, shared: &Shared, request: &[u8]) -> io::Result<()> {
+async fn answer(stream: &mut Box<dyn Bytes>, shared: &Shared, request: &[u8]) -> io::Result<()> {
     let habits = shared.habits();
     if habits.deaf {
         return Ok(());

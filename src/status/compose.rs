@@ -54,8 +54,10 @@ pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
         buses: buses.collect(),
         ledger: Ledger {
             error: said(&inputs.ledger.error),
+            barred: said(&inputs.ledger.barred),
             commits: inputs.ledger.commits,
             failed_commits: inputs.ledger.failed_commits,
+            history_error: said(&inputs.ledger.history_error),
         },
         stalled: inputs.stalled.clone(),
     };

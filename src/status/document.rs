@@ -173,7 +173,13 @@ pub enum BusState {
 pub struct Ledger {
     /// Why the store cannot be written at the moment.
     pub error: Option<String>,
+    /// Why nothing at all is reported: the ledger is another machine's.
+    #[serde(default)]
+    pub barred: Option<String>,
     /// Since the daemon started.
     pub commits: u64,
     pub failed_commits: u64,
+    /// Why the history cannot be written at the moment.
+    #[serde(default)]
+    pub history_error: Option<String>,
 }

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::routes::{self, Answer};
-use super::server::{self, Door, Handler, RETRY_EVERY};
+use super::server::{self, Door, Handler, Leave, RETRY_EVERY};
 use super::snapshot::Sources;
 use crate::heartbeat::Heart;
 
@@ -86,7 +86,7 @@ impl Door for Tcp {
         Ok(self.listener.accept().await?.0)
     }
 
-    fn handler(&self, _stream: &TcpStream) -> Guest {
+    fn handler(&self, _stream: &TcpStream, _leave: Leave) -> Guest {
         self.guest.clone()
     }
 }

@@ -1,14 +1,18 @@
 //! What each path answers, on either door. Looking only: nothing here changes anything.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Body;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
 use super::snapshot::Sources;
 use super::{metrics, page};
 
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -62,7 +66,16 @@ fn html(sources: &Sources) -> Answer {
 }
 
 fn answer(status: StatusCode, media_type: &'static str, body: String) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    of(status, media_type, Full::new(Bytes::from(body)))
+}
+
+/// An answer with a body of any kind.
+pub(super) fn of(
+    status: StatusCode,
+    media_type: &'static str,
+    body: impl Body<Data = Bytes, Error = Infallible> + Send + 'static,
+) -> Answer {
+    let mut answer = Response::new(body.boxed_unsync());
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

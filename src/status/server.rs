@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use hyper::Request;
@@ -12,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::routes::Answer;
 use crate::heartbeat::{BEAT_EVERY, Heart};
@@ -34,12 +35,33 @@ pub(super) trait Door {
     async fn accept(&self) -> io::Result<Self::Stream>;
 
     /// What answers on `stream`, knowing who is at its other end.
-    fn handler(&self, stream: &Self::Stream) -> Self::Handler;
+    fn handler(&self, stream: &Self::Stream, leave: Leave) -> Self::Handler;
 }
 
 /// What answers the requests of one connection.
 pub(super) trait Handler: Clone + Send + 'static {
     fn answer(self, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
+}
+
+/// Until when a connection may last. Its handler can grant it more.
+#[derive(Clone, Debug)]
+pub(super) struct Leave(watch::Sender<Instant>);
+
+impl Leave {
+    pub(super) fn until(&self, instant: Instant) {
+        self.0.send_replace(instant);
+    }
+}
+
+/// The work, unless it lasts longer than it may.
+async fn within(until: watch::Receiver<Instant>, work: impl Future<Output = ()>) {
+    let mut work = pin!(work);
+    loop {
+        let leave = *until.borrow();
+        if timeout_at(leave, &mut work).await.is_ok() || *until.borrow() <= leave {
+            return;
+        }
+    }
 }
 
 /// Serves until `shutdown` says so (true, or its sender is gone). Open connections end with it.
@@ -57,8 +79,9 @@ pub(super) async fn serve(door: &impl Door, whole: Duration, heart: &Heart, shut
                     }
                     // Full: hung up on at once, so that who waits knows.
                     if connections.len() < CONNECTIONS {
-                        let handler = door.handler(&stream);
-                        connections.spawn(timeout(whole, connection(stream, handler)));
+                        let (leave, until) = watch::channel(Instant::now() + whole);
+                        let handler = door.handler(&stream, Leave(leave));
+                        connections.spawn(within(until, connection(stream, handler)));
                     }
                 }
                 // Out of file descriptors, most likely: trying again at once would only burn the processor.

@@ -105,7 +105,7 @@ pub(super) mod tests {
             buses: BTreeMap::new(),
             meters: BTreeMap::new(),
             clients: BTreeMap::new(),
-            state: config::State { path: "/nowhere".into() },
+            state: config::State::at("/nowhere".into()),
             status: config::Status { listen: None, hosts: Vec::new(), socket: "/nowhere".into() },
         };
         let (_, ledger) = watch::channel(LedgerReport::default());

@@ -19,6 +19,9 @@ pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], 
     if let Some(error) = &document.ledger.error {
         told.push(sentence("The ledger cannot be written", Some(error)));
     }
+    if let Some(why) = &document.ledger.barred {
+        told.push(sentence("Nothing is reported", Some(why)));
+    }
     told.extend(remarks.iter().map(|remark| plain(remark)));
     for (name, bus) in document.buses.iter().filter(|(_, bus)| bus.state == BusState::Closed) {
         told.push(sentence(&format!("Bus {name} is closed"), bus.error.as_ref()));
@@ -38,10 +41,14 @@ pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], 
     }
     for (name, client) in &document.clients {
         let account = document.accounts.get(&client.account).map(|account| account.state);
-        let told_already = matches!(account, Some(AccountState::Retrying | AccountState::Refused));
+        let retried = matches!(account, Some(AccountState::Retrying | AccountState::Refused));
+        let told_already = retried || document.ledger.barred.is_some();
         if let Some(error) = client.error.as_ref().filter(|_| !told_already) {
             told.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));
         }
+    }
+    if let Some(error) = &document.ledger.history_error {
+        told.push(sentence("The history cannot be written, everything else goes on", Some(error)));
     }
     told
 }

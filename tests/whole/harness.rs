@@ -108,6 +108,11 @@ impl Plan {
         Plan(format!("{before}\"1s\"{last}"))
     }
 
+    /// The same with another text in the place of this one.
+    pub fn replaced(self, text: &str, other: &str) -> Self {
+        Plan(self.0.replacen(text, other, 1))
+    }
+
     /// A meter of any profile, not reported unless a line with its client follows.
     pub fn polled(self, name: &str, bus: &str, unit: u8, profile: &str) -> Self {
         self.text(format!(
@@ -147,12 +152,17 @@ impl Site {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
+        self.command_under(&[], arguments, self.folder.path())
+    }
+
+    /// The program under another one (`under`, with its arguments), in that folder and with the configuration there.
+    fn command_under(&self, under: &[&str], arguments: &[&str], folder: &Path) -> Command {
         // The masters of other tests' pseudo-terminals are inherited by whoever does not close them, and would outlive their lines.
         const ALONE: &str =
             r#"for fd in /proc/$$/fd/*; do fd=${fd##*/}; ((fd > 2)) && eval "exec $fd>&-"; done; exec "$0" "$@""#;
         let mut command = Command::new("bash");
-        command.args(["-c", ALONE, env!("CARGO_BIN_EXE_arkmeter")]);
-        command.args(arguments).arg("--config").arg(self.path("arkmeter.toml")).current_dir(self.folder.path());
+        command.args(["-c", ALONE]).args(under).arg(env!("CARGO_BIN_EXE_arkmeter"));
+        command.args(arguments).arg("--config").arg(folder.join("arkmeter.toml")).current_dir(folder);
         for variable in VARIABLES {
             command.env_remove(variable);
         }
@@ -167,8 +177,17 @@ impl Site {
 
     /// Starts the daemon with these variables in its environment.
     pub fn start_with(&self, variables: &[(&str, &str)]) -> Daemon {
+        self.spawn(&["run"], variables)
+    }
+
+    /// Starts the daemon with these arguments.
+    pub fn start_as(&self, arguments: &[&str]) -> Daemon {
+        self.spawn(arguments, &[])
+    }
+
+    fn spawn(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Daemon {
         let log = OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = self.command(&["run"]);
+        let mut command = self.command(arguments);
         command.envs(variables.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
         Daemon(command.spawn().unwrap())
     }
@@ -203,15 +222,15 @@ impl Site {
         if let Some(input) = input {
             command.stdin(input);
         }
-        let output = timeout(COMMAND_WITHIN, command.output()).await.expect("a command that never ends").unwrap();
-        let said = Said {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        };
+        let said = Said::of(command).await;
         let mut kept = OpenOptions::new().create(true).append(true).open(self.path("said")).unwrap();
         write!(kept, "{}{}", said.out, said.err).unwrap();
         said
+    }
+
+    /// Runs a command under another program (strace), in another folder that has a configuration of its own.
+    pub async fn run_under(&self, under: &[&str], arguments: &[&str], folder: &Path) -> Said {
+        Said::of(self.command_under(under, arguments, folder)).await
     }
 
     /// The daemon's status, once it answers and is as wanted.
@@ -257,6 +276,15 @@ pub struct Said {
 }
 
 impl Said {
+    async fn of(mut command: Command) -> Self {
+        let output = timeout(COMMAND_WITHIN, command.output()).await.expect("a command that never ends").unwrap();
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// Ended with this code and says each of these on standard error.
     pub fn complains(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, code, "{self:?}");

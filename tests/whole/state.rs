@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use arkmeter::ledger::shown;
+use arkmeter::simulator::{Counting, Gateway, Map};
+
 use crate::harness::*;
 
 fn site() -> Site {
@@ -55,4 +58,32 @@ async fn a_state_folder_that_is_a_file_is_told() {
     let site = site();
     fs::write(site.path("state"), "").unwrap();
     site.run(&["run"]).await.complains(1, &["is not a folder", "[state] path"]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_deleted_or_exchanged_under_the_daemon_is_put_back_before_more_is_told() {
+    let sauna = Living::start(Counting::new(1, Map::Sdm630, 3600.0, 10.0, 7));
+    let gateway = Gateway::start([sauna.unit()]).await.unwrap();
+    let arkreen = arkreen([1]);
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
+    let site = Site::new(&plan.counting("sauna", "gateway", 1));
+    let daemon = site.start();
+    more_calls(&arkreen, 2).await;
+    let noticed = |site: &Site| site.log().matches("were removed or exchanged while in use").count();
+    for (times, names) in [(1, ["ledger.db", "ledger.db-wal"].as_slice()), (2, &["ledger.db"])] {
+        for name in names {
+            fs::remove_file(site.path("state").join(name)).unwrap();
+        }
+        if times == 2 {
+            fs::write(site.path("state/ledger.db"), "another file").unwrap();
+        }
+        until("it is noticed", || noticed(&site) == times).await;
+        more_calls(&arkreen, 2).await;
+    }
+    daemon.kill().await;
+    let found = shown::show(&site.path("state")).unwrap();
+    assert_eq!(found.damaged, None);
+    let (kept, told) = (found.clients[0].energy_mwh.unwrap().get(), held(&arkreen, 1).unwrap());
+    assert!(kept >= told, "{told} mWh were told, and {kept} are on the disk");
+    assert_truthful(&arkreen);
 }

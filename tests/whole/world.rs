@@ -55,6 +55,17 @@ impl Living {
     pub fn reading(&self) -> f64 {
         self.meter.lock().unwrap().reading() * 1e6
     }
+
+    /// What reads its display while it counts on.
+    pub fn display(&self) -> impl Fn() -> f64 + Send + use<> {
+        let meter = self.meter.clone();
+        move || meter.lock().unwrap().reading() * 1e6
+    }
+
+    /// It counts no further: its display stands.
+    pub fn halt(&self) {
+        self.task.abort();
+    }
 }
 
 impl Drop for Living {

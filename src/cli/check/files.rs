@@ -10,7 +10,8 @@ use rustls::pki_types::pem::PemObject;
 
 use super::Remark;
 use super::plan::Plan;
-use crate::config::{Config, Environment, Link, TokenError, shown_path};
+use crate::config::{Config, Environment, Link, TokenError, TokenSource, shown_path};
+use crate::units::Name;
 
 /// All roots of a distribution are a quarter of this.
 const LARGEST_CA_FILE: u64 = 1 << 20;
@@ -18,13 +19,8 @@ const LARGEST_CA_FILE: u64 = 1 << 20;
 pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
     let mut remarks = Vec::new();
     for (name, account) in &config.accounts {
-        match account.token.read(environment.credentials_directory.as_deref()) {
-            Ok(_) => {}
-            // Only the unit gets credentials: by hand there is nothing to look at.
-            Err(error @ TokenError::NoCredentials { .. }) => {
-                remarks.push(Remark::warning(format!("account {name}: not checked here: {error}")));
-            }
-            Err(error) => remarks.push(Remark::error(format!("account {name}: {}", chain(&error)))),
+        if let Err(error) = account.token.read(environment.credentials_directory.as_deref()) {
+            remarks.extend(of_token(name, &account.token, &error));
         }
         if let Some(Err(message)) = account.ca_file.as_deref().map(certificates) {
             remarks.push(Remark::error(format!("account {name}: {message}")));
@@ -41,6 +37,18 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
         }
     }
     remarks
+}
+
+/// Only the unit's main process can read its credentials. By hand there are none, and to `ExecReload=` systemd shows a folder that it
+/// may not enter: where nothing can be looked at nothing is wrong.
+fn of_token(account: &Name, source: &TokenSource, error: &TokenError) -> Option<Remark> {
+    match (source, error) {
+        (TokenSource::Credential(_), TokenError::Denied(_)) => None,
+        (_, TokenError::NoCredentials { .. }) => {
+            Some(Remark::warning(format!("account {account}: not checked here: {error}")))
+        }
+        _ => Some(Remark::error(format!("account {account}: {}", chain(error)))),
+    }
 }
 
 /// Devices that are not there now, and two names of one device.
@@ -89,5 +97,21 @@ fn chain(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_that_is_hidden_from_a_reload_is_no_error() {
+        let name = Name::new("main").unwrap();
+        let path = PathBuf::from("/run/credentials/arkmeter.service/main");
+        let denied = TokenError::Denied(path.clone());
+        assert!(of_token(&name, &TokenSource::Credential("main".into()), &denied).is_none());
+        assert_eq!(of_token(&name, &TokenSource::File(path), &denied).unwrap().severity, "error");
+        let none = TokenError::NoCredential { name: "main".into() };
+        assert_eq!(of_token(&name, &TokenSource::Credential("main".into()), &none).unwrap().severity, "error");
     }
 }

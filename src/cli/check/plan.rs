@@ -36,6 +36,12 @@ pub(super) struct BusPlan {
 pub(super) struct MeterPlan {
     pub(super) unit: u8,
     pub(super) profile: Name,
+    /// The map of the profile that the configuration settles on.
+    pub(super) map: Option<Name>,
+    /// The maps between which the meter itself decides; the requests are those of the first.
+    pub(super) open_maps: Vec<Name>,
+    /// Registers that are read at the start and now and then, to know that the meter is the right one.
+    pub(super) checks: usize,
     pub(super) requests: Vec<Request>,
     pub(super) poll_every_s: f64,
     pub(super) max_power_mw: Milliwatts,
@@ -113,6 +119,9 @@ impl MeterPlan {
         MeterPlan {
             unit: meter.unit.get(),
             profile: meter.profile.name.clone(),
+            map: meter.profile.map.clone(),
+            open_maps: meter.profile.maps.iter().map(|map| map.name.clone()).collect(),
+            checks: meter.profile.checks().len(),
             requests: requests.collect(),
             poll_every_s: meter.poll_every.as_secs_f64(),
             max_power_mw: meter.max_power,

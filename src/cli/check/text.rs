@@ -50,7 +50,17 @@ fn write_meter(name: &Name, meter: &MeterPlan, out: &mut dyn Write) -> io::Resul
         (_, "zero") => ", energy from 0",
         _ => "",
     };
-    writeln!(out, "{energy}")?;
+    let map = meter.map.as_ref().map(|map| format!(", map {map}")).unwrap_or_default();
+    writeln!(out, "{map}{energy}")?;
+    if !meter.open_maps.is_empty() {
+        let maps: Vec<_> = meter.open_maps.iter().map(Name::as_str).collect();
+        writeln!(
+            out,
+            "      map {}: the meter decides (map = \"..\" settles it); for {}:",
+            maps.join(" or "),
+            maps[0]
+        )?;
+    }
     for request in &meter.requests {
         let (function, first, count) = (request.function, request.address, request.count);
         match u32::from(first) + u32::from(count) - 1 {

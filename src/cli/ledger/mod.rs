@@ -1,10 +1,14 @@
 //! `arkmeter ledger`: what the ledger holds and decided, and what an operator can do about it.
 
+mod history;
+mod moving;
 mod order;
+mod record;
 mod show;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Subcommand;
 
@@ -12,7 +16,8 @@ use super::{complain, exit};
 use crate::config::Config;
 use crate::form::parse_energy;
 use crate::ledger::remedy::Remedy;
-use crate::ledger::store::{BackupError, backup, restore};
+use crate::ledger::store::{BackupError, Restored, backup, restore};
+use crate::status::control::LONGEST;
 use crate::units::{MilliwattHours, Name};
 
 /// The commands under `ledger`.
@@ -36,6 +41,8 @@ pub enum Ledger {
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=5000))]
         most: u32,
     },
+    /// What a meter drew and what was published of it, slot by slot or hour by hour
+    History(history::Asked),
     /// What is held of a meter is right: take it now (a jump is not credited by this: see credit)
     Accept {
         #[arg(value_name = "METER", value_parser = super::name)]
@@ -92,6 +99,37 @@ pub enum Ledger {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Another machine goes on with the ledger: save it to a file, and report nothing from here any more
+    Move {
+        /// A file that does not exist yet; `ledger restore` takes it up there, or here again
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Only say what it would do
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// A meter was renamed in the configuration, or is going to be: its ledger goes on under the new name
+    Rename {
+        #[arg(value_name = "OLD", value_parser = super::name)]
+        meter: Name,
+        #[arg(value_name = "NEW", value_parser = super::name)]
+        to: Name,
+        /// Only say what it would do
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Record what the running daemon's meters say, in a trace for `replay`
+    Record {
+        /// A meter's name, or all
+        #[arg(long, value_name = "METER", default_value = "all", value_parser = super::name)]
+        meter: Name,
+        /// For how long, such as 10m (a week at most)
+        #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = lasting)]
+        lasting: Duration,
+        /// A file that does not exist yet; it grows to 64 MiB at most
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Put a backup in the ledger's place (no daemon may run; refused where a published figure would fall)
     Restore {
         /// What `ledger backup` saved
@@ -113,11 +151,18 @@ fn energy(text: &str) -> Result<MilliwattHours, String> {
     parse_energy(text).ok_or_else(|| "not an energy with its unit, such as 12.5kWh or 300Wh".to_owned())
 }
 
+fn lasting(text: &str) -> Result<Duration, String> {
+    let lasting = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let fits = (Duration::from_secs(1)..=LONGEST).contains(&lasting);
+    if fits { Ok(lasting) } else { Err("from 1s to 7days".to_owned()) }
+}
+
 /// Runs one of them; answers the exit code.
 pub fn ledger(config: &Config, command: Ledger) -> u8 {
     match command {
         Ledger::Show { json } => show::show(config, json),
         Ledger::Journal { meter, json, most } => show::journal(config, meter.as_ref(), most, json),
+        Ledger::History(asked) => history::history(config, &asked),
         Ledger::Accept { meter, dry_run } => order::order(config, Remedy::Accept { meter }, dry_run),
         Ledger::Adopt { dry_run } => order::order(config, Remedy::Adopt {}, dry_run),
         Ledger::Credit { meter, energy, dry_run } => order::order(config, Remedy::Credit { meter, energy }, dry_run),
@@ -127,12 +172,18 @@ pub fn ledger(config: &Config, command: Ledger) -> u8 {
         }
         Ledger::Backup { file } => {
             let saved = backup(&config.state.path, &file);
-            told(saved, &format!("the ledger is saved in {}\n", file.display()))
+            told(saved, |()| format!("the ledger is saved in {}\n", file.display()))
         }
         Ledger::Restore { file } => {
             let restored = restore(&config.state.path, &file);
-            told(restored, RESTORED)
+            told(restored, |Restored { moved }| if moved { format!("{RESTORED}{MOVED}") } else { RESTORED.to_owned() })
         }
+        Ledger::Record { meter, lasting, file } => {
+            let one = Some(&meter).filter(|name| name.as_str() != "all" || config.meters.contains_key(*name));
+            record::record(config, one, lasting, &file)
+        }
+        Ledger::Move { file, dry_run } => moving::hand_over(config, &file, dry_run),
+        Ledger::Rename { meter, to, dry_run } => order::order(config, Remedy::Rename { meter, to }, dry_run),
         Ledger::Undo { entry, dry_run } => order::order(config, Remedy::Undo { entry }, dry_run),
     }
 }
@@ -141,9 +192,12 @@ pub fn ledger(config: &Config, command: Ledger) -> u8 {
 const RESTORED: &str = "the backup is the ledger now: each meter is reported again once its register was taken; one whose energy is \
      integrated from power waits for `arkmeter ledger accept`\n";
 
-fn told(done: Result<(), BackupError>, well: &str) -> u8 {
+/// What is to be known of one that another machine gave away, besides.
+const MOVED: &str = "it was moved here: this machine reports from it, and the one that it was moved from does not\n";
+
+fn told<T>(done: Result<T, BackupError>, well: impl FnOnce(T) -> String) -> u8 {
     match done {
-        Ok(()) => super::done(io::stdout().lock().write_all(well.as_bytes())),
+        Ok(done) => super::done(io::stdout().lock().write_all(well(done).as_bytes())),
         Err(error) => failed(&error, error.exit_code()),
     }
 }

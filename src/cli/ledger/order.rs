@@ -30,7 +30,8 @@ pub fn order(config: &Config, remedy: Remedy, dry_run: bool) -> u8 {
     }
 }
 
-fn ask(config: &Config, remedy: Remedy, dry_run: bool) -> Result<Outcome, u8> {
+/// Asks the daemon; where none answers, this process does it. The exit code where it was not done.
+pub(super) fn ask(config: &Config, remedy: Remedy, dry_run: bool) -> Result<Outcome, u8> {
     let order = Ask::Ledger { remedy: remedy.clone(), dry_run };
     match runtime()?.block_on(control::post(&config.status.socket, &order)) {
         Ok(answer) => match serde_json::from_value::<Result<Outcome, String>>(answer) {
@@ -72,7 +73,8 @@ fn sudo_uid() -> Option<u32> {
     std::env::var("SUDO_UID").ok()?.parse().ok()
 }
 
-fn write(outcome: &Outcome, dry_run: bool, out: &mut dyn Write) -> io::Result<()> {
+/// Says what was done.
+pub(super) fn write(outcome: &Outcome, dry_run: bool, out: &mut dyn Write) -> io::Result<()> {
     let would = if dry_run { "would be done, and nothing was changed: " } else { "" };
     let subject = outcome.meter.as_ref().map_or("the ledger".to_owned(), ToString::to_string);
     writeln!(out, "{subject}: {would}{}", outcome.reason)?;

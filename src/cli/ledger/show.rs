@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{failed, misunderstood};
 use crate::cli::{done, exit, runtime};
 use crate::config::Config;
+use crate::ledger::Barred;
 use crate::ledger::shown::{self, ShowError, Shown, ShownEntry, ShownJournal, ShownMeter};
 use crate::status::control::{self, ControlError};
 use crate::status::words;
@@ -58,8 +59,12 @@ fn write_ledger(shown: &Shown, out: &mut dyn Write) -> io::Result<()> {
     if let Some(why) = &shown.damaged {
         writeln!(out, "! the ledger is damaged ({}): this is its copy", foreign(why, 200))?;
     }
-    if shown.other_machine {
-        writeln!(out, "! begun on another machine: nothing is reported until `arkmeter ledger adopt`")?;
+    match shown.retired.map(Barred::Retired) {
+        Some(moved) => writeln!(out, "! {moved}")?,
+        None if shown.other_machine => {
+            writeln!(out, "! begun on another machine: nothing is reported until `arkmeter ledger adopt`")?;
+        }
+        None => {}
     }
     match shown.at {
         Some(at) => writeln!(out, "on disk as of {}", at.strftime("%Y-%m-%d %H:%M:%SZ"))?,

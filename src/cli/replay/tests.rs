@@ -115,6 +115,16 @@ fn what_is_no_trace_is_refused_with_its_line() {
 }
 
 #[test]
+fn of_a_trace_of_several_meters_one_is_taken() {
+    let other = "{\"t\": 900, \"meter\": \"sauna\", \"register_mwh\": 5}\n";
+    let mut trace = String::from(other);
+    trace += &steady(0, 100).replace("{\"t\"", "{\"meter\": \"heat_pump\", \"t\"");
+    assert_eq!(run(&trace).unwrap().len(), 10, "another's time is not its own");
+    let error = run(other).unwrap_err();
+    assert!(error.exit_code() == 65 && error.to_string().contains("is of sauna"), "{error}");
+}
+
+#[test]
 fn numbers_written_as_fractions_are_taken_where_they_are_whole() {
     assert!(run("{\"t\": 0, \"register_mwh\": 1e9, \"power_mw\": 1500000.4}\n").is_ok());
 }

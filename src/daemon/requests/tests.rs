@@ -14,6 +14,7 @@ use crate::ledger::remedy::{Outcome, Remedy};
 use crate::ledger::shown::{Shown, ShownJournal};
 use crate::ledger::{self, CounterSettings, MeterSettings, Settings};
 use crate::reading::{Reading, Register, Values};
+use crate::recorder::Recorder;
 use crate::status::Sources;
 use crate::status::control::{self, Control, QUEUE};
 use crate::units::{MilliwattHours, Milliwatts};
@@ -32,7 +33,7 @@ fn settings(meter: &Name) -> Settings {
         definition: "input 0x48".into(),
         place: "cabinet 1".into(),
     };
-    Settings { meters: vec![meter], clients: Vec::new() }
+    Settings { meters: vec![meter], ..Settings::default() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,25 +45,30 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
         buses: BTreeMap::new(),
         meters: BTreeMap::new(),
         clients: BTreeMap::new(),
-        state: config::State { path: state.clone() },
+        state: config::State::at(state.clone()),
         status: config::Status { listen: None, hosts: Vec::new(), socket: socket.clone() },
     });
     let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
     let (hearts, meter) = (Hearts::default(), Name::new("a").unwrap());
     let (ledger, task) = ledger::open(&state, settings(&meter), clock.clone()).unwrap();
     tokio::spawn(task.run(hearts.heart("ledger")));
-    let (fleet, _ends) = Fleet::new(ledger.clone(), clock.clone(), hearts.clone());
+    let recorder = Recorder::new(clock.clone());
+    let (fleet, _ends) = Fleet::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
     for _ in 0..10 {
         tokio::time::sleep(std::time::Duration::from_secs(10)).await;
         let register = Register { value: energy(1_000_000), step: energy(1) };
         let values = Values { power: Some(Milliwatts(1)), register: Some(register), serial: None };
-        ledger.readings().send(Reading { meter: meter.clone(), at: clock.now(), values }).await.unwrap();
+        ledger
+            .readings()
+            .send(Reading { meter: meter.clone(), at: clock.now(), values, definition: None })
+            .await
+            .unwrap();
     }
     tokio::time::resume();
     let (sender, mut asked) = mpsc::channel(QUEUE);
     let sources = Sources::new(clock, hearts.clone(), fleet.current(config.clone()));
     let (_stop, stopped) = watch::channel(false);
-    tokio::spawn(Control::new(socket.clone(), sources, sender).run(hearts.heart("control"), stopped));
+    tokio::spawn(Control::new(socket.clone(), sources, sender, recorder).run(hearts.heart("control"), stopped));
     while UnixStream::connect(&socket).await.is_err() {
         tokio::task::yield_now().await;
     }

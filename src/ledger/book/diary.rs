@@ -84,6 +84,16 @@ impl Diary {
         id
     }
 
+    /// The meter is another's name now.
+    pub(super) fn rename(&mut self, from: &Name, to: &Name) {
+        let rows = self.waiting.values_mut().map(|(_, row)| row);
+        for row in rows.filter(|row| row.meter.as_ref() == Some(from)) {
+            row.meter = Some(to.clone());
+        }
+        self.spells.remove(from);
+        self.spells.remove(to);
+    }
+
     /// Everything that is to be on disk with the next commit.
     pub(super) fn waiting(&self) -> Vec<JournalRow> {
         self.waiting.values().map(|(_, row)| row.clone()).collect()

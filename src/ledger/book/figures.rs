@@ -19,9 +19,14 @@ impl Book {
         clients.into_iter().map(figure).collect()
     }
 
+    /// Why nothing at all is reported, for people.
+    pub(crate) fn barred(&self) -> Option<String> {
+        self.barred.map(|barred| barred.to_string())
+    }
+
     fn figure(&self, name: &Name, now: &Stamp) -> Result<Figure, String> {
         if let Some(why) = &self.barred {
-            return Err(why.clone());
+            return Err(why.to_string());
         }
         let client = self.configured.iter().find(|client| client.name == *name);
         let client = client.ok_or_else(|| format!("{name} is not configured"))?;
@@ -50,8 +55,8 @@ impl Book {
         match names[..] {
             [] => Ok(()),
             [one] => {
-                let held = self.meters.get(one).and_then(|page| page.state.held());
-                let why = held.map(|why| format!(": {why}")).unwrap_or_default();
+                let why = self.meters.get_key_value(one).and_then(|(name, page)| page.held(name));
+                let why = why.map(|why| format!(": {why}")).unwrap_or_default();
                 Err(format!("{one} has no baseline yet{why}"))
             }
             _ => Err(format!("{} have no baseline yet", names.join(", "))),

@@ -2,6 +2,7 @@
 
 mod diary;
 mod figures;
+mod names;
 mod remedies;
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,8 @@ use jiff::Timestamp;
 use super::client::ClientState;
 use super::guard::{self, Entry, Judged, MeterState, Verdict};
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
-use super::store::{ClientRow, Commit, Contents, MeterRow};
-use super::{Accepted, ClientLedger, MeterLedger};
+use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
+use super::{Accepted, Barred, ClientLedger, MeterLedger};
 use crate::clock::Stamp;
 use crate::reading::{Held, Reading};
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -41,9 +42,13 @@ pub(crate) struct Book {
     /// When (in epochs) there was last a decision that an older copy of the store does not know; absent once it is on disk.
     decided: Option<u64>,
     /// Why nothing at all may be reported.
-    barred: Option<String>,
+    barred: Option<Barred>,
     /// An operator wants the ledger to be this machine's.
     adopting: bool,
+    /// An operator wants the ledger to be another machine's.
+    retiring: bool,
+    /// Names that meters have left, each with its epoch, until that is on disk.
+    renames: Vec<(u64, Rename)>,
     /// Entries that were undone in this run.
     undone: BTreeSet<i64>,
 }
@@ -63,6 +68,8 @@ struct Page {
     verdict: Option<Verdict>,
     verdicts: BTreeMap<&'static str, u64>,
     touched: Option<u64>,
+    /// The meter that this one may only be a new name of: nothing is begun for it.
+    put_off: Option<Name>,
     /// The whole state as it is on disk, and when it was written; absent where it has to be written.
     whole: Option<(MeterState, Stamp)>,
 }
@@ -91,6 +98,8 @@ pub(crate) struct Taken {
     pub news: bool,
     /// Entries of the spell of holds and glitches that it ends.
     pub spell_ended: Option<u64>,
+    /// It is the first that waits for an operator to say whose ledger it belongs to, and why.
+    pub put_off: Option<String>,
 }
 
 /// A commit on its way to the disk.
@@ -102,7 +111,7 @@ pub(crate) struct Pending {
 
 impl Book {
     /// What the store held, under these settings. `barred` says why nothing may be reported from it, if so.
-    pub(crate) fn new(contents: Contents, settings: Settings, barred: Option<String>) -> Self {
+    pub(crate) fn new(contents: Contents, settings: Settings, barred: Option<Barred>) -> Self {
         let page = |row: MeterRow| (row.name.clone(), Page::stored(row));
         let account = |(key, state): (_, ClientState)| {
             let account = Account { on_disk: state.energy, state, touched: None };
@@ -118,6 +127,8 @@ impl Book {
             decided: None,
             barred,
             adopting: false,
+            retiring: false,
+            renames: Vec::new(),
             undone: BTreeSet::new(),
         };
         book.reconfigure(settings);
@@ -129,7 +140,7 @@ impl Book {
         // Under the old membership first: what was counted until now belongs to it.
         self.settle();
         for page in self.meters.values_mut() {
-            page.settings = None;
+            (page.settings, page.put_off) = (None, None);
         }
         for meter in settings.meters {
             let page = self.meters.entry(meter.name.clone()).or_default();
@@ -144,8 +155,19 @@ impl Book {
 
     /// Judges a reading; `None` where its meter is not configured (any more).
     pub(crate) fn take(&mut self, reading: &Reading) -> Option<Taken> {
+        if let Some(forerunner) = self.forerunner(&reading.meter, reading.values.serial.as_deref()) {
+            return self.put_off(reading, forerunner);
+        }
         let page = self.meters.get_mut(&reading.meter)?;
-        let settings = page.settings.as_ref()?;
+        let settings = page.settings.as_mut()?;
+        if matches!(self.barred, Some(Barred::Retired(_))) {
+            // Another machine counts on from what is here: what this one counted beside it would be in the way of coming back.
+            page.see(reading, Verdict::Unchanged);
+            return None;
+        }
+        if let Some(definition) = &reading.definition {
+            settings.redefine(definition);
+        }
         let Judged { state, verdict, entry } = guard::judge(&page.state, settings, &reading.at, &reading.values);
         let (published, held) = (state.published(), state.is_held());
         let begun = page.state.published().is_none() && published.is_some();
@@ -159,7 +181,7 @@ impl Book {
             self.decided = Some(self.epoch);
         }
         let spell_ended = noted.and_then(|noted| noted.ended);
-        Some(Taken { verdict, entry, published, held, commit_now: news || begun, news, spell_ended })
+        Some(Taken { verdict, entry, published, held, commit_now: news || begun, news, spell_ended, put_off: None })
     }
 
     /// Notes what Arkreen took.
@@ -189,6 +211,7 @@ impl Book {
         let clients = self.clients.iter().filter(|(_, account)| account.touched.is_some());
         let commit = Commit {
             at: *now,
+            renames: self.renames.iter().map(|(_, rename)| rename.clone()).collect(),
             meters: meters.map(|(name, page)| page.row(name, now, last)).collect(),
             clients: clients
                 .map(|(key, account)| ClientRow { key: key.clone(), state: account.state.clone() })
@@ -196,6 +219,7 @@ impl Book {
             journal: self.diary.waiting(),
             copy: self.decided.is_some(),
             adopt: self.adopting,
+            retire: self.retiring,
         };
         if commit.meters.is_empty() && commit.clients.is_empty() && commit.journal.is_empty() {
             return None;
@@ -209,6 +233,9 @@ impl Book {
     pub(crate) fn committed(&mut self, pending: Pending) {
         let done = |touched: Option<u64>| touched.filter(|epoch| *epoch > pending.epoch);
         for row in pending.commit.meters {
+            if self.renamed_since(&row.name, pending.epoch) {
+                continue;
+            }
             if let Some(page) = self.meters.get_mut(&row.name) {
                 page.confirmed_on_disk = row.confirmed;
                 if row.whole {
@@ -226,6 +253,8 @@ impl Book {
         if pending.commit.adopt {
             (self.adopting, self.barred) = (false, None);
         }
+        self.retiring &= !pending.commit.retire;
+        self.renames.retain(|(epoch, _)| *epoch > pending.epoch);
         self.diary.committed(pending.epoch);
         self.decided = done(self.decided);
         self.dirty_since = if self.is_clean() { None } else { Some(pending.commit.at) };
@@ -262,7 +291,7 @@ impl Book {
     pub(crate) fn tell(&self, name: &Name, told: &mut MeterLedger) {
         let Some(page) = self.meters.get(name) else { return };
         told.verdict = page.verdict.map(Verdict::as_str);
-        told.held = page.state.held();
+        told.held = page.held(name);
         told.register = page.state.register();
         told.published = page.state.published();
         told.overload = page.settings.as_ref().and_then(|settings| page.state.overload(settings));
@@ -310,6 +339,12 @@ impl Page {
         let changed = self.state != state || self.confirmed != confirmed;
         self.confirmed = confirmed;
         self.state = state;
+        self.see(reading, verdict);
+        changed
+    }
+
+    /// What is known of the meter without its ledger.
+    fn see(&mut self, reading: &Reading, verdict: Verdict) {
         self.read_at = Some(reading.at);
         self.updated = reading.at.wall;
         if let Some(power) = reading.values.power {
@@ -317,7 +352,6 @@ impl Page {
         }
         self.verdict = Some(verdict);
         *self.verdicts.entry(verdict.as_str()).or_default() += 1;
-        changed
     }
 
     fn row(&self, name: &Name, now: &Stamp, last: bool) -> MeterRow {
@@ -343,6 +377,7 @@ impl Default for Page {
             verdict: None,
             verdicts: BTreeMap::new(),
             touched: None,
+            put_off: None,
             whole: None,
         }
     }

@@ -2,16 +2,24 @@
 
 use super::{Book, Page};
 use crate::clock::Stamp;
+use crate::ledger::Barred;
 use crate::ledger::guard::{self, Entry, Judged};
-use crate::ledger::remedy::{Order, Outcome, Refusal, Remedy};
+use crate::ledger::remedy::{Order, Outcome, RENAME, Refusal, Remedy};
 use crate::ledger::settings::{CounterSettings, MeterSettings};
 use crate::units::Name;
 
 impl Book {
     /// Carries the order out, or in a dry run says what it would do. A refusal changes nothing.
     pub(crate) fn order(&mut self, order: &Order, now: &Stamp) -> Result<Outcome, Refusal> {
+        if let Some(Barred::Retired(_)) = self.barred
+            && order.remedy != (Remedy::Move {})
+        {
+            return Err(Refusal::Retired);
+        }
         let meter = match &order.remedy {
             Remedy::Adopt {} => return self.adopt(order, now),
+            Remedy::Move {} => return Ok(self.retire(order, now)),
+            Remedy::Rename { meter, to } => return self.order_rename(order, meter, to, now),
             Remedy::Undo { entry } => self.undone_meter(order, *entry)?,
             Remedy::Accept { meter }
             | Remedy::Credit { meter, .. }
@@ -21,7 +29,12 @@ impl Book {
         let page = self.meters.get(&meter);
         let known = page.and_then(|page| Some((page, page.settings.as_ref()?)));
         let (page, settings) = known.ok_or_else(|| Refusal::UnknownMeter(meter.clone()))?;
-        let (judged, confirms) = page.remedied(settings, order, now)?;
+        let (judged, confirms) = match self.forerunner(&meter, None) {
+            Some(other) if matches!(order.remedy, Remedy::Accept { .. }) => {
+                (guard::begin(&page.state, settings, now, &other), false)
+            }
+            _ => page.remedied(settings, order, now)?,
+        };
         let Some(mut entry) = judged.entry else { return Err(Refusal::NothingHeld(meter)) };
         entry.reason = signed(order, &entry.reason);
         let mut outcome = Outcome::of(&order.remedy, meter.clone(), &entry);
@@ -33,6 +46,7 @@ impl Book {
             page.state = judged.state;
             page.verdict = Some(judged.verdict);
             page.confirmed |= confirms;
+            page.put_off = None;
             page.updated = now.wall;
             page.touched = Some(self.epoch);
         }
@@ -52,21 +66,35 @@ impl Book {
             return Err(Refusal::NotForeign);
         }
         let reason = signed(order, "this machine takes the ledger over and reports from now on");
-        let mut outcome = Outcome {
-            word: order.remedy.word().to_owned(),
-            meter: None,
-            reason,
-            register_before_mwh: None,
-            register_after_mwh: None,
-            published_before_mwh: None,
-            published_after_mwh: None,
-            counted_after_mwh: None,
-            entry: None,
-            on_disk: false,
-        };
+        let mut outcome = Outcome::of_all(&order.remedy, reason);
         if !order.dry_run {
             self.adopting = true;
             outcome.entry = Some(self.note(order, None, None, &outcome.reason, now));
+        }
+        Ok(outcome)
+    }
+
+    /// Another machine reports from now on: nothing is given to anybody any more, and from the next commit on for good.
+    fn retire(&mut self, order: &Order, now: &Stamp) -> Outcome {
+        if let Some(barred @ Barred::Retired(_)) = self.barred {
+            return Outcome::of_all(&order.remedy, barred.to_string());
+        }
+        let reason = "this machine gives the ledger away and counts and reports nothing of it any more";
+        let mut outcome = Outcome::of_all(&order.remedy, signed(order, reason));
+        if !order.dry_run {
+            (self.retiring, self.barred) = (true, Some(Barred::Retired(now.wall)));
+            outcome.entry = Some(self.note(order, None, None, &outcome.reason, now));
+        }
+        outcome
+    }
+
+    fn order_rename(&mut self, order: &Order, from: &Name, to: &Name, now: &Stamp) -> Result<Outcome, Refusal> {
+        let mut entry = self.check_rename(from, to, now)?;
+        entry.reason = signed(order, &entry.reason);
+        let mut outcome = Outcome::of(&order.remedy, to.clone(), &entry);
+        if !order.dry_run {
+            self.rename(from, to);
+            outcome.entry = Some(self.note(order, Some(to), Some(entry), &outcome.reason, now));
         }
         Ok(outcome)
     }
@@ -82,6 +110,10 @@ impl Book {
         let row = order.subject.as_ref().ok_or(Refusal::NoEntry(id))?;
         if self.undone.contains(&id) {
             return Err(Refusal::Undone(id));
+        }
+        if row.word == RENAME {
+            let instead = "`arkmeter ledger rename` with the names the other way round gives the old name back";
+            return Err(Refusal::NothingToUndo { entry: id, word: row.word.clone(), instead });
         }
         let Some(meter) = row.meter.clone().filter(|_| row.entry.is_some()) else {
             let instead = "it concerns the whole ledger, or tells too little of what it did";
@@ -121,7 +153,7 @@ impl Page {
                 Some(entry) => guard::undo(state, settings, now, *id, entry)?,
                 None => return Err(Refusal::NoEntry(*id)),
             },
-            Remedy::Adopt {} => return Err(Refusal::NotForeign),
+            Remedy::Adopt {} | Remedy::Move {} | Remedy::Rename { .. } => return Err(Refusal::NotForeign),
         };
         Ok((judged, false))
     }

@@ -1,11 +1,16 @@
 //! What the book gives, and when.
 
+mod names;
+
+use std::sync::Arc;
+
 use super::*;
 use crate::ledger::Figure;
 use crate::ledger::testing::{at, client, energy, meter, name, reading};
+use crate::reading::Definition;
 
 fn settings(meters: &[&str], clients: Vec<ClientSettings>) -> Settings {
-    Settings { meters: meters.iter().map(|text| meter(text)).collect(), clients }
+    Settings { meters: meters.iter().map(|text| meter(text)).collect(), clients, ..Settings::default() }
 }
 
 fn book(meters: &[&str], clients: Vec<ClientSettings>) -> Book {
@@ -161,10 +166,10 @@ fn after_a_restart_a_meter_is_read_before_it_is_reported() {
 #[test]
 fn nothing_is_given_from_another_machines_ledger() {
     let contents = Contents { next_journal: 1, ..Contents::default() };
-    let mut book = Book::new(contents, settings(&["a"], vec![client("a", "1", &["a"])]), Some("cloned".into()));
+    let mut book = Book::new(contents, settings(&["a"], vec![client("a", "1", &["a"])]), Some(Barred::Cloned));
     run(&mut book, "a", 0, 100, 1_000_000);
     commit(&mut book, 90).unwrap();
-    assert_eq!(waiting(&book, "a", 90), "cloned");
+    assert_eq!(waiting(&book, "a", 90), Barred::Cloned.to_string());
 }
 
 #[test]
@@ -228,10 +233,12 @@ fn what_arkreen_took_is_kept() {
     assert!(!book.overdue(&at(1000)));
 }
 
-/// The log takes each page that a commit touches, with a header of 24 bytes.
+/// The log takes each page that a commit touches, with a header of 24 bytes; the history's rows go into its file as well, in time.
 #[test]
 fn a_slot_of_twenty_meters_is_small() {
-    use crate::ledger::store::{Options, Store};
+    use crate::ledger::history::{Gather, Retention};
+    use crate::ledger::store::{Options, Store, history};
+    const SLOTS: u64 = 60;
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path(), Options { durable: true, machine: None }).unwrap().store;
     let names: Vec<_> = (0..20).map(|index| format!("distribution_{index:02}")).collect();
@@ -244,17 +251,66 @@ fn a_slot_of_twenty_meters_is_small() {
     });
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let mut book = book(&names, clients.collect());
-    let mut slot = |book: &mut Book, from: u64| {
+    let (mut gather, mut recorded) = (Gather::default(), None);
+    gather.reconfigure(&settings(&names, vec![]).meters);
+    let logged = || {
+        ["ledger.db-wal", "history.db-wal"]
+            .map(|log| std::fs::metadata(folder.path().join(log)).map_or(0, |meta| meta.len()))
+    };
+    let mut slot = |from: u64| {
         for name in &names {
-            run(book, name, from, from + 120, 180_000_000_000);
+            run(&mut book, name, from, from + 120, 180_000_000_000);
+            for seconds in (from..from + 120).step_by(10) {
+                gather
+                    .note(&reading(name, seconds, 180_000_000_000 + seconds), Some(energy(180_000_000_000 + seconds)));
+            }
             book.accept(&Accepted { client: self::name(name), energy: energy(180_000_000_000 + from), at: at(from) });
         }
         let pending = book.prepare(&at(from + 119), false).unwrap();
-        let before = std::fs::metadata(folder.path().join("ledger.db-wal")).map_or(0, |meta| meta.len());
+        let before = logged();
         store.commit(&pending.commit).unwrap();
         book.committed(pending);
-        std::fs::metadata(folder.path().join("ledger.db-wal")).unwrap().len() - before
+        let rows = gather.close(&at(from + 119));
+        assert_eq!(rows.len(), 20);
+        history::record(&mut recorded, folder.path(), &rows, &at(from + 119), &Retention::default()).unwrap();
+        let after = logged();
+        [after[0] - before[0], after[1] - before[1]]
     };
-    let sizes: Vec<_> = (0..10).map(|index| slot(&mut book, index * 120)).collect();
-    assert!(sizes[2..].iter().all(|size| *size <= 16 * 1024), "{sizes:?}");
+    // The whole state of each meter is written once an hour, at the first slot.
+    let slots: Vec<_> = (0..SLOTS).map(|index| slot(index * 120)).collect();
+    let most = slots[2..30].iter().map(|[ledger, history]| ledger + history).max().unwrap();
+    assert!(most <= 16 * 1024, "{most} bytes of {slots:?}");
+    // What the log holds is written a second time when it is folded in: of the history, every row once.
+    recorded.take().unwrap().close().unwrap();
+    let folded = std::fs::metadata(folder.path().join("history.db")).unwrap().len() / SLOTS;
+    let [ledger, history] = [0, 1].map(|index| slots[2..30].iter().map(|slot| slot[index]).sum::<u64>() / 28);
+    let sum = ledger + history + folded;
+    assert!(sum <= 16 * 1024, "{sum} = {ledger} ledger + {history} history + {folded} folded in");
+    // Once a day what is too old is removed, which costs less than it did to write it.
+    let hour = Retention { keep: Duration::from_secs(3600), ..Retention::default() };
+    history::record(&mut recorded, folder.path(), &[], &at(SLOTS * 120), &hour).unwrap();
+    let removed = std::fs::metadata(folder.path().join("history.db-wal")).unwrap().len() / 30;
+    assert!(removed <= 1200, "{removed} bytes a slot that is removed");
+}
+
+#[test]
+fn a_register_that_turns_out_to_mean_something_else_begins_an_epoch() {
+    let mut book = book(&["a"], vec![client("a", "1", &["a"])]);
+    let found = |seconds: u64, register: u64, text: &str| {
+        let definition = Arc::new(Definition { text: text.to_owned(), rollover: None });
+        Reading { definition: Some(definition), ..reading("a", seconds, register) }
+    };
+    for seconds in (0..100).step_by(10) {
+        book.take(&found(seconds, 1_000_000 + seconds, "map one")).unwrap();
+    }
+    let before = book.meters()[&name("a")].published.unwrap();
+    // The other map reads another register of the same meter: higher, and yet possible in time.
+    for seconds in (100..200).step_by(10) {
+        book.take(&found(seconds, 1_000_300 + seconds, "map two")).unwrap();
+    }
+    let after = book.meters()[&name("a")].published.unwrap();
+    assert!(
+        after >= before && after.get() < before.get() + 200,
+        "the difference of two registers is no energy: {before:?} {after:?}"
+    );
 }

@@ -17,7 +17,7 @@ mod wording;
 
 pub use advance::Advance;
 pub use operator::{accept, credit};
-pub use remedy::{go_on, replace, set, undo};
+pub use remedy::{begin, go_on, renamed, replace, set, undo};
 pub use state::MeterState;
 pub use verdict::{Entry, Judged, Verdict};
 

@@ -9,12 +9,38 @@ use super::wording;
 use crate::clock::Stamp;
 use crate::ledger::remedy::Refusal;
 use crate::ledger::settings::MeterSettings;
-use crate::units::MilliwattHours;
+use crate::units::{MilliwattHours, Name};
 
 /// Integrated energy goes on from where an older copy of the ledger knew it.
 pub fn go_on(state: &MeterState, settings: &MeterSettings, at: &Stamp) -> Judged {
     let judging = Judging::new(state.clone(), settings, at, None, false);
     judging.decided(Verdict::Unchanged, 0, wording::goes_on(state.published))
+}
+
+/// A ledger of its own begins for a meter that may be another one renamed.
+pub fn begin(state: &MeterState, settings: &MeterSettings, at: &Stamp, other: &Name) -> Judged {
+    let mut judging = Judging::new(state.clone(), settings, at, None, false);
+    judging.state.settle_place(settings);
+    judging.decided(Verdict::Baseline, 0, wording::begins_its_own(other))
+}
+
+/// What the journal keeps of a new name: no figure moves.
+pub fn renamed(state: &MeterState, at: &Stamp, from: &Name) -> Entry {
+    let (register, published, serial) = (state.register(), state.published, state.serial.clone());
+    Entry {
+        at: *at,
+        verdict: Verdict::Unchanged,
+        register_before: register,
+        register_after: register,
+        published_before: published,
+        published_after: published,
+        reason: wording::renamed(from),
+        readings: 0,
+        serial_before: serial.clone(),
+        serial_after: serial,
+        correction: None,
+        undoes: None,
+    }
 }
 
 /// Raises the floor: nothing below `energy` is published from now on. What the counter says stays as it is, so that published stands

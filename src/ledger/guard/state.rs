@@ -84,6 +84,16 @@ impl MeterState {
             && counted.into_iter().any(|point| point.value > MilliwattHours::ZERO)
     }
 
+    /// Whether no reading was ever judged.
+    pub fn is_blank(&self) -> bool {
+        self.place.is_empty()
+    }
+
+    /// Whether what answers there, or with that serial number, may be the meter that was guarded here.
+    pub fn may_be(&self, place: &str, serial: Option<&str>) -> bool {
+        self.place == place || self.is_same(serial)
+    }
+
     /// The last register taken.
     pub fn register(&self) -> Option<MilliwattHours> {
         self.taken.map(|taken| taken.value)

@@ -146,6 +146,14 @@ pub(super) fn undone(id: i64, correction: i64) -> String {
     format!("undone by the operator: entry {id}; the counter's figure is corrected by {sign}{amount}")
 }
 
+pub(super) fn renamed(from: &Name) -> String {
+    format!("renamed by the operator: it was {from} before")
+}
+
+pub(super) fn begins_its_own(other: &Name) -> String {
+    format!("by the operator: it is another meter than {other} and begins a ledger of its own")
+}
+
 /// What to do about a decision that cannot be undone.
 pub(super) fn instead(verdict: Verdict) -> &'static str {
     match verdict {

@@ -1,9 +1,6 @@
 //! Backups: the whole ledger in one file, and the way back from one. A restored ledger publishes nothing of a meter before its register
 //! was taken again, and none takes the place of one that knows higher figures.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{Fault, OpenError, StoreError, describe};
@@ -11,6 +8,7 @@ use super::files::{connect, fill, save_as};
 use super::folder::Folder;
 use super::look::{Look, refused};
 use super::opening::{Origin, copy_sequence, mark_unconfirmed};
+use super::saving::Saving;
 use super::{Contents, inspect};
 
 /// Why there is no backup, or why it was not restored. Nothing was changed.
@@ -33,6 +31,8 @@ pub enum BackupError {
          give way all the same, move every file whose name begins with `ledger` away first"
     )]
     Falls(String),
+    #[error("the ledger does not say that it was given away: run it again")]
+    NotGiven,
 }
 
 impl BackupError {
@@ -41,42 +41,29 @@ impl BackupError {
         match self {
             BackupError::Open(error) => error.exit_code(),
             BackupError::Damaged(_) | BackupError::NoBackup { .. } => 65,
-            BackupError::Store(_) | BackupError::Exists(_) | BackupError::Falls(_) => 1,
+            BackupError::Store(_) | BackupError::Exists(_) | BackupError::Falls(_) | BackupError::NotGiven => 1,
         }
     }
 }
 
 /// Writes the ledger in that folder to `target` as it is on disk now, readable by its owner only, whether a daemon runs or not.
 pub fn backup(folder: &Path, target: &Path) -> Result<(), BackupError> {
-    let look = Look::open(folder)?;
-    if let Some(why) = look.fell_back {
-        return Err(BackupError::Damaged(why));
-    }
-    let failed = |error: io::Error| BackupError::Store(StoreError::file(target, error));
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target);
-    match made {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(BackupError::Exists(target.to_owned()));
-        }
-        made => drop(made.map_err(failed)?),
-    }
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let filled = fill(look.connection(), target).map_err(|error| StoreError::write(target, error).into());
-    let written = filled.and_then(|()| {
-        File::open(target).and_then(|file| file.sync_all()).map_err(failed)?;
-        File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed)
-    });
-    if written.is_err() {
-        // Half a backup is worse than none.
-        let _ = fs::remove_file(target);
-    }
-    written
+    let saving = Saving::begin(target)?;
+    saving.write(folder)?;
+    saving.finish()
+}
+
+/// What was restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// It was given away with `ledger move`: whoever takes it up reports from it, and needs no `ledger adopt`.
+    pub moved: bool,
 }
 
 /// Puts a backup in the place of the ledger in that folder, which no arkmeter may be using, and of its copy.
 ///
 /// Refused where a figure in what is there, or in its copy where that is damaged, is higher than the backup's.
-pub fn restore(path: &Path, file: &Path) -> Result<(), BackupError> {
+pub fn restore(path: &Path, file: &Path) -> Result<Restored, BackupError> {
     let folder = Folder::take(path)?;
     let look = Look::at(file).map_err(|fault| match fault {
         Fault::Damaged(why) => BackupError::NoBackup { path: file.to_owned(), why },
@@ -101,14 +88,15 @@ pub fn restore(path: &Path, file: &Path) -> Result<(), BackupError> {
     let mut connection = connect(&scratch).map_err(unwritten)?;
     let strange = |fault| BackupError::NoBackup { path: file.to_owned(), why: describe(&fault) };
     let mut whole = inspect::inspect(&connection).map_err(strange)?;
-    whole.commit.sequence = whole.commit.sequence.max(known).max(copy_sequence(&folder).unwrap_or(0));
+    whole.commit.sequence =
+        whole.commit.sequence.max(known).max(folder.noted()).max(copy_sequence(&folder).unwrap_or(0));
     mark_unconfirmed(&mut connection, whole, Origin::Backup).map_err(strange)?;
     // The copy first: should the power go in between, it is either older than the ledger or what the ledger falls back to.
     save_as(&connection, &folder, &folder.copy())?;
     connection.close().map_err(|(_, error)| unwritten(error))?;
     folder.move_ledger_aside().map_err(failed)?;
     folder.put(&scratch, &ledger).map_err(failed)?;
-    Ok(())
+    Ok(Restored { moved: look.retired.is_some() })
 }
 
 /// What is there and higher than in the backup.

@@ -109,7 +109,7 @@ impl StoreError {
 
 /// What is wrong with a file that should be a store.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(in crate::ledger) enum Fault {
     /// Its content cannot be relied upon.
     Damaged(String),
     /// Its version is one that this program does not know.
@@ -135,7 +135,7 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
-pub(super) fn describe(fault: &Fault) -> String {
+pub(in crate::ledger) fn describe(fault: &Fault) -> String {
     match fault {
         Fault::Damaged(why) => why.clone(),
         Fault::Newer(version) => format!("it has version {version}"),

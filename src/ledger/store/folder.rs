@@ -4,19 +4,22 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::error::OpenError;
 
 /// The ledger and its copy, in a state folder.
 pub(super) const LEDGER: &str = "ledger.db";
 pub(super) const COPY: &str = "ledger-copy.db";
+/// The nanoseconds of the lock's time where its seconds are a count of commits; whole microseconds, as some disks keep no more.
+const NOTED: u32 = 618_033_000;
 
 /// A state folder that is ours as long as this lives.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     /// Its lock is what keeps a second arkmeter out; closing the file gives it free.
-    _lock: File,
+    lock: File,
 }
 
 /// Which file a path names: device and inode.
@@ -63,9 +66,27 @@ impl Folder {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { folder: path.to_owned(), pid: pid(&lock) }),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+        let noted = noted(&lock);
         // Only there to name the holder: on a full disk the lock holds without it.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        Ok(Folder { path: path.to_owned(), _lock: lock })
+        let folder = Folder { path: path.to_owned(), lock };
+        if let Some(commits) = noted {
+            folder.note(commits);
+        }
+        Ok(folder)
+    }
+
+    /// Notes how many commits are on the disk, so that a log that lost its end is known by it: a log that ends earlier looks whole.
+    ///
+    /// It is the time of the lock, which costs no page. It is not flushed: where the power failed it may be missing, never too high.
+    pub(super) fn note(&self, commits: u64) {
+        // Where a disk keeps no such time, that much less is noticed.
+        let _ = self.lock.set_modified(SystemTime::UNIX_EPOCH + Duration::new(commits, NOTED));
+    }
+
+    /// How many commits are known to have been on the disk.
+    pub(super) fn noted(&self) -> u64 {
+        noted(&self.lock).unwrap_or(0)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -94,8 +115,9 @@ impl Folder {
         for entry in fs::read_dir(&self.path)? {
             let name = entry?.file_name();
             let text = name.to_string_lossy();
-            // What was being written when the power went was never a ledger; an index of a log that is gone holds nothing.
-            if text.starts_with("ledger") && !text.ends_with(".new") && !text.ends_with("-shm") {
+            // What was being written when the power went was never a ledger, nor was the journal of its writing; an index of a log
+            // that is gone holds nothing.
+            if text.starts_with("ledger") && !text.contains(".new") && !text.ends_with("-shm") {
                 return Ok(Some(self.path.join(name)));
             }
         }
@@ -105,27 +127,23 @@ impl Folder {
     /// Moves a damaged or foreign ledger aside, for whoever wants to look at it. The log goes first: beside another ledger it would
     /// be taken for that one's.
     pub(super) fn move_ledger_aside(&self) -> io::Result<()> {
-        for (from, to) in [("ledger.db-wal", "ledger-set-aside.db-wal"), ("ledger.db", "ledger-set-aside.db")] {
-            match fs::rename(self.path.join(from), self.path.join(to)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        match fs::remove_file(self.path.join("ledger.db-shm")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => self.sync(),
-        }
+        move_aside(&self.path, "ledger")
     }
 
     /// An empty file beside `target`, readable by its owner only, to be filled and then put in place.
     pub(super) fn scratch(&self, target: &Path) -> io::Result<PathBuf> {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(".new");
-        let path = self.path.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        // What an earlier attempt left, its journal before it: beside another file it would be taken for that one's.
+        for behind in ["-journal", "-wal", "-shm", ""] {
+            let mut left = name.clone();
+            left.push(behind);
+            match fs::remove_file(self.path.join(left)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        let path = self.path.join(name);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         give_to_owner(&file, &self.path);
         Ok(path)
@@ -139,12 +157,36 @@ impl Folder {
     }
 
     fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        sync(&self.path)
     }
 }
 
+/// Moves the store `NAME.db` in that folder aside, its log first.
+pub(super) fn move_aside(folder: &Path, name: &str) -> io::Result<()> {
+    for file in ["db-wal", "db"] {
+        match fs::rename(folder.join(format!("{name}.{file}")), folder.join(format!("{name}-set-aside.{file}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    match fs::remove_file(folder.join(format!("{name}.db-shm"))) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => sync(folder),
+    }
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn noted(lock: &File) -> Option<u64> {
+    let time = lock.metadata().and_then(|meta| meta.modified()).ok()?;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    (since.subsec_nanos() == NOTED).then_some(since.as_secs())
+}
+
 /// What root makes in the folder of the user that arkmeter runs as is that user's: the daemon has to get at it later.
-fn give_to_owner(file: &File, folder: &Path) {
+pub(super) fn give_to_owner(file: &File, folder: &Path) {
     let (Ok(ours), Ok(theirs)) = (file.metadata(), fs::metadata(folder)) else { return };
     if ours.uid() != theirs.uid() {
         // Only root may; whoever else made it here is its owner.

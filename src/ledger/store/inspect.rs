@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub(super) struct LastCommit {
     pub seals: i64,
     /// Absent before the first.
     pub at: Option<Stamp>,
+    /// When the ledger was given to another machine. In this row because it is sealed and cannot be missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Timestamp>,
 }
 
 /// A ledger that was found to be whole.
@@ -49,7 +53,7 @@ pub(super) fn create_tables(connection: &mut Connection) -> rusqlite::Result<()>
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     set_version(&transaction, VERSION)?;
-    write_commit(&transaction, &LastCommit { sequence: 0, seals: 0, at: None })?;
+    write_commit(&transaction, &LastCommit { sequence: 0, seals: 0, at: None, retired: None })?;
     transaction.commit()
 }
 
@@ -79,7 +83,8 @@ pub(super) fn migrate(connection: &mut Connection, from: i64, steps: &[Migration
 
 /// Checks everything and reads it. The store has this program's version.
 pub(super) fn inspect(connection: &Connection) -> Result<Whole, Fault> {
-    let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+    // Not the quick one, which does not compare indexes with their tables: rows are written by way of an index.
+    let verdict: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
     if verdict != "ok" {
         return Err(Fault::Damaged(crate::text::foreign(&verdict, 200)));
     }

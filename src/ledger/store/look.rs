@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use jiff::Timestamp;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Fault, OpenError, StoreError, describe};
 use super::folder::{COPY, LEDGER, identity};
-use super::inspect::{self, MIGRATIONS, VERSION, Whole};
+use super::inspect::{self, LastCommit, MIGRATIONS, VERSION, Whole};
 use super::rows::{Contents, JournalRow};
 use super::{BUSY_FOR, read_journal};
 use crate::clock::Stamp;
@@ -29,6 +30,8 @@ pub struct Look {
     pub fell_back: Option<String>,
     /// The ledger was begun on another machine.
     pub other_machine: bool,
+    /// When it was given to another machine.
+    pub retired: Option<Timestamp>,
 }
 
 impl Look {
@@ -73,7 +76,8 @@ impl Look {
         let Whole { contents, commit, .. } = inspect::inspect(&connection)?;
         let theirs = inspect::read_meta(&connection, "machine")?.filter(|mark| !mark.is_empty());
         let other_machine = matches!((theirs, machine::mark()), (Some(theirs), Some(ours)) if theirs != ours);
-        Ok(Look { connection, contents, at: commit.at, sequence: commit.sequence, fell_back: None, other_machine })
+        let LastCommit { at, sequence, retired, .. } = commit;
+        Ok(Look { connection, contents, at, sequence, fell_back: None, other_machine, retired })
     }
 
     /// The latest `most` rows of the journal, of one meter or of all, the newest first.

@@ -6,10 +6,13 @@ mod backup;
 mod error;
 mod files;
 mod folder;
+pub(super) mod history;
 mod inspect;
 mod look;
+mod names;
 mod opening;
 mod rows;
+mod saving;
 mod seal;
 #[cfg(test)]
 mod tests;
@@ -18,17 +21,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
-pub use backup::{BackupError, backup, restore};
+pub use backup::{BackupError, Restored, backup, restore};
 pub use error::{OpenError, StoreError};
 pub use folder::in_use;
+pub use history::rename as rename_history;
 pub use look::Look;
-pub use rows::{ClientRow, Commit, Contents, JournalRow, MeterRow};
+pub use rows::{ClientRow, Commit, Contents, JournalRow, MeterRow, Rename};
+pub use saving::Saving;
 
 use crate::clock::Stamp;
 use crate::units::Name;
-use error::{Fault, describe};
+pub(super) use error::{Fault, describe};
 use files::{connect, fill, save_as, settle};
 use folder::{Folder, Identity, identity};
 use inspect::{LastCommit, MIGRATIONS, Migration, Whole};
@@ -39,7 +45,7 @@ pub const JOURNAL_ROWS: i64 = 100_000;
 /// The copy is made anew when it is older than this, whether anything was decided or not.
 const COPY_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How long a commit waits for another program (somebody's sqlite3) that is writing.
-const BUSY_FOR: Duration = Duration::from_secs(2);
+pub(super) const BUSY_FOR: Duration = Duration::from_secs(2);
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -60,6 +66,7 @@ pub struct Store {
     files: (Option<Identity>, Option<Identity>),
     seals: BTreeMap<String, i64>,
     sequence: u64,
+    retired: Option<Timestamp>,
     copied_at: Option<Stamp>,
     copy_due: bool,
 }
@@ -68,10 +75,12 @@ pub struct Store {
 pub struct Opened {
     pub store: Store,
     pub contents: Contents,
-    /// Why the copy had to stand in for the ledger; absent when all was well.
+    /// Why the copy had to stand in for the ledger, or an earlier commit for the latest; absent when all was well.
     pub fell_back: Option<String>,
     /// The ledger was begun on another machine: this may be a cloned disk.
     pub other_machine: bool,
+    /// Since when another machine reports from what was this ledger.
+    pub retired: Option<Timestamp>,
 }
 
 impl Store {
@@ -85,6 +94,7 @@ impl Store {
         let ledger = folder.ledger();
         let (connection, whole, fell_back) = match find(&folder, steps)? {
             Found::Whole(connection, whole) => (connection, *whole, None),
+            Found::Behind(connection, whole, why) => (connection, *whole, Some(why)),
             Found::Damaged(why) => {
                 let (connection, whole) = fall_back(&folder, &why, steps)?;
                 (connection, whole, Some(why))
@@ -98,6 +108,10 @@ impl Store {
         })?;
         let files = (identity(&ledger).ok().flatten(), None);
         let Whole { contents, seals, commit } = whole;
+        let retired = commit.retired;
+        if retired.is_some() && options.durable {
+            opening::retire_copy(&connection, &folder);
+        }
         let store = Store {
             folder,
             connection: Some(connection),
@@ -105,24 +119,37 @@ impl Store {
             files,
             seals,
             sequence: commit.sequence,
+            retired,
             copied_at: None,
             copy_due: true,
         };
-        Ok(Opened { store, contents, fell_back, other_machine })
+        Ok(Opened { store, contents, fell_back, other_machine, retired })
     }
 
-    /// One transaction. When it fails nothing of it has happened.
+    /// One transaction, in files that a restart will find. When it fails nothing of it can be relied upon.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.keep_in_place()?;
+        self.write(commit)?;
+        // They may have been taken away meanwhile.
+        self.keep_in_place()
+    }
+
+    fn write(&mut self, commit: &Commit) -> Result<(), StoreError> {
         let mut seals = self.seals.clone();
-        let sequence = self.sequence + 1;
+        let retired = if commit.retire { Some(commit.at.wall) } else { self.retired };
+        let life = Life { sequence: self.sequence + 1, retired };
         let ledger = self.folder.ledger();
         let connection = self.connection.as_mut().ok_or_else(|| gone(&ledger))?;
         let machine = self.options.machine.as_deref().filter(|_| commit.adopt);
-        write(connection, commit, sequence, &mut seals, machine).map_err(|error| StoreError::write(&ledger, error))?;
-        (self.seals, self.sequence) = (seals, sequence);
+        write(connection, commit, life, &mut seals, machine).map_err(|error| StoreError::write(&ledger, error))?;
+        (self.seals, self.sequence, self.retired) = (seals, life.sequence, retired);
         self.copy_due |= commit.copy;
-        self.files.1 = identity(&self.folder.wal()).ok().flatten();
+        if self.options.durable {
+            self.folder.note(life.sequence);
+        }
+        if self.files.1.is_none() {
+            self.files.1 = identity(&self.folder.wal()).ok().flatten();
+        }
         Ok(())
     }
 
@@ -161,7 +188,7 @@ impl Store {
 
     /// Somebody may have deleted or exchanged the files under their names: what is written into them then is lost with the process.
     /// What we have open is the truth, so it is put back in place whole.
-    fn keep_in_place(&mut self) -> Result<(), StoreError> {
+    pub fn keep_in_place(&mut self) -> Result<(), StoreError> {
         let ledger = self.folder.ledger();
         let at = |path: &Path| identity(path).map_err(|error| StoreError::file(path, error));
         if let Some(connection) = &self.connection {
@@ -197,16 +224,26 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// Where a commit stands in the ledger's life.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    sequence: u64,
+    retired: Option<Timestamp>,
+}
+
 /// Writes one commit, all of it or nothing, and what that makes of the seals.
 fn write(
     connection: &mut Connection,
     commit: &Commit,
-    sequence: u64,
+    life: Life,
     seals: &mut BTreeMap<String, i64>,
     machine: Option<&str>,
 ) -> rusqlite::Result<()> {
     let unsayable = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for rename in &commit.renames {
+        names::rename(&transaction, rename, seals)?;
+    }
     let mut meter = transaction.prepare(MeterRow::WRITE)?;
     let mut figure = transaction.prepare(MeterRow::FIGURE_WRITE)?;
     for row in &commit.meters {
@@ -237,7 +274,8 @@ fn write(
     if let Some(machine) = machine {
         inspect::write_meta(&transaction, "machine", machine.to_owned())?;
     }
-    let last = LastCommit { sequence, seals: inspect::sum(seals), at: Some(commit.at) };
+    let Life { sequence, retired } = life;
+    let last = LastCommit { sequence, seals: inspect::sum(seals), at: Some(commit.at), retired };
     inspect::write_commit(&transaction, &last)?;
     transaction.commit()
 }

@@ -9,10 +9,12 @@ use super::files::{connect, fill, save_as};
 use super::folder::{Folder, identity};
 use super::inspect::{self, LastCommit, Migration, VERSION, Whole};
 use super::rows::{Commit, JournalRow, MeterRow};
-use super::write;
+use super::{Life, write};
 
 pub(super) enum Found {
     Whole(Connection, Box<Whole>),
+    /// Whole, and older than it was: why it is known to be, its meters unconfirmed.
+    Behind(Connection, Box<Whole>, String),
     Damaged(String),
 }
 
@@ -36,23 +38,40 @@ pub(super) fn find(folder: &Folder, steps: &[Migration]) -> Result<Found, OpenEr
         Ok((connection, whole))
     });
     match checked {
-        Ok((_, whole)) if copy_sequence(folder).is_some_and(|copied| copied > whole.commit.sequence) => {
-            Ok(Found::Damaged("it is older than its own copy".into()))
-        }
-        Ok((connection, whole)) => {
-            if connection.is_readonly(MAIN_DB).unwrap_or(false) {
-                // SQLite opens a file read-only where it may not write it, and where a damaged header says so.
-                fs::OpenOptions::new()
-                    .write(true)
-                    .open(&ledger)
-                    .map_err(|error| OpenError::file("write", &ledger, error))?;
-                return Ok(Found::Damaged("its header says that it cannot be written".into()));
-            }
-            Ok(Found::Whole(connection, Box::new(whole)))
-        }
+        Ok((connection, whole)) => is_latest(folder, connection, whole),
         Err(Fault::Damaged(why)) => Ok(Found::Damaged(why)),
         Err(Fault::Newer(found)) => Err(newer(folder, found)),
         Err(Fault::Unreadable(error)) => Err(OpenError::store("open", &ledger, error)),
+    }
+}
+
+/// A whole ledger may still be an older one: its log lost its end, or somebody put a former file there.
+fn is_latest(folder: &Folder, connection: Connection, whole: Whole) -> Result<Found, OpenError> {
+    let (ledger, sequence, noted) = (folder.ledger(), whole.commit.sequence, folder.noted());
+    if copy_sequence(folder).is_some_and(|copied| copied > sequence) {
+        return Ok(Found::Damaged("it is older than its own copy".into()));
+    }
+    if connection.is_readonly(MAIN_DB).unwrap_or(false) {
+        // SQLite opens a file read-only where it may not write it, and where a damaged header says so.
+        fs::OpenOptions::new().write(true).open(&ledger).map_err(|error| OpenError::file("write", &ledger, error))?;
+        return Ok(Found::Damaged("its header says that it cannot be written".into()));
+    }
+    match whole.commit.at {
+        _ if sequence >= noted => Ok(Found::Whole(connection, Box::new(whole))),
+        None => Ok(Found::Damaged(format!("nothing is left of its {noted} commits"))),
+        Some(_) => go_back(folder, connection, whole, noted),
+    }
+}
+
+/// What is left of a ledger that lost its latest commits goes on where the copy is not newer.
+fn go_back(folder: &Folder, mut connection: Connection, mut whole: Whole, noted: u64) -> Result<Found, OpenError> {
+    let why = format!("it ends with commit {}, and {noted} were on the disk", whole.commit.sequence);
+    whole.commit.sequence = noted;
+    let marked = mark_unconfirmed(&mut connection, whole, Origin::Rest { why: &why });
+    match marked.and_then(|()| inspect::inspect(&connection)) {
+        Ok(whole) => Ok(Found::Behind(connection, Box::new(whole), why)),
+        Err(Fault::Unreadable(error)) => Err(OpenError::store("write", &folder.ledger(), error)),
+        Err(fault) => Ok(Found::Damaged(describe(&fault))),
     }
 }
 
@@ -80,6 +99,7 @@ pub(super) fn begin(folder: &Folder) -> Result<(), OpenError> {
         connection.close().map_err(|(_, error)| error)
     });
     made.map_err(|error| OpenError::store("begin the ledger", &ledger, error))?;
+    folder.note(0);
     folder.put(&scratch, &ledger).map_err(failed)
 }
 
@@ -99,7 +119,8 @@ pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Resu
         let mut connection = connect(&scratch)?;
         let found = inspect::version(&connection, 1 + steps.len() as i64)?;
         lift(&mut connection, folder, found, steps)?;
-        let whole = inspect::inspect(&connection)?;
+        let mut whole = inspect::inspect(&connection)?;
+        whole.commit.sequence = whole.commit.sequence.max(folder.noted());
         mark_unconfirmed(&mut connection, whole, Origin::Copy { why })?;
         connection.close().map_err(|(_, error)| error)?;
         Ok(())
@@ -123,19 +144,29 @@ pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Resu
 pub(super) enum Origin<'a> {
     /// The copy beside it, because it was damaged.
     Copy { why: &'a str },
-    /// A backup, because the operator said so.
+    /// What is left of the ledger, because its end is lost.
+    Rest { why: &'a str },
+    /// A backup, because the operator said so; one that `ledger move` wrote was given to this machine.
     Backup,
 }
 
 /// Says in the store itself that its figures may be older than what was published, and that this happened.
 pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, origin: Origin<'_>) -> Result<(), Fault> {
-    let (word, reason) = match origin {
+    let Whole { contents, mut seals, commit: LastCommit { sequence, at, retired, .. } } = whole;
+    let moved = retired.is_some();
+    let (word, reason) = match &origin {
         Origin::Copy { why } => {
             ("fallback", format!("the ledger was damaged ({why}): its copy, as of this time, took its place"))
         }
+        Origin::Rest { why } => {
+            ("fallback", format!("the end of the ledger is lost ({why}): what is left, as of this time, goes on"))
+        }
+        Origin::Backup if moved => {
+            ("restore", "a ledger that was moved here, as of this time, took the ledger's place".to_owned())
+        }
         Origin::Backup => ("restore", "a backup, as of this time, took the ledger's place".to_owned()),
     };
-    let Whole { contents, mut seals, commit: LastCommit { sequence, at, .. } } = whole;
+    let retired = retired.filter(|_| !matches!(origin, Origin::Backup));
     // A ledger that never committed has no meters, and nothing to mark.
     let Some(at) = at else { return Ok(()) };
     let meters = contents.meters.into_values().map(|row| MeterRow { confirmed: false, whole: true, ..row }).collect();
@@ -149,8 +180,13 @@ pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, origin
         reason,
         entry: None,
     };
-    let commit = Commit { at, meters, clients: Vec::new(), journal: vec![row], copy: true, adopt: false };
-    Ok(write(connection, &commit, sequence + 1, &mut seals, None)?)
+    let journal = vec![row];
+    let (renames, clients) = (Vec::new(), Vec::new());
+    let commit = Commit { at, renames, meters, clients, journal, copy: true, adopt: false, retire: false };
+    let nobody = matches!(origin, Origin::Backup) && moved;
+    // Given away by one machine, it is that of the one which takes it up: the next that opens it.
+    let machine = nobody.then_some("");
+    Ok(write(connection, &commit, Life { sequence: sequence + 1, retired }, &mut seals, machine)?)
 }
 
 /// Whether the ledger was begun on another machine than this; notes ours where it has none yet.
@@ -170,10 +206,24 @@ pub(super) fn claim(connection: &Connection, ours: Option<&str>) -> Result<bool,
 
 /// The commits that the copy holds, where it can be read at all.
 pub(super) fn copy_sequence(folder: &Folder) -> Option<u64> {
+    copied(folder).map(|commit| commit.sequence)
+}
+
+/// What was given away must not come back from a copy that does not know of it.
+pub(super) fn retire_copy(connection: &Connection, folder: &Folder) {
+    if copied(folder).is_some_and(|commit| commit.retired.is_some()) {
+        return;
+    }
+    if let Err(error) = save_as(connection, folder, &folder.copy()) {
+        tracing::error!(%error, "the copy of the ledger does not say yet that the ledger was moved away");
+    }
+}
+
+fn copied(folder: &Folder) -> Option<LastCommit> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let copy = Connection::open_with_flags(folder.copy(), flags).ok()?;
     inspect::version(&copy, VERSION).ok()?;
-    inspect::last_commit(&copy).ok().map(|commit| commit.sequence)
+    inspect::last_commit(&copy).ok()
 }
 
 pub(super) fn newer(folder: &Folder, found: i64) -> OpenError {

@@ -55,10 +55,19 @@ pub struct JournalRow {
     pub entry: Option<Entry>,
 }
 
+/// A meter's ledger goes on under another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    pub from: Name,
+    pub to: Name,
+}
+
 /// What one transaction brings to the disk.
 #[derive(Clone, Debug)]
 pub struct Commit {
     pub at: Stamp,
+    /// Done before everything else, in this order.
+    pub renames: Vec<Rename>,
     pub meters: Vec<MeterRow>,
     pub clients: Vec<ClientRow>,
     /// New rows, and spells that went on.
@@ -67,6 +76,8 @@ pub struct Commit {
     pub copy: bool,
     /// This machine takes the ledger over.
     pub adopt: bool,
+    /// This machine gives the ledger away: nothing is reported from it any more.
+    pub retire: bool,
 }
 
 /// What a store held when it was opened.
@@ -121,7 +132,11 @@ impl MeterRow {
 
     /// What its seals go by in the sum over all rows.
     pub(super) fn seal_keys(&self) -> [String; 2] {
-        [format!("meter {}", self.name), format!("figure {}", self.name)]
+        MeterRow::seal_keys_of(&self.name)
+    }
+
+    pub(super) fn seal_keys_of(name: &Name) -> [String; 2] {
+        [format!("meter {name}"), format!("figure {name}")]
     }
 
     /// The meter as both rows say it.
@@ -192,6 +207,8 @@ impl ClientRow {
 impl JournalRow {
     pub(super) const TABLE: &str = "journal";
     pub(super) const COLUMNS: usize = 12;
+    /// Which of them is the meter's name.
+    pub(super) const METER: usize = 1;
     pub(super) const CREATE: &str = "CREATE TABLE journal (id INTEGER PRIMARY KEY, meter TEXT, verdict TEXT NOT NULL, at TEXT NOT NULL, last TEXT NOT NULL, \
          count INTEGER NOT NULL, register_before INTEGER, register_after INTEGER, published_before INTEGER, published_after INTEGER, \
          reason TEXT NOT NULL, entry TEXT, crc INTEGER NOT NULL)";

@@ -1,5 +1,7 @@
 //! What the store survives, and what it refuses.
 
+mod damage;
+mod history;
 mod looks;
 
 use std::os::unix::fs::PermissionsExt;
@@ -52,11 +54,13 @@ fn commit(meters: usize, register: u64, decided: bool) -> Commit {
     let state = ClientState { energy: Some(energy(register)), counted, ..ClientState::default() };
     Commit {
         at: at(register),
+        renames: Vec::new(),
         meters: (0..meters).map(row).collect(),
         clients: vec![ClientRow { key: client("c", "1", &[]).key, state }],
         journal: vec![entry],
         copy: decided,
         adopt: false,
+        retire: false,
     }
 }
 

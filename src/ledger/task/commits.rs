@@ -171,8 +171,8 @@ impl Commits {
     }
 
     /// The store, for the last time.
-    pub(super) fn into_store(self) -> Option<Store> {
-        self.store
+    pub(super) fn take_store(&mut self) -> Option<Store> {
+        self.store.take()
     }
 }
 

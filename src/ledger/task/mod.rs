@@ -14,10 +14,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::book::Book;
+use super::history::{HistoryError, Keeper};
 use super::remedy::{Order, Outcome, Refusal};
 use super::settings::Settings;
 use super::store::{self, OpenError, Options, Store};
-use super::{Accepted, Figure, Handle, LedgerReport, machine};
+use super::{Accepted, Barred, Figure, Handle, LedgerReport, machine};
 use crate::clock::Clock;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::reading::{Held, Reading};
@@ -47,6 +48,7 @@ pub(super) enum Request {
 pub struct Ledger {
     book: Book,
     commits: Commits,
+    history: Keeper,
     readings: mpsc::Receiver<Reading>,
     requests: mpsc::Receiver<Request>,
     report: watch::Sender<LedgerReport>,
@@ -69,23 +71,38 @@ pub fn open(folder: &Path, settings: Settings, clock: Clock) -> Result<(Handle, 
 
 /// The task and its handle over a store that was opened.
 pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) -> (Handle, Ledger) {
-    let store::Opened { store, contents, fell_back, other_machine } = opened;
-    said::opening(&contents, fell_back.as_deref(), other_machine);
-    let barred = other_machine.then(|| super::CLONED.to_owned());
+    let store::Opened { store, contents, fell_back, other_machine, retired } = opened;
+    let barred = Barred::of(other_machine, retired);
+    said::opening(&contents, fell_back.as_deref(), barred);
+    let history = Keeper::new(store.folder().to_owned(), &settings);
     let book = Book::new(contents, settings, barred);
+    said::strangers(&book);
     let (to_readings, readings) = mpsc::channel(READINGS);
     let (to_requests, requests) = mpsc::channel(REQUESTS);
-    let report = LedgerReport { meters: book.meters(), clients: book.clients(), ..LedgerReport::default() };
+    let report = LedgerReport {
+        meters: book.meters(),
+        clients: book.clients(),
+        barred: book.barred(),
+        ..LedgerReport::default()
+    };
     let (report, reported) = watch::channel(report);
     let (held, held_now) = watch::channel(book.held());
     let folder = store.folder().to_owned();
-    let handle = Handle { readings: to_readings, requests: to_requests, report: reported, held: held_now, folder };
+    let handle = Handle {
+        readings: to_readings,
+        requests: to_requests,
+        report: reported,
+        held: held_now,
+        folder,
+        recorder: None,
+    };
     let commits = Commits::new(store);
     (
         handle,
         Ledger {
             book,
             commits,
+            history,
             readings,
             requests,
             report,
@@ -124,6 +141,10 @@ impl Ledger {
                     // The store went with its thread: nothing can be promised any more.
                     Err(error) => return tracing::error!(%error, "the ledger's commit broke off"),
                 },
+                written = self.history.finished() => {
+                    let outcome = self.history.end(written);
+                    self.tell_history(outcome);
+                }
                 request = self.requests.recv(), if !self.closing => match request {
                     Some(request) => self.answer(request),
                     None => self.close(None),
@@ -148,7 +169,9 @@ impl Ledger {
             }
             Request::Reconfigure { settings, reply } => {
                 self.drain();
+                self.history.reconfigure(&settings);
                 self.book.reconfigure(settings);
+                said::strangers(&self.book);
                 self.commits.ask();
                 self.tell_all();
                 let _ = reply.send(());
@@ -177,12 +200,14 @@ impl Ledger {
         self.report.send_modify(|report| {
             report.meters = self.book.meters();
             report.clients = self.book.clients();
+            report.barred = self.book.barred();
         });
         self.held.send_replace(self.book.held());
     }
 
     fn take(&mut self, reading: &Reading) {
         let Some(taken) = self.book.take(reading) else { return };
+        self.history.note(reading, taken.published);
         said::taken(&reading.meter, &taken);
         if taken.commit_now {
             self.commits.ask();
@@ -210,16 +235,18 @@ impl Ledger {
 
     fn begin_commit(&mut self) {
         let now = self.clock.now();
-        if self.book.overdue(&now) {
+        if self.book.overdue(&now) || self.history.is_overdue(&now) {
             self.commits.ask();
         }
         if !self.commits.is_wanted(self.closing) {
             return;
         }
         self.drain();
+        self.history.end_slot(&now, self.closing);
         match self.book.prepare(&now, self.closing) {
             Some(pending) => self.commits.begin(pending, now),
             None => {
+                self.history.committed(&now);
                 let slots = self.commits.nothing_to_do();
                 self.serve(slots, true);
             }
@@ -236,9 +263,13 @@ impl Ledger {
         };
         if committed.is_ok() {
             self.book.committed(pending);
-        } else if self.closing {
-            // There is no later: what is not on disk, the meters still know.
-            self.commits.give_up();
+            self.history.committed(&self.clock.now());
+        } else {
+            self.history.failed();
+            if self.closing {
+                // There is no later: what is not on disk, the meters still know.
+                self.commits.give_up();
+            }
         }
         said::disk(self.report.borrow().error.as_deref(), error.as_deref());
         self.report.send_modify(|report| {
@@ -246,8 +277,22 @@ impl Ledger {
             report.failed_commits += u64::from(committed.is_err());
             report.error = error;
             report.clients = self.book.clients();
+            report.barred = self.book.barred();
         });
         self.serve(slots, committed.is_ok());
+    }
+
+    fn tell_history(&self, outcome: Result<Option<String>, HistoryError>) {
+        let (aside, error) = match outcome {
+            Ok(aside) => (aside, None),
+            Err(error) => (None, Some(said::chain(&error))),
+        };
+        said::history(aside.as_deref(), self.report.borrow().history_error.as_deref(), error.as_deref());
+        self.report.send_if_modified(|report| {
+            let news = report.history_error != error;
+            report.history_error = error;
+            news
+        });
     }
 
     /// A disk that fails or hangs keeps nobody waiting: who waits gets what is there.
@@ -279,8 +324,8 @@ impl Ledger {
     }
 
     /// Leaves the files in their tidiest form, and says so to whom it may concern.
-    async fn end(self, heart: &Heart) {
-        if let Some(store) = self.commits.into_store() {
+    async fn end(mut self, heart: &Heart) {
+        if let Some(store) = self.commits.take_store() {
             let closing = tokio::task::spawn_blocking(move || store.close());
             if let Ok(Err(error)) = heart.beating(closing).await {
                 tracing::warn!(
@@ -289,6 +334,9 @@ impl Ledger {
                 );
             }
         }
+        // Last, and within bounds: the ledger is safe already.
+        let outcome = heart.beating(self.history.close(&self.clock.now())).await;
+        self.tell_history(outcome);
         if let Some(closed) = self.closed {
             let _ = closed.send(());
         }

@@ -2,23 +2,31 @@
 
 use std::error::Error;
 
-use crate::ledger::book::Taken;
+use crate::ledger::Barred;
+use crate::ledger::book::{Book, Taken};
 use crate::ledger::guard::{Entry, Verdict};
 use crate::ledger::remedy::Outcome;
 use crate::ledger::store::Contents;
 use crate::units::{MilliwattHours, Name};
 
-pub(super) fn opening(contents: &Contents, fell_back: Option<&str>, other_machine: bool) {
+pub(super) fn opening(contents: &Contents, fell_back: Option<&str>, barred: Option<Barred>) {
     tracing::info!(meters = contents.meters.len(), clients = contents.clients.len(), "the ledger is open");
     if let Some(why) = fell_back {
         tracing::error!(
             why,
-            "the ledger was damaged and its last good copy took its place; nothing is reported of a meter before its register was \
-             taken again; the damaged file is kept as ledger-set-aside.db"
+            "the ledger was damaged or lost its end: its last good copy, or what is left of it, took its place; nothing is reported of \
+             a meter before its register was taken again; a damaged file is kept as ledger-set-aside.db"
         );
     }
-    if other_machine {
-        tracing::error!("the ledger was begun on another machine: nothing is reported until `arkmeter ledger adopt`");
+    if let Some(barred) = barred {
+        tracing::error!("nothing is reported: {barred}");
+    }
+}
+
+/// Meters of the configuration and of the ledger that may be the same under two names.
+pub(super) fn strangers(book: &Book) {
+    if let Some(why) = book.strangers() {
+        tracing::warn!("{why}");
     }
 }
 
@@ -26,6 +34,9 @@ pub(super) fn opening(contents: &Contents, fell_back: Option<&str>, other_machin
 pub(super) fn taken(meter: &Name, taken: &Taken) {
     if let Some(count) = taken.spell_ended.filter(|count| *count > 1) {
         tracing::info!(%meter, count, "a spell of holds and glitches is over");
+    }
+    if let Some(why) = &taken.put_off {
+        tracing::warn!(%meter, "{why}");
     }
     let Some(entry) = taken.entry.as_ref().filter(|_| taken.news) else { return };
     let Entry { register_before, register_after, published_before, published_after, reason, .. } = entry;
@@ -59,6 +70,21 @@ pub(super) fn disk(before: Option<&str>, now: Option<&str>) {
     match (before, now) {
         (before, Some(error)) if before != now => tracing::error!(error, "the ledger is not on disk as it should be"),
         (Some(_), None) => tracing::info!("the ledger is on disk again"),
+        _ => {}
+    }
+}
+
+/// The history was set aside, cannot be written, or can be again.
+pub(super) fn history(aside: Option<&str>, before: Option<&str>, now: Option<&str>) {
+    if let Some(why) = aside {
+        tracing::warn!(
+            why,
+            "the history was begun anew; what is left of the one before is kept as history-set-aside.db"
+        );
+    }
+    match (before, now) {
+        (None, Some(error)) => tracing::warn!(error, "the history is not written; ledger and reports go on"),
+        (Some(_), None) => tracing::info!("the history is written again"),
         _ => {}
     }
 }

@@ -51,7 +51,7 @@ impl Lab {
 }
 
 fn settings(meters: &[&str]) -> Settings {
-    Settings { meters: vec![meter("a"), meter("b")], clients: vec![client("a", "1", meters)] }
+    Settings { meters: vec![meter("a"), meter("b")], clients: vec![client("a", "1", meters)], ..Settings::default() }
 }
 
 async fn energy(handle: &Handle) -> Result<u64, String> {
@@ -188,4 +188,34 @@ async fn another_configuration_goes_on_from_what_was() {
     handle.accepted(vec![accepted]).await.unwrap();
     assert_eq!(handle.report().borrow().clients["a"].accepted.map(|energy| energy.get()), Some(register));
     assert_eq!(handle.report().borrow().clients["a"].energy.map(|energy| energy.get()), Some(register + 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_that_cannot_be_written_costs_no_figure_and_goes_on_when_it_can() {
+    use crate::ledger::history::shown::{Wanted, page};
+    let lab = Lab::new();
+    let (handle, task) = lab.start();
+    let in_the_way = lab.state().join("history.db");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let register = lab.poll(&handle, 10, 1_000_000).await;
+    assert_eq!(energy(&handle).await, Ok(register));
+    let mut report = handle.report();
+    let error = report.wait_for(|report| report.history_error.is_some()).await.unwrap().history_error.clone().unwrap();
+    assert!(error.contains("history.db cannot be written"), "{error}");
+    let register = lab.poll(&handle, 10, register).await;
+    assert_eq!(energy(&handle).await, Ok(register));
+    assert_eq!((report.borrow().error.clone(), report.borrow().failed_commits), (None, 0));
+    std::fs::remove_dir(&in_the_way).unwrap();
+    let register = lab.poll(&handle, 10, register).await;
+    assert_eq!(energy(&handle).await, Ok(register));
+    report.wait_for(|report| report.history_error.is_none()).await.unwrap();
+    let register = lab.poll(&handle, 10, register).await;
+    handle.close().await.unwrap();
+    task.await.unwrap();
+    assert!(!lab.state().join("history.db-wal").exists(), "one tidy file");
+    let slots = page(&lab.state(), &Wanted { meter: name("a"), from: None, to: None, after: 0 }).unwrap().slots;
+    let consumed: Vec<_> = slots.iter().map(|slot| slot.stretch.consumed_mwh.unwrap().get()).collect();
+    // The first of them follows upon none: its first reading is where it begins.
+    assert_eq!(consumed, [90, 100]);
+    assert_eq!(slots[1].published_mwh.map(|published| published.get()), Some(register));
 }

@@ -184,7 +184,7 @@ fn serial_numbers_are_read_apart() {
 
 #[test]
 fn equal_definitions_are_equal_however_written() {
-    let definition = |energy: &str| plan(&meter("", POWER, energy)).definition();
+    let definition = |energy: &str| plan(&meter("", "register = 90\ntype = \"i16\"", energy)).definition();
     let written = "register = 0x0000\ntype = \"u32\"\nunit = \"Wh\"\nscale = 10.0\nword_order = \"big\"";
     assert_eq!(definition(ENERGY), definition(written));
     assert_eq!(definition(ENERGY), "[holding 0x0000 u32 x 10000] mWh");
@@ -192,7 +192,7 @@ fn equal_definitions_are_equal_however_written() {
         ENERGY.replace("0.01", "0.1"),
         ENERGY.replace("kWh", "Wh"),
         ENERGY.replace("u32", "i32"),
-        ENERGY.replace("= 0\n", "= 1\n"),
+        ENERGY.replace("= 0\n", "= 3\n"),
         format!("{ENERGY}\nword_order = \"little\""),
         format!("{ENERGY}\nbyte_order = \"little\""),
         format!("{ENERGY}\nrollover = 1000000"),

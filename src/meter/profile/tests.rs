@@ -61,7 +61,7 @@ fn the_form_of_the_design_is_read() {
     let profile = good(GOOD);
     assert_eq!(profile.max_power, Some(Milliwatts(23_000_000)));
     assert_eq!(profile.max_registers_per_read, 60);
-    assert!(profile.counts() && !profile.can_reverse() && !profile.gaps);
+    assert!(profile.counts() && !profile.can_reverse() && !profile.gaps.everywhere);
     let energy = profile.energy.unwrap();
     assert_eq!(energy.terms[0].block.function, Function::Input);
     assert_eq!((energy.terms[0].format.kind, energy.terms[0].format.low_word_first), (Kind::U32, true));
@@ -91,7 +91,7 @@ fn each_problem_is_told_at_its_place() {
         ("vendor", "maker", "maker", "unknown key `maker`"),
         ("\"f32\"", "\"float\"", "\"float\"", "none of its words"),
         ("unit = \"W\"", "unit = \"W\"\nrollover = 5", "rollover", "unknown key `rollover`"),
-        ("unit = \"W\"", "unit = \"W\"\ninvalid = [0x1_0000_0000]", "[0x1_0000_0000]", "which no f32 can be"),
+        ("unit = \"W\"", "unit = \"W\"\ninvalid = [0x1_0000_0000]", "0x1_0000_0000", "which no f32 can be"),
         ("unit = \"W\"", "unit = \"W\"\nratio = { register = 5 }", "ratio", "lacks `type`"),
         ("[energy]", "[export_energy]", "[export_energy]", "stands without `energy`"),
         ("vendor", "aliases = [\"a b\"]\nvendor", "\"a b\"", "not a name"),
@@ -138,20 +138,20 @@ fn a_manuals_3xxxx_number_is_warned_about_and_taken() {
 #[test]
 fn a_sum_must_come_in_one_response() {
     let sum = |terms: &str| GOOD.replace("register = 0x0048", &format!("sum = [{terms}]")).replace("rollover", "#");
-    assert_eq!(good(&sum("{ register = 10 }, { register = 12, scale = 1 }")).energy.unwrap().terms.len(), 2);
-    let (_, told) = parsed(&sum("{ register = 10 }, { register = 14 }"));
-    assert!(told[0].1.contains("registers between its terms"), "{told:?}");
-    let across = sum("{ register = 10 }, { register = 14 }").replace("model", "gaps = true\nmodel");
-    assert!(good(&across).gaps);
+    assert_eq!(good(&sum("{ register = 30 }, { register = 32, scale = 1 }")).energy.unwrap().terms.len(), 2);
+    let (_, told) = parsed(&sum("{ register = 30 }, { register = 34 }"));
+    assert!(told[0].1.contains("registers between its own"), "{told:?}");
+    let across = sum("{ register = 30 }, { register = 34 }").replace("model", "gaps = true\nmodel");
+    assert!(good(&across).gaps.everywhere);
     for apart in
-        ["{ register = 10 }, { register = 90 }", "{ register = 10 }, { register = 12, function = \"holding\" }"]
+        ["{ register = 30 }, { register = 190 }", "{ register = 30 }, { register = 32, function = \"holding\" }"]
     {
         let (_, told) = parsed(&sum(apart).replace("model", "gaps = true\nmodel"));
         assert!(told[0].1.contains("cannot be read in one response"), "{told:?}");
     }
-    let (_, told) = parsed(&sum("{ register = 10 }").replace("unit = \"kWh\"", "unit = \"kWh\"\nregister = 3"));
+    let (_, told) = parsed(&sum("{ register = 30 }").replace("unit = \"kWh\"", "unit = \"kWh\"\nregister = 3"));
     tells(&told, "3", "stands beside `sum`");
-    let uneven = sum("{ register = 10 }, { register = 12, scale = 1 }").replace("# =", "rollover =");
+    let uneven = sum("{ register = 30 }, { register = 32, scale = 1 }").replace("# =", "rollover =");
     tells(&parsed(&uneven).1, "100000000", "differently scaled terms");
 }
 
@@ -174,7 +174,7 @@ fn ratings_grow_with_the_transformers() {
 fn the_documentation_is_right() {
     let text = include_str!("../../../config/profiles/README.md");
     let examples: Vec<_> = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 6);
     for example in examples {
         let document = DeTable::parse(example).unwrap();
         let findings = Findings::default();
@@ -184,15 +184,38 @@ fn the_documentation_is_right() {
         assert!(read.len() == 1 && read[0].is_some());
     }
     // Every key that the form asks for is documented: the help of an unknown key names them all.
-    for table in ["", "[power]", "[energy]", "[serial_number]", "[serial_defaults]"] {
+    let number = "[power]\nregister = 0\nfunction = \"input\"\ntype = \"u16\"\nunit = \"W\"";
+    let beside = ["exponent", "sign"].map(|key| format!("{number}\n[power.{key}]"));
+    let plain =
+        ["", "[power]", "[energy]", "[serial_number]", "[serial_defaults]", "[[identity]]", "[[settings]]", "[map.a]"];
+    let text = text.replace(']', "`");
+    for table in plain.into_iter().chain(beside.iter().map(String::as_str)) {
         let toml = format!("{table}\nzzzzzz = 1\n");
         let document = DeTable::parse(&toml).unwrap();
         let findings = Findings::default();
         Profile::from_form(&Name::new("acme-100").unwrap(), Form::root(&document, &findings));
         let help = findings.into_vec().into_iter().find(|it| it.message.contains("unknown key `zzzzzz`")).unwrap().help;
         for key in help.unwrap().trim_start_matches("known here: ").split(", ") {
-            let documented = ["`KEY`", ".KEY`", ".KEY]`"].map(|form| text.contains(&form.replace("KEY", key)));
+            let documented = ["`KEY`", ".KEY`", ".KEY."].map(|form| text.contains(&form.replace("KEY", key)));
             assert!(documented.contains(&true), "{key} of {table:?} is not in the documentation");
         }
     }
+}
+
+#[test]
+fn values_do_not_share_registers() {
+    for (old, new, message) in [
+        ("0x0048", "0x000D", "`energy` reads input 0x000D..0x000E, which belongs to `power`"),
+        ("0x0048", "0x000C", "which belongs to `power`"),
+        ("[energy]", "sum = [{ register = 1 }, { register = 2 }]\n[energy]", "stands beside `sum`"),
+    ] {
+        let told = spoilt(old, new);
+        assert!(told.iter().any(|(_, what)| what.contains(message)), "{told:?}");
+    }
+    let twice = GOOD.replacen("register = 0x000C", "sum = [{ register = 1 }, { register = 2 }]", 1);
+    let (_, told) = parsed(&twice);
+    assert!(
+        told.iter().any(|(_, what)| what.contains("`power` reads input 0x0002..0x0003, which belongs to `power`")),
+        "{told:?}"
+    );
 }

@@ -75,7 +75,8 @@ fn settings(clients: u64, url: &str) -> Settings {
         key: ClientKey { url: url.into(), client_id: id(number) },
         meters: vec![name(number)],
     };
-    Settings { meters: (1..=clients).map(meter).collect(), clients: (1..=clients).map(client).collect() }
+    let (meters, clients) = ((1..=clients).map(meter).collect(), (1..=clients).map(client).collect());
+    Settings { meters, clients, ..Settings::default() }
 }
 
 impl Bench {
@@ -132,7 +133,11 @@ impl Bench {
                     Register { value: MilliwattHours::new(1_000_000).unwrap(), step: MilliwattHours::new(1).unwrap() };
                 let values = Values { power: Some(Milliwatts(5_000)), register: Some(register), serial: None };
                 let at = before(&self.clock, Duration::from_secs(seconds));
-                self.ledger.readings().send(Reading { meter: name(number), at, values }).await.unwrap();
+                self.ledger
+                    .readings()
+                    .send(Reading { meter: name(number), at, values, definition: None })
+                    .await
+                    .unwrap();
             }
         }
         let mut report = self.ledger.report();

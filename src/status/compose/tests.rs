@@ -284,3 +284,16 @@ fn the_words_are_those_of_the_json() {
     let empty: BTreeMap<Name, Meter> = BTreeMap::new();
     assert_eq!(serde_json::to_value(empty).unwrap(), serde_json::json!({}));
 }
+
+#[test]
+fn a_ledger_that_was_moved_away_is_told_once_and_first() {
+    let mut inputs = cabinet();
+    inputs.ledger.barred = Some("the ledger was moved away".into());
+    let heat_pump = name("heat_pump");
+    for account in inputs.accounts.values_mut() {
+        account.clients.insert(heat_pump.clone(), "the ledger was moved away".into());
+    }
+    let document = compose(&inputs, at(1001));
+    assert_eq!(document.trouble, ["Nothing is reported: the ledger was moved away."]);
+    assert!(document.clients[&heat_pump].error.is_some());
+}

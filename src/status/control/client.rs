@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,6 +52,36 @@ pub async fn post(socket: &Path, ask: &Ask) -> Result<serde_json::Value, Control
     let body = serde_json::to_vec(ask).map_err(|error| ControlError::Other(error.into()))?;
     let answer = exchange(socket, Method::POST, ASK_PATH, body.into(), ANSWER_WITHIN + LOOK_WITHIN).await?;
     serde_json::from_slice(&answer).map_err(|error| ControlError::Other(error.into()))
+}
+
+/// What the daemon at `socket` answers to a GET of `path` as it comes, for as long as it says more, and `take` takes it: true for more.
+pub async fn stream(socket: &Path, path: &str, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), ControlError> {
+    let other = |error: Box<dyn std::error::Error + Send + Sync>| ControlError::Other(error);
+    let stream = UnixStream::connect(socket).await.map_err(|error| unreached(socket, error))?;
+    let handshake = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(|error| other(error.into()))?;
+    let request = Request::builder().uri(path).header(HOST, "arkmeter").body(Full::new(Bytes::new()));
+    let request = request.map_err(|error| other(error.into()))?;
+    let taken = async move {
+        let (head, mut body) = sender.send_request(request).await.map_err(|error| other(error.into()))?.into_parts();
+        if head.status != StatusCode::OK {
+            let body = Limited::new(body, ANSWER_MAX).collect().await.map_err(other)?.to_bytes();
+            return Err(ControlError::Refused(text::foreign(String::from_utf8_lossy(&body).trim_end(), 200)));
+        }
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| other(error.into()))?;
+            if frame.data_ref().is_some_and(|bytes| !take(bytes)) {
+                break;
+            }
+        }
+        Ok(())
+    };
+    let mut taken = pin!(taken);
+    tokio::select! {
+        taken = &mut taken => taken,
+        // What came before the end is still there to be taken.
+        _ = connection => taken.await,
+    }
 }
 
 async fn exchange(

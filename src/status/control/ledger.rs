@@ -2,15 +2,18 @@
 
 use hyper::{StatusCode, Uri};
 
-use crate::ledger::shown::{self, MOST, ShowError};
+use crate::ledger::history::shown::{self as history, Wanted};
+use crate::ledger::shown::{self, MOST};
 use crate::status::routes::{self, Answer};
 use crate::status::snapshot::Sources;
 use crate::units::Name;
 
 pub(super) const SHOW: &str = "/ledger.json";
 pub(super) const JOURNAL: &str = "/journal.json";
+pub(super) const HISTORY: &str = "/history.json";
 
-/// Answers a GET of [`SHOW`] or [`JOURNAL`] (with `?meter=NAME&most=N`); `None` for every other path.
+/// Answers a GET of [`SHOW`], [`JOURNAL`] (with `?meter=NAME&most=N`) or [`HISTORY`] (as [`Wanted::query`] has it); `None` for every other
+/// path.
 pub(super) async fn look(uri: &Uri, sources: &Sources) -> Option<Answer> {
     let folder = sources.state_folder();
     match uri.path() {
@@ -18,6 +21,13 @@ pub(super) async fn look(uri: &Uri, sources: &Sources) -> Option<Answer> {
         JOURNAL => Some(match wanted(uri.query().unwrap_or_default()) {
             Some((meter, most)) => shown(move || shown::journal(&folder, meter.as_ref(), most)).await,
             None => routes::text(StatusCode::BAD_REQUEST, format!("ask for {JOURNAL}?meter=NAME&most=N\n")),
+        }),
+        HISTORY => Some(match Wanted::of_query(uri.query().unwrap_or_default()) {
+            Some(wanted) => shown(move || history::page(&folder, &wanted)).await,
+            None => {
+                let query = "meter=NAME&from=SECOND&to=SECOND&after=N";
+                routes::text(StatusCode::BAD_REQUEST, format!("ask for {HISTORY}?{query}\n"))
+            }
         }),
         _ => None,
     }
@@ -37,8 +47,8 @@ fn wanted(query: &str) -> Option<(Option<Name>, u32)> {
 }
 
 /// Reads on a thread of its own: the disk may be slow.
-async fn shown<T: serde::Serialize + Send + 'static>(
-    read: impl FnOnce() -> Result<T, ShowError> + Send + 'static,
+async fn shown<T: serde::Serialize + Send + 'static, E: std::error::Error + Send + 'static>(
+    read: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Answer {
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(document)) => routes::json(StatusCode::OK, &document),

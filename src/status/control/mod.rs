@@ -3,9 +3,11 @@
 mod client;
 mod ledger;
 mod place;
+mod record;
 mod server;
 
-pub use client::{ControlError, get, post};
+pub use client::{ControlError, get, post, stream};
+pub use record::{END, LONGEST, record_path};
 pub use server::{ANSWER_WITHIN, Asked, Control, QUEUE};
 
 use serde::{Deserialize, Serialize};

@@ -16,10 +16,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::place::{Place, PlaceError};
-use super::{ASK_MAX, ASK_PATH, Ask, ledger};
+use super::{ASK_MAX, ASK_PATH, Ask, ledger, record};
 use crate::heartbeat::Heart;
+use crate::recorder::Recorder;
 use crate::status::routes::{self, Answer};
-use crate::status::server::{self, Door, HEAD_WITHIN, Handler, RETRY_EVERY};
+use crate::status::server::{self, Door, HEAD_WITHIN, Handler, Leave, RETRY_EVERY};
 use crate::status::snapshot::Sources;
 
 /// How long the daemon may take for an [`Ask`]: reading every meter of a slow bus once, or a report with its retries.
@@ -42,12 +43,13 @@ pub struct Control {
     path: PathBuf,
     sources: Sources,
     asks: mpsc::Sender<Asked>,
+    recorder: Recorder,
 }
 
 impl Control {
     /// `asks` goes to the daemon, [`QUEUE`] deep.
-    pub fn new(path: PathBuf, sources: Sources, asks: mpsc::Sender<Asked>) -> Self {
-        Control { path, sources, asks }
+    pub fn new(path: PathBuf, sources: Sources, asks: mpsc::Sender<Asked>, recorder: Recorder) -> Self {
+        Control { path, sources, asks, recorder }
     }
 
     /// Serves until `shutdown` says true or its sender is dropped, and removes the socket's file; so does dropping this future.
@@ -68,7 +70,8 @@ impl Control {
         };
         match own_uid() {
             Ok(own_uid) => {
-                let door = Socket { listener, own_uid, sources: self.sources, asks: self.asks };
+                let door =
+                    Socket { listener, own_uid, sources: self.sources, asks: self.asks, recorder: self.recorder };
                 tracing::info!(socket = %self.path.display(), "the control socket is served");
                 // A second more than the daemon has: it is the one that says that it took too long.
                 let whole = 2 * HEAD_WITHIN + ANSWER_WITHIN + Duration::from_secs(1);
@@ -96,6 +99,7 @@ struct Socket {
     own_uid: u32,
     sources: Sources,
     asks: mpsc::Sender<Asked>,
+    recorder: Recorder,
 }
 
 impl Door for Socket {
@@ -106,9 +110,10 @@ impl Door for Socket {
         Ok(self.listener.accept().await?.0)
     }
 
-    fn handler(&self, stream: &UnixStream) -> Visitor {
-        let peer = stream.peer_cred().ok();
-        Visitor { peer, own_uid: self.own_uid, sources: self.sources.clone(), asks: self.asks.clone() }
+    fn handler(&self, stream: &UnixStream, leave: Leave) -> Visitor {
+        let (peer, own_uid) = (stream.peer_cred().ok(), self.own_uid);
+        let (sources, asks, recorder) = (self.sources.clone(), self.asks.clone(), self.recorder.clone());
+        Visitor { peer, own_uid, sources, asks, recorder, leave }
     }
 }
 
@@ -119,12 +124,19 @@ struct Visitor {
     own_uid: u32,
     sources: Sources,
     asks: mpsc::Sender<Asked>,
+    recorder: Recorder,
+    leave: Leave,
 }
 
 impl Handler for Visitor {
     async fn answer(self, request: Request<Incoming>) -> Answer {
         if *request.method() == Method::GET
             && let Some(answer) = ledger::look(request.uri(), &self.sources).await
+        {
+            return answer;
+        }
+        if *request.method() == Method::GET
+            && let Some(answer) = record::record(request.uri(), &self.recorder, &self.leave)
         {
             return answer;
         }

@@ -12,7 +12,9 @@ use tokio::task::JoinHandle;
 use super::place::{Place, PlaceError};
 use super::server::may_ask;
 use super::*;
+use crate::clock::Clock;
 use crate::heartbeat::Hearts;
+use crate::recorder::Recorder;
 use crate::status::Document;
 use crate::status::snapshot::tests::empty;
 
@@ -33,7 +35,8 @@ fn served_at(relative: &str) -> Served {
     let (sources, hearts) = empty();
     let (asks, asked) = mpsc::channel(QUEUE);
     let (stop, shutdown) = watch::channel(false);
-    let control = Control::new(path.clone(), sources, asks.clone());
+    let recorder = Recorder::new(Clock::system());
+    let control = Control::new(path.clone(), sources, asks.clone(), recorder);
     let task = tokio::spawn(control.run(hearts.heart("control"), shutdown));
     Served { folder, path, asks, asked, stop, task, _hearts: hearts }
 }

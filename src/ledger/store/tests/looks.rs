@@ -104,3 +104,69 @@ fn what_is_no_backup_is_refused_and_an_empty_folder_takes_one() {
     restore(fresh.path(), &saved).unwrap();
     assert_eq!(figure(&open(&fresh).unwrap().contents), Some(2000));
 }
+
+#[test]
+fn what_was_given_away_stays_so_in_the_ledger_and_in_its_copy() {
+    let folder = folder_with_copy();
+    let mut store = open(&folder).unwrap().store;
+    store.commit(&Commit { retire: true, ..commit(3, 3000, false) }).unwrap();
+    // The power goes before the copy was made.
+    drop(store);
+    let mut store = open(&folder).unwrap().store;
+    store.commit(&commit(3, 3000, false)).unwrap();
+    drop(store);
+    let wall = at(3000).wall;
+    assert_eq!(open(&folder).unwrap().retired, Some(wall), "a later commit says it too");
+    std::fs::write(file(&folder, "ledger.db"), b"no ledger").unwrap();
+    let opened = open(&folder).unwrap();
+    assert!(opened.fell_back.is_some());
+    assert_eq!(opened.retired, Some(wall), "nor does a copy bring it back");
+}
+
+#[test]
+fn what_was_moved_is_that_of_the_machine_which_takes_it_up() {
+    let folder = folder_with_copy();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (before, moved) = (elsewhere.path().join("before.db"), elsewhere.path().join("moved.db"));
+    backup(folder.path(), &before).unwrap();
+    let mut store = open(&folder).unwrap().store;
+    store.commit(&Commit { retire: true, ..commit(3, 3000, true) }).unwrap();
+    store.close().unwrap();
+    backup(folder.path(), &moved).unwrap();
+    let other = Options { machine: Some("22222222".into()), ..options() };
+    let [by_backup, by_move] = [before, moved.clone()].map(|saved| {
+        let there = tempfile::tempdir().unwrap();
+        let restored = restore(there.path(), &saved).unwrap();
+        let opened = Store::open(there.path(), other.clone()).unwrap();
+        assert_eq!(opened.retired, None);
+        (restored.moved, opened.other_machine)
+    });
+    assert_eq!((by_backup, by_move), ((false, true), (true, false)));
+    // The same file brings it back to the machine that gave it away.
+    assert!(restore(folder.path(), &moved).unwrap().moved);
+    let opened = open(&folder).unwrap();
+    assert_eq!((figure(&opened.contents), opened.retired, opened.other_machine), (Some(3000), None, false));
+    std::fs::write(file(&folder, "ledger.db"), b"no ledger").unwrap();
+    drop(opened);
+    assert_eq!(open(&folder).unwrap().retired, None, "nor does its copy say otherwise");
+}
+
+#[test]
+fn a_new_name_takes_everything_along_and_leaves_nothing_under_the_old_one() {
+    let folder = folder_with_copy();
+    let mut store = open(&folder).unwrap().store;
+    let [old, new] = ["m0", "other"].map(name);
+    let rows: Vec<_> =
+        (1..=250).map(|id| JournalRow { id: 5000 + id, ..commit(1, 1000, false).journal.remove(0) }).collect();
+    store.commit(&Commit { journal: rows, ..commit(3, 2000, false) }).unwrap();
+    let mut renamed = commit(3, 3000, true);
+    renamed.meters[0].name = new.clone();
+    renamed.renames = vec![Rename { from: old.clone(), to: new.clone() }];
+    store.commit(&renamed).unwrap();
+    let handed_on = store.journal(Some(&new), 1000).unwrap().len();
+    assert_eq!((handed_on, store.journal(Some(&old), 10).unwrap().len()), (252, 1), "what comes with it stays");
+    drop(store);
+    let opened = open(&folder).unwrap();
+    assert_eq!((figure(&opened.contents), opened.fell_back), (Some(3000), None), "its seals hold");
+    assert!(opened.contents.meters.contains_key(&new) && !opened.contents.meters.contains_key(&old));
+}

@@ -1,0 +1,298 @@
+//! `ledger history`: what was recorded of a meter, through the running daemon, else straight from the disk; a page in memory at a time.
+
+use std::io::{self, BufWriter, Write};
+use std::time::Duration;
+
+use clap::Args;
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{failed, misunderstood};
+use crate::cli::{complain, done, exit, runtime};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ledger::history::periods::{Every, Line, Periods};
+use crate::ledger::history::shown::{self, Page, SCHEMA, Wanted};
+use crate::status::control::{self, ControlError};
+use crate::status::words;
+use crate::units::{MilliwattHours, Milliwatts, Name};
+
+/// What is wanted of the history, and how it is to look.
+#[derive(Debug, Args)]
+pub struct Asked {
+    #[arg(value_name = "METER", value_parser = crate::cli::name)]
+    meter: Name,
+    /// Only what ended after this: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for that long ago
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    from: Option<When>,
+    /// Only what ended by this
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    to: Option<When>,
+    /// Bring slots together, such as 15m, 1h or 1d (days of UTC, or of the offset that --from is written with)
+    #[arg(long, value_name = "TIME", value_parser = every)]
+    every: Option<Duration>,
+    /// Print CSV
+    #[arg(long)]
+    csv: bool,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+}
+
+/// A time as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum When {
+    /// With the offset that it was written with.
+    At(Timestamp, Offset),
+    Ago(SignedDuration),
+}
+
+fn when(text: &str) -> Result<When, String> {
+    moment(text).ok_or_else(|| {
+        "not a time: a day such as 2026-11-01 (of UTC), a time such as 2026-11-01T08:00:00+02:00, or 7d for seven days ago".to_owned()
+    })
+}
+
+fn moment(text: &str) -> Option<When> {
+    if let Ok(ago) = humantime::parse_duration(text) {
+        return SignedDuration::try_from(ago).ok().map(When::Ago);
+    }
+    let pieces = Pieces::parse(text).ok()?;
+    let time = pieces.time();
+    let offset = match (pieces.to_numeric_offset(), time) {
+        (Some(offset), _) => offset,
+        (None, None) => Offset::UTC,
+        // A time of which nobody knows the zone.
+        (None, Some(_)) => return None,
+    };
+    let at = offset.to_timestamp(pieces.date().to_datetime(time.unwrap_or_default())).ok()?;
+    Some(When::At(at, offset))
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text).ok().filter(|every| Every::new(*every, 0).is_some());
+    parsed.ok_or_else(|| "not a part of a day from 5m, such as 15m, 1h or 1d".to_owned())
+}
+
+/// Prints what was recorded.
+pub fn history(config: &Config, asked: &Asked) -> u8 {
+    let now = Clock::system().now().wall;
+    let at = |when: When| match when {
+        When::At(at, _) => at,
+        When::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
+    };
+    let offset = match asked.from {
+        Some(When::At(_, offset)) => offset,
+        _ => Offset::UTC,
+    };
+    let (from, to) = (asked.from.map(at), asked.to.map(at));
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        complain(&format!("--from {from} is not before --to {to}: such as --from 2026-11-01 --to 2026-11-02\n"));
+        return exit::USAGE;
+    }
+    let wanted = Wanted { meter: asked.meter.clone(), from, to, after: 0 };
+    let every = asked.every.and_then(|every| Every::new(every, offset.seconds()));
+    let first = match page(config, &wanted) {
+        Ok(first) => first,
+        Err(code) => return code,
+    };
+    if !first.recorded && !config.meters.contains_key(&asked.meter) {
+        return unknown(config, &asked.meter, first.others);
+    }
+    let form = match (asked.csv, asked.json) {
+        (true, _) => Form::Csv,
+        (_, true) => Form::Json,
+        _ => Form::Table,
+    };
+    let mut out = Out { form, offset, lines: 0, out: BufWriter::new(io::stdout().lock()) };
+    print(config, wanted, first, Periods::new(every), &mut out)
+}
+
+fn print(config: &Config, mut wanted: Wanted, first: Page, mut periods: Periods, out: &mut Out<impl Write>) -> u8 {
+    let mut page_now = first;
+    let (mut written, mut code) = (out.begin(&wanted.meter), 0);
+    'pages: loop {
+        for line in page_now.slots.iter().flat_map(|slot| periods.push(slot)) {
+            written = written.and_then(|()| out.line(&line));
+            if written.is_err() {
+                break 'pages;
+            }
+        }
+        let Some(next) = page_now.next else { break };
+        wanted.after = next;
+        page_now = match page(config, &wanted) {
+            Ok(page) => page,
+            Err(error) => {
+                code = error;
+                break;
+            }
+        };
+    }
+    let last = periods.finish();
+    written = written.and_then(|()| last.iter().try_for_each(|line| out.line(line))).and_then(|()| out.end());
+    if out.lines == 0 && code == 0 {
+        let bounded = if wanted.from.or(wanted.to).is_some() { " in that time" } else { " yet" };
+        complain(&format!("nothing is recorded of {}{bounded}\n", wanted.meter));
+    }
+    match done(written) {
+        0 => code,
+        failed => failed,
+    }
+}
+
+/// Asks the daemon; where none answers, looks for itself.
+fn page(config: &Config, wanted: &Wanted) -> Result<Page, u8> {
+    let path = format!("/history.json?{}", wanted.query());
+    match runtime()?.block_on(control::get(&config.status.socket, &path)) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| misunderstood()),
+        Err(ControlError::NoDaemon(_)) => {
+            shown::page(&config.state.path, wanted).map_err(|error| failed(&error, error.exit_code()))
+        }
+        Err(error) => Err(failed(&error, exit::FAILED)),
+    }
+}
+
+fn unknown(config: &Config, meter: &Name, mut known: Vec<Name>) -> u8 {
+    known.extend(config.meters.keys().cloned());
+    let near = |name: &&Name| (strsim::jaro_winkler(name.as_str(), meter.as_str()) * 1e6) as u64;
+    let nearest = known.iter().max_by_key(near).filter(|name| near(name) > 750_000);
+    let hint = match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => {
+            known.sort_unstable();
+            known.dedup();
+            let names: Vec<_> = known.iter().map(Name::as_str).collect();
+            format!("there are {}", names.join(", "))
+        }
+    };
+    complain(&format!("nothing is recorded of a meter `{meter}`, and the configuration has none: {hint}\n"));
+    exit::FAILED
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Form {
+    Table,
+    Csv,
+    Json,
+}
+
+/// Lines on their way out.
+struct Out<W: Write> {
+    form: Form,
+    /// Times are written with it.
+    offset: Offset,
+    lines: u64,
+    out: W,
+}
+
+impl<W: Write> Out<W> {
+    fn begin(&mut self, meter: &Name) -> io::Result<()> {
+        match self.form {
+            Form::Table => Ok(()),
+            Form::Csv => writeln!(self.out, "{}", FIELDS.join(",")),
+            Form::Json => write!(self.out, "{{\"schema\": {SCHEMA}, \"meter\": \"{meter}\", \"rows\": ["),
+        }
+    }
+
+    fn line(&mut self, line: &Line) -> io::Result<()> {
+        self.lines += 1;
+        match self.form {
+            Form::Table => {
+                if self.lines == 1 {
+                    let width = self.time(line.from).len();
+                    writeln!(self.out, "{:width$}  {:width$}  {HEAD}", "FROM", "TO")?;
+                }
+                let row = format!("{}  {}  {}", self.time(line.from), self.time(line.to), row(line));
+                writeln!(self.out, "{}", row.trim_end())
+            }
+            Form::Csv => writeln!(self.out, "{}", self.values(line).map(|value| value.unwrap_or_default()).join(",")),
+            Form::Json => {
+                let comma = if self.lines == 1 { "" } else { "," };
+                let fields = FIELDS.iter().zip(self.values(line)).map(|(name, value)| match value {
+                    None => format!("\"{name}\": null"),
+                    // Only the times are text, and nothing in them needs escaping.
+                    Some(value) if *name == "from" || *name == "to" => format!("\"{name}\": \"{value}\""),
+                    Some(value) => format!("\"{name}\": {value}"),
+                });
+                write!(self.out, "{comma}\n  {{{}}}", fields.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if self.form == Form::Json {
+            writeln!(self.out, "\n]}}")?;
+        }
+        self.out.flush()
+    }
+
+    fn time(&self, at: Timestamp) -> String {
+        match self.offset == Offset::UTC {
+            true => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            false => at.display_with_offset(self.offset).to_string(),
+        }
+    }
+
+    /// As they stand in [`FIELDS`].
+    fn values(&self, line: &Line) -> [Option<String>; FIELDS.len()] {
+        let power = |power: fn(&crate::ledger::history::Power) -> Milliwatts| {
+            line.power.as_ref().map(|all| power(all).0.to_string())
+        };
+        let energy = |energy: Option<MilliwattHours>| energy.map(|energy| energy.get().to_string());
+        [
+            Some(self.time(line.from)),
+            Some(self.time(line.to)),
+            Some(line.gap.to_string()),
+            power(|power| power.mean_mw),
+            power(|power| power.min_mw),
+            power(|power| power.max_mw),
+            energy(line.energy_mwh),
+            energy(line.published_mwh),
+            Some(line.measured_s.to_string()),
+            Some(line.trusted.to_string()),
+        ]
+    }
+}
+
+const FIELDS: [&str; 10] =
+    ["from", "to", "gap", "mean_mw", "min_mw", "max_mw", "energy_mwh", "published_mwh", "measured_s", "clock_trusted"];
+
+const HEAD: &str = "      MEAN       MIN       MAX          ENERGY          PUBLISHED  REMARKS";
+
+fn row(line: &Line) -> String {
+    let power = |power: fn(&crate::ledger::history::Power) -> Milliwatts| {
+        line.power.as_ref().map_or("-".to_owned(), |all| words::power(power(all)))
+    };
+    let energy = |energy: Option<MilliwattHours>| energy.map_or("-".to_owned(), words::energy);
+    format!(
+        "{:>10}{:>10}{:>10}{:>16}{:>19}  {}",
+        power(|power| power.mean_mw),
+        power(|power| power.min_mw),
+        power(|power| power.max_mw),
+        energy(line.energy_mwh),
+        energy(line.published_mwh),
+        remarks(line)
+    )
+}
+
+fn remarks(line: &Line) -> String {
+    if line.gap {
+        return match line.to > line.from {
+            true => "gap: nothing is recorded of this time".to_owned(),
+            false => "the clock was set back".to_owned(),
+        };
+    }
+    let mut remarks = Vec::new();
+    let lasted = u64::try_from(line.to.as_second() - line.from.as_second()).unwrap_or(0);
+    // A slot's first sample stands for no time, and a poll may be late: what is little is not worth a word.
+    if line.measured_s.saturating_mul(10) < lasted.saturating_mul(9) {
+        remarks.push(format!("measured {} %", line.measured_s * 100 / lasted.max(1)));
+    }
+    if !line.trusted {
+        remarks.push("the clock may have been wrong".to_owned());
+    }
+    remarks.join("; ")
+}

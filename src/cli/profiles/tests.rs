@@ -1,0 +1,150 @@
+use super::*;
+
+fn listed(search: Option<&str>, json: bool) -> String {
+    let mut out = Vec::new();
+    list(search, json, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn shown(name: &str, json: bool) -> String {
+    let mut out = Vec::new();
+    show(name, json, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// Whether the text is sound as a file of that name, what is said of it, and what would be read.
+fn checked(file: &str, text: &str, json: bool) -> (bool, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(file);
+    std::fs::write(&path, text).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let sound = check(&path, json, false, &mut out, &mut err).unwrap();
+    let err = String::from_utf8(err).unwrap().replace(folder.path().to_str().unwrap(), "");
+    (sound, err, String::from_utf8(out).unwrap())
+}
+
+const OWN: &str = r#"[profile.acme-100]
+vendor = "Acme"
+model = "100"
+power = { register = 0x0C, function = "input", type = "f32", unit = "W" }
+energy = { register = 0x0E, function = "input", type = "u32", unit = "Wh" }
+"#;
+
+#[test]
+fn the_list_is_searched_and_is_json_when_asked_for() {
+    assert!(listed(None, false).contains("eastron-sdm630"));
+    let found = listed(Some("abb"), false);
+    assert!(found.contains("abb-b23") && found.contains("abb-b24") && !found.contains("eastron"), "{found}");
+    assert!(found.lines().all(|line| line == line.trim_end()));
+    assert!(listed(Some("no such meter"), false).starts_with("No built-in profile fits"));
+    let all: Value = serde_json::from_str(&listed(None, true)).unwrap();
+    assert_eq!(all.as_array().unwrap().len(), library().names().count());
+    assert_eq!(listed(Some("no such meter"), true), "[]\n");
+}
+
+#[test]
+fn every_profile_can_be_shown_both_ways() {
+    for Entry { profile, toml } in library().entries() {
+        let text = shown(profile.name.as_str(), false);
+        assert!(text.contains(toml.trim_end()), "{text}");
+        assert!(profile.sources.iter().chain(&profile.quirks).all(|line| text.contains(&format!("  - {line}\n"))));
+        let document: Value = serde_json::from_str(&shown(profile.name.as_str(), true)).unwrap();
+        assert_eq!(document["toml"], **toml);
+    }
+}
+
+#[test]
+fn a_profile_is_shown_in_plain_words() {
+    let text = shown("eastron-sdm120", false);
+    for part in ["leaves the factory with: 2400 baud, parity none, 1 stop bit, unit 1", "0x0048 (72)", "1 kWh", "Mind:"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let ratio = shown("acrel-adl3000", false);
+    assert!(ratio.contains("energy, multiplied by") && ratio.contains("0x008E (142)"), "{ratio}");
+    let em24 = shown("carlo-gavazzi-em24", false);
+    for part in [
+        "i32, low word first",
+        "  - holding 0x000B holds 71, 72 or 73\n",
+        "  - holding 0x1101 holds 7: set application H",
+    ] {
+        assert!(em24.contains(part), "{part}: {em24}");
+    }
+    let document: Value = serde_json::from_str(&shown("abb-b24", true)).unwrap();
+    assert_eq!(document["name"], "abb-b23");
+    assert_eq!(document["energy"]["registers"][0]["register"], 0x5000);
+    assert_eq!(document["energy"]["registers"][0]["scale"], "0.01");
+}
+
+#[test]
+fn what_tells_meters_apart_is_shown() {
+    let text = shown("chint-dtsu666", false);
+    for part in ["Map block-10 (mbmd", "0x101E", "Map block-40 (", "0x401E", "Where no register tells which map it is"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(shown("ime-conto-d2", false).contains("power, sign"));
+    assert!(shown("iskra-wm3m4", false).contains("energy, power of ten"));
+    let optional = shown("eastron-sdm630", false);
+    let line = "It is this meter where:\n  - holding 0xFC02 holds 112, or there is no such register\n";
+    assert!(optional.contains(line), "{optional}");
+    let document: Value = serde_json::from_str(&shown("chint-dtsu666", true)).unwrap();
+    assert_eq!(document["maps"][1]["note"], "openWB, Tasmota; a third says that some firmware lacks it");
+    let document: Value = serde_json::from_str(&shown("carlo-gavazzi-em24", true)).unwrap();
+    assert_eq!(document["identity"][0]["holds"], "71, 72 or 73");
+    assert_eq!(document["settings"][0]["register"], 0x1101);
+}
+
+#[test]
+fn an_unknown_name_is_told_with_the_nearest() {
+    let error = show("eastron-sdm36", false, &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("did you mean `eastron-sdm") && error.contains("` or `"), "{error}");
+    let error = show("zzz\u{1b}", false, &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().starts_with("no built-in profile is called `zzz?`;"), "{error}");
+}
+
+#[test]
+fn a_sound_file_is_told_with_what_would_be_read() {
+    let (sound, err, out) = checked("own.toml", OWN, false);
+    assert!(sound, "{err}");
+    assert_eq!(err, "/own.toml is valid; compare the first readings with the meter's display\n");
+    assert!(out.contains("acme-100: Acme 100") && out.contains("each poll: input 0x000C..0x000F (4)\n"), "{out}");
+    let (sound, _, out) = checked("own.toml", OWN, true);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert!(sound && document["valid"] == true && document["profiles"][0]["name"] == "acme-100");
+}
+
+#[test]
+fn profiles_may_stand_among_a_configuration_or_bare() {
+    let (sound, err, _) = checked("arkmeter.toml", &format!("[bus.a]\nserial = 1\n{OWN}"), false);
+    assert!(sound, "{err}");
+    let bare = OWN.split_once('\n').unwrap().1;
+    let (sound, err, out) = checked("acme-200.toml", bare, false);
+    assert!(sound && out.starts_with("acme-200: Acme 100\n"), "{err}{out}");
+}
+
+#[test]
+fn every_problem_of_a_file_is_told_with_its_line() {
+    let wrong = OWN.replace("\"f32\"", "\"f33\"").replace("unit = \"Wh\"", "unit = \"W\"").replace("model", "modell");
+    let (sound, err, out) = checked("own.toml", &wrong, false);
+    assert!(!sound && out.is_empty());
+    for part in ["/own.toml:3:1", "did you mean `model`?", "/own.toml:4:", "/own.toml:5:", "^^^^^", "4 errors"] {
+        assert!(err.contains(part), "{part}: {err}");
+    }
+    let (_, _, out) = checked("own.toml", &wrong, true);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&document["valid"], &document["problems"][1]["line"]), (&json!(false), &json!(3)));
+}
+
+#[test]
+fn a_file_that_is_none_says_so() {
+    let said = |text: &str| checked("own.toml", text, false);
+    assert!(said("").1.contains("there is no profile in this file"));
+    assert!(said("profil = 1\n").1.contains("unknown key `profil`"));
+    assert!(said("[profile.x\n").1.contains("this is not TOML"));
+    let built_in = OWN.replace("acme-100", "abb-b23");
+    assert!(said(&built_in).1.contains("has the name of a built-in profile"), "{}", said(&built_in).1);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    assert!(!check(Path::new("/nowhere/own.toml"), false, false, &mut out, &mut err).unwrap());
+    assert_eq!(String::from_utf8(err).unwrap(), "there is no file /nowhere/own.toml\n");
+}

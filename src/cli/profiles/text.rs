@@ -1,0 +1,193 @@
+//! Profiles in plain words, for people.
+
+use std::io::{self, Write};
+
+use comfy_table::{Table, presets};
+
+use crate::meter::{
+    Block, Entry, Expectation, Format, Function, Gaps, Installation, Number, Profile, Quantity, ReadPlan, SerialNumber,
+    Writing,
+};
+
+pub(super) fn list(entries: &[&Entry], out: &mut dyn Write) -> io::Result<()> {
+    let mut table = table(["PROFILE", "METER", "ALSO FOR", "ENERGY"]);
+    for Entry { profile, .. } in entries {
+        let meter = format!("{} {}", profile.vendor, profile.model);
+        table.add_row([profile.name.to_string(), meter, aliases(profile).join("\n"), counted(profile).to_owned()]);
+    }
+    print(&table, out)
+}
+
+/// What it reads and where from, what tells the meter, what to mind, who says so.
+pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}: {} {}", profile.name, profile.vendor, profile.model)?;
+    if !profile.aliases.is_empty() {
+        writeln!(out, "also for: {}", aliases(profile).join(", "))?;
+    }
+    writeln!(out, "energy: {}", counted(profile))?;
+    match profile.max_power {
+        Some(rating) => writeln!(out, "rating: {} W", rating.watts())?,
+        None => writeln!(out, "rating: unknown; give each meter its own max_power")?,
+    }
+    let factory = factory_line(profile);
+    if !factory.is_empty() {
+        writeln!(out, "leaves the factory with: {factory}")?;
+    }
+    let across = match &profile.gaps {
+        Gaps { everywhere: true, .. } => ", unused ones included",
+        Gaps { within, .. } if !within.is_empty() => ", unused ones included in places",
+        _ => ", without unused ones between",
+    };
+    writeln!(out, "registers in one read: at most {}{across}\n", profile.max_registers_per_read)?;
+    if profile.maps.is_empty() {
+        registers(profile, out)?;
+    }
+    for map in &profile.maps {
+        let note = map.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+        writeln!(out, "Map {}{note}:", map.name)?;
+        registers(&map.profile, out)?;
+        section("It has this map where:", &expected(&map.identity), out)?;
+        section("It must be set so that:", &expected(&map.profile.settings), out)?;
+        writeln!(out)?;
+    }
+    if profile.maps.iter().filter(|map| map.identity.is_empty()).count() > 1 {
+        let settles = "map = \"..\" in [meter.NAME] settles it";
+        writeln!(out, "Where no register tells which map it is, the values must: {settles}.")?;
+    }
+    section("It is this meter where:", &expected(&profile.identity), out)?;
+    if profile.maps.is_empty() {
+        section("It must be set so that:", &expected(&profile.settings), out)?;
+    }
+    section("Mind:", &profile.quirks, out)?;
+    section("Sources:", &profile.sources, out)?;
+    match profile.confirmed {
+        0 | 1 => writeln!(out, "\nNot confirmed: compare the first readings with the meter's display."),
+        count => writeln!(out, "\n{count} or more independent sources agree on the power and energy registers."),
+    }
+}
+
+/// What one poll asks the meter for.
+pub(super) fn requests(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
+    let requests = |of: &Profile, which: &str, out: &mut dyn Write| {
+        let plan = ReadPlan::new(of, &Installation::default());
+        let blocks: Vec<_> = plan.blocks().iter().map(|block| format!("{block} ({})", block.count)).collect();
+        writeln!(out, "each poll{which}: {}", blocks.join(", "))
+    };
+    if profile.maps.is_empty() {
+        return requests(profile, "", out);
+    }
+    profile.maps.iter().try_for_each(|map| requests(&map.profile, &format!(" with map {}", map.name), out))
+}
+
+fn section(heading: &str, lines: &[String], out: &mut dyn Write) -> io::Result<()> {
+    if !lines.is_empty() {
+        writeln!(out, "\n{heading}")?;
+    }
+    lines.iter().try_for_each(|line| writeln!(out, "  - {line}"))
+}
+
+/// The registers of a profile, or of one of its maps.
+fn registers(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = table(["VALUE", "FUNCTION", "REGISTER", "FORMAT", "ONE DIGIT IS"]);
+    let counters = [("energy", &profile.energy), ("export_energy", &profile.export_energy)];
+    let counters = counters.into_iter().filter_map(|(name, counter)| Some((name, counter.as_ref()?)));
+    for row in std::iter::once(("power", &profile.power)).chain(counters).flat_map(|(name, of)| rows(name, of)) {
+        table.add_row(row);
+    }
+    if let Some(serial) = &profile.serial_number {
+        table.add_row(serial_row(serial));
+    }
+    print(&table, out)
+}
+
+fn expected(expectations: &[Expectation]) -> Vec<String> {
+    let line = |expectation: &Expectation| {
+        let Expectation { block, expected, optional, remedy } = expectation;
+        let optional = if *optional { ", or there is no such register" } else { "" };
+        let remedy = remedy.as_ref().map(|remedy| format!(": set {remedy}")).unwrap_or_default();
+        format!("{block} holds {expected}{optional}{remedy}")
+    };
+    expectations.iter().map(line).collect()
+}
+
+/// One row a register: a sum has several, and the registers that it depends on stand below.
+fn rows(name: &str, quantity: &Quantity) -> Vec<[String; 5]> {
+    let several = quantity.terms.len() > 1;
+    let terms = quantity.terms.iter().flat_map(|term| {
+        let name = if several { format!("{name}, summand") } else { name.to_owned() };
+        let exponent = term.exponent.as_ref().map(|it| beside(format!("{name}, power of ten"), it.block, it.format));
+        let sign = term.sign.map(|it| beside(format!("{name}, sign"), it.block, it.format));
+        let value = row(name, term, &format!("{} {}", term.scale_text(), quantity.unit.word()));
+        std::iter::once(value).chain(exponent).chain(sign)
+    });
+    let factor = |what: &str, ratio: &Number| row(format!("{name}, {what} by"), ratio, &ratio.scale_text());
+    let ratios = quantity.ratios.iter().map(|ratio| factor("multiplied", ratio));
+    let divisors = quantity.divisors.iter().map(|divisor| factor("divided", divisor));
+    terms.chain(ratios).chain(divisors).collect()
+}
+
+fn beside(name: String, block: Block, format: Format) -> [String; 5] {
+    [name, function(block.function), register(block.address), format.kind.word().to_owned(), String::new()]
+}
+
+fn row(name: String, number: &Number, worth: &str) -> [String; 5] {
+    let format = match number.format.order() {
+        "" => number.format.kind.word().to_owned(),
+        order => format!("{}, {order}", number.format.kind.word()),
+    };
+    [name, function(number.block.function), register(number.block.address), format, worth.to_owned()]
+}
+
+fn serial_row(serial: &SerialNumber) -> [String; 5] {
+    let format = match serial.writing {
+        Writing::Ascii { .. } => format!("ascii, {} registers", serial.block.count),
+        Writing::Decimal(format) => format.kind.word().to_owned(),
+        Writing::Hexadecimal(format) => format!("{}, hexadecimal", format.kind.word()),
+    };
+    let block = serial.block;
+    ["serial_number".to_owned(), function(block.function), register(block.address), format, String::new()]
+}
+
+fn aliases(profile: &Profile) -> Vec<&str> {
+    profile.aliases.iter().map(|alias| alias.as_str()).collect()
+}
+
+fn function(function: Function) -> String {
+    function.word().to_owned()
+}
+
+fn register(address: u16) -> String {
+    format!("0x{address:04X} ({address})")
+}
+
+fn counted(profile: &Profile) -> &'static str {
+    match &profile.energy {
+        None => "integrated from power",
+        Some(energy) if energy.both_directions => "one counter for both directions",
+        Some(_) if profile.export_energy.is_some() => "import and export counters",
+        Some(_) => "import counter",
+    }
+}
+
+/// `9600 baud, parity none, 1 stop bit, unit 1`, as far as it is known.
+fn factory_line(profile: &Profile) -> String {
+    let defaults = &profile.serial_defaults;
+    let parts = [
+        defaults.baud.map(|baud| format!("{baud} baud")),
+        defaults.parity.map(|parity| format!("parity {}", parity.word())),
+        defaults.stop_bits.map(|bits| format!("{bits} stop bit{}", if bits == 1 { "" } else { "s" })),
+        defaults.unit.map(|unit| format!("unit {unit}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    table
+}
+
+/// Without the blanks that a table puts at the end of its lines.
+fn print(table: &Table, out: &mut dyn Write) -> io::Result<()> {
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+}

@@ -1,0 +1,187 @@
+//! Meters that are called otherwise, before and after the configuration says so.
+
+use super::*;
+use crate::ledger::remedy::{Order, Outcome, Refusal, Remedy};
+
+fn order(book: &mut Book, remedy: Remedy, seconds: u64) -> Result<Outcome, Refusal> {
+    book.order(&Order::new(remedy, false, Some(0)), &at(seconds))
+}
+
+fn rename(book: &mut Book, from: &str, to: &str, seconds: u64) -> Result<Outcome, Refusal> {
+    order(book, Remedy::Rename { meter: name(from), to: name(to) }, seconds)
+}
+
+fn building(meters: &[&str]) -> Vec<ClientSettings> {
+    vec![client("building", "1", meters), client("a", "2", &[meters[0]])]
+}
+
+/// Meters `a` and `b`, each elsewhere, with figures on disk.
+fn settings_of(meters: &[&str], clients: Vec<ClientSettings>) -> Settings {
+    let mut settings = settings(meters, clients);
+    for meter in settings.meters.iter_mut().filter(|meter| meter.name == name("b")) {
+        meter.place = "cabinet 2".into();
+    }
+    settings
+}
+
+fn begun() -> Book {
+    let contents = Contents { next_journal: 1, ..Contents::default() };
+    let mut book = Book::new(contents, settings_of(&["a", "b"], building(&["a", "b"])), None);
+    run(&mut book, "a", 0, 100, 1_000_000);
+    run(&mut book, "b", 0, 100, 5_000_000);
+    commit(&mut book, 90);
+    assert_eq!(ready(&book, "building", 90).1, 6_000_180);
+    book
+}
+
+/// From 100 s on `a` is `new`, and counts on.
+fn goes_on(book: &mut Book) {
+    run(book, "new", 200, 300, 1_000_000);
+    run(book, "b", 200, 300, 5_000_000);
+    commit(book, 290);
+    assert_eq!(book.meters()[&name("new")].published, Some(energy(1_000_290)));
+    assert_eq!(ready(book, "building", 290).1, 6_000_580, "each advance counts once");
+    assert_eq!(ready(book, "a", 290).1, 1_000_290);
+}
+
+#[test]
+fn renamed_in_the_ledger_first() {
+    let mut book = begun();
+    let done = rename(&mut book, "a", "new", 100).unwrap();
+    assert_eq!((done.word.as_str(), done.published_after_mwh), ("rename", Some(energy(1_000_090))));
+    let written = commit(&mut book, 100).unwrap();
+    assert_eq!(written.renames.len(), 1);
+    let row = written.meters.iter().find(|row| row.name == name("new")).unwrap();
+    assert!(row.whole && row.state.published() == Some(energy(1_000_090)), "nothing of it is under the new name yet");
+    assert!(written.copy, "an older copy knows another name");
+    // The configuration still says `a`: what answers there begins nothing.
+    for seconds in (100..200).step_by(10) {
+        assert!(book.take(&reading("a", seconds, 1_000_000 + seconds)).unwrap().published.is_none());
+    }
+    run(&mut book, "b", 100, 200, 5_000_000);
+    commit(&mut book, 190);
+    assert_eq!(ready(&book, "building", 190).1, 6_000_280);
+    book.reconfigure(settings_of(&["new", "b"], building(&["new", "b"])));
+    goes_on(&mut book);
+}
+
+#[test]
+fn renamed_in_the_configuration_first() {
+    let mut book = begun();
+    book.reconfigure(settings_of(&["new", "b"], building(&["new", "b"])));
+    let mut told = Vec::new();
+    for seconds in (100..200).step_by(10) {
+        told.extend(book.take(&reading("new", seconds, 1_000_000 + seconds)).unwrap().put_off);
+    }
+    assert_eq!(told.len(), 1, "said once");
+    assert!(told[0].contains("`arkmeter ledger rename a new`"), "{told:?}");
+    assert_eq!(book.meters()[&name("new")].held, Some(told[0].clone()));
+    run(&mut book, "b", 100, 200, 5_000_000);
+    commit(&mut book, 190);
+    assert_eq!(ready(&book, "a", 190), (3_600_000, 1_000_090, at(190)), "the standing energy is reported");
+    rename(&mut book, "a", "new", 200).unwrap();
+    goes_on(&mut book);
+}
+
+#[test]
+fn a_commit_under_way_knows_the_old_name_and_spoils_nothing() {
+    let mut book = begun();
+    run(&mut book, "a", 100, 200, 1_000_000);
+    let pending = book.prepare(&at(190), true).unwrap();
+    rename(&mut book, "a", "new", 190).unwrap();
+    book.committed(pending);
+    let written = commit(&mut book, 200).unwrap();
+    let row = written.meters.iter().find(|row| row.name == name("new")).unwrap();
+    assert!(row.whole && row.state.published() == Some(energy(1_000_190)));
+    assert!(written.meters.iter().all(|row| row.name != name("a")));
+    assert_eq!(written.renames.len(), 1);
+    let nothing_of_it = |pending: Pending| {
+        pending.commit.renames.is_empty() && pending.commit.meters.iter().all(|row| row.name != name("a"))
+    };
+    assert!(book.prepare(&at(210), true).is_none_or(nothing_of_it), "once");
+}
+
+#[test]
+fn there_and_back_again_is_as_before() {
+    let mut book = begun();
+    rename(&mut book, "a", "new", 100).unwrap();
+    let back = rename(&mut book, "new", "a", 110).unwrap();
+    commit(&mut book, 110);
+    run(&mut book, "a", 110, 200, 1_000_000);
+    run(&mut book, "b", 110, 200, 5_000_000);
+    commit(&mut book, 190);
+    assert_eq!(ready(&book, "building", 190).1, 6_000_380);
+    let subject = commit(&mut book, 190).map(|commit| commit.journal);
+    assert!(subject.is_none() && back.entry.is_some());
+}
+
+#[test]
+fn what_cannot_be_renamed_is_told_with_a_way_out() {
+    let mut book = begun();
+    let refused = |book: &mut Book, from, to| rename(book, from, to, 100).unwrap_err().to_string();
+    let mut other = settings_of(&["a", "b"], Vec::new());
+    other.meters.push(MeterSettings { place: "cabinet 3".into(), ..meter("heat_pump") });
+    book.reconfigure(other);
+    run(&mut book, "heat_pump", 100, 200, 7_000_000);
+    assert!(refused(&mut book, "heatpump", "x").contains("but of `heat_pump`"));
+    assert!(refused(&mut book, "a", "b").contains("`arkmeter ledger credit b ENERGY`"));
+    assert!(refused(&mut book, "a", "a").contains("already"));
+    let dry = Order::new(Remedy::Rename { meter: name("a"), to: name("x") }, true, None);
+    assert_eq!(book.order(&dry, &at(200)).unwrap().entry, None);
+    assert!(book.meters().contains_key(&name("a")), "a dry run changes nothing");
+}
+
+#[test]
+fn another_meter_at_the_same_place_begins_once_somebody_says_so() {
+    let mut book = begun();
+    book.reconfigure(settings_of(&["new", "b"], building(&["new", "b"])));
+    book.take(&reading("new", 100, 70)).unwrap();
+    let accepted = order(&mut book, Remedy::Accept { meter: name("new") }, 110).unwrap();
+    assert!(accepted.reason.contains("another meter than a"), "{}", accepted.reason);
+    run(&mut book, "new", 110, 140, 70);
+    commit(&mut book, 130);
+    assert_eq!(ready(&book, "a", 130).1, 1_000_090, "its baseline is no consumption");
+    run(&mut book, "new", 140, 200, 70);
+    assert_eq!(book.meters()[&name("new")].published, Some(energy(260)));
+    commit(&mut book, 190);
+    assert_eq!(ready(&book, "a", 190).1, 1_000_150);
+    // The place is another's: nothing waits.
+    let mut book = begun();
+    let mut elsewhere = settings_of(&["new", "b"], Vec::new());
+    elsewhere.meters[0].place = "cabinet 9".into();
+    book.reconfigure(elsewhere);
+    assert!(book.strangers().unwrap().contains("`arkmeter ledger rename a new`"));
+    run(&mut book, "new", 100, 200, 70);
+    assert!(book.meters()[&name("new")].published.is_some());
+}
+
+#[test]
+fn a_client_that_is_called_otherwise_keeps_its_figure() {
+    let mut book = begun();
+    let clients = vec![client("house", "1", &["a", "b"]), client("pump", "2", &["a"])];
+    book.reconfigure(settings_of(&["a", "b"], clients));
+    run(&mut book, "a", 100, 200, 1_000_000);
+    run(&mut book, "b", 100, 200, 5_000_000);
+    commit(&mut book, 190);
+    assert_eq!((ready(&book, "house", 190).1, ready(&book, "pump", 190).1), (6_000_380, 1_000_190));
+}
+
+#[test]
+fn what_was_given_away_counts_and_reports_nothing_more() {
+    let mut book = begun();
+    let dry = Order::new(Remedy::Move {}, true, None);
+    book.order(&dry, &at(100)).unwrap();
+    ready(&book, "building", 90);
+    let given = order(&mut book, Remedy::Move {}, 100).unwrap();
+    assert!(waiting(&book, "building", 100).contains("ledger restore"), "at once");
+    let written = commit(&mut book, 100).unwrap();
+    assert!(written.retire && written.copy && given.entry.is_some());
+    assert!(book.take(&reading("a", 110, 2_000_000)).is_none());
+    assert_eq!(book.meters()[&name("a")].published, Some(energy(1_000_090)), "it can come back without a fall");
+    let again = order(&mut book, Remedy::Move {}, 120).unwrap();
+    assert_eq!(again.entry, None);
+    for remedy in [Remedy::Adopt {}, Remedy::Credit { meter: name("a"), energy: energy(5) }] {
+        assert_eq!(order(&mut book, remedy, 130), Err(Refusal::Retired));
+    }
+    assert!(commit(&mut book, 140).is_none_or(|commit| !commit.retire));
+}

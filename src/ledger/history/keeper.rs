@@ -1,0 +1,186 @@
+//! The ledger's task on its way to the history: slots are gathered here and written on a thread of their own, after the ledger's commit and
+//! beside it. A history that cannot be written, or a disk that hangs, costs rows of the history and nothing else.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rusqlite::InterruptHandle;
+use tokio::task::{JoinError, JoinHandle};
+
+use super::gather::Gather;
+use super::{Retention, Row};
+use crate::clock::Stamp;
+use crate::ledger::settings::Settings;
+use crate::ledger::store::StoreError;
+use crate::ledger::store::history::{History, record};
+use crate::reading::Reading;
+use crate::units::MilliwattHours;
+
+/// Report slots that follow more closely share a row.
+const SHORTEST: Duration = Duration::from_secs(10);
+/// Where nobody reports so often a slot ends all the same: Arkreen asks for a report every 3 minutes.
+const LONGEST: Duration = Duration::from_secs(180);
+/// How long a stop waits for each of its steps: what is being written, the last rows, the tidying up.
+const LAST_WITHIN: Duration = Duration::from_millis(250);
+
+/// Gathers slots and has them written.
+pub(crate) struct Keeper {
+    folder: PathBuf,
+    retention: Retention,
+    gather: Gather,
+    /// Of a slot that has ended; written once the ledger's commit is on disk, so that the history is never ahead of the ledger.
+    ended: Vec<Row>,
+    /// Here, unless it is being written to or was not opened yet.
+    history: Option<History>,
+    job: Option<JoinHandle<Written>>,
+    interrupt: Arc<Mutex<Option<InterruptHandle>>>,
+}
+
+/// Why rows were not recorded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HistoryError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the thread that writes the history broke off")]
+    BrokeOff(#[from] JoinError),
+}
+
+/// What came of writing.
+#[derive(Debug)]
+pub(crate) struct Written {
+    history: Option<History>,
+    /// Why the history that was there was set aside.
+    outcome: Result<Option<String>, StoreError>,
+}
+
+impl Keeper {
+    /// Nothing is opened before the first rows are there.
+    pub(crate) fn new(folder: PathBuf, settings: &Settings) -> Self {
+        let mut gather = Gather::default();
+        gather.reconfigure(&settings.meters);
+        Keeper {
+            folder,
+            retention: settings.history,
+            gather,
+            ended: Vec::new(),
+            history: None,
+            job: None,
+            interrupt: Arc::default(),
+        }
+    }
+
+    pub(crate) fn reconfigure(&mut self, settings: &Settings) {
+        self.retention = settings.history;
+        self.gather.reconfigure(&settings.meters);
+    }
+
+    /// Takes a reading down, and what is published after it.
+    pub(crate) fn note(&mut self, reading: &Reading, published: Option<MilliwattHours>) {
+        self.gather.note(reading, published);
+    }
+
+    /// The slot has lasted long enough, whether anybody reports or not.
+    pub(crate) fn is_overdue(&self, now: &Stamp) -> bool {
+        self.is_free() && self.gather.age(now) >= LONGEST
+    }
+
+    /// A commit begins: the slot ends with it, unless it has only just begun. While the disk has not taken the slot before, it goes on.
+    pub(crate) fn end_slot(&mut self, now: &Stamp, last: bool) {
+        if self.is_free() && (last || self.gather.age(now) >= SHORTEST) {
+            self.ended = self.gather.close(now);
+        }
+    }
+
+    /// The ledger's commit is on disk, or there was nothing to commit: what has ended is written.
+    pub(crate) fn committed(&mut self, now: &Stamp) {
+        if self.ended.is_empty() {
+            return;
+        }
+        let (rows, folder, retention) = (std::mem::take(&mut self.ended), self.folder.clone(), self.retention);
+        let (mut history, interrupt, now) = (self.history.take(), self.interrupt.clone(), *now);
+        self.job = Some(tokio::task::spawn_blocking(move || {
+            let tell = |history: &Option<History>| {
+                let handle = history.as_ref().map(History::interrupt_handle);
+                if let Ok(mut interrupt) = interrupt.lock() {
+                    *interrupt = handle;
+                }
+            };
+            tell(&history);
+            let outcome = record(&mut history, &folder, &rows, &now, &retention);
+            tell(&history);
+            Written { history, outcome }
+        }));
+    }
+
+    /// The ledger's commit failed: its figures are not on disk, so the slot is in no history.
+    pub(crate) fn failed(&mut self) {
+        if !std::mem::take(&mut self.ended).is_empty() {
+            self.gather.lost();
+        }
+    }
+
+    /// The end of the writing under way; never, where there is none.
+    pub(crate) async fn finished(&mut self) -> Result<Written, JoinError> {
+        match &mut self.job {
+            Some(job) => job.await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes the history back; says why the one that was there was set aside, where it was, or why nothing was recorded.
+    pub(crate) fn end(&mut self, written: Result<Written, JoinError>) -> Result<Option<String>, HistoryError> {
+        self.job = None;
+        let outcome = written.map_err(HistoryError::from).and_then(|Written { history, outcome }| {
+            self.history = history;
+            Ok(outcome?)
+        });
+        if outcome.is_err() {
+            self.gather.lost();
+        }
+        outcome
+    }
+
+    /// Writes the last rows and tidies up, within bounds; says what [`Keeper::end`] does.
+    pub(crate) async fn close(&mut self, now: &Stamp) -> Result<Option<String>, HistoryError> {
+        let before = self.wait().await?;
+        self.end_slot(now, true);
+        self.committed(now);
+        let aside = self.wait().await?.or(before);
+        if let Some(history) = self.history.take() {
+            let closing = tokio::task::spawn_blocking(move || history.close());
+            // What is not folded in by then is so at the next start.
+            if let Ok(closed) = tokio::time::timeout(LAST_WITHIN, closing).await {
+                closed??;
+            }
+        }
+        Ok(aside)
+    }
+
+    /// Waits for what is being written, but not for a disk that hangs.
+    async fn wait(&mut self) -> Result<Option<String>, HistoryError> {
+        for hurried in [false, true] {
+            if self.job.is_none() {
+                break;
+            }
+            if hurried && let Some(handle) = self.interrupt.lock().ok().and_then(|mut handle| handle.take()) {
+                // The rows come first: it is removing old ones by now, or checking the whole file, which can be done another day.
+                handle.interrupt();
+            }
+            if let Ok(written) = tokio::time::timeout(LAST_WITHIN, self.finished()).await {
+                return self.end(written);
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_free(&self) -> bool {
+        self.job.is_none() && self.ended.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keeper({}, writing {})", self.folder.display(), self.job.is_some())
+    }
+}

@@ -1,0 +1,221 @@
+//! What slots come to, and how periods add up to the whole.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::gather::Gather;
+use super::periods::{Every, Line, Periods};
+use super::*;
+use crate::clock::Stamp;
+use crate::ledger::testing::{at, energy, meter, reading};
+
+fn gather(meters: &[&str]) -> Gather {
+    let mut gather = Gather::default();
+    gather.reconfigure(&meters.iter().map(|text| meter(text)).collect::<Vec<_>>());
+    gather
+}
+
+fn poll(gather: &mut Gather, meter: &str, seconds: u64, power: Option<i64>, published: u64) {
+    let mut reading = reading(meter, seconds, published);
+    reading.values.power = power.map(Milliwatts);
+    gather.note(&reading, Some(energy(published)));
+}
+
+/// The wall clock is set forward (or back) by so many seconds.
+fn set(stamp: Stamp, seconds: i64) -> Stamp {
+    Stamp { wall: stamp.wall + SignedDuration::from_secs(seconds), ..stamp }
+}
+
+#[test]
+fn a_slot_is_its_samples_weighed_by_time() {
+    let mut gather = gather(&["a", "b"]);
+    poll(&mut gather, "a", 0, Some(9_000), 100);
+    poll(&mut gather, "a", 10, Some(1_000), 110);
+    poll(&mut gather, "a", 40, Some(-3_000), 120);
+    // Nothing is known of a time in which nobody looked.
+    poll(&mut gather, "a", 140, Some(500), 130);
+    poll(&mut gather, "a", 150, None, 140);
+    let rows = gather.close(&at(160));
+    let [row] = &rows[..] else { panic!("only what was read has a row: {rows:?}") };
+    let power = row.power.unwrap();
+    assert_eq!((power.mean_mw.0, power.min_mw.0, power.max_mw.0), ((1_000 * 10 - 3_000 * 30) / 40, -3_000, 9_000));
+    assert_eq!(row.measured, Duration::from_secs(40));
+    assert_eq!((row.ended, row.published), (at(160).wall, Some(energy(140))));
+    assert_eq!(row.began, Some((at(0).wall, Some(energy(100)))), "it follows upon none");
+}
+
+#[test]
+fn a_slot_that_follows_upon_another_says_so_and_one_after_an_outage_says_when_it_began() {
+    let mut gather = gather(&["a"]);
+    poll(&mut gather, "a", 0, Some(1_000), 100);
+    gather.close(&at(120));
+    poll(&mut gather, "a", 130, Some(1_000), 110);
+    assert_eq!(gather.close(&at(240))[0].began, None);
+    assert_eq!(gather.close(&at(360)), [], "it did not answer");
+    poll(&mut gather, "a", 400, Some(1_000), 900);
+    poll(&mut gather, "a", 410, Some(1_000), 910);
+    assert_eq!(gather.close(&at(480))[0].began, Some((at(400).wall, Some(energy(900)))));
+    gather.lost();
+    poll(&mut gather, "a", 490, Some(1_000), 920);
+    assert_eq!(gather.close(&at(600))[0].began, Some((at(490).wall, Some(energy(920)))), "the one before is lost");
+    gather.reconfigure(&[meter("b")]);
+    poll(&mut gather, "a", 610, Some(1_000), 930);
+    assert_eq!(gather.close(&at(720)), [], "it is not configured any more");
+}
+
+#[test]
+fn a_clock_that_was_set_severs_two_slots_and_costs_no_energy() {
+    for seconds in [-3600, 3600] {
+        let mut gather = gather(&["a"]);
+        poll(&mut gather, "a", 0, Some(1_000), 100);
+        gather.close(&at(120));
+        poll(&mut gather, "a", 130, Some(1_000), 110);
+        let row = gather.close(&set(at(240), seconds)).remove(0);
+        assert_eq!(row.began, Some((set(at(120), seconds).wall, Some(energy(100)))));
+        poll(&mut gather, "a", 250, Some(1_000), 120);
+        assert_eq!(gather.close(&set(at(360), seconds))[0].began, None);
+    }
+}
+
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn every(text: &str, offset: i32) -> Every {
+    Every::new(humantime::parse_duration(text).unwrap(), offset).unwrap()
+}
+
+fn lines(every: Option<Every>, slots: &[Slot]) -> Vec<Line> {
+    let mut periods = Periods::new(every);
+    let mut lines: Vec<_> = slots.iter().flat_map(|slot| periods.push(slot)).collect();
+    lines.extend(periods.finish());
+    lines
+}
+
+/// A slot of 120 s that ends at that second, measured all the time.
+fn slot(to: i64, watts: i64, consumed: u64, published: u64, gap: Option<(i64, u64)>) -> Slot {
+    let power = Milliwatts(watts * 1000);
+    Slot {
+        stretch: Stretch { from: second(to - 120), to: second(to), consumed_mwh: Some(energy(consumed)) },
+        trusted: true,
+        measured_ms: 120_000,
+        power: Some(Power { mean_mw: power, min_mw: power, max_mw: power }),
+        published_mwh: Some(energy(published)),
+        gap: gap.map(|(from, consumed)| Stretch {
+            from: second(from),
+            to: second(to - 120),
+            consumed_mwh: Some(energy(consumed)),
+        }),
+    }
+}
+
+const HOUR: i64 = 3600;
+
+#[test]
+fn an_hour_is_the_slots_that_end_in_it() {
+    let slots = [
+        slot(HOUR, 5, 1, 101, None),
+        slot(HOUR + 120, 10, 2, 103, None),
+        slot(2 * HOUR, 40, 4, 107, None),
+        slot(2 * HOUR + 1, 7, 8, 115, None),
+    ];
+    let hours = lines(Some(every("1h", 0)), &slots);
+    let told: Vec<_> =
+        hours.iter().map(|line| (line.from.as_second() / HOUR, line.energy_mwh.unwrap().get())).collect();
+    assert_eq!(told, [(0, 1), (1, 6), (2, 8)]);
+    let second = hours[1].power.unwrap();
+    assert_eq!((second.mean_mw.0, second.min_mw.0, second.max_mw.0), (25_000, 10_000, 40_000));
+    assert_eq!((hours[1].published_mwh, hours[1].measured_s), (Some(energy(107)), 240));
+    let days =
+        lines(Some(every("1d", 3600)), &[slot(23 * HOUR, 5, 1, 101, None), slot(23 * HOUR + 1, 5, 1, 102, None)]);
+    assert_eq!(days.len(), 2, "with an offset of an hour midnight is at 23:00 UTC: {days:?}");
+}
+
+#[test]
+fn a_gap_is_the_periods_where_it_lies_within_and_a_line_of_its_own_where_it_does_not() {
+    let slots = [
+        slot(600, 5, 1, 101, None),
+        slot(1800, 5, 1, 112, Some((600, 10))),
+        slot(5 * HOUR + 600, 5, 1, 213, Some((1800, 100))),
+    ];
+    let hours = lines(Some(every("1h", 0)), &slots);
+    let told: Vec<_> = hours.iter().map(|line| (line.gap, line.energy_mwh.unwrap().get())).collect();
+    assert_eq!(told, [(false, 12), (true, 100), (false, 1)]);
+    assert_eq!((hours[1].from, hours[1].to), (second(1800), second(5 * HOUR + 480)));
+    assert_eq!((hours[1].power, hours[0].measured_s), (None, 240));
+    assert_eq!(lines(None, &slots).len(), 5, "slot by slot each gap is a line");
+    // What lies between was left out, because the clock was ahead then.
+    let back = Stretch { from: second(5 * HOUR), to: second(480), consumed_mwh: Some(energy(7)) };
+    let slots = [slot(300, 5, 1, 101, None), Slot { gap: Some(back), ..slot(600, 5, 1, 109, None) }];
+    let hours = lines(Some(every("1h", 0)), &slots);
+    assert_eq!(hours.iter().map(|line| line.gap).collect::<Vec<_>>(), [false, true, false], "{hours:?}");
+}
+
+#[test]
+fn periods_are_days_and_parts_of_days() {
+    for (text, fits) in [("5m", true), ("1h", true), ("1d", true), ("2d", false), ("7h", false), ("1m", false)] {
+        assert_eq!(Every::new(humantime::parse_duration(text).unwrap(), 0).is_some(), fits, "{text}");
+    }
+}
+
+/// Slots as a meter's life brings them: outages, steps of the clock in both directions, slots of any length.
+fn slots() -> impl Strategy<Value = Vec<Slot>> {
+    let slot = (
+        10i64..400,
+        0i64..20_000,
+        0u64..5_000,
+        prop_oneof![6 => Just(0i64), 1 => 0i64..200_000, 1 => -90_000i64..0],
+        0u64..9_000,
+    );
+    proptest::collection::vec(slot, 1..120).prop_map(|lives| {
+        let (mut now, mut published) = (1_800_000_000i64, 1_000_000u64);
+        let slots = lives.into_iter().enumerate().map(|(index, (lasts, watts, consumed, away, meanwhile))| {
+            let gap = (away != 0 && index > 0).then(|| Stretch {
+                from: second(now),
+                to: second(now + away),
+                consumed_mwh: Some(energy(if away > 0 { meanwhile } else { 0 })),
+            });
+            published += gap.map_or(0, |gap| gap.consumed_mwh.unwrap().get()) + consumed;
+            let from = if gap.is_some() { now + away } else { now };
+            now = from + lasts;
+            let (mean, measured) = (Milliwatts(watts * 1000), lasts as u64 * 1000);
+            Slot {
+                stretch: Stretch { from: second(from), to: second(now), consumed_mwh: Some(energy(consumed)) },
+                trusted: true,
+                measured_ms: measured,
+                power: Some(Power { mean_mw: mean, min_mw: mean, max_mw: mean }),
+                published_mwh: Some(energy(published)),
+                gap,
+            }
+        });
+        slots.collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_parts_add_up_to_the_whole(slots in slots(), part in prop_oneof![Just(None), Just(Some("5m")), Just(Some("1h")), Just(Some("1d"))], offset in -43_200i32..43_200) {
+        let every = part.map(|text| every(text, offset));
+        let lines = lines(every, &slots);
+        let whole = slots.last().unwrap().published_mwh.unwrap().get() - 1_000_000;
+        let parts: u64 = lines.iter().filter_map(|line| line.energy_mwh).map(|energy| energy.get()).sum();
+        prop_assert_eq!(parts, whole);
+        let area = |mean: Milliwatts, seconds: u64| mean.0 as i128 * i128::from(seconds);
+        let measured: u64 = lines.iter().map(|line| line.measured_s).sum();
+        prop_assert_eq!(measured, slots.iter().map(|slot| slot.measured_ms / 1000).sum::<u64>());
+        let drawn: i128 = lines.iter().filter_map(|line| Some(area(line.power?.mean_mw, line.measured_s))).sum();
+        let truly: i128 = slots.iter().map(|slot| area(slot.power.unwrap().mean_mw, slot.measured_ms / 1000)).sum();
+        // A mean is cut to the milliwatt.
+        prop_assert!((truly - drawn) >= 0 && truly - drawn <= i128::from(measured), "{} {}", truly, drawn);
+        for line in &lines {
+            if let Some(power) = line.power {
+                prop_assert!(power.min_mw <= power.mean_mw && power.mean_mw <= power.max_mw);
+            }
+            if let Some(every) = every && !line.gap {
+                prop_assert_eq!(line.to.as_second() - line.from.as_second(), every.length());
+            }
+        }
+    }
+}

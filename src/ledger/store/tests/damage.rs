@@ -1,0 +1,208 @@
+//! Damage of every kind in every page of the store: the right figures, an older copy that says that it is one, or a refusal.
+
+use std::collections::BTreeMap;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+
+const PAGE: usize = 4096;
+const SECTOR: usize = 512;
+const FILES: [&str; 4] = ["ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger-copy.db"];
+/// The commits of the ledger: the copy is of the second, the log begins behind the third.
+const COMMITS: [u64; 6] = [1000, 2000, 3000, 4000, 5000, 6000];
+const METERS: usize = 12;
+/// Entries of the journal a commit.
+const ENTRIES: usize = 20;
+
+/// A state folder as a power cut leaves it, by the names of its files.
+type Files = BTreeMap<&'static str, Vec<u8>>;
+
+/// A folder in memory where there is such: thousands of stores are opened here.
+fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// A ledger of many pages, with a log of several commits that was never folded in, and an older copy; and the ledger before the last
+/// time that the log was.
+fn left() -> (Files, Vec<u8>) {
+    let folder = scratch();
+    let mut store = open(&folder).unwrap().store;
+    let mut earlier = Vec::new();
+    for register in COMMITS {
+        let mut commit = commit(METERS, register, register == COMMITS[1]);
+        let entry = commit.journal[0].clone();
+        let rows =
+            |index| JournalRow { id: register as i64 + index, reason: "a long reason".repeat(12), ..entry.clone() };
+        commit.journal = (0..ENTRIES as i64).map(rows).collect();
+        store.commit(&commit).unwrap();
+        if register == COMMITS[1] {
+            store.copy_if_due(&at(register)).unwrap();
+        }
+        if [COMMITS[1], COMMITS[2]].contains(&register) {
+            earlier = std::fs::read(file(&folder, "ledger.db")).unwrap();
+            let folded = "PRAGMA wal_checkpoint(truncate)";
+            store.connection.as_ref().unwrap().query_row(folded, [], |_| Ok(())).unwrap();
+        }
+    }
+    let files = FILES.map(|name| (name, std::fs::read(file(&folder, name)).unwrap()));
+    (files.into(), earlier)
+}
+
+/// Puts the files there, and nothing else.
+fn put(folder: &TempDir, files: &Files) {
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().is_some_and(|name| name != "lock") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    for (name, bytes) in files {
+        std::fs::write(file(folder, name), bytes).unwrap();
+    }
+    Folder::take(folder.path()).unwrap().note(COMMITS.len() as u64);
+}
+
+/// The ways in which the bytes may come to harm, each with its name.
+fn harms(bytes: &[u8], older: &[u8], rng: &mut SmallRng) -> Vec<(String, Vec<u8>)> {
+    let mut harms = Vec::new();
+    let mut harm = |name: String, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut changed = bytes.to_vec();
+        change(&mut changed);
+        if changed != bytes {
+            harms.push((name, changed));
+        }
+    };
+    for start in (0..bytes.len()).step_by(PAGE) {
+        let end = (start + PAGE).min(bytes.len());
+        // What SQLite goes by stands at the head of a page; anything may stand in the rest.
+        let head =
+            [start, (start + rng.random_range(1..12)).min(end - 1), (start + rng.random_range(12..100)).min(end - 1)];
+        let rest: [usize; 5] = std::array::from_fn(|_| rng.random_range(start..end));
+        for at in head.into_iter().chain(rest) {
+            let flip = 1u8 << rng.random_range(0..8);
+            harm(format!("byte {at} ^ {flip:#x}"), &|bytes| bytes[at] ^= flip);
+        }
+        let at = rng.random_range(start..end);
+        harm(format!("byte {at} inverted"), &|bytes| bytes[at] ^= 0xff);
+        let sector = start + rng.random_range(0..PAGE / SECTOR) * SECTOR;
+        harm(format!("sector at {sector} zeroed"), &|bytes| bytes[sector.min(end)..(sector + SECTOR).min(end)].fill(0));
+        harm(format!("page at {start} zeroed"), &|bytes| bytes[start..end].fill(0));
+        harm(format!("page at {start} old"), &|bytes| lay(bytes, older, start..end));
+        let half = (start + rng.random_range(1..PAGE / SECTOR) * SECTOR).min(end);
+        harm(format!("page at {start} new up to {half}"), &|bytes| lay(bytes, older, half..end));
+        harm(format!("page at {start} old up to {half}"), &|bytes| lay(bytes, older, start..half));
+        let other = rng.random_range(0..bytes.len() / PAGE + 1) * PAGE;
+        harm(format!("page at {start} is that at {other}"), &|bytes| {
+            let source = bytes.clone();
+            let length = (end - start).min(source.len().saturating_sub(other));
+            bytes[start..start + length].copy_from_slice(&source[other..other + length]);
+        });
+        harm(format!("cut to {start}"), &|bytes| bytes.truncate(start));
+        harm(format!("cut to {at}"), &|bytes| bytes.truncate(at));
+    }
+    harms
+}
+
+/// Older bytes in that range, as far as there are any.
+fn lay(bytes: &mut [u8], older: &[u8], range: std::ops::Range<usize>) {
+    let end = range.end.min(older.len()).max(range.start.min(older.len()));
+    bytes[range.start.min(end)..end].copy_from_slice(&older[range.start.min(end)..end]);
+}
+
+/// What became of each harm.
+#[derive(Debug, Default)]
+struct Tally {
+    right: usize,
+    older: usize,
+    refused: usize,
+}
+
+/// Opens what was harmed as the daemon does, and goes on from there.
+fn outcome(folder: &TempDir, harm: &str, tally: &mut Tally) -> Result<(), String> {
+    let options = Options { durable: false, ..options() };
+    let opened = match Store::open(folder.path(), options.clone()) {
+        Ok(opened) => opened,
+        Err(error) if error.exit_code() == 65 => {
+            tally.refused += 1;
+            return Ok(());
+        }
+        Err(error) => return Err(format!("exit {}: {error}", error.exit_code())),
+    };
+    let Opened { mut store, contents, fell_back, other_machine, retired } = opened;
+    let (figure, meters) = (figure(&contents), contents.meters.len());
+    let confirmed = contents.meters.values().all(|row| row.confirmed);
+    match &fell_back {
+        None if (figure, meters, confirmed) == (Some(6000), METERS, true) => tally.right += 1,
+        Some(_) if contents.meters.values().all(|row| !row.confirmed) && figure <= Some(6000) => tally.older += 1,
+        _ => return Err(format!("{fell_back:?}, {figure:?} of {meters} meters, confirmed: {confirmed}")),
+    }
+    if other_machine || retired.is_some() {
+        return Err("another machine's, or moved away".into());
+    }
+    if fell_back.is_none() {
+        let entries = store.journal(None, 1000).map_err(|error| error.to_string())?;
+        let words = entries.iter().filter(|row| row.word == "baseline" || row.word == "unreadable").count();
+        // A page of the journal that is an older one of itself has no figures in it, and is not noticed.
+        let stale = harm.contains("old") && words < ENTRIES * COMMITS.len();
+        if words != ENTRIES * COMMITS.len() && !stale {
+            return Err(format!("{words} entries of the journal are left"));
+        }
+    }
+    // What was not noticed must not come up later.
+    let next = Commit { journal: Vec::new(), ..commit(METERS, 7000, false) };
+    store.commit(&next).map_err(|error| format!("the next commit: {error}"))?;
+    store.close().map_err(|error| format!("its end: {error}"))?;
+    let again = Store::open(folder.path(), options).map_err(|error| format!("then: {error}"))?;
+    match (again.fell_back, super::figure(&again.contents), again.contents.meters.len()) {
+        (None, Some(7000), METERS) => Ok(()),
+        (fell_back, figure, meters) => Err(format!("then {fell_back:?}, {figure:?} of {meters} meters")),
+    }
+}
+
+/// Every harm to that file: none leads to another figure.
+fn sweep(name: &'static str) -> Tally {
+    let (files, earlier) = left();
+    let mut rng = SmallRng::seed_from_u64(0x61726b6d);
+    let folder = scratch();
+    let mut tally = Tally::default();
+    let mut complaints = Vec::new();
+    let older = if name == "ledger.db" { &earlier } else { &files["ledger.db"] };
+    let mut harms = harms(&files[name], older, &mut rng);
+    harms.push(("taken away".into(), Vec::new()));
+    let count = harms.len();
+    for (harm, bytes) in harms {
+        let mut files = files.clone();
+        match harm.as_str() {
+            "taken away" => drop(files.remove(name)),
+            _ => drop(files.insert(name, bytes)),
+        }
+        put(&folder, &files);
+        if let Err(complaint) = outcome(&folder, &harm, &mut tally) {
+            complaints.push(format!("{harm}: {complaint}"));
+        }
+    }
+    assert!(complaints.is_empty(), "{name}: {} of {count}:\n{}", complaints.len(), complaints.join("\n"));
+    tally
+}
+
+#[test]
+fn no_harm_to_the_ledger_becomes_another_figure() {
+    let tally = sweep("ledger.db");
+    assert!(tally.older > 50 && tally.right > 50, "{tally:?}");
+}
+
+#[test]
+fn no_harm_to_the_log_becomes_another_figure() {
+    let tally = sweep("ledger.db-wal");
+    assert!(tally.older > 100, "{tally:?}");
+}
+
+#[test]
+fn no_harm_to_the_logs_index_or_to_the_copy_matters_while_the_ledger_is_whole() {
+    for name in ["ledger.db-shm", "ledger-copy.db"] {
+        let tally = sweep(name);
+        assert_eq!((tally.older, tally.refused), (0, 0), "{tally:?}");
+    }
+}

@@ -1,0 +1,257 @@
+//! The history on disk: what is kept of it, what it survives, and what is read of it.
+
+use std::path::Path;
+
+use super::*;
+use crate::ledger::history::shown::{Page, Wanted, page};
+use crate::ledger::history::{Power, Retention, Row};
+use crate::ledger::store::history::{HISTORY, History, record, rename};
+use crate::units::Milliwatts;
+
+/// A slot of 120 s of one meter, of so many to come.
+fn row(meter: &str, seconds: u64, published: u64) -> Row {
+    let power = Milliwatts(3_600_000);
+    Row {
+        meter: name(meter),
+        ended: at(seconds).wall,
+        trusted: true,
+        measured: Duration::from_secs(120),
+        power: Some(Power { mean_mw: power, min_mw: power, max_mw: power }),
+        published: Some(energy(published)),
+        began: None,
+    }
+}
+
+/// A history that is written to as the ledger's task does it.
+struct Lab {
+    folder: TempDir,
+    history: Option<History>,
+    retention: Retention,
+}
+
+impl Lab {
+    fn new() -> Self {
+        Lab { folder: tempfile::tempdir().unwrap(), history: None, retention: Retention::default() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn record(&mut self, rows: &[Row], now: u64) -> Result<Option<String>, StoreError> {
+        record(&mut self.history, self.folder.path(), rows, &at(now), &self.retention)
+    }
+
+    /// Slots of 120 s of one meter, 10 mWh each.
+    fn fill(&mut self, slots: std::ops::Range<u64>) {
+        for slot in slots {
+            self.record(&[row("a", slot * 120, slot * 10)], slot * 120).unwrap();
+        }
+    }
+
+    /// What is there of meter `a`: when each slot ended, in slots.
+    fn ended(&self) -> Vec<u64> {
+        let ended = |second: i64| (second - 1_800_000_000) as u64 / 120;
+        all(self.folder.path(), "a").iter().map(|slot| ended(slot.stretch.to.as_second())).collect()
+    }
+}
+
+fn wanted(meter: &str) -> Wanted {
+    Wanted { meter: name(meter), from: None, to: None, after: 0 }
+}
+
+fn all(folder: &Path, meter: &str) -> Vec<crate::ledger::history::Slot> {
+    let (mut slots, mut wanted) = (Vec::new(), wanted(meter));
+    loop {
+        let page = page(folder, &wanted).unwrap();
+        slots.extend(page.slots);
+        let Some(next) = page.next else { return slots };
+        wanted.after = next;
+    }
+}
+
+#[test]
+fn what_is_recorded_is_read_back_with_what_was_consumed_and_nobody_else_can_read_it() {
+    let mut lab = Lab::new();
+    lab.record(&[Row { began: Some((at(5).wall, Some(energy(90)))), ..row("a", 120, 100) }, row("b", 120, 7)], 120)
+        .unwrap();
+    lab.record(&[row("a", 240, 130), row("b", 240, 7)], 240).unwrap();
+    let after = Row { began: Some((at(900).wall, Some(energy(230)))), ..row("a", 960, 240) };
+    lab.record(&[after, Row { power: None, published: None, ..row("b", 960, 0) }], 960).unwrap();
+    for name in ["history.db", "history.db-wal", "history.db-shm"] {
+        assert_eq!(lab.path(name).metadata().unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    let slots = all(lab.folder.path(), "a");
+    let consumed: Vec<_> = slots.iter().map(|slot| slot.stretch.consumed_mwh.unwrap().get()).collect();
+    assert_eq!(consumed, [10, 30, 10]);
+    let whole = |seconds: u64| Timestamp::from_second(at(seconds).wall.as_second()).unwrap();
+    assert_eq!(slots.iter().map(|slot| slot.stretch.from).collect::<Vec<_>>(), [whole(5), whole(120), whole(900)]);
+    assert_eq!((slots[0].gap, slots[1].gap), (None, None));
+    let gap = slots[2].gap.unwrap();
+    assert_eq!((gap.from, gap.to, gap.consumed_mwh), (whole(240), whole(900), Some(energy(100))));
+    let other = all(lab.folder.path(), "b");
+    assert_eq!((other[1].stretch.consumed_mwh, other[2].stretch.consumed_mwh), (Some(energy(0)), None));
+    assert_eq!((other[2].power, other[2].published_mwh), (None, None));
+    let bounded = Wanted { from: Some(whole(120)), to: Some(whole(240)), ..wanted("a") };
+    let bounded = page(lab.folder.path(), &bounded).unwrap();
+    assert_eq!(bounded.slots, [slots[1].clone()], "after the one, the other included; and it knows the one before");
+    let unknown = page(lab.folder.path(), &wanted("c")).unwrap();
+    assert_eq!((unknown.recorded, unknown.others), (false, vec![name("a"), name("b")]));
+    let nothing = page(&lab.path("nowhere"), &wanted("a")).unwrap();
+    assert_eq!(nothing, Page { recorded: false, others: Vec::new(), ..unknown_page() });
+}
+
+fn unknown_page() -> Page {
+    Page { schema: 1, slots: Vec::new(), next: None, recorded: false, others: Vec::new() }
+}
+
+#[test]
+fn a_figure_that_fell_back_and_a_clock_that_was_set_back_never_give_a_negative_consumption() {
+    let mut lab = Lab::new();
+    lab.fill(1..4);
+    // The ledger fell back to an older copy.
+    lab.record(&[Row { began: Some((at(500).wall, Some(energy(5)))), ..row("a", 600, 6) }], 600).unwrap();
+    // The clock was set back by 500 s.
+    lab.record(&[Row { began: Some((at(100).wall, Some(energy(6)))), ..row("a", 220, 9) }], 720).unwrap();
+    // A row says less than the one that it follows upon.
+    lab.record(&[row("a", 340, 2)], 840).unwrap();
+    let slots = all(lab.folder.path(), "a");
+    let told: Vec<_> =
+        slots[3..].iter().map(|slot| (slot.stretch.consumed_mwh, slot.gap.map(|gap| gap.consumed_mwh))).collect();
+    let some = |value| Some(energy(value));
+    assert_eq!(told, [(some(1), Some(None)), (some(3), Some(some(0))), (None, None)]);
+}
+
+#[test]
+fn a_page_is_bounded_and_the_next_goes_on_behind_it() {
+    let mut lab = Lab::new();
+    let rows: Vec<_> = (1..=4500).map(|slot| row("a", slot * 120, slot * 10)).collect();
+    lab.record(&rows, 600_000).unwrap();
+    let first = page(lab.folder.path(), &wanted("a")).unwrap();
+    assert_eq!((first.slots.len(), first.next), (2000, Some(2000)));
+    let slots = all(lab.folder.path(), "a");
+    assert_eq!(slots.len(), 4500);
+    assert!(slots[1..].iter().all(|slot| slot.stretch.consumed_mwh == Some(energy(10))), "also across pages");
+}
+
+#[test]
+fn what_is_too_old_goes_once_a_day_and_only_by_a_clock_that_is_right() {
+    let mut lab = Lab::new();
+    lab.retention.keep = Duration::from_secs(3 * 24 * 3600);
+    lab.fill(1..10);
+    let day = 24 * 3600;
+    let wrong = Stamp { trusted: false, ..at(50 * day) };
+    record(
+        &mut lab.history,
+        lab.folder.path(),
+        &[Row { trusted: false, ..row("a", 50 * day, 100) }],
+        &wrong,
+        &lab.retention,
+    )
+    .unwrap();
+    assert_eq!(lab.ended().len(), 10, "nobody knows how old they are");
+    lab.record(&[row("a", 4 * day - 60, 110)], 51 * day).unwrap();
+    lab.record(&[row("a", 4 * day, 120)], 51 * day + 120).unwrap();
+    assert_eq!(lab.ended(), [2880], "what was written since waits for the next day");
+    let mut lab = Lab { retention: lab.retention, ..Lab::new() };
+    lab.fill(1..4);
+    lab.fill(3 * 720 + 2..3 * 720 + 4);
+    assert_eq!(lab.ended(), [2, 3, 2162, 2163], "the first of the fourth day drops what is older than three days");
+}
+
+#[test]
+fn the_size_is_bounded_and_follows_a_smaller_one() {
+    let mut lab = Lab::new();
+    lab.retention.max_size = 1_000_000;
+    let size = |lab: &Lab| lab.path(HISTORY).metadata().unwrap().len();
+    for batch in 0..60u64 {
+        let rows: Vec<_> = (1..=1000).map(|slot| row("a", (batch * 1000 + slot) * 12, batch * 1000 + slot)).collect();
+        lab.record(&rows, batch * 12_000).unwrap();
+    }
+    let kept = lab.ended().len();
+    assert!((10_000..40_000).contains(&kept), "{kept}");
+    assert!(size(&lab) <= 1_100_000, "{}", size(&lab));
+    let last = all(lab.folder.path(), "a").pop().unwrap();
+    assert_eq!(last.published_mwh, Some(energy(60_000)), "the newest stay");
+    lab.retention.max_size = 300_000;
+    lab.fill(700_000..700_003);
+    drop(lab.history.take());
+    assert!(size(&lab) <= 330_000, "{}", size(&lab));
+}
+
+#[test]
+fn a_damaged_or_foreign_file_is_set_aside_and_another_begun() {
+    for content in [&b""[..], b"no database at all, whatever its name says"] {
+        let mut lab = Lab::new();
+        std::fs::write(lab.path(HISTORY), content).unwrap();
+        assert!(page(lab.folder.path(), &wanted("a")).is_err_and(|error| error.exit_code() == 65));
+        assert!(lab.record(&[row("a", 120, 10)], 120).unwrap().is_some(), "it is told");
+        assert_eq!(std::fs::read(lab.path("history-set-aside.db")).unwrap(), content);
+        assert_eq!((lab.ended(), lab.record(&[row("a", 240, 20)], 240).unwrap()), (vec![1], None));
+    }
+    let newer = Lab::new();
+    let connection = Connection::open(newer.path(HISTORY)).unwrap();
+    connection.execute_batch("PRAGMA application_id = 1634430312; PRAGMA user_version = 99").unwrap();
+    drop(connection);
+    let mut newer = newer;
+    assert_eq!(newer.record(&[row("a", 120, 10)], 120).unwrap().as_deref(), Some("it has version 99"));
+}
+
+#[test]
+fn a_page_that_is_damaged_while_in_use_is_found_within_a_day() {
+    let mut lab = Lab::new();
+    lab.fill(1..200);
+    drop(lab.history.take());
+    let mut bytes = std::fs::read(lab.path(HISTORY)).unwrap();
+    bytes[2048..3072].fill(0xff);
+    std::fs::write(lab.path(HISTORY), bytes).unwrap();
+    let why = lab.record(&[row("a", 200 * 120, 2000)], 200 * 120).unwrap();
+    assert!(why.is_some());
+    assert_eq!(lab.ended(), [200]);
+}
+
+#[test]
+fn a_file_that_is_taken_away_is_begun_anew() {
+    let mut lab = Lab::new();
+    lab.fill(1..3);
+    for name in [HISTORY, "history.db-wal", "history.db-shm"] {
+        std::fs::remove_file(lab.path(name)).unwrap();
+    }
+    assert!(lab.record(&[row("a", 360, 30)], 360).unwrap().is_some_and(|why| why.contains("removed")));
+    assert_eq!((lab.ended(), lab.record(&[row("a", 480, 40)], 480).unwrap()), (vec![3], None));
+    let away = lab.path("away");
+    std::fs::rename(lab.folder.path(), &away).unwrap_err();
+    std::fs::remove_file(lab.path(HISTORY)).unwrap();
+    std::fs::create_dir(lab.path(HISTORY)).unwrap();
+    std::fs::create_dir(lab.path("history-set-aside.db")).unwrap();
+    std::fs::write(lab.path("history-set-aside.db/x"), "").unwrap();
+    assert!(lab.record(&[row("a", 600, 50)], 600).is_err(), "what cannot be helped is an error and no more");
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_the_next_slot_is_tried_again() {
+    let mut lab = Lab::new();
+    lab.fill(1..3);
+    let pages = |lab: &Lab, count: i64| lab.history.as_ref().unwrap().limit_pages(count);
+    pages(&lab, 1);
+    let many: Vec<_> = (0..100).map(|_| row("a", 360, 30)).collect();
+    let error = lab.record(&many, 360).unwrap_err();
+    assert!(error.to_string().contains("free some space"), "{error}");
+    assert_eq!(lab.ended(), [1, 2], "nothing of it is there");
+    lab.fill(4..5);
+    assert_eq!(lab.ended(), [1, 2, 4]);
+}
+
+#[test]
+fn a_meter_takes_its_history_along_to_another_name() {
+    let mut lab = Lab::new();
+    rename(lab.folder.path(), &name("a"), &name("b")).unwrap();
+    assert!(!lab.path(HISTORY).exists(), "nothing is begun by it");
+    lab.record(&[row("b", 120, 5), row("a", 120, 10)], 120).unwrap();
+    rename(lab.folder.path(), &name("a"), &name("b")).unwrap();
+    lab.record(&[row("b", 240, 20), row("a", 240, 1)], 240).unwrap();
+    let published = |meter| -> Vec<_> {
+        all(lab.folder.path(), meter).iter().map(|slot| slot.published_mwh.unwrap().get()).collect()
+    };
+    assert_eq!((published("b"), published("a")), (vec![10, 20], vec![1]));
+}

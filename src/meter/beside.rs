@@ -1,0 +1,101 @@
+//! Registers beside a number that change what it is worth: its power of ten, and its sign.
+
+use super::block::Block;
+use super::exact::Fraction;
+use super::number::{Format, Kind, Pattern};
+use super::number_form::{self, Limits};
+use super::quantity::Absent;
+use super::raw::Raw;
+use crate::form::{Field, Form};
+
+/// The power of ten that a number is to be multiplied with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exponent {
+    pub block: Block,
+    pub format: Format,
+    /// The patterns that mean "not there".
+    pub invalid: Vec<Pattern>,
+}
+
+/// Whether a number is negative.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sign {
+    pub block: Block,
+    pub format: Format,
+    /// What the register holds where it is.
+    pub negative: i64,
+    /// And where it is not.
+    pub positive: i64,
+}
+
+/// What a number has that stands alone says for the registers beside it.
+#[derive(Clone, Copy)]
+pub(super) struct Of<'a> {
+    pub(super) number: Block,
+    pub(super) low_byte_first: bool,
+    pub(super) limits: Limits<'a>,
+}
+
+/// No meter counts in larger or smaller powers; a register that holds one holds something else.
+const LARGEST: i128 = 15;
+
+const ONE_REGISTER: [(&str, Kind); 2] = [("i16", Kind::I16), ("u16", Kind::U16)];
+
+impl Exponent {
+    /// `exponent = { register = .., type = .., invalid = .. }`
+    pub(super) fn from_field(field: &Field<'_>, of: Of<'_>) -> Option<Self> {
+        let form = field.table()?;
+        let register = register(&form, Kind::I16, of);
+        let invalid = number_form::invalid(&form, register.map_or(Kind::I16, |(_, format)| format.kind));
+        form.finish();
+        let (block, format) = register?;
+        Some(Exponent { block, format, invalid: invalid? })
+    }
+
+    pub(super) fn read(&self, words: &[u16]) -> Result<Fraction, Absent> {
+        let bits = self.format.bits(words);
+        if self.invalid.iter().any(|pattern| pattern.fits(bits)) {
+            return Err(Absent::NoValue(self.block, bits));
+        }
+        match Raw::new(self.format.kind, bits) {
+            Some(Raw::Integer(exponent)) if (-LARGEST..=LARGEST).contains(&exponent) => {
+                Fraction::power_of_ten(exponent as i32).ok_or(Absent::TooLarge)
+            }
+            _ => Err(Absent::NoExponent(self.block)),
+        }
+    }
+}
+
+impl Sign {
+    /// `sign = { register = .., type = .., negative = .., positive = .. }`
+    pub(super) fn from_field(field: &Field<'_>, of: Of<'_>) -> Option<Self> {
+        let form = field.table()?;
+        let register = register(&form, Kind::U16, of);
+        let state = |field: &Field<'_>| field.integer(i64::from(i16::MIN)..=i64::from(u16::MAX));
+        let negative = form.required("negative", "what the register holds where the value is negative: 1");
+        let negative = negative.and_then(|field| state(&field));
+        let positive = form.or("positive", 0, state);
+        if let (true, Some(field)) = (negative.is_some() && negative == positive, form.field("negative")) {
+            return field.fail("is also what a positive value has", "give `positive` another number");
+        }
+        form.finish();
+        let (block, format) = register?;
+        Some(Sign { block, format, negative: negative?, positive: positive? })
+    }
+
+    /// Whether the number is negative.
+    pub(super) fn read(&self, words: &[u16]) -> Result<bool, Absent> {
+        match Raw::new(self.format.kind, self.format.bits(words)) {
+            Some(Raw::Integer(state)) if state == i128::from(self.negative) => Ok(true),
+            Some(Raw::Integer(state)) if state == i128::from(self.positive) => Ok(false),
+            _ => Err(Absent::NoSign(self.block)),
+        }
+    }
+}
+
+fn register(form: &Form<'_>, kind: Kind, of: Of<'_>) -> Option<(Block, Format)> {
+    let kind = form.or("type", kind, |field| field.one_of(&ONE_REGISTER));
+    let block = number_form::block(form, Some(of.number.function), 1, of.limits);
+    let format = Format { kind: kind?, low_word_first: false, low_byte_first: of.low_byte_first };
+    Some((block?, format))
+}

@@ -1,0 +1,107 @@
+use super::*;
+use crate::meter::profile::tests::good;
+use crate::units::MilliwattHours;
+
+/// Between so many maps, on a connection of 10 kW.
+fn contest(maps: usize) -> Contest {
+    let mut profile = good(
+        "vendor = \"A\"\nmodel = \"B\"\n[power]\nregister = 0\nfunction = \"input\"\ntype = \"u16\"\nunit = \"W\"",
+    );
+    let maps: Vec<_> = (0..maps)
+        .map(|place| {
+            profile.map = Name::new(&format!("map_{place}"));
+            Arc::new(profile.clone())
+        })
+        .collect();
+    Contest::new(&maps, |_| None, Milliwatts(10_000_000))
+}
+
+fn sample(seconds: u64, watts: i64, watt_hours: u64) -> Sample {
+    let value = MilliwattHours::new(watt_hours * 1000).unwrap();
+    let register = Some(Register { value, step: MilliwattHours::new(10_000).unwrap() });
+    Sample { at: Duration::from_secs(seconds), power: Some(Milliwatts(watts * 1000)), register, ..Sample::default() }
+}
+
+/// 3.6 kW, which are 1 Wh a second, and a counter that counts so many tenths of one.
+fn run(tenths: u64) -> Vec<Sample> {
+    (0..300).map(|second| sample(second, 3_600, 1_000 + second * tenths / 10)).collect()
+}
+
+/// What becomes of a map with these samples beside one that is possible: `None` where both remain.
+fn against(samples: &[Sample]) -> Option<String> {
+    let mut contest = contest(2);
+    for (index, sample) in samples.iter().enumerate() {
+        contest.hear(0, self::sample(index as u64, 100, 5_000));
+        contest.hear(1, sample.clone());
+    }
+    match contest.outcome() {
+        Outcome::Chosen(0) => Some(contest.told().split("map_1 is out: ").nth(1).unwrap().to_owned()),
+        Outcome::Open(_) => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn one_that_cannot_be_is_out_after_three_times() {
+    let absent = Sample { missing: Some("the meter refuses it".to_owned()), ..Sample::default() };
+    let apart = |phases| Sample { phases: Some(Milliwatts(phases)), ..sample(0, 2_000, 5_000) };
+    for (wrong, why) in [
+        (absent, "the meter refuses it"),
+        (sample(0, 20_001, 5_000), "a power of 20001 W is more than the connection carries"),
+        (sample(0, -20_001, 5_000), "more than the connection carries"),
+        (apart(1_700_000), "its power is 2000 W, and its phases add up to 1700 W"),
+        (apart(-2_000_000), "add up to -2000 W"),
+        (sample(0, 100, 10_000 * 24 * 366 * 30), "more than 30 years at full power"),
+    ] {
+        let told = against(&[wrong.clone(), wrong.clone(), wrong.clone()]).unwrap();
+        assert!(told.contains(why), "{told}");
+        assert_eq!(against(&[wrong.clone(), wrong.clone()]), None, "a meter that starts up is given time");
+        assert_eq!(against(&[wrong.clone(), wrong.clone(), sample(0, 100, 5_000), wrong]), None, "in a row");
+    }
+    assert_eq!(against(&vec![apart(1_850_000); 9]), None);
+    assert_eq!(against(&vec![sample(0, 20_000, 0); 9]), None);
+    assert!(against(&run(1_000)).unwrap().contains("rises faster than the connection can carry"));
+}
+
+#[test]
+fn a_counter_that_does_not_go_with_the_power_is_out() {
+    assert!(against(&run(60)).unwrap().contains("runs too fast for the power"));
+    assert!(against(&run(0)).unwrap().contains("runs too slowly for the power"));
+    for rate in [5, 10, 20] {
+        assert_eq!(against(&run(rate)), None, "{rate}: the power between polls is not seen");
+    }
+    let falling: Vec<_> = (0..9).map(|second| sample(second, 0, 1_000 - 20 * second)).collect();
+    assert_eq!(against(&falling), Some("its counter falls".to_owned()));
+    let still: Vec<_> = (0..400).map(|second| sample(second, 100, 1_000)).collect();
+    assert_eq!(against(&still), None, "11 Wh are hardly more than one digit");
+    let exporting: Vec<_> = (0..400).map(|second| sample(second, -3_600, 1_000)).collect();
+    assert_eq!(against(&exporting), None, "what is exported is not imported");
+}
+
+#[test]
+fn a_meter_that_starts_up_with_a_counter_of_0_is_not_out() {
+    let mut starting = vec![sample(0, 3_600, 0)];
+    starting.extend(run(10).into_iter().skip(1));
+    assert_eq!(against(&starting), None);
+}
+
+#[test]
+fn nothing_is_chosen_while_two_are_possible_or_none_is_proved() {
+    let mut contest = contest(2);
+    assert!(matches!(contest.outcome(), Outcome::Open(_)));
+    let wrong = Sample { missing: Some("refused".to_owned()), ..Sample::default() };
+    for _ in 0..3 {
+        contest.hear(1, wrong.clone());
+    }
+    assert!(matches!(contest.outcome(), Outcome::Open(_)), "the other has not said anything yet");
+    for second in 0..2 {
+        contest.hear(0, sample(second, 1, 1));
+    }
+    assert!(matches!(contest.outcome(), Outcome::Open(_)));
+    contest.hear(0, sample(2, 1, 1));
+    assert_eq!(contest.outcome(), Outcome::Chosen(0));
+    for _ in 0..3 {
+        contest.hear(0, wrong.clone());
+    }
+    assert_eq!(contest.outcome(), Outcome::Nobody("map map_0 is out: refused; map map_1 is out: refused".to_owned()));
+}

@@ -1,0 +1,132 @@
+//! Each number format against an encoder that was written apart from the decoder.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::meter::number::Format;
+
+#[test]
+fn a_float_says_how_fine_it_is() {
+    // 131072 kWh in f32: the next float is 1/64 kWh away.
+    assert_eq!(Raw::Single(131_072.0).digit(), Fraction::new(1, 64));
+    assert_eq!(Raw::Single(131_071.99).digit(), Fraction::new(1, 128));
+    assert_eq!(Raw::Double(2_f64.powi(53)).digit(), Some(Fraction::whole(2)));
+    assert_eq!(Raw::Single(0.0).digit(), Some(Fraction::ZERO));
+    assert_eq!(Raw::new(Kind::F32, f32::NAN.to_bits().into()), None);
+    assert_eq!(Raw::new(Kind::F64, f64::INFINITY.to_bits()), None);
+    assert_eq!(Raw::Double(1e300).value(), None);
+    assert_eq!(Raw::Single(-0.0).value(), Some(Fraction::ZERO));
+}
+
+proptest! {
+    #[test]
+    fn a_float_is_taken_exactly(value in -1e15_f64..1e15) {
+        // Both operations are exact in f64 where the fraction is: a power of two as denominator.
+        prop_assert_eq!(Raw::Double(value).value().unwrap().approximate(), value);
+    }
+
+    #[test]
+    fn whole_numbers_decode_as_they_were_encoded(
+        kind in prop::sample::select(&WHOLE), raw in any::<u64>(), shift in 0_u32..64, minus in any::<bool>(),
+        low_word in any::<bool>(), low_byte in any::<bool>(),
+    ) {
+        // Small numbers as often as large ones.
+        let size = i128::try_from(u128::from(raw >> shift) % kind.range()).unwrap();
+        let has_sign = kind.word().starts_with('i') || kind.word().starts_with("sm");
+        let number = if has_sign && minus { -size } else { size };
+        let words = ordered(encoded(kind, number), low_word, low_byte);
+        let format = Format { kind, low_word_first: low_word, low_byte_first: low_byte };
+        prop_assert_eq!(words.len(), usize::from(kind.registers()));
+        let read = Raw::new(kind, format.bits(&words)).unwrap();
+        prop_assert_eq!((read.value(), read.digit()), (Some(Fraction::whole(number)), Some(Fraction::ONE)));
+    }
+
+    #[test]
+    fn numbers_with_an_exponent_decode_as_they_were_encoded(
+        number in -0x80_0000_i32..=0x7F_FFFF, exponent in -12_i8..=12, signed in any::<bool>(), low_word in any::<bool>(),
+    ) {
+        let (kind, number) = if signed { (Kind::T6, number) } else { (Kind::T5, number + 0x80_0000) };
+        let [_, high, middle, low] = number.to_be_bytes();
+        let [power] = exponent.to_be_bytes();
+        let words = [u16::from_be_bytes([power, high]), u16::from_be_bytes([middle, low])];
+        let format = Format { kind, low_word_first: low_word, low_byte_first: false };
+        let read = Raw::new(kind, format.bits(&ordered(words.to_vec(), low_word, false))).unwrap();
+        let power = 10_i128.pow(exponent.unsigned_abs().into());
+        let worth = |number| if exponent < 0 { Fraction::new(number, power) } else { Fraction::new(number * power, 1) };
+        prop_assert_eq!((read.value(), read.digit()), (worth(number.into()), worth(1)));
+    }
+
+    #[test]
+    fn what_is_no_digit_is_no_number(place in 0_u32..8, digit in 10_u64..16, group in 10_000_u64..65_536) {
+        prop_assert_eq!(Raw::new(Kind::Bcd32, digit << (4 * place)), None);
+        prop_assert_eq!(Raw::new(Kind::Mod10k32, group << (16 * (place % 2))), None);
+    }
+}
+
+const WHOLE: [Kind; 18] = [
+    Kind::U16,
+    Kind::I16,
+    Kind::U32,
+    Kind::I32,
+    Kind::U48,
+    Kind::I48,
+    Kind::U64,
+    Kind::I64,
+    Kind::Sm16,
+    Kind::Sm32,
+    Kind::Sm64,
+    Kind::Bcd16,
+    Kind::Bcd32,
+    Kind::Bcd48,
+    Kind::Bcd64,
+    Kind::Mod10k32,
+    Kind::Mod10k48,
+    Kind::Mod10k64,
+];
+
+/// The registers of a whole number, high word first, by way of its digits as text or its bytes.
+fn encoded(kind: Kind, number: i128) -> Vec<u16> {
+    let registers = usize::from(kind.registers());
+    let text = |radix| {
+        let digits = format!("{number:0width$}", width = 4 * registers);
+        let groups = digits.as_bytes().chunks(4).map(|group| std::str::from_utf8(group).unwrap());
+        groups.map(|group| u16::from_str_radix(group, radix).unwrap()).collect()
+    };
+    match kind.word().trim_end_matches(char::is_numeric) {
+        "bcd" => text(16),
+        "mod10k" => text(10),
+        "sm" => {
+            let mut words = encoded(Kind::U64, number.abs()).split_off(4 - registers);
+            words[0] += if number < 0 { 0x8000 } else { 0 };
+            words
+        }
+        _ => {
+            let bytes = number.to_be_bytes();
+            bytes[16 - 2 * registers..].chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+        }
+    }
+}
+
+fn ordered(mut words: Vec<u16>, low_word_first: bool, low_byte_first: bool) -> Vec<u16> {
+    if low_word_first {
+        words.reverse();
+    }
+    let swapped = |word: u16| if low_byte_first { word.rotate_right(8) } else { word };
+    words.into_iter().map(swapped).collect()
+}
+
+#[test]
+fn odd_numbers_mean_what_their_makers_say() {
+    // Bit 31 is the sign, and a minus before nothing is nothing.
+    assert_eq!(Raw::new(Kind::Sm32, 0x8000_00FF), Some(Raw::Integer(-255)));
+    assert_eq!(Raw::new(Kind::Sm32, 0x8000_0000), Some(Raw::Integer(0)));
+    // 0xFE is 10^-2.
+    assert_eq!(Raw::new(Kind::T6, 0xFE00_04D2).unwrap().value(), Fraction::new(1234, 100));
+    assert_eq!(Raw::new(Kind::T6, 0x01FF_FFFF).unwrap().value(), Some(Fraction::whole(-10)));
+    assert_eq!(Raw::new(Kind::T5, 0x01FF_FFFF).unwrap().value(), Some(Fraction::whole(167_772_150)));
+    // 10^127 is beyond any meter, and no power of ten is lost in silence.
+    assert_eq!(Raw::new(Kind::T6, 0x7F00_0001).unwrap().value(), None);
+    assert_eq!(Raw::new(Kind::T6, 0x7F00_0000).unwrap().value(), Some(Fraction::ZERO));
+    assert_eq!(Raw::new(Kind::Mod10k32, 0x0002_270F), Some(Raw::Integer(29_999)));
+    assert_eq!(Raw::new(Kind::Bcd32, 0x0012_3456), Some(Raw::Integer(123_456)));
+}

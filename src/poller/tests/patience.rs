@@ -1,0 +1,175 @@
+//! Hours of trouble on a bus, in simulated time: who keeps the schedule, what is never mixed up, and how soon all is well again.
+
+use rmodbus::ModbusProto;
+use tokio::time::Instant;
+
+use super::*;
+use crate::modbus::memory::Host;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const EVERY: Duration = Duration::from_secs(5);
+/// What an SDM needs for two registers at 9600 baud, line included.
+const ANSWER_AFTER: Duration = Duration::from_millis(45);
+
+/// A poller, with the time-out that holds where nobody writes one, whose readings are all looked at.
+struct Watched {
+    report: watch::Receiver<BusReport>,
+    looking: JoinHandle<()>,
+    _commands: mpsc::Sender<Command>,
+    _held: watch::Sender<Held>,
+}
+
+impl Watched {
+    async fn start(link: Link, meters: Vec<Meter>) -> Self {
+        let bus = Bus { timeout: Duration::from_secs(1), ..bus(link) };
+        let Running { mut readings, held, commands, mut report, .. } = Running::start(bus, meters, 64);
+        let looking = tokio::spawn(async move {
+            while let Some(reading) = readings.recv().await {
+                let unit: u64 = reading.meter.as_str().trim_start_matches("meter_").parse().unwrap();
+                let register = reading.values.register.as_ref().map(|register| register.value);
+                assert!(register.is_none() || register == MilliwattHours::new(1_000_000 + 1000 * unit), "{reading:?}");
+                let power = Milliwatts(100_000 + 1000 * unit as i64);
+                assert!(reading.values.power.is_none_or(|found| found == power), "{reading:?}");
+            }
+        });
+        report.wait_for(|report| !report.meters.is_empty()).await.unwrap();
+        Watched { report, looking, _commands: commands, _held: held }
+    }
+
+    /// Of a meter: polls that gave something, and that did not.
+    fn polls(&self, unit: u8) -> (u64, u64) {
+        assert!(!self.looking.is_finished(), "a reading was wrong");
+        let report = self.report.borrow();
+        let meter = &report.meters[&name(&format!("meter_{unit}"))];
+        (meter.polls - meter.failures, meter.failures)
+    }
+
+    /// How long until each of these meters was read anew.
+    async fn all_read(&self, units: std::ops::RangeInclusive<u8>) -> Duration {
+        let (begin, before) = (Instant::now(), units.clone().map(|unit| self.polls(unit).0).collect::<Vec<_>>());
+        while units.clone().zip(&before).any(|(unit, before)| self.polls(unit).0 == *before) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(begin.elapsed() < HOUR, "a meter is never read again");
+        }
+        begin.elapsed()
+    }
+}
+
+fn twenty() -> (Vec<Unit>, Vec<Meter>) {
+    let units: Vec<_> = (1..=20).map(simulated).collect();
+    units.iter().for_each(|unit| unit.set_delay(ANSWER_AFTER));
+    (units, (1..=20).map(|unit| meter(unit, EVERY)).collect())
+}
+
+fn gateway(units: impl IntoIterator<Item = Unit>) -> (Gateway, Link) {
+    let host = Host::new("gateway");
+    let link = Link::Tcp(host.address());
+    (Gateway::in_memory(host, units, ModbusProto::TcpUdp), link)
+}
+
+fn line(units: impl IntoIterator<Item = Unit>) -> (Gateway, Link) {
+    let host = Host::new("line");
+    let link = Link::RtuOverTcp(host.address());
+    (Gateway::in_memory(host, units, ModbusProto::Rtu), link)
+}
+
+/// Field note 10: five dead of twenty.
+#[tokio::test(start_paused = true)]
+async fn fifteen_meters_keep_their_schedule_beside_five_dead_ones() {
+    let (units, meters) = twenty();
+    units[..5].iter().for_each(|unit| unit.fault(Fault::Silent));
+    let (_line, link) = line(units.clone());
+    // So often that a time-out of each dead one in each round would leave no time for the others.
+    let every = Duration::from_secs(2);
+    let poller =
+        Watched::start(link, meters.into_iter().map(|meter| Meter { poll_every: every, ..meter }).collect()).await;
+    tokio::time::sleep(HOUR / 3).await;
+    let due = HOUR.as_secs() / 3 / every.as_secs();
+    for unit in 6..=20 {
+        let (read, failed) = poller.polls(unit);
+        assert!(failed == 0 && read * 10 >= due * 9, "meter {unit}: {read} of {due}, {failed} failed");
+    }
+    units.iter().for_each(Unit::heal);
+    let took = poller.all_read(1..=20).await;
+    assert!(took <= Duration::from_secs(66), "the dead ones were found again after {took:?}");
+}
+
+/// Field note 5, and a line that comes back after hours.
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_was_away_for_hours_is_found_again_soon() {
+    let (units, meters) = twenty();
+    let (gateway, link) = gateway(units);
+    let mut poller = Watched::start(link, meters).await;
+    poller.all_read(1..=20).await;
+    for away in [HOUR / 60, HOUR * 9] {
+        gateway.habits(|habits| habits.away = true);
+        gateway.disconnect();
+        tokio::time::sleep(away).await;
+        assert!(poller.report.borrow_and_update().error.is_some(), "it is told");
+        gateway.habits(|habits| habits.away = false);
+        let took = poller.all_read(1..=20).await;
+        assert!(took <= Duration::from_secs(45), "found again after {took:?}");
+        assert_eq!(poller.report.borrow().error, None);
+    }
+}
+
+/// Field note 5: it takes connections and requests and never answers. Neither is it asked without a pause.
+#[tokio::test(start_paused = true)]
+async fn a_deaf_gateway_is_asked_in_moderation_and_found_again() {
+    let (units, meters) = twenty();
+    let (gateway, link) = gateway(units);
+    let poller = Watched::start(link, meters).await;
+    poller.all_read(1..=20).await;
+    gateway.habits(|habits| habits.deaf = true);
+    let (connections, requests) = (gateway.connections(), gateway.requests());
+    tokio::time::sleep(HOUR).await;
+    let (connections, requests) = (gateway.connections() - connections, gateway.requests() - requests);
+    assert!((30..=61).contains(&connections), "{connections} connections in an hour");
+    assert!(requests <= 3600, "{requests} requests in an hour");
+    gateway.habits(|habits| habits.deaf = false);
+    let took = poller.all_read(1..=20).await;
+    assert!(took <= Duration::from_secs(66), "found again after {took:?}");
+}
+
+/// Field notes 5 and 7.
+#[tokio::test(start_paused = true)]
+async fn gateways_that_close_after_each_answer_or_name_the_missing_cost_no_poll() {
+    for closes in [true, false] {
+        let (units, meters) = twenty();
+        let (gateway, link) = gateway(units.into_iter().skip(1));
+        gateway.habits(|habits| (habits.close_after_answer, habits.names_missing) = (closes, true));
+        let poller = Watched::start(link, meters).await;
+        tokio::time::sleep(HOUR / 4).await;
+        let due = HOUR.as_secs() / 4 / EVERY.as_secs();
+        for unit in 2..=20 {
+            let (read, failed) = poller.polls(unit);
+            assert!(failed == 0 && read + 1 >= due, "meter {unit}: {read} of {due}, {failed} failed");
+        }
+        let (read, failed) = poller.polls(1);
+        assert!(read == 0 && (10..30).contains(&failed), "the missing one is asked {failed} times");
+        let error = poller.report.borrow().meters[&name("meter_1")].error.clone().unwrap();
+        assert!(error.contains("the gateway answers, the meter does not"), "{error}");
+    }
+}
+
+/// Field note 1: power and energy are asked for in the same shape, and the answers are late by any time.
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_late_by_any_time_are_never_mixed_up() {
+    let same_shape = PROFILE.replace("gaps = true", "").replace("type = \"i16\"", "type = \"u32\"");
+    for rtu in [true, false] {
+        let unit = simulated(1);
+        unit.set(Function::Input, 0, &[0, 101]);
+        let (_other_end, link) = if rtu { line([unit.clone()]) } else { gateway([unit.clone()]) };
+        let poller = Watched::start(link, vec![Meter { profile: profile(&same_shape), ..meter(1, EVERY) }]).await;
+        poller.all_read(1..=1).await;
+        for late in (0..400).map(|step| step * 37 % 9000 + step * step) {
+            unit.fault_next(1, Fault::Late(Duration::from_millis(late)));
+            tokio::time::sleep(EVERY * 2 + Duration::from_millis(late * 7 % 5000)).await;
+        }
+        let (_, failed) = poller.polls(1);
+        assert!(failed >= 100, "only {failed} polls failed");
+        unit.heal();
+        let took = poller.all_read(1..=1).await;
+        assert!(took <= Duration::from_secs(300), "read again after {took:?}");
+    }
+}

@@ -1,0 +1,214 @@
+//! Meters that are others than the profile says, that are wrongly set, or of which nobody knows which map they have.
+
+use super::*;
+
+const IDENTITY: (u8, u16, u16) = (3, 11, 1);
+const SETTING: (u8, u16, u16) = (3, 12, 1);
+
+/// [`PROFILE`] with more tables, in which NAME stands for its name.
+fn told(more: &str) -> Meter {
+    Meter { profile: profile(&format!("{PROFILE}{}", more.replace("NAME", "profile.acme-100"))), ..meter(1, RARELY) }
+}
+
+fn identified() -> Meter {
+    told(
+        r#"
+    [[NAME.identity]]
+    register = 11
+    function = "holding"
+    type = "u16"
+    values = [112, 113]
+    [[NAME.settings]]
+    register = 12
+    function = "holding"
+    type = "u16"
+    values = [7]
+    set = "application H (menu 7)"
+    "#,
+    )
+}
+
+fn identifiable(identity: u16, setting: u16) -> Unit {
+    let unit = simulated(1);
+    unit.set(Function::Holding, 11, &[identity, setting]);
+    unit
+}
+
+async fn error(running: &mut Running, part: &str) -> String {
+    let says = |report: &BusReport| {
+        let meter = report.meters.get(&name("meter_1"));
+        meter.and_then(|meter| meter.error.clone()).unwrap_or_default()
+    };
+    says(&running.report(|report| says(report).contains(part)).await)
+}
+
+async fn nothing_came(running: &mut Running) {
+    running.read_now(&[]).await;
+    assert!(running.readings.try_recv().is_err(), "nothing of it may reach the ledger");
+}
+
+#[tokio::test]
+async fn a_meter_that_is_the_right_one_is_asked_once() {
+    let unit = identifiable(113, 7);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
+    let reading = running.reading().await;
+    assert!(reading.values.register.is_some() && reading.definition.is_none());
+    running.read_now(&[]).await;
+    assert_eq!(unit.take_asked(), [IDENTITY, SETTING, SERIAL, VALUES, VALUES]);
+    unit.fault_next(1, Fault::Silent);
+    running.read_now(&[]).await;
+    unit.take_asked();
+    running.read_now(&[]).await;
+    assert_eq!(unit.take_asked()[..2], [IDENTITY, SETTING], "after a silence it may be another");
+}
+
+#[tokio::test]
+async fn another_meter_is_refused_until_it_is_the_right_one() {
+    let unit = identifiable(4711, 7);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
+    let says = error(&mut running, "not read").await;
+    assert!(
+        says.contains("this is no acme-100: holding 0x000B holds 4711, where the profile has 112 or 113"),
+        "{says}"
+    );
+    assert!(says.contains("it answers as no meter that is built in"), "{says}");
+    nothing_came(&mut running).await;
+    assert!(!unit.take_asked().contains(&VALUES), "what is not to be used is not read");
+    unit.set(Function::Holding, 11, &[112]);
+    running.read_now(&[]).await;
+    assert!(running.reading().await.values.register.is_some());
+}
+
+#[tokio::test]
+async fn a_meter_that_is_swapped_while_the_line_is_silent_gives_no_reading() {
+    let unit = identifiable(112, 7);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
+    running.reading().await;
+    unit.fault_next(1, Fault::Silent);
+    running.read_now(&[]).await;
+    unit.set(Function::Holding, 11, &[1]);
+    nothing_came(&mut running).await;
+    error(&mut running, "this is no acme-100").await;
+}
+
+#[tokio::test]
+async fn a_meter_without_the_register_is_another() {
+    let gateway = Gateway::start([simulated(1)]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
+    let says = error(&mut running, "not read").await;
+    assert!(says.contains("the meter has no holding 0x000B (exception 2), where the profile has 112 or 113"), "{says}");
+    nothing_came(&mut running).await;
+}
+
+#[tokio::test]
+async fn a_meter_that_is_wrongly_set_is_refused_and_told_what_to_set() {
+    let unit = identifiable(112, 3);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
+    let says = error(&mut running, "wrongly set").await;
+    assert!(says.contains("holding 0x000C holds 3, where the profile has 7; set application H (menu 7)"), "{says}");
+    nothing_came(&mut running).await;
+    unit.set(Function::Holding, 12, &[7]);
+    running.read_now(&[]).await;
+    assert!(running.reading().await.values.register.is_some());
+}
+
+/// Two maps, of which the second has its counter in registers 30 and 31.
+fn two_maps(first: &str, second: &str) -> Meter {
+    told(&format!(
+        r#"
+    [NAME.map.first]
+    note = "the manual says so"
+    {first}
+    [NAME.map.second]
+    {second}
+    [NAME.map.second.energy]
+    register = 30
+    function = "input"
+    type = "u32"
+    unit = "Wh"
+    rollover = 1000000
+    "#
+    ))
+}
+
+#[tokio::test]
+async fn a_register_tells_which_map_it_is() {
+    let identity =
+        |value| format!("identity = [{{ register = 11, function = \"holding\", type = \"u16\", values = [{value}] }}]");
+    let meter = two_maps(&identity(1), &identity(2));
+    let unit = identifiable(2, 0);
+    unit.set_u32(Function::Input, 30, 77, WordOrder::Big);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![meter], 8);
+    let reading = running.reading().await;
+    assert_eq!(reading.values.register.map(|register| register.value), MilliwattHours::new(77_000));
+    let definition = reading.definition.unwrap();
+    assert!(definition.text.contains("input 0x001e u32"), "{}", definition.text);
+    assert_eq!(definition.rollover, MilliwattHours::new(1_000_000_000));
+    running.read_now(&[]).await;
+    assert!(running.reading().await.definition.is_some(), "the ledger is told each time");
+    // The other kind of the same meter takes its place.
+    unit.fault_next(1, Fault::Silent);
+    running.read_now(&[]).await;
+    unit.set(Function::Holding, 11, &[1]);
+    running.read_now(&[]).await;
+    assert!(running.reading().await.definition.unwrap().text.contains("input 0x0004 u32"));
+    // And one of a third kind.
+    unit.fault_next(1, Fault::Silent);
+    running.read_now(&[]).await;
+    unit.set(Function::Holding, 11, &[3]);
+    running.read_now(&[]).await;
+    let says = error(&mut running, "no map of acme-100 fits").await;
+    assert!(says.contains("map first: holding 0x000B holds 3, where the profile has 1; map second:"), "{says}");
+}
+
+#[tokio::test]
+async fn a_map_is_chosen_when_the_others_cannot_be() {
+    // Registers 30 and 31 do not exist: the second map is out, but only after it had its chances.
+    let unit = simulated(1);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
+    let mut said = running.read_now(&[]).await.remove(0).1;
+    let says = said.clone().unwrap_err();
+    assert!(says.contains("is open. map first (the manual says so) says 101 W and 1.001 kWh; map second"), "{says}");
+    assert!(says.contains("write map = \"..\" in [meter.meter_1]"), "{says}");
+    for _ in 0..2 {
+        if said.is_err() {
+            assert!(running.readings.try_recv().is_err(), "nothing is a reading until it is decided");
+            said = running.read_now(&[]).await.remove(0).1;
+        }
+    }
+    let reading = running.reading().await;
+    assert_eq!(reading.values.register.map(|register| register.value), MilliwattHours::new(1_001_000));
+    assert!(reading.definition.unwrap().text.contains("input 0x0004 u32"));
+}
+
+#[tokio::test]
+async fn between_maps_that_are_all_possible_nothing_is_guessed() {
+    let unit = simulated(1);
+    unit.set_u32(Function::Input, 30, 77, WordOrder::Big);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
+    for _ in 0..5 {
+        nothing_came(&mut running).await;
+    }
+    error(&mut running, "map second says 101 W and 0.077 kWh").await;
+    // The installer settles it.
+    let settled = two_maps("", "");
+    let profile = settled.profile.map("second").unwrap().profile.clone();
+    let mut running = Running::start(tcp(&gateway), vec![Meter { profile, ..settled }], 8);
+    let register = running.reading().await.values.register;
+    assert_eq!(register.map(|register| register.value), MilliwattHours::new(77_000));
+}
+
+#[tokio::test]
+async fn one_who_reads_once_is_given_the_time_to_decide() {
+    let gateway = Gateway::start([simulated(1)]).await.unwrap();
+    let results = read_once(&tcp(&gateway), &[two_maps("", "")], &clock()).await;
+    let register = results[0].1.as_ref().unwrap().register;
+    assert_eq!(register.map(|register| register.value), MilliwattHours::new(1_001_000));
+}

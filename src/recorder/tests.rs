@@ -1,0 +1,139 @@
+//! What is recorded, and what recording leaves alone.
+
+use std::fs;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::reading::Register;
+use crate::units::{MilliwattHours, Milliwatts};
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn clock() -> Clock {
+    Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap())
+}
+
+fn values(register: u64) -> Values {
+    let [value, step] = [register, 1].map(|value| MilliwattHours::new(value).unwrap());
+    Values { power: Some(Milliwatts(1500)), register: Some(Register { value, step }), serial: Some("\"7\n".into()) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_becomes_a_trace() {
+    let clock = clock();
+    let recorder = Recorder::new(clock.clone());
+    let mut recording = recorder.listen(Some(name("a"))).unwrap();
+    let (mut lines, first) = Lines::begin(recording.began);
+    let later = |recorder: &Recorder| recorder.slot();
+    tokio::time::advance(Duration::from_micros(1_500_000)).await;
+    recorder.poll(&name("a"), Some((clock.now(), &values(70))));
+    recorder.poll(&name("b"), Some((clock.now(), &values(80))));
+    recorder.poll(&name("a"), None);
+    later(&recorder);
+    // Another bus's answer, which came before.
+    recorder.poll(&name("a"), Some((recording.began, &Values::default())));
+    recorder.close();
+    let mut text = first;
+    while let Some((said, lost)) = recording.next().await {
+        text += &lines.write(&said, lost);
+    }
+    let told: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&told[0]["t"], &told[0]["event"]), (&0.0.into(), &"restart".into()));
+    assert_eq!(
+        told[1],
+        serde_json::json!({"t": 1.5, "meter": "a", "register_mwh": 70, "power_mw": 1500, "serial": "\"7\n"})
+    );
+    assert_eq!(told[2], serde_json::json!({"t": 1.5, "meter": "a", "register_mwh": null}));
+    assert_eq!(told[3], serde_json::json!({"t": 1.5, "event": "slot"}));
+    assert_eq!(told[4]["t"], 1.5, "time does not go back");
+    assert_eq!(told.len(), 5, "another meter is not asked for");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_recording_and_what_it_loses_is_counted() {
+    let recorder = Recorder::new(clock());
+    let mut recording = recorder.listen(None).unwrap();
+    for _ in 0..WAITING + 7 {
+        recorder.slot();
+    }
+    let (said, lost) = recording.next().await.unwrap();
+    assert_eq!(lost, 7);
+    let (mut lines, _) = Lines::begin(recording.began);
+    assert!(lines.write(&said, lost).starts_with("# 7 lines were lost here"));
+    assert_eq!(recording.next().await.unwrap().1, 0, "told once");
+}
+
+#[tokio::test]
+async fn recordings_are_few_and_end_when_they_are_dropped() {
+    let recorder = Recorder::new(clock());
+    let mut all: Vec<_> = (0..RECORDINGS).map(|_| recorder.listen(None).unwrap()).collect();
+    assert!(recorder.listen(None).is_err());
+    all.pop();
+    recorder.slot();
+    all.push(recorder.listen(None).unwrap());
+    assert_eq!(recorder.0.listeners.lock().unwrap().len(), RECORDINGS);
+}
+
+/// What the thread has written, once it has ended.
+fn ended(recorder: &Recorder, thread: std::thread::JoinHandle<()>, path: &std::path::Path) -> String {
+    recorder.close();
+    thread.join().unwrap();
+    fs::read_to_string(path).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recording_goes_on_after_a_restart_and_cuts_off_half_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.jsonl");
+    let clock = clock();
+    let recorder = Recorder::new(clock.clone());
+    let thread = record_to(&path, &recorder, &clock).unwrap();
+    recorder.poll(&name("a"), None);
+    let before = ended(&recorder, thread, &path);
+    fs::write(&path, format!("{before}{{\"t\": 5, \"met")).unwrap();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let thread = record_to(&path, &recorder, &clock).unwrap();
+    recorder.poll(&name("a"), None);
+    let after = ended(&recorder, thread, &path);
+    assert!(after.starts_with(&before), "{after}");
+    let told: Vec<serde_json::Value> = after.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = told.iter().map(|line| (line["t"].as_f64().unwrap(), line["event"] == "restart")).collect();
+    assert_eq!(told, [(0.0, true), (0.0, false), (60.0, true), (60.0, false)]);
+}
+
+#[tokio::test]
+async fn another_file_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let path = folder.path().join("precious");
+    for content in ["precious, and without an end of its line", "", "{\"t\":0}\n"] {
+        fs::write(&path, content).unwrap();
+        let refused = record_to(&path, &Recorder::new(clock.clone()), &clock).unwrap_err();
+        assert!(matches!(refused, RecordError::Foreign(_)), "{refused}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), content);
+    }
+    let other_boot = Clock::simulated(2, Timestamp::from_second(1_700_000_000).unwrap());
+    other_boot.set_trusted(false);
+    fs::write(&path, Lines::begin(other_boot.now()).1).unwrap();
+    assert!(
+        record_to(&path, &Recorder::new(clock.clone()), &clock).is_err(),
+        "nothing tells how long it was interrupted"
+    );
+    assert!(record_to(&folder.path().join("no/folder"), &Recorder::new(clock.clone()), &clock).is_err());
+}
+
+#[test]
+fn a_file_stops_growing_at_its_bound_with_whole_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.jsonl");
+    let mut file = BoundedFile::create(&path, 25).unwrap();
+    file.add(b"0123456789\n").unwrap();
+    file.add(b"0123456789\n").unwrap();
+    assert!(file.add(b"0123456789\n").unwrap_err().to_string().contains("grown"));
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+    assert!(BoundedFile::create(&path, 25).is_err(), "nothing is overwritten");
+}

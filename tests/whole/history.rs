@@ -1,0 +1,105 @@
+//! What a meter drew, as it is asked for while the daemon runs and after it; and a history that is damaged, which stops nothing.
+
+use std::fs;
+use std::time::Duration;
+
+use arkmeter::simulator::{Counting, Gateway, Map};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::harness::*;
+
+/// A slot takes 10 s at least, on a machine with other things to do.
+const RECORDED_WITHIN: Duration = Duration::from_secs(120);
+
+/// The rows of meter `sauna`, once there is one that is wanted.
+async fn rows_when(site: &Site, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let end = Instant::now() + RECORDED_WITHIN;
+    loop {
+        let said = site.run(&["ledger", "history", "sauna", "--json"]).await;
+        assert_eq!(said.code, 0, "{said:?}");
+        let document: Value = serde_json::from_str(&said.out).unwrap();
+        let rows = document["rows"].as_array().unwrap();
+        if wanted(rows) {
+            return rows.clone();
+        }
+        assert!(Instant::now() < end, "not within {RECORDED_WITHIN:?}: {what}\n{said:?}");
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn energy(row: &Value) -> u64 {
+    row["energy_mwh"].as_u64().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn the_history_is_recorded_while_reports_go_on_and_shown_with_and_without_the_daemon() {
+    let meter = Living::start(Counting::new(1, Map::Sdm630, 3600.0, 10.0, 7));
+    let gateway = Gateway::start([meter.unit()]).await.unwrap();
+    let arkreen = arkreen([1]);
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
+    let site = Site::new(&plan);
+    site.run(&["ledger", "history", "sauna"]).await.complains(0, &["nothing is recorded of sauna yet"]);
+    let daemon = site.start();
+    let rows = rows_when(&site, "a slot while the daemon runs", |rows| !rows.is_empty()).await;
+    assert_eq!(rows[0]["mean_mw"], 3_600_000, "{rows:?}");
+    daemon.stop().await;
+    // What was counted meanwhile is the gap's.
+    let before = rows_when(&site, "the last slot is written by the stop", |rows| !rows.is_empty()).await;
+    let daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    daemon.stop().await;
+    let rows = rows_when(&site, "the second run", |rows| rows.len() > before.len() + 1).await;
+    assert_eq!(rows[..before.len()], before[..], "what is recorded stays as it is");
+    assert_eq!(rows[before.len()]["gap"], true, "{rows:?}");
+    let (first, last) =
+        (rows[0]["published_mwh"].as_u64().unwrap(), rows.last().unwrap()["published_mwh"].as_u64().unwrap());
+    assert_eq!(rows[1..].iter().map(energy).sum::<u64>(), last - first, "the rows add up to what was published");
+    assert!(rows.iter().all(|row| row["from"].as_str() <= row["to"].as_str()), "{rows:?}");
+    assert!(held(&arkreen, 1).unwrap() <= last, "what was reported is not ahead of what was recorded last");
+
+    let days = site.run(&["ledger", "history", "sauna", "--from", "2d", "--every", "1d", "--csv"]).await;
+    let mut lines = days.out.lines();
+    assert!(lines.next().unwrap().starts_with("from,to,gap,mean_mw,"), "{days:?}");
+    assert!(lines.next().is_some_and(|line| line.contains("T00:00:00Z,")), "{days:?}");
+    let table = site.run(&["ledger", "history", "sauna", "--every", "1h"]).await;
+    assert!(table.out.contains("3.60 kW") && table.out.starts_with("FROM"), "{table:?}");
+    assert_truthful(&arkreen);
+
+    for (wrong, code, words) in [
+        (&["sauma"][..], 1, &["`sauma`", "did you mean `sauna`?"][..]),
+        (&["sauna", "--from", "yesterday"], 2, &["2026-11-01T08:00:00+02:00"]),
+        (&["sauna", "--from", "2026-11-01T08:00:00"], 2, &["not a time"]),
+        (&["sauna", "--every", "7h"], 2, &["15m, 1h or 1d"]),
+        (&["sauna", "--from", "2026-11-02", "--to", "2026-11-01"], 2, &["is not before"]),
+        (&["sauna", "--to", "2020-01-01"], 0, &["nothing is recorded of sauna in that time"]),
+    ] {
+        site.run(&[&["ledger", "history"], wrong].concat()).await.complains(code, words);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_history_is_begun_anew_and_stops_neither_ledger_nor_reports() {
+    let meter = Living::start(Counting::new(1, Map::Sdm630, 3600.0, 10.0, 7));
+    let gateway = Gateway::start([meter.unit()]).await.unwrap();
+    let arkreen = arkreen([1]);
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
+    let site = Site::new(&plan);
+    fs::create_dir(site.path("state")).unwrap();
+    fs::write(site.path("state/history.db"), "junk".repeat(2000)).unwrap();
+    site.run(&["ledger", "history", "sauna"]).await.complains(65, &["is damaged", "begins anew"]);
+    let daemon = site.start();
+    let document = site.all_ok(&["sauna"]).await;
+    assert_eq!(document["ledger"]["history_error"], Value::Null);
+    // Another length of it is taken up without a restart.
+    site.configure(&plan.replaced("path = \"state\"", "path = \"state\"\nhistory = \"30d\""));
+    daemon.signal("HUP").await;
+    until("the reload is done", || site.log().contains("the configuration was reloaded")).await;
+    assert!(!site.log().contains("next start only"), "{}", site.log());
+    more_calls(&arkreen, 2).await;
+    daemon.stop().await;
+    assert_eq!(site.log().matches("the history was begun anew").count(), 1, "it is said once");
+    rows_when(&site, "the new one is written", |rows| !rows.is_empty()).await;
+    assert_eq!(fs::read(site.path("state/history-set-aside.db")).unwrap(), "junk".repeat(2000).into_bytes());
+    assert_truthful(&arkreen);
+}

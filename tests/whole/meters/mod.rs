@@ -1,0 +1,126 @@
+//! Every built-in meter, simulated from what is known of its registers (facts.toml, never from its profile) and read through the whole poller.
+
+mod fact;
+mod simulated;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use arkmeter::clock::Clock;
+use arkmeter::config::{self, Config, Environment};
+use arkmeter::meter::library;
+use arkmeter::poller::read_once;
+use arkmeter::reading::Values;
+use arkmeter::simulator::Gateway;
+use arkmeter::units::Name;
+use fact::Fact;
+use simulated::{Scene, Simulated};
+
+/// What a meter said, with its name in messages.
+type Said = Vec<(Simulated, Result<Values, String>)>;
+
+#[test]
+fn every_profile_has_its_facts_and_every_fact_its_profile() {
+    let facts: BTreeSet<_> = fact::all().into_iter().map(|fact| fact.profile).collect();
+    let profiles: BTreeSet<_> = library().names().map(str::to_owned).collect();
+    assert_eq!(facts, profiles);
+}
+
+#[tokio::test]
+async fn every_meter_is_read_as_its_facts_say() {
+    for (meter, said) in read(Scene::Importing, "").await {
+        let values = said.unwrap_or_else(|error| panic!("{meter}: {error}"));
+        assert_eq!(values.power.map(|power| power.0), Some(meter.power), "{meter}: power");
+        assert_eq!(values.register.map(|register| register.value.get()), Some(meter.import), "{meter}: energy");
+        assert_eq!(values.serial, meter.serial, "{meter}: serial number");
+    }
+}
+
+#[tokio::test]
+async fn exported_power_is_negative() {
+    let mut signed = 0;
+    for (meter, said) in read(Scene::Exporting, "").await {
+        let values = said.unwrap_or_else(|error| panic!("{meter}: {error}"));
+        assert_eq!(values.power.map(|power| power.0), Some(meter.power), "{meter}: power");
+        signed += usize::from(meter.power < 0);
+    }
+    assert!(signed > 90, "only {signed} meters have a sign");
+}
+
+#[tokio::test]
+async fn a_meter_wired_the_other_way_counts_what_it_exports() {
+    for (meter, said) in read(Scene::Importing, "reversed = true").await {
+        let values = said.unwrap_or_else(|error| panic!("{meter}: {error}"));
+        assert_eq!(values.power.map(|power| power.0), Some(-meter.power), "{meter}: power");
+        assert_eq!(values.register.map(|register| register.value.get()), meter.export, "{meter}: energy");
+    }
+}
+
+#[tokio::test]
+async fn a_meters_own_pattern_for_no_value_is_none() {
+    for (meter, said) in read(Scene::NoValue, "").await {
+        assert!(said.is_err(), "{meter}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_meter_that_answers_as_another_is_not_read() {
+    let mut told = 0;
+    for (meter, said) in read(Scene::Another, "").await {
+        assert!(said.is_err(), "{meter}: {said:?}");
+        told += 1;
+    }
+    assert!(told > 15, "only {told} meters tell who they are");
+}
+
+#[tokio::test]
+async fn a_meter_that_is_set_otherwise_is_not_read() {
+    for (meter, said) in read(Scene::WronglySet, "").await {
+        let error = said.expect_err("its registers mean something else");
+        assert!(error.contains("= "), "{meter}: {error}");
+    }
+}
+
+/// All meters of the library as units of one gateway, each read once. With `setting` in its table; those that cannot have it are left out.
+async fn read(scene: Scene, setting: &str) -> Said {
+    let reversed = setting.contains("reversed");
+    let facts = fact::all();
+    let meters: Vec<_> = facts
+        .iter()
+        .flat_map(Fact::views)
+        .filter(|view| scene.suits(view.fact) && (!reversed || view.can_reverse()))
+        .collect();
+    let meters: Vec<_> = (1..).zip(&meters).map(|(unit, view)| Simulated::new(unit, view, scene)).collect();
+    let gateway = Gateway::start(meters.iter().map(|meter| meter.unit.clone())).await.unwrap();
+    let mut text = format!("[bus.bus]\ntcp = \"{}\"\ntimeout = \"10s\"\n", gateway.address());
+    for meter in &meters {
+        let (unit, profile, map) = (meter.unit.unit(), &meter.profile, meter.map.as_ref());
+        let map = map.map(|map| format!("map = \"{map}\"\n")).unwrap_or_default();
+        text.push_str(&format!(
+            "[meter.m{unit}]\nbus = \"bus\"\nunit = {unit}\nprofile = \"{profile}\"\nmax_power = \"1GW\"\n{map}{setting}\n"
+        ));
+    }
+    let config = configuration(&text);
+    let polled: Vec<_> = config.meters.values().cloned().collect();
+    let bus = config.buses.values().next().unwrap();
+    let mut said = read_once(bus, &polled, &Clock::system()).await;
+    let mut of = |name: &Name| {
+        let place = said.iter().position(|(of, _)| of == name).unwrap();
+        said.swap_remove(place).1
+    };
+    meters
+        .into_iter()
+        .map(|meter| {
+            let name = Name::new(&format!("m{}", meter.unit.unit())).unwrap();
+            let said = of(&name);
+            (meter, said)
+        })
+        .collect()
+}
+
+fn configuration(text: &str) -> Config {
+    let environment = Environment::of_process();
+    let (config, _) =
+        config::parse(Path::new("meters.toml"), text, &environment).unwrap_or_else(|problems| panic!("{problems}"));
+    config
+}

@@ -1,0 +1,107 @@
+//! One machine's ledger is taken up by another: never do both report.
+
+use arkmeter::simulator::{Arkreen, Gateway};
+use serde_json::Value;
+
+use crate::harness::*;
+
+fn plan(arkreen: &Arkreen, gateway: &Gateway) -> Plan {
+    Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1)
+}
+
+/// A site that reports.
+async fn reporting(arkreen: &Arkreen, gateway: &Gateway) -> (Site, Daemon) {
+    let site = Site::new(&plan(arkreen, gateway));
+    let daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    until("it is accepted", || held(arkreen, 1) == Some(10_000_000)).await;
+    (site, daemon)
+}
+
+fn is_retired(document: &Value) -> bool {
+    document["trouble"].to_string().contains("the ledger was moved away")
+}
+
+#[tokio::test]
+async fn another_machine_goes_on_and_this_one_is_silent_after_a_restart_too() {
+    let meter = sdm630(1, 1000.0, 10.0);
+    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let arkreen = arkreen([1]);
+    let (site, daemon) = reporting(&arkreen, &gateway).await;
+    let file = site.path("moved.db");
+    let file = file.to_str().unwrap();
+    let dry = site.run(&["ledger", "move", file, "--dry-run"]).await;
+    assert!(dry.code == 0 && dry.out.contains("nothing was changed") && !site.path("moved.db").exists(), "{dry:?}");
+    more_calls(&arkreen, 1).await;
+    let said = site.run(&["ledger", "move", file]).await;
+    assert!(said.code == 0 && said.out.contains("ledger restore"), "{said:?}");
+    site.run(&["ledger", "move", file]).await.complains(1, &["is there already"]);
+    site.status_when("it is told", is_retired).await;
+    let calls = arkreen.calls().len();
+    daemon.stop().await;
+    let daemon = site.start();
+    let document = site.status_when("it is told after a restart", is_retired).await;
+    assert_eq!(document["accounts"]["main"]["accepted"], 0);
+    more_requests(&[&meter], 30).await;
+    assert!(site.run(&["ledger", "show"]).await.out.contains("! the ledger was moved away"));
+    site.run(&["ledger", "adopt"]).await.complains(1, &["moved away", "restore"]);
+    site.run(&["ledger", "credit", "sauna", "1kWh"]).await.complains(1, &["moved away"]);
+    // A report that was under way when it was given away may still have come.
+    assert!(arkreen.calls().len() <= calls + 1);
+    assert!(site.log().contains("nothing is reported"));
+    daemon.stop().await;
+
+    // The machine that goes on, which began nothing before.
+    let there = Site::new(&plan(&arkreen, &gateway));
+    let restored = there.run(&["ledger", "restore", file]).await;
+    assert!(restored.code == 0 && restored.out.contains("it was moved here"), "{restored:?}");
+    meter.set_f32(arkmeter::meter::Function::Input, 0x0048, 10.001);
+    let daemon = there.start();
+    until("it goes on", || held(&arkreen, 1) > Some(10_000_900)).await;
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+    assert!(!site.path("moved.db.part").exists());
+}
+
+#[tokio::test]
+async fn the_same_file_brings_it_back() {
+    let meter = sdm630(1, 1000.0, 10.0);
+    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let arkreen = arkreen([1]);
+    let (site, daemon) = reporting(&arkreen, &gateway).await;
+    daemon.stop().await;
+    let (first, second) = (site.path("first.db"), site.path("second.db"));
+    assert_eq!(site.run(&["ledger", "move", first.to_str().unwrap()]).await.code, 0);
+    // The file was lost: it can be written again.
+    std::fs::remove_file(first).unwrap();
+    let daemon = site.start();
+    site.status_when("it is told", is_retired).await;
+    meter.set_f32(arkmeter::meter::Function::Input, 0x0048, 10.001);
+    more_requests(&[&meter], 10).await;
+    let again = site.run(&["ledger", "move", second.to_str().unwrap()]).await;
+    assert_eq!(again.code, 0, "{again:?}");
+    daemon.stop().await;
+    let restored = site.run(&["ledger", "restore", second.to_str().unwrap()]).await;
+    assert_eq!(restored.code, 0, "{restored:?}");
+    let daemon = site.start();
+    until("it goes on", || held(&arkreen, 1) > Some(10_000_900)).await;
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+}
+
+#[tokio::test]
+async fn where_no_file_can_be_written_nothing_is_given_away() {
+    let gateway = Gateway::start([sdm630(1, 1000.0, 10.0)]).await.unwrap();
+    let arkreen = arkreen([1]);
+    let (site, daemon) = reporting(&arkreen, &gateway).await;
+    site.run(&["ledger", "move", "/proc/moved.db"]).await.complains(1, &["/proc/moved.db"]);
+    std::fs::write(site.path("there.db"), "precious").unwrap();
+    let there = site.path("there.db");
+    site.run(&["ledger", "move", there.to_str().unwrap()]).await.complains(1, &["is there already"]);
+    assert_eq!(std::fs::read(there).unwrap(), b"precious");
+    more_calls(&arkreen, 3).await;
+    let document = site.all_ok(&["sauna"]).await;
+    assert!(document["ledger"]["barred"].is_null());
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+}

@@ -1,0 +1,90 @@
+//! What the meters said, recorded at the site and replayed at the desk.
+
+use std::fs;
+
+use arkmeter::simulator::{Counting, Fault, Gateway, Map};
+use serde_json::Value;
+
+use crate::harness::*;
+
+/// What replaying the trace comes to for this meter.
+async fn replayed(site: &Site, meter: &str, trace: &str) -> Option<u64> {
+    let said = site.run(&["replay", "--meter", meter, trace]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let last: Value = serde_json::from_str(said.out.lines().last().unwrap()).unwrap();
+    last["published_mwh"].as_u64()
+}
+
+async fn published(site: &Site, meter: &str) -> Option<u64> {
+    let shown = site.run(&["ledger", "show", "--json"]).await;
+    let shown: Value = serde_json::from_str(&shown.out).unwrap();
+    shown["meters"][meter]["published_mwh"].as_u64()
+}
+
+#[tokio::test]
+async fn a_recording_of_the_daemon_replays_to_its_figures_across_a_restart() {
+    let first = Living::start(Counting::new(1, Map::Sdm630, 360.0, 10.0, 7));
+    let second = Living::start(Counting::new(2, Map::Sdm630, 180.0, 20.0, 8));
+    let gateway = Gateway::start([first.unit(), second.unit()]).await.unwrap();
+    let arkreen = arkreen([1, 2]);
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
+    let site = Site::new(&plan.counting("first", "gateway", 1).counting("second", "gateway", 2));
+    for _ in 0..2 {
+        let daemon = site.start_as(&["run", "--record", "trace.jsonl"]);
+        let document = site.all_ok(&["first", "second"]).await;
+        let before = document["meters"]["first"]["published_mwh"].as_u64();
+        first.unit().fault_next(3, Fault::Silent);
+        let counted = |it: &Value| it["meters"]["first"]["published_mwh"].as_u64() > before.map(|it| it + 200);
+        site.status_when("more is counted", counted).await;
+        daemon.stop().await;
+    }
+    let trace = fs::read_to_string(site.path("trace.jsonl")).unwrap();
+    for part in ["\"event\":\"restart\"", "\"event\":\"slot\"", "\"register_mwh\":null", "\"meter\":\"second\""] {
+        assert!(trace.contains(part), "nothing of {part}: {trace}");
+    }
+    assert!(!trace.contains(&"7".repeat(16)) && !trace.contains(&"01".repeat(16)), "no token, no client");
+    for meter in ["first", "second"] {
+        assert_eq!(replayed(&site, meter, "trace.jsonl").await, published(&site, meter).await, "{meter}");
+    }
+    let other = site.run(&["replay", "--meter", "first"]).await;
+    assert_eq!(other.code, 0, "no trace, no complaint: {other:?}");
+    assert_truthful(&arkreen);
+}
+
+#[tokio::test]
+async fn a_running_daemon_is_listened_to_for_as_long_as_asked() {
+    let gateway = Gateway::start([sdm630(1, 1000.0, 10.0), sdm630(2, 2000.0, 20.0)]).await.unwrap();
+    let plan = Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630");
+    let site = Site::new(&plan.polled("boiler", "gateway", 2, "eastron-sdm630"));
+    site.run(&["ledger", "record", "--for", "1s", "none.jsonl"]).await.complains(1, &["no arkmeter daemon answers"]);
+    assert!(!site.path("none.jsonl").exists());
+    let daemon = site.start();
+    site.all_ok(&["sauna", "boiler"]).await;
+    let said = site.run(&["ledger", "record", "--meter", "sauna", "--for", "3s", "sauna.jsonl"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let said = site.run(&["ledger", "record", "--for", "1s", "all.jsonl"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let [sauna, all] = ["sauna.jsonl", "all.jsonl"].map(|file| fs::read_to_string(site.path(file)).unwrap());
+    assert!(sauna.contains("\"sauna\"") && !sauna.contains("boiler") && all.contains("boiler"), "{sauna}");
+    assert!(sauna.ends_with("# the end, as asked\n"), "{sauna}");
+    assert_eq!(replayed(&site, "sauna", "sauna.jsonl").await, Some(10_000_000));
+    site.run(&["replay", "--meter", "boiler", "sauna.jsonl"]).await.complains(65, &["the trace is of sauna"]);
+    site.run(&["ledger", "record", "--for", "1s", "all.jsonl"]).await.complains(1, &["is there already"]);
+    site.run(&["ledger", "record", "--meter", "x", "x.jsonl"]).await.complains(1, &["boiler, sauna"]);
+    let site_ok = site.all_ok(&["sauna", "boiler"]).await;
+    assert_eq!(site_ok["buses"]["gateway"]["dropped"], 0);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_recorded_to_does_not_stop_the_daemon() {
+    let gateway = Gateway::start([sdm630(1, 1000.0, 10.0)]).await.unwrap();
+    let plan = Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630");
+    let site = Site::new(&plan);
+    fs::write(site.path("precious"), "precious").unwrap();
+    let daemon = site.start_as(&["run", "--record", "precious"]);
+    site.all_ok(&["sauna"]).await;
+    assert!(site.log().contains("nothing is recorded"));
+    assert_eq!(fs::read_to_string(site.path("precious")).unwrap(), "precious");
+    daemon.stop().await;
+}

@@ -1,0 +1,120 @@
+//! A meter that is called otherwise: its figure goes on, whether the ledger or the configuration hears of it first.
+
+use arkmeter::simulator::{Arkreen, Gateway, Unit};
+use serde_json::Value;
+
+use crate::harness::*;
+
+/// Two meters: one reported by itself and as a part of a building.
+fn plan(arkreen: &Arkreen, gateway: &Gateway, first: &str) -> Plan {
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
+    let plan = plan.polled(first, "gateway", 1, "eastron-sdm630").meter("second", "gateway", 2);
+    let client = client(7).to_hex();
+    plan.text(format!("[client.building]\nclient_id = \"{client}\"\nmeters = [\"{first}\"]"))
+}
+
+fn meters() -> [Unit; 2] {
+    [sdm630(1, 1000.0, 1500.0), sdm630(2, 2000.0, 2500.0)]
+}
+
+/// Less than what [`count`] leads to, by less than a step of the register.
+const MORE: u64 = 1_500_000_900;
+
+/// Its register is a watt-hour higher.
+fn count(meter: &Unit) {
+    meter.set_f32(arkmeter::meter::Function::Input, 0x0048, 1500.001);
+}
+
+fn figure(document: &Value, meter: &str) -> Option<u64> {
+    document["meters"][meter]["published_mwh"].as_u64()
+}
+
+#[tokio::test]
+async fn in_the_ledger_first_and_then_in_the_configuration() {
+    let meters = meters();
+    let gateway = Gateway::start(meters.clone()).await.unwrap();
+    let arkreen = arkreen([2, 7]);
+    let site = Site::new(&plan(&arkreen, &gateway, "first"));
+    let daemon = site.start();
+    site.all_ok(&["first", "second"]).await;
+    until("the building is accepted", || held(&arkreen, 7) == Some(1_500_000_000)).await;
+    let dry = site.run(&["ledger", "rename", "first", "ground_floor", "--dry-run"]).await;
+    assert!(dry.code == 0 && dry.out.contains("nothing was changed"), "{dry:?}");
+    site.run(&["ledger", "rename", "frist", "x"]).await.complains(1, &["but of `first`"]);
+    site.run(&["ledger", "rename", "first", "second"]).await.complains(1, &["a figure of its own", "ledger credit"]);
+    let said = site.run(&["ledger", "rename", "first", "ground_floor"]).await;
+    assert!(said.code == 0 && said.out.contains("ground_floor: ") && said.out.contains("it was first"), "{said:?}");
+    count(&meters[0]);
+    site.configure(&plan(&arkreen, &gateway, "ground_floor"));
+    daemon.signal("HUP").await;
+    site.status_when("it goes on", |it| figure(it, "ground_floor") > Some(MORE)).await;
+    until("the building goes on", || held(&arkreen, 7) > Some(MORE)).await;
+    let journal = site.run(&["ledger", "journal", "--meter", "ground_floor"]).await;
+    assert!(journal.out.contains("rename") && journal.out.contains("baseline"), "{journal:?}");
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+}
+
+#[tokio::test]
+async fn in_the_configuration_first_and_then_in_the_ledger() {
+    let meters = meters();
+    let gateway = Gateway::start(meters.clone()).await.unwrap();
+    let arkreen = arkreen([2, 7]);
+    let site = Site::new(&plan(&arkreen, &gateway, "first"));
+    let daemon = site.start();
+    site.all_ok(&["first", "second"]).await;
+    until("the building is accepted", || held(&arkreen, 7) == Some(1_500_000_000)).await;
+    daemon.stop().await;
+    count(&meters[0]);
+    site.configure(&plan(&arkreen, &gateway, "ground_floor"));
+    let remedy = "`arkmeter ledger rename first ground_floor`";
+    let check = site.run(&["check"]).await;
+    assert!(check.code == 0 && check.err.contains(remedy), "{check:?}");
+    let daemon = site.start();
+    let waits =
+        |it: &Value| it["meters"]["ground_floor"]["state"] == "held" && it["trouble"].to_string().contains(remedy);
+    let document = site.status_when("the likely rename is told", waits).await;
+    assert_eq!(figure(&document, "ground_floor"), None, "no other ledger is begun");
+    assert!(site.log().contains(remedy));
+    more_requests(&[&meters[0]], 10).await;
+    let said = site.run(&["ledger", "rename", "first", "ground_floor"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    site.status_when("it goes on", |it| figure(it, "ground_floor") > Some(MORE)).await;
+    until("the building goes on", || held(&arkreen, 7) > Some(MORE)).await;
+    let check = site.run(&["check"]).await;
+    assert!(!check.err.contains("ledger rename"), "{check:?}");
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+}
+
+#[tokio::test]
+async fn on_a_stopped_store_and_back() {
+    let meters = meters();
+    let gateway = Gateway::start(meters.clone()).await.unwrap();
+    let arkreen = arkreen([2, 7]);
+    let site = Site::new(&plan(&arkreen, &gateway, "first"));
+    let daemon = site.start();
+    site.all_ok(&["first", "second"]).await;
+    daemon.stop().await;
+    assert_eq!(site.run(&["ledger", "rename", "first", "other"]).await.code, 0);
+    let shown = site.run(&["ledger", "show", "--json"]).await;
+    let shown: Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!(
+        (&shown["meters"]["first"], &shown["meters"]["other"]["published_mwh"]),
+        (&Value::Null, &1_500_000_000.into())
+    );
+    site.run(&["ledger", "undo", &newest(&site).await]).await.complains(1, &["the other way round"]);
+    assert_eq!(site.run(&["ledger", "rename", "other", "first"]).await.code, 0);
+    count(&meters[0]);
+    let daemon = site.start();
+    site.status_when("it goes on", |it| figure(it, "first") > Some(MORE)).await;
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+}
+
+/// The number of the newest entry of the journal.
+async fn newest(site: &Site) -> String {
+    let said = site.run(&["ledger", "journal", "--json", "--most", "1"]).await;
+    let journal: Value = serde_json::from_str(&said.out).unwrap();
+    journal["entries"][0]["id"].to_string()
+}

@@ -1,0 +1,106 @@
+//! An hour of mixed faults: 360 polls of a meter, as many as in an hour at the default of one each 10 s.
+//!
+//! `ARKMETER_SOAK_HOURS=10 cargo test --test whole soak -- --nocapture` goes on for ten times as many.
+
+use std::time::Duration;
+
+use arkmeter::simulator::arkreen::Behaviour;
+use arkmeter::simulator::{Counting, Fault, Gateway, Map, SerialLine};
+use tokio::time::{Instant, sleep};
+
+use crate::harness::*;
+use crate::process::Usage;
+
+const METERS: [&str; 6] = ["well", "b", "c", "d", "e", "living"];
+const POLLS_AN_HOUR: u64 = 360;
+/// Without progress for so long it has failed.
+const STUCK: Duration = Duration::from_secs(120);
+
+#[tokio::test]
+#[allow(clippy::print_stderr, reason = "the figures are what it is for")]
+async fn a_soak_in_mixed_faults_leaves_memory_files_and_threads_flat() {
+    let hours: f64 = std::env::var("ARKMETER_SOAK_HOURS").ok().and_then(|hours| hours.parse().ok()).unwrap_or(1.0);
+    let polls = (hours * POLLS_AN_HOUR as f64) as u64;
+    let (well, living) = (sdm630(1, 1000.0, 1.0), Living::start(Counting::new(6, Map::Sdm630, 360.0, 10.0, 7)));
+    let bad: Vec<_> = (2..=5).map(|unit| sdm630(unit, 500.0, f32::from(unit))).collect();
+    let gateway = Gateway::start([well.clone(), living.unit(), bad[0].clone()]).await.unwrap();
+    let converter = Gateway::start_converter([bad[1].clone(), bad[2].clone()]).await.unwrap();
+    let line = SerialLine::start([bad[3].clone()], None).unwrap();
+    let arkreen = arkreen(1..=6);
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
+    let plan = plan.converter("converter", converter.address()).serial("cabinet", line.path());
+    let plan = plan.meter("well", "gateway", 1).meter("b", "gateway", 2).meter("c", "converter", 3);
+    let site = Site::new(&plan.meter("d", "converter", 4).meter("e", "cabinet", 5).counting("living", "gateway", 6));
+    let mut daemon = site.start();
+    site.all_ok(&METERS).await;
+    let (begun, mut warm) = (well.requests(), None);
+    let (mut step, mut moved) = (0usize, (Instant::now(), 0));
+    loop {
+        let done = well.requests() - begun;
+        if done > moved.1 {
+            moved = (Instant::now(), done);
+        }
+        assert!(daemon.runs() && moved.0.elapsed() < STUCK, "no progress after {done} polls");
+        // A poll is two requests: power and energy.
+        if done >= polls && warm.is_none() {
+            warm = Some(Usage::of(&daemon));
+        }
+        if done >= 2 * polls {
+            break;
+        }
+        trouble(step, &bad, &gateway, &converter, &line, &arkreen);
+        step += 1;
+        sleep(LOOK_EVERY * 4).await;
+    }
+    bad.iter().for_each(|unit| unit.heal());
+    gateway.habits(|habits| *habits = Default::default());
+    converter.habits(|habits| *habits = Default::default());
+    line.set_echo(false);
+    arkreen.always(Behaviour::Well);
+    site.all_ok(&METERS).await;
+    more_calls(&arkreen, 2).await;
+    let (warm, end) = (warm.unwrap(), Usage::of(&daemon));
+    eprintln!(
+        "soak: {step} faults, resident {} -> {} kB, files {} -> {}, threads {} -> {}",
+        warm.resident_kb, end.resident_kb, warm.files, end.files, warm.threads, end.threads
+    );
+    assert!(end.resident_kb <= warm.resident_kb + 4096, "memory grows");
+    assert!(end.files <= warm.files + 8, "file descriptors grow");
+    assert!(end.threads <= warm.threads + 4, "threads grow");
+    daemon.stop().await;
+    assert_truthful(&arkreen);
+    assert!(held(&arkreen, 6).unwrap() as f64 <= living.reading() + 4.0, "more than the display shows");
+    for unit in 1..=5 {
+        assert!(sent(&arkreen, unit).iter().all(|entry| entry.energy.get() == u64::from(unit) * 1_000_000));
+    }
+}
+
+/// The next trouble: of a meter, of a link or of the cloud.
+fn trouble(
+    step: usize,
+    bad: &[arkmeter::simulator::Unit],
+    gateway: &Gateway,
+    converter: &Gateway,
+    line: &SerialLine,
+    arkreen: &arkmeter::simulator::Arkreen,
+) {
+    let faults = [
+        Fault::Silent,
+        Fault::Late(TIMEOUT * 6 / 5),
+        Fault::Twice,
+        Fault::WrongLength,
+        Fault::WrongUnit,
+        Fault::Garbage,
+        Fault::Exception(0x0B),
+    ];
+    bad[step % bad.len()].fault_next(2, faults[step % faults.len()]);
+    match step % 11 {
+        1 => gateway.disconnect(),
+        3 => converter.disconnect(),
+        5 => gateway.habits(|habits| habits.close_after_answer ^= true),
+        7 => line.set_echo(step % 2 == 0),
+        9 => arkreen.behave(Behaviour::Close),
+        10 => arkreen.behave(Behaviour::Status(500)),
+        _ => {}
+    }
+}

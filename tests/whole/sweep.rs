@@ -1,0 +1,130 @@
+//! Each call to the disk fails once, and kills once: the first open, the second, and so on until a run ends without.
+//!
+//! What runs are orders to the ledger where no daemon runs: they open it, commit, make the copy anew and close it as the daemon does.
+
+use std::fs;
+use std::path::Path;
+
+use arkmeter::ledger::shown;
+use arkmeter::simulator::Gateway;
+use futures_util::StreamExt;
+use futures_util::stream;
+use tempfile::TempDir;
+
+use crate::harness::*;
+
+const CALLS: [&str; 8] =
+    ["openat", "write", "pwrite64", "fsync", "fdatasync", "rename,renameat2", "ftruncate", "unlink,unlinkat"];
+const FAULTS: [&str; 3] = ["signal=KILL", "error=EIO", "error=ENOSPC"];
+/// Runs side by side.
+const AT_ONCE: usize = 4;
+/// No run has as many calls of a kind as this.
+const MOST: u32 = 400;
+/// What the order adds, in mWh.
+const CREDIT: u64 = 1_000_000;
+
+/// What is run, and what is in the state folder before.
+#[derive(Clone, Copy, PartialEq)]
+enum Run {
+    /// An order on a ledger that is there.
+    Credit,
+    /// A whole ledger put into an empty folder.
+    Restore,
+}
+
+#[tokio::test]
+#[ignore = "needs strace: .ci/run installs it"]
+#[allow(clippy::print_stderr, reason = "how far each sweep went")]
+async fn disk_calls_that_fail_or_kill_one_after_the_other_cost_no_figure() {
+    let gateway = Gateway::start([sdm630(1, 100.0, 10.0)]).await.unwrap();
+    let plan = Plan::new().tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
+    let site = Site::new(&plan.text("[account.main]\nurl = \"http://127.0.0.1:9/v1\"\ntoken_file = \"token\""));
+    let daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    daemon.stop().await;
+    let saved = site.path("saved.db");
+    assert_eq!(site.run(&["ledger", "backup", saved.to_str().unwrap()]).await.code, 0);
+    for run in [Run::Credit, Run::Restore] {
+        for calls in CALLS {
+            for fault in FAULTS {
+                let most = sweep(&site, run, calls, fault).await;
+                let what = if run == Run::Credit { "credit" } else { "restore" };
+                eprintln!("ledger {what}: {calls} {fault}: k = 1 to {most}");
+            }
+        }
+    }
+}
+
+/// Until a run ends without the fault: the number of those that did not.
+async fn sweep(site: &Site, run: Run, calls: &str, fault: &str) -> u32 {
+    let mut struck = stream::iter(1..MOST).map(|k| strike(site, run, calls, fault, k)).buffered(AT_ONCE);
+    let mut most = 0;
+    while let Some(true) = struck.next().await {
+        most += 1;
+    }
+    assert!(most < MOST - 1, "{calls} {fault} never ends");
+    most
+}
+
+/// One run with one fault, and what it left. False where it came to its end before the fault.
+async fn strike(site: &Site, run: Run, calls: &str, fault: &str, k: u32) -> bool {
+    let what = format!("{calls} {fault} k = {k}");
+    let place = tempfile::tempdir().unwrap();
+    let (trace, state) = (place.path().join("trace"), place.path().join("state"));
+    fs::create_dir(&state).unwrap();
+    if run == Run::Credit {
+        for entry in fs::read_dir(site.path("state")).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), state.join(entry.file_name())).unwrap();
+        }
+    }
+    configure(site, &place);
+    let saved = site.path("saved.db");
+    let order = match run {
+        Run::Credit => ["ledger", "credit", "sauna", "1kWh"].as_slice(),
+        Run::Restore => &["ledger", "restore", saved.to_str().unwrap()],
+    };
+    let inject = format!("inject={calls}:{fault}:when={k}");
+    let trace_only = format!("trace={calls}");
+    let trace_file = trace.to_str().unwrap();
+    let under = ["strace", "-f", "-qq", "-o", trace_file, "-e", &trace_only, "-e", &inject];
+    let said = site.run_under(&under, order, place.path()).await;
+    let traced = fs::read_to_string(&trace).unwrap_or_default();
+    let struck = traced.contains("(INJECTED)") || traced.contains("killed by SIGKILL");
+    assert!(struck || said.code == 0, "{what}: {said:?}");
+
+    let first = 10_000_000;
+    let reached = published(&state, run);
+    match run {
+        Run::Credit if said.code == 0 => assert_eq!(reached, Some(first + CREDIT), "{what}: it said that it is done"),
+        Run::Credit => assert!([Some(first), Some(first + CREDIT)].contains(&reached), "{what}: {reached:?}"),
+        Run::Restore if said.code == 0 => assert_eq!(reached, Some(first), "{what}: it said that it is done"),
+        Run::Restore => assert!([None, Some(first)].contains(&reached), "{what}: {reached:?}"),
+    }
+    // Whatever was left, the next run is well.
+    let said = site.run_under(&[], order, place.path()).await;
+    assert_eq!(said.code, 0, "{what}, then {said:?}");
+    let end = if run == Run::Credit { reached.map(|reached| reached + CREDIT) } else { Some(first) };
+    assert_eq!(published(&state, run), end, "{what}, then");
+    struck
+}
+
+/// The site's configuration, for another state folder.
+fn configure(site: &Site, place: &TempDir) {
+    let text = fs::read_to_string(site.path("arkmeter.toml")).unwrap();
+    let text = text.replace("token_file = \"token\"", &format!("token_file = {:?}", site.path("token")));
+    fs::write(place.path().join("arkmeter.toml"), text).unwrap();
+}
+
+/// The meter's figure as a restart would find it; `None` where there is no ledger.
+fn published(state: &Path, run: Run) -> Option<u64> {
+    match shown::show(state) {
+        Ok(shown) => {
+            // A restore puts the copy there before the ledger: what is found in between is the copy, and says so.
+            assert!(shown.damaged.is_none() || run == Run::Restore, "{:?}", shown.damaged);
+            shown.meters.values().next().and_then(|meter| meter.published_mwh).map(|energy| energy.get())
+        }
+        Err(shown::ShowError::Open(arkmeter::ledger::OpenError::Nothing { .. })) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
