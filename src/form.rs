@@ -19,9 +19,8 @@ mod tests;
 
 pub use findings::{Findings, names_a_secret};
 
-pub use quantity::{parse_energy, parse_power};
-
 use quantity::parse_size;
+pub use quantity::{parse_energy, parse_power};
 
 const SECRET_HELP: &str = "keep the token in a file of its own (root:arkmeter, mode 0640) and name that file in the [account] \
      with `token_file`, or use a systemd credential with `token_credential`";

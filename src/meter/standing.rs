@@ -79,7 +79,7 @@ impl Profile {
     }
 
     /// Whether it would take a meter with these answers for one of its own. Never where it has nothing to tell by.
-    pub(super) fn recognises(&self, answers: &Answers) -> bool {
+    pub fn recognises(&self, answers: &Answers) -> bool {
         let holds = |identity: &[Expectation]| judged(identity, answers, &[]) == Found::Right;
         let own = holds(&self.identity);
         let maps = || self.maps.iter().any(|map| !map.identity.is_empty() && holds(&map.identity));

@@ -81,12 +81,10 @@ impl Open {
         } else {
             let pace = Pace::new(bus);
             #[cfg(test)]
-            if matches!(stream, Stream::Memory(_)) {
-                let handle = Handle::new(Wire::rtu(stream, pace.sending(1)));
-                let client = Kind::Rtu(pace, Timer::simulated());
-                return Open { handle, client, heard_at: Instant::now(), answered: false, transaction: u16::MAX };
-            }
-            (Handle::new(Wire::rtu(stream, pace.sending(1))), Kind::Rtu(pace, Timer::new()))
+            let timer = if matches!(stream, Stream::Memory(_)) { Timer::simulated() } else { Timer::new() };
+            #[cfg(not(test))]
+            let timer = Timer::new();
+            (Handle::new(Wire::rtu(stream, pace.sending(1))), Kind::Rtu(pace, timer))
         };
         Open { handle, client, heard_at: Instant::now(), answered: false, transaction: u16::MAX }
     }

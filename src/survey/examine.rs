@@ -12,7 +12,7 @@ use super::registers::{Range, read, read_mapped};
 use super::samples::{Sample, places};
 use super::sweep::Found;
 use crate::config::{Bus, Link};
-use crate::meter::{Answers, Block, Function, Installation, Profile, ReadPlan};
+use crate::meter::{Answers, Block, Function, Installation, Profile, ReadPlan, Standing};
 use crate::modbus::{Error, Identity, Line};
 use crate::text;
 
@@ -56,18 +56,23 @@ pub async fn examine(found: &Found, profiles: &[Arc<Profile>], watch: Duration, 
 struct Patient<'a> {
     found: &'a Found,
     line: Line,
-    /// What was asked, and what came; `None` where it did not.
-    asked: BTreeMap<Block, Option<Vec<u16>>>,
+    /// What was asked, and what came.
+    asked: BTreeMap<Block, Came>,
     slowest: Duration,
     silent: u32,
 }
 
-/// A profile whose registers were all read.
+/// The registers, or with which exception they were refused; `None` where nothing of use came.
+type Came = Result<Vec<u16>, Option<u8>>;
+
+/// A profile (or one of its maps) whose registers were all read.
 struct Fits {
     profile: Arc<Profile>,
     plan: ReadPlan,
     answers: Answers,
     at: Instant,
+    recognised: bool,
+    wrongly_set: Option<String>,
 }
 
 impl<'a> Patient<'a> {
@@ -110,9 +115,7 @@ impl<'a> Patient<'a> {
         let mut fitting = Vec::new();
         for (index, profile) in profiles.iter().enumerate() {
             tell(index as f64 / profiles.len() as f64);
-            if let Some(fits) = self.fit(profile).await? {
-                fitting.push(fits);
-            }
+            fitting.extend(self.fit(profile).await?);
         }
         self.watched(&fitting, watch).await;
         let mut said = Vec::new();
@@ -132,42 +135,70 @@ impl<'a> Patient<'a> {
         Ok(())
     }
 
-    /// Reads what the profile reads; `None` where the meter does not have it.
-    async fn fit(&mut self, profile: &Arc<Profile>) -> Result<Option<Fits>, Error> {
+    /// Reads what the profile, or each of its maps, reads: those that the meter can have.
+    async fn fit(&mut self, profile: &Arc<Profile>) -> Result<Vec<Fits>, Error> {
+        let (mut answers, mut refused) = (Answers::new(), Vec::new());
+        for block in profile.checks() {
+            match self.cached(block).await? {
+                Ok(words) => drop(answers.insert(block, words)),
+                Err(code) => refused.extend(code.map(|code| (block, code))),
+            }
+        }
+        let recognised = profile.recognises(&answers);
+        let (profiles, wrongly_set) = match profile.standing(&answers, &refused) {
+            Standing::Fits(profiles) => (profiles, None),
+            Standing::WronglySet(why) => (vec![profile.clone()], Some(why)),
+            Standing::Other(_) | Standing::Unknown(_) => (Vec::new(), None),
+        };
+        let mut fitting = Vec::new();
+        for profile in profiles {
+            if let Some((plan, answers)) = self.values(&profile).await? {
+                let (at, wrongly_set) = (Instant::now(), wrongly_set.clone());
+                fitting.push(Fits { profile, plan, answers, at, recognised, wrongly_set });
+            }
+        }
+        Ok(fitting)
+    }
+
+    /// Reads the profile's values; `None` where the meter does not have them.
+    async fn values(&mut self, profile: &Profile) -> Result<Option<(ReadPlan, Answers)>, Error> {
         let mut plan = ReadPlan::new(profile, &Installation::default());
         let mut answers = Answers::new();
         while let Some(block) = plan.blocks().iter().find(|block| !answers.contains_key(block)).copied() {
             match self.cached(block).await? {
-                Some(words) => drop(answers.insert(block, words)),
-                None if plan.split(block) => {}
-                None => return Ok(None),
+                Ok(words) => drop(answers.insert(block, words)),
+                Err(_) if plan.split(block) => {}
+                Err(_) => return Ok(None),
             }
         }
         let possible = plan.decode(&answers).values.power.is_some();
-        Ok(possible.then(|| Fits { profile: profile.clone(), plan, answers, at: Instant::now() }))
+        Ok(possible.then_some((plan, answers)))
     }
 
     /// One block, asked once for all profiles.
-    async fn cached(&mut self, block: Block) -> Result<Option<Vec<u16>>, Error> {
+    async fn cached(&mut self, block: Block) -> Result<Came, Error> {
         if let Some(known) = self.asked.get(&block) {
             return Ok(known.clone());
         }
-        let words = self.ask(block).await?;
-        self.asked.insert(block, words.clone());
-        Ok(words)
+        let came = self.ask(block).await?;
+        self.asked.insert(block, came.clone());
+        Ok(came)
     }
 
-    async fn ask(&mut self, block: Block) -> Result<Option<Vec<u16>>, Error> {
+    async fn ask(&mut self, block: Block) -> Result<Came, Error> {
         let begin = Instant::now();
         match read(&mut self.line, self.found.unit, block).await {
             Err(error) if error.is_of_the_link() => Err(error),
             Err(error) if error.is_silence() => {
                 self.silent += 1;
-                if self.silent >= MOST_SILENT { Err(error) } else { Ok(None) }
+                if self.silent >= MOST_SILENT { Err(error) } else { Ok(Err(None)) }
             }
             outcome => {
                 self.answered(begin);
-                Ok(outcome.ok())
+                Ok(outcome.map_err(|error| match error {
+                    Error::Exception { code, .. } => Some(code),
+                    _ => None,
+                }))
             }
         }
     }
@@ -186,25 +217,27 @@ impl<'a> Patient<'a> {
         }
     }
 
-    /// Reads once more what the profile reads.
+    /// Reads once more what the profile reads, and its phases beside it.
     async fn again(&mut self, fits: Fits) -> Result<Said, Error> {
-        let Fits { profile, plan, answers, at } = fits;
+        let Fits { profile, plan, answers, at, recognised, wrongly_set } = fits;
         let first = plan.decode(&answers);
         let mut later = Answers::new();
-        for block in plan.blocks() {
-            if let Some(words) = self.ask(*block).await? {
-                later.insert(*block, words);
+        for block in plan.blocks().iter().copied().chain(plan.phase_blocks()) {
+            if let Ok(words) = self.ask(block).await? {
+                later.insert(block, words);
             }
         }
-        let later = (later.len() == plan.blocks().len()).then(|| (plan.decode(&later), at.elapsed()));
-        Ok(Said { profile, first, later })
+        let phases = plan.phase_power(&later);
+        let whole = plan.blocks().iter().all(|block| later.contains_key(block));
+        let later = whole.then(|| (plan.decode(&later), at.elapsed()));
+        Ok(Said { profile, first, later, phases, recognised, wrongly_set })
     }
 
     async fn serial(&mut self, profile: &Arc<Profile>) -> Option<String> {
         let plan = ReadPlan::new(profile, &Installation::default());
         let mut answers = Answers::new();
         for block in plan.serial_blocks() {
-            answers.insert(*block, self.cached(*block).await.ok()??);
+            answers.insert(*block, self.cached(*block).await.ok()?.ok()?);
         }
         plan.decode(&answers).values.serial.map(|serial| text::foreign(&serial, 64))
     }

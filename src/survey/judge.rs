@@ -41,6 +41,12 @@ pub(super) struct Said {
     pub(super) profile: Arc<Profile>,
     pub(super) first: Decoded,
     pub(super) later: Option<(Decoded, Duration)>,
+    /// The sum of the phases' powers, read with the later values.
+    pub(super) phases: Option<Milliwatts>,
+    /// The registers that tell this model from others hold what they must.
+    pub(super) recognised: bool,
+    /// How the meter must be set for the profile to hold, where it is not.
+    pub(super) wrongly_set: Option<String>,
 }
 
 /// What is known about the meter beside the profile's registers.
@@ -57,6 +63,8 @@ pub(super) struct Clues<'a> {
 const MOST_ENERGY: u64 = 1_000_000_000_000;
 /// 1 MW, where the profile has no rating: meters behind transformers may show more, but rarely do.
 const MOST_POWER: i64 = 1_000_000_000;
+/// In mW: power and phases are read one after the other.
+const APART: u64 = 100_000;
 /// What fits by a lead of so much, and by itself by so much, is likely.
 const LEAD: i32 = 3;
 const CONVINCING: i32 = 4;
@@ -67,6 +75,7 @@ pub(super) fn candidates(said: Vec<Said>, clues: &Clues<'_>) -> Vec<Candidate> {
     for said in said {
         let Some(candidate) = candidate(said, clues) else { continue };
         match found.iter_mut().find(|known| same_registers(&known.profile, &candidate.profile)) {
+            Some(known) if known.profile.name == candidate.profile.name => {}
             Some(known) if known.score >= candidate.score => known.alike.push(candidate.profile.name.clone()),
             Some(known) => {
                 let weaker = std::mem::replace(known, candidate);
@@ -94,7 +103,7 @@ fn same_registers(left: &Profile, right: &Profile) -> bool {
 
 /// One profile's case; `None` where its values cannot be.
 fn candidate(said: Said, clues: &Clues<'_>) -> Option<Candidate> {
-    let Said { profile, first, later } = said;
+    let Said { profile, first, later, phases, recognised, wrongly_set } = said;
     let mut case = Case::default();
     let power = first.values.power?;
     let energy = first.values.register;
@@ -111,6 +120,7 @@ fn candidate(said: Said, clues: &Clues<'_>) -> Option<Candidate> {
     case.add(profile.energy.is_none(), -1, "it has no counter to judge by");
     if let Some((later, elapsed)) = later {
         let now = later.values;
+        case.summed(now.power, phases);
         case.counted(energy, now.register, [first.values.power, now.power], elapsed)?;
     }
     let mains = clues.mains.filter(|mains| {
@@ -123,12 +133,17 @@ fn candidate(said: Said, clues: &Clues<'_>) -> Option<Candidate> {
         &format!("the mains shows in its format: {}", mains.map(Mains::words).unwrap_or_default()),
     );
     case.add(clues.baud.is_some() && clues.baud == profile.serial_defaults.baud, 1, "its factory baud rate");
+    case.add(recognised, 20, "the registers that tell it from others say so");
+    if let Some(why) = &wrongly_set {
+        case.add(true, -2, &format!("it is not set as it must be: {why}"));
+    }
     let named = names(&profile, clues.names);
     let sureness = match named {
+        Named::Nothing if recognised => Sureness::Certain,
         Named::Nothing => Sureness::Possible,
         Named::Vendor => {
             case.add(true, 4, "the meter names its vendor");
-            Sureness::Possible
+            if recognised { Sureness::Certain } else { Sureness::Possible }
         }
         // Of two models whose names begin alike the longer one is meant.
         Named::Model(letters) => {
@@ -160,6 +175,14 @@ impl Case {
             self.score += worth;
             self.reasons.push(reason.to_owned());
         }
+    }
+
+    /// Whether the power is the sum of its phases, within what changes between two readings.
+    fn summed(&mut self, power: Option<Milliwatts>, phases: Option<Milliwatts>) {
+        let Some((power, phases)) = power.zip(phases).filter(|(_, phases)| phases.0 != 0) else { return };
+        let near = power.0.abs_diff(phases.0) <= APART.max(phases.0.unsigned_abs() / 10);
+        self.add(near, 4, "its power is the sum of its phases");
+        self.add(!near, -6, "its power is not the sum of its phases");
     }
 
     /// How the counter moved against what the power explains; `None` where it fell, which no counter does.

@@ -163,7 +163,8 @@ fn summary(candidate: &Candidate) -> String {
     let power = candidate.power.map_or("-".to_owned(), words::power);
     let energy = candidate.energy.map(|energy| format!(", counter {}", words::energy(energy))).unwrap_or_default();
     let serial = candidate.serial.as_ref().map(|serial| format!(", serial number {serial}")).unwrap_or_default();
-    format!("{} ({}): power {power}{energy}{serial}", candidate.profile.name, sure(candidate.sureness))
+    let map = candidate.profile.map.as_ref().map(|map| format!(", map {map}")).unwrap_or_default();
+    format!("{}{map} ({}): power {power}{energy}{serial}", candidate.profile.name, sure(candidate.sureness))
 }
 
 fn sure(sureness: Sureness) -> &'static str {

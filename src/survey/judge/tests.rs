@@ -20,7 +20,8 @@ fn values(power: i64, energy: u64) -> Decoded {
 /// A profile that read this power and energy, and 60 s later that energy.
 fn said(name: &str, power: i64, energy: u64, later: u64) -> Said {
     let later = (values(power, later), Duration::from_secs(60));
-    Said { profile: profile(name), first: values(power, energy), later: Some(later) }
+    let first = values(power, energy);
+    Said { profile: profile(name), first, later: Some(later), phases: None, recognised: false, wrongly_set: None }
 }
 
 fn judged(said: Vec<Said>, names: &[&str]) -> Vec<Candidate> {
@@ -63,6 +64,20 @@ fn what_a_meter_says_of_itself_goes_first() {
     assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Sureness::Certain));
     assert_eq!(judged(all(), &["Eastron"])[0].sureness, Sureness::Possible);
     assert_eq!(judged(all(), &["", "x"])[0].sureness, Sureness::Possible);
+}
+
+#[test]
+fn identity_registers_and_phases_tell_models_apart() {
+    let mut right = said("eastron-sdm120", 0, 0, 0);
+    right.recognised = true;
+    let found = judged(vec![said("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000), right], &[]);
+    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Sureness::Certain));
+    let with = |phases| {
+        let said = said("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000);
+        judged(vec![Said { phases: Some(Milliwatts(phases)), ..said }], &[]).remove(0)
+    };
+    assert!(with(3_010_000).reasons.iter().any(|reason| reason.contains("is the sum")));
+    assert!(with(3_010_000).score > with(1_000_000).score);
 }
 
 #[test]
