@@ -46,7 +46,8 @@ fn says_ok(body: &str, id: u64) -> bool {
         Err(_) => return false,
     };
     objects.iter().any(|object| {
-        let named = object["id"].as_u64() == Some(id) || object["id"].as_str().and_then(|it| it.parse().ok()) == Some(id);
+        let named =
+            object["id"].as_u64() == Some(id) || object["id"].as_str().and_then(|it| it.parse().ok()) == Some(id);
         named && !object["result"].is_null() && object["error"].is_null()
     })
 }

@@ -32,7 +32,8 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
     let runtime = runtime.expect("a runtime");
     let _inside = runtime.enter();
     let text = "[bus.b]\ntcp = \"meter.example:502\"\n[meter.m]\nbus = \"b\"\nunit = 1\nprofile = \"eastron-sdm630\"\nmax_power = \"20kW\"\n";
-    let (config, _) = config::parse(Path::new("arkmeter.toml"), text, &Environment::default()).expect("a configuration");
+    let (config, _) =
+        config::parse(Path::new("arkmeter.toml"), text, &Environment::default()).expect("a configuration");
     let (_, ledger) = watch::channel(LedgerReport::default());
     let (buses, accounts) = (BTreeMap::new(), BTreeMap::new());
     let current = Current { config: Arc::new(config), buses, ledger, accounts };
