@@ -7,6 +7,7 @@
 // The ground: words of the field. They do no IO and know no other room.
 pub mod finding;
 pub mod form;
+mod one_by_one;
 pub mod reading;
 pub mod text;
 pub mod units;

@@ -9,6 +9,7 @@ use super::place::{self, Entries, Placed};
 use super::problems::LineStarts;
 use crate::finding::{Finding, Severity};
 use crate::form::Findings;
+use crate::one_by_one::OneByOne;
 use crate::units::{ClientId, Name};
 
 /// All tables of the file.
@@ -123,7 +124,7 @@ impl Tables<'_> {
         let complete = clients.into_iter().filter_map(|(name, _, id, account, meters)| {
             Some((name.clone(), Client { name: name.clone(), client_id: id?.value, account: account?, meters }))
         });
-        complete.collect()
+        complete.one_by_one()
     }
 
     /// Checks the meters that a `[client.NAME]` adds up; `members` are those of clients so far.
@@ -239,11 +240,12 @@ impl Tables<'_> {
         if self.findings.all().iter().any(|finding| finding.severity == Severity::Error) {
             return;
         }
-        let used: BTreeSet<&Name> = self.meters.values().filter_map(|table| Some(&table.bus.as_ref()?.value)).collect();
+        let used: BTreeSet<&Name> =
+            self.meters.values().filter_map(|table| Some(&table.bus.as_ref()?.value)).one_by_one();
         for (name, entry) in self.buses.iter().filter(|(name, _)| !used.contains(name)) {
             warn(&entry.span, &format!("[bus.{name}] has no meter"), "`arkmeter scan` finds the meters on it");
         }
-        let reporting: BTreeSet<&Name> = clients.values().map(|client| &client.account).collect();
+        let reporting: BTreeSet<&Name> = clients.values().map(|client| &client.account).one_by_one();
         for (name, entry) in self.accounts.iter().filter(|(name, _)| !reporting.contains(name)) {
             warn(
                 &entry.span,

@@ -6,6 +6,7 @@ use super::gaps::Gaps;
 use super::profile::{Installation, MOST_POWER, Profile};
 use super::quantity::{Absent, Measured, Quantity};
 use super::serial_number::SerialNumber;
+use crate::one_by_one::OneByOne;
 use crate::reading::{Definition, Register, Values};
 use crate::units::{MilliwattHours, Milliwatts};
 
@@ -37,7 +38,7 @@ impl ReadPlan {
         let counter = profile.counter(installation).cloned();
         let (alone, together): (Vec<_>, Vec<_>) =
             std::iter::once(&power).chain(&counter).partition(|quantity| quantity.alone);
-        let wanted = together.into_iter().flat_map(Quantity::blocks).collect();
+        let wanted = together.into_iter().flat_map(Quantity::blocks).one_by_one();
         let mut blocks = joined(wanted, profile.max_registers_per_read.min(125), &profile.gaps);
         blocks.extend(alone.into_iter().flat_map(Quantity::blocks));
         ReadPlan {

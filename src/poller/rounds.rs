@@ -10,6 +10,7 @@ use super::station::{End, Polled, Station};
 use crate::clock::Clock;
 use crate::config;
 use crate::modbus::{Error, Line};
+use crate::one_by_one::OneByOne;
 use crate::reading::{Held, Reading, Values};
 use crate::recorder::Recorder;
 use crate::units::Name;
@@ -50,7 +51,7 @@ impl Rounds {
         let now = Instant::now();
         let schedule = Schedule::new(meters.iter().map(|meter| meter.poll_every), bus.timeout, now);
         report.send_modify(|report| {
-            report.meters = meters.iter().map(|meter| (meter.name.clone(), MeterPoll::default())).collect();
+            report.meters = meters.iter().map(|meter| (meter.name.clone(), MeterPoll::default())).one_by_one();
         });
         Rounds {
             bus: bus.name.clone(),

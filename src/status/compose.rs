@@ -11,6 +11,7 @@ use super::words::plain;
 use crate::clock::Stamp;
 use crate::config;
 use crate::ledger::{LedgerReport, MeterLedger};
+use crate::one_by_one::OneByOne;
 use crate::poller::{BusReport, MeterPoll};
 use crate::reading::stale_after;
 use crate::reporter::{self, AccountReport};
@@ -48,10 +49,10 @@ pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
         started_at: on_wall(&inputs.started, &now),
         well: true,
         trouble: Vec::new(),
-        meters: meters.collect(),
-        clients: clients.collect(),
-        accounts: accounts.collect(),
-        buses: buses.collect(),
+        meters: meters.one_by_one(),
+        clients: clients.one_by_one(),
+        accounts: accounts.one_by_one(),
+        buses: buses.one_by_one(),
         ledger: Ledger {
             error: said(&inputs.ledger.error),
             barred: said(&inputs.ledger.barred),
@@ -85,7 +86,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
         error: said(&polled.error),
         polls: polled.polls,
         failures: polled.failures,
-        verdicts: guarded.verdicts.iter().map(|(verdict, count)| ((*verdict).to_owned(), *count)).collect(),
+        verdicts: guarded.verdicts.iter().map(|(verdict, count)| ((*verdict).to_owned(), *count)).one_by_one(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::{self, Config};
+use crate::one_by_one::OneByOne;
 use crate::units::Name;
 
 /// What of the configuration the document speaks of. A task that has not reported yet is shown all the same.
@@ -30,10 +31,10 @@ impl From<&Config> for Layout {
             .map(|(name, meter)| (name.clone(), LayoutMeter { bus: meter.bus.clone(), poll_every: meter.poll_every }));
         let accounts = config.accounts.iter().map(|(name, account)| (name.clone(), account.report_every));
         Layout {
-            meters: meters.collect(),
+            meters: meters.one_by_one(),
             clients: config.clients.clone(),
-            accounts: accounts.collect(),
-            buses: config.buses.keys().cloned().collect(),
+            accounts: accounts.one_by_one(),
+            buses: config.buses.keys().cloned().one_by_one(),
         }
     }
 }

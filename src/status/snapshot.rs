@@ -13,6 +13,7 @@ use crate::clock::{Clock, Stamp};
 use crate::config::Config;
 use crate::heartbeat::Hearts;
 use crate::ledger::LedgerReport;
+use crate::one_by_one::OneByOne;
 use crate::poller::BusReport;
 use crate::reporter::AccountReport;
 use crate::units::Name;
@@ -83,9 +84,9 @@ impl Sources {
         let accounts = current.accounts.iter().map(|(name, report)| (name.clone(), report.borrow().clone()));
         Inputs {
             layout: Layout::from(&*current.config),
-            buses: buses.collect(),
+            buses: buses.one_by_one(),
             ledger: current.ledger.borrow().clone(),
-            accounts: accounts.collect(),
+            accounts: accounts.one_by_one(),
             stalled: self.stalled(),
             remarks: self.0.remarks.read().expect("remarking cannot panic").values().cloned().collect(),
             started: self.0.started,

@@ -8,7 +8,8 @@ use crate::harness::*;
 /// Two meters: one reported by itself and as a part of a building.
 fn plan(arkreen: &Arkreen, gateway: &Gateway, first: &str) -> Plan {
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
-    let plan = plan.polled(first, "gateway", 1, "eastron-sdm630").meter("second", "gateway", 2);
+    let plan = plan.polled(first, "gateway", 1, "eastron-sdm630").replaced("\"100ms\"", "\"1s\"");
+    let plan = plan.meter("second", "gateway", 2);
     let client = client(7).to_hex();
     plan.text(format!("[client.building]\nclient_id = \"{client}\"\nmeters = [\"{first}\"]"))
 }

@@ -18,6 +18,7 @@ use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings,
 use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
 use super::{Accepted, Barred, ClientLedger, MeterLedger};
 use crate::clock::Stamp;
+use crate::one_by_one::OneByOne;
 use crate::reading::{Held, Reading};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use diary::Diary;
@@ -118,8 +119,8 @@ impl Book {
             (key, account)
         };
         let mut book = Book {
-            meters: contents.meters.into_values().map(page).collect(),
-            clients: contents.clients.into_iter().map(account).collect(),
+            meters: contents.meters.into_values().map(page).one_by_one(),
+            clients: contents.clients.into_iter().map(account).one_by_one(),
             configured: Vec::new(),
             diary: Diary::new(contents.next_journal),
             epoch: 1,
@@ -284,7 +285,7 @@ impl Book {
     /// The meters whose counter is not taken at the moment.
     pub(crate) fn held(&self) -> Held {
         let configured = self.meters.iter().filter(|(_, page)| page.settings.is_some());
-        configured.filter(|(_, page)| page.state.is_held()).map(|(name, _)| name.clone()).collect()
+        configured.filter(|(_, page)| page.state.is_held()).map(|(name, _)| name.clone()).one_by_one()
     }
 
     /// Brings what is said of a configured meter up to date.
@@ -306,7 +307,7 @@ impl Book {
             self.tell(name, &mut told);
             (name.clone(), told)
         });
-        told.collect()
+        told.one_by_one()
     }
 
     /// What is to be said of all configured clients.
@@ -316,7 +317,7 @@ impl Book {
             let ClientState { accepted, accepted_at, .. } = account.state;
             Some((client.name.clone(), ClientLedger { energy: account.on_disk, accepted, accepted_at }))
         });
-        told.collect()
+        told.one_by_one()
     }
 }
 

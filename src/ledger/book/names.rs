@@ -6,6 +6,7 @@ use crate::ledger::guard::{self, Entry, Verdict};
 use crate::ledger::names;
 use crate::ledger::remedy::Refusal;
 use crate::ledger::store::Rename;
+use crate::one_by_one::OneByOne;
 use crate::reading::Reading;
 use crate::units::Name;
 
@@ -93,7 +94,8 @@ impl Book {
     pub(crate) fn strangers(&self) -> Option<String> {
         let configured = self.meters.iter().filter(|(_, page)| page.settings.is_some());
         let known = self.meters.iter().filter(|(_, page)| page.state.published().is_some());
-        let [configured, known] = [configured.map(|(name, _)| name).collect(), known.map(|(name, _)| name).collect()];
+        let [configured, known] =
+            [configured.map(|(name, _)| name).one_by_one(), known.map(|(name, _)| name).one_by_one()];
         names::strangers(&configured, &known)
     }
 }

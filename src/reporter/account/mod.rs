@@ -20,6 +20,7 @@ use super::rpc::{Entry, Failure, Outcome};
 use super::schedule::Schedule;
 use super::trouble::{self, Grade, Line, Trouble};
 use crate::clock::Stamp;
+use crate::one_by_one::OneByOne;
 use crate::units::{ClientId, Name};
 use client::{Client, Refused, wait};
 
@@ -55,11 +56,11 @@ pub(crate) struct Note {
 
 impl Account {
     pub(crate) fn new(place: Place, schedule: Schedule, clients: BTreeMap<Name, ClientId>, now: &Stamp) -> Self {
-        let names: BTreeSet<_> = clients.keys().cloned().collect();
+        let names: BTreeSet<_> = clients.keys().cloned().one_by_one();
         Account {
             place,
             agenda: Agenda::new(schedule, names, now),
-            clients: clients.into_iter().map(|(name, id)| (name, Client::new(id))).collect(),
+            clients: clients.into_iter().map(|(name, id)| (name, Client::new(id))).one_by_one(),
             backoff: Backoff::default(),
             trouble: None,
             token_error: None,
@@ -220,7 +221,7 @@ impl Account {
             rejected: self.rejected,
             calls,
             error: self.token_error.clone().or(trouble),
-            clients: clients.collect(),
+            clients: clients.one_by_one(),
         }
     }
 
