@@ -81,9 +81,11 @@ fn of_noise_nothing_is_made() {
 #[test]
 fn scales_and_orders_are_written_as_a_profile_has_them() {
     let format = Format { kind: Kind::U32, low_word_first: true, low_byte_first: false };
-    let block = Block { function: Function::Holding, address: 0x10, count: 2 };
-    let scaled = |exponent| Scaled { place: Place { block, format }, exponent, value: 1.0 };
-    let pair = Pair { power: scaled(-1), energy: scaled(1), off: 0.0, score: 1.0 };
+    let scaled = |address, exponent| {
+        let block = Block { function: Function::Holding, address, count: 2 };
+        Scaled { place: Place { block, format }, exponent, value: 1.0 }
+    };
+    let pair = Pair { power: scaled(0x10, -1), energy: scaled(0x12, 1), off: 0.0, score: 1.0 };
     let understood = Understanding { guesses: Vec::new(), pairs: vec![pair], total: None };
     let profile = understood.profile(&name());
     assert!(profile.contains("type = \"i32\"\nword_order = \"little\"\nunit = \"W\"\nscale = \"0.1\"\n"), "{profile}");
