@@ -106,7 +106,7 @@ impl<'t> Form<'t> {
             let path = format!("{}.{}", self.join(key), name.get_ref());
             let field = Field { path, key_span: name.span(), value, findings: self.findings };
             let Some(valid) = Name::new(name.get_ref()) else {
-                return field.fail("is not a name", "use 1 to 64 letters, digits, `_` and `-`");
+                return field.fail("is not a name", "use 1 to 64 letters, digits, `_` and `-`, and no token");
             };
             Some((valid, field.table()?))
         });

@@ -107,7 +107,8 @@ impl fmt::Display for UnitId {
 
 /// The name of a table in the configuration: of an account, a bus, a meter, a client or a profile.
 ///
-/// 1 ..= 64 characters of `A-Z a-z 0-9 _ -`, so that it is a bare TOML key, a metrics label and a word in a log line as it is.
+/// 1 ..= 64 characters of `A-Z a-z 0-9 _ -`, so that it is a bare TOML key, a metrics label and a word in a log line as it is. Nothing with
+/// 32 hex digits in a row, for that is a token or identifier in the wrong place, and names are shown everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Name(Arc<str>);
@@ -117,7 +118,8 @@ impl Name {
     pub fn new(text: &str) -> Option<Self> {
         let fits = (1..=64).contains(&text.len());
         let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-        (fits && plain).then(|| Name(text.into()))
+        let secret = text.split(|character: char| !character.is_ascii_hexdigit()).any(|run| run.len() >= 32);
+        (fits && plain && !secret).then(|| Name(text.into()))
     }
 
     pub fn as_str(&self) -> &str {

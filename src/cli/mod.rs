@@ -14,6 +14,7 @@ pub mod report;
 pub mod run;
 pub mod scan;
 pub mod status;
+pub mod support;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::daemon::settings;
 use crate::meter::ReadPlan;
@@ -32,7 +34,7 @@ use crate::units::Name;
 pub mod exit {
     /// The command failed.
     pub const FAILED: u8 = 1;
-    /// The command was written wrongly.
+    /// What was typed makes no sense.
     pub const USAGE: u8 = 2;
     /// The state (or a trace) is damaged, or made by a newer arkmeter.
     pub const DAMAGED: u8 = 65;
@@ -101,6 +103,12 @@ enum Command {
     Scan(scan::ScanArguments),
     /// Read the registers of an unknown meter every way they can be read, and make a profile of them
     Inspect(inspect::InspectArguments),
+    /// Pack what somebody far away needs to help into one text file, without secrets
+    Support {
+        /// A file that does not exist yet, or `-` for standard output (a name with the time when absent)
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
     /// The meters that arkmeter knows
     Profiles {
         #[command(subcommand)]
@@ -174,6 +182,7 @@ fn name(text: &str) -> Result<Name, String> {
 
 /// Runs the command; `main` exits with what this answers.
 pub fn run(arguments: Arguments) -> ExitCode {
+    keep_memory_out_of_core_dumps();
     let environment = Environment::of_process();
     let path = &arguments.config;
     let code = match arguments.command {
@@ -185,6 +194,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Status { json } => status(path, &environment, json),
         Command::Scan(asked) => scan::scan(&asked, path, &environment),
         Command::Inspect(asked) => inspect::inspect(&asked, path, &environment),
+        Command::Support { file } => support(path, &environment, file.as_deref()),
         Command::Profiles { command } => profiles(&command),
         Command::Ledger { command } => with_config(path, &environment, |config| ledger::ledger(config, command)),
         Command::Replay { meter, trace } => {
@@ -192,6 +202,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+/// A token is in memory: should this process ever leave a core dump, no page of its memory is in it. The unit's LimitCORE=0 is not there
+/// where somebody starts it by hand, and says nothing to a handler of the system's. Source: core(5), `/proc/PID/coredump_filter`.
+fn keep_memory_out_of_core_dumps() {
+    // A kernel that makes no core dumps has no such file.
+    let _ = std::fs::write("/proc/self/coredump_filter", "0\n");
 }
 
 /// Loads the configuration, or says every problem of it.
@@ -264,13 +281,9 @@ fn replay(config: &Config, meter: &Name, trace: Option<&Path>) -> u8 {
     }
 }
 
-/// Asks the daemon where the configuration says that it listens. A file with an error is no reason not to: the daemon may run on an
-/// older one.
+/// Asks the daemon where the configuration says that it listens.
 fn status(path: &Path, environment: &Environment, json: bool) -> u8 {
-    let socket = match Config::load(path, environment) {
-        Ok((config, _)) => config.status.socket,
-        Err(_) => socket_as_written(path).unwrap_or_else(|| environment.default_socket()),
-    };
+    let (_, socket) = places(path, environment);
     let asked = runtime().map(|runtime| {
         let colour = io::stdout().is_terminal();
         let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
@@ -279,14 +292,35 @@ fn status(path: &Path, environment: &Environment, json: bool) -> u8 {
     asked.unwrap_or_else(|code| code)
 }
 
-/// `[status] socket` of a file that has an error elsewhere.
-fn socket_as_written(path: &Path) -> Option<PathBuf> {
+fn support(path: &Path, environment: &Environment, file: Option<&Path>) -> u8 {
+    let (state, socket) = places(path, environment);
+    let site = support::Site { path, environment, state: &state, socket: &socket };
+    let collected = runtime().map(|runtime| runtime.block_on(support::collect(&site, &Clock::system())));
+    match collected {
+        Ok(bundle) => done(support::save(&bundle, file, &mut io::stdout().lock(), &mut io::stderr().lock())),
+        Err(code) => code,
+    }
+}
+
+/// The state's folder and the control socket. A file with an error is no reason not to know them: the daemon may run on an older one.
+fn places(path: &Path, environment: &Environment) -> (PathBuf, PathBuf) {
+    match Config::load(path, environment) {
+        Ok((config, _)) => (config.state.path, config.status.socket),
+        Err(_) => {
+            let state = as_written(path, "state", "path").unwrap_or_else(|| environment.default_state());
+            (state, as_written(path, "status", "socket").unwrap_or_else(|| environment.default_socket()))
+        }
+    }
+}
+
+/// A path in a file that has an error elsewhere.
+fn as_written(path: &Path, table: &str, key: &str) -> Option<PathBuf> {
     const MOST: u64 = 1 << 20;
     let mut text = String::new();
     File::open(path).ok()?.take(MOST).read_to_string(&mut text).ok()?;
-    let table: toml::Table = text.parse().ok()?;
-    let socket = table.get("status")?.get("socket")?.as_str()?;
-    Some(path.parent()?.join(socket))
+    let document: toml::Table = text.parse().ok()?;
+    let written = document.get(table)?.get(key)?.as_str()?;
+    Some(path.parent()?.join(written))
 }
 
 /// One thread does it all: rounds, reports and the page wait for others nearly always.

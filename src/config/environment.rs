@@ -27,6 +27,11 @@ impl Environment {
         }
     }
 
+    /// Where the ledger is unless the configuration says otherwise.
+    pub fn default_state(&self) -> PathBuf {
+        self.state_directory.clone().unwrap_or_else(|| PathBuf::from("/var/lib/arkmeter"))
+    }
+
     /// Where the control socket is unless the configuration says otherwise.
     pub fn default_socket(&self) -> PathBuf {
         self.runtime_directory.as_deref().unwrap_or(Path::new("/run/arkmeter")).join("control.sock")

@@ -65,6 +65,11 @@ impl Config {
     }
 }
 
+/// The configuration at `path` as it may be handed to others ([`super::shown_text`]), whether it is right or not.
+pub fn shown_file(path: &Path, environment: &Environment) -> Result<String, ConfigError> {
+    Ok(super::shown_text(&read(path)?, &environment.beside(path)))
+}
+
 /// The text of a file that may be a configuration.
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     let failed = |source: io::Error| match source.kind() {

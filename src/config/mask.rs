@@ -5,6 +5,19 @@ use std::ops::Range;
 /// Runs of so many hex digits are shortened: half a token is masked as well as a whole one.
 const HEX_RUN: usize = 32;
 
+/// `text` as it may be handed to others: long hex numbers shortened, user names and passwords in URLs masked, and nothing in it that a
+/// terminal would obey. Lines stay lines.
+pub fn masked(text: &str) -> String {
+    Masked::new(text, &[]).text
+}
+
+/// A message of ours with long hex numbers shortened: it may name a table or key that somebody named by a token.
+pub(super) fn shortened(text: &str) -> String {
+    let mut classes = vec![Shown::Plain; text.len()];
+    mark_hex(text, &mut classes);
+    Masked::assemble(text, &classes).text
+}
+
 /// A text that may be shown, and where each byte of the original went.
 #[derive(Debug)]
 pub(super) struct Masked {
@@ -36,6 +49,10 @@ impl Masked {
         for range in hidden {
             classes[range.clone()].fill(Shown::Hidden);
         }
+        Masked::assemble(text, &classes)
+    }
+
+    fn assemble(text: &str, classes: &[Shown]) -> Self {
         let mut masked = Masked { text: String::with_capacity(text.len()), places: Vec::with_capacity(text.len() + 1) };
         let mut before = Shown::Plain;
         let mut run = 0;
@@ -108,10 +125,6 @@ fn mark_userinfo(text: &str, classes: &mut [Shown]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn masked(text: &str) -> String {
-        Masked::new(text, &[]).text
-    }
 
     #[test]
     fn long_hex_numbers_are_shortened_whatever_stands_around_them() {

@@ -21,11 +21,12 @@ mod tests;
 mod token;
 
 pub use environment::Environment;
-pub use load::ConfigError;
+pub use load::{ConfigError, shown_file};
+pub use mask::masked;
 pub use model::{
     Account, Batch, Bus, Client, Config, EnergyStart, Link, Meter, Parity, SerialLine, State, Status, TokenSource,
 };
-pub use parse::parse;
+pub use parse::{parse, shown_text};
 pub use problems::{Problem, Problems, shown_path};
 pub use profile_file::{load_profiles, parse_profiles};
 pub use token::{Token, TokenError};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use super::cross::Tables;
@@ -28,36 +29,58 @@ pub(super) fn judged<T>(
     text: &str,
     read: impl FnOnce(Form<'_>, bool) -> Option<T>,
 ) -> Result<(T, Problems), Problems> {
+    recovered(text, |document, errors| {
+        let findings = Findings::default();
+        let broken = syntax::findings(text, errors);
+        let value = read(Form::root(document, &findings), broken.is_empty());
+
+        let mut hidden = findings.hidden(document.get_ref());
+        // What follows a broken line may have been left out of the document, so no line is taken to be known in full.
+        let told = if broken.is_empty() {
+            Default::default()
+        } else {
+            syntax::lines(text, &[&broken[..], &findings.all()].concat())
+        };
+        hidden.extend(syntax::hidden(text, &told, &findings));
+        let masked = Masked::new(text, &hidden);
+        let found = if broken.is_empty() { findings.into_vec() } else { certain(text, findings, broken) };
+        let failed = found.iter().any(|finding| finding.severity == Severity::Error);
+        let problems = Problems::new(file, &masked, found);
+        match value.filter(|_| !failed) {
+            Some(value) => Ok((value, problems)),
+            None => Err(problems),
+        }
+    })
+}
+
+/// The text of a configuration as it may be handed to others: line by line as it is written, without the values of keys that are
+/// unknown or name a secret, and without remarks that speak of one. Nothing of it need be right.
+pub fn shown_text(text: &str, environment: &Environment) -> String {
+    recovered(text, |document, errors| {
+        let findings = Findings::default();
+        let whole = errors.is_empty();
+        read(&Form::root(document, &findings), text, environment, whole);
+        let mut hidden = findings.hidden(document.get_ref());
+        if !whole {
+            hidden.extend(syntax::hidden(text, &syntax::every_line(text), &findings));
+        }
+        hidden.extend(syntax::remarks(text));
+        Masked::new(text, &hidden).text
+    })
+}
+
+/// Hands on what of `text` can be read as TOML, and the parser's errors.
+fn recovered<T>(text: &str, then: impl FnOnce(&Spanned<DeTable<'_>>, &[toml::de::Error]) -> T) -> T {
     let (first, mut errors) = DeTable::parse_recoverable(text);
     // The parser gives up at a line that is no `key = value`: without such lines it sees what follows.
     let without = syntax::without_keys_alone(text, &errors);
-    let document = match &without {
+    match &without {
         Some(without) => {
             let (document, more) = DeTable::parse_recoverable(without);
             errors.extend(more);
-            document
+            then(&document, &errors)
         }
-        None => first,
-    };
-    let findings = Findings::default();
-    let broken = syntax::findings(text, &errors);
-    let value = read(Form::root(&document, &findings), broken.is_empty());
-
-    let mut hidden = findings.hidden(document.get_ref());
-    // What follows a broken line may have been left out of the document, so no line is taken to be known in full.
-    let told = if broken.is_empty() {
-        Default::default()
-    } else {
-        syntax::lines(text, &[&broken[..], &findings.all()].concat())
-    };
-    hidden.extend(syntax::hidden(text, &told, &findings));
-    let masked = Masked::new(text, &hidden);
-    let found = if broken.is_empty() { findings.into_vec() } else { certain(text, findings, broken) };
-    let failed = found.iter().any(|finding| finding.severity == Severity::Error);
-    let problems = Problems::new(file, &masked, found);
-    match value.filter(|_| !failed) {
-        Some(value) => Ok((value, problems)),
-        None => Err(problems),
+        None => then(&first, &errors),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use super::mask::Masked;
+use super::mask::{Masked, shortened};
 use crate::finding::{Finding, Severity};
 
 /// So many problems are told in full; of the others only the number.
@@ -116,6 +116,7 @@ impl Problem {
         let column = source[..start].chars().count() + 1;
         let (source, caret) =
             if source.len() <= LONGEST_LINE { (source.to_owned(), start..end) } else { (String::new(), 0..0) };
+        let (message, help) = (shortened(&message), help.as_deref().map(shortened));
         Problem { severity, line, column, message, help, source, caret }
     }
 

@@ -12,7 +12,6 @@ use super::place;
 use crate::finding::Finding;
 use crate::form::{Field, Form};
 
-const STATE: &str = "/var/lib/arkmeter";
 /// A day to ten years.
 const HISTORY: RangeInclusive<Duration> = Duration::from_secs(86_400)..=Duration::from_secs(315_576_000);
 const HISTORY_SIZE: RangeInclusive<u64> = 1_000_000..=100_000_000_000;
@@ -20,8 +19,7 @@ const HISTORY_SIZE: RangeInclusive<u64> = 1_000_000..=100_000_000_000;
 const LONGEST_SOCKET: usize = 107;
 
 pub(super) fn state(form: Option<Form<'_>>, environment: &Environment) -> Option<State> {
-    let default = environment.state_directory.clone().unwrap_or_else(|| PathBuf::from(STATE));
-    let default = State::at(default);
+    let default = State::at(environment.default_state());
     let Some(form) = form else { return Some(default) };
     let path = form.or("path", default.path, |field| place::path(field, &environment.folder));
     let history = form.or("history", default.history, |field| field.duration(HISTORY));

@@ -43,6 +43,26 @@ pub(super) fn lines(text: &str, findings: &[Finding]) -> BTreeSet<usize> {
     findings.iter().map(|finding| starts.line_of(text, finding.span.start).0).collect()
 }
 
+/// The numbers of all lines.
+pub(super) fn every_line(text: &str) -> BTreeSet<usize> {
+    (1..=text.split('\n').count()).collect()
+}
+
+/// The remarks that speak of a secret, from their `#` to the line's end: a token that was commented out is one as well.
+pub(super) fn remarks(text: &str) -> Vec<Range<usize>> {
+    let starts = LineStarts::new(text);
+    let lines = every_line(text).into_iter().map(|number| starts.line(text, number));
+    let remarks = lines.filter_map(|line| {
+        let from = text[line.clone()].find('#')?;
+        Some(line.start + from..line.end)
+    });
+    // A path or name after `token_file` or `token_credential` is none.
+    let secret = |word: &str| names_a_secret(word) && !matches!(word, "token_file" | "token_credential");
+    let speaks_of_one =
+        |remark: &Range<usize>| text[remark.clone()].split(|character: char| !is_key_part(character)).any(secret);
+    remarks.filter(speaks_of_one).collect()
+}
+
 /// What must not be shown of these lines, of which the parser may have missed a part: the values of keys that are unknown or name a secret, and text without a key.
 pub(super) fn hidden(text: &str, lines: &BTreeSet<usize>, findings: &Findings) -> Vec<Range<usize>> {
     let starts = LineStarts::new(text);

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::raw::Raw;
-
 /// How a number lies in its registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
@@ -177,16 +175,6 @@ impl Format {
         } else {
             words.iter().map(in_order).fold(0, append)
         }
-    }
-
-    /// The number in these registers, for a first look at them; `None` where they hold none.
-    pub fn number(self, words: &[u16]) -> Option<f64> {
-        Some(match Raw::new(self.kind, self.bits(words))? {
-            Raw::Integer(value) => value as f64,
-            Raw::Single(value) => value.into(),
-            Raw::Double(value) => value,
-            Raw::Decimal(number, exponent) => f64::from(number) * 10_f64.powi(exponent.into()),
-        })
     }
 
     /// What differs from high word and high byte first, in words; empty where nothing does.

@@ -1,7 +1,7 @@
 //! A number out of registers: exactly what the bits say, and how fine that number can be.
 
 use super::exact::Fraction;
-use super::number::Kind;
+use super::number::{Format, Kind};
 
 /// A number out of registers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,6 +62,18 @@ impl Raw {
             }
             Raw::Decimal(_, exponent) => Fraction::power_of_ten(exponent.into()),
         }
+    }
+}
+
+impl Format {
+    /// The number in these registers, for a first look at them; `None` where they hold none.
+    pub fn number(self, words: &[u16]) -> Option<f64> {
+        Some(match Raw::new(self.kind, self.bits(words))? {
+            Raw::Integer(value) => value as f64,
+            Raw::Single(value) => value.into(),
+            Raw::Double(value) => value,
+            Raw::Decimal(number, exponent) => f64::from(number) * 10_f64.powi(exponent.into()),
+        })
     }
 }
 

@@ -126,7 +126,7 @@ impl Open {
     ) -> Result<Vec<u8>, Failure> {
         let tcp = matches!(self.client, Kind::Tcp(_));
         let request = if tcp { mbap::framed(self.transaction, unit, asked) } else { self.handle.wire().rtu_request() };
-        self.transaction -= 1;
+        self.transaction = self.transaction.wrapping_sub(1);
         let mut handle = self.handle.clone();
         let exchange = async {
             // What goes wrong is known to the wire.

@@ -1,6 +1,7 @@
 //! Links to meters (serial, TCP, RTU over TCP) and a client that gives one verified answer a request, or an error.
 
 mod asked;
+mod ear;
 mod error;
 mod exchange;
 mod line;
@@ -16,6 +17,7 @@ mod tests;
 mod wire;
 
 pub use asked::Identity;
+pub use ear::Ear;
 pub use error::{Error, Garbled, Hint};
 pub use line::{Counts, Line};
 pub(crate) use rtu::crc;

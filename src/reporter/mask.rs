@@ -26,6 +26,11 @@ impl Mask {
 
     /// `text` in printable ASCII, at most 200 bytes, every longer piece of the token hidden, whole or not, in whichever case.
     pub(crate) fn show(&self, text: &str) -> String {
+        text::foreign(&self.hide(text), LIMIT)
+    }
+
+    /// `text` with every longer piece of the token hidden, and else as it is.
+    pub(crate) fn hide(&self, text: &str) -> String {
         let mut shown = String::new();
         let mut rest = text;
         while let Some(start) = rest.find(|character: char| character.is_ascii_hexdigit()) {
@@ -36,7 +41,7 @@ impl Mask {
             rest = &run[end..];
         }
         shown.push_str(rest);
-        text::foreign(&shown, LIMIT)
+        shown
     }
 
     fn gives_away(&self, run: &str) -> bool {

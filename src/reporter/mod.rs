@@ -15,7 +15,9 @@ mod task;
 mod token;
 mod trouble;
 
+pub(crate) use mask::Mask;
 pub use report::{AccountReport, AccountState};
+pub use rpc::{Judged, judged};
 
 use tokio::sync::{mpsc, oneshot, watch};
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::HOST;
 use hyper::{Request, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -54,9 +55,17 @@ impl Listener {
         self.serve(listener, &heart, &mut shutdown).await;
     }
 
+    /// Answers one connection, wherever it comes from: what a client on TCP would be answered.
+    pub async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        server::connection(stream, self.guest()).await;
+    }
+
     async fn serve(self, listener: TcpListener, heart: &Heart, shutdown: &mut watch::Receiver<bool>) {
-        let guest = Guest { address: self.address.ip(), hosts: self.hosts.into(), sources: self.sources };
-        server::serve(&Tcp { listener, guest }, CONNECTION_WITHIN, heart, shutdown).await;
+        server::serve(&Tcp { listener, guest: self.guest() }, CONNECTION_WITHIN, heart, shutdown).await;
+    }
+
+    fn guest(&self) -> Guest {
+        Guest { address: self.address.ip(), hosts: self.hosts.as_slice().into(), sources: self.sources.clone() }
     }
 
     fn complain(&self, error: &io::Error) {

@@ -105,7 +105,8 @@ async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, handler: impl Handler) {
+/// Answers the one request of a connection.
+pub(super) async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, handler: impl Handler) {
     let service = service_fn(move |request| {
         let handler = handler.clone();
         async move { Ok::<_, Infallible>(handler.answer(request).await) }

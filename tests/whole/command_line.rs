@@ -76,8 +76,15 @@ async fn usage_and_profiles() {
     let listed = site.run(&["profiles", "list", "sdm630"]).await;
     assert!(listed.code == 0 && listed.out.contains("eastron-sdm630"), "{listed:?}");
     let shown = site.run(&["profiles", "show", "eastron-sdm630"]).await;
-    assert!(shown.code == 0 && shown.out.contains("[profile.eastron-sdm630.energy]"), "{shown:?}");
+    assert!(shown.code == 0 && shown.out.contains("\n[profile.eastron-sdm630]\n"), "{shown:?}");
     assert_eq!(site.run(&["profiles", "show", "no-such-meter"]).await.code, 1);
+    let own = site.path("own.toml");
+    let text = shown.out.split("name:\n").last().unwrap().replace("eastron-sdm630", "acme-630");
+    for (text, code) in [(text.replace("\"acme-630-", "\"acme-"), 0), (text.replace("\"f32\"", "\"f33\""), 78)] {
+        fs::write(&own, text).unwrap();
+        let checked = site.run(&["profiles", "check", own.to_str().unwrap()]).await;
+        assert_eq!(checked.code, code, "{checked:?}");
+    }
 }
 
 #[tokio::test]

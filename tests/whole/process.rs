@@ -158,6 +158,7 @@ async fn a_wall_clock_that_is_wrong_by_years_changes_no_figure() {
         let daemon = site.start_with(&variables);
         site.all_ok(&["sauna"]).await;
         more_requests(&[&meter], 10).await;
+        more_calls(&arkreen, 2).await;
         daemon.stop().await;
     }
     assert_truthful(&arkreen);

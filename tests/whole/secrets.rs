@@ -33,6 +33,7 @@ async fn neither_token_nor_client_identifier_is_shown_by_anyone() {
     }
     site.run(&["check"]).await;
     site.run(&["check", "--json"]).await;
+    shown += &site.run(&["support", "-"]).await.out;
     // As the process list and the environment show it.
     shown += &fs::read_to_string(format!("/proc/{}/cmdline", daemon.pid())).unwrap();
     shown += &fs::read_to_string(format!("/proc/{}/environ", daemon.pid())).unwrap();

@@ -112,3 +112,55 @@ proptest! {
         prop_assert!(!said.contains(SECRET), "{damaged}\n---\n{said}");
     }
 }
+
+#[test]
+fn a_configuration_is_handed_on_as_written_and_without_what_is_secret() {
+    let environment = super::super::Environment::default();
+    let shown = |text: &str| super::super::shown_text(text, &environment);
+    let plain = GOOD.replace("0x", "0y");
+    assert_eq!(
+        shown("# the box in the cellar\n[state] # here\npath = \"/x\" # a = b\n"),
+        "# the box in the cellar\n[state] # here\npath = \"/x\" # a = b\n"
+    );
+    assert_eq!(shown(&plain).lines().count(), plain.lines().count());
+    let wrong = [
+        "# token = SECRET",
+        "#token SECRET",
+        "path = 1 # the password is SECRET",
+        "#[account.a]\n#api_key = 'SECRET'",
+        "token = \"SECRET\"",
+        "token = SECRET",
+        "[nonsense]\ncolour = \"SECRET\"",
+        "[account.a]\nurl = \"https://me:SECRET@host/v1\"",
+        "[account.a]\nurl https://me:SECRET@host/v1\n= =",
+        "= [\nSECRET\n",
+        "[status]\nsocket = { a = \"SECRET\"",
+    ];
+    for wrong in wrong {
+        for secret in [SECRET, TOKEN, &TOKEN[2..]] {
+            let text = wrong.replace("SECRET", secret);
+            for text in [format!("{text}\n{GOOD}"), format!("{GOOD}\n{text}\n"), text] {
+                let shown = shown(&text);
+                assert!(!shown.contains(secret), "{text}\n---\n{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_that_names_a_table_or_key_is_not_told_whole() {
+    let digits = &TOKEN[2..];
+    let wrong = read(&format!("{GOOD}\n[bus.x{}]\ntcp = \"a:502\"\n", &digits[..32])).unwrap_err();
+    assert!(wrong.to_string().contains("is not a name"), "{wrong}");
+    for text in [
+        format!("[account.\"{digits}\"]\nx = 1\n"),
+        format!("[account.{digits}]\ntoken_file = \"t\"\n"),
+        format!("[{digits}]\n"),
+        format!("[bus.a]\n{digits} = 1\n"),
+        format!("[bus.{digits}]\ntcp = 1\n[meter.a]\nbus = \"{digits}\"\n"),
+        format!("[profile.{digits}]\n"),
+    ] {
+        let said = said(&text);
+        assert!(said.contains("error") && !said.contains(&digits[..32]), "{text}\n---\n{said}");
+    }
+}

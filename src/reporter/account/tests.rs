@@ -354,3 +354,33 @@ async fn a_missing_token_is_told_and_its_arrival_reports_at_once() {
     assert_eq!(bench.account.token_file(None).len(), 1);
     assert_eq!((bench.report().state, bench.ahead()), (AccountState::Ok, Duration::ZERO));
 }
+
+#[tokio::test]
+async fn a_month_without_the_endpoint_leaves_nothing_behind_and_ends_in_one_fresh_report() {
+    let mut bench = Bench::new().await;
+    let unreachable = |_: &Name| Err(Failure::Unreachable("no route to host".into()));
+    let began = bench.now.since_boot;
+    let mut rounds = 0;
+    let mut largest = 0;
+    while bench.now.since_boot < began + Duration::from_secs(30 * 24 * 3600) {
+        bench.round(unreachable);
+        rounds += 1;
+        if rounds == 100 {
+            largest = format!("{:?}", bench.account).len();
+        }
+    }
+    // As often as somebody who wants to know soon asks, and no more.
+    assert!((10_000..130_000).contains(&rounds), "{rounds}");
+    // Nothing is kept of what could not be sent: only counters and times have grown by some digits.
+    let now = format!("{:?}", bench.account).len();
+    assert!(now < largest + 200, "{largest} -> {now}");
+    assert!(bench.lines.len() <= 2, "said once: {:?}", bench.lines);
+    assert_eq!(bench.report().state, AccountState::Retrying);
+    let before = bench.report().accepted;
+    let mut sent = Vec::new();
+    while bench.report().accepted < before + 2 {
+        sent.extend(bench.round(|_| entry(ACCEPTED)));
+    }
+    assert_eq!(sent, [name("a"), name("b")], "one report each, of the latest figure");
+    assert_eq!(bench.report().state, AccountState::Ok);
+}

@@ -8,6 +8,8 @@ use crate::reporter::rpc::{Entry, Outcome, Shape};
 use crate::simulator::arkreen::{Arkreen, Behaviour, Certificate};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
+mod hostile;
+
 const LONG: Duration = Duration::from_secs(20);
 
 fn token_text() -> String {

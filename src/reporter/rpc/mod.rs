@@ -1,8 +1,11 @@
 //! The report call on the wire: JSON-RPC 2.0, method `edr_reportConsumeData`, and what each answer means.
 
 mod answer;
+mod judged;
 
 pub(crate) use answer::{Answer, Failure, Heard, Outcome, interpret};
+
+pub use judged::{Judged, judged};
 
 use serde::Serialize;
 

@@ -1,0 +1,83 @@
+//! Whatever is sent to the status listener: it ends, answers HTTP with its policy, tells only those who know whom they ask, changes nothing.
+
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use arkmeter::clock::Clock;
+use arkmeter::config::{self, Environment};
+use arkmeter::heartbeat::Hearts;
+use arkmeter::ledger::LedgerReport;
+use arkmeter::status::{Current, Listener, Sources};
+use jiff::Timestamp;
+use libfuzzer_sys::fuzz_target;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+const STATUSES: [&str; 9] = ["200", "400", "404", "405", "414", "421", "431", "503", "505"];
+const MOST: u64 = 1 << 20;
+
+struct House {
+    runtime: Runtime,
+    listener: Listener,
+    sources: Sources,
+}
+
+// One thread fuzzes; the runtime's time stands still, so that waiting costs none.
+static HOUSE: LazyLock<House> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
+    let _inside = runtime.enter();
+    let text = "[bus.b]\ntcp = \"meter.example:502\"\n[meter.m]\nbus = \"b\"\nunit = 1\nprofile = \"eastron-sdm630\"\nmax_power = \"20kW\"\n";
+    let (config, _) =
+        config::parse(Path::new("arkmeter.toml"), text, &Environment::default()).expect("a configuration");
+    let (_, ledger) = watch::channel(LedgerReport::default());
+    let (buses, accounts) = (BTreeMap::new(), BTreeMap::new());
+    let current = Current { config: Arc::new(config), buses, ledger, accounts };
+    let sources = Sources::new(Clock::simulated(1, Timestamp::UNIX_EPOCH), Hearts::default(), current);
+    let address = "192.0.2.7:9826".parse().expect("an address");
+    let listener = Listener::new(address, vec!["meters.example".to_owned()], sources.clone());
+    drop(_inside);
+    House { runtime, listener, sources }
+});
+
+fuzz_target!(|request: &[u8]| {
+    let House { runtime, listener, sources } = &*HOUSE;
+    let before = sources.document();
+    let answer = runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let asking = async {
+            // It may hang up before everything is said.
+            let _ = client.write_all(request).await;
+            let _ = client.shutdown().await;
+            let mut answer = Vec::new();
+            let _ = (&mut client).take(MOST).read_to_end(&mut answer).await;
+            answer
+        };
+        let (answer, ()) = tokio::join!(asking, listener.answer(server));
+        answer
+    });
+    let after = sources.document();
+    assert_eq!((after.meters, after.trouble, after.well), (before.meters, before.trouble, before.well));
+    if !answer.is_empty() {
+        check(request, &String::from_utf8(answer).expect("text"));
+    }
+});
+
+fn check(request: &[u8], answer: &str) {
+    let status = answer.strip_prefix("HTTP/1.1 ").or(answer.strip_prefix("HTTP/1.0 ")).and_then(|rest| rest.get(..3));
+    let status = status.unwrap_or_else(|| panic!("no HTTP: {answer:.80}"));
+    assert!(STATUSES.contains(&status), "{answer:.80}");
+    assert_eq!(answer.matches("HTTP/1.").count(), 1, "one request a connection: {answer}");
+    let head = answer.split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase();
+    if status == "200" {
+        let asked = String::from_utf8_lossy(request).to_ascii_lowercase();
+        let ours = ["localhost", "127.", "::1", "0:1", "192.0.2.7", "meters.example"];
+        assert!(ours.iter().any(|host| asked.contains(host)) && asked.contains("host"), "told a stranger: {asked}");
+        assert!(head.contains("content-security-policy: default-src 'none'") && head.contains("no-store"), "{head}");
+    }
+    assert!(!head.contains("access-control"), "{head}");
+}

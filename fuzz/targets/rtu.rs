@@ -1,0 +1,67 @@
+//! Whatever comes over a serial line: an answer that is taken is of the unit, function and length that were asked for, and intact.
+//!
+//! The input: unit, function, count, and then pieces, each a length and its bytes; a length of 0 is the next request.
+
+#![no_main]
+
+use arkmeter::meter::{Block, Function};
+use arkmeter::modbus::Ear;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let [unit, function, address, count, rest @ ..] = data else { return };
+    let function = if function & 1 == 0 { Function::Holding } else { Function::Input };
+    let block = Block { function, address: u16::from(*address), count: u16::from(count % 125) + 1 };
+    let mut ear = Ear::rtu();
+    ear.ask(0, *unit, block);
+    let (mut rest, mut heard, mut answered) = (rest, 0, false);
+    while let [len, tail @ ..] = rest {
+        let (piece, behind) = tail.split_at(usize::from(*len).min(tail.len()));
+        rest = behind;
+        if piece.is_empty() {
+            ear.ask(0, *unit, block);
+            (heard, answered) = (0, false);
+            continue;
+        }
+        heard += piece.len();
+        match ear.hear(piece) {
+            Ok(Some(frame)) => {
+                assert!(frame.len() <= heard, "more than came");
+                check(&frame, *unit, block);
+                answered = true;
+            }
+            Ok(None) => {}
+            Err(why) => assert!(!why.to_string().is_empty()),
+        }
+        // Whoever asked takes one answer.
+        if answered {
+            ear.ask(0, *unit, block);
+            (heard, answered) = (0, false);
+        }
+    }
+});
+
+fn check(frame: &[u8], unit: u8, block: Block) {
+    let (body, sum) = frame.split_at(frame.len() - 2);
+    assert_eq!(crc(body).to_le_bytes(), sum, "not intact");
+    assert_eq!(frame[0], unit);
+    if frame[1] == block.function.code() {
+        assert_eq!(usize::from(frame[2]), 2 * usize::from(block.count));
+        assert_eq!(frame.len(), 5 + usize::from(frame[2]));
+    } else {
+        assert_eq!((frame[1], frame.len()), (block.function.code() | 0x80, 5));
+    }
+}
+
+/// Bit by bit from the polynomial, unlike the program's.
+fn crc(bytes: &[u8]) -> u16 {
+    let mut register = 0xFFFFu32;
+    for bit in bytes.iter().flat_map(|byte| (0..8).map(move |bit| u32::from(byte >> bit & 1))) {
+        let low = (register & 1) ^ bit;
+        register >>= 1;
+        if low == 1 {
+            register ^= 0xA001;
+        }
+    }
+    register as u16
+}

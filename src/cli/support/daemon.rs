@@ -1,0 +1,96 @@
+//! What the running daemon says, else what lies on the disk.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Site;
+use crate::cli::chain;
+use crate::ledger::shown::{self, ShowError};
+use crate::status::control::{self, ControlError};
+
+/// Entries of the journal.
+const ENTRIES: u32 = 300;
+
+/// The status document, or why there is none, and what it says of the lines.
+pub(super) struct Status {
+    pub(super) text: String,
+    pub(super) quality: String,
+}
+
+pub(super) async fn status(socket: &Path) -> Status {
+    match control::get(socket, "/status.json").await {
+        Ok(bytes) => {
+            let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            Status { text: String::from_utf8_lossy(&bytes).into_owned(), quality: quality(&document) }
+        }
+        Err(error) => Status { text: chain(&error), quality: "not to be had: no daemon tells it".into() },
+    }
+}
+
+pub(super) async fn ledger(site: &Site<'_>) -> String {
+    let folder = site.state.to_owned();
+    look(site.socket, "/ledger.json", || shown::show(&folder)).await
+}
+
+pub(super) async fn journal(site: &Site<'_>) -> String {
+    let folder = site.state.to_owned();
+    look(site.socket, &format!("/journal.json?most={ENTRIES}"), || shown::journal(&folder, None, ENTRIES)).await
+}
+
+/// What the daemon answers; where none does, what is on the disk.
+async fn look<T: Serialize>(socket: &Path, path: &str, alone: impl FnOnce() -> Result<T, ShowError>) -> String {
+    match control::get(socket, path).await {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(ControlError::NoDaemon(_)) => match alone() {
+            Ok(document) => serde_json::to_string_pretty(&document).unwrap_or_default(),
+            Err(error) => chain(&error),
+        },
+        Err(error) => chain(&error),
+    }
+}
+
+/// Each bus and meter with all that the document counts of it, and the share where that says more.
+fn quality(document: &Value) -> String {
+    let mut text = String::new();
+    for (things, of, parts) in [
+        ("buses", "requests", &["answers", "timeouts", "garbled", "exceptions"][..]),
+        ("meters", "polls", &["failures"][..]),
+    ] {
+        for (name, thing) in document[things].as_object().into_iter().flatten() {
+            let whole = thing[of].as_f64().filter(|whole| *whole > 0.0);
+            let numbers = thing.as_object().into_iter().flatten().filter(|(_, value)| value.is_u64() || value.is_f64());
+            let told =
+                numbers.filter(|(key, _)| !key.ends_with("_mw") && !key.ends_with("_mwh")).map(|(key, value)| {
+                    let share = whole.zip(value.as_f64()).filter(|_| parts.contains(&key.as_str()));
+                    let share = share.map(|(whole, part)| format!(" ({:.1} %)", 100.0 * part / whole));
+                    format!("{key} {value}{}", share.unwrap_or_default())
+                });
+            let told: Vec<_> = told.collect();
+            let error = thing["error"].as_str().map(|error| format!("; {error}")).unwrap_or_default();
+            text.push_str(&format!("{things} {name}: {}{error}\n", told.join(", ")));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_judged_by_shares() {
+        let document = json!({
+            "buses": { "cabinet": { "requests": 200, "answers": 150, "timeouts": 50, "reopened": 2, "error": "unplugged" } },
+            "meters": { "sauna": { "polls": 0, "failures": 0, "power_mw": 7, "error": null } },
+        });
+        assert_eq!(
+            quality(&document),
+            "buses cabinet: answers 150 (75.0 %), reopened 2, requests 200, timeouts 50 (25.0 %); unplugged\n\
+             meters sauna: failures 0, polls 0\n"
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! What must not leave this box: every token that it knows, wherever something echoed it, and what looks like one.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::config::{self, Config, Environment};
+use crate::reporter::Mask;
+
+/// A token file is smaller; what is larger is none.
+const LARGEST: u64 = 4096;
+/// So many hex digits in a token file are a token, or part of one.
+const DIGITS: usize = 16;
+/// A token that is not hexadecimal is hidden from this length on.
+const LITERAL: usize = 8;
+/// Where systemd keeps the unit's credentials, for root who asks beside the unit.
+const CREDENTIALS: &str = "/run/credentials/arkmeter.service";
+
+/// Hides them.
+#[derive(Default)]
+pub struct Secrets {
+    masks: Vec<Mask>,
+    literals: Vec<String>,
+}
+
+impl Secrets {
+    /// Those of the configuration at `path`, right or not: what its accounts name, and what lies beside it as `*.token`.
+    pub fn of(path: &Path, environment: &Environment) -> Self {
+        let mut secrets = Secrets::default();
+        for file in token_files(path, environment) {
+            let mut bytes = Vec::new();
+            let regular = fs::metadata(&file).is_ok_and(|metadata| metadata.is_file());
+            if regular && File::open(&file).is_ok_and(|file| file.take(LARGEST).read_to_end(&mut bytes).is_ok()) {
+                secrets.add(&String::from_utf8_lossy(&bytes));
+            }
+        }
+        secrets
+    }
+
+    /// Hides what a token file of this content holds, well-formed or not.
+    pub fn add(&mut self, content: &str) {
+        let runs = content.split(|character: char| !character.is_ascii_hexdigit());
+        self.masks.extend(runs.filter(|run| run.len() >= DIGITS).map(Mask::new));
+        let line = content.trim();
+        if line.len() >= LITERAL && !line.contains('\n') {
+            self.literals.push(line.to_owned());
+        }
+    }
+
+    /// `text` without them, fit for a terminal; its lines stay lines.
+    pub fn hide(&self, text: &str) -> String {
+        let mut hidden = text.to_owned();
+        for mask in &self.masks {
+            hidden = mask.hide(&hidden);
+        }
+        for literal in &self.literals {
+            hidden = hidden.replace(literal, "(token)");
+        }
+        config::masked(&hidden)
+    }
+}
+
+fn token_files(path: &Path, environment: &Environment) -> Vec<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<_> = beside.filter(|file| file.extension().is_some_and(|end| end == "token")).collect();
+    let credentials = environment.credentials_directory.as_deref().unwrap_or(Path::new(CREDENTIALS));
+    if let Ok((config, _)) = Config::load(path, environment) {
+        files.extend(config.accounts.values().filter_map(|account| account.token.path(Some(credentials)).ok()));
+    } else {
+        files.extend(named_in(path, "token_file").map(|name| folder.join(name)));
+        files.extend(named_in(path, "token_credential").map(|name| credentials.join(name)));
+    }
+    files
+}
+
+/// What a configuration with an error names under that key, as far as single lines tell.
+fn named_in(path: &Path, key: &'static str) -> impl Iterator<Item = String> {
+    let mut bytes = Vec::new();
+    if let Ok(file) = File::open(path) {
+        // What could not be read names nothing.
+        let _ = file.take(1 << 20).read_to_end(&mut bytes);
+    }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let quoted = move |line: &str| {
+        let (_, value) = line.split_once(key)?;
+        let value = value.trim_start_matches([' ', '\t', '=']);
+        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+        value[1..].split(quote).next().map(str::to_owned)
+    };
+    text.lines().filter_map(quoted).collect::<Vec<_>>().into_iter()
+}

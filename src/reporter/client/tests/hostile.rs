@@ -1,0 +1,118 @@
+//! Endpoints that are none: nobody answers, the wrong one does, or somebody in between wants to hear the token.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::*;
+
+const SHORT: Duration = Duration::from_millis(400);
+
+fn url(scheme: &str, address: SocketAddr) -> Url {
+    Url::parse(&format!("{scheme}://localhost:{}/v1", address.port())).unwrap()
+}
+
+/// Somebody who listens on the loopback.
+async fn somebody() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// What the client says first to somebody who then answers `answer` and hangs up.
+async fn hears(listener: TcpListener, answer: &[u8]) -> Vec<u8> {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut heard = vec![0; 16 * 1024];
+    let count = stream.read(&mut heard).await.unwrap();
+    heard.truncate(count);
+    stream.write_all(answer).await.unwrap();
+    let mut rest = Vec::new();
+    // Its alert, if it has one to send.
+    let _ = stream.read_to_end(&mut rest).await;
+    heard.extend(rest);
+    heard
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_unreachable() {
+    let account = account(Url::parse("https://arkreen.invalid/v1").unwrap(), LONG);
+    match client(&account).call(&single(), &credentials()).await {
+        // A resolver that is away itself is given up on in the account's time.
+        Heard::Failed(Failure::Unreachable(_) | Failure::TimedOut) => {}
+        heard => panic!("{heard:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_takes_or_refuses_is_given_up_on_in_time() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Once its queue is full, the kernel lets further ones wait as a firewall that drops does.
+    let mut queue = Vec::new();
+    while let Ok(Ok(stream)) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
+        queue.push(stream);
+    }
+    let account = account(Url::parse(&format!("http://{address}/v1")).unwrap(), SHORT);
+    assert_eq!(client(&account).call(&single(), &credentials()).await, Heard::Failed(Failure::TimedOut));
+}
+
+#[tokio::test]
+async fn what_is_older_than_tls_1_2_is_neither_offered_nor_taken() {
+    let (listener, address) = somebody().await;
+    // A ServerHello of TLS 1.1 with TLS_RSA_WITH_AES_128_CBC_SHA. Source: RFC 4346, section 7.4.1.3.
+    let hello = [&[3, 2][..], &[7; 32], &[0, 0, 0x2F, 0]].concat();
+    let handshake = [&[2, 0, 0, hello.len() as u8][..], &hello].concat();
+    let record = [&[22, 3, 2, 0, handshake.len() as u8][..], &handshake].concat();
+    let account = account(url("https", address), LONG);
+    let (heard, hello) =
+        tokio::join!(async { client(&account).call(&single(), &credentials()).await }, hears(listener, &record));
+    assert!(matches!(&heard, Heard::Failed(Failure::Unreachable(_))), "{heard:?}");
+    // The extension supported_versions with two of them, 1.3 and 1.2. Source: RFC 8446, section 4.2.1.
+    let offered = [0, 43, 0, 5, 4, 3, 4, 3, 3];
+    assert!(hello.windows(offered.len()).any(|bytes| bytes == offered), "{hello:?}");
+    // The alert protocol_version. Source: RFC 8446, section 6.
+    assert_eq!(hello.last(), Some(&70), "{hello:?}");
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_not_unpacked() {
+    let (listener, address) = somebody().await;
+    let content = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"OK\"}";
+    let length = content.len() as u16;
+    // One stored block of gzip, which any reader of it would take. Source: RFC 1952 and RFC 1951, section 3.2.4.
+    let body = [
+        &[0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255, 1][..],
+        &length.to_le_bytes(),
+        &(!length).to_le_bytes(),
+        content,
+        &crc32fast::hash(content).to_le_bytes(),
+        &u32::from(length).to_le_bytes(),
+    ]
+    .concat();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
+    let answer = [head.as_bytes(), &body].concat();
+    let account = account(url("http", address), LONG);
+    let (heard, asked) =
+        tokio::join!(async { client(&account).call(&single(), &credentials()).await }, hears(listener, &answer));
+    assert!(matches!(&heard, Heard::Failed(Failure::Unintelligible(_))), "{heard:?}");
+    assert!(!String::from_utf8(asked).unwrap().to_lowercase().contains("accept-encoding"));
+}
+
+#[tokio::test]
+async fn a_proxy_on_the_way_to_https_hears_the_host_and_never_the_token() {
+    let (listener, address) = somebody().await;
+    let https = Url::parse("https://arkreen.invalid/v1").unwrap();
+    let account = Account { proxy: Some(url("http", address)), ..account(https, LONG) };
+    let (heard, asked) = tokio::join!(
+        async { client(&account).call(&single(), &credentials()).await },
+        hears(listener, b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+    );
+    assert!(matches!(&heard, Heard::Failed(Failure::Unreachable(_))), "{heard:?}");
+    let asked = String::from_utf8(asked).unwrap();
+    assert!(asked.starts_with("CONNECT arkreen.invalid:443 HTTP/1.1\r\n"), "{asked}");
+    let lower = asked.to_lowercase();
+    assert!(!lower.contains("bearer") && !lower.contains("1f1f"), "{asked}");
+}

@@ -1,0 +1,139 @@
+//! Who may do what through which door, tried as another user; and what stays in memory when the daemon dies.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use arkmeter::simulator::Gateway;
+use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+use crate::harness::*;
+
+/// Another user's view of a site: the program where it can reach it, and that user's ids.
+struct Other<'s> {
+    site: &'s Site,
+    program: PathBuf,
+    group: u32,
+}
+
+impl Other<'_> {
+    /// Runs a command as user 65534 and this group; code, output and errors.
+    async fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--clear-groups", &format!("--regid={}", self.group), "--"]);
+        command.arg(&self.program).args(arguments).arg("--config").arg(self.site.path("arkmeter.toml"));
+        let output = command.env_remove("ARKMETER_CONFIG").kill_on_drop(true).output().await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap_or(-1), String::from_utf8(said).unwrap())
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "says what was not tested")]
+async fn can_be_another_user() -> bool {
+    let can = Command::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"]).output().await;
+    let can = can.is_ok_and(|output| output.status.success());
+    if !can {
+        eprintln!("skipped: the_group_may_look_and_only_root_may_change (it takes root and setpriv)");
+    }
+    can
+}
+
+#[tokio::test]
+async fn the_group_may_look_and_only_root_may_change() {
+    if !can_be_another_user().await {
+        return;
+    }
+    let (gateway, arkreen) = (Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
+    let site = Site::new(&plan);
+    // As below /etc and /run: everyone may pass, the socket's mode decides.
+    fs::set_permissions(site.path("."), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(site.path("arkmeter.toml"), Permissions::from_mode(0o644)).unwrap();
+    let program = site.path("arkmeter");
+    fs::copy(env!("CARGO_BIN_EXE_arkmeter"), &program).unwrap();
+    let daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    // The daemon is root's here, and so is the socket's group.
+    let member = Other { site: &site, program: program.clone(), group: 0 };
+    let (code, said) = member.run(&["status", "--json"]).await;
+    assert!(code < 2 && said.contains("\"sauna\""), "{code}: {said}");
+    let (code, said) = member.run(&["ledger", "show"]).await;
+    assert!(code == 0 && said.contains("sauna"), "{code}: {said}");
+    let calls = arkreen.calls().len();
+    for change in [
+        &["read"][..],
+        &["report", "--once"],
+        &["ledger", "set", "sauna", "9000kWh"],
+        &["ledger", "credit", "sauna", "5kWh"],
+        &["ledger", "accept", "sauna"],
+        &["ledger", "adopt", "--dry-run"],
+    ] {
+        let (code, said) = member.run(change).await;
+        assert!(code == 1 && said.contains("root"), "{change:?}: {code}: {said}");
+    }
+    let document: Value = site.status_when("it is as before", |it| it["schema"] == 1).await;
+    assert_eq!(document["meters"]["sauna"]["published_mwh"], 1_234_500_000);
+    assert!(arkreen.calls().len() >= calls && !site.log().contains("asked through the control socket"));
+    let stranger = Other { site: &site, program, group: 65534 };
+    for look in [&["status"][..], &["ledger", "show"], &["ledger", "journal"]] {
+        let (code, said) = stranger.run(look).await;
+        assert!(code > 0 && said.contains("join the group arkmeter"), "{look:?}: {code}: {said}");
+    }
+    assert_eq!(site.run(&["read"]).await.code, 0, "root may");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn no_proxy_of_the_environment_hears_a_token_that_goes_in_the_clear() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let (proxy, arkreen) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), arkreen([1]));
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
+    let site = Site::new(&plan);
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let daemon = site.start_with(&[("HTTP_PROXY", &address), ("http_proxy", &address), ("ALL_PROXY", &address)]);
+    tokio::select! {
+        () = more_calls(&arkreen, 2) => {}
+        heard = async {
+            let mut stream = proxy.accept().await.unwrap().0;
+            let mut heard = vec![0; 4096];
+            let count = stream.read(&mut heard).await.unwrap_or(0);
+            String::from_utf8_lossy(&heard[..count]).into_owned()
+        } => panic!("the proxy hears {heard}"),
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+#[allow(clippy::print_stderr, reason = "says what was not tested")]
+async fn a_core_dump_holds_no_token() {
+    let (gateway, arkreen) = (Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    more_calls(&arkreen, 1).await;
+    let pid = daemon.pid();
+    let filter = fs::read_to_string(format!("/proc/{pid}/coredump_filter")).unwrap();
+    assert_eq!(filter.trim(), "00000000");
+    let raised = Command::new("prlimit").args(["--core=unlimited", &format!("--pid={pid}")]).status().await;
+    daemon.signal("ABRT").await;
+    daemon.end().await;
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    let here = !pattern.trim().is_empty() && !pattern.contains(['|', '/']);
+    let cores = fs::read_dir(site.path(".")).unwrap().flatten().map(|entry| entry.path());
+    let core =
+        cores.filter(|path| path.is_file()).find(|path| fs::read(path).is_ok_and(|it| it.starts_with(b"\x7fELF")));
+    match core {
+        Some(core) => {
+            let core = fs::read(core).unwrap();
+            let digits = &token().into_bytes()[2..];
+            assert!(!core.windows(digits.len()).any(|bytes| bytes == digits), "{} bytes hold the token", core.len());
+        }
+        None if here && raised.is_ok_and(|status| status.success()) => {
+            eprintln!("skipped in part: a_core_dump_holds_no_token (the kernel made none here)")
+        }
+        None => eprintln!("skipped in part: a_core_dump_holds_no_token (core dumps go elsewhere here)"),
+    }
+}

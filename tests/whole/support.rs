@@ -1,0 +1,74 @@
+//! What is packed for somebody far away: all that helps, nothing that is secret, whether a daemon runs or not.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use arkmeter::simulator::Gateway;
+use arkmeter::simulator::arkreen::Behaviour;
+
+use crate::harness::*;
+
+#[tokio::test]
+async fn everything_that_helps_is_in_one_file() {
+    let (gateway, arkreen) = (Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
+    arkreen.always(Behaviour::EchoToken);
+    let plan = Plan::new().text("# the box in the hall").account(arkreen.url()).tcp("gateway", gateway.address());
+    let plan = plan.meter("sauna", "gateway", 1).polled("boiler", "gateway", 9, "eastron-sdm630");
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    let refused = |it: &serde_json::Value| it["accounts"]["main"]["state"] == "refused";
+    site.status_when("the token is refused", refused).await;
+    let (file, name) = (site.path("bundle.txt"), "bundle.txt");
+    let said = site.run(&["support", name]).await;
+    assert_eq!((said.code, said.out.as_str()), (0, ""), "{said:?}");
+    assert!(said.err.contains("look through it before you send it"), "{said:?}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+    let text = fs::read_to_string(&file).unwrap();
+    for part in [
+        &format!("daemon         runs, process {}\n", daemon.pid()),
+        "# the box in the hall\n",
+        "profile = \"eastron-sdm630\"\n",
+        "\"state\": \"refused\"",
+        "buses gateway: ",
+        "meters sauna: ",
+        "VmRSS:",
+        "\"published_mwh\": 1234500000",
+        "\"word\": \"baseline\"",
+        "the ledger is whole: commit ",
+        "ledger.db",
+        "Linux version",
+        "== disks\nFilesystem",
+        "/dev/serial/by-id",
+        "== log, the newest line first\n",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert!(!text.contains(&token()[2..11]) && !text.contains(&client(1).to_hex()[2..40]), "{text}");
+    site.run(&["support", name]).await.complains(1, &["bundle.txt is there already"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    let printed = site.run(&["support", "-"]).await;
+    assert!(printed.code == 0 && printed.out.contains("== status\n{") && printed.err.is_empty());
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_box_where_nothing_works_is_packed_as_well() {
+    let plan = Plan::new().account("http://127.0.0.1:9/v1").tcp("gateway", nobody()).meter("sauna", "gateway", 1);
+    let site = Site::new(&plan.text(format!("[account.other]\ntoken_file = \"other\"\nurl = \"{}\"", token())));
+    let other = format!("0x{}", "36".repeat(32));
+    fs::write(site.path("other"), &other).unwrap();
+    fs::set_permissions(site.path("other"), Permissions::from_mode(0o644)).unwrap();
+    // A file that an operator put into the state's folder under a name that tells too much.
+    fs::create_dir(site.path("state")).unwrap();
+    fs::write(site.path("state").join(&other[2..]), "").unwrap();
+    fs::write(site.path("state/ledger.db"), "no ledger").unwrap();
+    let said = site.run(&["support", "-"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    for part in ["no arkmeter daemon answers", "arkmeter.toml:", "is damaged", "== serial devices", "url = "] {
+        assert!(said.out.contains(part), "{part} is not in\n{}", said.out);
+    }
+    for secret in [&token()[2..11], &other[2..11]] {
+        assert!(!said.out.contains(secret), "{secret} is in\n{}", said.out);
+    }
+    site.run(&["support", "/nowhere/bundle.txt"]).await.complains(1, &["/nowhere/bundle.txt"]);
+}
