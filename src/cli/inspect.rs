@@ -162,8 +162,9 @@ async fn sample(arguments: &InspectArguments, bus: &Bus, samples: &mut Vec<Sampl
     let begin = Instant::now();
     for index in 0..=SAMPLES {
         tokio::time::sleep_until(begin + arguments.watch * index / SAMPLES).await;
-        let mut sample = Sample { at: begin.elapsed().as_secs_f64(), ..Sample::default() };
+        let (before, mut sample) = (begin.elapsed(), Sample::default());
         if read_again(&mut line, arguments.unit, &blocks, &mut sample).await? {
+            sample.at = (before + begin.elapsed()).as_secs_f64() / 2.0;
             samples.push(sample);
         }
         bar.draw(f64::from(index) / f64::from(SAMPLES), "watching for the counter");

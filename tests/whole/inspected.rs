@@ -42,34 +42,24 @@ async fn the_registers_of_an_unknown_meter_are_found_between_holes() {
 }
 
 #[tokio::test]
-async fn a_counter_that_is_watched_gives_itself_away() {
-    // A counter with many digits, so that it is seen to rise within a short watch; W and tenths of a Wh as whole numbers.
-    let meter = Unit::new(3);
-    let words: [u16; 4] = [2301, 2296, 2310, 4999];
-    meter.set(Function::Holding, 0x0000, &words);
-    let counting = meter.clone();
-    let begin = tokio::time::Instant::now();
-    let task = tokio::spawn(async move {
-        loop {
-            let energy = 50_000_000.0 + 36_000_000.0 * begin.elapsed().as_secs_f64() / 3600.0;
-            counting.set_u32(Function::Holding, 0x0020, 360_000, WordOrder::Big);
-            counting.set_u32(Function::Holding, 0x0022, energy as u32, WordOrder::Big);
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    });
-    until("registers", || begin.elapsed().as_millis() > 100).await;
-    let gateway = Gateway::start([meter]).await.unwrap();
+async fn a_meter_is_watched_for_as_long_as_is_asked_for() {
+    let meter = strange(3);
+    let gateway = Gateway::start([meter.clone()]).await.unwrap();
     let site = Site::new(&Plan::new());
     let address = gateway.address().to_string();
-    let said = site
-        .run(&["inspect", "--tcp", &address, "--unit", "3", "--registers", "0..63", "--watch", "6s", "--json"])
-        .await;
-    task.abort();
+    let inspect = ["inspect", "--tcp", &address, "--unit", "3", "--registers", "0x10..0x15"];
+    let said = site.run(&[&inspect[..], &["--watch", "2s", "--json"]].concat()).await;
     assert_eq!(said.code, 0, "{said:?}");
     let document: Value = serde_json::from_str(&said.out).unwrap();
-    let toml = document["toml"].as_str().unwrap();
-    assert!(toml.contains(".energy]\nregister = 0x0022\nfunction = \"holding\"\ntype = \"u32\""), "{toml}");
-    assert!(toml.contains(".power]\nregister = 0x0020"), "{toml}");
+    assert_eq!(document["samples"], 13, "{document}");
+    assert!(document["toml"].as_str().unwrap().contains("No counter gave itself away"), "{document}");
+
+    let before = meter.requests();
+    let said = site.interrupt(&[&inspect[..], &["--watch", "1h"]].concat(), || meter.requests() > before + 2).await;
+    assert!(
+        said.code == 0 && said.out.contains("[profile.unknown-meter]"),
+        "Ctrl-C ends it with what there is: {said:?}"
+    );
 }
 
 #[tokio::test]
