@@ -130,6 +130,12 @@ impl Store {
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.keep_in_place()?;
         self.write(commit)?;
+        for rename in &commit.renames {
+            // The history is no figure: what cannot be handed on stays under the old name.
+            if let Err(error) = rename_history(self.folder.path(), &rename.from, &rename.to) {
+                tracing::warn!(meter = %rename.to, %error, "the history stays under the name {}", rename.from);
+            }
+        }
         // They may have been taken away meanwhile.
         self.keep_in_place()
     }

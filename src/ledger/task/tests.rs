@@ -215,7 +215,8 @@ async fn a_history_that_cannot_be_written_costs_no_figure_and_goes_on_when_it_ca
     assert!(!lab.state().join("history.db-wal").exists(), "one tidy file");
     let slots = page(&lab.state(), &Wanted { meter: name("a"), from: None, to: None, after: 0 }).unwrap().slots;
     let consumed: Vec<_> = slots.iter().map(|slot| slot.stretch.consumed_mwh.unwrap().get()).collect();
-    // The first of them follows upon none: its first reading is where it begins.
-    assert_eq!(consumed, [90, 100]);
-    assert_eq!(slots[1].published_mwh.map(|published| published.get()), Some(register));
+    // The first of them follows upon none: its first reading is where it begins. Of the slot that ended while the way was cleared it
+    // is open whether it was written before or after.
+    assert!(matches!(consumed[..], [90, 100] | [90, 100, 100]), "{consumed:?}");
+    assert_eq!(slots.last().unwrap().published_mwh.map(|published| published.get()), Some(register));
 }

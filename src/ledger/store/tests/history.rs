@@ -255,3 +255,16 @@ fn a_meter_takes_its_history_along_to_another_name() {
     };
     assert_eq!((published("b"), published("a")), (vec![10, 20], vec![1]));
 }
+
+#[test]
+fn a_commit_that_renames_a_meter_renames_its_history() {
+    let mut lab = Lab::new();
+    let mut store = Store::open(lab.folder.path(), options()).unwrap().store;
+    store.commit(&commit(1, 1000, false)).unwrap();
+    lab.record(&[row("m0", 120, 10)], 120).unwrap();
+    let mut renamed = commit(1, 2000, false);
+    renamed.meters[0].name = name("other");
+    renamed.renames = vec![Rename { from: name("m0"), to: name("other") }];
+    store.commit(&renamed).unwrap();
+    assert_eq!(["other", "m0"].map(|meter| all(lab.folder.path(), meter).len()), [1, 0]);
+}
