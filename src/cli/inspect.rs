@@ -154,17 +154,20 @@ async fn sample(arguments: &InspectArguments, bus: &Bus, samples: &mut Vec<Sampl
     let mut found = Sample::default();
     read_mapped(&mut line, arguments.unit, blocks, BUDGET, &mut found).await?;
     let blocks: Vec<Block> = found.answers.keys().copied().collect();
+    samples.push(found);
     if arguments.watch.is_zero() || blocks.is_empty() {
-        samples.push(found);
         return Ok(());
     }
-    // The first one took its time: what belongs together is read together from here on.
     let begin = Instant::now();
     for index in 0..=SAMPLES {
         tokio::time::sleep_until(begin + arguments.watch * index / SAMPLES).await;
         let (before, mut sample) = (begin.elapsed(), Sample::default());
         if read_again(&mut line, arguments.unit, &blocks, &mut sample).await? {
             sample.at = (before + begin.elapsed()).as_secs_f64() / 2.0;
+            if index == 0 {
+                // Looking for the registers took its time: from here on what belongs together is read together.
+                samples.clear();
+            }
             samples.push(sample);
         }
         bar.draw(f64::from(index) / f64::from(SAMPLES), "watching for the counter");
