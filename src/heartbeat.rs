@@ -1,9 +1,10 @@
 //! Whether every task still makes progress: each beats its own heart, and the watchdog listens.
 
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 /// A task that has not beaten for this long no longer makes progress. Every task beats at least each [`BEAT_EVERY`].
 pub const STALLED_AFTER: Duration = Duration::from_secs(30);
@@ -12,7 +13,11 @@ pub const BEAT_EVERY: Duration = Duration::from_secs(5);
 
 /// One task's heart. It is listened to until it is dropped.
 #[derive(Debug)]
-pub struct Heart(Arc<Beat>);
+pub struct Heart {
+    beat: Arc<Beat>,
+    /// When a waiting task is next woken up only to beat. One for all waits: most are over long before.
+    tick: Option<Pin<Box<Sleep>>>,
+}
 
 #[derive(Debug)]
 struct Beat {
@@ -22,17 +27,19 @@ struct Beat {
 
 impl Heart {
     pub fn beat(&self) {
-        *self.0.last.lock().expect("a beat cannot panic") = Instant::now();
+        *self.beat.last.lock().expect("a beat cannot panic") = Instant::now();
     }
 
     /// Awaits `future`, beating meanwhile: what is awaited must be bounded in time by itself.
-    pub async fn beating<F: Future>(&self, future: F) -> F::Output {
-        tokio::pin!(future);
+    pub async fn beating<F: Future>(&mut self, future: F) -> F::Output {
+        let mut future = pin!(future);
         loop {
             self.beat();
+            let tick = self.tick.get_or_insert_with(|| Box::pin(sleep(BEAT_EVERY)));
             tokio::select! {
+                biased;
                 output = &mut future => return output,
-                () = tokio::time::sleep(BEAT_EVERY) => {}
+                () = tick.as_mut() => tick.as_mut().reset(Instant::now() + BEAT_EVERY),
             }
         }
     }
@@ -47,7 +54,7 @@ impl Hearts {
     pub fn heart(&self, task: impl Into<String>) -> Heart {
         let beat = Arc::new(Beat { task: task.into(), last: Mutex::new(Instant::now()) });
         self.0.lock().expect("listing hearts cannot panic").push(Arc::downgrade(&beat));
-        Heart(beat)
+        Heart { beat, tick: None }
     }
 
     /// The names of the tasks that make no progress; empty when all is well.
@@ -67,7 +74,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_hung_task_is_named_and_a_finished_one_is_not() {
         let hearts = Hearts::default();
-        let (hung, waiting, finished) = (hearts.heart("bus a"), hearts.heart("bus b"), hearts.heart("bus c"));
+        let (hung, mut waiting, finished) = (hearts.heart("bus a"), hearts.heart("bus b"), hearts.heart("bus c"));
         drop(finished);
         waiting.beating(tokio::time::sleep(STALLED_AFTER * 2)).await;
         assert_eq!(hearts.stalled(), ["bus a"]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::guard::Verdicts;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// The ledger as of the last reading.
@@ -34,7 +35,7 @@ pub struct MeterLedger {
     /// The power that counter and power register have both shown, where it is above `max_power`: that is set too low.
     pub overload: Option<Milliwatts>,
     /// Verdicts since the daemon started.
-    pub verdicts: BTreeMap<&'static str, u64>,
+    pub verdicts: Verdicts,
 }
 
 #[derive(Clone, Debug, Default)]

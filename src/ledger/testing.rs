@@ -56,7 +56,7 @@ pub(crate) fn state(meter: &MeterSettings, register: u64) -> MeterState {
     let mut state = MeterState::default();
     for poll in 0..10 {
         let reading = reading("any", 10 * poll, register);
-        state = guard::judge(&state, meter, &reading.at, &reading.values).state;
+        state = guard::judge(state, meter, &reading.at, &reading.values).state;
     }
     assert_eq!(state.published(), Some(energy(register)), "ten equal readings are a baseline");
     state

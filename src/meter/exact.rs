@@ -19,6 +19,9 @@ impl Fraction {
         if denominator <= 0 {
             return None;
         }
+        if denominator == 1 {
+            return Some(Fraction { numerator, denominator });
+        }
         let divisor = common_divisor(numerator.unsigned_abs(), denominator.unsigned_abs());
         if divisor == 1 {
             return Some(Fraction { numerator, denominator });
@@ -38,6 +41,13 @@ impl Fraction {
     }
 
     pub(super) fn times(self, other: Self) -> Option<Self> {
+        // Most factors are 1, and this is done at every poll.
+        if self == Fraction::ONE {
+            return Some(other);
+        }
+        if other == Fraction::ONE {
+            return Some(self);
+        }
         // Reduced crosswise first, so that only a product that is too large overflows.
         let left = Fraction::new(self.numerator, other.denominator)?;
         let right = Fraction::new(other.numerator, self.denominator)?;
@@ -47,6 +57,9 @@ impl Fraction {
     }
 
     pub(super) fn plus(self, other: Self) -> Option<Self> {
+        if self.is_zero() {
+            return Some(other);
+        }
         let shared = common_divisor(self.denominator.unsigned_abs(), other.denominator.unsigned_abs());
         let shared = i128::try_from(shared).ok()?;
         let (widen_self, widen_other) = (other.denominator / shared, self.denominator / shared);
@@ -116,12 +129,16 @@ impl fmt::Display for Fraction {
     }
 }
 
-/// By halving and subtracting: a float's denominator is a power of two, with which this is done at once.
+/// By halving and subtracting.
 fn common_divisor(left: u128, right: u128) -> u128 {
     if left == 0 || right == 0 {
         return (left | right).max(1);
     }
     let shared_twos = (left | right).trailing_zeros();
+    // A float's denominator.
+    if right.is_power_of_two() {
+        return 1 << shared_twos;
+    }
     let (mut larger, mut smaller) = (left >> left.trailing_zeros(), right >> right.trailing_zeros());
     while larger != smaller {
         if larger < smaller {
@@ -177,9 +194,13 @@ impl Decimal {
     }
 
     pub(super) fn fraction(self) -> Fraction {
-        // Within the bounds of `parse` neither factor can overflow.
-        let power = Fraction::power_of_ten(self.exponent).unwrap_or(Fraction::ZERO);
-        power.times(Fraction::whole(i128::from(self.digits))).unwrap_or(Fraction::ZERO)
+        // Within the bounds of `parse` nothing can overflow.
+        let (digits, power) = (i128::from(self.digits), 10_i128.pow(self.exponent.unsigned_abs()));
+        if self.exponent < 0 {
+            Fraction::new(digits, power).unwrap_or(Fraction::ZERO)
+        } else {
+            Fraction::whole(digits * power)
+        }
     }
 
     pub(super) fn is_negative(self) -> bool {

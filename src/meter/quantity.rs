@@ -146,23 +146,24 @@ impl Quantity {
         let Some(factor) = self.ratio(answers)? else { return Ok(None) };
         let factor = factor.times(installed).and_then(|it| it.times(self.unit.fraction())).ok_or(Absent::TooLarge)?;
 
-        let (mut sum, mut steps) = (Fraction::ZERO, Vec::with_capacity(self.terms.len()));
+        let (mut sum, mut resolution) = (Fraction::ZERO, Resolution::default());
         for term in &self.terms {
             let Measured { value, step } = term.read(whole, words)?;
             sum = sum.plus(value).ok_or(Absent::TooLarge)?;
-            steps.push(step);
+            resolution.add(term, step);
         }
         if self.absolute {
             sum = sum.absolute();
         }
         let scaled = |number: Fraction| number.times(factor).ok_or(Absent::TooLarge);
-        Ok(Some(Measured { value: scaled(sum)?, step: scaled(self.combined(steps))? }))
+        Ok(Some(Measured { value: scaled(sum)?, step: scaled(resolution.combined())? }))
     }
 
     /// The resolution at `value` (mWh), as far as it is known without asking the meter for its ratios and exponents.
     pub(super) fn step_at(&self, value: u64, installed: Fraction) -> Option<Fraction> {
         let factor = installed.times(self.unit.fraction())?;
-        let steps = self.terms.iter().map(|term| {
+        let mut resolution = Resolution::default();
+        for term in &self.terms {
             let worth = term.scale().times(factor)?;
             let raw = value as f64 / worth.approximate();
             let digit = match term.format.kind {
@@ -175,9 +176,9 @@ impl Quantity {
                 }
                 _ => Raw::Integer(0).digit(),
             };
-            digit?.times(worth).map(Fraction::absolute)
-        });
-        steps.collect::<Option<Vec<_>>>().map(|steps| self.combined(steps))
+            resolution.add(term, digit?.times(worth)?.absolute());
+        }
+        Some(resolution.combined())
     }
 
     /// The sum falls back to a smaller figure by this many mWh when a term starts again at 0.
@@ -216,16 +217,27 @@ impl Quantity {
         }
         Ok(Some(product))
     }
+}
 
-    /// The resolution of a sum: of integers the least digit (a second register may hold the decimals of the first), with floats
-    /// the coarsest float, whose last place wavers.
-    fn combined(&self, steps: Vec<Fraction>) -> Fraction {
-        let pairs = || self.terms.iter().zip(&steps);
-        let coarser = |left: Fraction, right: Fraction| if left.exceeds(right) { left } else { right };
-        let finer = |left: Fraction, right: Fraction| if left.exceeds(right) { right } else { left };
-        let floats = pairs().filter(|(term, _)| term.format.kind.is_float()).map(|(_, step)| *step);
-        let coarsest = floats.reduce(coarser);
-        coarsest.or_else(|| steps.iter().copied().reduce(finer)).unwrap_or(Fraction::ONE)
+/// The resolution of a sum: of integers the least digit (a second register may hold the decimals of the first), with floats
+/// the coarsest float, whose last place wavers.
+#[derive(Default)]
+struct Resolution {
+    coarsest_float: Option<Fraction>,
+    finest: Option<Fraction>,
+}
+
+impl Resolution {
+    /// The sum has this term too.
+    fn add(&mut self, term: &Number, step: Fraction) {
+        self.finest = self.finest.filter(|finest| !finest.exceeds(step)).or(Some(step));
+        if term.format.kind.is_float() {
+            self.coarsest_float = self.coarsest_float.filter(|coarsest| coarsest.exceeds(step)).or(Some(step));
+        }
+    }
+
+    fn combined(self) -> Fraction {
+        self.coarsest_float.or(self.finest).unwrap_or(Fraction::ONE)
     }
 }
 

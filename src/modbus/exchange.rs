@@ -1,11 +1,11 @@
 //! A link that is open: when a request may be sent on it, and how its answer is waited for.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_modbus::client::{Client, Context, rtu as rtu_client, tcp as tcp_client};
 use tokio_modbus::slave::{Slave, SlaveContext};
 use tokio_modbus::{Request, Response};
@@ -31,6 +31,8 @@ pub(super) struct Open {
     /// When something was last heard.
     heard_at: Instant,
     pub(super) answered: bool,
+    /// Rings when an answer's time is up. One for all requests, for most are answered long before.
+    alarm: Pin<Box<Sleep>>,
     /// The transaction number of the next question that the client does not know: from above, for the client counts from below.
     transaction: u16,
 }
@@ -86,7 +88,8 @@ impl Open {
             let timer = Timer::new();
             (Handle::new(Wire::rtu(stream, pace.sending(1))), Kind::Rtu(pace, timer))
         };
-        Open { handle, client, heard_at: Instant::now(), answered: false, transaction: u16::MAX }
+        let alarm = Box::pin(sleep(Duration::ZERO));
+        Open { handle, client, heard_at: Instant::now(), answered: false, alarm, transaction: u16::MAX }
     }
 
     /// One request and its answer.
@@ -135,7 +138,7 @@ impl Open {
             let len = handle.read(&mut frame).await.unwrap_or(0);
             frame[..len].to_vec()
         };
-        let Some(frame) = answered(exchange, &self.handle, patience).await else {
+        let Some(frame) = answered(exchange, &self.handle, self.alarm.as_mut(), patience).await else {
             return Err(self.failure(label, bus));
         };
         (self.heard_at, self.answered) = (Instant::now(), true);
@@ -163,11 +166,11 @@ impl Open {
         let outcome = match &mut self.client {
             Kind::Tcp(client) => {
                 client.set_slave(Slave(unit));
-                answered(client.call(request), &self.handle, patience).await
+                answered(client.call(request), &self.handle, self.alarm.as_mut(), patience).await
             }
             Kind::Rtu(..) => {
                 let mut client = rtu_client::attach_slave(self.handle.clone(), Slave(unit));
-                answered(client.call(request), &self.handle, patience).await
+                answered(client.call(request), &self.handle, self.alarm.as_mut(), patience).await
             }
         };
         let words = match outcome {
@@ -268,19 +271,29 @@ fn unanswered(link: &Link) -> &'static str {
 }
 
 /// The exchange's outcome; `None` where there is no answer within the time, or the wire knows that there will be none.
-async fn answered<T>(exchange: impl Future<Output = T>, handle: &Handle, patience: Patience) -> Option<T> {
+async fn answered<T>(
+    exchange: impl Future<Output = T>,
+    handle: &Handle,
+    mut alarm: Pin<&mut Sleep>,
+    patience: Patience,
+) -> Option<T> {
     let mut exchange = pin!(exchange);
     let mut answered = std::future::poll_fn(|cx| match exchange.as_mut().poll(cx) {
         Poll::Ready(outcome) => Poll::Ready((!handle.wire().failed()).then_some(outcome)),
         Poll::Pending if handle.wire().failed() => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     });
-    let end = Instant::now() + patience.whole;
-    match tokio::time::timeout(patience.first, &mut answered).await {
-        Ok(outcome) => outcome,
-        Err(_) if patience.first < patience.whole && handle.wire().heard() => {
-            tokio::time::timeout_at(end, answered).await.ok().flatten()
+    let begun = Instant::now();
+    for within in [patience.first, patience.whole] {
+        alarm.as_mut().reset(begun + within);
+        tokio::select! {
+            biased;
+            outcome = &mut answered => return outcome,
+            () = alarm.as_mut() => {}
         }
-        Err(_) => None,
+        if patience.first == patience.whole || !handle.wire().heard() {
+            break;
+        }
     }
+    None
 }

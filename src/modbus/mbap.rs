@@ -66,6 +66,8 @@ impl Inbox {
             if frame == self.request {
                 return Err(Broken::Framing(Garbled::LooksTransparent));
             }
+            // What follows an answer is another or nothing: otherwise this was half of one, made whole by what came after it.
+            self.frame_len()?;
             return verified(asked, frame).map(Some);
         }
         Ok(None)
@@ -180,6 +182,16 @@ mod tests {
         inbox.push(&[&stale[6..], &ANSWER].concat());
         assert_eq!(inbox.next(), Ok(Some(ANSWER.to_vec())));
         assert!(inbox.stale());
+    }
+
+    #[test]
+    fn half_an_answer_made_whole_by_a_late_one_is_none() {
+        let late = [0, 4, 0, 0, 0, 9, 1, 3, 6, 0, 1, 0xFF, 0xFF, 0, 3];
+        let mut inbox = asked();
+        inbox.push(&ANSWER[..9]);
+        assert_eq!(inbox.next(), Ok(None));
+        inbox.push(&late);
+        assert_eq!(inbox.next(), Err(Broken::Framing(Garbled::NotModbusTcp)));
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
         error: said(&polled.error),
         polls: polled.polls,
         failures: polled.failures,
-        verdicts: guarded.verdicts.iter().map(|(verdict, count)| ((*verdict).to_owned(), *count)).one_by_one(),
+        verdicts: guarded.verdicts.iter().map(|(verdict, count)| (verdict.as_str().to_owned(), count)).one_by_one(),
     }
 }
 

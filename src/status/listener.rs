@@ -37,7 +37,7 @@ impl Listener {
     }
 
     /// Serves until `shutdown` says true or its sender is dropped. A busy port is warned of once and tried again.
-    pub async fn run(self, heart: Heart, mut shutdown: watch::Receiver<bool>) {
+    pub async fn run(self, mut heart: Heart, mut shutdown: watch::Receiver<bool>) {
         let mut refused = false;
         let listener = loop {
             match TcpListener::bind(self.address).await {
@@ -46,7 +46,7 @@ impl Listener {
                 Err(_) => {}
             }
             refused = true;
-            if server::told_to_stop(RETRY_EVERY, &heart, &mut shutdown).await {
+            if server::told_to_stop(RETRY_EVERY, &mut heart, &mut shutdown).await {
                 return self.sources.remark(SUBJECT, None);
             }
         };

@@ -96,7 +96,7 @@ pub(super) async fn serve(door: &impl Door, whole: Duration, heart: &Heart, shut
 }
 
 /// Waits before a door is tried again; true when `shutdown` came first.
-pub(super) async fn told_to_stop(within: Duration, heart: &Heart, shutdown: &mut watch::Receiver<bool>) -> bool {
+pub(super) async fn told_to_stop(within: Duration, heart: &mut Heart, shutdown: &mut watch::Receiver<bool>) -> bool {
     heart.beating(timeout(within, stopped(shutdown))).await.is_ok()
 }
 

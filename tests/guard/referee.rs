@@ -20,7 +20,7 @@ pub(crate) struct Guard(pub MeterState);
 
 impl Publisher for Guard {
     fn read(&mut self, settings: &MeterSettings, second: u64, values: &Values) -> (&'static str, bool) {
-        let judged = judge(&self.0, settings, &stamp(second), values);
+        let judged = judge(self.0.clone(), settings, &stamp(second), values);
         assert!(judged.state.published() >= self.0.published(), "fell within one judgement");
         let ordinary = matches!(judged.verdict, Verdict::Advanced | Verdict::Unchanged);
         assert!(ordinary || judged.entry.is_some() || matches!(judged.verdict, Verdict::Held | Verdict::Baseline));

@@ -64,7 +64,7 @@ impl Book {
     }
 
     fn page(&self, name: &Name) -> Result<&Page, String> {
-        self.meters.get(name).ok_or_else(|| format!("{name} is not configured"))
+        self.meters.get(name).map(|page| &**page).ok_or_else(|| format!("{name} is not configured"))
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::client::ClientState;
-use super::guard::{self, Entry, Judged, MeterState, Verdict};
+use super::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
 use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
 use super::{Accepted, Barred, ClientLedger, MeterLedger};
@@ -32,8 +32,8 @@ const WHOLE_EVERY: Duration = Duration::from_secs(3600);
 /// Everything the ledger knows. The figures it gives are those that [`Book::committed`] said are on disk.
 #[derive(Debug)]
 pub(crate) struct Book {
-    /// Also those that are not configured at the moment: they keep their rows.
-    meters: BTreeMap<Name, Page>,
+    /// Also those that are not configured at the moment: they keep their rows. In boxes, for half of a map's own room stands empty.
+    meters: BTreeMap<Name, Box<Page>>,
     clients: BTreeMap<ClientKey, Account>,
     configured: Vec<ClientSettings>,
     diary: Diary,
@@ -67,7 +67,7 @@ struct Page {
     read_at: Option<Stamp>,
     power: Option<(Milliwatts, Stamp)>,
     verdict: Option<Verdict>,
-    verdicts: BTreeMap<&'static str, u64>,
+    verdicts: Verdicts,
     touched: Option<u64>,
     /// The meter that this one may only be a new name of: nothing is begun for it.
     put_off: Option<Name>,
@@ -113,7 +113,7 @@ pub(crate) struct Pending {
 impl Book {
     /// What the store held, under these settings. `barred` says why nothing may be reported from it, if so.
     pub(crate) fn new(contents: Contents, settings: Settings, barred: Option<Barred>) -> Self {
-        let page = |row: MeterRow| (row.name.clone(), Page::stored(row));
+        let page = |row: MeterRow| (row.name.clone(), Box::new(Page::stored(row)));
         let account = |(key, state): (_, ClientState)| {
             let account = Account { on_disk: state.energy, state, touched: None };
             (key, account)
@@ -169,13 +169,14 @@ impl Book {
         if let Some(definition) = &reading.definition {
             settings.redefine(definition);
         }
-        let Judged { state, verdict, entry } = guard::judge(&page.state, settings, &reading.at, &reading.values);
+        let first = page.state.published().is_none();
+        let state = std::mem::take(&mut page.state);
+        let Judged { state, verdict, entry } = guard::judge(state, settings, &reading.at, &reading.values);
         let (published, held) = (state.published(), state.is_held());
-        let begun = page.state.published().is_none() && published.is_some();
-        if page.read(reading, verdict, state) {
-            page.touched = Some(self.epoch);
-            self.dirty_since.get_or_insert(reading.at);
-        }
+        let begun = first && published.is_some();
+        page.read(reading, verdict, state);
+        page.touched = Some(self.epoch);
+        self.dirty_since.get_or_insert(reading.at);
         let noted = entry.as_ref().map(|entry| self.diary.note(&reading.meter, entry, self.epoch));
         let news = noted.is_some_and(|noted| noted.first);
         if begun || moves_the_offset(verdict) && entry.is_some() {
@@ -296,7 +297,7 @@ impl Book {
         told.register = page.state.register();
         told.published = page.state.published();
         told.overload = page.settings.as_ref().and_then(|settings| page.state.overload(settings));
-        told.verdicts.extend(&page.verdicts);
+        told.verdicts = page.verdicts;
     }
 
     /// What is to be said of all configured meters.
@@ -327,8 +328,8 @@ impl Page {
         Page { state, confirmed, confirmed_on_disk: confirmed, updated, ..Page::default() }
     }
 
-    /// Takes a judged reading down; true when the disk does not know what the page says now.
-    fn read(&mut self, reading: &Reading, verdict: Verdict, state: MeterState) -> bool {
+    /// Takes a judged reading down.
+    fn read(&mut self, reading: &Reading, verdict: Verdict, state: MeterState) {
         let counts = matches!(self.settings, Some(MeterSettings { counter: CounterSettings::Register { .. }, .. }));
         // A lower register within the noise of its last digits is taken as the one that stands; a higher one may wait to be believed.
         let taken = reading.values.register.is_some_and(|register| {
@@ -336,12 +337,9 @@ impl Page {
             behind.is_some_and(|behind| behind.get() <= 2 * register.step.get())
         });
         // A counter that is taken again says all that an older copy did not know. Integrated energy waits for the operator.
-        let confirmed = self.confirmed || counts && taken;
-        let changed = self.state != state || self.confirmed != confirmed;
-        self.confirmed = confirmed;
+        self.confirmed |= counts && taken;
         self.state = state;
         self.see(reading, verdict);
-        changed
     }
 
     /// What is known of the meter without its ledger.
@@ -352,7 +350,7 @@ impl Page {
             self.power = Some((power, reading.at));
         }
         self.verdict = Some(verdict);
-        *self.verdicts.entry(verdict.as_str()).or_default() += 1;
+        self.verdicts.count(verdict);
     }
 
     fn row(&self, name: &Name, now: &Stamp, last: bool) -> MeterRow {
@@ -376,7 +374,7 @@ impl Default for Page {
             read_at: None,
             power: None,
             verdict: None,
-            verdicts: BTreeMap::new(),
+            verdicts: Verdicts::default(),
             touched: None,
             put_off: None,
             whole: None,

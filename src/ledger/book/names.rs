@@ -29,18 +29,26 @@ impl Book {
     ///
     /// History, where there is one, is handed on by whoever carries out [`Commit::renames`](crate::ledger::store::Commit).
     pub(super) fn rename(&mut self, from: &Name, to: &Name) {
-        let Some(Page { settings, state, confirmed, confirmed_on_disk, updated, .. }) = self.meters.remove(from) else {
-            return;
-        };
+        let Some(page) = self.meters.remove(from) else { return };
+        let Page { settings, state, confirmed, confirmed_on_disk, updated, .. } = *page;
         // What the meter says under its new name already is as true as ever.
         let seen = self.meters.remove(to).unwrap_or_default();
         let touched = Some(self.epoch);
         let whole = None;
-        let page =
-            Page { state, confirmed, confirmed_on_disk, updated, put_off: None, verdict: None, touched, whole, ..seen };
-        self.meters.insert(to.clone(), page);
+        let page = Page {
+            state,
+            confirmed,
+            confirmed_on_disk,
+            updated,
+            put_off: None,
+            verdict: None,
+            touched,
+            whole,
+            ..*seen
+        };
+        self.meters.insert(to.clone(), page.into());
         if settings.is_some() {
-            self.meters.insert(from.clone(), Page { settings, ..Page::default() });
+            self.meters.insert(from.clone(), Page { settings, ..Page::default() }.into());
         }
         for account in self.clients.values_mut() {
             if let Some(counted) = account.state.counted.remove(from) {

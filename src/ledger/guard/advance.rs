@@ -57,7 +57,7 @@ mod tests {
         let mut later = stored.clone();
         for seconds in (100..300).step_by(10) {
             let reading = reading("a", seconds, 1_000_000 + seconds * 1000);
-            later = judge(&later, &settings, &reading.at, &reading.values).state;
+            later = judge(later, &settings, &reading.at, &reading.values).state;
         }
         assert!(later.only_advanced(&stored));
         let mut resumed = stored.clone();
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(resumed.advance(), later.advance());
         for seconds in (420..600).step_by(10) {
             let reading = reading("a", seconds, 1_000_000 + seconds * 1000);
-            let judged = judge(&resumed, &settings, &reading.at, &reading.values);
+            let judged = judge(resumed.clone(), &settings, &reading.at, &reading.values);
             assert!(judged.state.published() >= resumed.published());
             resumed = judged.state;
         }
@@ -77,7 +77,7 @@ mod tests {
         let settings = meter("a");
         let stored = state(&settings, 1_000_000);
         let zero = reading("a", 100, 0);
-        let held = judge(&stored, &settings, &zero.at, &zero.values).state;
+        let held = judge(stored.clone(), &settings, &zero.at, &zero.values).state;
         assert!(held.held().is_some() && !held.only_advanced(&stored));
         assert!(!stored.only_advanced(&MeterState::default()));
         assert!(stored.only_advanced(&stored));

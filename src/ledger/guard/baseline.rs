@@ -26,7 +26,7 @@ impl Judging<'_> {
             self.state.definition = self.settings.definition.clone();
             self.state.hold = None;
         }
-        let run = self.state.hold.take().filter(|run| self.goes_on(run, &to));
+        let run = self.state.hold.take().map(|run| *run).filter(|run| self.goes_on(run, &to));
         let known = run.as_ref().is_some_and(|run| run.cause == Cause::Higher);
         let run = match run {
             Some(mut run) => {
@@ -36,14 +36,14 @@ impl Judging<'_> {
             None => Hold::new(Cause::Start, to, self.serial),
         };
         if !run.lasted(READINGS, if run.last.value == MilliwattHours::ZERO { ZERO_FOR } else { Duration::ZERO }) {
-            self.state.hold = Some(run);
+            self.state.hold = Some(run.into());
             return self.end(Verdict::Baseline, None);
         }
         let limit = energy(self.measure().memory.measure(self.settings), LIFETIME);
         if run.last.value.get() > limit {
             let reason = wording::too_high_to_begin(&self.settings.name, &run, limit);
             let readings = run.readings;
-            self.state.hold = Some(Hold { cause: Cause::Higher, ..run });
+            self.state.hold = Some(Hold { cause: Cause::Higher, ..run }.into());
             return if known { self.end(Verdict::Held, None) } else { self.decided(Verdict::Held, readings, reason) };
         }
         self.found(run)

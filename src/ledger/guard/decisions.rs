@@ -40,7 +40,7 @@ impl Judging<'_> {
             Cause::Higher | Cause::Serial if lasted(LONG) => self.another_epoch(&hold, anchor),
             _ => {
                 let verdict = if hold.is_quiet() { Verdict::Unchanged } else { Verdict::Held };
-                self.state.hold = Some(hold);
+                self.state.hold = Some(hold.into());
                 self.end(verdict, None)
             }
         }
@@ -83,7 +83,7 @@ impl Judging<'_> {
     /// A day has passed and nothing tells how long the advance took: not credited, unless the clock comes to tell.
     fn step_untold(mut self, hold: &Hold, anchor: &Point) -> Judged {
         self.state.begin_epoch(hold.first.value, self.at);
-        self.state.uncredited = Some(Uncredited { from: *anchor, to: hold.first });
+        self.state.uncredited = Some(Uncredited { from: *anchor, to: hold.first }.into());
         self.settle(&hold.founding());
         let reason = wording::stepped_untold(&self.settings.name, anchor, hold);
         self.decided(Verdict::Stepped, hold.readings, reason)
@@ -91,7 +91,7 @@ impl Judging<'_> {
 
     /// The clock is trusted now: a step that was not credited may have been possible.
     pub(super) fn credit_untold(&mut self) -> Option<Judged> {
-        let step = self.state.uncredited.filter(|_| self.state.hold.is_none())?;
+        let step = *self.state.uncredited.as_deref().filter(|_| self.state.hold.is_none())?;
         step.to.at.since(&step.from.at)?;
         self.state.uncredited = None;
         if self.measure().grade(&step.from, &step.to) >= Grade::Beyond {
@@ -203,7 +203,7 @@ impl Judging<'_> {
     /// Decides on a run of readings in a new definition.
     pub(super) fn decide_redefined(mut self, run: Hold) -> Judged {
         if !run.lasted(POSSIBLE.0, Duration::ZERO) {
-            self.state.hold = Some(run);
+            self.state.hold = Some(run.into());
             return self.end(Verdict::Held, None);
         }
         self.state.begin_epoch(run.first.value, self.at);

@@ -17,7 +17,7 @@ impl Judging<'_> {
             return credited;
         }
         match self.state.hold.take() {
-            Some(hold) if !self.is_stale(&hold, &anchor, &to) => self.go_on_held(hold, &anchor, to),
+            Some(hold) if !self.is_stale(&hold, &anchor, &to) => self.go_on_held(*hold, &anchor, to),
             _ => self.judge_afresh(&anchor, to),
         }
     }
@@ -47,7 +47,7 @@ impl Judging<'_> {
     fn begin_hold(mut self, hold: Hold) -> Judged {
         let (quiet, readings) = (hold.is_quiet(), hold.readings);
         let reason = wording::beginning(&self.state, &hold, self.settings);
-        self.state.hold = Some(hold);
+        self.state.hold = Some(hold.into());
         if quiet { self.end(Verdict::Unchanged, None) } else { self.decided(Verdict::Held, readings, reason) }
     }
 
@@ -67,7 +67,7 @@ impl Judging<'_> {
         let Some(stray) = hold.stray else {
             hold.grow_older(self.at);
             hold.stray = Some(to);
-            self.state.hold = Some(hold);
+            self.state.hold = Some(hold.into());
             return self.end(Verdict::Held, None);
         };
         match self.objection(anchor, &stray) {
@@ -87,7 +87,7 @@ impl Judging<'_> {
             // The candidates hid when the register advanced.
             None => self.follow(anchor, Point { fresh: true, ..to }),
             Some(cause) => {
-                self.state.hold = Some(Hold::new(cause, to, self.serial));
+                self.state.hold = Some(Hold::new(cause, to, self.serial).into());
                 Verdict::Unchanged
             }
         };
@@ -130,7 +130,7 @@ impl Judging<'_> {
 
     /// Another definition of the register: nothing connects what it says now with what it said before.
     fn redefine(mut self, to: Point) -> Judged {
-        let run = self.state.hold.take().filter(|hold| hold.cause == Cause::Redefined);
+        let run = self.state.hold.take().map(|hold| *hold).filter(|hold| hold.cause == Cause::Redefined);
         let Some(mut run) = run.filter(|run| run.meets(&self.measure(), &to)) else {
             self.state.power.forget_samples();
             let run = Hold::new(Cause::Redefined, to, self.serial);

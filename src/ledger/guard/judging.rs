@@ -92,7 +92,7 @@ impl<'a> Judging<'a> {
         self.state.take(run.confirmed);
         self.state.moved = false;
         let objection = self.objection(&run.confirmed, &run.last);
-        self.state.hold = objection.map(|cause| Hold::new(cause, run.last, self.serial));
+        self.state.hold = objection.map(|cause| Hold::new(cause, run.last, self.serial).into());
         if objection.is_none() && run.last.value > run.confirmed.value {
             self.state.take(run.last);
         }

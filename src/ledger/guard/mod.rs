@@ -19,7 +19,7 @@ pub use advance::Advance;
 pub use operator::{accept, credit};
 pub use remedy::{begin, go_on, renamed, replace, set, undo};
 pub use state::MeterState;
-pub use verdict::{Entry, Judged, Verdict};
+pub use verdict::{Entry, Judged, Verdict, Verdicts};
 
 use self::judging::Judging;
 use self::plausible::Point;
@@ -28,8 +28,7 @@ use crate::clock::Stamp;
 use crate::reading::Values;
 
 /// Judges one poll. `values` without a register is a failed read of the counter: it changes no energy.
-pub fn judge(state: &MeterState, settings: &MeterSettings, at: &Stamp, values: &Values) -> Judged {
-    let mut state = state.clone();
+pub fn judge(mut state: MeterState, settings: &MeterSettings, at: &Stamp, values: &Values) -> Judged {
     state.settle_stamps(at);
     state.settle_place(settings);
     let power = values.power.filter(|_| !state.says_nothing(values));

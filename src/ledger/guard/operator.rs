@@ -16,7 +16,7 @@ use crate::units::MilliwattHours;
 /// `None` where nothing is held.
 pub fn accept(state: &MeterState, settings: &MeterSettings, at: &Stamp) -> Option<Judged> {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
-    let hold = judging.state.hold.take()?;
+    let hold = *judging.state.hold.take()?;
     let long = Hold { age: hold.age.max(DAY), readings: hold.readings.max(5), ..hold };
     let mut judged = match (judging.state.published, judging.state.taken) {
         (None, _) => judging.found(long),

@@ -161,7 +161,7 @@ pub fn undo(
         epoch.offset = epoch.offset.saturating_add(correction);
     }
     // A step that waits for the clock would else be credited twice.
-    changed.uncredited = changed.uncredited.filter(|step| entry.register_before != Some(step.from.value));
+    changed.uncredited = changed.uncredited.take().filter(|step| entry.register_before != Some(step.from.value));
     within(changed)?;
     changed.take(taken);
     let mut judged = judging.decided(Verdict::Restored, 0, wording::undone(id, correction));

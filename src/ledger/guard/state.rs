@@ -35,13 +35,14 @@ pub struct MeterState {
     pub(super) offset: i64,
     /// The last register taken.
     pub(super) taken: Option<Point>,
-    pub(super) hold: Option<Hold>,
+    /// Rare, and large.
+    pub(super) hold: Option<Box<Hold>>,
     /// Epochs that a replacement, a reset or a step has ended, oldest first.
     pub(super) earlier: Vec<Epoch>,
     /// How many epochs have ended.
     pub(super) epochs: u32,
     /// A step that the clock could not tell; credited when it can.
-    pub(super) uncredited: Option<Uncredited>,
+    pub(super) uncredited: Option<Box<Uncredited>>,
     /// When the register was last read.
     pub(super) read_at: Option<Stamp>,
     pub(super) power: PowerMemory,
@@ -185,7 +186,7 @@ impl MeterState {
 
     fn stamps(&mut self) -> impl Iterator<Item = &mut Stamp> {
         let taken = self.taken.iter_mut().map(|taken| &mut taken.at);
-        let hold = self.hold.iter_mut().flat_map(Hold::stamps);
+        let hold = self.hold.iter_mut().flat_map(|hold| hold.stamps());
         let earlier = self.earlier.iter_mut().flat_map(|epoch| [&mut epoch.last.at, &mut epoch.ended]);
         let uncredited = self.uncredited.iter_mut().flat_map(|step| [&mut step.from.at, &mut step.to.at]);
         let read = self.read_at.iter_mut();

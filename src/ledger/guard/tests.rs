@@ -61,7 +61,7 @@ impl Bench {
             step: MilliwattHours::new(10_000).unwrap(),
         });
         let values = Values { power: self.power.map(Milliwatts), register, serial: self.serial.map(str::to_owned) };
-        let judged = judge(&self.state, &self.settings, &self.stamp(), &values);
+        let judged = judge(self.state.clone(), &self.settings, &self.stamp(), &values);
         // Whatever is remembered survives the store.
         let stored = serde_json::to_string(&judged.state).unwrap();
         self.state = serde_json::from_str(&stored).unwrap();

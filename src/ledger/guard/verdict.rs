@@ -23,7 +23,28 @@ pub enum Verdict {
     Redefined,
 }
 
+/// How often each verdict was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts([u64; Verdict::ALL.len()]);
+
+impl Verdicts {
+    pub fn count(&mut self, verdict: Verdict) {
+        self.0[verdict as usize] += 1;
+    }
+
+    /// Those that were given.
+    pub fn iter(&self) -> impl Iterator<Item = (Verdict, u64)> {
+        Verdict::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+}
+
 impl Verdict {
+    /// In their order.
+    pub const ALL: [Self; 11] = {
+        use Verdict::*;
+        [Baseline, Unchanged, Advanced, Held, Glitch, Rollover, Replaced, Reset, Stepped, Restored, Redefined]
+    };
+
     pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Baseline => "baseline",

@@ -117,14 +117,14 @@ pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) ->
 
 impl Ledger {
     /// Runs until [`Handle::close`], or until nobody is left who could ask; the last thing it does is a commit.
-    pub async fn run(mut self, heart: Heart) {
+    pub async fn run(mut self, mut heart: Heart) {
         // A client that joined, an account of what was restored: on disk from the start.
         self.commits.ask();
         loop {
             heart.beat();
             if self.gathering.is_some_and(|until| until <= Instant::now()) {
                 self.gathering = None;
-                self.drain();
+                self.take(None);
             }
             self.begin_commit();
             self.answer_the_impatient();
@@ -150,13 +150,13 @@ impl Ledger {
                     None => self.close(None),
                 },
                 Some(reading) = self.readings.recv(), if self.gathering.is_none() => {
-                    self.take(&reading);
+                    self.take(Some(reading));
                     self.gathering = Some(Instant::now() + GATHER);
                 }
                 () = tokio::time::sleep_until(wake_at) => {}
             }
         }
-        self.end(&heart).await;
+        self.end(&mut heart).await;
     }
 
     fn answer(&mut self, request: Request) {
@@ -168,7 +168,7 @@ impl Ledger {
                 let _ = reply.send(());
             }
             Request::Reconfigure { settings, reply } => {
-                self.drain();
+                self.take(None);
                 self.history.reconfigure(&settings);
                 self.book.reconfigure(settings);
                 said::strangers(&self.book);
@@ -183,7 +183,7 @@ impl Ledger {
 
     /// What an operator orders is answered once it is on disk.
     fn order(&mut self, order: &Order, reply: oneshot::Sender<Result<Outcome, Refusal>>) {
-        self.drain();
+        self.take(None);
         match self.book.order(order, &self.clock.now()) {
             Ok(outcome) if !order.dry_run => {
                 said::ordered(&outcome);
@@ -205,32 +205,32 @@ impl Ledger {
         self.held.send_replace(self.book.held());
     }
 
-    fn take(&mut self, reading: &Reading) {
-        let Some(taken) = self.book.take(reading) else { return };
-        self.history.note(reading, taken.published);
-        said::taken(&reading.meter, &taken);
-        if taken.commit_now {
-            self.commits.ask();
-        }
-        self.report.send_modify(|report| {
-            if let Some(told) = report.meters.get_mut(&reading.meter) {
-                self.book.tell(&reading.meter, told);
-            }
+    /// Takes this reading and all that have arrived, and tells once what came of them.
+    fn take(&mut self, first: Option<Reading>) {
+        let Ledger { book, commits, history, readings, report, held, .. } = self;
+        let arrived = std::iter::from_fn(|| readings.try_recv().ok());
+        let all = first.into_iter().chain(arrived).take(READINGS);
+        report.send_if_modified(|report| {
+            let mut read = false;
+            held.send_if_modified(|held| {
+                let mut changed = false;
+                for reading in all {
+                    let Some(taken) = book.take(&reading) else { continue };
+                    history.note(&reading, taken.published);
+                    said::taken(&reading.meter, &taken);
+                    if taken.commit_now {
+                        commits.ask();
+                    }
+                    if let Some(told) = report.meters.get_mut(&reading.meter) {
+                        book.tell(&reading.meter, told);
+                    }
+                    read = true;
+                    changed |= if taken.held { held.insert(reading.meter) } else { held.remove(&reading.meter) };
+                }
+                changed
+            });
+            read
         });
-        let held = taken.held;
-        self.held.send_if_modified(
-            |all| {
-                if held { all.insert(reading.meter.clone()) } else { all.remove(&reading.meter) }
-            },
-        );
-    }
-
-    /// What has arrived before a commit is part of it.
-    fn drain(&mut self) {
-        for _ in 0..READINGS {
-            let Ok(reading) = self.readings.try_recv() else { break };
-            self.take(&reading);
-        }
     }
 
     fn begin_commit(&mut self) {
@@ -241,7 +241,7 @@ impl Ledger {
         if !self.commits.is_wanted(self.closing) {
             return;
         }
-        self.drain();
+        self.take(None);
         self.history.end_slot(&now, self.closing);
         match self.book.prepare(&now, self.closing) {
             Some(pending) => self.commits.begin(pending, now),
@@ -324,7 +324,7 @@ impl Ledger {
     }
 
     /// Leaves the files in their tidiest form, and says so to whom it may concern.
-    async fn end(mut self, heart: &Heart) {
+    async fn end(mut self, heart: &mut Heart) {
         if let Some(store) = self.commits.take_store() {
             let closing = tokio::task::spawn_blocking(move || store.close());
             if let Ok(Err(error)) = heart.beating(closing).await {

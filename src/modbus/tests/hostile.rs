@@ -108,7 +108,14 @@ impl Peer {
                     *writing.lock().await = None;
                     break;
                 }
+                // A connection loses nothing before its end: half an answer is the last that comes over it.
+                let last = self.tcp && matches!(fault, Fault::Truncated(_));
                 let answering = answer(Arc::clone(&writing), fault, before + 1, request.clone(), self.tcp);
+                if last {
+                    let _ = answering.await;
+                    *writing.lock().await = None;
+                    break;
+                }
                 // Answers come in any order: a gateway may take the next request meanwhile.
                 tokio::spawn(answering);
             }

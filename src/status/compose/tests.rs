@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::Clock;
 use crate::ledger::ClientLedger;
+use crate::ledger::guard::{Verdict, Verdicts};
 use crate::reading::{Register, Values};
 use crate::units::{ClientId, MilliwattHours, Milliwatts};
 
@@ -15,6 +16,14 @@ fn name(text: &str) -> Name {
 
 fn mwh(value: u64) -> MilliwattHours {
     MilliwattHours::new(value).unwrap()
+}
+
+pub(in crate::status) fn verdicts(given: &[(Verdict, u64)]) -> Verdicts {
+    let mut verdicts = Verdicts::default();
+    for (verdict, count) in given {
+        (0..*count).for_each(|_| verdicts.count(*verdict));
+    }
+    verdicts
 }
 
 /// So many seconds after the daemon started.
@@ -42,7 +51,7 @@ pub(in crate::status) fn cabinet() -> Inputs {
         verdict: Some("advanced"),
         register: Some(mwh(180_004_166_000)),
         published: Some(mwh(180_004_166_000)),
-        verdicts: [("advanced", 98), ("baseline", 2)].into(),
+        verdicts: verdicts(&[(Verdict::Advanced, 98), (Verdict::Baseline, 2)]),
         ..MeterLedger::default()
     };
     let accepted_at = Timestamp::from_second(START + 990).unwrap();

@@ -55,7 +55,7 @@ impl Control {
     /// Serves until `shutdown` says true or its sender is dropped, and removes the socket's file; so does dropping this future.
     ///
     /// Where the socket cannot be made that is said once and tried again; the daemon runs on.
-    pub async fn run(self, heart: Heart, mut shutdown: watch::Receiver<bool>) {
+    pub async fn run(self, mut heart: Heart, mut shutdown: watch::Receiver<bool>) {
         let mut refused = false;
         let (listener, _place) = loop {
             match Place::take(&self.path).await {
@@ -64,7 +64,7 @@ impl Control {
                 Err(_) => {}
             }
             refused = true;
-            if server::told_to_stop(RETRY_EVERY, &heart, &mut shutdown).await {
+            if server::told_to_stop(RETRY_EVERY, &mut heart, &mut shutdown).await {
                 return;
             }
         };

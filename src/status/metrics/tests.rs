@@ -3,7 +3,8 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::status::compose::tests::{cabinet, document, guarded, poll};
+use crate::ledger::guard::Verdict;
+use crate::status::compose::tests::{cabinet, document, guarded, poll, verdicts};
 use crate::units::Milliwatts;
 
 #[test]
@@ -68,9 +69,9 @@ fn a_stale_meters_power_is_absent() {
 #[test]
 fn the_published_counter_does_not_begin_below_where_it_was() {
     let mut inputs = cabinet();
-    guarded(&mut inputs).verdicts = [("held", 3), ("glitch", 1)].into();
+    guarded(&mut inputs).verdicts = verdicts(&[(Verdict::Held, 3), (Verdict::Glitch, 1)]);
     assert!(!metrics(&document(&inputs)).contains("published_joules"));
-    guarded(&mut inputs).verdicts.insert("unchanged", 1);
+    guarded(&mut inputs).verdicts.count(Verdict::Unchanged);
     assert!(metrics(&document(&inputs)).contains("published_joules"));
 }
 

@@ -12,7 +12,7 @@ fn polls(mut state: MeterState, seconds: u64, registers: &[u64]) -> (MeterState,
     let mut entries = Vec::new();
     for (poll, register) in registers.iter().enumerate() {
         let reading: Reading = reading("a", seconds + 10 * poll as u64, *register);
-        let judged = judge(&state, &meter("a"), &reading.at, &reading.values);
+        let judged = judge(state.clone(), &meter("a"), &reading.at, &reading.values);
         entries.extend(judged.entry);
         state = judged.state;
     }
@@ -172,7 +172,7 @@ proptest! {
             let now = at(seconds);
             let poll = |register| {
                 let reading = reading("a", seconds, register);
-                Some(judge(&state, &settings, &reading.at, &reading.values))
+                Some(judge(state.clone(), &settings, &reading.at, &reading.values))
             };
             let judged = match act {
                 Act::Poll(more) => { register += more; poll(register) }
