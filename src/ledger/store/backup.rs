@@ -1,50 +1,15 @@
 //! Backups: the whole ledger in one file, and the way back from one. A restored ledger publishes nothing of a meter before its register
 //! was taken again, and none takes the place of one that knows higher figures.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::error::{Fault, OpenError, StoreError, describe};
+use super::error::{BackupError, Fault, OpenError, StoreError, describe};
 use super::files::{connect, fill, save_as};
 use super::folder::Folder;
 use super::look::{Look, refused};
 use super::opening::{Origin, copy_sequence, mark_unconfirmed};
 use super::saving::Saving;
 use super::{Contents, inspect};
-
-/// Why there is no backup, or why it was not restored. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum BackupError {
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("{} is there already: give another name, or move it away", .0.display())]
-    Exists(PathBuf),
-    #[error(
-        "the ledger is damaged ({0}): no backup is made of it; an older backup, or its copy, is what can be relied upon"
-    )]
-    Damaged(String),
-    #[error("{} is no whole backup of a ledger ({why}): restore another", path.display())]
-    NoBackup { path: PathBuf, why: String },
-    #[error(
-        "the backup is older than what is there, and published figures would fall: {0}. What is there goes on by itself; if it is to \
-         give way all the same, move every file whose name begins with `ledger` away first"
-    )]
-    Falls(String),
-    #[error("the ledger does not say that it was given away: run it again")]
-    NotGiven,
-}
-
-impl BackupError {
-    /// What the command should end with: 75 in use, 65 damaged or newer, else 1.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            BackupError::Open(error) => error.exit_code(),
-            BackupError::Damaged(_) | BackupError::NoBackup { .. } => 65,
-            BackupError::Store(_) | BackupError::Exists(_) | BackupError::Falls(_) | BackupError::NotGiven => 1,
-        }
-    }
-}
 
 /// Writes the ledger in that folder to `target` as it is on disk now, readable by its owner only, whether a daemon runs or not.
 pub fn backup(folder: &Path, target: &Path) -> Result<(), BackupError> {

@@ -1,4 +1,4 @@
-//! Why the store cannot be opened or written, what to do about it, and the exit code that says so.
+//! Why the store cannot be opened, written, saved or restored, what to do about it, and the exit code that says so.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -178,5 +178,40 @@ fn store_remedy(error: &rusqlite::Error) -> &'static str {
         ) => "let the user that arkmeter runs as own and write it (chown), on a disk that is mounted writable",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program is writing to it: end that one",
         _ => "the disk is full or failing: free some space, else check it (dmesg, fsck)",
+    }
+}
+
+/// Why there is no backup, or why it was not restored. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{} is there already: give another name, or move it away", .0.display())]
+    Exists(PathBuf),
+    #[error(
+        "the ledger is damaged ({0}): no backup is made of it; an older backup, or its copy, is what can be relied upon"
+    )]
+    Damaged(String),
+    #[error("{} is no whole backup of a ledger ({why}): restore another", path.display())]
+    NoBackup { path: PathBuf, why: String },
+    #[error(
+        "the backup is older than what is there, and published figures would fall: {0}. What is there goes on by itself; if it is to \
+         give way all the same, move every file whose name begins with `ledger` away first"
+    )]
+    Falls(String),
+    #[error("the ledger does not say that it was given away: run it again")]
+    NotGiven,
+}
+
+impl BackupError {
+    /// What the command should end with: 75 in use, 65 damaged or newer, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            BackupError::Open(error) => error.exit_code(),
+            BackupError::Damaged(_) | BackupError::NoBackup { .. } => 65,
+            BackupError::Store(_) | BackupError::Exists(_) | BackupError::Falls(_) | BackupError::NotGiven => 1,
+        }
     }
 }

@@ -24,8 +24,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
-pub use backup::{BackupError, Restored, backup, restore};
-pub use error::{OpenError, StoreError};
+pub use backup::{Restored, backup, restore};
+pub use error::{BackupError, OpenError, StoreError};
 pub use folder::in_use;
 pub use history::rename as rename_history;
 pub use look::Look;

@@ -5,8 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::backup::BackupError;
-use super::error::StoreError;
+use super::error::{BackupError, StoreError};
 use super::files::fill;
 use super::look::Look;
 
