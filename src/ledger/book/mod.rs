@@ -26,8 +26,8 @@ use diary::Diary;
 /// What is not on disk is committed at the latest after this long, whether anybody reports or not.
 pub(super) const COMMIT_WITHIN: Duration = Duration::from_secs(120);
 
-/// A meter's whole state is written at least this often while it changes.
-const WHOLE_EVERY: Duration = Duration::from_secs(3600);
+/// One among so many meters is written whole with a commit for what was learned of it alone: no slot writes much more than another.
+const LEARNED_SHARE: usize = 64;
 
 /// Everything the ledger knows. The figures it gives are those that [`Book::committed`] said are on disk.
 #[derive(Debug)]
@@ -71,8 +71,8 @@ struct Page {
     touched: Option<u64>,
     /// The meter that this one may only be a new name of: nothing is begun for it.
     put_off: Option<Name>,
-    /// The whole state as it is on disk, and when it was written; absent where it has to be written.
-    whole: Option<(MeterState, Stamp)>,
+    /// The whole state as it is on disk, but for how far the meter got; absent where it has to be written.
+    whole: Option<MeterState>,
 }
 
 /// One client's account.
@@ -204,17 +204,18 @@ impl Book {
 
     /// Everything that is not on disk yet; `None` when all of it is.
     ///
-    /// Of a meter that only advanced, how far it got is enough: what its power said since is written with its next decision, within
-    /// [`WHOLE_EVERY`], or now if `last`.
+    /// Of a meter that only advanced, how far it got is enough. What was learned of it on the way is written in its turn, and what its
+    /// power said since with its next decision; all of it now if `last`.
     pub(crate) fn prepare(&mut self, now: &Stamp, last: bool) -> Option<Pending> {
         self.settle();
-        let lacks = |page: &Page| last && page.whole.as_ref().is_some_and(|(state, _)| *state != page.state);
+        let lacks = |page: &Page| last && page.whole.as_ref().is_some_and(|whole| *whole != page.state);
         let meters = self.meters.iter().filter(|(_, page)| page.touched.is_some() || lacks(page));
         let clients = self.clients.iter().filter(|(_, account)| account.touched.is_some());
+        let learned = self.learned();
         let commit = Commit {
             at: *now,
             renames: self.renames.iter().map(|(_, rename)| rename.clone()).collect(),
-            meters: meters.map(|(name, page)| page.row(name, now, last)).collect(),
+            meters: meters.map(|(name, page)| page.row(name, last || learned.contains(name))).collect(),
             clients: clients
                 .map(|(key, account)| ClientRow { key: key.clone(), state: account.state.clone() })
                 .collect(),
@@ -241,7 +242,7 @@ impl Book {
             if let Some(page) = self.meters.get_mut(&row.name) {
                 page.confirmed_on_disk = row.confirmed;
                 if row.whole {
-                    page.whole = Some((row.state, pending.commit.at));
+                    page.whole = Some(row.state);
                 }
                 page.touched = done(page.touched);
             }
@@ -260,6 +261,13 @@ impl Book {
         self.diary.committed(pending.epoch);
         self.decided = done(self.decided);
         self.dirty_since = if self.is_clean() { None } else { Some(pending.commit.at) };
+    }
+
+    /// The meters whose turn it is to be written whole, because more is known of them than is on disk.
+    fn learned(&self) -> BTreeSet<Name> {
+        let touched = self.meters.iter().filter(|(_, page)| page.touched.is_some());
+        let learned = touched.filter(|(_, page)| page.whole.as_ref().is_some_and(|whole| page.state.learned(whole)));
+        learned.map(|(name, _)| name.clone()).take(self.meters.len().div_ceil(LEARNED_SHARE)).one_by_one()
     }
 
     fn is_clean(&self) -> bool {
@@ -325,7 +333,8 @@ impl Book {
 impl Page {
     fn stored(row: MeterRow) -> Self {
         let MeterRow { state, confirmed, updated, .. } = row;
-        Page { state, confirmed, confirmed_on_disk: confirmed, updated, ..Page::default() }
+        let whole = Some(state.clone());
+        Page { state, confirmed, confirmed_on_disk: confirmed, updated, whole, ..Page::default() }
     }
 
     /// Takes a judged reading down.
@@ -353,11 +362,9 @@ impl Page {
         self.verdicts.count(verdict);
     }
 
-    fn row(&self, name: &Name, now: &Stamp, last: bool) -> MeterRow {
-        let brief = self.whole.as_ref().is_some_and(|(stored, at)| {
-            let young = now.since(at).is_some_and(|age| age < WHOLE_EVERY);
-            young && !last && self.confirmed == self.confirmed_on_disk && self.state.only_advanced(stored)
-        });
+    fn row(&self, name: &Name, whole: bool) -> MeterRow {
+        let ordinary = self.whole.as_ref().is_some_and(|whole| self.state.only_advanced(whole));
+        let brief = ordinary && !whole && self.confirmed == self.confirmed_on_disk;
         let (state, confirmed, updated) = (self.state.clone(), self.confirmed, self.updated);
         MeterRow { name: name.clone(), state, confirmed, updated, whole: !brief }
     }

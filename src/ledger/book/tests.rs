@@ -1,6 +1,7 @@
 //! What the book gives, and when.
 
 mod names;
+mod slots;
 
 use std::sync::Arc;
 
@@ -231,66 +232,6 @@ fn what_arkreen_took_is_kept() {
     assert_eq!(commit.clients[0].state.accepted, Some(energy(77)));
     assert_eq!(book.clients()[&name("a")].accepted_at, Some(at(5).wall));
     assert!(!book.overdue(&at(1000)));
-}
-
-/// The log takes each page that a commit touches, with a header of 24 bytes; the history's rows go into its file as well, in time.
-#[test]
-fn a_slot_of_twenty_meters_is_small() {
-    use crate::ledger::history::{Gather, Retention};
-    use crate::ledger::store::{Options, Store, history};
-    const SLOTS: u64 = 60;
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = Store::open(folder.path(), Options { durable: true, machine: None }).unwrap().store;
-    let names: Vec<_> = (0..20).map(|index| format!("distribution_{index:02}")).collect();
-    let clients = names.iter().enumerate().map(|(index, text)| ClientSettings {
-        key: ClientKey {
-            client_id: crate::units::ClientId::parse(&format!("0x{index:064x}")).unwrap(),
-            ..client(text, "1", &[]).key
-        },
-        ..client(text, "1", &[text])
-    });
-    let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let mut book = book(&names, clients.collect());
-    let (mut gather, mut recorded) = (Gather::default(), None);
-    gather.reconfigure(&settings(&names, vec![]).meters);
-    let logged = || {
-        ["ledger.db-wal", "history.db-wal"]
-            .map(|log| std::fs::metadata(folder.path().join(log)).map_or(0, |meta| meta.len()))
-    };
-    let mut slot = |from: u64| {
-        for name in &names {
-            run(&mut book, name, from, from + 120, 180_000_000_000);
-            for seconds in (from..from + 120).step_by(10) {
-                gather
-                    .note(&reading(name, seconds, 180_000_000_000 + seconds), Some(energy(180_000_000_000 + seconds)));
-            }
-            book.accept(&Accepted { client: self::name(name), energy: energy(180_000_000_000 + from), at: at(from) });
-        }
-        let pending = book.prepare(&at(from + 119), false).unwrap();
-        let before = logged();
-        store.commit(&pending.commit).unwrap();
-        book.committed(pending);
-        let rows = gather.close(&at(from + 119));
-        assert_eq!(rows.len(), 20);
-        history::record(&mut recorded, folder.path(), &rows, &at(from + 119), &Retention::default()).unwrap();
-        let after = logged();
-        [after[0] - before[0], after[1] - before[1]]
-    };
-    // The whole state of each meter is written once an hour, at the first slot.
-    let slots: Vec<_> = (0..SLOTS).map(|index| slot(index * 120)).collect();
-    let most = slots[2..30].iter().map(|[ledger, history]| ledger + history).max().unwrap();
-    assert!(most <= 16 * 1024, "{most} bytes of {slots:?}");
-    // What the log holds is written a second time when it is folded in: of the history, every row once.
-    recorded.take().unwrap().close().unwrap();
-    let folded = std::fs::metadata(folder.path().join("history.db")).unwrap().len() / SLOTS;
-    let [ledger, history] = [0, 1].map(|index| slots[2..30].iter().map(|slot| slot[index]).sum::<u64>() / 28);
-    let sum = ledger + history + folded;
-    assert!(sum <= 16 * 1024, "{sum} = {ledger} ledger + {history} history + {folded} folded in");
-    // Once a day what is too old is removed, which costs less than it did to write it.
-    let hour = Retention { keep: Duration::from_secs(3600), ..Retention::default() };
-    history::record(&mut recorded, folder.path(), &[], &at(SLOTS * 120), &hour).unwrap();
-    let removed = std::fs::metadata(folder.path().join("history.db-wal")).unwrap().len() / 30;
-    assert!(removed <= 1200, "{removed} bytes a slot that is removed");
 }
 
 #[test]

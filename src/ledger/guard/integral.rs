@@ -17,9 +17,9 @@ const OVERLOAD_MAX: i64 = 4;
 #[serde(default)]
 pub(super) struct Integral {
     /// Less than a mWh, in half mW·ns.
-    rest: u64,
+    pub(super) rest: u64,
     /// Whether published grows by integration.
-    counts: bool,
+    pub(super) counts: bool,
 }
 
 impl Judging<'_> {

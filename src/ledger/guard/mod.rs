@@ -15,7 +15,7 @@ mod state;
 mod verdict;
 mod wording;
 
-pub use advance::Advance;
+pub use advance::{Advance, Way};
 pub use operator::{accept, credit};
 pub use remedy::{begin, go_on, renamed, replace, set, undo};
 pub use state::MeterState;

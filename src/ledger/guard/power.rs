@@ -134,6 +134,15 @@ impl PowerMemory {
         regular.map_or(Duration::ZERO, |lump| lump * 11 / 10).min(LUMP_MAX)
     }
 
+    pub(super) fn last(&self) -> Option<Sample> {
+        self.samples.last().copied()
+    }
+
+    /// Goes on behind that sample; what came before it is not known.
+    pub(super) fn resume(&mut self, sample: Sample) {
+        self.samples = vec![sample];
+    }
+
     /// The highest of the last samples.
     pub(super) fn recent(&self) -> Milliwatts {
         self.samples.iter().map(|sample| sample.power).max().unwrap_or_default()
@@ -206,6 +215,17 @@ impl PowerMemory {
         if covered * 10 >= elapsed * 9 {
             self.hidden = self.hidden.max(rate(sure.saturating_sub(upper + upper / 4), elapsed));
         }
+    }
+
+    /// Whether something lasting was learned since `stored`: what three polls or three advances would tell again is not worth a word.
+    pub(super) fn knows_more_than(&self, stored: &PowerMemory) -> bool {
+        let more = |now: Milliwatts, then: Milliwatts| now.0 > then.0.saturating_add(then.0 / 8);
+        self.overload != stored.overload
+            || self.noisy != stored.noisy
+            || self.seen.is_some() != stored.seen.is_some()
+            || more(self.seen.unwrap_or_default(), stored.seen.unwrap_or_default())
+            || more(self.hidden, stored.hidden)
+            || more(self.sustained, stored.sustained)
     }
 
     /// Another register counts from here on: no rate leads from the old one to it.

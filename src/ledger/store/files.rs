@@ -12,6 +12,9 @@ use super::folder::Folder;
 /// Pages that a connection keeps, in KiB with a minus sign as SQLite wants it: a commit touches few, and a box has little memory.
 const CACHE: i64 = -128;
 
+/// Bytes of the log at which it is folded in: the longer it is, the fewer pages are written a second time.
+const LOG: i64 = 4 << 20;
+
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -27,6 +30,8 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn settle(connection: &Connection, durable: bool) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", if durable { "full" } else { "off" })?;
+    let page_size: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", LOG / page_size.max(1), |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", 1 << 20, |_| Ok(()))
 }
 

@@ -11,6 +11,9 @@ use super::inspect::{self, LastCommit, Migration, VERSION, Whole};
 use super::rows::{Commit, JournalRow, MeterRow};
 use super::{Life, write};
 
+/// Small pages: the log takes each page that a commit touches, whole.
+const PAGE_SIZE: u32 = 1024;
+
 pub(super) enum Found {
     Whole(Connection, Box<Whole>),
     /// Whole, and older than it was: why it is known to be, its meters unconfirmed.
@@ -95,6 +98,7 @@ pub(super) fn begin(folder: &Folder) -> Result<(), OpenError> {
     let failed = |error| OpenError::file("begin the ledger", &ledger, error);
     let scratch = folder.scratch(&ledger).map_err(failed)?;
     let made = connect(&scratch).and_then(|mut connection| {
+        connection.pragma_update(None, "page_size", PAGE_SIZE)?;
         inspect::create_tables(&mut connection)?;
         connection.close().map_err(|(_, error)| error)
     });

@@ -10,9 +10,9 @@ use super::error::Fault;
 use super::seal;
 use crate::clock::{BootId, Stamp};
 use crate::ledger::client::ClientState;
-use crate::ledger::guard::{Advance, Entry, MeterState};
+use crate::ledger::guard::{Advance, Entry, MeterState, Way};
 use crate::ledger::settings::ClientKey;
-use crate::units::{ClientId, MilliwattHours, Name};
+use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
 /// One meter, as it is stored: how far it got, in a few bytes, and its whole state where more than that changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,13 +119,19 @@ impl MeterRow {
 
     /// How far it got.
     pub(super) fn figure_values(&self) -> serde_json::Result<Vec<Value>> {
-        let advance = self.state.advance();
+        let (register, step, advanced) = match self.state.advance().map(|advance| advance.way) {
+            Some(Way::Counter { register, step, at }) => {
+                (Some(register), Some(step), Some(serde_json::to_string(&written(&at))?))
+            }
+            Some(Way::Integral { rest, power, at }) => (None, None, Some(written_sample(rest, power, &at)?)),
+            None => (None, None, None),
+        };
         Ok(vec![
             self.name.as_str().to_owned().into(),
             energy(self.state.published()),
-            energy(advance.map(|advance| advance.register)),
-            energy(advance.map(|advance| advance.step)),
-            advance.map(|advance| written_stamp(&advance.at)).transpose()?.into(),
+            energy(register),
+            energy(step),
+            advanced.into(),
             second(self.updated).into(),
         ])
     }
@@ -148,10 +154,12 @@ impl MeterRow {
             return Err(strange("figure"));
         }
         let mut state: MeterState = json(&text(state)?)?;
-        if let (Some(published), Some(register), Some(step)) =
-            (read_energy(published.clone())?, read_energy(register)?, read_energy(step)?)
-        {
-            state.resume(Advance { published, register, step, at: read_stamp(&text(advanced)?)? });
+        if let (Some(figure), true) = (read_energy(published.clone())?, advanced != Value::Null) {
+            let way = match (read_energy(register)?, read_energy(step)?) {
+                (Some(register), Some(step)) => Way::Counter { register, step, at: stamp(json(&text(advanced)?)?)? },
+                _ => read_sample(&text(advanced)?)?,
+            };
+            state.resume(Advance { published: figure, way });
         }
         // Said in both rows: one more check of both.
         if published != energy(state.published()) {
@@ -297,15 +305,26 @@ fn read_energy(value: Value) -> Result<Option<MilliwattHours>, Fault> {
 }
 
 /// A stamp in as few bytes as it needs, to the nanosecond: it is written with each slot.
-fn written_stamp(at: &Stamp) -> serde_json::Result<String> {
-    serde_json::to_string(&(at.boot, at.since_boot.as_secs(), at.since_boot.subsec_nanos(), at.wall, at.trusted))
+type Written = (BootId, u64, u32, Timestamp, bool);
+
+fn written(at: &Stamp) -> Written {
+    (at.boot, at.since_boot.as_secs(), at.since_boot.subsec_nanos(), at.wall, at.trusted)
 }
 
-fn read_stamp(text: &str) -> Result<Stamp, Fault> {
-    let (boot, seconds, nanoseconds, wall, trusted) = json::<(BootId, u64, u32, Timestamp, bool)>(text)?;
+fn stamp((boot, seconds, nanoseconds, wall, trusted): Written) -> Result<Stamp, Fault> {
     let since_boot = Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanoseconds.into()));
     let since_boot = since_boot.ok_or_else(|| strange("figure"))?;
     Ok(Stamp { boot, since_boot, wall, trusted })
+}
+
+/// How far an integrated meter got.
+fn written_sample(rest: u64, power: Milliwatts, at: &Stamp) -> serde_json::Result<String> {
+    serde_json::to_string(&(rest, power, written(at)))
+}
+
+fn read_sample(text: &str) -> Result<Way, Fault> {
+    let (rest, power, at) = json::<(u64, Milliwatts, Written)>(text)?;
+    Ok(Way::Integral { rest, power, at: stamp(at)? })
 }
 
 /// To the second: for people.

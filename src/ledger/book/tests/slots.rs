@@ -1,0 +1,100 @@
+//! What a report slot writes to the disk.
+
+use super::*;
+use crate::ledger::history::{Gather, Retention};
+use crate::ledger::store::history::{self, History};
+use crate::ledger::store::{Options, Store};
+use crate::units::ClientId;
+
+/// What a slot may write.
+const MOST: u64 = 16 * 1024;
+const SLOT: u64 = 120;
+/// A day of slots, at the default interval.
+const SLOTS: u64 = 24 * 3600 / SLOT;
+const POLL: u64 = 20;
+const REGISTER: u64 = 180_000_000_000;
+
+/// Twenty meters, each a client of its own, over a ledger and a history on disk.
+struct House {
+    folder: tempfile::TempDir,
+    store: Store,
+    book: Book,
+    gather: Gather,
+    history: Option<History>,
+    names: Vec<String>,
+}
+
+impl House {
+    fn new() -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let store = Store::open(folder.path(), Options { durable: true, machine: None }).unwrap().store;
+        let names: Vec<_> = (0..20).map(|index| format!("distribution_{index:02}")).collect();
+        let clients = names.iter().enumerate().map(|(index, text)| {
+            let client_id = ClientId::parse(&format!("0x{index:064x}")).unwrap();
+            let one = client(text, "1", &[text]);
+            ClientSettings { key: ClientKey { client_id, ..one.key }, ..one }
+        });
+        let meters: Vec<_> = names.iter().map(String::as_str).collect();
+        let book = book(&meters, clients.collect());
+        let mut gather = Gather::default();
+        gather.reconfigure(&settings(&meters, vec![]).meters);
+        House { folder, store, book, gather, history: None, names }
+    }
+
+    /// The readings of one slot; then what its end hands to the disk, in bytes: of the ledger with its copy, and of the history.
+    fn slot(&mut self, from: u64, retention: &Retention) -> [u64; 2] {
+        for text in &self.names {
+            for seconds in (from..from + SLOT).step_by(POLL as usize) {
+                let reading = reading(text, seconds, REGISTER + seconds * 1000);
+                let taken = self.book.take(&reading).unwrap();
+                self.gather.note(&reading, taken.published);
+            }
+            self.book.accept(&Accepted { client: name(text), energy: energy(REGISTER + from), at: at(from) });
+        }
+        let now = at(from + SLOT - 1);
+        let pending = self.book.prepare(&now, false).unwrap();
+        let before = written();
+        self.store.commit(&pending.commit).unwrap();
+        self.store.copy_if_due(&now).unwrap();
+        let between = written();
+        self.book.committed(pending);
+        let rows = self.gather.close(&now);
+        assert_eq!(rows.len(), 20);
+        history::record(&mut self.history, self.folder.path(), &rows, &now, retention).unwrap();
+        [between - before, written() - between]
+    }
+}
+
+/// Bytes that this thread has handed to the disk so far, every one of them counted by the kernel.
+fn written() -> u64 {
+    let told = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    told.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap()
+}
+
+/// Over a whole day, everything included: the copy, the folding in of both logs, and of the history the removal of as many rows as are
+/// written. `--nocapture` prints the figures.
+#[test]
+#[allow(clippy::print_stderr, reason = "the figures that the README states")]
+fn a_slot_of_twenty_meters_is_small() {
+    let mut house = House::new();
+    // The history is full after the first two hours: from then on a day loses as many rows as it brings.
+    let retention = Retention { keep: Duration::from_secs(2 * 3600), ..Retention::default() };
+    let begun: u64 = (0..60).map(|index| house.slot(index * SLOT, &retention).iter().sum::<u64>()).sum();
+    let slots: Vec<_> = (60..60 + SLOTS).map(|index| house.slot(index * SLOT, &retention)).collect();
+    let sums = slots.iter().map(|[ledger, history]| ledger + history);
+    let [ledger, history] = [0, 1].map(|part| slots.iter().map(|slot| slot[part]).sum::<u64>() / SLOTS);
+    let mut sorted: Vec<u64> = sums.clone().collect();
+    sorted.sort_unstable();
+    let (usual, most) = (sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
+    let above: Vec<_> = sums.enumerate().filter(|(_, bytes)| *bytes > MOST).collect();
+    let figures = format!(
+        "mean {} = {ledger} ledger + {history} history, usual {usual}, most {most} bytes; the first two hours {}; above {MOST}: {above:?}",
+        ledger + history,
+        begun / 60
+    );
+    eprintln!("{figures}");
+    assert!(ledger + history <= MOST, "{figures}");
+    assert!(usual <= MOST * 7 / 8, "{figures}");
+    // The copy and the removal once a day, and the folding in of a log that has grown to its full size.
+    assert!(above.len() <= 8 && most <= 96 * MOST, "{figures}");
+}
