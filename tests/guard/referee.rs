@@ -11,31 +11,48 @@ pub(crate) trait Publisher: Clone {
     /// Gives the word for the reading and whether the state is committed at once.
     fn read(&mut self, settings: &MeterSettings, second: u64, values: &Values) -> (&'static str, bool);
     fn published(&self) -> Option<u64>;
+    /// What a commit leaves in the store: all of it after a decision and at a stop.
+    fn stored(&mut self, whole: bool) -> Self;
     /// What is read back from the store.
     fn reload(&self) -> Self;
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Guard(pub MeterState);
+pub(crate) struct Guard {
+    state: MeterState,
+    /// The whole state as it was last stored.
+    whole: MeterState,
+}
 
 impl Publisher for Guard {
     fn read(&mut self, settings: &MeterSettings, second: u64, values: &Values) -> (&'static str, bool) {
-        let judged = judge(self.0.clone(), settings, &stamp(second), values);
-        assert!(judged.state.published() >= self.0.published(), "fell within one judgement");
+        let judged = judge(self.state.clone(), settings, &stamp(second), values);
+        assert!(judged.state.published() >= self.state.published(), "fell within one judgement");
         let ordinary = matches!(judged.verdict, Verdict::Advanced | Verdict::Unchanged);
         assert!(ordinary || judged.entry.is_some() || matches!(judged.verdict, Verdict::Held | Verdict::Baseline));
-        self.0 = judged.state;
+        self.state = judged.state;
         (judged.verdict.as_str(), judged.entry.is_some())
     }
 
     fn published(&self) -> Option<u64> {
-        self.0.published().map(u64::from)
+        self.state.published().map(u64::from)
+    }
+
+    fn stored(&mut self, whole: bool) -> Self {
+        if whole || self.state.learned(&self.whole) || !self.state.only_advanced(&self.whole) {
+            self.whole = self.state.clone();
+        }
+        self.clone()
     }
 
     fn reload(&self) -> Self {
-        let text = serde_json::to_string(&self.0).unwrap();
+        let text = serde_json::to_string(&self.whole).unwrap();
         assert!(text.len() < 16_384, "the state grew to {} bytes", text.len());
-        Guard(serde_json::from_str(&text).unwrap())
+        let mut state: MeterState = serde_json::from_str(&text).unwrap();
+        if let Some(advance) = self.state.advance() {
+            state.resume(advance);
+        }
+        Guard { whole: state.clone(), state }
     }
 }
 
@@ -51,6 +68,10 @@ impl Publisher for PassThrough {
 
     fn published(&self) -> Option<u64> {
         self.0
+    }
+
+    fn stored(&mut self, _whole: bool) -> Self {
+        self.clone()
     }
 
     fn reload(&self) -> Self {
@@ -74,12 +95,12 @@ pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<
     for moment in &history {
         match moment {
             Moment::Slot => {
-                disk = publisher.clone();
+                disk = publisher.stored(false);
                 commits.extend(last.filter(|_| lived_on).map(|poll| poll.second));
             }
             Moment::Life(life) => {
                 if *life == Life::Restart {
-                    disk = publisher.clone();
+                    disk = publisher.stored(true);
                     commits.extend(last.map(|poll| poll.second));
                 }
                 publisher = disk.reload();
@@ -90,7 +111,7 @@ pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<
                 let before = publisher.published();
                 let (word, decided) = publisher.read(&settings, poll.second, &poll.values);
                 if decided {
-                    disk = publisher.clone();
+                    disk = publisher.stored(true);
                     commits.push(poll.second);
                 }
                 let published = publisher.published();

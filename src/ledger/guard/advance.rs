@@ -3,7 +3,7 @@
 use super::hold::Hold;
 use super::integral::Integral;
 use super::plausible::Point;
-use super::power::Sample;
+use super::power::{Sample, Witness};
 use super::state::MeterState;
 use crate::clock::Stamp;
 use crate::units::{MilliwattHours, Milliwatts};
@@ -23,6 +23,8 @@ pub enum Way {
         step: MilliwattHours,
         /// When the register was first seen at this value.
         at: Stamp,
+        /// What power has said since.
+        since: Witness,
     },
     Integral {
         /// Less than a mWh, in half mW·ns.
@@ -38,7 +40,9 @@ impl MeterState {
     pub fn advance(&self) -> Option<Advance> {
         let published = self.published?;
         let way = match self.taken {
-            Some(taken) => Way::Counter { register: taken.value, step: taken.step, at: taken.at },
+            Some(Point { value: register, step, at, witness, .. }) => {
+                Way::Counter { register, step, at, since: self.power.totals.minus(&witness) }
+            }
             None => {
                 let Sample { power, at } = self.power.last().filter(|_| self.integral.counts)?;
                 Way::Integral { rest: self.integral.rest, power, at }
@@ -48,8 +52,7 @@ impl MeterState {
     }
 
     /// Whether only ordinary advances lead from `stored` to this state: [`MeterState::resume`] then brings the one to the other, but for
-    /// when it was last read, what was [learned](MeterState::learned) of its power in between, and an advance that waits for its
-    /// confirmation.
+    /// when it was last read, what was [learned](MeterState::learned) in between, and an advance that waits for its confirmation.
     pub fn only_advanced(&self, stored: &MeterState) -> bool {
         let quiet = self.hold.as_ref().is_none_or(Hold::is_quiet) && stored.hold.is_none();
         let counted = self.taken.is_some() == stored.taken.is_some() && self.advance().is_some();
@@ -68,18 +71,20 @@ impl MeterState {
         self.power.knows_more_than(&stored.power)
     }
 
-    /// Goes on from where the meter had got to when the whole state was not stored again. What power testified since then is not known:
-    /// the next large advance has to show itself as after an outage.
+    /// Goes on from where the meter had got to when the whole state was not stored again.
     pub fn resume(&mut self, advance: Advance) {
         if self.advance() == Some(advance) {
             return;
         }
         self.published = self.published.max(Some(advance.published));
         match advance.way {
-            Way::Counter { register: value, step, at } => {
-                let (witness, debt) = (self.power.totals, 2 * step.get());
+            Way::Counter { register: value, step, at, since } => {
+                let stands = self.taken.filter(|taken| (taken.value, taken.at) == (value, at));
+                let (debt, fresh) = stands.map_or((2 * step.get(), false), |taken| (taken.debt, taken.fresh));
+                let witness = self.power.totals;
+                self.power.totals = witness.plus(&since);
                 self.read_at = Some(at);
-                self.taken = Some(Point { value, step, at, witness, debt, fresh: false });
+                self.taken = Some(Point { value, step, at, witness, debt, fresh });
             }
             Way::Integral { rest, power, at } => {
                 self.integral.rest = rest;
@@ -93,7 +98,9 @@ impl MeterState {
 mod tests {
     use super::*;
     use crate::ledger::guard::judge;
+    use crate::ledger::settings::{CounterSettings, MeterSettings};
     use crate::ledger::testing::{energy, meter, reading, state};
+    use crate::reading::Values;
 
     #[test]
     fn a_state_resumed_stands_where_the_meter_had_got_to_and_goes_on() {
@@ -128,5 +135,50 @@ mod tests {
         assert!(stored.only_advanced(&stored));
         let elsewhere = MeterState { offset: 5, ..stored.clone() };
         assert!(!elsewhere.only_advanced(&stored));
+    }
+
+    #[test]
+    fn what_waits_without_a_word_is_no_more_than_an_advance() {
+        let settings = meter("a");
+        let stored = state(&settings, 1_000_000);
+        let quiet = reading("a", 100, 1_000_000 + 200_000);
+        let waits = judge(&stored, &settings, &quiet.at, &quiet.values).state;
+        assert!(waits.hold.is_some() && !waits.is_held() && waits.only_advanced(&stored));
+        assert!(!stored.only_advanced(&waits), "what is on disk still waits");
+    }
+
+    #[test]
+    fn an_overload_and_a_much_higher_power_are_learned_and_a_little_more_is_not() {
+        let settings = meter("a");
+        let mut learned = state(&settings, 1_000_000);
+        let stored = learned.clone();
+        assert!(!learned.learned(&stored));
+        for (seconds, watts, more) in [(100, 3_700, false), (200, 5_000, true)] {
+            for seconds in (seconds..seconds + 40).step_by(10) {
+                let mut reading = reading("a", seconds, 1_000_000);
+                reading.values.power = Some(Milliwatts(watts * 1000));
+                learned = judge(&learned, &settings, &reading.at, &reading.values).state;
+            }
+            assert_eq!(learned.learned(&stored), more, "{watts} W");
+        }
+    }
+
+    #[test]
+    fn integrated_energy_goes_on_to_the_last_half_milliwatt_hour() {
+        let settings = MeterSettings { counter: CounterSettings::FromPower, ..meter("a") };
+        let judged = |state: &MeterState, seconds: u64| {
+            let mut reading = reading("a", seconds, 0);
+            reading.values = Values { power: Some(Milliwatts(1_234_567)), register: None, serial: None };
+            judge(state, &settings, &reading.at, &reading.values).state
+        };
+        let stored = (0..10).fold(MeterState::default(), |state, poll| judged(&state, 10 * poll));
+        let later = (10..50).fold(stored.clone(), |state, poll| judged(&state, 10 * poll));
+        assert!(later.only_advanced(&stored));
+        let mut resumed = stored.clone();
+        resumed.resume(later.advance().unwrap());
+        assert_eq!(resumed.advance(), later.advance());
+        let [resumed, later] =
+            [resumed, later].map(|state| (50..90).fold(state, |state, poll| judged(&state, 10 * poll)));
+        assert_eq!(resumed.advance(), later.advance());
     }
 }

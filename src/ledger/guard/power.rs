@@ -23,15 +23,15 @@ const OVERLOAD_MAX: i64 = 10;
 const SLOWEST_POLL: Duration = Duration::from_secs(180);
 
 /// What the power samples say of the energy, as running totals: the difference of two tells what passed between them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Witness {
+pub struct Witness {
     /// Of two neighbouring samples the lower, in µWh: what was at least consumed.
-    pub(super) lower: u64,
+    pub lower: u64,
     /// Of two neighbouring samples the higher, in µWh, none above what the connection carries.
-    pub(super) upper: u64,
+    pub upper: u64,
     /// For how long neighbouring samples were at most two polls apart.
-    pub(super) covered: Duration,
+    pub covered: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -251,6 +251,22 @@ impl PowerMemory {
 }
 
 impl Witness {
+    pub(super) fn minus(&self, earlier: &Witness) -> Witness {
+        Witness {
+            lower: self.lower.saturating_sub(earlier.lower),
+            upper: self.upper.saturating_sub(earlier.upper),
+            covered: self.covered.saturating_sub(earlier.covered),
+        }
+    }
+
+    pub(super) fn plus(&self, more: &Witness) -> Witness {
+        Witness {
+            lower: self.lower.saturating_add(more.lower),
+            upper: self.upper.saturating_add(more.upper),
+            covered: self.covered.saturating_add(more.covered),
+        }
+    }
+
     /// What passed between two totals: at least, at most (both in mWh), and for how long the samples tell it.
     pub(super) fn since(&self, earlier: &Witness) -> (u64, u64, Duration) {
         let lower = self.lower.saturating_sub(earlier.lower) / 1000;

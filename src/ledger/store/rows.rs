@@ -10,7 +10,7 @@ use super::error::Fault;
 use super::seal;
 use crate::clock::{BootId, Stamp};
 use crate::ledger::client::ClientState;
-use crate::ledger::guard::{Advance, Entry, MeterState, Way};
+use crate::ledger::guard::{Advance, Entry, MeterState, Way, Witness};
 use crate::ledger::settings::ClientKey;
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
@@ -120,8 +120,8 @@ impl MeterRow {
     /// How far it got.
     pub(super) fn figure_values(&self) -> serde_json::Result<Vec<Value>> {
         let (register, step, advanced) = match self.state.advance().map(|advance| advance.way) {
-            Some(Way::Counter { register, step, at }) => {
-                (Some(register), Some(step), Some(serde_json::to_string(&written(&at))?))
+            Some(Way::Counter { register, step, at, since }) => {
+                (Some(register), Some(step), Some(written_advance(&at, &since)?))
             }
             Some(Way::Integral { rest, power, at }) => (None, None, Some(written_sample(rest, power, &at)?)),
             None => (None, None, None),
@@ -155,9 +155,10 @@ impl MeterRow {
         }
         let mut state: MeterState = json(&text(state)?)?;
         if let (Some(figure), true) = (read_energy(published.clone())?, advanced != Value::Null) {
-            let way = match (read_energy(register)?, read_energy(step)?) {
-                (Some(register), Some(step)) => Way::Counter { register, step, at: stamp(json(&text(advanced)?)?)? },
-                _ => read_sample(&text(advanced)?)?,
+            let (advanced, register, step) = (text(advanced)?, read_energy(register)?, read_energy(step)?);
+            let way = match (register, step) {
+                (Some(register), Some(step)) => read_advance(&advanced, register, step)?,
+                _ => read_sample(&advanced)?,
             };
             state.resume(Advance { published: figure, way });
         }
@@ -315,6 +316,17 @@ fn stamp((boot, seconds, nanoseconds, wall, trusted): Written) -> Result<Stamp, 
     let since_boot = Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanoseconds.into()));
     let since_boot = since_boot.ok_or_else(|| strange("figure"))?;
     Ok(Stamp { boot, since_boot, wall, trusted })
+}
+
+/// When a counter was first seen where it stands, and what power has said since.
+fn written_advance(at: &Stamp, since: &Witness) -> serde_json::Result<String> {
+    serde_json::to_string(&(written(at), since.lower, since.upper, since.covered.as_nanos()))
+}
+
+fn read_advance(text: &str, register: MilliwattHours, step: MilliwattHours) -> Result<Way, Fault> {
+    let (at, lower, upper, covered) = json::<(Written, u64, u64, u64)>(text)?;
+    let since = Witness { lower, upper, covered: Duration::from_nanos(covered) };
+    Ok(Way::Counter { register, step, at: stamp(at)?, since })
 }
 
 /// How far an integrated meter got.
