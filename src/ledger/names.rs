@@ -20,12 +20,35 @@ pub fn strangers(configured: &BTreeSet<&Name>, known: &BTreeSet<&Name>) -> Optio
     ))
 }
 
-/// Why nothing is begun for a meter that may be another one renamed.
-pub(super) fn put_off(meter: &Name, other: &Name) -> String {
-    format!(
-        "{meter} answers as {other} did, which the configuration does not name any more: `arkmeter ledger rename {other} {meter}` if it \
-         is the same meter, `arkmeter ledger accept {meter}` if it is another"
-    )
+/// Why a reading of a meter waits: it may belong to the ledger of another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// It answers as this one did, which the configuration does not name any more.
+    Left(Name),
+    /// It answers as this one did, which the configuration has at another place.
+    Renamed(Name),
+    /// Its own ledger is that of a meter which the configuration still calls by this name.
+    Namesake(Name),
+}
+
+impl Whose {
+    /// Why nothing of `meter` is taken, and what to do.
+    pub(super) fn wording(&self, meter: &Name) -> String {
+        match self {
+            Whose::Left(other) => format!(
+                "{meter} answers as {other} did, which the configuration does not name any more: `arkmeter ledger rename {other} {meter}` \
+                 if it is the same meter, `arkmeter ledger accept {meter}` if it is another"
+            ),
+            Whose::Renamed(other) => format!(
+                "{meter} answers as {other} did, which the configuration has at another place: if it was renamed in the ledger, rename it in \
+                 the configuration as well; if it is another meter, `arkmeter ledger accept {meter}`"
+            ),
+            Whose::Namesake(other) => format!(
+                "{meter} is the ledger's name of the meter that the configuration calls {other}: rename it in the configuration as well; if it \
+                 is {meter} all the same, at another place, `arkmeter ledger accept {meter}`"
+            ),
+        }
+    }
 }
 
 /// The name most like the one that nobody knows.

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::client::ClientState;
 use super::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
+use super::names::Whose;
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
 use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
 use super::{Accepted, Barred, ClientLedger, MeterLedger};
@@ -69,8 +70,8 @@ struct Page {
     verdict: Option<Verdict>,
     verdicts: Verdicts,
     touched: Option<u64>,
-    /// The meter that this one may only be a new name of: nothing is begun for it.
-    put_off: Option<Name>,
+    /// Whose ledger its readings may belong to instead: nothing of them is taken.
+    put_off: Option<Whose>,
     /// The whole state as it is on disk, but for how far the meter got; absent where it has to be written.
     whole: Option<MeterState>,
 }
@@ -156,10 +157,11 @@ impl Book {
 
     /// Judges a reading; `None` where its meter is not configured (any more).
     pub(crate) fn take(&mut self, reading: &Reading) -> Option<Taken> {
-        if let Some(forerunner) = self.forerunner(&reading.meter, reading.values.serial.as_deref()) {
-            return self.put_off(reading, forerunner);
+        if let Some(whose) = self.whose(&reading.meter, reading.values.serial.as_deref()) {
+            return self.put_off(reading, whose);
         }
         let page = self.meters.get_mut(&reading.meter)?;
+        page.put_off = None;
         let settings = page.settings.as_mut()?;
         if matches!(self.barred, Some(Barred::Retired(_))) {
             // Another machine counts on from what is here: what this one counted beside it would be in the way of coming back.

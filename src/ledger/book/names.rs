@@ -3,7 +3,7 @@
 use super::{Book, Page, Taken};
 use crate::clock::Stamp;
 use crate::ledger::guard::{self, Entry, Verdict};
-use crate::ledger::names;
+use crate::ledger::names::{self, Whose};
 use crate::ledger::remedy::Refusal;
 use crate::ledger::store::Rename;
 use crate::one_by_one::OneByOne;
@@ -30,7 +30,8 @@ impl Book {
     /// History, where there is one, is handed on by whoever carries out [`Commit::renames`](crate::ledger::store::Commit).
     pub(super) fn rename(&mut self, from: &Name, to: &Name) {
         let Some(page) = self.meters.remove(from) else { return };
-        let Page { settings, state, confirmed, confirmed_on_disk, updated, .. } = *page;
+        let Page { settings, mut state, confirmed, confirmed_on_disk, updated, .. } = *page;
+        state.rename();
         // What the meter says under its new name already is as true as ever.
         let seen = self.meters.remove(to).unwrap_or_default();
         let touched = Some(self.epoch);
@@ -68,28 +69,48 @@ impl Book {
         later.map(|(_, rename)| rename).any(|rename| rename.from == *name || rename.to == *name)
     }
 
-    /// The meter that this one may have been before it was renamed: it answers where that one did, or with its serial number, and no
-    /// reading of it was judged yet.
-    pub(super) fn forerunner(&self, name: &Name, serial: Option<&str>) -> Option<Name> {
-        let page = self.meters.get(name).filter(|page| page.state.is_blank())?;
+    /// Whose ledger a reading of this meter may belong to instead of its own: it waits until somebody says so.
+    pub(super) fn whose(&self, name: &Name, serial: Option<&str>) -> Option<Whose> {
+        let page = self.meters.get(name)?;
+        if page.state.is_blank() { self.forerunner(page, serial) } else { self.namesake(page, serial) }
+    }
+
+    /// The meter that this one, of which no reading was judged yet, may have been before it was renamed: it answers where that one did, or
+    /// with its serial number. That one is not configured any more; or it is, somewhere else, because only the ledger knows its new name.
+    fn forerunner(&self, page: &Page, serial: Option<&str>) -> Option<Whose> {
         let place = &page.settings.as_ref()?.place;
-        let left = |page: &Page| page.settings.is_none() && page.state.published().is_some();
-        let candidates = self.meters.iter().filter(|(_, page)| left(page));
-        let found = candidates.filter(|(_, page)| page.state.may_be(place, serial)).map(|(name, _)| name.clone());
-        page.put_off.clone().or(found.max_by_key(|name| self.meters.get(name).map(|page| page.updated)))
+        let left = |page: &Page| match page.settings {
+            None => page.state.published().is_some() && page.state.may_be(place, serial),
+            Some(_) => page.is_handed_on() && page.state.place() == place && !page.state.is_other(serial),
+        };
+        let found = self.meters.iter().filter(|(_, page)| left(page)).max_by_key(|(_, page)| page.updated);
+        let whose = |(name, page): (&Name, &Page)| match page.settings {
+            None => Whose::Left(name.clone()),
+            Some(_) => Whose::Renamed(name.clone()),
+        };
+        page.put_off.clone().or(found.map(whose))
+    }
+
+    /// The name that the configuration still has for the meter whose ledger was renamed to this one. There it answers as ever, and what
+    /// answers here is another.
+    fn namesake(&self, page: &Page, serial: Option<&str>) -> Option<Whose> {
+        if !page.is_handed_on() || page.state.is_same(serial) {
+            return None;
+        }
+        let there = |other: &Page| other.settings.as_ref().is_some_and(|settings| settings.place == page.state.place());
+        self.meters.iter().find(|(_, other)| there(other)).map(|(name, _)| Whose::Namesake(name.clone()))
     }
 
     /// A reading of a meter that may have a ledger under another name: its register waits there, until somebody says whose it is.
-    pub(super) fn put_off(&mut self, reading: &Reading, forerunner: Name) -> Option<Taken> {
+    pub(super) fn put_off(&mut self, reading: &Reading, whose: Whose) -> Option<Taken> {
         let page = self.meters.get_mut(&reading.meter)?;
-        let news = page.put_off.is_none();
-        let why = names::put_off(&reading.meter, &forerunner);
-        page.put_off = Some(forerunner);
+        let why = whose.wording(&reading.meter);
+        let news = page.put_off.replace(whose).is_none();
         page.see(reading, Verdict::Held);
         Some(Taken {
             verdict: Verdict::Held,
             entry: None,
-            published: None,
+            published: page.state.published(),
             held: false,
             commit_now: false,
             news,
@@ -111,6 +132,12 @@ impl Book {
 impl Page {
     /// Why the register is not taken at the moment, for people.
     pub(super) fn held(&self, name: &Name) -> Option<String> {
-        self.state.held().or_else(|| Some(names::put_off(name, self.put_off.as_ref()?)))
+        self.state.held().or_else(|| Some(self.put_off.as_ref()?.wording(name)))
+    }
+
+    /// It was renamed in the ledger, and the configuration has its name at another place.
+    fn is_handed_on(&self) -> bool {
+        let elsewhere = self.settings.as_ref().is_some_and(|settings| settings.place != self.state.place());
+        self.state.is_renamed() && elsewhere && self.state.published().is_some()
     }
 }

@@ -4,6 +4,7 @@ use super::{Book, Page};
 use crate::clock::Stamp;
 use crate::ledger::Barred;
 use crate::ledger::guard::{self, Entry, Judged};
+use crate::ledger::names::Whose;
 use crate::ledger::remedy::{Order, Outcome, RENAME, Refusal, Remedy};
 use crate::ledger::settings::{CounterSettings, MeterSettings};
 use crate::units::Name;
@@ -29,8 +30,10 @@ impl Book {
         let page = self.meters.get(&meter);
         let known = page.and_then(|page| Some((page, page.settings.as_ref()?)));
         let (page, settings) = known.ok_or_else(|| Refusal::UnknownMeter(meter.clone()))?;
-        let (judged, confirms) = match self.forerunner(&meter, None) {
-            Some(other) if matches!(order.remedy, Remedy::Accept { .. }) => {
+        let accepts = matches!(order.remedy, Remedy::Accept { .. });
+        let (judged, confirms) = match self.whose(&meter, None) {
+            Some(Whose::Namesake(_)) if accepts => (guard::moved(&page.state, settings, now), false),
+            Some(Whose::Left(other) | Whose::Renamed(other)) if accepts => {
                 (guard::begin(&page.state, settings, now, &other), false)
             }
             _ => page.remedied(settings, order, now)?,

@@ -18,7 +18,7 @@ mod wording;
 pub use advance::{Advance, Way};
 pub use operator::{accept, credit};
 pub use power::Witness;
-pub use remedy::{begin, go_on, renamed, replace, set, undo};
+pub use remedy::{begin, go_on, moved, renamed, replace, set, undo};
 pub use state::MeterState;
 pub use verdict::{Entry, Judged, Verdict, Verdicts};
 

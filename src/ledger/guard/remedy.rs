@@ -24,6 +24,13 @@ pub fn begin(state: &MeterState, settings: &MeterSettings, at: &Stamp, other: &N
     judging.decided(Verdict::Baseline, 0, wording::begins_its_own(other))
 }
 
+/// The meter is read where the configuration has its name, although the ledger of that name came from another place.
+pub fn moved(state: &MeterState, settings: &MeterSettings, at: &Stamp) -> Judged {
+    let mut judging = Judging::new(state.clone(), settings, at, None, false);
+    judging.state.settle_place(settings);
+    judging.decided(Verdict::Unchanged, 0, wording::moved())
+}
+
 /// What the journal keeps of a new name: no figure moves.
 pub fn renamed(state: &MeterState, at: &Stamp, from: &Name) -> Entry {
     let (register, published, serial) = (state.register(), state.published, state.serial.clone());

@@ -28,6 +28,8 @@ pub struct MeterState {
     pub(super) place: String,
     /// The meter answers at another place, and it is not known yet whether it is the same.
     pub(super) moved: bool,
+    /// It has another name since it was last read.
+    pub(super) renamed: bool,
     pub(super) serial: Option<String>,
     /// The highest figure published so far: the floor.
     pub(super) published: Option<MilliwattHours>,
@@ -88,6 +90,21 @@ impl MeterState {
     /// Whether no reading was ever judged.
     pub fn is_blank(&self) -> bool {
         self.place.is_empty()
+    }
+
+    /// Where it was last read; empty where it never was.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// It goes on under another name.
+    pub fn rename(&mut self) {
+        self.renamed = true;
+    }
+
+    /// Whether it was not read since it has its name.
+    pub fn is_renamed(&self) -> bool {
+        self.renamed
     }
 
     /// Whether what answers there, or with that serial number, may be the meter that was guarded here.
@@ -178,6 +195,7 @@ impl MeterState {
 
     /// Notes where the meter answers; at another place than before it has to show that it is the same.
     pub(super) fn settle_place(&mut self, settings: &MeterSettings) {
+        self.renamed = false;
         if self.place != settings.place {
             self.moved = self.published.is_some();
             self.place = settings.place.clone();
@@ -194,12 +212,12 @@ impl MeterState {
     }
 
     /// Whether this serial number is known to be another than that of the epoch.
-    pub(super) fn is_other(&self, serial: Option<&str>) -> bool {
+    pub fn is_other(&self, serial: Option<&str>) -> bool {
         matches!((serial, self.serial.as_deref()), (Some(read), Some(known)) if read != known)
     }
 
     /// Whether this serial number is known to be that of the epoch.
-    pub(super) fn is_same(&self, serial: Option<&str>) -> bool {
+    pub fn is_same(&self, serial: Option<&str>) -> bool {
         serial.is_some() && serial == self.serial.as_deref()
     }
 }

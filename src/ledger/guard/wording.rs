@@ -150,6 +150,10 @@ pub(super) fn renamed(from: &Name) -> String {
     format!("renamed by the operator: it was {from} before")
 }
 
+pub(super) fn moved() -> String {
+    "by the operator: it is the meter of this name, at another place than before".to_owned()
+}
+
 pub(super) fn begins_its_own(other: &Name) -> String {
     format!("by the operator: it is another meter than {other} and begins a ledger of its own")
 }

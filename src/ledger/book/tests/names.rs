@@ -115,6 +115,83 @@ fn there_and_back_again_is_as_before() {
     assert!(subject.is_none() && back.entry.is_some());
 }
 
+/// `b` is renamed away, then `a` takes its name, and all the while the configuration says `a` and `b`.
+fn handed_on() -> Book {
+    let mut book = begun();
+    rename(&mut book, "b", "c", 100).unwrap();
+    rename(&mut book, "a", "b", 100).unwrap();
+    commit(&mut book, 100);
+    book
+}
+
+/// Reads what the configuration calls `first` and `second` for so long that every hold has ended.
+fn read_both(book: &mut Book, first: &str, second: &str, from: u64, to: u64) {
+    run(book, first, from, to, 1_000_000);
+    run(book, second, from, to, 5_000_000);
+}
+
+#[test]
+fn a_name_that_was_handed_on_counts_nothing_twice() {
+    for restarted in [false, true] {
+        let mut book = handed_on();
+        if restarted {
+            let pending = book.prepare(&at(100), true);
+            assert!(pending.is_none_or(|pending| pending.commit.renames.is_empty()));
+            let meters = std::mem::take(&mut book.meters).into_iter().filter(|(_, page)| !page.state.is_blank());
+            let row = |(name, page): (Name, Page)| (name.clone(), page.row(&name, true));
+            let clients = book.clients.iter().map(|(key, account)| (key.clone(), account.state.clone())).collect();
+            let contents = Contents { meters: meters.map(row).collect(), clients, next_journal: 9 };
+            book = Book::new(contents, settings_of(&["a", "b"], building(&["a", "b"])), None);
+        }
+        read_both(&mut book, "a", "b", 110, 1500);
+        commit(&mut book, 1490);
+        let told = ["a", "b"].map(|text| book.meters()[&name(text)].held.clone().unwrap());
+        assert!(told[0].contains("ledger accept a") && told[1].contains("calls a"), "{told:?}");
+        assert_eq!(ready(&book, "building", 1490).1, 6_000_180, "what waits is counted later");
+        let mut settings = settings_of(&["b", "c"], building(&["b", "c"]));
+        settings.meters[0].place = meter("b").place;
+        settings.meters[1].place = "cabinet 2".into();
+        book.reconfigure(settings);
+        read_both(&mut book, "b", "c", 1500, 3000);
+        commit(&mut book, 2990);
+        assert_eq!(ready(&book, "building", 2990).1, 6_000_000 + 2 * 2990, "{restarted}");
+        assert_eq!(book.meters()[&name("b")].published, Some(energy(1_002_990)));
+        assert_eq!(book.meters()[&name("c")].published, Some(energy(5_002_990)));
+    }
+}
+
+#[test]
+fn names_that_change_places_keep_their_figures() {
+    let mut book = begun();
+    for (from, to) in [("a", "between"), ("b", "a"), ("between", "b")] {
+        rename(&mut book, from, to, 100).unwrap();
+    }
+    commit(&mut book, 100);
+    read_both(&mut book, "a", "b", 110, 1500);
+    assert!(["a", "b"].iter().all(|text| book.meters()[&name(text)].held.is_some()));
+    assert_eq!(ready(&book, "building", 1490).1, 6_000_180);
+    let mut settings = settings_of(&["a", "b"], building(&["a", "b"]));
+    settings.meters[0].place = "cabinet 2".into();
+    settings.meters[1].place = meter("b").place;
+    book.reconfigure(settings);
+    read_both(&mut book, "b", "a", 1500, 3000);
+    commit(&mut book, 2990);
+    let published = ["a", "b"].map(|text| book.meters()[&name(text)].published.unwrap().get());
+    assert_eq!((published, ready(&book, "building", 2990).1), ([5_002_990, 1_002_990], 6_000_000 + 2 * 2990));
+}
+
+#[test]
+fn what_was_renamed_and_moved_goes_on_once_somebody_says_so() {
+    let mut book = handed_on();
+    run(&mut book, "b", 100, 200, 1_000_000);
+    assert_eq!(book.meters()[&name("b")].published, Some(energy(1_000_090)));
+    let accepted = order(&mut book, Remedy::Accept { meter: name("b") }, 200).unwrap();
+    assert!(accepted.reason.contains("another place"), "{}", accepted.reason);
+    run(&mut book, "b", 200, 300, 1_000_000);
+    let told = &book.meters()[&name("b")];
+    assert_eq!((told.published, &told.held), (Some(energy(1_000_290)), &None));
+}
+
 #[test]
 fn what_cannot_be_renamed_is_told_with_a_way_out() {
     let mut book = begun();
