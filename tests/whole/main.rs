@@ -13,6 +13,7 @@ mod cuts;
 mod demo;
 mod doors;
 mod faulty;
+mod handed_over;
 mod history;
 mod inspected;
 mod interoperability;

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::harness::*;
 
-const CALLS: [&str; 8] =
+pub const CALLS: [&str; 8] =
     ["openat", "write", "pwrite64", "fsync", "fdatasync", "rename,renameat2", "ftruncate", "unlink,unlinkat"];
 const FAULTS: [&str; 3] = ["signal=KILL", "error=EIO", "error=ENOSPC"];
 /// Runs side by side.
@@ -36,12 +36,7 @@ enum Run {
 #[ignore = "needs strace: .ci/run installs it"]
 #[allow(clippy::print_stderr, reason = "how far each sweep went")]
 async fn disk_calls_that_fail_or_kill_one_after_the_other_cost_no_figure() {
-    let gateway = Gateway::start([sdm630(1, 100.0, 10.0)]).await.unwrap();
-    let plan = Plan::new().tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
-    let site = Site::new(&plan.text("[account.main]\nurl = \"http://127.0.0.1:9/v1\"\ntoken_file = \"token\""));
-    let daemon = site.start();
-    site.all_ok(&["sauna"]).await;
-    daemon.stop().await;
+    let site = settled().await;
     let saved = site.path("saved.db");
     assert_eq!(site.run(&["ledger", "backup", saved.to_str().unwrap()]).await.code, 0);
     for run in [Run::Credit, Run::Restore] {
@@ -57,42 +52,68 @@ async fn disk_calls_that_fail_or_kill_one_after_the_other_cost_no_figure() {
 
 /// Until a run ends without the fault: the number of those that did not.
 async fn sweep(site: &Site, run: Run, calls: &str, fault: &str) -> u32 {
-    let mut struck = stream::iter(1..MOST).map(|k| strike(site, run, calls, fault, k)).buffered(AT_ONCE);
+    until_unharmed(|k| strike(site, run, calls, fault, k)).await
+}
+
+/// Strikes at the first call, the second, and so on, until one comes to its end before; the number of those that did not.
+pub async fn until_unharmed<F: Future<Output = bool>>(strike: impl Fn(u32) -> F) -> u32 {
+    let mut struck = stream::iter(1..MOST).map(strike).buffered(AT_ONCE);
     let mut most = 0;
     while let Some(true) = struck.next().await {
         most += 1;
     }
-    assert!(most < MOST - 1, "{calls} {fault} never ends");
+    assert!(most < MOST - 1, "it never ends");
     most
+}
+
+/// Runs that order in that place, where the `k`-th of these calls meets that fault; whether it did.
+pub async fn run_struck(site: &Site, order: &[&str], place: &Path, calls: &str, fault: &str, k: u32) -> (Said, bool) {
+    let trace = place.join("trace");
+    let inject = format!("inject={calls}:{fault}:when={k}");
+    let (trace_only, trace_file) = (format!("trace={calls}"), trace.to_str().unwrap());
+    let under = ["strace", "-f", "-qq", "-o", trace_file, "-e", &trace_only, "-e", &inject];
+    let said = site.run_under(&under, order, place).await;
+    let traced = fs::read_to_string(&trace).unwrap_or_default();
+    let struck = traced.contains("(INJECTED)") || traced.contains("killed by SIGKILL");
+    assert!(struck || said.code == 0, "{calls} {fault} k = {k}: {said:?}");
+    (said, struck)
+}
+
+/// A copy of that site's ledger in a place of its own, with the configuration for it.
+pub fn copied(site: &Site) -> TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let state = place.path().join("state");
+    fs::create_dir(&state).unwrap();
+    for entry in fs::read_dir(site.path("state")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), state.join(entry.file_name())).unwrap();
+    }
+    configure(site, &place);
+    place
+}
+
+/// A site whose one meter has a figure of 10 kWh, its daemon stopped.
+pub async fn settled() -> Site {
+    let gateway = Gateway::start([sdm630(1, 100.0, 10.0)]).await.unwrap();
+    let plan = Plan::new().tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
+    let site = Site::new(&plan.text("[account.main]\nurl = \"http://127.0.0.1:9/v1\"\ntoken_file = \"token\""));
+    let daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    daemon.stop().await;
+    site
 }
 
 /// One run with one fault, and what it left. False where it came to its end before the fault.
 async fn strike(site: &Site, run: Run, calls: &str, fault: &str, k: u32) -> bool {
     let what = format!("{calls} {fault} k = {k}");
-    let place = tempfile::tempdir().unwrap();
-    let (trace, state) = (place.path().join("trace"), place.path().join("state"));
-    fs::create_dir(&state).unwrap();
-    if run == Run::Credit {
-        for entry in fs::read_dir(site.path("state")).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), state.join(entry.file_name())).unwrap();
-        }
-    }
-    configure(site, &place);
+    let place = if run == Run::Credit { copied(site) } else { empty(site) };
+    let state = place.path().join("state");
     let saved = site.path("saved.db");
     let order = match run {
         Run::Credit => ["ledger", "credit", "sauna", "1kWh"].as_slice(),
         Run::Restore => &["ledger", "restore", saved.to_str().unwrap()],
     };
-    let inject = format!("inject={calls}:{fault}:when={k}");
-    let trace_only = format!("trace={calls}");
-    let trace_file = trace.to_str().unwrap();
-    let under = ["strace", "-f", "-qq", "-o", trace_file, "-e", &trace_only, "-e", &inject];
-    let said = site.run_under(&under, order, place.path()).await;
-    let traced = fs::read_to_string(&trace).unwrap_or_default();
-    let struck = traced.contains("(INJECTED)") || traced.contains("killed by SIGKILL");
-    assert!(struck || said.code == 0, "{what}: {said:?}");
-
+    let (said, struck) = run_struck(site, order, place.path(), calls, fault, k).await;
     let first = 10_000_000;
     let reached = published(&state, run);
     match run {
@@ -107,6 +128,14 @@ async fn strike(site: &Site, run: Run, calls: &str, fault: &str, k: u32) -> bool
     let end = if run == Run::Credit { reached.map(|reached| reached + CREDIT) } else { Some(first) };
     assert_eq!(published(&state, run), end, "{what}, then");
     struck
+}
+
+/// A place where no ledger is yet.
+fn empty(site: &Site) -> TempDir {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("state")).unwrap();
+    configure(site, &place);
+    place
 }
 
 /// The site's configuration, for another state folder.

@@ -184,9 +184,7 @@ pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, origin
         reason,
         entry: None,
     };
-    let journal = vec![row];
-    let (renames, clients) = (Vec::new(), Vec::new());
-    let commit = Commit { at, renames, meters, clients, journal, copy: true, adopt: false, retire: false };
+    let commit = Commit { meters, journal: vec![row], copy: true, ..Commit::empty(at) };
     let nobody = matches!(origin, Origin::Backup) && moved;
     // Given away by one machine, it is that of the one which takes it up: the next that opens it.
     let machine = nobody.then_some("");

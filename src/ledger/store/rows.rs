@@ -80,6 +80,14 @@ pub struct Commit {
     pub retire: bool,
 }
 
+impl Commit {
+    /// One that brings nothing yet.
+    pub fn empty(at: Stamp) -> Self {
+        let (renames, meters, clients, journal) = Default::default();
+        Commit { at, renames, meters, clients, journal, copy: false, adopt: false, retire: false }
+    }
+}
+
 /// What a store held when it was opened.
 #[derive(Debug, Default)]
 pub struct Contents {

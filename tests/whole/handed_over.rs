@@ -1,0 +1,126 @@
+//! A ledger that changes hands while each call to the disk kills once: never do two boxes report of it, and never is it lost.
+
+use std::path::Path;
+
+use arkmeter::clock::Clock;
+use arkmeter::ledger::store::{Commit, Options, Store, restore};
+use arkmeter::ledger::{machine, shown};
+
+use crate::harness::*;
+use crate::sweep::{CALLS, copied, run_struck, settled, until_unharmed};
+
+/// What the meter's figure is, in mWh.
+const FIGURE: u64 = 10_000_000;
+
+#[tokio::test]
+#[ignore = "needs strace: .ci/run installs it"]
+#[allow(clippy::print_stderr, reason = "how far each sweep went")]
+async fn disk_calls_that_kill_while_a_ledger_changes_hands_leave_one_box_that_reports() {
+    let site = settled().await;
+    // What only opens files changes nothing by itself.
+    for calls in CALLS.into_iter().filter(|calls| *calls != "openat") {
+        let moved = until_unharmed(|k| kill_a_move(&site, calls, k)).await;
+        let saved = until_unharmed(|k| kill_a_backup(&site, calls, k)).await;
+        let brought_back = until_unharmed(|k| kill_a_restore(&site, calls, k)).await;
+        let adopted = until_unharmed(|k| kill_an_adoption(&site, calls, k)).await;
+        eprintln!("{calls}: move k = 1 to {moved}, backup {saved}, restore {brought_back}, adopt {adopted}");
+    }
+}
+
+/// What lies in that folder: whether another box reports from it. Whole it is in any case.
+fn is_retired(state: &Path, what: &str) -> bool {
+    let shown = shown::show(state).unwrap();
+    assert_eq!(shown.damaged, None, "{what}");
+    let published = shown.meters.values().next().and_then(|meter| meter.published_mwh);
+    assert_eq!(published.map(|energy| energy.get()), Some(FIGURE), "{what}");
+    shown.retired.is_some()
+}
+
+/// Whether a box that takes this file up would report by it alone; `None` where it holds nothing.
+fn makes_another_report(file: &Path) -> Option<bool> {
+    let there = tempfile::tempdir().unwrap();
+    let restored = restore(there.path(), file).ok()?;
+    assert!(!is_retired(there.path(), "what was restored"));
+    Some(restored.moved)
+}
+
+async fn kill_a_move(site: &Site, calls: &str, k: u32) -> bool {
+    let (what, place) = (format!("move, {calls}, k = {k}"), copied(site));
+    let state = place.path().join("state");
+    let [file, part, again] = ["moved.db", "moved.db.part", "again.db"].map(|name| place.path().join(name));
+    let order = ["ledger", "move", file.to_str().unwrap()];
+    let (said, struck) = run_struck(site, &order, place.path(), calls, "signal=KILL", k).await;
+    let retired = is_retired(&state, &what);
+    for file in [&file, &part] {
+        let takes_over = makes_another_report(file) == Some(true);
+        assert!(retired || !takes_over, "{what}: both would report, by {}", file.display());
+    }
+    if said.code == 0 {
+        assert!(retired && makes_another_report(&file) == Some(true), "{what}: it said that it is done");
+    }
+    // What the name is taken by is never overwritten; another name is what the message asks for.
+    if file.exists() {
+        let said = site.run_under(&[], &order, place.path()).await;
+        said.complains(1, &["is there already", "another name"]);
+    }
+    let order = ["ledger", "move", again.to_str().unwrap()];
+    let said = site.run_under(&[], &order, place.path()).await;
+    assert_eq!(said.code, 0, "{what}, then {said:?}");
+    assert!(is_retired(&state, &what) && makes_another_report(&again) == Some(true), "{what}, then");
+    struck
+}
+
+async fn kill_a_backup(site: &Site, calls: &str, k: u32) -> bool {
+    let (what, place) = (format!("backup, {calls}, k = {k}"), copied(site));
+    let [file, again] = ["saved.db", "again.db"].map(|name| place.path().join(name));
+    let order = ["ledger", "backup", file.to_str().unwrap()];
+    let (said, struck) = run_struck(site, &order, place.path(), calls, "signal=KILL", k).await;
+    assert!(!is_retired(&place.path().join("state"), &what));
+    let found = makes_another_report(&file);
+    assert!(found == Some(false) || found.is_none() && said.code != 0, "{what}: {found:?}, {said:?}");
+    let said = site.run_under(&[], &["ledger", "backup", again.to_str().unwrap()], place.path()).await;
+    assert_eq!((said.code, makes_another_report(&again)), (0, Some(false)), "{what}, then {said:?}");
+    struck
+}
+
+/// A ledger that was given away comes back to the box that gave it.
+async fn kill_a_restore(site: &Site, calls: &str, k: u32) -> bool {
+    let (what, place) = (format!("restore, {calls}, k = {k}"), copied(site));
+    let (state, file) = (place.path().join("state"), place.path().join("moved.db"));
+    let file = file.to_str().unwrap();
+    let given = site.run_under(&[], &["ledger", "move", file], place.path()).await;
+    assert_eq!(given.code, 0, "{given:?}");
+    let order = ["ledger", "restore", file];
+    let (said, struck) = run_struck(site, &order, place.path(), calls, "signal=KILL", k).await;
+    let shown = shown::show(&state).unwrap();
+    let published = shown.meters.values().next().and_then(|meter| meter.published_mwh);
+    assert_eq!(published.map(|energy| energy.get()), Some(FIGURE), "{what}");
+    assert!(said.code != 0 || shown.retired.is_none() && shown.damaged.is_none(), "{what}: it said that it is done");
+    let said = site.run_under(&[], &order, place.path()).await;
+    assert_eq!(said.code, 0, "{what}, then {said:?}");
+    assert!(!is_retired(&state, &what), "{what}, then");
+    struck
+}
+
+/// A ledger that was begun on another machine is taken over.
+async fn kill_an_adoption(site: &Site, calls: &str, k: u32) -> bool {
+    let (what, place) = (format!("adopt, {calls}, k = {k}"), copied(site));
+    let state = place.path().join("state");
+    if machine::mark().is_none() {
+        return false;
+    }
+    let elsewhere = Options { durable: true, machine: Some("00000000".into()) };
+    let mut store = Store::open(&state, elsewhere).unwrap().store;
+    store.commit(&Commit { adopt: true, ..Commit::empty(Clock::system().now()) }).unwrap();
+    store.close().unwrap();
+    let foreign = || shown::show(&state).unwrap().other_machine;
+    assert!(foreign());
+    let (said, struck) = run_struck(site, &["ledger", "adopt"], place.path(), calls, "signal=KILL", k).await;
+    assert!(!is_retired(&state, &what));
+    assert!(said.code != 0 || !foreign(), "{what}: it said that it is done");
+    let done = !foreign();
+    let said = site.run_under(&[], &["ledger", "adopt"], place.path()).await;
+    assert_eq!(said.code, i32::from(done), "{what}, then {said:?}");
+    assert!(!foreign() && !is_retired(&state, &what), "{what}, then");
+    struck
+}
