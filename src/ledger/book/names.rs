@@ -84,7 +84,7 @@ impl Book {
             Some(_) => page.is_handed_on() && page.state.place() == place && !page.state.is_other(serial),
         };
         let found = self.meters.iter().filter(|(_, page)| left(page)).max_by_key(|(_, page)| page.updated);
-        let whose = |(name, page): (&Name, &Page)| match page.settings {
+        let whose = |(name, page): (&Name, &Box<Page>)| match page.settings {
             None => Whose::Left(name.clone()),
             Some(_) => Whose::Renamed(name.clone()),
         };

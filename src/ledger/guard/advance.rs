@@ -1,6 +1,5 @@
 //! What of a state has to reach the disk when nothing but ordinary advances happened since it was stored whole: a few bytes a slot.
 
-use super::hold::Hold;
 use super::integral::Integral;
 use super::plausible::Point;
 use super::power::{Sample, Witness};
@@ -54,7 +53,7 @@ impl MeterState {
     /// Whether only ordinary advances lead from `stored` to this state: [`MeterState::resume`] then brings the one to the other, but for
     /// when it was last read, what was [learned](MeterState::learned) in between, and an advance that waits for its confirmation.
     pub fn only_advanced(&self, stored: &MeterState) -> bool {
-        let quiet = self.hold.as_ref().is_none_or(Hold::is_quiet) && stored.hold.is_none();
+        let quiet = self.hold.as_ref().is_none_or(|hold| hold.is_quiet()) && stored.hold.is_none();
         let counted = self.taken.is_some() == stored.taken.is_some() && self.advance().is_some();
         if !quiet || !counted {
             return false;
@@ -142,7 +141,7 @@ mod tests {
         let settings = meter("a");
         let stored = state(&settings, 1_000_000);
         let quiet = reading("a", 100, 1_000_000 + 200_000);
-        let waits = judge(&stored, &settings, &quiet.at, &quiet.values).state;
+        let waits = judge(stored.clone(), &settings, &quiet.at, &quiet.values).state;
         assert!(waits.hold.is_some() && !waits.is_held() && waits.only_advanced(&stored));
         assert!(!stored.only_advanced(&waits), "what is on disk still waits");
     }
@@ -157,7 +156,7 @@ mod tests {
             for seconds in (seconds..seconds + 40).step_by(10) {
                 let mut reading = reading("a", seconds, 1_000_000);
                 reading.values.power = Some(Milliwatts(watts * 1000));
-                learned = judge(&learned, &settings, &reading.at, &reading.values).state;
+                learned = judge(learned, &settings, &reading.at, &reading.values).state;
             }
             assert_eq!(learned.learned(&stored), more, "{watts} W");
         }
@@ -169,7 +168,7 @@ mod tests {
         let judged = |state: &MeterState, seconds: u64| {
             let mut reading = reading("a", seconds, 0);
             reading.values = Values { power: Some(Milliwatts(1_234_567)), register: None, serial: None };
-            judge(state, &settings, &reading.at, &reading.values).state
+            judge(state.clone(), &settings, &reading.at, &reading.values).state
         };
         let stored = (0..10).fold(MeterState::default(), |state, poll| judged(&state, 10 * poll));
         let later = (10..50).fold(stored.clone(), |state, poll| judged(&state, 10 * poll));

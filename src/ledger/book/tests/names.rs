@@ -138,7 +138,7 @@ fn a_name_that_was_handed_on_counts_nothing_twice() {
             let pending = book.prepare(&at(100), true);
             assert!(pending.is_none_or(|pending| pending.commit.renames.is_empty()));
             let meters = std::mem::take(&mut book.meters).into_iter().filter(|(_, page)| !page.state.is_blank());
-            let row = |(name, page): (Name, Page)| (name.clone(), page.row(&name, true));
+            let row = |(name, page): (Name, Box<Page>)| (name.clone(), page.row(&name, true));
             let clients = book.clients.iter().map(|(key, account)| (key.clone(), account.state.clone())).collect();
             let contents = Contents { meters: meters.map(row).collect(), clients, next_journal: 9 };
             book = Book::new(contents, settings_of(&["a", "b"], building(&["a", "b"])), None);
