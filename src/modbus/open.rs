@@ -38,7 +38,7 @@ fn failed(link: &str, reason: impl Into<String>, remedy: impl Into<String>) -> E
 
 async fn connect(address: &str) -> Result<Stream, Error> {
     #[cfg(test)]
-    if let Some(connected) = super::memory::connect(address) {
+    if let Some(connected) = super::memory::connect(address).await {
         return connected.map(Stream::Memory).map_err(|error| failed(address, reason(&error), remedy(error.kind())));
     }
     let connecting = tokio::time::timeout(OPEN_WITHIN, TcpStream::connect(address));
