@@ -1,5 +1,6 @@
 //! The whole program: the real `arkmeter` on real sockets and pseudo-terminals, simulated meters and a strict Arkreen on the other side.
 
+mod clocks;
 mod disk;
 mod harness;
 mod world;
@@ -28,6 +29,7 @@ mod reload;
 mod renamed;
 mod scanned;
 mod secrets;
+mod slept;
 mod soak;
 mod state;
 mod support;
