@@ -15,6 +15,7 @@ mod demo;
 mod doors;
 mod faulty;
 mod history;
+mod hung;
 mod inspected;
 mod interoperability;
 mod killed;
