@@ -3,6 +3,7 @@
 mod clocks;
 mod disk;
 mod harness;
+mod reported;
 mod world;
 
 mod accepted;
@@ -24,6 +25,7 @@ mod late;
 mod listener;
 mod meters;
 mod moved;
+mod network;
 mod process;
 mod recorded;
 mod reload;
