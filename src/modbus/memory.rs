@@ -42,7 +42,11 @@ impl Host {
     /// At an address of its own.
     pub(crate) fn new(name: &str) -> Self {
         static MADE: AtomicU64 = AtomicU64::new(0);
-        let address = format!("{SCHEME}{name}-{}", MADE.fetch_add(1, Ordering::Relaxed));
+        Host::at(format!("{SCHEME}{name}-{}", MADE.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// At the address of another one, which keeps what was opened before and gets nothing new.
+    pub(crate) fn at(address: String) -> Self {
         let (opening, opened) = mpsc::unbounded_channel();
         HOSTS.with_borrow_mut(|hosts| hosts.insert(address.clone(), opening));
         Host { address, opened }
@@ -54,7 +58,11 @@ impl Host {
     }
 
     pub(crate) async fn accept(&mut self) -> DuplexStream {
-        self.opened.recv().await.expect("its sender is listed while it lives")
+        match self.opened.recv().await {
+            Some(stream) => stream,
+            // Another one has the address.
+            None => std::future::pending().await,
+        }
     }
 }
 

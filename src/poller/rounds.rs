@@ -122,11 +122,18 @@ impl Rounds {
             self.recorder.poll(&self.stations[meter].meter.name, None);
             return Err(error.to_string());
         }
+        let timeouts = self.line.counts().timeouts;
         let polled = self.stations[meter].poll(&mut self.line, &self.clock).await;
         let now = Instant::now();
         match &polled.end {
             End::Answered => self.schedule.answered(meter, now),
-            End::Silent => self.schedule.silent(meter, now),
+            End::Silent => {
+                self.schedule.silent(meter, now);
+                // A connection that is given up because nothing at all came: perhaps it was that, and no meter need be left alone longer.
+                if !self.line.is_open() && self.line.counts().timeouts > timeouts {
+                    self.schedule.all_due(now);
+                }
+            }
             End::Lost(_) => {}
         }
         let dropped = self.hand_on(meter, &polled);

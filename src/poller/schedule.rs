@@ -72,7 +72,7 @@ impl Schedule {
         due.silent = due.silent.saturating_add(1);
     }
 
-    /// Whatever was due while the box slept is due now, and that may be any meter.
+    /// Every meter is due: the box slept, or the link was what was silent.
     pub(super) fn all_due(&mut self, now: Instant) {
         self.meters.iter_mut().for_each(|due| due.at = due.at.min(now));
     }

@@ -89,12 +89,10 @@ impl Network {
             open.lines().filter_map(|line| line.split_whitespace().nth(2)?.rsplit(':').next()).collect();
         assert!(!ports.is_empty(), "no connection to forget");
         for port in ports {
-            must(
-                "ip",
-                &[&inside[..], &["iptables", "-t", "raw", "-A", "OUTPUT", "-p", "tcp", "--sport", port, "-j", "DROP"]]
-                    .concat(),
-            )
-            .await;
+            for (chain, side) in [("OUTPUT", "--sport"), ("PREROUTING", "--dport")] {
+                let rule = ["iptables", "-t", "raw", "-A", chain, "-p", "tcp", side, port, "-j", "DROP"];
+                must("ip", &[&inside[..], &rule].concat()).await;
+            }
         }
     }
 
