@@ -43,7 +43,7 @@ pub struct Clock(Arc<Source>);
 
 enum Source {
     System(System),
-    Simulated { boot: BootId, start: Timestamp, epoch: tokio::time::Instant, trusted: AtomicBool },
+    Simulated { boot: BootId, start: Timestamp, epoch: tokio::time::Instant, trusted: AtomicBool, slept_ms: AtomicU64 },
 }
 
 struct System {
@@ -77,18 +77,34 @@ impl Clock {
     /// A clock that goes with tokio's, paused or not: boot `boot` began an hour before now, and the wall says `start`.
     pub fn simulated(boot: u128, start: Timestamp) -> Self {
         let epoch = tokio::time::Instant::now();
-        Clock(Arc::new(Source::Simulated { boot: BootId(boot), start, epoch, trusted: AtomicBool::new(true) }))
+        let (trusted, slept_ms) = (AtomicBool::new(true), AtomicU64::new(0));
+        Clock(Arc::new(Source::Simulated { boot: BootId(boot), start, epoch, trusted, slept_ms }))
     }
 
     pub fn now(&self) -> Stamp {
         match &*self.0 {
             Source::System(system) => system.now(),
-            Source::Simulated { boot, start, epoch, trusted } => {
-                let elapsed = epoch.elapsed();
+            Source::Simulated { boot, start, epoch, trusted, slept_ms } => {
+                let elapsed = epoch.elapsed() + Duration::from_millis(slept_ms.load(Ordering::Relaxed));
                 let wall = start.saturating_add(elapsed).unwrap_or(*start);
                 let since_boot = Duration::from_secs(3600) + elapsed;
                 Stamp { boot: *boot, since_boot, wall, trusted: trusted.load(Ordering::Relaxed) }
             }
+        }
+    }
+
+    /// For how long the box has slept, up to a constant: timers, which go by CLOCK_MONOTONIC, did not see that time.
+    pub fn slept(&self) -> Duration {
+        match &*self.0 {
+            Source::System(_) => reads(libc::CLOCK_BOOTTIME).saturating_sub(reads(libc::CLOCK_MONOTONIC)),
+            Source::Simulated { slept_ms, .. } => Duration::from_millis(slept_ms.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Lets a simulated box sleep for so long: its clocks go on, tokio's does not. The system's clock knows for itself.
+    pub fn sleep_for(&self, time: Duration) {
+        if let Source::Simulated { slept_ms, .. } = &*self.0 {
+            slept_ms.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
         }
     }
 
@@ -148,11 +164,15 @@ fn kernel_synchronised() -> bool {
     state >= 0 && state != libc::TIME_ERROR && status & libc::STA_UNSYNC == 0
 }
 
-#[allow(unsafe_code)]
 fn boot_time() -> Duration {
+    reads(libc::CLOCK_BOOTTIME)
+}
+
+#[allow(unsafe_code)]
+fn reads(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a live timespec, and CLOCK_BOOTTIME exists on every Linux this can run on.
-    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
+    // SAFETY: the pointer is to a live timespec, and the two clocks that are asked for exist on every Linux this can run on.
+    unsafe { libc::clock_gettime(clock, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 

@@ -10,6 +10,9 @@ use tokio::time::{Instant, Sleep, sleep};
 pub const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// How often a waiting task wakes up only to beat.
 pub const BEAT_EVERY: Duration = Duration::from_secs(5);
+/// A piece of work that takes longer than this has hung. What bounds itself takes less: a call may take five minutes, and so may a meter
+/// that answers each of many questions at the last moment.
+pub const WORK_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// One task's heart. It is listened to until it is dropped.
 #[derive(Debug)]
@@ -30,15 +33,18 @@ impl Heart {
         *self.beat.last.lock().expect("a beat cannot panic") = Instant::now();
     }
 
-    /// Awaits `future`, beating meanwhile: what is awaited must be bounded in time by itself.
-    pub async fn beating<F: Future>(&mut self, future: F) -> F::Output {
-        let mut future = pin!(future);
+    /// Awaits a piece of work, beating meanwhile, but no longer than [`WORK_WITHIN`]: work that never ends is a task that hangs.
+    pub async fn beating<F: Future>(&mut self, work: F) -> F::Output {
+        let begun = Instant::now();
+        let mut work = pin!(work);
         loop {
-            self.beat();
+            if begun.elapsed() <= WORK_WITHIN {
+                self.beat();
+            }
             let tick = self.tick.get_or_insert_with(|| Box::pin(sleep(BEAT_EVERY)));
             tokio::select! {
                 biased;
-                output = &mut future => return output,
+                output = &mut work => return output,
                 () = tick.as_mut() => tick.as_mut().reset(Instant::now() + BEAT_EVERY),
             }
         }
@@ -80,5 +86,16 @@ mod tests {
         assert_eq!(hearts.stalled(), ["bus a"]);
         hung.beat();
         assert!(hearts.stalled().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_never_ends_is_a_task_that_hangs() {
+        let hearts = Hearts::default();
+        let mut heart = hearts.heart("bus a");
+        let mut work = pin!(heart.beating(std::future::pending::<()>()));
+        assert!(tokio::time::timeout(WORK_WITHIN, &mut work).await.is_err());
+        assert!(hearts.stalled().is_empty(), "it may still be done");
+        assert!(tokio::time::timeout(STALLED_AFTER * 2, work).await.is_err());
+        assert_eq!(hearts.stalled(), ["bus a"]);
     }
 }

@@ -15,7 +15,10 @@ pub fn run(config: &Path, environment: &Environment, record: Option<&Path>) -> u
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
-    match runtime.block_on(daemon::run(config, environment, record)) {
+    let outcome = runtime.block_on(daemon::run(config, environment, record));
+    // What was to be closed is closed. A task that is left waits for a disk that hangs, and would do so again while it is dropped.
+    std::mem::forget(runtime);
+    match outcome {
         Ok(()) => 0,
         Err(error) => {
             error!("{}", super::chain(&error));

@@ -260,3 +260,6 @@ fn warn_of(warnings: &Problems) {
         warn!("the configuration has warnings\n{warnings}");
     }
 }
+
+#[cfg(test)]
+mod tests;

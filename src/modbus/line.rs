@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::asked::{Asked, Identity};
 use super::error::{Error, Garbled};
 use super::exchange::{Answer, Open, Unsettled, refused};
-use super::open;
+use super::open::{self, Opening};
 use crate::config::{Bus, Link};
 use crate::meter::Block;
 use crate::units::UnitId;
@@ -33,6 +33,7 @@ pub struct Line {
     bus: Bus,
     label: String,
     open: Option<Open>,
+    opening: Opening,
     /// Since when nothing more is due, where the last request did not end well: its answer may come yet, even over a link that is
     /// opened anew.
     unsettled: Option<Instant>,
@@ -51,6 +52,7 @@ impl Line {
             bus: bus.clone(),
             label: open::label(&bus.link),
             open: None,
+            opening: Opening::default(),
             unsettled: None,
             counts: Counts::default(),
             sweeping: false,
@@ -89,7 +91,7 @@ impl Line {
     /// [`Error::Open`], with the system's reason and the remedy.
     pub async fn open(&mut self) -> Result<(), Error> {
         if self.open.is_none() {
-            let stream = open::open(&self.bus.link).await?;
+            let stream = open::open(&self.bus.link, &mut self.opening).await?;
             self.counts.opened += 1;
             self.open = Some(Open::new(&self.bus, stream));
             if !self.bus.connect_delay.is_zero() {

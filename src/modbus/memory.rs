@@ -16,6 +16,19 @@ const BUFFER: usize = 4096;
 thread_local! {
     /// Of this thread's test alone.
     static HOSTS: RefCell<BTreeMap<String, mpsc::UnboundedSender<DuplexStream>>> = RefCell::default();
+    static TRAPS: RefCell<BTreeMap<String, Trap>> = RefCell::default();
+}
+
+/// A defect in whoever opens an address of which nobody is the host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trap {
+    Panics,
+    Hangs,
+}
+
+/// From now on whoever opens this address (it begins with `memory:`) has that defect.
+pub(crate) fn set_trap(address: &str, trap: Trap) {
+    TRAPS.with_borrow_mut(|traps| traps.insert(address.to_owned(), trap));
 }
 
 /// The other end of a link: whoever opens its address is accepted here. Dropped, the address refuses.
@@ -29,7 +42,11 @@ impl Host {
     /// At an address of its own.
     pub(crate) fn new(name: &str) -> Self {
         static MADE: AtomicU64 = AtomicU64::new(0);
-        let address = format!("{SCHEME}{name}-{}", MADE.fetch_add(1, Ordering::Relaxed));
+        Host::at(format!("{SCHEME}{name}-{}", MADE.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// At the address of another one, which keeps what was opened before and gets nothing new.
+    pub(crate) fn at(address: String) -> Self {
         let (opening, opened) = mpsc::unbounded_channel();
         HOSTS.with_borrow_mut(|hosts| hosts.insert(address.clone(), opening));
         Host { address, opened }
@@ -41,7 +58,11 @@ impl Host {
     }
 
     pub(crate) async fn accept(&mut self) -> DuplexStream {
-        self.opened.recv().await.expect("its sender is listed while it lives")
+        match self.opened.recv().await {
+            Some(stream) => stream,
+            // Another one has the address.
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -52,9 +73,14 @@ impl Drop for Host {
 }
 
 /// `None` where the address is not one in memory.
-pub(super) fn connect(address: &str) -> Option<io::Result<DuplexStream>> {
+pub(super) async fn connect(address: &str) -> Option<io::Result<DuplexStream>> {
     if !address.starts_with(SCHEME) {
         return None;
+    }
+    match TRAPS.with_borrow(|traps| traps.get(address).copied()) {
+        Some(Trap::Panics) => panic!("on purpose"),
+        Some(Trap::Hangs) => std::future::pending().await,
+        None => {}
     }
     let (ours, theirs) = tokio::io::duplex(BUFFER);
     let accepted = HOSTS.with_borrow(|hosts| hosts.get(address).is_some_and(|host| host.send(theirs).is_ok()));

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 
 use super::error::{Error, reason};
@@ -17,9 +18,9 @@ use crate::config::{Link, Parity, SerialLine};
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Opens the link anew: a device's path (a by-id link) is resolved each time.
-pub(super) async fn open(link: &Link) -> Result<Stream, Error> {
+pub(super) async fn open(link: &Link, opening: &mut Opening) -> Result<Stream, Error> {
     match link {
-        Link::Serial(line) => serial(line.clone()).await.map(Stream::Serial),
+        Link::Serial(line) => serial(line.clone(), opening).await.map(Stream::Serial),
         Link::Tcp(address) | Link::RtuOverTcp(address) => connect(address).await,
     }
 }
@@ -38,7 +39,7 @@ fn failed(link: &str, reason: impl Into<String>, remedy: impl Into<String>) -> E
 
 async fn connect(address: &str) -> Result<Stream, Error> {
     #[cfg(test)]
-    if let Some(connected) = super::memory::connect(address) {
+    if let Some(connected) = super::memory::connect(address).await {
         return connected.map(Stream::Memory).map_err(|error| failed(address, reason(&error), remedy(error.kind())));
     }
     let connecting = tokio::time::timeout(OPEN_WITHIN, TcpStream::connect(address));
@@ -65,15 +66,33 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
 }
 
 /// Opens the device in a thread of its own, for a driver may hang in `open`.
-async fn serial(line: SerialLine) -> Result<SerialStream, Error> {
+async fn serial(line: SerialLine, opening: &mut Opening) -> Result<SerialStream, Error> {
     let device = line.path.display().to_string();
-    let opening = tokio::task::spawn_blocking(move || claim(&line));
-    match tokio::time::timeout(OPEN_WITHIN, opening).await {
-        Ok(Ok(opened)) => opened,
-        Ok(Err(_)) => Err(failed(&device, "opening it was cut short", "arkmeter tries again")),
-        Err(_) => {
+    match opening.ended(OPEN_WITHIN, move || claim(&line)).await {
+        Some(Ok(opened)) => opened,
+        Some(Err(_)) => Err(failed(&device, "opening it was cut short", "arkmeter tries again")),
+        None => {
             Err(failed(&device, "the driver does not open it within 5s", "unplug the adapter and plug it in again"))
         }
+    }
+}
+
+/// A device that is being opened, for good where its driver hangs. As long as that lasts it is not opened a second time: each attempt
+/// would cost a thread, and in the end the ledger would have none to write with.
+#[derive(Debug, Default)]
+pub(super) struct Opening(Option<JoinHandle<Result<SerialStream, Error>>>);
+
+impl Opening {
+    /// Awaits the attempt that is under way, or begins one. `None` where it takes longer than `within`.
+    async fn ended(
+        &mut self,
+        within: Duration,
+        claim: impl FnOnce() -> Result<SerialStream, Error> + Send + 'static,
+    ) -> Option<Result<Result<SerialStream, Error>, JoinError>> {
+        let attempt = self.0.get_or_insert_with(|| tokio::task::spawn_blocking(claim));
+        let ended = tokio::time::timeout(within, attempt).await.ok()?;
+        self.0 = None;
+        Some(ended)
     }
 }
 
@@ -175,6 +194,26 @@ mod tests {
         assert!(text(libc::ENOENT).contains("plugged in"));
         assert!(text(libc::ENXIO).contains("plugged in"));
         assert!(text(libc::EBUSY).contains("ModemManager") && text(libc::EBUSY).contains("getty"));
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_hangs_takes_one_thread_however_often_it_is_tried() {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let mut opening = Opening::default();
+        let hangs = move || {
+            let _ = released.recv();
+            Err(failed("/dev/ttyUSB7", "no such device", "plug it in"))
+        };
+        let short = Duration::from_millis(20);
+        assert!(opening.ended(short, hangs).await.is_none());
+        for _ in 0..3 {
+            assert!(opening.ended(short, || panic!("a second attempt")).await.is_none());
+        }
+        drop(release);
+        let long = Duration::from_secs(60);
+        assert!(opening.ended(long, || panic!("a second attempt")).await.is_some_and(|ended| ended.is_ok()));
+        let again = opening.ended(long, || Err(failed("/dev/ttyUSB7", "busy", "stop it"))).await;
+        assert!(again.unwrap().unwrap().unwrap_err().to_string().contains("busy"), "the next attempt is a new one");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config;
-use crate::heartbeat::Heart;
+use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::reading::{Held, Reading, Values};
 use crate::recorder::Recorder;
 use crate::units::Name;
@@ -129,14 +129,11 @@ impl Desk {
         true
     }
 
-    /// Waits until it is time, a command comes, or the ledger holds other meters. False when the task is to end.
+    /// Waits until it may be time, a command comes, or the ledger holds other meters. False when the task is to end.
     async fn wait(&mut self, until: Option<Instant>, held: &mut watch::Receiver<Held>) -> bool {
-        let due = async {
-            match until {
-                Some(until) => tokio::time::sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-        };
+        // No longer than a beat: a box may sleep, and a timer does not notice.
+        let beat = Instant::now() + BEAT_EVERY;
+        let due = tokio::time::sleep_until(until.unwrap_or(beat).min(beat));
         let changed = async {
             // Without a ledger nothing is held any more, or less.
             if held.changed().await.is_err() {

@@ -1,5 +1,7 @@
 //! The meters of one bus and the line that they share: what one poll changes, and what is told of it.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -30,7 +32,12 @@ pub(super) struct Rounds {
     report: watch::Sender<BusReport>,
     recorder: Recorder,
     clock: Clock,
+    /// What [`Clock::slept`] said last.
+    slept: Duration,
 }
+
+/// The two clocks behind [`Clock::slept`] are not read in one instant.
+const NO_SLEEP: Duration = Duration::from_secs(1);
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,14 +72,27 @@ impl Rounds {
             readings,
             report,
             recorder,
+            slept: clock.slept(),
             clock,
         }
     }
 
-    pub(super) fn next(&self) -> Next {
+    pub(super) fn next(&mut self) -> Next {
+        self.wake();
         let Some((meter, due)) = self.schedule.next() else { return Next::Wait(None) };
         let at = if self.line.is_open() { due } else { due.max(self.reopen_at) };
         if at <= Instant::now() { Next::Poll(meter) } else { Next::Wait(Some(at)) }
+    }
+
+    /// A box that slept is behind with every meter, and its timers do not know.
+    fn wake(&mut self) {
+        let slept = self.clock.slept();
+        if slept > self.slept + NO_SLEEP {
+            let now = Instant::now();
+            tracing::info!(bus = %self.bus, "the box slept for {}", roughly(slept - self.slept));
+            (self.slept, self.reopen_at) = (slept, now);
+            self.schedule.all_due(now);
+        }
     }
 
     /// Takes up what the ledger holds.
@@ -102,11 +122,18 @@ impl Rounds {
             self.recorder.poll(&self.stations[meter].meter.name, None);
             return Err(error.to_string());
         }
+        let timeouts = self.line.counts().timeouts;
         let polled = self.stations[meter].poll(&mut self.line, &self.clock).await;
         let now = Instant::now();
         match &polled.end {
             End::Answered => self.schedule.answered(meter, now),
-            End::Silent => self.schedule.silent(meter, now),
+            End::Silent => {
+                self.schedule.silent(meter, now);
+                // A connection that is given up because nothing at all came: perhaps it was that, and no meter need be left alone longer.
+                if !self.line.is_open() && self.line.counts().timeouts > timeouts {
+                    self.schedule.all_due(now);
+                }
+            }
             End::Lost(_) => {}
         }
         let dropped = self.hand_on(meter, &polled);

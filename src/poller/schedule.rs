@@ -72,6 +72,11 @@ impl Schedule {
         due.silent = due.silent.saturating_add(1);
     }
 
+    /// Every meter is due: the box slept, or the link was what was silent.
+    pub(super) fn all_due(&mut self, now: Instant) {
+        self.meters.iter_mut().for_each(|due| due.at = due.at.min(now));
+    }
+
     /// The ledger holds the meter, or no longer does. One that is newly held is read at once, unless it does not answer anyway.
     pub(super) fn hold(&mut self, meter: usize, held: bool, now: Instant) {
         let due = &mut self.meters[meter];

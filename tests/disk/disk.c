@@ -1,5 +1,5 @@
 /* A disk as a test wants it, loaded with LD_PRELOAD: DISK_SLOW_MS says how long a flush may take, a write a tenth of it, and
- * DISK_NO_FLUSH that there is no flush. */
+ * DISK_NO_FLUSH that there is no flush; no flush returns while the file is there that DISK_HANGS names. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -21,8 +21,11 @@ static void be_slow(long share) {
 
 static int flush(const char *name, int file) {
     int (*real)(int);
+    const char *hangs = getenv("DISK_HANGS");
 
     be_slow(1);
+    while (hangs && access(hangs, F_OK) == 0)
+        usleep(20000);
     if (getenv("DISK_NO_FLUSH"))
         return 0;
     *(void **)&real = dlsym(RTLD_NEXT, name);

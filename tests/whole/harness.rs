@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use arkmeter::simulator::arkreen::Posted;
 use arkmeter::simulator::{Arkreen, Unit};
 use arkmeter::units::ClientId;
 use serde_json::Value;
@@ -17,6 +16,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+pub use crate::reported::*;
 pub use crate::world::*;
 
 /// What must come true does so within this, on a machine with other things to do as well.
@@ -177,17 +177,22 @@ impl Site {
 
     /// Starts the daemon with these variables in its environment.
     pub fn start_with(&self, variables: &[(&str, &str)]) -> Daemon {
-        self.spawn(&["run"], variables)
+        self.spawn(&[], &["run"], variables)
+    }
+
+    /// Starts the daemon under another program (ip netns exec), which has to become it.
+    pub fn start_under(&self, under: &[&str]) -> Daemon {
+        self.spawn(under, &["run"], &[])
     }
 
     /// Starts the daemon with these arguments.
     pub fn start_as(&self, arguments: &[&str]) -> Daemon {
-        self.spawn(arguments, &[])
+        self.spawn(&[], arguments, &[])
     }
 
-    fn spawn(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Daemon {
+    fn spawn(&self, under: &[&str], arguments: &[&str], variables: &[(&str, &str)]) -> Daemon {
         let log = OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = self.command(arguments);
+        let mut command = self.command_under(under, arguments, self.folder.path());
         command.envs(variables.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
         Daemon(command.spawn().unwrap(), self.path("log"))
     }
@@ -366,33 +371,4 @@ pub async fn more_calls(arkreen: &Arkreen, more: usize) {
 pub async fn more_requests(units: &[&Unit], more: u64) {
     let now: Vec<_> = units.iter().map(|unit| unit.requests()).collect();
     until("more requests", || units.iter().zip(&now).all(|(unit, now)| unit.requests() >= now + more)).await;
-}
-
-/// What was sent for this client, accepted or not, oldest first.
-pub fn sent(arkreen: &Arkreen, number: u8) -> Vec<Posted> {
-    let entries = arkreen.calls().into_iter().flat_map(|call| call.entries);
-    entries.filter(|entry| entry.client == client(number)).collect()
-}
-
-/// What Arkreen holds for this client, in mWh.
-pub fn held(arkreen: &Arkreen, number: u8) -> Option<u64> {
-    arkreen.energy(client(number)).map(|energy| energy.get())
-}
-
-/// Whatever else happened: every call was in form, and no client's figure ever fell.
-pub fn assert_truthful(arkreen: &Arkreen) {
-    assert_eq!(arkreen.violations(), Vec::<String>::new());
-    for number in 1..=u8::MAX {
-        let sent = sent(arkreen, number);
-        assert!(sent.is_sorted_by_key(|entry| entry.energy), "a figure fell: {sent:?}");
-    }
-}
-
-/// All that was ever sent for this client is exactly this power (mW) and energy (mWh), and there was something.
-pub fn assert_only(arkreen: &Arkreen, number: u8, power: i64, energy: u64) {
-    let sent = sent(arkreen, number);
-    assert!(!sent.is_empty(), "nothing was sent for client {number}");
-    for entry in sent {
-        assert_eq!((entry.power.0, entry.energy.get()), (power, energy), "client {number}");
-    }
 }

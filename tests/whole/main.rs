@@ -1,7 +1,9 @@
 //! The whole program: the real `arkmeter` on real sockets and pseudo-terminals, simulated meters and a strict Arkreen on the other side.
 
+mod clocks;
 mod disk;
 mod harness;
+mod reported;
 mod world;
 
 mod accepted;
@@ -15,6 +17,7 @@ mod doors;
 mod faulty;
 mod handed_over;
 mod history;
+mod hung;
 mod inspected;
 mod interoperability;
 mod killed;
@@ -23,12 +26,14 @@ mod late;
 mod listener;
 mod meters;
 mod moved;
+mod network;
 mod process;
 mod recorded;
 mod reload;
 mod renamed;
 mod scanned;
 mod secrets;
+mod slept;
 mod soak;
 mod state;
 mod support;

@@ -86,6 +86,18 @@ async fn out_of_file_descriptors_it_goes_on_and_recovers() {
     assert_only(&arkreen, 1, 1_000_000, 100_000_000);
 }
 
+/// Without a thread to write with, the runtime panics in the ledger's task. A debug build unwinds and has to say so and end; a release
+/// aborts at once.
+#[tokio::test]
+#[ignore = "needs strace: .ci/run installs it"]
+async fn process_a_task_that_panics_ends_the_daemon_which_says_so() {
+    let (_meter, _gateway, _arkreen, site) = one_meter().await;
+    let no_threads = ["-e", "trace=clone,clone3", "-e", "inject=clone,clone3:error=EAGAIN"];
+    let under = [&["strace", "-f", "-qq", "-o", "/dev/null"], &no_threads[..]].concat();
+    let said = site.run_under(&under, &["run"], &site.path(".")).await;
+    said.complains(1, &["thread", "the task `ledger` ended by itself", "please report it"]);
+}
+
 /// A memory cgroup of this test's own; taken away when dropped.
 struct Cgroup(PathBuf);
 

@@ -131,6 +131,26 @@ async fn a_deaf_gateway_is_asked_in_moderation_and_found_again() {
     assert!(took <= Duration::from_secs(66), "found again after {took:?}");
 }
 
+/// Field note 5: the other end has forgotten the connection, and nobody says so.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_the_other_end_forgot_is_made_anew_and_all_are_asked_at_once() {
+    for count in [1, 20] {
+        let (mut units, mut meters) = twenty();
+        units.truncate(count);
+        meters.truncate(count);
+        let host = Host::new("gateway");
+        let address = host.address();
+        let before = Gateway::in_memory(host, units.clone(), ModbusProto::TcpUdp);
+        let poller = Watched::start(Link::Tcp(address.clone()), meters).await;
+        poller.all_read(1..=count as u8).await;
+        before.habits(|habits| habits.deaf = true);
+        let _after = Gateway::in_memory(Host::at(address), units, ModbusProto::TcpUdp);
+        let took = poller.all_read(1..=count as u8).await;
+        // A lone meter is asked 76 s after the first silence when 60 are over.
+        assert!(took <= Duration::from_secs(if count == 1 { 90 } else { 70 }), "{count}: found again after {took:?}");
+    }
+}
+
 /// Field notes 5 and 7.
 #[tokio::test(start_paused = true)]
 async fn gateways_that_close_after_each_answer_or_name_the_missing_cost_no_poll() {

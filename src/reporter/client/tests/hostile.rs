@@ -101,6 +101,49 @@ async fn a_compressed_answer_is_not_unpacked() {
     assert!(!String::from_utf8(asked).unwrap().to_lowercase().contains("accept-encoding"));
 }
 
+/// Sends these bytes again and again, until nobody takes them any more: how many were taken.
+async fn pours(listener: TcpListener, head: &[u8], again: &[u8], each: Duration) -> usize {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let _ = stream.read(&mut [0; 16 * 1024]).await;
+    stream.write_all(head).await.unwrap();
+    let mut taken = head.len();
+    while stream.write_all(again).await.is_ok() {
+        taken += again.len();
+        tokio::time::sleep(each).await;
+    }
+    taken
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_hung_up_on_and_not_kept() {
+    let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
+    for (head, again, why) in [
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", chunk.as_slice(), "too long"),
+        ("HTTP/1.1 200 OK\r\n", b"x-more: and more and more and more\r\n", "breaks off"),
+    ] {
+        let (listener, address) = somebody().await;
+        let account = account(url("http", address), LONG);
+        // The client is gone with its call, and so is its connection.
+        let (heard, taken) = tokio::join!(
+            async { client(&account).call(&single(), &credentials()).await },
+            pours(listener, head.as_bytes(), again, Duration::ZERO)
+        );
+        let Heard::Failed(Failure::Unintelligible(what)) = &heard else { panic!("{heard:?}") };
+        assert!(what.contains(why), "{what}");
+        // What the kernel's buffers hold is taken, too.
+        assert!(taken < 32 << 20, "{taken} bytes");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_head_trickles_for_hours_is_given_up_on_in_time() {
+    let (listener, address) = somebody().await;
+    let account = account(url("http", address), SHORT);
+    let trickle = pours(listener, b"HTTP/1.1 200 OK\r\nx-more: ", b"a", Duration::from_millis(20));
+    let (heard, _) = tokio::join!(async { client(&account).call(&single(), &credentials()).await }, trickle);
+    assert_eq!(heard, Heard::Failed(Failure::TimedOut));
+}
+
 #[tokio::test]
 async fn a_proxy_on_the_way_to_https_hears_the_host_and_never_the_token() {
     let (listener, address) = somebody().await;

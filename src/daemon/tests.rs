@@ -1,0 +1,105 @@
+//! The daemon in simulated time: its real tasks over a gateway in memory, and an endpoint to which nobody connects.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use jiff::Timestamp;
+use rmodbus::ModbusProto;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::config::Link;
+use crate::ledger::shown;
+use crate::meter::Function;
+use crate::modbus::memory::{Host, Trap, set_trap};
+use crate::simulator::{Gateway, Unit};
+use crate::units::Name;
+
+mod away;
+mod slept;
+mod supervision;
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// The address of a bus that nobody is the host of.
+const NOWHERE: &str = "memory:nowhere";
+
+/// A house with a meter `sauna` on the bus `cabinet`, and a meter `boiler` on the bus `cellar`, of which nobody is the host.
+struct House {
+    folder: TempDir,
+    clock: Clock,
+    sauna: Unit,
+    _gateway: Gateway,
+    config: Config,
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+/// The map of an SDM630: so many watts and kilowatt-hours.
+fn show(unit: &Unit, watts: f32, kilowatt_hours: f32) {
+    unit.set_f32(Function::Input, 0x0034, watts);
+    unit.set_f32(Function::Input, 0x0048, kilowatt_hours);
+    unit.set_f32(Function::Input, 0x004A, 0.0);
+    unit.set(Function::Holding, 0xFC00, &[0, 1001]);
+}
+
+impl House {
+    /// Reports go to `url`.
+    fn new(url: &str) -> Self {
+        // In memory where that can be: no test here is about the disk.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let token = folder.path().join("token");
+        fs::write(&token, format!("0x{}", "7".repeat(64))).unwrap();
+        fs::set_permissions(&token, Permissions::from_mode(0o640)).unwrap();
+        let meter = |name, bus, unit| {
+            let client = "0".repeat(63);
+            format!(
+                "[meter.{name}]\nbus = \"{bus}\"\nunit = {unit}\nprofile = \"eastron-sdm630\"\nmax_power = \"20kW\"\n\
+                 client_id = \"0x{client}{unit}\"\n"
+            )
+        };
+        let text = format!(
+            "[state]\npath = \"state\"\n[status]\nsocket = \"socket\"\n[account.main]\nurl = \"{url}\"\ntoken_file = \"token\"\n\
+             [bus.cabinet]\ntcp = \"127.0.0.1:1\"\n[bus.cellar]\ntcp = \"127.0.0.1:2\"\n{}{}",
+            meter("sauna", "cabinet", 1),
+            meter("boiler", "cellar", 2)
+        );
+        let path = folder.path().join("arkmeter.toml");
+        fs::write(&path, text).unwrap();
+        let mut config = Config::load(&path, &Environment::default()).unwrap_or_else(|error| panic!("{error:?}")).0;
+        let sauna = Unit::new(1);
+        show(&sauna, 1000.0, 100.0);
+        let host = Host::new("cabinet");
+        for (bus, address) in [("cabinet", host.address()), ("cellar", NOWHERE.to_owned())] {
+            config.buses.get_mut(&name(bus)).unwrap().link = Link::Tcp(address);
+        }
+        let _gateway = Gateway::in_memory(host, [sauna.clone()], ModbusProto::TcpUdp);
+        let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
+        House { folder, clock, sauna, _gateway, config }
+    }
+
+    async fn start(&self) -> Daemon {
+        Daemon::start(self.config.clone(), Recorder::new(self.clock.clone()), self.clock.clone()).await.unwrap()
+    }
+
+    /// The daemon's life until it ends by itself.
+    async fn live(&self, daemon: Daemon) -> Result<(), Error> {
+        // Signals that nobody sends: those that end a process are to end this one.
+        let of = |kind| signal(kind).unwrap();
+        let [one, two] = [SignalKind::user_defined1(), SignalKind::user_defined2()];
+        let signals = Signals { terminate: of(one), interrupt: of(one), hang_up: of(two) };
+        daemon.live(signals, &self.folder.path().join("arkmeter.toml"), &Environment::default()).await
+    }
+
+    fn state(&self) -> std::path::PathBuf {
+        self.folder.path().join("state")
+    }
+}
+
+/// What systemd was told since it was asked last, of these words.
+fn told(word: &str) -> usize {
+    let told = systemd::TOLD.with_borrow_mut(std::mem::take);
+    told.iter().filter(|line| line.starts_with(word)).count()
+}

@@ -1,0 +1,167 @@
+//! The endpoint is away for long: meter, poller, ledger and reporter together, in simulated time.
+//!
+//! For two days in each run of the tests; `ARKMETER_AWAY_DAYS=30 cargo test --lib away` makes it a month, as `.ci/run` does.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::simulator::Arkreen;
+use crate::units::{ClientId, MilliwattHours};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const POLL_EVERY: Duration = Duration::from_secs(180);
+const REPORT_EVERY: Duration = Duration::from_secs(10 * 60);
+const DAYS: &str = "ARKMETER_AWAY_DAYS";
+/// What a process settles at is settled by then.
+const EARLY: Duration = Duration::from_secs(12 * 3600);
+
+/// What the process has.
+#[derive(Debug)]
+struct Usage {
+    resident_kb: u64,
+    files: usize,
+    tasks: usize,
+}
+
+impl Usage {
+    fn now() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        Usage {
+            resident_kb: resident.trim().trim_end_matches(" kB").parse().unwrap(),
+            files: fs::read_dir("/proc/self/fd").unwrap().count(),
+            tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
+        }
+    }
+}
+
+/// The way to the endpoint, open until it is dropped.
+struct Way(tokio::task::JoinHandle<()>);
+
+impl Way {
+    async fn open(from: SocketAddr, arkreen: &Arkreen) -> Self {
+        let (listener, to) = (TcpListener::bind(from).await.unwrap(), arkreen.url().socket_addrs(|| None).unwrap()[0]);
+        Way(tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                connections.spawn(async move {
+                    let mut far = TcpStream::connect(to).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                });
+            }
+        }))
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The test below in a process of its own, whose memory is then that of the daemon.
+#[test]
+#[allow(clippy::print_stderr, reason = "the figures are for people")]
+fn an_endpoint_away_for_long_leaves_all_flat_and_gets_one_fresh_report_that_carries_the_gap() {
+    let mut alone = Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", "daemon::tests::away::the_time_away", "--ignored", "--nocapture"]);
+    alone.env(DAYS, std::env::var(DAYS).unwrap_or_else(|_| "2".into()));
+    let output = alone.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    eprintln!("{}", said.lines().find(|line| line.starts_with("away for")).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "started by the test above, in a process of its own"]
+#[allow(clippy::print_stderr, reason = "the figures are for people")]
+async fn the_time_away() {
+    let days: u32 = std::env::var(DAYS).map_or(2, |days| days.parse().unwrap());
+    // An address where nobody else asks for a port: it is there again after a month.
+    let of_its_own = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 83, 71, 9)), 0);
+    let address = TcpListener::bind(of_its_own).await.unwrap().local_addr().unwrap();
+    let client = ClientId::parse(&format!("0x{:064}", 1)).unwrap();
+    let arkreen = Arkreen::start(&format!("0x{}", "7".repeat(64)), [client]).unwrap();
+    let mut it = House::new(&format!("http://{address}/v1"));
+    it.config.buses.remove(&name("cellar"));
+    it.config.meters.remove(&name("boiler"));
+    it.config.clients.remove(&name("boiler"));
+    it.config.meters.get_mut(&name("sauna")).unwrap().poll_every = POLL_EVERY;
+    let account = it.config.accounts.get_mut(&name("main")).unwrap();
+    // The sockets are real, and what they take is no time: a call must not run out of it.
+    (account.report_every, account.timeout) = (REPORT_EVERY, HOUR);
+    let (begun, watts) = (Instant::now(), Arc::new(AtomicU32::new(1000)));
+    // 1000 W until the last minutes.
+    let (theirs, meter) = (watts.clone(), it.sauna.clone());
+    let display = move || 100.0 + begun.elapsed().as_secs_f64() / 3600.0;
+    let appliance = tokio::spawn(async move {
+        loop {
+            show(&meter, theirs.load(Ordering::Relaxed) as f32, display() as f32);
+            sleep(Duration::from_secs(10)).await;
+        }
+    });
+    let daemon = it.start().await;
+    let sources = daemon.sources.clone();
+    let story = async {
+        let way = Way::open(address, &arkreen).await;
+        sleep(HOUR).await;
+        let reported = arkreen.calls().len();
+        assert!((6..=8).contains(&reported), "{reported}");
+        drop(way);
+        sleep(EARLY).await;
+        let polls = || sources.document().meters[&name("sauna")].polls;
+        let (early, before) = (Usage::now(), polls());
+        sleep(days * DAY - EARLY).await;
+        let late = Usage::now();
+        let due = (days * DAY - EARLY).as_secs() / POLL_EVERY.as_secs();
+        assert_eq!(polls() - before, due, "polling is untouched");
+        let document = sources.document();
+        assert_eq!(document.meters[&name("sauna")].state, MeterState::Ok);
+        assert_eq!(document.accounts[&name("main")].state, crate::status::AccountState::Retrying);
+        assert_eq!(document.buses[&name("cabinet")].dropped, 0);
+        assert!(late.tasks <= early.tasks + 2 && late.files <= early.files + 2, "they grow: {early:?} -> {late:?}");
+        assert!(late.resident_kb <= early.resident_kb + 1024, "memory grows: {early:?} -> {late:?}");
+        let bytes = |file: &str| fs::metadata(it.state().join(file)).unwrap().len();
+        let sizes = ["ledger.db", "ledger.db-wal", "history.db"].map(bytes);
+        assert!(sizes[0] < 200_000, "{sizes:?}");
+        assert_eq!(arkreen.calls().len(), reported);
+        watts.store(1234, Ordering::Relaxed);
+        sleep(2 * POLL_EVERY).await;
+        let (back, _way) = (Instant::now(), Way::open(address, &arkreen).await);
+        while arkreen.calls().len() == reported {
+            sleep(Duration::from_millis(100)).await;
+        }
+        let took = back.elapsed();
+        let shown = display() * 1e6;
+        let first = arkreen.calls()[reported].entries[0].clone();
+        let behind = shown - first.energy.get() as f64;
+        // What 1 kW takes between two polls, and a step of the display.
+        assert!((-3_000.0..=50_000.0 + 3_000.0).contains(&behind), "{behind} mWh behind the display");
+        sleep(3 * REPORT_EVERY).await;
+        let after = arkreen.calls().split_off(reported);
+        // The first, and then its slots.
+        assert!((3..=4).contains(&after.len()), "no backlog: {after:#?}");
+        assert!(after.iter().all(|call| call.entries[0].power.0 == 1_234_000), "nothing old: {after:#?}");
+        assert_eq!(arkreen.violations(), Vec::<String>::new());
+        assert_eq!(
+            arkreen.energy(client).map(MilliwattHours::get).unwrap() / 1_000_000,
+            u64::from(100 + days * 24 + 1)
+        );
+        assert!(sources.document().well);
+        eprintln!(
+            "away for {days} days: {early:?} -> {late:?}; ledger, its log and history {sizes:?} bytes; reported {took:?} after the return"
+        );
+    };
+    story.await;
+    assert!(daemon.ends.is_empty(), "a task ended");
+    daemon.stop().await;
+    appliance.abort();
+}
