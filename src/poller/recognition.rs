@@ -21,6 +21,9 @@ const MOST_PROBES: usize = 12;
 /// What is known of who the meter is.
 #[derive(Debug)]
 pub(super) struct Recognition {
+    /// The base where the meter's chain of models is likely to begin.
+    pub(super) base: Option<u16>,
+    chained: bool,
     checks: Vec<Block>,
     /// When it is to be asked; `None` for the next poll.
     ask_at: Option<Instant>,
@@ -42,15 +45,18 @@ struct Race {
 }
 
 /// What came of a round of questions.
-struct Asked {
-    answers: Answers,
-    refused: Vec<(Block, u8)>,
+pub(super) struct Asked {
+    pub(super) answers: Answers,
+    pub(super) refused: Vec<(Block, u8)>,
 }
 
 impl Recognition {
     pub(super) fn new(profile: &Arc<Profile>) -> Self {
-        let known = profile.maps.is_empty().then(|| profile.clone());
-        Recognition { checks: profile.checks(), ask_at: None, known, definition: None, race: None, other: None }
+        let is_plain = profile.maps.is_empty() && profile.chain.is_none();
+        let known = is_plain.then(|| profile.clone());
+        // In a chain the registers to check are known when it was walked.
+        let checks = if profile.chain.is_none() { profile.checks() } else { Vec::new() };
+        Recognition { base: None, chained: profile.chain.is_some(), checks, ask_at: None, known, definition: None, race: None, other: None }
     }
 
     pub(super) fn ask_again(&mut self) {
@@ -67,7 +73,7 @@ impl Recognition {
     }
 
     fn is_due(&self) -> bool {
-        let asks = !self.checks.is_empty() || (self.known.is_none() && self.race.is_none());
+        let asks = self.chained || !self.checks.is_empty() || (self.known.is_none() && self.race.is_none());
         asks && self.ask_at.is_none_or(|at| Instant::now() >= at)
     }
 }
@@ -88,10 +94,11 @@ impl Station {
 
     /// The maps that the meter may have, by the registers that tell meters apart.
     async fn identify(&mut self, line: &mut Line) -> Result<Vec<Arc<Profile>>, Polled> {
-        let checks = self.recognition.checks.clone();
+        let profile = self.located(line).await?;
+        let checks = if self.recognition.chained { profile.checks() } else { self.recognition.checks.clone() };
         self.await_late_answer(line, &checks).await?;
         let asked = self.questions(line, &checks).await?;
-        match self.meter.profile.standing(&asked.answers, &asked.refused) {
+        match profile.standing(&asked.answers, &asked.refused) {
             Standing::Fits(candidates) => {
                 self.recognition.other = None;
                 Ok(candidates)
@@ -115,7 +122,7 @@ impl Station {
         Ok(())
     }
 
-    async fn questions(&mut self, line: &mut Line, blocks: &[Block]) -> Result<Asked, Polled> {
+    pub(super) async fn questions(&mut self, line: &mut Line, blocks: &[Block]) -> Result<Asked, Polled> {
         match put(line, &self.meter, blocks).await {
             Ok(asked) => {
                 self.unanswered = None;
@@ -130,7 +137,7 @@ impl Station {
     }
 
     /// What the meter looks like among those that are built in. It is asked once, and again when it answers otherwise.
-    async fn looks_like(&mut self, line: &mut Line, answers: Answers) -> String {
+    pub(super) async fn looks_like(&mut self, line: &mut Line, answers: Answers) -> String {
         if let Some((_, looks)) = self.recognition.other.as_ref().filter(|(known, _)| *known == answers) {
             return looks.clone();
         }
@@ -149,7 +156,8 @@ impl Station {
     }
 
     fn settle(&mut self, candidates: Vec<Arc<Profile>>) {
-        let among = |known: &Arc<Profile>| candidates.iter().any(|candidate| candidate.map == known.map);
+        let same = |left: &Profile, right: &Profile| (&left.map, left.place) == (&right.map, right.place);
+        let among = |known: &Arc<Profile>| candidates.iter().any(|candidate| same(candidate, known));
         if self.recognition.known.as_ref().is_some_and(among) {
             return;
         }
@@ -178,6 +186,9 @@ impl Station {
         self.plan = ReadPlan::new(&map, &self.meter.installation);
         (self.unanswered, self.register_block, self.serial_at) = (None, None, None);
         self.recognition.race = None;
+        if let Some(place) = map.place {
+            tracing::info!(meter = %self.meter.name, profile = %map.name, "the meter's registers are in {}", place.model);
+        }
         if let Some(name) = &map.map {
             self.recognition.definition = Some(Arc::new(self.plan.meaning()));
             tracing::info!(meter = %self.meter.name, profile = %map.name, map = %name, "the meter has this map, {why}");
@@ -236,6 +247,10 @@ impl Station {
                 }
             }
             let decoded = plan.decode(&known.answers);
+            if decoded.moved {
+                self.ask_again();
+                return Err(Polled::refused(decoded.complaints.join("; ")));
+            }
             let complaint = (!decoded.complaints.is_empty()).then(|| decoded.complaints.join("; "));
             let sample = Sample {
                 at: race.begun.elapsed(),
@@ -251,7 +266,7 @@ impl Station {
 }
 
 /// Puts these questions. A meter that refuses one has answered it.
-async fn put(line: &mut Line, meter: &config::Meter, blocks: &[Block]) -> Result<Asked, (Block, Error)> {
+pub(super) async fn put(line: &mut Line, meter: &config::Meter, blocks: &[Block]) -> Result<Asked, (Block, Error)> {
     let mut asked = Asked { answers: Answers::new(), refused: Vec::new() };
     for block in blocks {
         match ask(line, meter, *block).await {

@@ -193,6 +193,9 @@ impl Station {
         end: End,
     ) -> Polled {
         let decoded = self.plan.decode(&answers);
+        if decoded.moved {
+            self.ask_again();
+        }
         let refusals = refusals.into_iter().map(|(_, refusal)| refusal).filter(|refusal| !refusal.is_empty());
         let errors: Vec<_> = error.into_iter().chain(refusals).chain(decoded.complaints).collect();
         let at = match decoded.values.register {
