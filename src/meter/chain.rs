@@ -69,6 +69,8 @@ const END: u16 = 0xFFFF;
 const COMMON: u16 = 1;
 /// No device has so many models.
 const MOST_MODELS: usize = 100;
+/// So many are named in a message.
+const MOST_SHOWN: usize = 16;
 /// Registers of a model's header: its id and its length.
 pub(super) const HEADER: u16 = 2;
 /// The least length of a Common model: manufacturer, model, options, version and serial number.
@@ -192,8 +194,9 @@ impl fmt::Display for Model {
 
 impl fmt::Display for Walked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<_> = self.models.iter().map(|model| model.id.to_string()).collect();
-        write!(f, "the chain at {} has the models {}", self.base, ids.join(", "))?;
+        let ids: Vec<_> = self.models.iter().take(MOST_SHOWN).map(|model| model.id.to_string()).collect();
+        let more = if self.models.len() > MOST_SHOWN { ", .." } else { "" };
+        write!(f, "the chain at {} has the models {}{more}", self.base, ids.join(", "))?;
         self.broken.as_ref().map_or(Ok(()), |why| write!(f, "; {why}"))
     }
 }

@@ -47,7 +47,9 @@ impl Profile {
         let wanted = meter.or(self.chain.as_ref().and_then(|chain| chain.meter)).map(usize::from);
         let places = match (wanted, meters.as_slice()) {
             (_, []) => {
-                let ids: Vec<_> = lists.concat().iter().map(u16::to_string).collect();
+                let mut ids = lists.concat();
+                ids.sort_unstable();
+                let ids: Vec<_> = ids.iter().map(u16::to_string).collect();
                 return Located::Nowhere(format!("{walked}, and none of {} is among them", ids.join(", ")));
             }
             (None, [only]) => only,
