@@ -67,6 +67,15 @@ impl Recognition {
         self.definition.clone()
     }
 
+    /// `map float, model 213 at 40069`, as far as it is known and not plain.
+    pub(super) fn map(&self) -> Option<String> {
+        let known = self.known.as_ref()?;
+        let map = known.map.as_ref().map(|map| format!("map {map}"));
+        let place = known.place.map(|place| place.model.to_string());
+        let told: Vec<_> = map.into_iter().chain(place).collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+
     /// Whether several maps are possible still.
     pub(super) fn is_open(&self) -> bool {
         self.race.is_some()
@@ -211,6 +220,11 @@ impl Station {
                     "by what its registers say: {}; write map in [meter.{meter}] to settle it",
                     race.contest.told()
                 );
+                self.take(race.maps[place].clone(), &why);
+                Ok(())
+            }
+            (Ok(()), Outcome::Agreed(place)) => {
+                let why = format!("for all of its maps that are possible have said the same: {}", race.contest.told());
                 self.take(race.maps[place].clone(), &why);
                 Ok(())
             }

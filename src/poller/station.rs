@@ -105,6 +105,11 @@ impl Station {
         self.recognition.definition()
     }
 
+    /// Which map of its profile it has, and where in a chain; `None` where that is open, or there is nothing to tell.
+    pub(super) fn map(&self) -> Option<String> {
+        self.recognition.map()
+    }
+
     /// Makes sure that the meter is the one that is meant, and reads it.
     pub(super) async fn poll(&mut self, line: &mut Line, clock: &Clock) -> Polled {
         match self.recognise(line).await {

@@ -162,6 +162,8 @@ async fn a_meter_that_turns_from_integers_to_floats_is_followed() {
     assert!(said.is_err() && running.readings.try_recv().is_err(), "nothing of it may reach the ledger");
     running.read_now(&[]).await;
     let second = running.reading().await;
+    let says = |report: &BusReport| report.meters[&name("meter_1")].map.clone();
+    running.report(|report| says(report).as_deref() == Some("map float, model 213 at 40069")).await;
     assert_eq!((second.values.power, kilowatt_hours(&second.values)), (Some(Milliwatts(150_500)), Some(12)));
     let texts = [&first, &second].map(|reading| reading.definition.as_ref().unwrap().text.clone());
     assert!(texts[0].contains("u32") && texts[1].contains("f32"), "the ledger is told: {texts:?}");
