@@ -193,6 +193,13 @@ mod tests {
     }
 
     #[test]
+    fn a_power_that_looks_like_a_voltage_is_found_beside_its_counter() {
+        let samples: Vec<_> = (0..13).map(|index| floats(231.4, 500.0, f64::from(index) * 10.0)).collect();
+        let pair = best(&samples).unwrap();
+        assert_eq!((pair.power.place.block.address, pair.energy.place.block.address), (6, 8), "{pair:?}");
+    }
+
+    #[test]
     fn what_does_not_rise_is_no_counter() {
         let samples: Vec<_> = (0..5).map(|_| floats(1500.0, 10.0, 0.0)).collect();
         assert_eq!(best(&samples), None);
