@@ -83,7 +83,8 @@ pub(super) fn installed(form: &Form<'_>, profile: Option<&Profile>) -> Option<(I
     let (ct_ratio, pt_ratio, chain_meter) = (ct_ratio?, pt_ratio?, chain_meter?);
     let installation = Installation { reversed: reversed?, ct_ratio, pt_ratio, chain_meter };
     if let (true, None, Some(field)) = (chain_meter.is_some(), &profile.chain, form.field("chain_meter")) {
-        return field.fail("says nothing", format!("profile {} is not found in a chain of models: leave it out", profile.name));
+        return field
+            .fail("says nothing", format!("profile {} is not found in a chain of models: leave it out", profile.name));
     }
     if installation.reversed && !profile.can_reverse() {
         let help = "this meter counts only what it takes for import: turn its wires round, or choose a profile with `export_energy`";

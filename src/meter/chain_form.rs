@@ -21,7 +21,11 @@ pub(super) fn chain(form: Option<Form<'_>>) -> Chain {
     let manufacturer = form.field("manufacturer").and_then(|field| {
         let text = field.text()?.trim();
         let fits = (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| (0x20..0x7F).contains(&byte));
-        if fits { Some(text.to_owned()) } else { field.fail("is no text of a meter", "1 to 32 characters, printable ASCII") }
+        if fits {
+            Some(text.to_owned())
+        } else {
+            field.fail("is no text of a meter", "1 to 32 characters, printable ASCII")
+        }
     });
     chain.manufacturer = manufacturer;
     form.finish();
@@ -31,7 +35,10 @@ pub(super) fn chain(form: Option<Form<'_>>) -> Chain {
 /// `chain` without `models` would find nothing.
 pub(super) fn check_used(form: &Form<'_>, has_models: bool) {
     if let Some(field) = form.field("chain").filter(|_| !has_models) {
-        field.fail::<()>("stands without `models`", "the ids of the models that have the registers: models = [201, 202, 203, 204]");
+        field.fail::<()>(
+            "stands without `models`",
+            "the ids of the models that have the registers: models = [201, 202, 203, 204]",
+        );
     }
 }
 
@@ -58,14 +65,20 @@ pub(super) fn check(form: &Form<'_>, quantities: &[(&'static str, &Option<Quanti
         for block in quantity.iter().flat_map(Quantity::blocks) {
             let whole = Block { address: 0, count: u16::try_from(block.end()).unwrap_or(u16::MAX), ..block };
             let told = if block.address < HEADER {
-                Some(("reads the header of its model", "addresses count from the model's id, which has address 0; its length has 1"))
+                Some((
+                    "reads the header of its model",
+                    "addresses count from the model's id, which has address 0; its length has 1",
+                ))
             } else if whole.count > limits.max_registers {
                 Some((
                     "lies too far from the start of its model",
                     "it is read in one response with the model's id, to know that the chain has not moved: max_registers_per_read must allow that",
                 ))
             } else if limits.gaps.hole_in(whole).is_some() {
-                Some(("has a hole between the start of its model and itself", "it is read in one response with the model's id"))
+                Some((
+                    "has a hole between the start of its model and itself",
+                    "it is read in one response with the model's id",
+                ))
             } else if Some(block.function) != function {
                 Some(("is of another function than the others", "a chain has one function"))
             } else {

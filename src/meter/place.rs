@@ -54,32 +54,36 @@ impl Profile {
             }
             (None, [only]) => only,
             (None, several) => {
-                return Located::Several(several.iter().filter_map(|meter| meter.iter().flatten().next().copied()).collect());
+                return Located::Several(
+                    several.iter().filter_map(|meter| meter.iter().flatten().next().copied()).collect(),
+                );
             }
             (Some(wanted), meters) => match wanted.checked_sub(1).and_then(|it| meters.get(it)) {
                 Some(meter) => meter,
                 None => {
                     let count = meters.len();
-                    return Located::Nowhere(format!("there is no meter {wanted} in the chain: {walked}, {count} of it meters"));
+                    return Located::Nowhere(format!(
+                        "there is no meter {wanted} in the chain: {walked}, {count} of it meters"
+                    ));
                 }
             },
         };
-        match self.placed(places) {
+        match self.placed(places, meter) {
             Ok(profile) => Located::At(Arc::new(profile)),
             Err(why) => Located::Nowhere(why),
         }
     }
 
     /// The profile, or its maps, each at its own place.
-    fn placed(&self, places: &[Option<Place>]) -> Result<Self, String> {
+    fn placed(&self, places: &[Option<Place>], meter: Option<u8>) -> Result<Self, String> {
         if self.maps.is_empty() {
             let place = places.first().copied().flatten().ok_or_else(String::new)?;
-            return self.at(place);
+            return self.at(place, meter);
         }
         let (mut maps, mut whys) = (Vec::new(), Vec::new());
         for (map, place) in self.maps.iter().zip(places) {
             let Some(place) = *place else { continue };
-            match map.profile.at(place).and_then(|profile| Ok((profile, by_common(&map.identity, place)?))) {
+            match map.profile.at(place, meter).and_then(|profile| Ok((profile, by_common(&map.identity, place)?))) {
                 Ok((profile, identity)) => maps.push(Map { identity, profile: Arc::new(profile), ..map.clone() }),
                 Err(why) => whys.push(why),
             }
@@ -89,8 +93,8 @@ impl Profile {
         Ok(Profile { identity, maps, map: None, ..Profile::clone(&first) })
     }
 
-    /// At this place; why not, where the model there is too short for it.
-    fn at(&self, place: Place) -> Result<Self, String> {
+    /// At this place, with which of several meters that is; why not, where the model there is too short for it.
+    fn at(&self, place: Place, meter: Option<u8>) -> Result<Self, String> {
         let Place { model, common } = place;
         let quantities = [Some(&self.power), self.energy.as_ref(), self.export_energy.as_ref()];
         let needed = quantities.into_iter().flatten().flat_map(Quantity::blocks).map(Block::end).max().unwrap_or(0);
@@ -98,7 +102,10 @@ impl Profile {
             let (has, needed) = (model.length, needed - u32::from(HEADER));
             return Err(format!("{model} says that it has {has} registers, and {} reads {needed} of them", self.name));
         }
-        let phases = self.phase_power.clone().filter(|phases| phases.blocks().all(|it| u32::from(model.start) + it.end() <= model.end()));
+        let phases = self
+            .phase_power
+            .clone()
+            .filter(|phases| phases.blocks().all(|it| u32::from(model.start) + it.end() <= model.end()));
         let serial = self.serial_number.clone().zip(common).and_then(|(mut serial, common)| {
             serial.block = serial.block.moved(common.start);
             (serial.block.end() <= common.end()).then_some(serial)
@@ -108,6 +115,7 @@ impl Profile {
             serial_number: serial,
             identity: by_common(&self.identity, place)?,
             settings: moved(&self.settings, model.start),
+            chain: self.chain.clone().map(|chain| Chain { meter: meter.or(chain.meter), ..chain }),
             place: Some(place),
             ..self.clone()
         })

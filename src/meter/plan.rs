@@ -132,7 +132,9 @@ impl ReadPlan {
         };
         let (id, length) = answers.iter().find_map(of_head)?;
         let was = model.length;
-        Some(format!("the chain of models has changed: where {model} was, with {was} registers, there are {id} and {length} now"))
+        Some(format!(
+            "the chain of models has changed: where {model} was, with {was} registers, there are {id} and {length} now"
+        ))
     }
 
     /// Whether there is a counter to read. Where there is none, the energy is integrated from the power.

@@ -124,7 +124,8 @@ impl Number {
         let address = address - start;
         let (kind, order) = (self.format.kind.word(), self.format.order());
         let worth = self.scale().times(unit)?;
-        let beside = |what: &str, block: Block, kind: Kind| format!(" {what} 0x{:04x} {}", block.address - start, kind.word());
+        let beside =
+            |what: &str, block: Block, kind: Kind| format!(" {what} 0x{:04x} {}", block.address - start, kind.word());
         let exponent = self.exponent.as_ref().map(|it| beside("x 10^", it.block, it.format.kind)).unwrap_or_default();
         let sign = self
             .sign

@@ -19,12 +19,15 @@ impl Station {
         let name = &profile.name;
         let Some(walked) = walked else {
             let looks = self.looks_like(line, Answers::new()).await;
-            return Err(Polled::refused(format!("not read: this is no {name}: no chain of models (SunS) is at its bases; {looks}")));
+            return Err(Polled::refused(format!(
+                "not read: this is no {name}: no chain of models (SunS) is at its bases; {looks}"
+            )));
         };
         if let Some((device, wanted)) = profile.device_of(&walked) {
             let [manufacturer, ..] = self.common(line, &profile, device).await?;
             if !manufacturer.starts_with(wanted) {
-                let why = format!("the chain's manufacturer is \"{manufacturer}\", where the profile has \"{wanted}..\"");
+                let why =
+                    format!("the chain's manufacturer is \"{manufacturer}\", where the profile has \"{wanted}..\"");
                 return Err(Polled::refused(format!("not read: this is no {name}: {why}")));
             }
         }
@@ -55,7 +58,9 @@ impl Station {
                     Some((_, code)) => {
                         self.ask_again();
                         let why = format!("the meter refuses {question} for the moment (exception {code})");
-                        return Err(Polled::refused(format!("not read: its chain of models could not be walked: {why}")));
+                        return Err(Polled::refused(format!(
+                            "not read: its chain of models could not be walked: {why}"
+                        )));
                     }
                     None => walk.hear(asked.answers.get(&question).map(Vec::as_slice).ok_or(0)),
                 },

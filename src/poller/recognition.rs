@@ -56,7 +56,16 @@ impl Recognition {
         let known = is_plain.then(|| profile.clone());
         // In a chain the registers to check are known when it was walked.
         let checks = if profile.chain.is_none() { profile.checks() } else { Vec::new() };
-        Recognition { base: None, chained: profile.chain.is_some(), checks, ask_at: None, known, definition: None, race: None, other: None }
+        Recognition {
+            base: None,
+            chained: profile.chain.is_some(),
+            checks,
+            ask_at: None,
+            known,
+            definition: None,
+            race: None,
+            other: None,
+        }
     }
 
     pub(super) fn ask_again(&mut self) {

@@ -98,7 +98,11 @@ fn what_tells_meters_apart_is_shown() {
 #[test]
 fn what_is_found_in_a_chain_is_shown_so() {
     let text = shown("sunspec-211-214", false);
-    for part in ["found in a chain of SunSpec models at 40000, 50000, 0 or 40001", "Map float (models 211 to 214)", "0x0012 (18)"] {
+    for part in [
+        "found in a chain of SunSpec models at 40000, 50000, 0 or 40001",
+        "Map float (models 211 to 214)",
+        "0x0012 (18)",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let document: Value = serde_json::from_str(&shown("sunspec-meter", true)).unwrap();

@@ -40,7 +40,11 @@ pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> 
     };
     writeln!(out, "registers in one read: at most {}{across}", profile.max_registers_per_read)?;
     if let Some(chain) = &profile.chain {
-        writeln!(out, "found in a chain of SunSpec models at {}: registers count from the model's start", numbers(&chain.bases))?;
+        writeln!(
+            out,
+            "found in a chain of SunSpec models at {}: registers count from the model's start",
+            numbers(&chain.bases)
+        )?;
     }
     writeln!(out)?;
     if profile.maps.is_empty() {
@@ -75,7 +79,8 @@ pub(super) fn requests(profile: &Profile, out: &mut dyn Write) -> io::Result<()>
     let requests = |of: &Profile, which: &str, out: &mut dyn Write| {
         let plan = ReadPlan::new(of, &Installation::default());
         let blocks: Vec<_> = plan.blocks().iter().map(|block| format!("{block} ({})", block.count)).collect();
-        let models = of.chain.as_ref().map(|chain| format!(", counted from the start of model {}", numbers(&chain.models)));
+        let models =
+            of.chain.as_ref().map(|chain| format!(", counted from the start of model {}", numbers(&chain.models)));
         writeln!(out, "each poll{which}: {}{}", blocks.join(", "), models.unwrap_or_default())
     };
     if profile.maps.is_empty() {

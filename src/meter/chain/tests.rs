@@ -50,7 +50,11 @@ fn a_chain_is_walked_from_each_base_to_its_end() {
 fn the_base_that_was_good_before_is_asked_first() {
     let (found, questions) = walked(device(50000, &[(1, 65)]), Some(50000));
     assert_eq!((found.unwrap().base, questions), (50000, 3));
-    assert_eq!(walked(device(0, &[(1, 65)]), Some(4711)).0.unwrap().base, 0, "one that the profile does not have is none");
+    assert_eq!(
+        walked(device(0, &[(1, 65)]), Some(4711)).0.unwrap().base,
+        0,
+        "one that the profile does not have is none"
+    );
 }
 
 #[test]

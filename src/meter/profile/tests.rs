@@ -186,8 +186,17 @@ fn the_documentation_is_right() {
     // Every key that the form asks for is documented: the help of an unknown key names them all.
     let number = "[power]\nregister = 0\nfunction = \"input\"\ntype = \"u16\"\nunit = \"W\"";
     let beside = ["exponent", "sign"].map(|key| format!("{number}\n[power.{key}]"));
-    let plain =
-        ["", "[chain]", "[power]", "[energy]", "[serial_number]", "[serial_defaults]", "[[identity]]", "[[settings]]", "[map.a]"];
+    let plain = [
+        "",
+        "[chain]",
+        "[power]",
+        "[energy]",
+        "[serial_number]",
+        "[serial_defaults]",
+        "[[identity]]",
+        "[[settings]]",
+        "[map.a]",
+    ];
     let text = text.replace(']', "`");
     for table in plain.into_iter().chain(beside.iter().map(String::as_str)) {
         let toml = format!("{table}\nzzzzzz = 1\n");
