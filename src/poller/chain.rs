@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::recognition::put;
 use super::station::{Polled, Station};
-use crate::meter::{Answers, Located, Model, Place, Profile, Walk, Walked, common_texts};
+use crate::meter::{self, Answers, Located, Model, Place, Profile, Walk, Walked, common_texts};
 use crate::modbus::Line;
 
+/// The built-in profile for any chain.
+pub(super) const ANY_CHAIN: &str = "sunspec-meter";
 /// So many meters of a chain are named in a message.
 const MOST_NAMED: usize = 8;
 
@@ -46,6 +48,17 @@ impl Station {
                 )))
             }
         }
+    }
+
+    /// Whether a meter that is none of its profile has a chain of models, at the first base where one may be.
+    pub(super) async fn has_chain(&self, line: &mut Line) -> bool {
+        let walk = meter::library().find(ANY_CHAIN).and_then(|entry| entry.profile.walk(None));
+        let Some((mut walk, question)) = walk.and_then(|walk| walk.question().map(|question| (walk, question))) else {
+            return false;
+        };
+        let asked = put(line, &self.meter, &[question]).await;
+        walk.hear(asked.as_ref().ok().and_then(|asked| asked.answers.get(&question)).map(Vec::as_slice).ok_or(2));
+        walk.trying().is_none()
     }
 
     /// Walks along the chain; `None` where there is none at any base.

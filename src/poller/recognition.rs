@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::chain::ANY_CHAIN;
 use super::station::{Polled, Station, ask};
 use crate::config;
 use crate::meter::{self, Answers, Block, Contest, Outcome, Profile, ReadPlan, Sample, Standing};
@@ -168,7 +169,13 @@ impl Station {
                 Err(_) => break,
             }
         }
-        let looks = described(&all);
+        let looks = match described(&all) {
+            None if self.has_chain(line).await => {
+                format!("it has a chain of SunSpec models: try the profile {ANY_CHAIN}")
+            }
+            None => "it answers as no meter that is built in; check unit, wiring and profile".to_owned(),
+            Some(looks) => looks,
+        };
         self.recognition.other = Some((answers, looks.clone()));
         looks
     }
@@ -301,12 +308,12 @@ pub(super) async fn put(line: &mut Line, meter: &config::Meter, blocks: &[Block]
     Ok(asked)
 }
 
-fn described(answers: &Answers) -> String {
+fn described(answers: &Answers) -> Option<String> {
     let known = meter::library().recognised(answers);
     let names: Vec<_> = known.iter().take(3).map(|entry| entry.profile.name.as_str()).collect();
     match names.as_slice() {
-        [] => "it answers as no meter that is built in; check unit, wiring and profile".to_owned(),
-        names => format!("it answers as {}: correct the profile, or the unit", names.join(" or ")),
+        [] => None,
+        names => Some(format!("it answers as {}: correct the profile, or the unit", names.join(" or "))),
     }
 }
 

@@ -128,6 +128,15 @@ async fn a_chain_of_another_manufacturer_is_another_meter() {
 }
 
 #[tokio::test]
+async fn another_meter_with_a_chain_is_named_so() {
+    let unit = Unit::new(1);
+    let starts = lay(&unit, 40000, &[COMMON, INTEGER]);
+    show(&unit, starts[1], 100, 11);
+    let error = once(&unit, installed("carlo-gavazzi-em24", None)).await.unwrap_err();
+    assert!(error.contains("it has a chain of SunSpec models: try the profile sunspec-meter"), "{error}");
+}
+
+#[tokio::test]
 async fn a_model_that_moves_is_never_read_at_its_old_place() {
     let unit = Unit::new(1);
     let before = lay(&unit, 40000, &[COMMON, INTEGER])[1];
