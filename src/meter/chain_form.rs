@@ -91,3 +91,6 @@ pub(super) fn check(form: &Form<'_>, quantities: &[(&'static str, &Option<Quanti
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

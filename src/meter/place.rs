@@ -143,3 +143,6 @@ fn moved(expectations: &[Expectation], start: u16) -> Vec<Expectation> {
     let moved = |it: &Expectation| Expectation { block: it.block.moved(start), ..it.clone() };
     expectations.iter().map(moved).collect()
 }
+
+#[cfg(test)]
+mod tests;
