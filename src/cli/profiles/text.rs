@@ -58,7 +58,8 @@ pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> 
         section("It must be set so that:", &expected(&map.profile.settings), out)?;
         writeln!(out)?;
     }
-    if profile.maps.iter().filter(|map| map.identity.is_empty()).count() > 1 {
+    let untold = profile.maps.iter().filter(|map| map.identity.is_empty()).count();
+    if untold > 1 && profile.chain.is_none() {
         let settles = "map = \"..\" in [meter.NAME] settles it";
         writeln!(out, "Where no register tells which map it is, the values must: {settles}.")?;
     }
