@@ -97,6 +97,11 @@ fn print(document: &Document, colour: bool, out: &mut dyn Write) -> io::Result<(
     for table in [meters(document), clients(document), accounts(document), buses(document)].into_iter().flatten() {
         writeln!(out, "\n{}", table.trim_fmt())?;
     }
+    let maps = document.meters.iter().filter_map(|(name, meter)| Some((name, meter.map.as_ref()?)));
+    for (place, (name, map)) in maps.enumerate() {
+        let blank = if place == 0 { "\n" } else { "" };
+        writeln!(out, "{blank}{name} is read by {}", printable(map))?;
+    }
     Ok(())
 }
 

@@ -78,8 +78,14 @@ pub(super) fn installed(form: &Form<'_>, profile: Option<&Profile>) -> Option<(I
     let ct_ratio = form.or("ct_ratio", Ratio::ONE, ratio);
     let pt_ratio = form.or("pt_ratio", Ratio::ONE, ratio);
     let max_power = form.maybe("max_power", Field::power);
+    let chain_meter = form.maybe("chain_meter", |field| u8::try_from(field.integer(1..=99)?).ok());
     let profile = profile?;
-    let installation = Installation { reversed: reversed?, ct_ratio: ct_ratio?, pt_ratio: pt_ratio? };
+    let (ct_ratio, pt_ratio, chain_meter) = (ct_ratio?, pt_ratio?, chain_meter?);
+    let installation = Installation { reversed: reversed?, ct_ratio, pt_ratio, chain_meter };
+    if let (true, None, Some(field)) = (chain_meter.is_some(), &profile.chain, form.field("chain_meter")) {
+        return field
+            .fail("says nothing", format!("profile {} is not found in a chain of models: leave it out", profile.name));
+    }
     if installation.reversed && !profile.can_reverse() {
         let help = "this meter counts only what it takes for import: turn its wires round, or choose a profile with `export_energy`";
         return reversed_field?.fail("cannot be: the profile has no counter for the other direction", help);

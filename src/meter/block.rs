@@ -54,6 +54,11 @@ impl Block {
         self.function == other.function && self.address <= other.address && other.end() <= self.end()
     }
 
+    /// As many registers, `by` further on: the caller knows that there are so many.
+    pub(super) fn moved(self, by: u16) -> Block {
+        Block { address: self.address.saturating_add(by), ..self }
+    }
+
     pub(super) fn overlaps(self, other: Block) -> bool {
         let apart = self.end() <= u32::from(other.address) || other.end() <= u32::from(self.address);
         self.function == other.function && !apart

@@ -8,11 +8,13 @@ use super::profile::Profile;
 use crate::reading::Register;
 use crate::units::{Milliwatts, Name};
 
-/// The maps that are possible, and what each has said so far. One is chosen when all others have proved impossible, and never before.
+/// The maps that are possible, and what each has said so far. One is chosen when all others have proved impossible, or when all that are
+/// left have said the same for long, and never before.
 #[derive(Clone, Debug)]
 pub struct Contest {
     max_power: Milliwatts,
     entrants: Vec<Entrant>,
+    agreement: Option<Agreement>,
 }
 
 /// What one map made of one poll.
@@ -33,6 +35,8 @@ pub struct Sample {
 pub enum Outcome {
     /// Its place among the maps.
     Chosen(usize),
+    /// All that are left say the same: the place of the first of them.
+    Agreed(usize),
     /// More than one is possible: what each says.
     Open(String),
     /// None is possible: why not.
@@ -43,6 +47,8 @@ pub enum Outcome {
 struct Entrant {
     name: Name,
     note: Option<String>,
+    /// Samples so far.
+    heard: u32,
     /// Samples in a row without an objection.
     sound: u32,
     /// Samples in a row with one.
@@ -61,6 +67,20 @@ struct Flow {
     since: Duration,
 }
 
+/// Polls in a row in which all maps that are left said the same.
+#[derive(Clone, Copy, Debug)]
+struct Agreement {
+    polls: u32,
+    /// What the first of them said at the beginning, where it has a counter.
+    from: Option<Register>,
+}
+
+/// In so many polls in a row maps must say the same before it does not matter which of them is read.
+const AGREEING: u32 = 30;
+/// And the counter must have counted so many of the coarsest digits meanwhile: at 0 all maps are alike.
+const COUNTED: u64 = 3;
+/// Two maps are read one after the other: what their powers may differ by, the greater of a part and this.
+const ALIKE: (i64, Milliwatts) = (50, Milliwatts(20_000));
 /// So many samples in a row convince, one way or the other: a single one may be a meter that is starting up.
 const CONVINCING: u32 = 3;
 /// No meter has counted at full power for longer than this.
@@ -82,9 +102,9 @@ impl Contest {
         let entrant = |profile: &Arc<Profile>| {
             let name = profile.map.clone().unwrap_or_else(|| profile.name.clone());
             let note = notes(&name);
-            Entrant { name, note, sound: 0, struck: 0, out: None, last: None, flow: None }
+            Entrant { name, note, heard: 0, sound: 0, struck: 0, out: None, last: None, flow: None }
         };
-        Contest { max_power, entrants: maps.iter().map(entrant).collect() }
+        Contest { max_power, entrants: maps.iter().map(entrant).collect(), agreement: None }
     }
 
     /// What the map at that place made of a poll.
@@ -108,6 +128,37 @@ impl Contest {
             (entrant.sound, entrant.struck) = (entrant.sound + 1, 0);
         }
         entrant.last = Some(Sample { register: known, ..sample });
+        entrant.heard += 1;
+        self.compare();
+    }
+
+    /// Whether those that are left agree, once all of them have been heard of the same poll.
+    fn compare(&mut self) {
+        let mut left = self.entrants.iter().filter(|entrant| entrant.out.is_none());
+        let Some(first) = left.next() else { return };
+        let others: Vec<_> = left.collect();
+        if others.iter().any(|other| other.heard != first.heard) {
+            return;
+        }
+        let agree = !others.is_empty() && others.iter().all(|other| alike(first.last.as_ref(), other.last.as_ref()));
+        let from = first.last.as_ref().and_then(|sample| sample.register);
+        self.agreement = agree.then(|| match self.agreement {
+            Some(agreement) => Agreement { polls: agreement.polls + 1, ..agreement },
+            None => Agreement { polls: 1, from },
+        });
+    }
+
+    /// Whether they have agreed for long enough, while there was something to agree on.
+    fn agreed(&self, entrant: &Entrant) -> bool {
+        let Some(Agreement { polls, from }) = self.agreement else { return false };
+        let Some(last) = entrant.last.as_ref().filter(|_| polls >= AGREEING) else { return false };
+        let left = self.entrants.iter().filter(|entrant| entrant.out.is_none());
+        let steps = left.filter_map(|entrant| Some(entrant.last.as_ref()?.register?.step.get()));
+        let coarsest = steps.max().unwrap_or(0);
+        match (from, last.register) {
+            (Some(from), Some(now)) => now.value.get() >= from.value.get().saturating_add(COUNTED * coarsest),
+            _ => last.power.is_some_and(|power| power.0 != 0),
+        }
     }
 
     pub fn outcome(&self) -> Outcome {
@@ -115,6 +166,7 @@ impl Contest {
         match (left.next(), left.next()) {
             (None, _) => Outcome::Nobody(self.told()),
             (Some((place, entrant)), None) if entrant.sound >= CONVINCING => Outcome::Chosen(place),
+            (Some((place, entrant)), Some(_)) if self.agreed(entrant) => Outcome::Agreed(place),
             _ => Outcome::Open(self.told()),
         }
     }
@@ -137,6 +189,20 @@ impl Entrant {
         let apart = sample.at.saturating_sub(last.at).as_millis();
         Some(Flow { carried: flow.carried + (before + power) * apart / 2, ..flow })
     }
+}
+
+/// Whether two maps say the same of one poll.
+fn alike(left: Option<&Sample>, right: Option<&Sample>) -> bool {
+    let (Some(left), Some(right)) = (left, right) else { return false };
+    let (Some(power), Some(other)) = (left.power, right.power) else { return false };
+    let (part, least) = ALIKE;
+    let allowed = (power.0.saturating_abs().max(other.0.saturating_abs()) / part).max(least.0);
+    let registers = match (left.register, right.register) {
+        (Some(left), Some(right)) => left.value.get().abs_diff(right.value.get()) <= left.step.get() + right.step.get(),
+        (None, None) => true,
+        _ => false,
+    };
+    registers && power.0.saturating_sub(other.0).saturating_abs() <= allowed
 }
 
 /// Why the sample cannot be true, whatever came before it.

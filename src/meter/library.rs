@@ -142,6 +142,7 @@ profiles! {
     "socomec-diris-a14"
     "solaredge-meter-1"
     "solaredge-se-mtr-3y"
+    "sunspec-meter"
     "taiye-tac4300-ct"
     "victron-vm-3p75ct"
     "wago-879-3000"

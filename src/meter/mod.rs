@@ -14,9 +14,12 @@ mod raw;
 mod serial_number;
 mod unit;
 
-// What it takes to know that a meter is the one that is meant.
+// What it takes to know that a meter is the one that is meant, and where its registers stand.
+mod chain;
+mod chain_form;
 mod contest;
 mod identity;
+mod place;
 mod standing;
 
 mod library;
@@ -26,11 +29,13 @@ mod profile_form;
 
 pub use beside::{Exponent, Sign};
 pub use block::{Answers, Block, Function};
+pub use chain::{Chain, Model, Place, Walk, Walked, common_texts};
 pub use contest::{Contest, Outcome, Sample};
 pub use gaps::Gaps;
 pub use identity::{Accepted, Expectation, Expected, Refused};
 pub use library::{Entry, Library, library};
 pub use number::{Format, Kind, Pattern};
+pub use place::Located;
 pub use plan::{Decoded, ReadPlan};
 pub use profile::{Installation, Map, Parity, Profile, SerialDefaults};
 pub use quantity::{Number, Quantity};

@@ -1,6 +1,7 @@
 //! Which registers are read in one poll, joined into as few requests as the profile allows, and what the answers mean.
 
 use super::block::{Answers, Block};
+use super::chain::Model;
 use super::exact::Fraction;
 use super::gaps::Gaps;
 use super::profile::{Installation, MOST_POWER, Profile};
@@ -15,6 +16,8 @@ use crate::units::{MilliwattHours, Milliwatts};
 pub struct Decoded {
     pub values: Values,
     pub complaints: Vec<String>,
+    /// The chain of models is not as it was found: nothing of the answers is a value.
+    pub moved: bool,
 }
 
 /// The requests of one meter's poll and the way from their answers to values.
@@ -27,25 +30,35 @@ pub struct ReadPlan {
     reversed: bool,
     /// What the transformers outside the meter multiply by.
     factor: Fraction,
+    /// The model that has the registers, and what of the profile tells it from others: its header is read with every value.
+    head: Option<(Model, String)>,
     blocks: Vec<Block>,
     serial_blocks: Vec<Block>,
 }
 
 impl ReadPlan {
     /// A meter that is wired the other way without [`Profile::can_reverse`] has no counter here: the configuration refuses it.
+    ///
+    /// Where the registers stand in a chain that was not walked, the blocks count from the start of the model, and what they are answered
+    /// with is no value.
     pub fn new(profile: &Profile, installation: &Installation) -> Self {
-        let power = profile.power.clone();
-        let counter = profile.counter(installation).cloned();
+        let model = profile.place.map_or(NOWHERE, |place| place.model);
+        let head = profile.chain.as_ref().map(|chain| (model, chain.label(installation.chain_meter)));
+        let at_place = |quantity: Quantity| quantity.moved(model.start);
+        let power = at_place(profile.power.clone());
+        let counter = profile.counter(installation).cloned().map(at_place);
         let (alone, together): (Vec<_>, Vec<_>) =
             std::iter::once(&power).chain(&counter).partition(|quantity| quantity.alone);
-        let wanted = together.into_iter().flat_map(Quantity::blocks).one_by_one();
+        let with_head = |block: Block| with_head(block, head.as_ref());
+        let wanted = together.into_iter().flat_map(Quantity::blocks).map(with_head).one_by_one();
         let mut blocks = joined(wanted, profile.max_registers_per_read.min(125), &profile.gaps);
-        blocks.extend(alone.into_iter().flat_map(Quantity::blocks));
+        blocks.extend(alone.into_iter().flat_map(Quantity::blocks).map(with_head));
         ReadPlan {
             blocks,
             power,
             counter,
-            phases: profile.phase_power.clone(),
+            phases: profile.phase_power.clone().map(at_place),
+            head,
             serial_blocks: profile.serial_number.iter().map(|serial| serial.block).collect(),
             serial_number: profile.serial_number.clone(),
             reversed: installation.reversed,
@@ -90,6 +103,9 @@ impl ReadPlan {
 
     /// Values whose block is not among the answers are absent, without a complaint: who asked knows why.
     pub fn decode(&self, answers: &Answers) -> Decoded {
+        if let Some(complaint) = self.moved(answers) {
+            return Decoded { complaints: vec![complaint], moved: true, ..Decoded::default() };
+        }
         let mut complaints = Vec::new();
         let mut told = |name: &str, why: Absent| complaints.push(format!("{name}: {why}"));
         let power =
@@ -104,7 +120,21 @@ impl ReadPlan {
             None
         });
         let serial = self.serial_number.as_ref().and_then(|serial| serial.read(answers));
-        Decoded { values: Values { power, register, serial }, complaints }
+        Decoded { values: Values { power, register, serial }, complaints, moved: false }
+    }
+
+    /// What stands where the model began, if it is not that model any more.
+    fn moved(&self, answers: &Answers) -> Option<String> {
+        let (model, _) = self.head.as_ref()?;
+        let of_head = |(block, words): (&Block, &Vec<u16>)| {
+            let found = words.get(..2).filter(|words| **words != [model.id, model.length])?;
+            (block.address == model.start && self.blocks.contains(block)).then(|| (found[0], found[1]))
+        };
+        let (id, length) = answers.iter().find_map(of_head)?;
+        let was = model.length;
+        Some(format!(
+            "the chain of models has changed: where {model} was, with {was} registers, there are {id} and {length} now"
+        ))
     }
 
     /// Whether there is a counter to read. Where there is none, the energy is integrated from the power.
@@ -128,10 +158,11 @@ impl ReadPlan {
     /// Everything that turns raw registers into mWh, in one line. Two plans with equal definitions read the same energy.
     pub fn definition(&self) -> String {
         let Some(counter) = &self.counter else { return "integrated from power".to_owned() };
-        let definition = counter.definition(self.factor).unwrap_or_else(|| "beyond computing".to_owned());
+        let (start, chain) = self.head.as_ref().map_or((0, ""), |(model, label)| (model.start, label));
+        let definition = counter.definition(self.factor, start).unwrap_or_else(|| "beyond computing".to_owned());
         match self.rollover() {
-            Some(rollover) => format!("{definition} mWh, rollover {} mWh", rollover.get()),
-            None => format!("{definition} mWh"),
+            Some(rollover) => format!("{chain}{definition} mWh, rollover {} mWh", rollover.get()),
+            None => format!("{chain}{definition} mWh"),
         }
     }
 
@@ -142,7 +173,8 @@ impl ReadPlan {
 
     /// The registers of every value, each whole.
     fn wanted(&self) -> impl Iterator<Item = Block> + '_ {
-        self.power.blocks().chain(self.counter.iter().flat_map(Quantity::blocks))
+        let values = self.power.blocks().chain(self.counter.iter().flat_map(Quantity::blocks));
+        values.map(|block| with_head(block, self.head.as_ref()))
     }
 
     fn power_of(&self, measured: Measured) -> Result<Milliwatts, Absent> {
@@ -152,10 +184,21 @@ impl ReadPlan {
     }
 }
 
+/// No model: it is nowhere.
+const NOWHERE: Model = Model { id: u16::MAX, start: 0, length: u16::MAX };
+
 const LEAST_STEP: MilliwattHours = match MilliwattHours::new(1) {
     Some(step) => step,
     None => MilliwattHours::ZERO,
 };
+
+/// The block from the start of its model on, whose header is read with every value.
+fn with_head(block: Block, head: Option<&(Model, String)>) -> Block {
+    match head {
+        Some((model, _)) => Block { address: model.start, count: block.count + (block.address - model.start), ..block },
+        None => block,
+    }
+}
 
 /// Rounded once, to the nearest mWh; the step up, so that it never claims more than the register resolves.
 fn register_of(measured: Measured) -> Result<Register, Absent> {

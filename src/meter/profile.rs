@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::chain::{Chain, Place};
 use super::exact::Fraction;
 use super::gaps::Gaps;
 use super::identity::Expectation;
@@ -27,6 +28,11 @@ pub struct Profile {
     pub max_power: Option<Milliwatts>,
     /// 1 ..= 125.
     pub max_registers_per_read: u16,
+    /// How its models are found in a chain of models; addresses then count from the model's start, those of the serial number and of the
+    /// identity from the start of the Common model before it.
+    pub chain: Option<Chain>,
+    /// Where they were found.
+    pub place: Option<Place>,
     /// Where reads may cross registers that the profile does not name.
     pub gaps: Gaps,
     /// The silence that this meter needs before each request.
@@ -97,6 +103,8 @@ pub struct Installation {
     pub ct_ratio: Ratio,
     /// Voltage transformers that the meter does not know of: power and energy are multiplied by it.
     pub pt_ratio: Ratio,
+    /// Which of several meters in a chain of models, from 1.
+    pub chain_meter: Option<u8>,
 }
 
 impl Profile {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::block::Block;
+use super::chain::Chain;
+use super::chain_form;
 use super::gaps::Gaps;
 use super::identity::Expectation;
 use super::number_form::Limits;
@@ -26,6 +28,7 @@ struct Tables {
     phase_power: Option<Quantity>,
     serial_number: Option<SerialNumber>,
     settings: Option<Vec<Expectation>>,
+    models: Option<Vec<u16>>,
 }
 
 /// The profile; what is wrong is skipped here and counted by the caller.
@@ -44,6 +47,7 @@ pub(super) fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
         field.array()?.iter().map(alias).collect()
     });
     let delays = Duration::ZERO..=Duration::from_secs(5);
+    let chain = chain_form::chain(form.table("chain"));
     let own = Tables::of(&form, limits);
     let max_power = form.field("max_power").and_then(|field| field.power());
     let delay = form.field("delay").and_then(|field| field.duration(delays));
@@ -51,7 +55,9 @@ pub(super) fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     let (sources, quirks) = (texts(&form, "sources"), texts(&form, "quirks"));
     let confirmed = form.field("confirmed").and_then(|it| small(&it, 0, 9));
     let identity = Expectation::all(&form, "identity", limits).unwrap_or_default();
-    let maps = form.named_tables("map");
+    let mut maps = form.named_tables("map");
+    // In the order of the file: where nothing tells maps apart the first of them is taken.
+    maps.sort_by_key(|(_, form)| form.span().start);
     let built = |tables: Tables, identity: Vec<Expectation>, map: Option<Name>| {
         Some(Profile {
             name: name.clone(),
@@ -60,6 +66,8 @@ pub(super) fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
             model: model.unwrap_or_default().to_owned(),
             max_power,
             max_registers_per_read: limits.max_registers,
+            chain: tables.models.map(|models| Chain { models, ..chain.clone() }),
+            place: None,
             gaps: gaps.clone(),
             delay: delay.unwrap_or_default(),
             power: tables.power?,
@@ -79,7 +87,8 @@ pub(super) fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     };
     if maps.is_empty() {
         form.required("power", "a table with register, function, type and unit");
-        own.check(&form);
+        own.check(&form, limits);
+        chain_form::check_used(&form, own.models.is_some());
         form.finish();
         return built(own, identity, None);
     }
@@ -91,7 +100,7 @@ pub(super) fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
             let message = format!("[{}] lacks `power`, and so does the profile", form.path());
             form.findings().doubt(Finding::error(form.span(), message).help("give it to one of the two"));
         }
-        tables.check(&form);
+        tables.check(&form, limits);
         let span = form.span();
         form.finish();
         let both = [identity.clone(), told_by.clone()].concat();
@@ -100,6 +109,7 @@ pub(super) fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     };
     let read: Vec<_> = maps.into_iter().filter_map(map).collect();
     check_maps(&form, &read);
+    chain_form::check_used(&form, read.iter().any(|(map, _)| map.profile.chain.is_some()));
     form.finish();
     let maps: Vec<_> = read.into_iter().map(|(map, _)| map).collect();
     let first = maps.first()?.profile.clone();
@@ -116,6 +126,7 @@ impl Tables {
             phase_power: of("phase_power", Measure::Power),
             serial_number: form.table("serial_number").and_then(|table| SerialNumber::from_form(table, limits)),
             settings: Expectation::all(form, "settings", limits),
+            models: chain_form::models(form),
         }
     }
 
@@ -127,15 +138,19 @@ impl Tables {
             phase_power: self.phase_power.or_else(|| other.phase_power.clone()),
             serial_number: self.serial_number.or_else(|| other.serial_number.clone()),
             settings: self.settings.or_else(|| other.settings.clone()),
+            models: self.models.or_else(|| other.models.clone()),
         }
     }
 
     /// What the tables must agree on; told where this form has one of them, else at its head.
-    fn check(&self, form: &Form<'_>) {
+    fn check(&self, form: &Form<'_>, limits: Limits<'_>) {
         if let (None, true, Some(field)) = (form.field("energy"), self.energy.is_none(), form.field("export_energy")) {
             field.fail::<()>("stands without `energy`", "give the imported counter too");
         }
         let quantities = [("power", &self.power), ("energy", &self.energy), ("export_energy", &self.export_energy)];
+        if self.models.is_some() {
+            chain_form::check(form, &quantities, limits);
+        }
         let mut taken: Vec<(&str, Block)> = Vec::new();
         for (key, quantity) in quantities {
             for block in quantity.iter().flat_map(|quantity| &quantity.terms).map(|term| term.block) {
@@ -169,10 +184,14 @@ fn check_maps(form: &Form<'_>, maps: &[(Map, Range<usize>)]) {
                 "give each map its `energy`, or none: whether energy is counted or integrated cannot change by itself";
             tell(&format!("differs from map {} in that one has a counter", first.name), help);
         }
+        if map.profile.chain.is_some() != first.profile.chain.is_some() {
+            let help = "give `models` to each map, or to none";
+            tell(&format!("differs from map {} in that one is found in a chain of models", first.name), help);
+        }
         let same = |(other, _): &&(Map, Range<usize>)| {
             let values = |map: &Map| {
                 let profile = &map.profile;
-                (profile.power.clone(), profile.energy.clone(), profile.export_energy.clone())
+                (profile.power.clone(), profile.energy.clone(), profile.export_energy.clone(), profile.chain.clone())
             };
             other.identity == map.identity && values(other) == values(map)
         };

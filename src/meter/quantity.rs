@@ -107,12 +107,25 @@ impl Number {
         Ok(Measured { value: scaled(raw.value())?, step: scaled(raw.digit())?.absolute() })
     }
 
-    /// What tells this number from another one, whatever way it was written.
-    fn definition(&self, unit: Fraction) -> Option<String> {
+    /// The number in registers that stand `by` further on, with those beside it.
+    fn moved(&mut self, by: u16) {
+        self.block = self.block.moved(by);
+        if let Some(exponent) = &mut self.exponent {
+            exponent.block = exponent.block.moved(by);
+        }
+        if let Some(sign) = &mut self.sign {
+            sign.block = sign.block.moved(by);
+        }
+    }
+
+    /// What tells this number from another one, whatever way it was written; addresses as counted from `start`.
+    fn definition(&self, unit: Fraction, start: u16) -> Option<String> {
         let Block { function, address, .. } = self.block;
+        let address = address - start;
         let (kind, order) = (self.format.kind.word(), self.format.order());
         let worth = self.scale().times(unit)?;
-        let beside = |what: &str, block: Block, kind: Kind| format!(" {what} 0x{:04x} {}", block.address, kind.word());
+        let beside =
+            |what: &str, block: Block, kind: Kind| format!(" {what} 0x{:04x} {}", block.address - start, kind.word());
         let exponent = self.exponent.as_ref().map(|it| beside("x 10^", it.block, it.format.kind)).unwrap_or_default();
         let sign = self
             .sign
@@ -187,13 +200,20 @@ impl Quantity {
         Fraction::whole(self.rollover?.into()).times(worth)
     }
 
-    /// What makes the value out of the registers: equal for equal meaning.
-    pub(super) fn definition(&self, installed: Fraction) -> Option<String> {
+    /// The quantity in registers that stand `by` further on.
+    pub(super) fn moved(mut self, by: u16) -> Self {
+        let numbers = self.terms.iter_mut().chain(&mut self.ratios).chain(&mut self.divisors);
+        numbers.for_each(|number| number.moved(by));
+        self
+    }
+
+    /// What makes the value out of the registers: equal for equal meaning. Addresses as counted from `start`.
+    pub(super) fn definition(&self, installed: Fraction, start: u16) -> Option<String> {
         let unit = self.unit.fraction().times(installed)?;
-        let mut terms: Vec<_> = self.terms.iter().map(|term| term.definition(unit)).collect::<Option<_>>()?;
+        let mut terms: Vec<_> = self.terms.iter().map(|term| term.definition(unit, start)).collect::<Option<_>>()?;
         terms.sort();
         let [ratios, divisors] = [(&self.ratios, '*'), (&self.divisors, '/')].map(|(ratios, sign)| {
-            let one = |ratio: &Number| Some(format!(" {sign} {}", ratio.definition(Fraction::ONE)?));
+            let one = |ratio: &Number| Some(format!(" {sign} {}", ratio.definition(Fraction::ONE, start)?));
             let mut all = ratios.iter().map(one).collect::<Option<Vec<_>>>()?;
             all.sort();
             Some(all.concat())

@@ -1,5 +1,6 @@
 //! A bus's task: rounds over its meters, back-off, reopening.
 
+mod chain;
 mod health;
 mod live;
 mod recognition;

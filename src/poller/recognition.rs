@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::chain::ANY_CHAIN;
 use super::station::{Polled, Station, ask};
 use crate::config;
 use crate::meter::{self, Answers, Block, Contest, Outcome, Profile, ReadPlan, Sample, Standing};
@@ -21,6 +22,9 @@ const MOST_PROBES: usize = 12;
 /// What is known of who the meter is.
 #[derive(Debug)]
 pub(super) struct Recognition {
+    /// The base where the meter's chain of models is likely to begin.
+    pub(super) base: Option<u16>,
+    chained: bool,
     checks: Vec<Block>,
     /// When it is to be asked; `None` for the next poll.
     ask_at: Option<Instant>,
@@ -42,15 +46,27 @@ struct Race {
 }
 
 /// What came of a round of questions.
-struct Asked {
-    answers: Answers,
-    refused: Vec<(Block, u8)>,
+pub(super) struct Asked {
+    pub(super) answers: Answers,
+    pub(super) refused: Vec<(Block, u8)>,
 }
 
 impl Recognition {
     pub(super) fn new(profile: &Arc<Profile>) -> Self {
-        let known = profile.maps.is_empty().then(|| profile.clone());
-        Recognition { checks: profile.checks(), ask_at: None, known, definition: None, race: None, other: None }
+        let is_plain = profile.maps.is_empty() && profile.chain.is_none();
+        let known = is_plain.then(|| profile.clone());
+        // In a chain the registers to check are known when it was walked.
+        let checks = if profile.chain.is_none() { profile.checks() } else { Vec::new() };
+        Recognition {
+            base: None,
+            chained: profile.chain.is_some(),
+            checks,
+            ask_at: None,
+            known,
+            definition: None,
+            race: None,
+            other: None,
+        }
     }
 
     pub(super) fn ask_again(&mut self) {
@@ -61,13 +77,22 @@ impl Recognition {
         self.definition.clone()
     }
 
+    /// `map float, model 213 at 40069`, as far as it is known and not plain.
+    pub(super) fn map(&self) -> Option<String> {
+        let known = self.known.as_ref()?;
+        let map = known.map.as_ref().map(|map| format!("map {map}"));
+        let place = known.place.map(|place| place.model.to_string());
+        let told: Vec<_> = map.into_iter().chain(place).collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+
     /// Whether several maps are possible still.
     pub(super) fn is_open(&self) -> bool {
         self.race.is_some()
     }
 
     fn is_due(&self) -> bool {
-        let asks = !self.checks.is_empty() || (self.known.is_none() && self.race.is_none());
+        let asks = self.chained || !self.checks.is_empty() || (self.known.is_none() && self.race.is_none());
         asks && self.ask_at.is_none_or(|at| Instant::now() >= at)
     }
 }
@@ -88,10 +113,11 @@ impl Station {
 
     /// The maps that the meter may have, by the registers that tell meters apart.
     async fn identify(&mut self, line: &mut Line) -> Result<Vec<Arc<Profile>>, Polled> {
-        let checks = self.recognition.checks.clone();
+        let profile = self.located(line).await?;
+        let checks = if self.recognition.chained { profile.checks() } else { self.recognition.checks.clone() };
         self.await_late_answer(line, &checks).await?;
         let asked = self.questions(line, &checks).await?;
-        match self.meter.profile.standing(&asked.answers, &asked.refused) {
+        match profile.standing(&asked.answers, &asked.refused) {
             Standing::Fits(candidates) => {
                 self.recognition.other = None;
                 Ok(candidates)
@@ -115,7 +141,7 @@ impl Station {
         Ok(())
     }
 
-    async fn questions(&mut self, line: &mut Line, blocks: &[Block]) -> Result<Asked, Polled> {
+    pub(super) async fn questions(&mut self, line: &mut Line, blocks: &[Block]) -> Result<Asked, Polled> {
         match put(line, &self.meter, blocks).await {
             Ok(asked) => {
                 self.unanswered = None;
@@ -130,7 +156,7 @@ impl Station {
     }
 
     /// What the meter looks like among those that are built in. It is asked once, and again when it answers otherwise.
-    async fn looks_like(&mut self, line: &mut Line, answers: Answers) -> String {
+    pub(super) async fn looks_like(&mut self, line: &mut Line, answers: Answers) -> String {
         if let Some((_, looks)) = self.recognition.other.as_ref().filter(|(known, _)| *known == answers) {
             return looks.clone();
         }
@@ -143,13 +169,20 @@ impl Station {
                 Err(_) => break,
             }
         }
-        let looks = described(&all);
+        let looks = match described(&all) {
+            None if self.has_chain(line).await => {
+                format!("it has a chain of SunSpec models: try the profile {ANY_CHAIN}")
+            }
+            None => "it answers as no meter that is built in; check unit, wiring and profile".to_owned(),
+            Some(looks) => looks,
+        };
         self.recognition.other = Some((answers, looks.clone()));
         looks
     }
 
     fn settle(&mut self, candidates: Vec<Arc<Profile>>) {
-        let among = |known: &Arc<Profile>| candidates.iter().any(|candidate| candidate.map == known.map);
+        let same = |left: &Profile, right: &Profile| (&left.map, left.place) == (&right.map, right.place);
+        let among = |known: &Arc<Profile>| candidates.iter().any(|candidate| same(candidate, known));
         if self.recognition.known.as_ref().is_some_and(among) {
             return;
         }
@@ -178,6 +211,9 @@ impl Station {
         self.plan = ReadPlan::new(&map, &self.meter.installation);
         (self.unanswered, self.register_block, self.serial_at) = (None, None, None);
         self.recognition.race = None;
+        if let Some(place) = map.place {
+            tracing::info!(meter = %self.meter.name, profile = %map.name, "the meter's registers are in {}", place.model);
+        }
         if let Some(name) = &map.map {
             self.recognition.definition = Some(Arc::new(self.plan.meaning()));
             tracing::info!(meter = %self.meter.name, profile = %map.name, map = %name, "the meter has this map, {why}");
@@ -200,6 +236,11 @@ impl Station {
                     "by what its registers say: {}; write map in [meter.{meter}] to settle it",
                     race.contest.told()
                 );
+                self.take(race.maps[place].clone(), &why);
+                Ok(())
+            }
+            (Ok(()), Outcome::Agreed(place)) => {
+                let why = format!("for all of its maps that are possible have said the same: {}", race.contest.told());
                 self.take(race.maps[place].clone(), &why);
                 Ok(())
             }
@@ -236,6 +277,10 @@ impl Station {
                 }
             }
             let decoded = plan.decode(&known.answers);
+            if decoded.moved {
+                self.ask_again();
+                return Err(Polled::refused(decoded.complaints.join("; ")));
+            }
             let complaint = (!decoded.complaints.is_empty()).then(|| decoded.complaints.join("; "));
             let sample = Sample {
                 at: race.begun.elapsed(),
@@ -251,7 +296,7 @@ impl Station {
 }
 
 /// Puts these questions. A meter that refuses one has answered it.
-async fn put(line: &mut Line, meter: &config::Meter, blocks: &[Block]) -> Result<Asked, (Block, Error)> {
+pub(super) async fn put(line: &mut Line, meter: &config::Meter, blocks: &[Block]) -> Result<Asked, (Block, Error)> {
     let mut asked = Asked { answers: Answers::new(), refused: Vec::new() };
     for block in blocks {
         match ask(line, meter, *block).await {
@@ -263,12 +308,12 @@ async fn put(line: &mut Line, meter: &config::Meter, blocks: &[Block]) -> Result
     Ok(asked)
 }
 
-fn described(answers: &Answers) -> String {
+fn described(answers: &Answers) -> Option<String> {
     let known = meter::library().recognised(answers);
     let names: Vec<_> = known.iter().take(3).map(|entry| entry.profile.name.as_str()).collect();
     match names.as_slice() {
-        [] => "it answers as no meter that is built in; check unit, wiring and profile".to_owned(),
-        names => format!("it answers as {}: correct the profile, or the unit", names.join(" or ")),
+        [] => None,
+        names => Some(format!("it answers as {}: correct the profile, or the unit", names.join(" or "))),
     }
 }
 

@@ -35,6 +35,8 @@ pub struct MeterPoll {
     pub error: Option<String>,
     /// Polls in a row that gave no value.
     pub failures_in_a_row: u32,
+    /// Which map of its profile it has, and where in a chain of models: `map float, model 213 at 40069`. Absent where that is open, or plain.
+    pub map: Option<String>,
     pub polls: u64,
     pub failures: u64,
 }

@@ -157,7 +157,8 @@ impl Rounds {
     }
 
     fn tell(&mut self, meter: usize, polled: &Polled, dropped: bool) {
-        let name = &self.stations[meter].meter.name;
+        let station = &self.stations[meter];
+        let (name, map) = (&station.meter.name, station.map());
         let counts = self.line.counts();
         self.report.send_modify(|report| {
             report.requests = counts.requests;
@@ -169,6 +170,7 @@ impl Rounds {
             report.dropped += u64::from(dropped);
             if let Some(meter) = report.meters.get_mut(name) {
                 note(meter, polled);
+                meter.map = map;
             }
         });
         if matches!(polled.end, End::Lost(_)) {

@@ -105,6 +105,11 @@ impl Station {
         self.recognition.definition()
     }
 
+    /// Which map of its profile it has, and where in a chain; `None` where that is open, or there is nothing to tell.
+    pub(super) fn map(&self) -> Option<String> {
+        self.recognition.map()
+    }
+
     /// Makes sure that the meter is the one that is meant, and reads it.
     pub(super) async fn poll(&mut self, line: &mut Line, clock: &Clock) -> Polled {
         match self.recognise(line).await {
@@ -193,6 +198,9 @@ impl Station {
         end: End,
     ) -> Polled {
         let decoded = self.plan.decode(&answers);
+        if decoded.moved {
+            self.ask_again();
+        }
         let refusals = refusals.into_iter().map(|(_, refusal)| refusal).filter(|refusal| !refusal.is_empty());
         let errors: Vec<_> = error.into_iter().chain(refusals).chain(decoded.complaints).collect();
         let at = match decoded.values.register {

@@ -1,5 +1,6 @@
 //! A bus's task against simulated meters on real sockets: what it reads when, and what it says of it.
 
+mod chain;
 mod patience;
 
 use std::sync::Arc;

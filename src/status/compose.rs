@@ -83,6 +83,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
         verdict: guarded.verdict.map(str::to_owned),
         held: said(&guarded.held),
         overload_mw: guarded.overload,
+        map: polled.map.clone(),
         error: said(&polled.error),
         polls: polled.polls,
         failures: polled.failures,

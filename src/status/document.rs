@@ -53,6 +53,9 @@ pub struct Meter {
     /// The power that the meter has shown beyond doubt, where it is above `max_power`.
     #[serde(default)]
     pub overload_mw: Option<Milliwatts>,
+    /// Which map of its profile the meter has, and where in a chain of models, where there is a choice and it was made.
+    #[serde(default)]
+    pub map: Option<String>,
     /// Why the last poll failed or lacked a value.
     pub error: Option<String>,
     /// Since the daemon started, as are the counts below.

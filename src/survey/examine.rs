@@ -31,8 +31,10 @@ const MAINS_BUDGET: u32 = 24;
 /// What was found out about a unit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Examined {
-    /// What it says to functions 17 and 43, fit to show.
+    /// What it says to functions 17 and 43, and in its chain of models; fit to show.
     pub names: Vec<String>,
+    /// What an installer must know beside it.
+    pub notes: Vec<String>,
     /// `230.1 V, 50.0 Hz`; empty where nothing of it shows.
     pub mains: String,
     /// The best first.
@@ -53,17 +55,19 @@ pub async fn examine(found: &Found, profiles: &[Arc<Profile>], watch: Duration, 
 }
 
 /// The unit that is examined.
-struct Patient<'a> {
+pub(super) struct Patient<'a> {
     found: &'a Found,
     line: Line,
     /// What was asked, and what came.
     asked: BTreeMap<Block, Came>,
     slowest: Duration,
     silent: u32,
+    names: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// The registers, or with which exception they were refused; `None` where nothing of use came.
-type Came = Result<Vec<u16>, Option<u8>>;
+pub(super) type Came = Result<Vec<u16>, Option<u8>>;
 
 /// A profile (or one of its maps) whose registers were all read.
 struct Fits {
@@ -79,7 +83,24 @@ impl<'a> Patient<'a> {
     fn new(found: &'a Found) -> Self {
         let bus = Bus { timeout: TIMEOUT, request_gap: GAP, ..found.bus.clone() };
         let (asked, slowest) = (BTreeMap::new(), Duration::ZERO);
-        Patient { found, line: Line::new(&bus), asked, slowest, silent: 0 }
+        let (names, notes) = (Vec::new(), Vec::new());
+        Patient { found, line: Line::new(&bus), asked, slowest, silent: 0, names, notes }
+    }
+
+    /// It says that it is called so.
+    pub(super) fn named(&mut self, names: Vec<String>) {
+        for name in names {
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
+        }
+    }
+
+    /// What an installer must know, once.
+    pub(super) fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
     }
 
     async fn examine(
@@ -97,7 +118,7 @@ impl<'a> Patient<'a> {
             }
             match outcome {
                 Ok(data) => {
-                    examined.names.extend(identity.texts(&data).iter().map(|name| text::foreign(name, 64)));
+                    self.named(identity.texts(&data).iter().map(|name| text::foreign(name, 64)).collect());
                 }
                 Err(error) if error.is_of_the_link() => return Err(error),
                 Err(_) => {}
@@ -117,6 +138,8 @@ impl<'a> Patient<'a> {
             tell(index as f64 / profiles.len() as f64);
             fitting.extend(self.fit(profile).await?);
         }
+        examined.names.clone_from(&self.names);
+        examined.notes.clone_from(&self.notes);
         self.watched(&fitting, watch).await;
         let mut said = Vec::new();
         for fits in fitting {
@@ -137,6 +160,7 @@ impl<'a> Patient<'a> {
 
     /// Reads what the profile, or each of its maps, reads: those that the meter can have.
     async fn fit(&mut self, profile: &Arc<Profile>) -> Result<Vec<Fits>, Error> {
+        let Some(profile) = &self.located(profile).await? else { return Ok(Vec::new()) };
         let (mut answers, mut refused) = (Answers::new(), Vec::new());
         for block in profile.checks() {
             match self.cached(block).await? {
@@ -144,7 +168,8 @@ impl<'a> Patient<'a> {
                 Err(code) => refused.extend(code.map(|code| (block, code))),
             }
         }
-        let recognised = profile.recognises(&answers);
+        // In a chain the models say what it is.
+        let recognised = profile.place.is_some() || profile.recognises(&answers);
         let (profiles, wrongly_set) = match profile.standing(&answers, &refused) {
             Standing::Fits(profiles) => (profiles, None),
             Standing::WronglySet(why) => (vec![profile.clone()], Some(why)),
@@ -156,6 +181,12 @@ impl<'a> Patient<'a> {
                 let (at, wrongly_set) = (Instant::now(), wrongly_set.clone());
                 fitting.push(Fits { profile, plan, answers, at, recognised, wrongly_set });
             }
+        }
+        if recognised && fitting.is_empty() {
+            self.note(format!(
+                "what tells meters apart says that it is {}, but that one's values cannot be read here",
+                profile.name
+            ));
         }
         Ok(fitting)
     }
@@ -176,7 +207,7 @@ impl<'a> Patient<'a> {
     }
 
     /// One block, asked once for all profiles.
-    async fn cached(&mut self, block: Block) -> Result<Came, Error> {
+    pub(super) async fn cached(&mut self, block: Block) -> Result<Came, Error> {
         if let Some(known) = self.asked.get(&block) {
             return Ok(known.clone());
         }

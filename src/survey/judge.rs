@@ -85,8 +85,9 @@ pub(super) fn candidates(said: Vec<Said>, clues: &Clues<'_>) -> Vec<Candidate> {
             None => found.push(candidate),
         }
     }
-    found
-        .sort_by(|left, right| right.score.cmp(&left.score).then(right.profile.confirmed.cmp(&left.profile.confirmed)));
+    // What the meter says of itself goes before what is plausible.
+    let rank = |it: &Candidate| (it.sureness, it.score, it.profile.confirmed);
+    found.sort_by_key(|candidate| std::cmp::Reverse(rank(candidate)));
     let second = found.get(1).map_or(i32::MIN, |next| next.score);
     if let Some(best) = found.first_mut().filter(|best| best.sureness == Sureness::Possible) {
         let ahead = second == i32::MIN || best.score - second >= LEAD;
@@ -98,7 +99,7 @@ pub(super) fn candidates(said: Vec<Said>, clues: &Clues<'_>) -> Vec<Candidate> {
 }
 
 fn same_registers(left: &Profile, right: &Profile) -> bool {
-    left.power == right.power && left.energy == right.energy
+    left.power == right.power && left.energy == right.energy && left.place == right.place
 }
 
 /// One profile's case; `None` where its values cannot be.

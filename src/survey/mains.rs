@@ -1,7 +1,7 @@
 //! The mains in a meter's registers: about 230 V or 120 V, 50 or 60 Hz, and with them the formats that the meter writes its numbers in. Pure.
 
 use super::samples::{Place, Samples};
-use crate::meter::{Format, Function, Kind};
+use crate::meter::{Block, Format, Function, Kind};
 
 /// A register that looks like a voltage or a frequency of the mains.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,8 +30,8 @@ const HERTZ: [(f64, f64); 2] = [(49.5, 50.5), (59.5, 60.5)];
 /// Decimals that meters give them.
 const VOLT_EXPONENTS: [i32; 3] = [0, -1, -2];
 const HERTZ_EXPONENTS: [i32; 4] = [0, -1, -2, -3];
-/// More phases than this does no meter measure, between each other included.
-const MOST_VOLTS: usize = 6;
+/// More than the phases say no more.
+const MOST_VOLTS: usize = 3;
 /// Less than this may be chance.
 const CONVINCING: f64 = 3.5;
 
@@ -54,9 +54,15 @@ impl Mains {
             families[family].volts.extend(volts);
             families[family].hertz.extend(hertz);
         }
+        families.iter_mut().for_each(Mains::agree);
         let convincing = |it: &Mains| !it.volts.is_empty() && it.weight() >= CONVINCING;
-        // Of equals the wider one: a value of two registers shows in the lower one alone as well, while the other one is zero.
-        let rank = |it: &Mains| (it.weight() * 10.0) as i64 * 10 + i64::from(it.format.kind.registers());
+        // Of equals the wider one: a value of two registers shows in the lower one alone as well, while the other one is zero. Then the one at
+        // even addresses: a float shows nearly alike one register further on in the other word order.
+        let even = |it: &Mains| it.volts.iter().all(|sight| sight.place.block.address % 2 == 0);
+        let rank = |it: &Mains| {
+            let weight = (it.weight() * 10.0) as i64;
+            (weight, it.format.kind.registers(), even(it), !it.format.low_word_first)
+        };
         families.into_iter().filter(convincing).max_by_key(rank)
     }
 
@@ -67,6 +73,20 @@ impl Mains {
             .chain(self.hertz.iter().take(1).map(|sight| format!("{:.2} Hz", sight.value)))
             .collect::<Vec<_>>()
             .join(", ")
+    }
+
+    /// Leaves the voltages that lie and are written as most of them: with so many decimals, and an even number of registers apart.
+    fn agree(&mut self) {
+        let manner = |sight: &Sight| {
+            let Block { address, count, .. } = sight.place.block;
+            (sight.exponent, if count > 1 { address % 2 } else { 0 })
+        };
+        let alike = |one: &&Sight| self.volts.iter().filter(|other| manner(other) == manner(one)).count();
+        // Of equals the first.
+        if let Some(usual) = self.volts.iter().rev().max_by_key(alike).map(manner) {
+            self.volts.retain(|sight| manner(sight) == usual);
+            self.hertz.retain(|sight| manner(sight).1 == usual.1);
+        }
     }
 
     fn weight(&self) -> f64 {
@@ -104,7 +124,6 @@ fn sight(place: &Place, samples: &Samples, ranges: &[(f64, f64)], exponents: &[i
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::Block;
     use crate::survey::samples::{Sample, places};
 
     fn seen(words: &[u16]) -> Option<Mains> {
@@ -129,6 +148,24 @@ mod tests {
         assert_eq!((narrow.format.kind, narrow.volts.len()), (Kind::U16, 3));
         let wide = seen(&[0, 2301, 0, 2296, 0, 2310, 0, 4999]).unwrap();
         assert_eq!((wide.format.kind, wide.format.low_word_first), (Kind::U32, false));
+    }
+
+    #[test]
+    fn what_is_written_otherwise_than_the_voltages_is_none_of_them() {
+        // The fourth is a counter that happens to be there.
+        let mains = seen(&[2301, 2296, 2310, 23_010, 4999]).unwrap();
+        assert_eq!(mains.volts.len(), 3, "{mains:?}");
+        let mut words = floats(&[230.1, 229.7, 231.0, 49.98]);
+        // One that begins at an odd register.
+        words.push(0);
+        words.extend(floats(&[228.8]));
+        assert_eq!(seen(&words).unwrap().volts.len(), 3);
+    }
+
+    #[test]
+    fn a_float_is_told_from_its_neighbour_in_the_other_word_order() {
+        let mains = seen(&floats(&[230.1, 229.7, 231.0, 230.4, 230.6, 229.9, 230.2, 230.0])).unwrap();
+        assert_eq!((mains.format.low_word_first, mains.volts[0].place.block.address), (false, 0));
     }
 
     #[test]

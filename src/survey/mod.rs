@@ -16,6 +16,7 @@ mod pair;
 mod phases;
 
 // Asking.
+mod chain;
 mod examine;
 mod registers;
 mod sweep;

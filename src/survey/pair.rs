@@ -39,9 +39,6 @@ pub(super) fn pairs(samples: &Samples, places: &[Place], mains: Option<&Mains>, 
     let counters: Vec<_> = places.iter().filter_map(|place| Counter::at(place, samples)).collect();
     let mut pairs: Vec<Pair> = Vec::new();
     for place in places {
-        if mains.is_some_and(|mains| mains.volts.iter().chain(&mains.hertz).any(|sight| sight.place == *place)) {
-            continue;
-        }
         let Some(series) = place.series(samples).filter(|series| series.iter().all(|raw| *raw > 0.0)) else { continue };
         let area = area(samples, &series);
         for counter in &counters {
@@ -95,7 +92,7 @@ impl Counter {
         mains: Option<&Mains>,
         phases: Option<&Phases>,
     ) -> Option<Pair> {
-        if *power == self.place
+        if power.overlaps(&self.place)
             || power.block.function != self.place.block.function
             || self.rise < LEAST_RISE * self.digit
         {
@@ -120,11 +117,22 @@ impl Counter {
         let (unusual, power_digit, energy_digit) = natural.min()?;
         let in_mains =
             |place: &Place| mains.is_some_and(|it| it.function == place.block.function && it.format == place.format);
+        // Values of two registers lie an even number of registers from the voltages.
+        let out_of_step = |place: &Place| {
+            mains.and_then(|mains| mains.volts.first()).is_some_and(|volt| {
+                let apart = place.block.address.abs_diff(volt.place.block.address);
+                place.block.count > 1 && volt.place.block.count > 1 && apart % 2 == 1
+            })
+        };
+        let is_mains =
+            mains.is_some_and(|mains| mains.volts.iter().chain(&mains.hertz).any(|sight| sight.place.overlaps(power)));
         let total = phases.and_then(|phases| phases.total.as_ref()).is_some_and(|total| total.place == *power);
         let score = 6.0 * (1.0 - off / tolerance / 2.0) - 0.3 * unusual as f64
             + f64::from(u8::from(power.format == self.place.format))
             + f64::from(u8::from(in_mains(power)) * 2)
             + f64::from(u8::from(in_mains(&self.place)))
+            - f64::from(u8::from(is_mains)) * 3.0
+            - f64::from(u8::from(out_of_step(power)) + u8::from(out_of_step(&self.place))) * 2.0
             + f64::from(u8::from(known.is_some()) * 2)
             + f64::from(u8::from(total) * 4)
             + match (power.format.kind.registers(), self.place.format.kind.registers()) {
@@ -182,6 +190,13 @@ mod tests {
         assert_eq!(pair.power.exponent - pair.energy.exponent, 1, "{pair:?}");
         let format = Format { kind: Kind::U32, low_word_first: true, low_byte_first: false };
         assert!(pair.energy.place.format == format || pair.energy.place.format.kind == Kind::I32, "{pair:?}");
+    }
+
+    #[test]
+    fn a_power_that_looks_like_a_voltage_is_found_beside_its_counter() {
+        let samples: Vec<_> = (0..13).map(|index| floats(231.4, 500.0, f64::from(index) * 10.0)).collect();
+        let pair = best(&samples).unwrap();
+        assert_eq!((pair.power.place.block.address, pair.energy.place.block.address), (6, 8), "{pair:?}");
     }
 
     #[test]

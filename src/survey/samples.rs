@@ -28,6 +28,15 @@ impl Sample {
 }
 
 impl Place {
+    /// Whether both have a register in common.
+    pub(super) fn overlaps(&self, other: &Place) -> bool {
+        let (left, right) = (self.block, other.block);
+        let before = |first: Block, second: Block| {
+            u32::from(first.address) + u32::from(first.count) <= u32::from(second.address)
+        };
+        left.function == right.function && !before(left, right) && !before(right, left)
+    }
+
     /// The number there at each moment; `None` where one is missing.
     pub(super) fn series(&self, samples: &Samples) -> Option<Vec<f64>> {
         samples.iter().map(|sample| sample.number(self)).collect()

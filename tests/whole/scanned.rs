@@ -137,6 +137,60 @@ async fn silence_is_explained() {
     scan(&["--tcp", &nobody().to_string()], &["nobody listens"]).await;
 }
 
+/// A unit with a chain of SunSpec models: an inverter, and two meters of the same maker.
+fn chained(unit: u8, maker: &str) -> Unit {
+    let chained = Unit::new(unit);
+    let set = |address: u16, words: &[u16]| chained.set(Function::Holding, address, words);
+    set(40000, &[0x5375, 0x6E53]);
+    let mut address = 40002;
+    for (id, length) in [(1, 65), (103, 50), (1, 65), (203, 105), (1, 65), (203, 105)] {
+        set(address, &[id, length]);
+        set(address + 2, &vec![0; usize::from(length)]);
+        if id == 1 {
+            let words: Vec<_> = maker.bytes().map(|byte| u16::from(byte) << 8).collect();
+            set(address + 2, &words);
+        }
+        if id == 203 {
+            // 1200 W, 7700 kWh.
+            set(address + 18, &[120]);
+            set(address + 22, &[1]);
+            set(address + 46, &[0, 7700]);
+            set(address + 54, &[3]);
+        }
+        address += 2 + length;
+    }
+    set(address, &[0xFFFF, 0]);
+    chained
+}
+
+#[tokio::test]
+async fn a_scan_names_meters_by_what_they_say_of_themselves() {
+    // The registers of one tell its model, and nothing else of it can be read.
+    let silent = Unit::new(3);
+    silent.set(Function::Holding, 0x000B, &[71]);
+    let gateway = Gateway::start([chained(1, "Acme"), chained(2, "SolarEdge"), silent]).await.unwrap();
+    gateway.habits(|habits| habits.names_missing = true);
+    let site = Site::new(&Plan::new());
+    let address = gateway.address().to_string();
+    let said = site.run(&patiently(&["--tcp", &address, "--units", "1-3", "--max-power", "20kW"])).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let units: Vec<_> = said.out.split("# unit ").collect();
+    for (unit, words) in [
+        (
+            1,
+            &["it says that it is: Acme\n", "sunspec-meter, map integer (certain): power 1.20 kW", "chain_meter = 1"][..],
+        ),
+        (1, &["2 meters are in its chain of models"]),
+        (2, &["SolarEdge", "# solaredge-meter-1 (certain)", "profile = \"solaredge-meter-1\""]),
+        (3, &["says that it is carlo-gavazzi-em24, but that one's values cannot be read"]),
+    ] {
+        for words in words {
+            assert!(units[unit].contains(words), "nothing of {words}: {}", units[unit]);
+        }
+    }
+    assert!(!units[3].contains("no profile fits"), "{}", units[3]);
+}
+
 #[tokio::test]
 async fn a_running_daemon_keeps_its_line() {
     let line = SerialLine::start([sdm630(1, 1500.0, 1234.5)], None).unwrap();

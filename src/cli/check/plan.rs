@@ -43,6 +43,10 @@ pub(super) struct MeterPlan {
     pub(super) open_maps: Vec<Name>,
     /// Registers that are read at the start and now and then, to know that the meter is the right one.
     pub(super) checks: usize,
+    /// Models of a chain in which it is looked for; the requests then count from the model's start.
+    pub(super) models: Vec<u16>,
+    /// Which of several meters in the chain.
+    pub(super) chain_meter: Option<u8>,
     pub(super) requests: Vec<Request>,
     pub(super) poll_every_s: f64,
     pub(super) max_power_mw: Milliwatts,
@@ -123,6 +127,8 @@ impl MeterPlan {
             map: meter.profile.map.clone(),
             open_maps: meter.profile.maps.iter().map(|map| map.name.clone()).collect(),
             checks: meter.profile.checks().len(),
+            models: meter.profile.chain.as_ref().map_or(Vec::new(), |chain| chain.models.clone()),
+            chain_meter: meter.installation.chain_meter,
             requests: requests.collect(),
             poll_every_s: meter.poll_every.as_secs_f64(),
             max_power_mw: meter.max_power,

@@ -61,6 +61,10 @@ fn write_meter(name: &Name, meter: &MeterPlan, out: &mut dyn Write) -> io::Resul
             maps[0]
         )?;
     }
+    if let Some(first) = meter.models.first() {
+        let which = meter.chain_meter.map(|meter| format!("meter {meter} ")).unwrap_or_default();
+        writeln!(out, "      {which}in its chain of models, counted from where model {first} or its like is found:")?;
+    }
     for request in &meter.requests {
         let (function, first, count) = (request.function, request.address, request.count);
         match u32::from(first) + u32::from(count) - 1 {

@@ -13,6 +13,7 @@ pub(super) fn of(profile: &Profile) -> Value {
         "model": profile.model,
         "max_power_mw": profile.max_power,
         "max_registers_per_read": profile.max_registers_per_read,
+        "chain": chain(profile),
         "gaps": profile.gaps.everywhere,
         "gaps_within": profile.gaps.within,
         "holes": profile.gaps.holes,
@@ -39,10 +40,20 @@ pub(super) fn of(profile: &Profile) -> Value {
     })
 }
 
+/// Where its models are found; null where its registers have addresses of their own. Addresses then count from the model's start.
+fn chain(profile: &Profile) -> Value {
+    profile.chain.as_ref().map_or(Value::Null, |chain| {
+        json!({
+            "bases": chain.bases, "models": chain.models, "meter": chain.meter, "manufacturer": chain.manufacturer,
+        })
+    })
+}
+
 fn map(map: &Map) -> Value {
     json!({
         "name": map.name,
         "note": map.note,
+        "models": map.profile.chain.as_ref().map(|chain| &chain.models),
         "identity": map.identity.iter().map(expectation).collect::<Vec<_>>(),
         "power": quantity(&map.profile.power),
         "energy": map.profile.energy.as_ref().map(quantity),

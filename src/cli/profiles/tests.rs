@@ -96,6 +96,24 @@ fn what_tells_meters_apart_is_shown() {
 }
 
 #[test]
+fn what_is_found_in_a_chain_is_shown_so() {
+    let text = shown("sunspec-211-214", false);
+    for part in [
+        "found in a chain of SunSpec models at 40000, 50000, 0 or 40001",
+        "Map float (models 211 to 214)",
+        "0x0012 (18)",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let document: Value = serde_json::from_str(&shown("sunspec-meter", true)).unwrap();
+    assert_eq!(document["maps"][0]["models"], json!([201, 202, 203, 204]));
+    assert_eq!(document["chain"]["bases"][1], 50000);
+    let own = OWN.replace("model = \"100\"", "model = \"100\"\nmodels = [203]");
+    let (sound, err, out) = checked("own.toml", &own, false);
+    assert!(sound && out.contains("input 0x0000..0x000F (16), counted from the start of model 203\n"), "{err}{out}");
+}
+
+#[test]
 fn an_unknown_name_is_told_with_the_nearest() {
     let error = show("eastron-sdm36", false, &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("did you mean `eastron-sdm") && error.contains("` or `"), "{error}");

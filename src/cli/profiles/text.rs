@@ -38,7 +38,15 @@ pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> 
         Gaps { within, .. } if !within.is_empty() => ", unused ones included in places",
         _ => ", without unused ones between",
     };
-    writeln!(out, "registers in one read: at most {}{across}\n", profile.max_registers_per_read)?;
+    writeln!(out, "registers in one read: at most {}{across}", profile.max_registers_per_read)?;
+    if let Some(chain) = &profile.chain {
+        writeln!(
+            out,
+            "found in a chain of SunSpec models at {}: registers count from the model's start",
+            numbers(&chain.bases)
+        )?;
+    }
+    writeln!(out)?;
     if profile.maps.is_empty() {
         registers(profile, out)?;
     }
@@ -50,7 +58,8 @@ pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> 
         section("It must be set so that:", &expected(&map.profile.settings), out)?;
         writeln!(out)?;
     }
-    if profile.maps.iter().filter(|map| map.identity.is_empty()).count() > 1 {
+    let untold = profile.maps.iter().filter(|map| map.identity.is_empty()).count();
+    if untold > 1 && profile.chain.is_none() {
         let settles = "map = \"..\" in [meter.NAME] settles it";
         writeln!(out, "Where no register tells which map it is, the values must: {settles}.")?;
     }
@@ -71,12 +80,23 @@ pub(super) fn requests(profile: &Profile, out: &mut dyn Write) -> io::Result<()>
     let requests = |of: &Profile, which: &str, out: &mut dyn Write| {
         let plan = ReadPlan::new(of, &Installation::default());
         let blocks: Vec<_> = plan.blocks().iter().map(|block| format!("{block} ({})", block.count)).collect();
-        writeln!(out, "each poll{which}: {}", blocks.join(", "))
+        let models =
+            of.chain.as_ref().map(|chain| format!(", counted from the start of model {}", numbers(&chain.models)));
+        writeln!(out, "each poll{which}: {}{}", blocks.join(", "), models.unwrap_or_default())
     };
     if profile.maps.is_empty() {
         return requests(profile, "", out);
     }
     profile.maps.iter().try_for_each(|map| requests(&map.profile, &format!(" with map {}", map.name), out))
+}
+
+/// `201, 202 or 203`
+fn numbers(numbers: &[u16]) -> String {
+    let numbers: Vec<_> = numbers.iter().map(u16::to_string).collect();
+    match numbers.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => numbers.concat(),
+    }
 }
 
 fn section(heading: &str, lines: &[String], out: &mut dyn Write) -> io::Result<()> {

@@ -57,6 +57,7 @@ impl Report {
                 "unit": found.unit.get(),
                 "any_unit": found.any_unit,
                 "names": examined.names,
+                "notes": examined.notes,
                 "mains": examined.mains,
                 "candidates": examined.candidates.iter().map(candidate).collect::<Vec<_>>(),
                 "trouble": examined.trouble,
@@ -130,11 +131,12 @@ fn told(found: &Found, examined: &Examined) -> Vec<String> {
     if !examined.names.is_empty() {
         lines.push(format!("it says that it is: {}", examined.names.join(", ")));
     }
+    lines.extend(examined.notes.iter().cloned());
     if !examined.mains.is_empty() {
         lines.push(format!("it shows {}", examined.mains));
     }
     match examined.candidates.split_first() {
-        None if examined.trouble.is_none() => {
+        None if examined.trouble.is_none() && examined.notes.is_empty() => {
             lines.push(
                 "no profile fits: `arkmeter inspect` shows its registers, and makes a profile of them".to_owned(),
             );

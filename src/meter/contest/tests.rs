@@ -105,3 +105,41 @@ fn nothing_is_chosen_while_two_are_possible_or_none_is_proved() {
     }
     assert_eq!(contest.outcome(), Outcome::Nobody("map map_0 is out: refused; map map_1 is out: refused".to_owned()));
 }
+
+/// What becomes of two maps with these samples, the second's as `other` makes them.
+fn beside(samples: &[Sample], other: impl Fn(usize, Sample) -> Sample) -> Outcome {
+    let mut contest = contest(2);
+    for (index, sample) in samples.iter().enumerate() {
+        contest.hear(0, sample.clone());
+        contest.hear(1, other(index, sample.clone()));
+    }
+    contest.outcome()
+}
+
+#[test]
+fn of_maps_that_say_the_same_for_long_the_first_is_taken() {
+    let same = |_, sample| sample;
+    assert_eq!(beside(&run(10)[..60], same), Outcome::Agreed(0));
+    assert!(matches!(beside(&run(10)[..29], same), Outcome::Open(_)), "not for long");
+    let nearly = |_, sample: Sample| Sample { power: sample.power.map(|power| Milliwatts(power.0 + 50_000)), ..sample };
+    assert_eq!(beside(&run(10)[..60], nearly), Outcome::Agreed(0), "they are read one after the other");
+}
+
+#[test]
+fn maps_that_differ_or_have_nothing_to_agree_on_stay_open() {
+    let open = |samples: &[Sample], other: fn(usize, Sample) -> Sample| {
+        assert!(matches!(beside(samples, other), Outcome::Open(_)));
+    };
+    let still: Vec<_> = (0..200).map(|second| sample(second, 0, 0)).collect();
+    open(&still, |_, sample| sample);
+    open(&run(10)[..60], |_, it| Sample { power: it.power.map(|power| Milliwatts(power.0 * 21 / 20)), ..it });
+    open(&run(10)[..60], |index, it| sample(index as u64, 3_600, it.register.unwrap().value.get() / 1000 + 30));
+    // Once otherwise, and the count begins anew.
+    open(&run(10)[..60], |index, it| if index == 40 { sample(40, 3_000, 1_040) } else { it });
+    open(&run(10)[..60], |_, it| Sample { register: None, ..it });
+    let coarse = |_, it: Sample| {
+        let step = MilliwattHours::new(1_000_000).unwrap();
+        Sample { register: it.register.map(|register| Register { step, ..register }), ..it }
+    };
+    assert!(matches!(beside(&run(10)[..60], coarse), Outcome::Open(_)), "60 Wh are nothing on a counter of kWh");
+}

@@ -89,6 +89,7 @@ const IN_ONE_REQUEST: &[&str] = &[
     "peacefair-pzem-004t-v3",
     "peacefair-pzem-017",
     "solaredge-meter-1",
+    "sunspec-meter",
 ];
 
 #[test]

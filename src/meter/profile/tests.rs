@@ -161,7 +161,7 @@ fn ratings_grow_with_the_transformers() {
     let installed = |ct, pt| Installation {
         ct_ratio: Ratio::parse(ct).unwrap(),
         pt_ratio: Ratio::parse(pt).unwrap(),
-        reversed: false,
+        ..Installation::default()
     };
     assert_eq!(profile.rated_power(&installed("1", "1")), Some(Milliwatts(23_000_000)));
     assert_eq!(profile.rated_power(&installed("200/5", "1")), Some(Milliwatts(920_000_000)));
@@ -174,7 +174,7 @@ fn ratings_grow_with_the_transformers() {
 fn the_documentation_is_right() {
     let text = include_str!("../../../config/profiles/README.md");
     let examples: Vec<_> = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(examples.len(), 6);
+    assert_eq!(examples.len(), 7);
     for example in examples {
         let document = DeTable::parse(example).unwrap();
         let findings = Findings::default();
@@ -186,8 +186,17 @@ fn the_documentation_is_right() {
     // Every key that the form asks for is documented: the help of an unknown key names them all.
     let number = "[power]\nregister = 0\nfunction = \"input\"\ntype = \"u16\"\nunit = \"W\"";
     let beside = ["exponent", "sign"].map(|key| format!("{number}\n[power.{key}]"));
-    let plain =
-        ["", "[power]", "[energy]", "[serial_number]", "[serial_defaults]", "[[identity]]", "[[settings]]", "[map.a]"];
+    let plain = [
+        "",
+        "[chain]",
+        "[power]",
+        "[energy]",
+        "[serial_number]",
+        "[serial_defaults]",
+        "[[identity]]",
+        "[[settings]]",
+        "[map.a]",
+    ];
     let text = text.replace(']', "`");
     for table in plain.into_iter().chain(beside.iter().map(String::as_str)) {
         let toml = format!("{table}\nzzzzzz = 1\n");

@@ -206,6 +206,22 @@ async fn between_maps_that_are_all_possible_nothing_is_guessed() {
 }
 
 #[tokio::test]
+async fn of_maps_that_go_on_saying_the_same_the_first_is_read() {
+    let unit = simulated(1);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
+    for poll in 0..35 {
+        let watt_hours = 1000 + poll / 4;
+        unit.set_u32(Function::Input, 4, watt_hours, WordOrder::Big);
+        unit.set_u32(Function::Input, 30, watt_hours, WordOrder::Big);
+        running.read_now(&[]).await;
+        assert!(poll > 25 || running.readings.try_recv().is_err(), "not yet: {poll}");
+    }
+    assert!(running.reading().await.definition.unwrap().text.contains("input 0x0004 u32"));
+    running.report(|report| report.meters[&name("meter_1")].map.as_deref() == Some("map first")).await;
+}
+
+#[tokio::test]
 async fn one_who_reads_once_is_given_the_time_to_decide() {
     let gateway = Gateway::start([simulated(1)]).await.unwrap();
     let results = read_once(&tcp(&gateway), &[two_maps("", "")], &clock()).await;

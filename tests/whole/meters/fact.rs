@@ -23,6 +23,7 @@ pub struct Fact {
     pub serial: Option<Serial>,
     pub identity: Option<Identity>,
     pub setting: Option<Setting>,
+    pub chain: Option<Chain>,
     /// Where sources disagree, or several meters have one name: each way that it may be.
     #[serde(default, rename = "map")]
     pub maps: Vec<Map>,
@@ -97,6 +98,18 @@ pub struct Identity {
     #[serde(rename = "type")]
     pub kind: String,
     pub values: Vec<u64>,
+}
+
+/// A chain of SunSpec models.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// Where `SunS` stands.
+    pub base: u16,
+    /// What the first Common model says.
+    pub manufacturer: String,
+    /// The id of each, and its length.
+    pub models: Vec<(u16, u16)>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -7,7 +7,7 @@ use std::fmt;
 use arkmeter::meter::Function;
 use arkmeter::simulator::Unit;
 
-use super::fact::{Fact, Serial, Term, View};
+use super::fact::{Chain, Fact, Serial, Term, View};
 
 /// What the meter goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,9 @@ impl Simulated {
         let mut registers = Registers::new();
         if let Some((first, last)) = fact.mapped {
             registers.extend((first..=last).map(|address| ((fact.function, address), FILLER)));
+        }
+        if let Some(chain) = &fact.chain {
+            link(&mut registers, chain);
         }
         let mut ratio = 1.0;
         for (term, raw) in fact.ratios.iter().zip(RATIOS) {
@@ -210,6 +213,22 @@ fn milli(term: &Term) -> f64 {
         "kW" => 1e6,
         other => panic!("no such unit: {other}"),
     }
+}
+
+/// Puts a chain of models there, whose registers hold nothing of use.
+fn link(registers: &mut Registers, chain: &Chain) {
+    let mut address = chain.base;
+    set(registers, 3, address, &words(b"SunS"));
+    address += 2;
+    for (id, length) in &chain.models {
+        set(registers, 3, address, &[*id, *length]);
+        set(registers, 3, address + 2, &vec![FILLER; usize::from(*length)]);
+        address += 2 + length;
+    }
+    set(registers, 3, address, &[0xFFFF, 0]);
+    let mut name = chain.manufacturer.clone().into_bytes();
+    name.resize(32, 0);
+    set(registers, 3, chain.base + 4, &words(&name));
 }
 
 /// Puts a serial number there and returns how it is to be written.

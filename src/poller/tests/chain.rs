@@ -1,0 +1,287 @@
+//! Meters whose registers stand in a chain of SunSpec models: wherever it begins, whatever is in it, and when it changes.
+
+use super::*;
+use crate::meter::library;
+
+const NOT_IMPLEMENTED: u16 = 0x8000;
+const COMMON: (u16, u16) = (1, 65);
+const INVERTER: (u16, u16) = (103, 50);
+const INTEGER: (u16, u16) = (203, 105);
+const FLOAT: (u16, u16) = (213, 124);
+
+fn installed(profile: &str, chain_meter: Option<u8>) -> Meter {
+    let profile = library().find(profile).unwrap().profile.clone();
+    let installation = crate::meter::Installation { chain_meter, ..Default::default() };
+    Meter { profile, installation, max_power: Milliwatts(1_000_000_000), ..meter(1, RARELY) }
+}
+
+fn sunspec() -> Meter {
+    installed("sunspec-meter", None)
+}
+
+/// Lays a chain with its end mark; the starts of its models. What its registers hold looks like values.
+fn lay(unit: &Unit, base: u16, models: &[(u16, u16)]) -> Vec<u16> {
+    unit.set(Function::Holding, base, &[0x5375, 0x6E53]);
+    let (mut address, mut starts) = (base + 2, Vec::new());
+    for (id, length) in models {
+        unit.set(Function::Holding, address, &[*id, *length]);
+        unit.set(Function::Holding, address + 2, &vec![3; usize::from(*length)]);
+        if *id == 1 {
+            let text = |at: u16, text: &str| {
+                let mut bytes = text.as_bytes().to_vec();
+                bytes.resize(32, 0);
+                let words: Vec<_> = bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+                unit.set(Function::Holding, address + at, &words);
+            };
+            text(2, "Acme");
+            text(18, "WND");
+            text(50, &format!("SN{address}"));
+        }
+        starts.push(address);
+        address += 2 + length;
+    }
+    unit.set(Function::Holding, address, &[0xFFFF, 0]);
+    starts
+}
+
+/// So many W and kWh in an integer model.
+fn show(unit: &Unit, start: u16, watts: i16, kilowatt_hours: u32) {
+    unit.set(Function::Holding, start + 18, &[(watts / 10) as u16]);
+    unit.set(Function::Holding, start + 22, &[1]);
+    unit.set_u32(Function::Holding, start + 46, kilowatt_hours, WordOrder::Big);
+    unit.set(Function::Holding, start + 54, &[3]);
+}
+
+fn show_float(unit: &Unit, start: u16, watts: f32, watt_hours: f32) {
+    unit.set_f32(Function::Holding, start + 28, watts);
+    unit.set_f32(Function::Holding, start + 68, watt_hours);
+}
+
+fn kilowatt_hours(values: &Values) -> Option<u64> {
+    Some(values.register?.value.get() / 1_000_000)
+}
+
+async fn once(unit: &Unit, meter: Meter) -> Result<Values, String> {
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    read_once(&tcp(&gateway), &[meter], &clock()).await.remove(0).1
+}
+
+#[tokio::test]
+async fn a_chain_is_found_at_each_base_and_read_in_one_request() {
+    for base in [40000, 50000, 0, 40001] {
+        let unit = Unit::new(1);
+        let starts = lay(&unit, base, &[COMMON, INVERTER, COMMON, INTEGER]);
+        show(&unit, starts[3], -1230, 77);
+        let gateway = Gateway::start([unit.clone()]).await.unwrap();
+        let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
+        let reading = running.reading().await;
+        assert_eq!(reading.values.power, Some(Milliwatts(-1_230_000)), "{base}");
+        assert_eq!(kilowatt_hours(&reading.values), Some(77));
+        assert_eq!(reading.values.serial, Some(format!("SN{}", starts[2])), "of the Common model before it");
+        unit.take_asked();
+        running.read_now(&[]).await;
+        assert_eq!(unit.take_asked(), [(3, starts[3], 55)], "with the model's id, and nothing beside");
+    }
+}
+
+#[tokio::test]
+async fn scale_factors_are_those_of_the_moment() {
+    let unit = Unit::new(1);
+    let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
+    show(&unit, start, 100, 5);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
+    running.reading().await;
+    unit.set(Function::Holding, start + 18, &[1234]);
+    unit.set(Function::Holding, start + 22, &[(-1_i16) as u16]);
+    unit.set(Function::Holding, start + 54, &[4]);
+    running.read_now(&[]).await;
+    let values = running.reading().await.values;
+    assert_eq!((values.power, kilowatt_hours(&values)), (Some(Milliwatts(123_400)), Some(50)));
+}
+
+#[tokio::test]
+async fn of_several_meters_the_installer_says_which() {
+    let unit = Unit::new(1);
+    let starts = lay(&unit, 40000, &[COMMON, INVERTER, COMMON, INTEGER, COMMON, INTEGER]);
+    show(&unit, starts[3], 100, 11);
+    show(&unit, starts[5], 200, 22);
+    let error = once(&unit, sunspec()).await.unwrap_err();
+    assert!(error.contains("several meters are in the chain at 40000. Write chain_meter = 1 (or 2, ..)"), "{error}");
+    let second = format!("2 is model 203 at {} (Acme, WND, SN{})", starts[5], starts[4]);
+    assert!(error.contains("1 is model 203 at 40188 (Acme, WND, SN40121); ") && error.contains(&second), "{error}");
+    for (number, kilowatts) in [(1, 11), (2, 22)] {
+        let values = once(&unit, installed("sunspec-meter", Some(number))).await.unwrap();
+        assert_eq!(kilowatt_hours(&values), Some(kilowatts));
+    }
+    let error = once(&unit, installed("sunspec-meter", Some(3))).await.unwrap_err();
+    assert!(error.contains("there is no meter 3 in the chain"), "{error}");
+}
+
+#[tokio::test]
+async fn a_chain_of_another_manufacturer_is_another_meter() {
+    let unit = Unit::new(1);
+    let starts = lay(&unit, 40000, &[COMMON, INTEGER]);
+    show(&unit, starts[1], 100, 11);
+    let error = once(&unit, installed("solaredge-meter-1", None)).await.unwrap_err();
+    assert!(error.contains("the chain's manufacturer is \"Acme\", where the profile has \"SolarEdge..\""), "{error}");
+}
+
+#[tokio::test]
+async fn another_meter_with_a_chain_is_named_so() {
+    let unit = Unit::new(1);
+    let starts = lay(&unit, 40000, &[COMMON, INTEGER]);
+    show(&unit, starts[1], 100, 11);
+    let error = once(&unit, installed("carlo-gavazzi-em24", None)).await.unwrap_err();
+    assert!(error.contains("it has a chain of SunSpec models: try the profile sunspec-meter"), "{error}");
+}
+
+#[tokio::test]
+async fn a_model_that_moves_is_never_read_at_its_old_place() {
+    let unit = Unit::new(1);
+    let before = lay(&unit, 40000, &[COMMON, INTEGER])[1];
+    show(&unit, before, 100, 11);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
+    let first = running.reading().await;
+    // A new firmware: an inverter's model comes before the meter.
+    let after = lay(&unit, 40000, &[COMMON, INVERTER, COMMON, INTEGER])[3];
+    show(&unit, after, 100, 12);
+    let said = running.read_now(&[]).await.remove(0).1.unwrap_err();
+    assert!(said.contains("where model 203 at 40069 was, with 105 registers, there are 103 and 50 now"), "{said}");
+    assert!(running.readings.try_recv().is_err(), "nothing of it may reach the ledger");
+    running.read_now(&[]).await;
+    let second = running.reading().await;
+    assert_eq!(kilowatt_hours(&second.values), Some(12));
+    assert_eq!(first.definition, second.definition, "it is the same counter, wherever it stands");
+    assert!(second.definition.unwrap().text.contains("models 201 202 203 204, meter 1: [holding 0x002e u32"));
+}
+
+#[tokio::test]
+async fn a_meter_that_turns_from_integers_to_floats_is_followed() {
+    let unit = Unit::new(1);
+    let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
+    show(&unit, start, 100, 11);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![sunspec()], 16);
+    let first = running.reading().await;
+    lay(&unit, 40000, &[COMMON, FLOAT]);
+    show_float(&unit, start, 150.5, 12_000.0);
+    let said = running.read_now(&[]).await.remove(0).1;
+    assert!(said.is_err() && running.readings.try_recv().is_err(), "nothing of it may reach the ledger");
+    running.read_now(&[]).await;
+    let second = running.reading().await;
+    let says = |report: &BusReport| report.meters[&name("meter_1")].map.clone();
+    running.report(|report| says(report).as_deref() == Some("map float, model 213 at 40069")).await;
+    assert_eq!((second.values.power, kilowatt_hours(&second.values)), (Some(Milliwatts(150_500)), Some(12)));
+    let texts = [&first, &second].map(|reading| reading.definition.as_ref().unwrap().text.clone());
+    assert!(texts[0].contains("u32") && texts[1].contains("f32"), "the ledger is told: {texts:?}");
+    // And back.
+    lay(&unit, 40000, &[COMMON, INTEGER]);
+    show(&unit, start, 100, 13);
+    running.read_now(&[]).await;
+    running.read_now(&[]).await;
+    assert_eq!(kilowatt_hours(&running.reading().await.values), Some(13));
+}
+
+#[tokio::test]
+async fn a_chain_that_changes_between_header_and_value_gives_no_figure() {
+    let unit = Unit::new(1);
+    let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
+    show(&unit, start, 100, 11);
+    // As if the model's head had been another by the time of the read: whatever the header holds, only the one that was found counts.
+    for head in [[0, 0], [204, 105], [203, 104], [0xFFFF, 0]] {
+        let gateway = Gateway::start([unit.clone()]).await.unwrap();
+        let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
+        running.reading().await;
+        unit.set(Function::Holding, start, &head);
+        running.read_now(&[]).await;
+        assert!(running.readings.try_recv().is_err(), "{head:?}");
+        unit.set(Function::Holding, start, &[203, 105]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_implemented_is_no_value() {
+    let unit = Unit::new(1);
+    let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
+    let set = |offset: u16, words: &[u16]| unit.set(Function::Holding, start + offset, words);
+    for (offset, words, has_power, has_energy) in [
+        (18, vec![NOT_IMPLEMENTED], false, true),
+        (22, vec![NOT_IMPLEMENTED], false, true),
+        (46, vec![0, 0], true, false),
+        (54, vec![NOT_IMPLEMENTED], true, false),
+        (22, vec![77], false, true),
+    ] {
+        show(&unit, start, 100, 11);
+        set(offset, &words);
+        let values = once(&unit, sunspec()).await.unwrap();
+        assert_eq!((values.power.is_some(), values.register.is_some()), (has_power, has_energy), "{offset}");
+    }
+    let unit = Unit::new(1);
+    let start = lay(&unit, 40000, &[COMMON, FLOAT])[1];
+    show_float(&unit, start, f32::NAN, 1000.0);
+    let values = once(&unit, sunspec()).await.unwrap();
+    assert_eq!((values.power, kilowatt_hours(&values)), (None, Some(1)));
+}
+
+#[tokio::test]
+async fn a_chain_that_is_none_is_refused_and_says_why() {
+    let nothing = Unit::new(1);
+    nothing.set(Function::Holding, 40000, &[1, 2]);
+    let error = once(&nothing, sunspec()).await.unwrap_err();
+    assert!(error.contains("this is no sunspec-meter: no chain of models (SunS) is at its bases"), "{error}");
+
+    let inverter = Unit::new(1);
+    lay(&inverter, 40000, &[COMMON, INVERTER]);
+    let error = once(&inverter, sunspec()).await.unwrap_err();
+    assert!(error.contains("the chain at 40000 has the models 1, 103, and none of 201, 202"), "{error}");
+
+    let endless = Unit::new(1);
+    lay(&endless, 40000, &[(7, 0); 150]);
+    let error = once(&endless, sunspec()).await.unwrap_err();
+    assert!(error.contains("it has no end: 100 models, and more"), "{error}");
+
+    let short = Unit::new(1);
+    let start = lay(&short, 40000, &[COMMON, (203, 40)])[1];
+    show(&short, start, 100, 11);
+    let error = once(&short, sunspec()).await.unwrap_err();
+    assert!(error.contains("says that it has 40 registers, and sunspec-meter reads 53 of them"), "{error}");
+
+    let beyond = Unit::new(1);
+    lay(&beyond, 40000, &[COMMON]);
+    beyond.set(Function::Holding, 40069, &[203, 65000]);
+    let error = once(&beyond, sunspec()).await.unwrap_err();
+    assert!(error.contains("model 203 at 40069 runs beyond register 65535"), "{error}");
+}
+
+#[tokio::test]
+async fn a_chain_without_an_end_mark_is_read_as_far_as_it_goes() {
+    let unit = Unit::new(1);
+    unit.set(Function::Holding, 40000, &[0x5375, 0x6E53, 203, 105]);
+    unit.set(Function::Holding, 40004, &[3; 105]);
+    show(&unit, 40002, 100, 11);
+    let values = once(&unit, sunspec()).await.unwrap();
+    assert_eq!((kilowatt_hours(&values), values.serial), (Some(11), None), "it has no Common model");
+    // Shorter than it says: the values are refused, and there is no figure.
+    let cut = Unit::new(1);
+    cut.set(Function::Holding, 40000, &[0x5375, 0x6E53, 203, 105]);
+    cut.set(Function::Holding, 40004, &[3; 30]);
+    let error = once(&cut, sunspec()).await.unwrap_err();
+    assert!(error.contains("exception 2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_device_that_is_silent_at_one_base_is_asked_at_the_next() {
+    let unit = Unit::new(1);
+    let start = lay(&unit, 50000, &[COMMON, INTEGER])[1];
+    show(&unit, start, 100, 11);
+    unit.fault_next(1, Fault::Silent);
+    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
+    running.report(|report| report.meters.values().any(|meter| meter.failures > 0)).await;
+    assert_eq!(unit.take_asked(), [(3, 40000, 2)], "one time-out a poll: its neighbours wait");
+    running.read_now(&[]).await;
+    assert_eq!(kilowatt_hours(&running.reading().await.values), Some(11));
+    assert_eq!(unit.take_asked()[0], (3, 50000, 2));
+}
