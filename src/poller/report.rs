@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Stamp;
+use crate::quality::Quality;
 use crate::reading::Values;
 use crate::units::Name;
 
@@ -37,4 +38,6 @@ pub struct MeterPoll {
     pub failures_in_a_row: u32,
     pub polls: u64,
     pub failures: u64,
+    /// How its requests went.
+    pub quality: Quality,
 }
