@@ -83,7 +83,9 @@ impl Count {
         (Self::Echoes, "echoes"),
         (Self::Late, "late"),
     ];
-    /// How many of [`Count::WORDS`] are how a request ended.
+    /// How many of [`Count::WORDS`] are told even where they are 0.
+    pub const USUAL: usize = 3;
+    /// How many of them are how a request ended.
     pub const ENDS: usize = 9;
     /// The exceptions with their codes (Modbus Application Protocol V1.1b3, section 7).
     pub const EXCEPTIONS: [(Self, &'static str); 10] = [

@@ -70,8 +70,9 @@ pub struct Meter {
 /// How well a line carries what is asked of one meter, or of all meters of a bus.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
-    /// Since the daemon started: `requests` by how each ended (`answers`, `timeouts`, `crc_errors`, `wrong_unit`, `wrong_function`,
-    /// `wrong_length`, `incomplete`, `noise`, `lost`, `exceptions`), and what was seen beside it (`slow`, `echoes`, `late`).
+    /// Since the daemon started: `requests`, and by how each ended `answers`, `timeouts`, `crc_errors`, `exceptions`, and where there were
+    /// any `wrong_unit`, `wrong_function`, `wrong_length`, `incomplete`, `noise`, `lost`; and what was seen beside it: `slow`, `echoes`,
+    /// `late`.
     pub total: BTreeMap<String, u64>,
     /// The same, within the last half hour to hour.
     pub recent: BTreeMap<String, u64>,

@@ -33,10 +33,13 @@ pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> docume
     }
 }
 
+/// What is usual, and of the rest what there was.
 fn counts(tally: &Tally) -> BTreeMap<String, u64> {
     let sums = [("requests", tally.requests()), ("exceptions", tally.exceptions())];
-    let counts = Count::WORDS.iter().map(|(count, word)| (*word, tally.of(*count)));
-    counts.chain(sums).map(|(word, count)| (word.to_owned(), count)).one_by_one()
+    let (usual, rest) = Count::WORDS.split_at(Count::USUAL);
+    let of = |(count, word): &(Count, &'static str)| (*word, tally.of(*count));
+    let rest = rest.iter().map(of).filter(|(_, count)| *count > 0);
+    sums.into_iter().chain(usual.iter().map(of)).chain(rest).map(|(word, count)| (word.to_owned(), count)).one_by_one()
 }
 
 /// What to do about the buses that are open.
@@ -52,3 +55,6 @@ pub(super) fn advice(layout: &Layout, buses: &BTreeMap<Name, BusReport>) -> Vec<
     });
     open.flat_map(|bus| quality::advice(&bus)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ mod listener;
 mod meters;
 mod moved;
 mod process;
+mod quality;
 mod recorded;
 mod reload;
 mod renamed;
