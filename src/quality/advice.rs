@@ -1,6 +1,6 @@
 //! What a field engineer would say of one bus, given what was counted on it lately. It speaks only where there is enough to go by.
 
-use super::bus::{Bus, LEAST_EVENTS, LEAST_REQUESTS, LEAST_SILENCE, LinkKind, Suspect, percent, percent_of, reaches};
+use super::bus::{Bus, LinkKind, Suspect, happens, percent, reaches};
 use super::tally::{Count, Tally};
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ pub fn advice(bus: &Bus<'_>) -> Vec<String> {
     told.extend(bus.damage());
     told.extend(bus.strays());
     if late.is_none() {
-        told.extend(bus.silence(&slow));
+        told.extend(bus.dead());
+        told.extend(bus.timeouts(&slow));
     }
     told.extend(bus.gateway());
     told.extend(bus.overtaxed());
@@ -55,9 +56,9 @@ impl Bus<'_> {
                 "{who}: {share} {what}: check the wiring, the termination, and that baud rate and parity are the meter's."
             ),
             None => {
-                let name = self.name;
+                let (name, units) = (self.name, self.most(&suspects));
                 format!(
-                    "Bus {name}: {share} {what} on all units alike: check termination (120 ohm at both ends), bias \
+                    "Bus {name}: {share} {what} on {units}: check termination (120 ohm at both ends), bias \
                      resistors, baud rate and parity, and that all have a common ground."
                 )
             }
@@ -74,37 +75,53 @@ impl Bus<'_> {
         ))
     }
 
-    /// Time-outs, of units that are not merely slow.
-    fn silence(&self, slow: &[Suspect<'_, '_>]) -> Option<String> {
-        let timeouts = |of: &Tally| of.of(Count::Timeouts);
-        let mut suspects = self.suspects(timeouts, FAILURES);
-        suspects.retain(|(meter, _)| !slow.iter().any(|(slow, _)| slow.name == meter.name));
-        let neighbours = self.neighbours(&suspects, timeouts);
-        let dead = suspects.iter().all(|(_, share)| *share == 100);
-        let (who, share, its) = self.named(&suspects)?;
-        let name = self.name;
-        Some(match (neighbours, dead) {
-            (Some(theirs), true) => format!(
-                "{who}: {share} time-outs, {its} neighbours {theirs}: check {its} unit number, power, and the wires A and B \
-                 there."
+    /// Units of which nothing comes.
+    fn dead(&self) -> Option<String> {
+        let (who, _, its) = self.named(&self.deaf())?;
+        let answers = self.sum(|of| of.of(Count::Answers)) > 0;
+        Some(match answers {
+            true => format!(
+                "{who}: nothing but time-outs, its neighbours answer: check {its} unit number, power, and the wires A and \
+                 B there."
             ),
-            (Some(theirs), false) => format!(
-                "{who}: {share} time-outs, {its} neighbours {theirs}: check {its} terminals and power; some meters need \
-                 poll_every or request_gap to be longer."
-            ),
-            (None, true) => format!("Bus {name}: no unit answers: {}.", self.deaf()),
-            (None, false) if suspects.len() == 1 => {
-                format!("{who}: {share} time-outs: check {its} terminals and power, or raise timeout in [bus.{name}].")
-            }
-            (None, false) => format!(
-                "Bus {name}: {share} time-outs on all units alike: raise timeout in [bus.{name}], and check the cable \
-                 that they share."
-            ),
+            false => format!("Bus {}: no unit answers: {}.", self.name, self.where_to_look()),
         })
     }
 
+    /// Time-outs now and then, of units that are not merely slow.
+    fn timeouts(&self, slow: &[Suspect<'_, '_>]) -> Option<String> {
+        let timeouts = |of: &Tally| of.of(Count::Timeouts);
+        let mut suspects = self.suspects(timeouts, FAILURES);
+        suspects.retain(|(meter, share)| *share < 100 && !slow.iter().any(|(slow, _)| slow.name == meter.name));
+        let neighbours = self.neighbours(&suspects, timeouts);
+        let (who, share, its) = self.named(&suspects)?;
+        let name = self.name;
+        Some(match neighbours {
+            Some(theirs) => format!(
+                "{who}: {share} time-outs, {its} neighbours {theirs}: check {its} terminals and power; some meters need \
+                 poll_every or request_gap to be longer."
+            ),
+            None if suspects.len() == 1 => {
+                format!("{who}: {share} time-outs: check {its} terminals and power, or raise timeout in [bus.{name}].")
+            }
+            None => {
+                let units = self.most(&suspects);
+                format!(
+                    "Bus {name}: {share} time-outs on {units}: raise timeout in [bus.{name}], and check the cable that \
+                     they share."
+                )
+            }
+        })
+    }
+
+    fn deaf(&self) -> Vec<Suspect<'_, '_>> {
+        let mut suspects = self.suspects(|of| of.of(Count::Timeouts), 100);
+        suspects.retain(|(_, share)| *share == 100);
+        suspects
+    }
+
     /// Where to look when no unit answers.
-    fn deaf(&self) -> &'static str {
+    fn where_to_look(&self) -> &'static str {
         match self.link {
             LinkKind::Serial => "check A and B (swapped?), baud rate, parity and the meters' power",
             LinkKind::Converter => {
@@ -142,7 +159,7 @@ impl Bus<'_> {
 
     fn lost(&self) -> Option<String> {
         let (lost, requests) = (self.sum(|of| of.of(Count::Lost)), self.sum(Tally::requests));
-        let often = requests >= LEAST_REQUESTS && lost >= LEAST_EVENTS && reaches(lost, requests, FAILURES);
+        let often = happens(lost, requests) && reaches(lost, requests, FAILURES);
         let remedy = match self.link {
             LinkKind::Serial => "check the adapter's plug and its power",
             LinkKind::Converter | LinkKind::Tcp => "end other programs that use it: many take one client only",
@@ -155,7 +172,7 @@ impl Bus<'_> {
 
     fn echo(&self) -> Option<String> {
         let (echoes, requests) = (self.sum(|of| of.of(Count::Echoes)), self.sum(Tally::requests));
-        let always = requests >= LEAST_REQUESTS && reaches(echoes, requests, ECHOES);
+        let always = happens(echoes, requests) && reaches(echoes, requests, ECHOES);
         let answered = self.sum(|of| of.of(Count::Answers)) > 0;
         let name = self.name;
         always.then(|| match answered {
@@ -173,9 +190,8 @@ impl Bus<'_> {
     /// Answers that come when they are not waited for any more.
     fn late(&self) -> Option<String> {
         let (late, requests) = (self.sum(|of| of.of(Count::Late)), self.sum(Tally::requests));
-        let waits =
-            self.meters.iter().any(|meter| meter.known() && percent_of(meter, |of| of.of(Count::Timeouts)) == 100);
-        let often = late >= LEAST_EVENTS && requests >= LEAST_SILENCE && (waits || reaches(late, requests, LATE));
+        // Of many requests to others the answers of one that is always late are few.
+        let often = happens(late, requests) && (reaches(late, requests, LATE) || !self.deaf().is_empty());
         let who =
             if self.link == LinkKind::Serial { "a meter is slow" } else { "the gateway queues, or a meter is slow" };
         often.then(|| {

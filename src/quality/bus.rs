@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tally::{Count, Tally};
-use super::window::Recent;
+use super::window::{Recent, occupancy};
 
 /// One bus and its meters.
 #[derive(Clone, Debug)]
@@ -31,11 +31,11 @@ pub struct Meter<'b> {
 }
 
 /// A share of fewer requests says nothing.
-pub(super) const LEAST_REQUESTS: u64 = 20;
-/// A unit that never answers is known sooner; it is left alone for longer and longer.
-pub(super) const LEAST_SILENCE: u64 = 5;
+const LEAST_REQUESTS: u64 = 20;
 /// What happened less often happens.
-pub(super) const LEAST_EVENTS: u64 = 3;
+const LEAST_EVENTS: u64 = 3;
+/// So many events say enough of fewer requests: a meter that does not answer is left alone for longer and longer.
+const MANY_EVENTS: u64 = 5;
 /// What a poll costs is the mean of so many.
 const LEAST_POLLS: u64 = 10;
 /// More units are not named one by one.
@@ -47,8 +47,7 @@ pub(super) type Suspect<'a, 'b> = (&'a Meter<'b>, u64);
 impl<'b> Bus<'b> {
     /// The share of the time in which the bus is taken.
     pub(super) fn occupancy(&self) -> Option<f64> {
-        let shares: Vec<_> = self.meters.iter().filter_map(|meter| meter.recent.occupancy()).collect();
-        (!shares.is_empty()).then(|| shares.iter().sum::<f64>().min(1.0))
+        occupancy(self.meters.iter().map(|meter| &meter.recent))
     }
 
     /// The share of the time that the meters ask for: above 1 it is not there. A meter that is silent is asked less often.
@@ -75,14 +74,13 @@ impl<'b> Bus<'b> {
         self.meters.iter().map(|meter| count(&meter.recent.tally)).sum()
     }
 
-    /// The meters of which enough is known and whose share of this is not small.
+    /// The meters whose share of this is not small, as far as enough is known.
     pub(super) fn suspects(&self, count: fn(&Tally) -> u64, least: u64) -> Vec<Suspect<'_, 'b>> {
-        let known = self.meters.iter().filter(|meter| meter.known());
         let suspect = |meter: &&Meter<'_>| {
             let (count, all) = (count(&meter.recent.tally), meter.recent.tally.requests());
-            count >= LEAST_EVENTS && reaches(count, all, least)
+            happens(count, all) && reaches(count, all, least)
         };
-        known.filter(suspect).map(|meter| (meter, percent_of(meter, count))).collect()
+        self.meters.iter().filter(suspect).map(|meter| (meter, percent_of(meter, count))).collect()
     }
 
     /// What the others have of it, in a word, where at least as many as the suspects are sound: then it is not the line that they share.
@@ -92,6 +90,11 @@ impl<'b> Bus<'b> {
         let sound: Vec<_> = self.meters.iter().filter(is_sound).collect();
         let none = sound.iter().all(|meter| count(&meter.recent.tally) == 0);
         (!sound.is_empty() && sound.len() >= suspects.len()).then_some(if none { "none" } else { "hardly any" })
+    }
+
+    /// These units, who are not the few among sound ones.
+    pub(super) fn most(&self, suspects: &[Suspect<'_, '_>]) -> &'static str {
+        if suspects.len() == self.meters.len() { "all units alike" } else { "most units" }
     }
 
     /// Who is meant, the greatest share, and the word for what is theirs; `None` of nobody.
@@ -111,10 +114,9 @@ impl<'b> Bus<'b> {
 }
 
 impl Meter<'_> {
-    /// Whether enough is known to judge by.
-    pub(super) fn known(&self) -> bool {
-        let (requests, answers) = (self.recent.tally.requests(), self.recent.tally.of(Count::Answers));
-        requests >= LEAST_REQUESTS || answers == 0 && requests >= LEAST_SILENCE
+    /// Whether enough is known to call it sound.
+    fn known(&self) -> bool {
+        self.recent.tally.requests() >= LEAST_REQUESTS
     }
 
     /// Whether it mostly does not answer, and so is left alone for longer than its `poll_every`.
@@ -130,7 +132,7 @@ impl Meter<'_> {
     }
 }
 
-pub(super) fn percent_of(meter: &Meter<'_>, count: fn(&Tally) -> u64) -> u64 {
+fn percent_of(meter: &Meter<'_>, count: fn(&Tally) -> u64) -> u64 {
     percent(count(&meter.recent.tally), meter.recent.tally.requests())
 }
 
@@ -138,6 +140,11 @@ pub(super) fn percent_of(meter: &Meter<'_>, count: fn(&Tally) -> u64) -> u64 {
 pub(super) fn percent(part: u64, whole: u64) -> u64 {
     let rounded = (200 * part + whole) / (2 * whole).max(1);
     if part < whole || whole == 0 { rounded.min(99) } else { 100 }
+}
+
+/// Whether so many of these requests are enough to go by.
+pub(super) fn happens(count: u64, requests: u64) -> bool {
+    count >= MANY_EVENTS || count >= LEAST_EVENTS && requests >= LEAST_REQUESTS
 }
 
 pub(super) fn reaches(part: u64, whole: u64, percent: u64) -> bool {

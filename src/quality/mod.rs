@@ -13,4 +13,4 @@ pub use advice::advice;
 pub use bus::{Bus, LinkKind, Meter};
 pub use tally::{Count, Outcome, Request, Tally};
 pub use times::Times;
-pub use window::{Quality, Recent};
+pub use window::{Quality, Recent, occupancy};

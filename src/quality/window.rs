@@ -91,6 +91,15 @@ impl Quality {
     }
 }
 
+/// The share of a bus's time, 0..=1, that the requests to these meters took; `None` until it is known of each that was asked at all.
+pub fn occupancy<'r>(meters: impl IntoIterator<Item = &'r Recent>) -> Option<f64> {
+    let mut sum = None;
+    for recent in meters.into_iter().filter(|recent| recent.tally.requests() > 0) {
+        sum = Some(sum.unwrap_or(0.0) + recent.occupancy()?);
+    }
+    sum.map(|share: f64| share.min(1.0))
+}
+
 impl Recent {
     /// The share of the bus's time that these requests took, 0..=1; `None` where the time is too short to tell.
     pub fn occupancy(&self) -> Option<f64> {

@@ -11,14 +11,12 @@ use crate::units::Name;
 
 /// All requests that these meters were asked.
 pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> document::Quality {
-    let (mut tally, mut recent, mut occupancy) = (Tally::default(), Tally::default(), None::<f64>);
+    let (mut tally, mut recent, mut recents) = (Tally::default(), Tally::default(), Vec::new());
     for meter in meters {
         let lately = meter.recent();
         tally.merge(meter.total());
         recent.merge(&lately.tally);
-        if let Some(share) = lately.occupancy() {
-            occupancy = Some((occupancy.unwrap_or_default() + share).min(1.0));
-        }
+        recents.push(lately);
     }
     let exceptions = Count::EXCEPTIONS.iter().map(|(count, code)| ((*code).to_owned(), tally.of(*count)));
     let percentile =
@@ -28,7 +26,7 @@ pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> docume
         recent: counts(&recent),
         exceptions: exceptions.filter(|(_, count)| *count > 0).one_by_one(),
         response_us: [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().filter_map(percentile).one_by_one(),
-        occupancy: occupancy.map(|share| (share * 1e4).round() / 1e4),
+        occupancy: quality::occupancy(&recents).map(|share| (share * 1e4).round() / 1e4),
         tally,
     }
 }

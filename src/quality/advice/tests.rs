@@ -49,8 +49,10 @@ fn a_sound_bus_is_left_alone() {
     assert_eq!(told(Serial, &fine), Vec::<String>::new());
     let once = [meter(1, &failed(Count::CrcErrors, 2)), meter(2, &failed(Count::Timeouts, 4))];
     assert_eq!(told(Serial, &once), Vec::<String>::new(), "what happens, happens");
-    let few = [meter(1, &[(Outcome::Answered, 14), (Outcome::Failed(Count::CrcErrors), 5)])];
-    assert_eq!(told(Serial, &few), Vec::<String>::new(), "of 19 requests nothing is known");
+    let few = [meter(1, &[(Outcome::Answered, 15), (Outcome::Failed(Count::CrcErrors), 4)])];
+    assert_eq!(told(Serial, &few), Vec::<String>::new(), "of 19 requests little is known");
+    let many = [meter(1, &[(Outcome::Answered, 5), (Outcome::Failed(Count::CrcErrors), 5)])];
+    assert!(one(Serial, &many).contains("50 % CRC errors"), "five are not by chance");
 }
 
 #[test]
@@ -74,6 +76,8 @@ fn a_noisy_unit_among_clean_ones_has_a_wiring_of_its_own() {
 #[test]
 fn noise_on_all_units_is_the_line() {
     let sentence = one(Serial, &[meter(1, &failed(Count::CrcErrors, 9)), meter(2, &failed(Count::CrcErrors, 12))]);
+    let most = [3, 5, 6].map(|unit| meter(unit, &failed(Count::CrcErrors, 9)));
+    assert!(one(Serial, &[&most[..], &[meter(1, &[FINE])]].concat()).contains("up to 9 % CRC errors on most units:"));
     for words in ["up to 12 % CRC errors on all units alike", "termination", "bias", "baud rate", "common ground"] {
         assert!(sentence.contains(words), "{sentence}");
     }
@@ -84,7 +88,7 @@ fn a_unit_that_is_silent_among_others_has_no_power_or_another_number() {
     let dead = meter(7, &[(Outcome::Failed(Count::Timeouts), 5)]);
     let sentence = one(Serial, &[dead, meter(1, &[FINE])]);
     assert!(
-        sentence.contains("unit 7: 100 % time-outs, its neighbours none: check its unit number, power"),
+        sentence.contains("unit 7: nothing but time-outs, its neighbours answer: check its unit number, power"),
         "{sentence}"
     );
     let sentence = one(Serial, &[meter(7, &failed(Count::Timeouts, 8)), meter(1, &[FINE])]);
@@ -93,6 +97,9 @@ fn a_unit_that_is_silent_among_others_has_no_power_or_another_number() {
     assert!(one(Tcp, &[dead]).contains("no unit answers: check the unit numbers"));
     let all = [meter(1, &failed(Count::Timeouts, 8)), meter(2, &failed(Count::Timeouts, 9))];
     assert!(one(Serial, &all).contains("up to 9 % time-outs on all units alike: raise timeout in [bus.cabinet]"));
+    let weak = meter(2, &failed(Count::Timeouts, 8));
+    let both = told(Serial, &[dead, weak, meter(1, &[FINE])]).concat();
+    assert!(both.contains("unit 7: nothing but") && both.contains("unit 2: 8 % time-outs"), "{both}");
     let four = meter(7, &[(Outcome::Failed(Count::Timeouts), 4)]);
     assert_eq!(told(Serial, &[four, meter(1, &[FINE])]), Vec::<String>::new());
 }
