@@ -80,6 +80,16 @@ impl Inbox {
         Ok(None)
     }
 
+    /// Drops what came while nothing is waited for: an answer to the last request is too late, or the second one. Fails where the framing is lost.
+    pub(super) fn drop_unasked(&mut self) -> Result<(), Garbled> {
+        match self.next() {
+            Ok(answer) => self.late |= answer.is_some(),
+            Err(Broken::Answer(_)) => {}
+            Err(Broken::Framing(why)) => return Err(why),
+        }
+        Ok(())
+    }
+
     /// The length of the frame that begins the bytes, once its header is there.
     fn frame_len(&self) -> Result<Option<usize>, Broken> {
         if self.asked.is_some_and(|(unit, asked)| is_rtu_answer(&self.bytes, unit, asked)) {

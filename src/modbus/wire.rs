@@ -104,7 +104,7 @@ impl Wire {
                         Framing::Rtu(_) => found |= !rtu::is_turnaround(&buffer[..count]),
                         Framing::Tcp(inbox) => {
                             inbox.push(&buffer[..count]);
-                            if let Err(mbap::Broken::Framing(why)) = inbox.next() {
+                            if let Err(why) = inbox.drop_unasked() {
                                 return Err(why.to_string());
                             }
                         }
