@@ -38,6 +38,6 @@ pub struct MeterPoll {
     pub failures_in_a_row: u32,
     pub polls: u64,
     pub failures: u64,
-    /// How its requests went.
-    pub quality: Quality,
+    /// How its requests went; beside the map, whose nodes have room for meters that are not there.
+    pub quality: Box<Quality>,
 }

@@ -89,7 +89,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
         polls: polled.polls,
         failures: polled.failures,
         verdicts: guarded.verdicts.iter().map(|(verdict, count)| (verdict.as_str().to_owned(), count)).one_by_one(),
-        quality: quality::shown([&polled.quality]),
+        quality: quality::shown([&*polled.quality]),
     }
 }
 
@@ -156,7 +156,7 @@ fn bus(report: Option<&BusReport>) -> Bus {
         exceptions: report.exceptions,
         reopened: report.opened.saturating_sub(1),
         dropped: report.dropped,
-        quality: quality::shown(report.meters.values().map(|meter| &meter.quality)),
+        quality: quality::shown(report.meters.values().map(|meter| &*meter.quality)),
     }
 }
 
