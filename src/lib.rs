@@ -20,6 +20,9 @@ pub mod heartbeat;
 pub mod config;
 pub mod meter;
 
+// What a line's requests ended by, and what that means.
+pub mod quality;
+
 // Who listens in on the way of a reading, and the way: line, rounds, guard and store, report.
 pub mod recorder;
 

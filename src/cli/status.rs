@@ -92,9 +92,15 @@ fn print(document: &Document, colour: bool, out: &mut dyn Write) -> io::Result<(
     for sentence in &document.trouble {
         writeln!(out, "{} {}", paint("!", 31), printable(sentence))?;
     }
+    for sentence in &document.advice {
+        writeln!(out, "{} {}", paint("*", 33), printable(sentence))?;
+    }
     let started = words::ago(document.started_at, document.at);
     writeln!(out, "arkmeter {}, started {started}", printable(&document.version))?;
-    for table in [meters(document), clients(document), accounts(document), buses(document)].into_iter().flatten() {
+    for table in [meters(document), clients(document), accounts(document), buses(document), lines(document)]
+        .into_iter()
+        .flatten()
+    {
         writeln!(out, "\n{}", table.trim_fmt())?;
     }
     let maps = document.meters.iter().filter_map(|(name, meter)| Some((name, meter.map.as_ref()?)));
@@ -142,9 +148,53 @@ fn accounts(document: &Document) -> Option<Table> {
 }
 
 fn buses(document: &Document) -> Option<Table> {
-    table(["BUS", "STATE", "#REQUESTS", "#ANSWERS", "#TIMEOUTS", "#GARBLED"], &document.buses, |bus| {
+    let head = [
+        "BUS",
+        "STATE",
+        "#REQUESTS",
+        "#ANSWERS",
+        "#TIMEOUTS",
+        "#GARBLED",
+        "#EXCEPTIONS",
+        "#P50",
+        "#P95",
+        "#P99",
+        "#BUSY",
+    ];
+    table(head, &document.buses, |bus| {
         let mut cells = vec![words::bus_state(bus.state).to_owned()];
-        cells.extend([bus.requests, bus.answers, bus.timeouts, bus.garbled].iter().map(u64::to_string));
+        let counts = [bus.requests, bus.answers, bus.timeouts, bus.garbled, bus.exceptions];
+        cells.extend(counts.iter().map(u64::to_string));
+        cells.extend(words::line_times(&bus.quality));
+        cells
+    })
+}
+
+/// Each meter's line.
+fn lines(document: &Document) -> Option<Table> {
+    let head = [
+        "LINE TO",
+        "BUS",
+        "#REQUESTS",
+        "#ANSWERS",
+        "#TIMEOUTS",
+        "#CRC",
+        "#GARBLED",
+        "#EXCEPTIONS",
+        "#P50",
+        "#P95",
+        "#P99",
+        "#BUSY",
+    ];
+    table(head, &document.meters, |meter| {
+        let quality = &meter.quality;
+        let count = |word: &str| quality.total.get(word).copied().unwrap_or_default();
+        let garbled = ["wrong_unit", "wrong_function", "wrong_length", "incomplete", "noise"].map(count).iter().sum();
+        let [requests, answers, timeouts, crc, exceptions] =
+            ["requests", "answers", "timeouts", "crc_errors", "exceptions"].map(count);
+        let mut cells = vec![meter.bus.to_string()];
+        cells.extend([requests, answers, timeouts, crc, garbled, exceptions].iter().map(u64::to_string));
+        cells.extend(words::line_times(quality));
         cells
     })
 }

@@ -20,7 +20,7 @@ use crate::config::{self, Environment};
 pub use secrets::Secrets;
 
 /// Bytes of a section: a thousand meters' status.
-const LARGEST_SECTION: usize = 1 << 20;
+const LARGEST_SECTION: usize = 2 << 20;
 
 /// Where arkmeter is, here.
 #[derive(Clone, Copy, Debug)]

@@ -138,9 +138,9 @@ pub struct Stray {
 impl fmt::Display for Stray {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ((unit, function, count), (other_unit, other_function, other_count)) = (self.asked, self.came);
-        if unit != other_unit {
+        if self.is_of_another_unit() {
             write!(f, "unit {other_unit} answered when {unit} was asked")
-        } else if function != other_function & 0x7F {
+        } else if self.is_of_another_function() {
             write!(f, "an answer to function {} when {function} was asked", other_function & 0x7F)
         } else {
             write!(f, "{other_count} registers came when {count} were asked for")
@@ -157,6 +157,14 @@ impl Stray {
     /// The unit that answered.
     pub fn unit(&self) -> u8 {
         self.came.0
+    }
+
+    pub(super) fn is_of_another_unit(&self) -> bool {
+        self.asked.0 != self.came.0
+    }
+
+    pub(super) fn is_of_another_function(&self) -> bool {
+        self.asked.1 != self.came.1 & 0x7F
     }
 }
 

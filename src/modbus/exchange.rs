@@ -29,10 +29,14 @@ pub(super) struct Open {
     pub(super) handle: Handle,
     client: Kind,
     /// When something was last heard.
-    heard_at: Instant,
+    pub(super) heard_at: Instant,
     pub(super) answered: bool,
     /// Rings when an answer's time is up. One for all requests, for most are answered long before.
     alarm: Pin<Box<Sleep>>,
+    /// That was kept before the last request, or had to be.
+    pub(super) silence: Duration,
+    /// How long the last request was waited for at most.
+    pub(super) patience: Duration,
     /// The transaction number of the next question that the client does not know: from above, for the client counts from below.
     transaction: u16,
 }
@@ -89,7 +93,16 @@ impl Open {
             (Handle::new(Wire::rtu(stream, pace.sending(1))), Kind::Rtu(pace, timer))
         };
         let alarm = Box::pin(sleep(Duration::ZERO));
-        Open { handle, client, heard_at: Instant::now(), answered: false, alarm, transaction: u16::MAX }
+        Open {
+            handle,
+            client,
+            heard_at: Instant::now(),
+            answered: false,
+            alarm,
+            silence: Duration::ZERO,
+            patience: Duration::ZERO,
+            transaction: u16::MAX,
+        }
     }
 
     /// One request and its answer.
@@ -103,6 +116,7 @@ impl Open {
     ) -> Result<Answer, Failure> {
         self.handle.wire().ask(unit, asked);
         let patience = self.patience(bus, asked, sweeping);
+        self.patience = patience.whole;
         match asked {
             Asked::Registers(block) => self.registers(label, bus, unit, block, patience).await.map(Answer::Registers),
             Asked::Identity(_) => self.identity(label, bus, unit, asked, patience).await.map(Answer::Identity),
@@ -203,6 +217,10 @@ impl Open {
             |reason| Unsettled::Closed(Error::Closed { link: label.to_owned(), reason: format!("{reason}{hint}") });
         let begin = Instant::now();
         let mut overheard = false;
+        let least = match &self.client {
+            Kind::Tcp(_) => bus.request_gap.max(silence),
+            Kind::Rtu(pace, _) => silence.max(pace.gap),
+        };
         let silent_by = unsettled.map_or(begin, |since| since.max(begin)) + SILENT_WITHIN + silence + bus.request_gap;
         loop {
             // The event loop learns here what has come meanwhile. On TCP it need not: each answer has its request's number.
@@ -213,18 +231,19 @@ impl Open {
             overheard |= found;
             let last_byte = self.handle.wire().last_byte();
             let ready = match &self.client {
-                Kind::Tcp(_) => last_byte + bus.request_gap.max(silence),
+                Kind::Tcp(_) => last_byte + least,
                 Kind::Rtu(pace, _) => {
                     if found {
                         unsettled.get_or_insert(last_byte);
                     }
                     match unsettled {
-                        None => last_byte + silence.max(pace.gap),
+                        None => last_byte + least,
                         Some(since) => last_byte.max(since) + silence.max(pace.settled),
                     }
                 }
             };
             let now = Instant::now();
+            self.silence = least.max(now - begin);
             if now >= ready {
                 return Ok(overheard);
             }

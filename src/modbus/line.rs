@@ -6,10 +6,12 @@ use tokio::time::Instant;
 
 use super::asked::{Asked, Identity};
 use super::error::{Error, Garbled};
-use super::exchange::{Answer, Open, Unsettled, refused};
+use super::exchange::{Answer, Failure, Open, Unsettled, refused};
 use super::open::{self, Opening};
+use super::outcome::outcome;
 use crate::config::{Bus, Link};
 use crate::meter::Block;
+use crate::quality::{Count, Outcome, Request, Tally};
 use crate::units::UnitId;
 
 /// What happened on a line since it was made.
@@ -43,6 +45,8 @@ pub struct Line {
     /// The unit that was asked last, where nothing at all came.
     silent: Option<u8>,
     overheard: bool,
+    /// The requests that nobody has taken note of yet.
+    tally: Tally,
 }
 
 impl Line {
@@ -58,6 +62,7 @@ impl Line {
             sweeping: false,
             silent: None,
             overheard: false,
+            tally: Tally::default(),
         }
     }
 
@@ -83,6 +88,11 @@ impl Line {
 
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// The requests since this was last asked.
+    pub fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
     }
 
     /// Opens the link where it is not open, and waits the bus's `connect_delay`.
@@ -147,34 +157,64 @@ impl Line {
         let unit = unit.get();
         let elsewhere = self.sweeping && self.silent.is_some_and(|silent| silent != unit);
         let unsettled = if elsewhere { None } else { self.unsettled };
-        self.silent = None;
+        let was_silent = self.silent.take().is_some();
         let settled = open.settle(&self.label, &self.bus, silence, unsettled).await;
         self.overheard = matches!(settled, Ok(true) | Err(Unsettled::NeverSilent));
+        let begun = Begun { at: Instant::now(), sent: settled.is_ok(), late: was_silent && self.overheard };
         let result = match settled {
             Err(Unsettled::Closed(error)) => Err((error, false)),
             Err(Unsettled::NeverSilent) => Err((Error::Garbled { unit, why: Garbled::NeverSilent }, true)),
             Ok(_) => {
                 self.counts.requests += 1;
                 // A read that is dropped has no other end.
-                self.unsettled = Some(Instant::now() + self.bus.timeout);
+                self.unsettled = Some(begun.at + self.bus.timeout);
                 open.exchange(&self.label, &self.bus, unit, asked, self.sweeping).await
             }
         };
-        let well = matches!(result, Ok(_) | Err((Error::Exception { .. }, _))) && !open.handle.wire().has_more();
-        self.unsettled = (!well).then(Instant::now);
-        self.silent = matches!(result, Err((Error::TimedOut { .. }, _))).then_some(unit);
-        self.overheard |= open.handle.wire().stray_unit().is_some();
+        self.conclude(unit, begun, &result);
         if matches!(result, Err((_, false))) {
             self.open = None;
         }
-        let result = result.map_err(|(error, _)| error);
-        match &result {
-            Ok(_) => self.counts.answers += 1,
-            Err(Error::TimedOut { .. }) => self.counts.timeouts += 1,
-            Err(Error::Garbled { .. }) => self.counts.garbled += 1,
-            Err(Error::Exception { .. }) => self.counts.exceptions += 1,
-            Err(Error::Open { .. } | Error::Closed { .. }) => {}
-        }
-        result
+        result.map_err(|(error, _)| error)
     }
+
+    /// A request is over, or could not be sent: what follows from it for the next one, and what it counts as.
+    fn conclude(&mut self, unit: u8, begun: Begun, result: &Result<Answer, Failure>) {
+        let Some(open) = &self.open else { return };
+        let beside = open.handle.wire().beside();
+        let well = matches!(result, Ok(_) | Err((Error::Exception { .. }, _))) && !beside.more;
+        let ended_at = if well { open.heard_at } else { Instant::now() };
+        self.unsettled = (!well).then_some(ended_at);
+        self.silent = matches!(result, Err((Error::TimedOut { .. }, _))).then_some(unit);
+        self.overheard |= beside.stray_unit.is_some();
+        match result {
+            Ok(_) => self.counts.answers += 1,
+            Err((Error::TimedOut { .. }, _)) => self.counts.timeouts += 1,
+            Err((Error::Garbled { .. }, _)) => self.counts.garbled += 1,
+            Err((Error::Exception { .. }, _)) => self.counts.exceptions += 1,
+            Err((Error::Open { .. } | Error::Closed { .. }, _)) => {}
+        }
+        let outcome = result.as_ref().err().map_or(Some(Outcome::Answered), |(error, _)| outcome(error));
+        // A link that was closed while nothing was asked says nothing of the line.
+        let Some(outcome) = outcome.filter(|it| begun.sent || *it != Outcome::Failed(Count::Lost)) else { return };
+        let took = ended_at.saturating_duration_since(begun.at);
+        self.tally.note(&Request {
+            outcome,
+            took,
+            silence: open.silence,
+            slow: result.is_ok() && took + self.bus.timeout / 5 >= open.patience,
+            echo: begun.sent && beside.echo,
+            late: begun.late || beside.late || result.is_ok() && beside.stray_unit.is_some(),
+        });
+    }
+}
+
+/// A request that is under way.
+#[derive(Clone, Copy)]
+struct Begun {
+    at: Instant,
+    /// Not where the line did not let it.
+    sent: bool,
+    /// Something came before it after nothing had come within the time-out.
+    late: bool,
 }

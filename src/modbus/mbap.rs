@@ -16,6 +16,8 @@ pub(super) struct Inbox {
     asked: Option<(u8, Asked)>,
     request: Vec<u8>,
     stale: bool,
+    /// As `stale`, since it was last asked.
+    late: bool,
     heard: bool,
 }
 
@@ -52,6 +54,11 @@ impl Inbox {
         self.stale
     }
 
+    /// Whether answers to earlier requests came since this was last asked.
+    pub(super) fn take_late(&mut self) -> bool {
+        std::mem::take(&mut self.late)
+    }
+
     /// The verified answer, once it is whole; answers with another transaction number are dropped.
     pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, Broken> {
         while let Some(len) = self.frame_len()? {
@@ -60,7 +67,7 @@ impl Inbox {
             }
             let frame: Vec<u8> = self.bytes.drain(..len).collect();
             let Some(asked) = self.asked.filter(|_| self.is_sent() && frame[..2] == self.request[..2]) else {
-                self.stale = true;
+                (self.stale, self.late) = (true, true);
                 continue;
             };
             if frame == self.request {
@@ -71,6 +78,16 @@ impl Inbox {
             return verified(asked, frame).map(Some);
         }
         Ok(None)
+    }
+
+    /// Drops what came while nothing is waited for: an answer to the last request is too late, or the second one. Fails where the framing is lost.
+    pub(super) fn drop_unasked(&mut self) -> Result<(), Garbled> {
+        match self.next() {
+            Ok(answer) => self.late |= answer.is_some(),
+            Err(Broken::Answer(_)) => {}
+            Err(Broken::Framing(why)) => return Err(why),
+        }
+        Ok(())
     }
 
     /// The length of the frame that begins the bytes, once its header is there.

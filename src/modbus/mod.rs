@@ -9,6 +9,7 @@ mod mbap;
 #[cfg(test)]
 pub(crate) mod memory;
 mod open;
+mod outcome;
 mod pace;
 mod rtu;
 mod stream;

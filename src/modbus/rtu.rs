@@ -61,6 +61,11 @@ impl Inbox {
         !self.bytes.is_empty() || self.stray.is_some()
     }
 
+    /// Whether our own request came back.
+    pub(super) fn echoed(&self) -> bool {
+        self.echo
+    }
+
     /// The last frame of others that was set aside.
     pub(super) fn stray(&self) -> Option<&Stray> {
         self.stray.as_ref()

@@ -1,6 +1,7 @@
 //! The verified client against simulated meters that misbehave, on real sockets and pseudo-terminals.
 
 mod hostile;
+mod outcomes;
 mod pace;
 mod sweep;
 

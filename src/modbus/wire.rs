@@ -41,6 +41,19 @@ enum Framing {
     Tcp(mbap::Inbox),
 }
 
+/// What came beside the answer to a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beside {
+    /// Bytes beyond the answer: the line is not as it should be.
+    pub(super) more: bool,
+    /// The unit whose frame came while another one was asked.
+    pub(super) stray_unit: Option<u8>,
+    /// The request itself.
+    pub(super) echo: bool,
+    /// An answer to an earlier request.
+    pub(super) late: bool,
+}
+
 /// Why the request under way will have no answer.
 #[derive(Debug)]
 enum Trouble {
@@ -91,7 +104,7 @@ impl Wire {
                         Framing::Rtu(_) => found |= !rtu::is_turnaround(&buffer[..count]),
                         Framing::Tcp(inbox) => {
                             inbox.push(&buffer[..count]);
-                            if let Err(mbap::Broken::Framing(why)) = inbox.next() {
+                            if let Err(why) = inbox.drop_unasked() {
                                 return Err(why.to_string());
                             }
                         }
@@ -105,9 +118,18 @@ impl Wire {
         Ok(true)
     }
 
-    /// Whether bytes came beyond the answer: the line is not as it should be.
-    pub(super) fn has_more(&self) -> bool {
-        matches!(&self.framing, Framing::Rtu(Some(inbox)) if inbox.has_more())
+    /// What came beside the answer of the request that is over. On TCP late answers are told once.
+    pub(super) fn beside(&mut self) -> Beside {
+        match &mut self.framing {
+            Framing::Rtu(None) => Beside::default(),
+            Framing::Rtu(Some(inbox)) => Beside {
+                more: inbox.has_more(),
+                stray_unit: inbox.stray().map(Stray::unit),
+                echo: inbox.echoed(),
+                late: false,
+            },
+            Framing::Tcp(inbox) => Beside { late: inbox.take_late(), ..Beside::default() },
+        }
     }
 
     /// Whether anything came beside our own echo since the request began (on TCP: since the connection was made).
@@ -115,14 +137,6 @@ impl Wire {
         match &self.framing {
             Framing::Rtu(inbox) => inbox.as_ref().is_some_and(rtu::Inbox::heard),
             Framing::Tcp(inbox) => inbox.heard(),
-        }
-    }
-
-    /// The unit whose frame came while another one was asked.
-    pub(super) fn stray_unit(&self) -> Option<u8> {
-        match &self.framing {
-            Framing::Rtu(Some(inbox)) => inbox.stray().map(Stray::unit),
-            _ => None,
         }
     }
 

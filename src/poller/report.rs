@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Stamp;
+use crate::quality::Quality;
 use crate::reading::Values;
 use crate::units::Name;
 
@@ -39,4 +40,6 @@ pub struct MeterPoll {
     pub map: Option<String>,
     pub polls: u64,
     pub failures: u64,
+    /// How its requests went; beside the map, whose nodes have room for meters that are not there.
+    pub quality: Box<Quality>,
 }

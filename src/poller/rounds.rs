@@ -137,7 +137,7 @@ impl Rounds {
             End::Lost(_) => {}
         }
         let dropped = self.hand_on(meter, &polled);
-        self.tell(meter, &polled, dropped);
+        self.tell(meter, &polled, dropped, now);
         if let End::Lost(error) = &polled.end {
             self.line_lost(error);
         } else {
@@ -156,7 +156,7 @@ impl Rounds {
         self.readings.try_send(Reading { meter, at, values: polled.values.clone(), definition }).is_err()
     }
 
-    fn tell(&mut self, meter: usize, polled: &Polled, dropped: bool) {
+    fn tell(&mut self, meter: usize, polled: &Polled, dropped: bool, now: Instant) {
         let station = &self.stations[meter];
         let (name, map) = (&station.meter.name, station.map());
         let counts = self.line.counts();
@@ -171,12 +171,13 @@ impl Rounds {
             if let Some(meter) = report.meters.get_mut(name) {
                 note(meter, polled);
                 meter.map = map;
+                meter.quality.add(&self.line.take_tally(), now);
             }
         });
         if matches!(polled.end, End::Lost(_)) {
             return;
         }
-        let change = self.healths[meter].told(polled.error.is_some(), Instant::now());
+        let change = self.healths[meter].told(polled.error.is_some(), now);
         match (change, &polled.error) {
             (Some(Change::Failed), Some(error)) => tracing::warn!(meter = %name, bus = %self.bus, "{error}"),
             (Some(Change::Recovered { failures, after }), _) => {

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::document::{Account, AccountState, Bus, BusState, Client, Document, Ledger, Meter, MeterState, SCHEMA};
 use super::layout::{Layout, LayoutMeter};
+use super::quality;
 use super::trouble::trouble;
 use super::words::plain;
 use crate::clock::Stamp;
@@ -41,7 +42,7 @@ pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
     });
     let clients = layout.clients.iter().map(|(name, wanted)| (name.clone(), client(wanted, inputs)));
     let accounts = layout.accounts.keys().map(|name| (name.clone(), account(inputs.accounts.get(name))));
-    let buses = layout.buses.iter().map(|name| (name.clone(), bus(inputs.buses.get(name))));
+    let buses = layout.buses.keys().map(|name| (name.clone(), bus(inputs.buses.get(name))));
     let mut document = Document {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -49,6 +50,7 @@ pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
         started_at: on_wall(&inputs.started, &now),
         well: true,
         trouble: Vec::new(),
+        advice: quality::advice(layout, &inputs.buses),
         meters: meters.one_by_one(),
         clients: clients.one_by_one(),
         accounts: accounts.one_by_one(),
@@ -88,6 +90,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
         polls: polled.polls,
         failures: polled.failures,
         verdicts: guarded.verdicts.iter().map(|(verdict, count)| (verdict.as_str().to_owned(), count)).one_by_one(),
+        quality: quality::shown([&*polled.quality]),
     }
 }
 
@@ -138,7 +141,8 @@ fn account(report: Option<&AccountReport>) -> Account {
 }
 
 fn bus(report: Option<&BusReport>) -> Bus {
-    let report = report.cloned().unwrap_or_default();
+    let unknown = BusReport::default();
+    let report = report.unwrap_or(&unknown);
     Bus {
         state: match (&report.error, report.opened) {
             (Some(_), _) => BusState::Closed,
@@ -153,6 +157,7 @@ fn bus(report: Option<&BusReport>) -> Bus {
         exceptions: report.exceptions,
         reopened: report.opened.saturating_sub(1),
         dropped: report.dropped,
+        quality: quality::shown(report.meters.values().map(|meter| &*meter.quality)),
     }
 }
 

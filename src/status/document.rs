@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::quality::Tally;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// The schema that this program writes and reads.
@@ -24,6 +25,9 @@ pub struct Document {
     pub well: bool,
     /// What is wrong and what to do about it, the gravest first, one plain sentence or two each.
     pub trouble: Vec<String>,
+    /// What would make the lines carry better: nothing is lost meanwhile, so this is no trouble.
+    #[serde(default)]
+    pub advice: Vec<String>,
     pub meters: BTreeMap<Name, Meter>,
     /// Under the client's name: a `[client.NAME]` table's, or the meter's that has a `client_id` of its own.
     pub clients: BTreeMap<Name, Client>,
@@ -62,6 +66,28 @@ pub struct Meter {
     pub polls: u64,
     pub failures: u64,
     pub verdicts: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub quality: Quality,
+}
+
+/// How well a line carries what is asked of one meter, or of all meters of a bus.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// Since the daemon started: `requests`, and by how each ended `answers`, `timeouts`, `crc_errors`, `exceptions`, and where there were
+    /// any `wrong_unit`, `wrong_function`, `wrong_length`, `incomplete`, `noise`, `lost`; and what was seen beside it: `slow`, `echoes`,
+    /// `late`.
+    pub total: BTreeMap<String, u64>,
+    /// The same, within the last half hour to hour.
+    pub recent: BTreeMap<String, u64>,
+    /// Since the daemon started, by the code of the Modbus exception.
+    pub exceptions: BTreeMap<String, u64>,
+    /// `p50`, `p95` and `p99` of the recent answers, in microseconds from the request to the whole answer.
+    pub response_us: BTreeMap<String, u64>,
+    /// The share of the bus's time, 0..=1, that these requests took lately, with time-outs and silences; null where too little is known.
+    pub occupancy: Option<f64>,
+    /// What the metrics are made of; not part of the document.
+    #[serde(skip)]
+    pub tally: Tally,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +186,8 @@ pub struct Bus {
     pub reopened: u64,
     /// Readings that the ledger had no room for.
     pub dropped: u64,
+    #[serde(default)]
+    pub quality: Quality,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

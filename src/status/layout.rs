@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Link};
 use crate::one_by_one::OneByOne;
+use crate::quality::LinkKind;
 use crate::units::Name;
 
 /// What of the configuration the document speaks of. A task that has not reported yet is shown all the same.
@@ -14,27 +15,42 @@ pub struct Layout {
     pub clients: BTreeMap<Name, config::Client>,
     /// With each account's `report_every`.
     pub accounts: BTreeMap<Name, Duration>,
-    pub buses: Vec<Name>,
+    pub buses: BTreeMap<Name, LayoutBus>,
 }
 
 #[derive(Clone, Debug)]
 pub struct LayoutMeter {
     pub bus: Name,
+    pub unit: u8,
     pub poll_every: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct LayoutBus {
+    pub link: LinkKind,
+    pub timeout: Duration,
 }
 
 impl From<&Config> for Layout {
     fn from(config: &Config) -> Self {
-        let meters = config
-            .meters
-            .iter()
-            .map(|(name, meter)| (name.clone(), LayoutMeter { bus: meter.bus.clone(), poll_every: meter.poll_every }));
+        let meters = config.meters.iter().map(|(name, meter)| {
+            let (bus, unit, poll_every) = (meter.bus.clone(), meter.unit.get(), meter.poll_every);
+            (name.clone(), LayoutMeter { bus, unit, poll_every })
+        });
+        let buses = config.buses.iter().map(|(name, bus)| {
+            let link = match bus.link {
+                Link::Serial(_) => LinkKind::Serial,
+                Link::RtuOverTcp(_) => LinkKind::Converter,
+                Link::Tcp(_) => LinkKind::Tcp,
+            };
+            (name.clone(), LayoutBus { link, timeout: bus.timeout })
+        });
         let accounts = config.accounts.iter().map(|(name, account)| (name.clone(), account.report_every));
         Layout {
             meters: meters.one_by_one(),
             clients: config.clients.clone(),
             accounts: accounts.one_by_one(),
-            buses: config.buses.keys().cloned().one_by_one(),
+            buses: buses.one_by_one(),
         }
     }
 }

@@ -8,12 +8,13 @@ use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode_registry;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::document::{Account, AccountState, Bus, BusState, Client, Document, Meter, MeterState};
+use super::document::{Account, AccountState, Bus, BusState, Client, Document, Meter, MeterState, Quality};
+use crate::quality::{Count, Times};
 use crate::units::Name;
 
 /// The media type of [`metrics`].
@@ -40,7 +41,11 @@ impl Collector for Families {
         meters(&mut writer, &document.meters)?;
         clients(&mut writer, &document.clients)?;
         accounts(&mut writer, &document.accounts)?;
-        buses(&mut writer, &document.buses)
+        buses(&mut writer, &document.buses)?;
+        let meters = document.meters.iter().map(|(name, meter)| (name, &meter.quality));
+        quality(&mut writer, "meter", &meters.collect::<Vec<_>>())?;
+        let buses = document.buses.iter().map(|(name, bus)| (name, &bus.quality));
+        quality(&mut writer, "bus", &buses.collect::<Vec<_>>())
     }
 }
 
@@ -134,6 +139,33 @@ fn buses(writer: &mut Writer, buses: &BTreeMap<Name, Bus>) -> fmt::Result {
     counter("bus_dropped_readings_total", "Readings that the ledger had no room for.", |bus| Some(bus.dropped as f64))
 }
 
+/// How well each of these things is reached.
+fn quality(writer: &mut Writer, of: &'static str, things: &[(&Name, &Quality)]) -> fmt::Result {
+    let outcomes = things.iter().flat_map(|(name, quality)| {
+        let ends = Count::WORDS[..Count::ENDS].iter().map(|(count, word)| (*word, quality.tally.of(*count)));
+        let ends = ends.chain([("exceptions", quality.tally.exceptions())]);
+        ends.map(|(word, count)| (vec![(of, name.as_str()), ("outcome", word)], count as f64))
+    });
+    writer.counter(&format!("{of}_outcomes_total"), "Requests by how they ended.", outcomes)?;
+    let exceptions = things.iter().flat_map(|(name, quality)| {
+        let codes = quality.exceptions.iter();
+        codes.map(|(code, count)| (vec![(of, name.as_str()), ("code", code.as_str())], *count as f64))
+    });
+    writer.counter(&format!("{of}_exceptions_by_code_total"), "Modbus exceptions answered, by code.", exceptions)?;
+    let counts = |count| things.iter().map(move |(name, it)| (vec![(of, name.as_str())], it.tally.of(count) as f64));
+    let help = "Requests of which an echo came back.";
+    writer.counter(&format!("{of}_echoes_total"), help, counts(Count::Echoes))?;
+    let help = "Requests around which an answer to an earlier one came.";
+    writer.counter(&format!("{of}_late_answers_total"), help, counts(Count::Late))?;
+    let help = "Time that the line was taken, with time-outs and the silences that had to be kept.";
+    let busy = things.iter().map(|(name, it)| (vec![(of, name.as_str())], it.tally.busy_us as f64 / 1e6));
+    writer.counter(&format!("{of}_busy_seconds_total"), help, busy)?;
+    let help = "Share of the line's time that was taken in the last half hour to hour.";
+    let shares = things.iter().filter_map(|(name, it)| Some((vec![(of, name.as_str())], it.occupancy?)));
+    writer.gauge(&format!("{of}_occupancy_ratio"), help, shares)?;
+    writer.histograms(&format!("{of}_response_seconds"), "Time from a request to its whole answer.", of, things)
+}
+
 /// One sample for each thing that has the value.
 fn samples<'d, T>(
     label: &'static str,
@@ -149,6 +181,23 @@ fn seconds(instant: jiff::Timestamp) -> f64 {
 
 fn flag(set: bool) -> f64 {
     if set { 1.0 } else { 0.0 }
+}
+
+/// A histogram of the answers.
+struct Responses<'d>(&'d Quality);
+
+impl EncodeMetric for Responses<'_> {
+    fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {
+        let tally = &self.0.tally;
+        let bounds = Times::bounds().map(|bound| bound.map_or(f64::INFINITY, |bound| bound as f64 / 1e6));
+        let buckets: Vec<_> = bounds.zip(tally.times.counts()).collect();
+        let all = buckets.iter().map(|(_, count)| count).sum();
+        encoder.encode_histogram::<NoLabelSet>(tally.took_us as f64 / 1e6, all, &buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
 }
 
 type Labels<V> = Vec<(&'static str, V)>;
@@ -184,6 +233,18 @@ impl Writer<'_> {
     fn plain_counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let name = format!("arkmeter_{name}");
         ConstGauge::new(value).encode(self.encoder.encode_descriptor(&name, help, None, MetricType::Counter)?)
+    }
+
+    fn histograms(&mut self, name: &str, help: &str, of: &'static str, things: &[(&Name, &Quality)]) -> fmt::Result {
+        if things.is_empty() {
+            return Ok(());
+        }
+        let name = format!("arkmeter_{name}");
+        let mut family = self.encoder.encode_descriptor(&name, help, None, MetricType::Histogram)?;
+        for (name, quality) in things {
+            Responses(quality).encode(family.encode_family(&[(of, name.as_str())])?)?;
+        }
+        Ok(())
     }
 
     /// A family without a sample is not written.

@@ -11,6 +11,7 @@ mod layout;
 mod listener;
 mod metrics;
 mod page;
+mod quality;
 mod routes;
 mod server;
 mod snapshot;
@@ -18,8 +19,10 @@ mod trouble;
 pub mod words;
 
 pub use compose::{Inputs, compose};
-pub use document::{Account, AccountState, Bus, BusState, Client, Document, Ledger, Meter, MeterState, SCHEMA};
-pub use layout::{Layout, LayoutMeter};
+pub use document::{
+    Account, AccountState, Bus, BusState, Client, Document, Ledger, Meter, MeterState, Quality, SCHEMA,
+};
+pub use layout::{Layout, LayoutBus, LayoutMeter};
 pub use listener::Listener;
 pub use metrics::metrics;
 pub use page::page;

@@ -26,6 +26,7 @@ pub fn page(document: &Document, nonce: &str) -> String {
         escape(nonce)
     );
     trouble(&mut html, &document.trouble);
+    advice(&mut html, &document.advice);
     meters(&mut html, document, now);
     clients(&mut html, document, now);
     accounts(&mut html, document, now);
@@ -61,6 +62,12 @@ fn trouble(html: &mut String, trouble: &[String]) {
         push(html, format_args!("<li class=\"bad\">{}</li>", escape(sentence)));
     }
     html.push_str("</ul>");
+}
+
+fn advice(html: &mut String, advice: &[String]) {
+    for sentence in advice {
+        push(html, format_args!("<p>{}</p>", escape(sentence)));
+    }
 }
 
 fn meters(html: &mut String, document: &Document, now: Timestamp) {
@@ -108,11 +115,24 @@ fn accounts(html: &mut String, document: &Document, now: Timestamp) {
 }
 
 fn buses(html: &mut String, document: &Document) {
-    let head = ["Bus", "State", "#Requests", "#Answers", "#Timeouts", "#Garbled", "#Exceptions"];
+    let head = [
+        "Bus",
+        "State",
+        "#Requests",
+        "#Answers",
+        "#Timeouts",
+        "#Garbled",
+        "#Exceptions",
+        "#P50",
+        "#P95",
+        "#P99",
+        "#Busy",
+    ];
     table(html, "Buses", head, &document.buses, |bus| {
         let counts = [bus.requests, bus.answers, bus.timeouts, bus.garbled, bus.exceptions];
         let mut cells = vec![state(words::bus_state(bus.state), bus.state == BusState::Open)];
         cells.extend(counts.iter().map(u64::to_string));
+        cells.extend(words::line_times(&bus.quality));
         cells
     });
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::document::{AccountState, BusState, MeterState};
+use super::document::{AccountState, BusState, MeterState, Quality};
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// `950 W`, `1.23 kW`.
@@ -29,6 +29,22 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
         seconds @ 120..7_200 => format!("{}m ago", seconds / 60),
         seconds @ 7_200..172_800 => format!("{}h ago", seconds / 3_600),
         seconds => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// Within what time half, 95 % and 99 % of the recent answers came, and which share of the line's time they took; empty where unknown.
+pub fn line_times(quality: &Quality) -> [String; 4] {
+    let time = |which: &str| quality.response_us.get(which).map(|us| response(*us)).unwrap_or_default();
+    let busy = quality.occupancy.map(|share| format!("{:.1} %", 100.0 * share)).unwrap_or_default();
+    [time("p50"), time("p95"), time("p99"), busy]
+}
+
+/// `0.8 ms`, `45 ms`, `1.25 s`.
+fn response(micros: u64) -> String {
+    match micros {
+        ..10_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        10_000..1_000_000 => format!("{} ms", micros / 1000),
+        _ => format!("{:.2} s", micros as f64 / 1e6),
     }
 }
 

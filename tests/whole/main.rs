@@ -28,6 +28,7 @@ mod meters;
 mod moved;
 mod network;
 mod process;
+mod quality;
 mod recorded;
 mod reload;
 mod renamed;

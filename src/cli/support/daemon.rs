@@ -51,28 +51,55 @@ async fn look<T: Serialize>(socket: &Path, path: &str, alone: impl FnOnce() -> R
     }
 }
 
-/// Each bus and meter with all that the document counts of it, and the share where that says more.
+/// The advice; then each bus and meter with all that the document counts of it, and the share where that says more.
 fn quality(document: &Value) -> String {
     let mut text = String::new();
+    for sentence in document["advice"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        text.push_str(&format!("advice: {sentence}\n"));
+    }
     for (things, of, parts) in [
         ("buses", "requests", &["answers", "timeouts", "garbled", "exceptions"][..]),
         ("meters", "polls", &["failures"][..]),
     ] {
         for (name, thing) in document[things].as_object().into_iter().flatten() {
-            let whole = thing[of].as_f64().filter(|whole| *whole > 0.0);
-            let numbers = thing.as_object().into_iter().flatten().filter(|(_, value)| value.is_u64() || value.is_f64());
-            let told =
-                numbers.filter(|(key, _)| !key.ends_with("_mw") && !key.ends_with("_mwh")).map(|(key, value)| {
-                    let share = whole.zip(value.as_f64()).filter(|_| parts.contains(&key.as_str()));
-                    let share = share.map(|(whole, part)| format!(" ({:.1} %)", 100.0 * part / whole));
-                    format!("{key} {value}{}", share.unwrap_or_default())
-                });
-            let told: Vec<_> = told.collect();
             let error = thing["error"].as_str().map(|error| format!("; {error}")).unwrap_or_default();
-            text.push_str(&format!("{things} {name}: {}{error}\n", told.join(", ")));
+            text.push_str(&format!("{things} {name}: {}{error}\n", counts(thing, of, parts)));
+            for (what, counted) in thing["quality"].as_object().into_iter().flatten().filter(|(_, it)| !it.is_null()) {
+                let told = if counted.is_object() { counts(counted, "requests", ENDS) } else { counted.to_string() };
+                text.push_str(&format!("    {what}: {told}\n"));
+            }
         }
     }
     text
+}
+
+/// What requests end by, which is told as a share of them.
+const ENDS: &[&str] = &[
+    "answers",
+    "timeouts",
+    "crc_errors",
+    "wrong_unit",
+    "wrong_function",
+    "wrong_length",
+    "incomplete",
+    "noise",
+    "lost",
+    "exceptions",
+    "slow",
+    "echoes",
+    "late",
+];
+
+/// The numbers of a thing; these parts also as shares of `whole`.
+fn counts(thing: &Value, whole: &str, parts: &[&str]) -> String {
+    let whole = thing[whole].as_f64().filter(|whole| *whole > 0.0);
+    let numbers = thing.as_object().into_iter().flatten().filter(|(_, value)| value.is_u64() || value.is_f64());
+    let told = numbers.filter(|(key, _)| !key.ends_with("_mw") && !key.ends_with("_mwh")).map(|(key, value)| {
+        let share = whole.zip(value.as_f64()).filter(|(_, part)| parts.contains(&key.as_str()) && *part > 0.0);
+        let share = share.map(|(whole, part)| format!(" ({:.1} %)", 100.0 * part / whole));
+        format!("{key} {value}{}", share.unwrap_or_default())
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

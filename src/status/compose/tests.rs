@@ -5,7 +5,9 @@ use super::*;
 use crate::clock::Clock;
 use crate::ledger::ClientLedger;
 use crate::ledger::guard::{Verdict, Verdicts};
+use crate::quality::LinkKind;
 use crate::reading::{Register, Values};
+use crate::status::layout::LayoutBus;
 use crate::units::{ClientId, MilliwattHours, Milliwatts};
 
 const START: i64 = 1_750_000_000;
@@ -71,10 +73,11 @@ pub(in crate::status) fn cabinet() -> Inputs {
     };
     Inputs {
         layout: Layout {
-            meters: [(meter.clone(), LayoutMeter { bus: bus.clone(), poll_every: Duration::from_secs(10) })].into(),
+            meters: [(meter.clone(), LayoutMeter { bus: bus.clone(), unit: 7, poll_every: Duration::from_secs(10) })]
+                .into(),
             clients: [(meter.clone(), client)].into(),
             accounts: [(main.clone(), Duration::from_secs(120))].into(),
-            buses: vec![bus.clone()],
+            buses: [(bus.clone(), LayoutBus { link: LinkKind::Serial, timeout: Duration::from_secs(1) })].into(),
         },
         buses: [(bus, bus_report)].into(),
         ledger: LedgerReport {

@@ -1,0 +1,159 @@
+//! What a line counts of its requests, in simulated time.
+
+use std::time::Duration;
+
+use rmodbus::ModbusProto;
+use tokio::time::{Instant, sleep};
+
+use super::{LATE, TIMEOUT, block, bus, meter, read, unit};
+use crate::config::Link;
+use crate::modbus::error::{Error, Garbled, Stray};
+use crate::modbus::memory::Host;
+use crate::modbus::outcome::outcome;
+use crate::modbus::{Line, asked};
+use crate::quality::{Count, Outcome, Tally};
+use crate::simulator::{Fault, Gateway, Unit};
+
+/// A line of this kind to unit 1.
+fn line(protocol: ModbusProto, unit: &Unit) -> (Gateway, Line) {
+    let host = Host::new("outcomes");
+    let link = match protocol {
+        ModbusProto::Rtu => Link::RtuOverTcp(host.address()),
+        _ => Link::Tcp(host.address()),
+    };
+    (Gateway::in_memory(host, [unit.clone(), meter(2)], protocol), Line::new(&bus(link)))
+}
+
+const KINDS: [ModbusProto; 2] = [ModbusProto::TcpUdp, ModbusProto::Rtu];
+
+/// What one read counts as that ends so.
+async fn counted(line: &mut Line, unit: &Unit, fault: Fault) -> Tally {
+    unit.fault_next(1, fault);
+    let _ = line.read(super::unit(1), block(0, 2)).await;
+    line.take_tally()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_end_is_counted_as_what_it_is() {
+    for protocol in KINDS {
+        let meter = meter(1);
+        let (_gateway, mut line) = line(protocol, &meter);
+        read(&mut line, 1, block(0, 2)).await.unwrap();
+        assert_eq!(line.take_tally().of(Count::Answers), 1);
+        let damage = if protocol == ModbusProto::Rtu { Count::CrcErrors } else { Count::Noise };
+        for (fault, count) in [
+            (Fault::Garbage, damage),
+            (Fault::WrongUnit, Count::WrongUnit),
+            (Fault::WrongLength, Count::WrongLength),
+            (Fault::Exception(2), Count::IllegalAddress),
+            (Fault::Exception(11), Count::GatewayTarget),
+            (Fault::Silent, Count::Timeouts),
+        ] {
+            let tally = counted(&mut line, &meter, fault).await;
+            assert_eq!((tally.of(count), tally.requests(), tally.of(Count::Late)), (1, 1, 0), "{protocol:?} {fault:?}");
+            assert_eq!(tally.times.percentile(0.5), None, "{fault:?} is no answer");
+        }
+        read(&mut line, 1, block(0, 2)).await.unwrap();
+        assert_eq!(line.take_tally().requests(), 1, "what was taken is not told again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_is_counted_where_it_comes() {
+    for protocol in KINDS {
+        let meter = meter(1);
+        let (_gateway, mut line) = line(protocol, &meter);
+        read(&mut line, 1, block(0, 2)).await.unwrap();
+        let tally = counted(&mut line, &meter, Fault::Late(LATE)).await;
+        assert_eq!((tally.of(Count::Timeouts), tally.of(Count::Late)), (1, 0));
+        sleep(2 * LATE).await;
+        read(&mut line, 2, block(4, 2)).await.unwrap();
+        let tally = line.take_tally();
+        assert_eq!((tally.of(Count::Late), tally.of(Count::Answers)), (1, 1), "{protocol:?}");
+        read(&mut line, 2, block(4, 2)).await.unwrap();
+        assert_eq!(line.take_tally().of(Count::Late), 0, "{protocol:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_slow_in_the_last_fifth_of_the_time_out() {
+    for protocol in KINDS {
+        let meter = meter(1);
+        let (_gateway, mut line) = line(protocol, &meter);
+        for (delay, slow) in [(TIMEOUT / 2, 0), (TIMEOUT * 9 / 10, 1)] {
+            meter.set_delay(delay);
+            read(&mut line, 1, block(0, 2)).await.unwrap();
+            let tally = line.take_tally();
+            assert_eq!((tally.of(Count::Slow), tally.of(Count::Answers)), (slow, 1), "{protocol:?} {delay:?}");
+            assert!(tally.took_us.abs_diff(delay.as_micros() as u64) < 20_000, "{tally:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_echo_is_counted_beside_the_answer() {
+    let meter = meter(1);
+    let (gateway, mut line) = line(ModbusProto::Rtu, &meter);
+    gateway.habits(|habits| habits.echo = true);
+    read(&mut line, 1, block(0, 2)).await.unwrap();
+    let tally = line.take_tally();
+    assert_eq!((tally.of(Count::Echoes), tally.of(Count::Answers)), (1, 1));
+    gateway.habits(|habits| habits.echo = false);
+    read(&mut line, 1, block(0, 2)).await.unwrap();
+    assert_eq!(line.take_tally().of(Count::Echoes), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_line_is_taken_while_it_is_asked_and_must_be_silent() {
+    for protocol in KINDS {
+        let meter = meter(1);
+        let (_gateway, mut line) = line(protocol, &meter);
+        line.open().await.unwrap();
+        meter.set_delay(TIMEOUT / 3);
+        let (begin, silence) = (Instant::now(), Duration::from_millis(50));
+        for number in 0..10 {
+            if number == 5 {
+                meter.fault_next(1, Fault::Silent);
+            }
+            let _ = line.read_after(silence, unit(1), block(0, 2)).await;
+        }
+        let (busy, all) = (line.take_tally().busy_us, begin.elapsed().as_micros() as u64);
+        assert!(busy <= all + 60_000 && busy + 20_000 >= all, "{protocol:?}: {busy} of {all}");
+        sleep(Duration::from_secs(60)).await;
+        read(&mut line, 1, block(0, 2)).await.unwrap();
+        assert!(line.take_tally().busy_us < 2 * TIMEOUT.as_micros() as u64, "idle time is nobody's");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_was_closed_while_idle_is_not_lost_under_a_request() {
+    for protocol in KINDS {
+        let meter = meter(1);
+        let (gateway, mut line) = line(protocol, &meter);
+        for _ in 0..3 {
+            read(&mut line, 1, block(0, 2)).await.unwrap();
+            gateway.disconnect();
+            sleep(Duration::from_millis(5)).await;
+        }
+        let tally = line.take_tally();
+        assert_eq!((tally.of(Count::Lost), tally.requests()), (0, 3), "{protocol:?}");
+    }
+}
+
+#[test]
+fn what_came_instead_is_told_apart() {
+    let garbled = |why| outcome(&Error::Garbled { unit: 1, why });
+    let stray = |came| garbled(Garbled::Stray(Stray::new((1, asked::Asked::from(block(0, 2))), came)));
+    for (said, count) in [
+        (stray((2, 3, 9)), Count::WrongUnit),
+        (stray((1, 3, 9)), Count::WrongFunction),
+        (stray((1, 0x84, 9)), Count::WrongLength),
+        (garbled(Garbled::Incomplete { got: 3, expected: 9 }), Count::Incomplete),
+        (garbled(Garbled::NeverSilent), Count::Noise),
+        (garbled(Garbled::Noise { bytes: 3 }), Count::Noise),
+        (outcome(&Error::Closed { link: String::new(), reason: String::new() }), Count::Lost),
+    ] {
+        assert_eq!(said, Some(Outcome::Failed(count)));
+    }
+    assert_eq!(outcome(&Error::Open { link: String::new(), reason: String::new(), remedy: String::new() }), None);
+}

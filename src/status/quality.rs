@@ -1,0 +1,58 @@
+//! What the poller counted of each line, as the document shows it and as advice.
+
+use std::collections::BTreeMap;
+
+use super::document;
+use super::layout::Layout;
+use crate::one_by_one::OneByOne;
+use crate::poller::BusReport;
+use crate::quality::{self, Count, Quality, Tally};
+use crate::units::Name;
+
+/// All requests that these meters were asked.
+pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> document::Quality {
+    let (mut tally, mut recent, mut recents) = (Tally::default(), Tally::default(), Vec::new());
+    for meter in meters {
+        let lately = meter.recent();
+        tally.merge(meter.total());
+        recent.merge(&lately.tally);
+        recents.push(lately);
+    }
+    let exceptions = Count::EXCEPTIONS.iter().map(|(count, code)| ((*code).to_owned(), tally.of(*count)));
+    let percentile =
+        |(name, share): (&str, f64)| Some((name.to_owned(), recent.times.percentile(share)?.as_micros() as u64));
+    document::Quality {
+        total: counts(&tally),
+        recent: counts(&recent),
+        exceptions: exceptions.filter(|(_, count)| *count > 0).one_by_one(),
+        response_us: [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().filter_map(percentile).one_by_one(),
+        occupancy: quality::occupancy(&recents).map(|share| (share * 1e4).round() / 1e4),
+        tally,
+    }
+}
+
+/// What is usual, and of the rest what there was.
+fn counts(tally: &Tally) -> BTreeMap<String, u64> {
+    let sums = [("requests", tally.requests()), ("exceptions", tally.exceptions())];
+    let (usual, rest) = Count::WORDS.split_at(Count::USUAL);
+    let of = |(count, word): &(Count, &'static str)| (*word, tally.of(*count));
+    let rest = rest.iter().map(of).filter(|(_, count)| *count > 0);
+    sums.into_iter().chain(usual.iter().map(of)).chain(rest).map(|(word, count)| (word.to_owned(), count)).one_by_one()
+}
+
+/// What to do about the buses that are open.
+pub(super) fn advice(layout: &Layout, buses: &BTreeMap<Name, BusReport>) -> Vec<String> {
+    let open = layout.buses.iter().filter_map(|(name, bus)| {
+        let report = buses.get(name).filter(|report| report.error.is_none())?;
+        let meters = report.meters.iter().filter_map(|(meter, poll)| {
+            let wanted = layout.meters.get(meter)?;
+            let (name, unit, poll_every) = (meter.as_str(), wanted.unit, wanted.poll_every);
+            Some(quality::Meter { name, unit, poll_every, recent: poll.quality.recent() })
+        });
+        Some(quality::Bus { name: name.as_str(), link: bus.link, timeout: bus.timeout, meters: meters.collect() })
+    });
+    open.flat_map(|bus| quality::advice(&bus)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! How well each line carries: counted, measured, and said with what to do about it; nothing is said of a line that is sound.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use arkmeter::simulator::{Fault, Gateway, SerialLine};
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::harness::*;
+use crate::listener::get;
+
+const PATIENT: &str = "timeout = \"5s\"";
+
+/// The sentences of advice.
+fn advice(document: &Value) -> String {
+    document["advice"].to_string()
+}
+
+fn requests(document: &Value, meter: &str) -> u64 {
+    document["meters"][meter]["quality"]["recent"]["requests"].as_u64().unwrap_or_default()
+}
+
+/// A bus whose meters have time, and which are polled each second.
+fn unhurried(plan: Plan, bus: &str, link: &str, meters: &[(&str, u8)]) -> Plan {
+    let plan = plan.text(format!("[bus.{bus}]\n{link}\n{PATIENT}"));
+    meters.iter().fold(plan, |plan, (name, unit)| {
+        plan.polled(name, bus, *unit, "eastron-sdm630").replaced("poll_every = \"100ms\"", "poll_every = \"1s\"")
+    })
+}
+
+#[tokio::test]
+async fn one_noisy_unit_among_clean_neighbours_is_named_everywhere() {
+    let units: Vec<_> = (6..=8).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
+    let converter = Gateway::start_converter(units.clone()).await.unwrap();
+    let address = nobody();
+    let link = format!("rtu_over_tcp = \"{}\"", converter.address());
+    let meters = [("sauna", 6), ("boiler", 7), ("garage", 8)];
+    let site = Site::new(&unhurried(Plan::new().text(format!("listen = \"{address}\"")), "cabinet", &link, &meters));
+    let daemon = site.start();
+    site.all_ok(&["sauna", "boiler", "garage"]).await;
+    let named = "Bus cabinet, boiler, unit 7: ";
+    let noisy = |document: &Value| {
+        // A poll is good again if the second try of it is.
+        units[1].fault_next(1, Fault::Garbage);
+        advice(document).contains("its neighbours none")
+    };
+    let document = site.status_when("the noisy unit is named", noisy).await;
+    let said = advice(&document);
+    assert!(said.contains("% CRC errors, its neighbours none: check its wiring"), "{said}");
+    assert!(!said.contains("unit 6") && !said.contains("unit 8"), "{said}");
+    let quality = |meter: &str, what: &str| document["meters"][meter]["quality"]["total"][what].as_u64().unwrap();
+    assert!(quality("boiler", "crc_errors") >= 3);
+    assert_eq!(quality("sauna", "crc_errors") + quality("garage", "crc_errors"), 0);
+    assert!(document["meters"]["boiler"]["quality"]["response_us"]["p95"].is_u64(), "{document:#}");
+
+    let human = site.run(&["status"]).await.out;
+    assert!(human.contains(&format!("* {named}")) && human.contains("LINE TO"), "{human}");
+    let bundle = site.run(&["support", "-"]).await.out;
+    assert!(bundle.contains(&format!("advice: {named}")) && bundle.contains("    recent: answers "), "{bundle}");
+
+    until("the page is served", || site.log().contains("the status page is served")).await;
+    let (_, metrics) = get(address, "/metrics").await;
+    let counted = |meter: &str| {
+        let sample = format!("arkmeter_meter_outcomes_total{{meter=\"{meter}\",outcome=\"crc_errors\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&sample)).expect("it is counted");
+        line.parse::<f64>().unwrap()
+    };
+    assert!(counted("boiler") >= 3.0 && counted("sauna") == 0.0, "{metrics}");
+    assert!(metrics.contains("arkmeter_meter_response_seconds_bucket{le=\"+Inf\",meter=\"boiler\"}"), "{metrics}");
+    daemon.stop().await;
+    promtool(&site, &metrics).await;
+}
+
+#[allow(clippy::print_stderr, reason = "says what was not tested")]
+async fn promtool(site: &Site, metrics: &str) {
+    std::fs::write(site.path("metrics"), metrics).unwrap();
+    let input = std::fs::File::open(site.path("metrics")).unwrap();
+    let mut promtool = Command::new("promtool");
+    match promtool.args(["check", "metrics"]).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).output().await
+    {
+        Ok(output) => assert!(output.status.success() && output.stderr.is_empty(), "{output:?}"),
+        Err(_) => eprintln!("skipped: the metrics of the line's quality (promtool is not installed)"),
+    }
+}
+
+#[tokio::test]
+async fn a_sound_bus_gets_no_advice() {
+    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let line = SerialLine::start([sdm630(2, 250.0, 10.0)], None).unwrap();
+    let plan = unhurried(Plan::new(), "gateway", &format!("tcp = \"{}\"", gateway.address()), &[("sauna", 1)]);
+    let serial = format!("serial = \"{}\"", line.path().display());
+    let site = Site::new(&unhurried(plan, "cabinet", &serial, &[("boiler", 2)]));
+    let daemon = site.start();
+    site.all_ok(&["sauna", "boiler"]).await;
+    let known = |document: &Value| {
+        let many = ["sauna", "boiler"].iter().all(|meter| requests(document, meter) >= 30);
+        many && ["gateway", "cabinet"].iter().all(|bus| document["buses"][bus]["quality"]["occupancy"].is_f64())
+    };
+    let document = site.status_when("enough is known of both", known).await;
+    assert_eq!(advice(&document), "[]", "{document:#}");
+    assert!(document["buses"]["cabinet"]["quality"]["occupancy"].as_f64().unwrap() < 0.9, "{document:#}");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_bus_that_cannot_keep_the_poll_interval_is_told_so() {
+    let units: Vec<_> = (1..=3).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
+    units.iter().for_each(|unit| unit.set_delay(Duration::from_millis(60)));
+    let gateway = Gateway::start(units).await.unwrap();
+    let plan = Plan::new().text(format!("[bus.gateway]\ntcp = \"{}\"\n{PATIENT}", gateway.address()));
+    let meters = [("sauna", 1), ("boiler", 2), ("garage", 3)];
+    let plan = meters.iter().fold(plan, |plan, (name, unit)| plan.polled(name, "gateway", *unit, "eastron-sdm630"));
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    let busy = |document: &Value| advice(document).contains("% busy: the poll interval cannot be kept");
+    let document = site.status_when("the bus is called busy", busy).await;
+    assert!(advice(&document).contains("a round of its 3 meters needs 0."), "{document:#}");
+    assert!(advice(&document).contains("poll_every is 100ms"), "{document:#}");
+    assert!(document["buses"]["gateway"]["quality"]["occupancy"].as_f64().unwrap() > 0.5, "{document:#}");
+    daemon.stop().await;
+}
