@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::finding::Finding;
+use crate::one_by_one::OneByOne;
 use crate::units::{Milliwatts, Name};
 
 mod findings;
@@ -132,8 +133,7 @@ impl<'t> Form<'t> {
             let nearest =
                 asked.iter().filter(|_| key.len() <= 64).min_by_key(|known| strsim::damerau_levenshtein(known, key));
             let near = nearest.filter(|known| strsim::jaro_winkler(known, key) > 0.75);
-            let mut known = asked.clone();
-            known.sort_unstable();
+            let mut known = asked.iter().copied().in_order();
             known.dedup();
             let help = match near {
                 Some(known) => format!("did you mean `{known}`?"),

@@ -117,7 +117,7 @@ impl Tables<'_> {
             let account = self.account(&format!("meter.{name}"), &table.span, [&table.account].into_iter());
             clients.push((name, &table.span, own, account, vec![name.clone()]));
         }
-        clients.sort_by_key(|(_, span, ..)| span.start);
+        let clients = clients.into_iter().in_order_of(|(_, span, ..)| span.start);
         self.same_client_id(
             clients.iter().filter_map(|(_, _, id, account, _)| Some((*id.as_ref()?, account.as_ref()?))),
         );
@@ -284,9 +284,7 @@ impl Tables<'_> {
 
 /// In the order of the file, so that the second of two is the one that is told.
 fn by_place<T>(tables: &BTreeMap<Name, T>, span: impl Fn(&T) -> &Range<usize>) -> Vec<(&Name, &T)> {
-    let mut sorted: Vec<_> = tables.iter().collect();
-    sorted.sort_by_key(|(_, table)| span(table).start);
-    sorted
+    tables.iter().in_order_of(|(_, table)| span(table).start)
 }
 
 /// As [`ClientId`] shows itself, in plain ASCII.

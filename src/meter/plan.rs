@@ -90,8 +90,7 @@ impl ReadPlan {
     /// The meter refused this block (exception 2 or 3): reads its values in smaller ones from now on. False where it is one value's already.
     pub fn split(&mut self, refused: Block) -> bool {
         let Some(place) = self.blocks.iter().position(|block| *block == refused) else { return false };
-        let mut parts: Vec<_> = self.wanted().filter(|wanted| refused.covers(*wanted)).collect();
-        parts.sort();
+        let mut parts = self.wanted().filter(|wanted| refused.covers(*wanted)).in_order();
         parts.dedup();
         // A value that spans the whole block cannot be read in less.
         if parts.contains(&refused) {
@@ -215,10 +214,9 @@ fn whole_step(step: Fraction) -> Option<MilliwattHours> {
 }
 
 /// As few blocks as hold every wanted one whole: of one function, adjoining unless gaps may be crossed, and of at most `most` registers.
-fn joined(mut wanted: Vec<Block>, most: u16, gaps: &Gaps) -> Vec<Block> {
-    wanted.sort();
+fn joined(wanted: Vec<Block>, most: u16, gaps: &Gaps) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    for next in wanted {
+    for next in wanted.into_iter().in_order() {
         let last = blocks.last().copied().filter(|last| gaps.may_join(*last, next));
         let wider = last.and_then(|last| last.joined(next)).filter(|wider| wider.count <= most);
         match (wider, blocks.last_mut()) {

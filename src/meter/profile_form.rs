@@ -17,6 +17,7 @@ use super::serial_number::SerialNumber;
 use super::unit::Measure;
 use crate::finding::Finding;
 use crate::form::{Field, Form};
+use crate::one_by_one::OneByOne;
 use crate::units::{Name, UnitId};
 
 /// The tables that a map has instead of its profile's.
@@ -55,9 +56,8 @@ pub(super) fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     let (sources, quirks) = (texts(&form, "sources"), texts(&form, "quirks"));
     let confirmed = form.field("confirmed").and_then(|it| small(&it, 0, 9));
     let identity = Expectation::all(&form, "identity", limits).unwrap_or_default();
-    let mut maps = form.named_tables("map");
     // In the order of the file: where nothing tells maps apart the first of them is taken.
-    maps.sort_by_key(|(_, form)| form.span().start);
+    let maps = form.named_tables("map").into_iter().in_order_of(|(_, form)| form.span().start);
     let built = |tables: Tables, identity: Vec<Expectation>, map: Option<Name>| {
         Some(Profile {
             name: name.clone(),

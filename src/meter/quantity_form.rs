@@ -5,6 +5,7 @@ use super::number_form::{Keys, Limits, number};
 use super::quantity::{Number, Quantity};
 use super::unit::{Measure, Unit};
 use crate::form::{Field, Form};
+use crate::one_by_one::OneByOne;
 
 const MOST_TERMS: usize = 8;
 
@@ -107,10 +108,9 @@ fn sum_of<'t>(form: &Form<'t>, sum: &Field<'t>, keys: &Keys<'t>, limits: Limits<
 /// Terms must come in one response, and so must a number and what stands beside it: two would be of two moments, and a carry from one
 /// to the other would be lost or doubled.
 fn check_together(form: &Form<'_>, terms: &[Number], limits: Limits<'_>) -> Option<()> {
-    let mut blocks: Vec<_> = terms.iter().flat_map(Number::blocks).collect();
+    let blocks = terms.iter().flat_map(Number::blocks).in_order();
     let field = form.field("sum").or_else(|| form.field("exponent")).or_else(|| form.field("sign"));
     let Some(field) = field.filter(|_| blocks.len() > 1) else { return Some(()) };
-    blocks.sort();
     let mut joined = *blocks.first()?;
     for block in blocks {
         if block.function == joined.function && !limits.gaps.may_join(joined, block) {

@@ -1,6 +1,7 @@
 //! What a meter's registers held, read one time or several, and the numbers that they can mean. Pure.
 
 use crate::meter::{Answers, Block, Format, Function, Kind};
+use crate::one_by_one::OneByOne;
 
 /// The registers at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -74,7 +75,7 @@ pub(super) fn places(sample: &Sample) -> Vec<Place> {
             }
         }
     }
-    places.sort_by_key(|place| place.block);
+    let mut places = places.into_iter().in_order_of(|place: &Place| place.block);
     places.dedup();
     places
 }
@@ -88,9 +89,7 @@ pub fn registers(sample: &Sample) -> Vec<(Function, u16, u16)> {
             .map(move |(offset, word)| (function, first.wrapping_add(offset), word))
             .collect::<Vec<_>>()
     };
-    let mut all: Vec<_> = sample.answers.iter().flat_map(words).collect();
-    all.sort();
-    all
+    sample.answers.iter().flat_map(words).in_order()
 }
 
 /// Every way to read the number that begins at this register, with the type's and the order's name.

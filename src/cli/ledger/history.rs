@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::history::periods::{Every, Line, Periods};
 use crate::ledger::history::shown::{self, Page, SCHEMA, Wanted};
+use crate::one_by_one::OneByOne;
 use crate::status::control::{self, ControlError};
 use crate::status::words;
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -162,7 +163,7 @@ fn unknown(config: &Config, meter: &Name, mut known: Vec<Name>) -> u8 {
     let hint = match nearest {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => {
-            known.sort_unstable();
+            let mut known = known.into_iter().in_order();
             known.dedup();
             let names: Vec<_> = known.iter().map(Name::as_str).collect();
             format!("there are {}", names.join(", "))
