@@ -333,6 +333,16 @@ mod tests {
         assert!(!unasked().is_due(), "a meter that nothing tells from others costs no request");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_chain_is_walked_at_the_start_and_now_and_then() {
+        let chained = Recognition::new(&meter::library().find(ANY_CHAIN).unwrap().profile);
+        assert!(chained.is_due() && chained.known.is_none(), "nothing is read before it was walked");
+        let chained = Recognition { ask_at: Some(Instant::now() + EVERY), ..chained };
+        assert!(!chained.is_due());
+        tokio::time::advance(EVERY).await;
+        assert!(chained.is_due());
+    }
+
     fn unasked() -> Recognition {
         Recognition::new(&meter::library().find("be-mpm3pm").unwrap().profile)
     }

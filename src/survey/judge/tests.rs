@@ -85,3 +85,16 @@ fn nothing_is_sure_of_a_meter_that_stands_still_at_zero() {
     let found = judged(vec![said("eastron-sdm630", 0, 0, 0), said("peacefair-pzem-004t-v3", 0, 0, 0)], &[]);
     assert!(found.iter().all(|candidate| candidate.sureness == Sureness::Possible), "{found:?}");
 }
+
+#[test]
+fn what_a_meter_says_of_itself_goes_before_what_is_plausible() {
+    // Its counter stands still where 50 Wh were taken, its phases do not add up, it is wrongly set: and yet it says who it is.
+    let mut named = said("eastron-sdm120", 3_000_000, 9_000_000, 9_000_000);
+    (named.recognised, named.phases) = (true, Some(Milliwatts(500_000)));
+    named.wrongly_set = Some("application A".to_owned());
+    let mut plausible = said("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000);
+    plausible.phases = Some(Milliwatts(3_000_000));
+    let found = judged(vec![plausible, named], &[]);
+    assert!(found[1].score > found[0].score, "{found:?}");
+    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Sureness::Certain));
+}
