@@ -1,8 +1,9 @@
 //! What a field engineer would say of one bus, given what was counted on it lately. It speaks only where there is enough to go by.
 
+use std::time::Duration;
+
 use super::bus::{Bus, LinkKind, Suspect, happens, percent, reaches};
 use super::tally::{Count, Tally};
-use std::time::Duration;
 
 /// From which share of the requests on (per cent) damaged and foreign answers are worth a look: a sound line has none.
 const DAMAGE: u64 = 1;
@@ -204,13 +205,10 @@ impl Bus<'_> {
     }
 
     fn slow(&self, slow: &[Suspect<'_, '_>]) -> Option<String> {
-        let (who, _, its) = self.named(slow)?;
-        let slowest = slow.iter().filter_map(|(meter, _)| meter.recent.tally.times.percentile(0.95)).max()?;
+        let (who, share, its) = self.named(slow)?;
         let (name, timeout) = (self.name, humantime::format_duration(self.timeout));
         Some(format!(
-            "{who}: one in twenty of {its} answers takes {} or more, near the time-out of {timeout}: raise timeout in \
-             [bus.{name}].",
-            seconds(slowest)
+            "{who}: {share} of {its} answers come in the last fifth of the time-out, {timeout}: raise timeout in [bus.{name}]."
         ))
     }
 

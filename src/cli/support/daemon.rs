@@ -66,7 +66,9 @@ fn quality(document: &Value) -> String {
             text.push_str(&format!("{things} {name}: {}{error}\n", counts(thing, of, parts)));
             for (what, counted) in thing["quality"].as_object().into_iter().flatten().filter(|(_, it)| !it.is_null()) {
                 let told = if counted.is_object() { counts(counted, "requests", ENDS) } else { counted.to_string() };
-                text.push_str(&format!("    {what}: {told}\n"));
+                if !told.is_empty() {
+                    text.push_str(&format!("    {what}: {told}\n"));
+                }
             }
         }
     }
@@ -107,6 +109,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn advice_comes_first_and_quality_below_its_meter() {
+        let quality = json!({
+            "recent": { "requests": 50, "answers": 44, "crc_errors": 6 }, "exceptions": {}, "occupancy": 0.25,
+            "response_us": { "p95": 31_000 },
+        });
+        let document = json!({ "advice": ["Mend it."], "meters": { "sauna": { "polls": 40, "quality": quality } } });
+        assert_eq!(
+            super::quality(&document),
+            "advice: Mend it.\nmeters sauna: polls 40\n    occupancy: 0.25\n    \
+             recent: answers 44 (88.0 %), crc_errors 6 (12.0 %), requests 50\n    response_us: p95 31000\n"
+        );
+    }
 
     #[test]
     fn a_line_is_judged_by_shares() {

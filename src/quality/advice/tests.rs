@@ -109,8 +109,8 @@ fn answers_near_the_time_out_want_a_longer_one() {
     let took = Duration::from_millis(900);
     let slow = |request| Request { slow: true, took, ..request };
     let sentence = one(Serial, &[flagged(7, &[FINE], slow), meter(1, &[FINE])]);
-    assert!(sentence.contains("near the time-out of 1s: raise timeout in [bus.cabinet]"), "{sentence}");
-    assert!(sentence.contains("unit 7: one in twenty of its answers takes 1.00 s or more"), "{sentence}");
+    assert!(sentence.contains("the last fifth of the time-out, 1s: raise timeout in [bus.cabinet]"), "{sentence}");
+    assert!(sentence.contains("unit 7: 100 % of its answers come in"), "{sentence}");
     let failing = flagged(7, &failed(Count::Timeouts, 20), |request| Request { slow: true, ..request });
     assert!(one(Serial, &[failing, meter(1, &[FINE])]).contains("raise timeout"), "one cause is told once");
 }

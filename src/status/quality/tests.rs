@@ -88,6 +88,7 @@ fn the_metrics_are_in_base_units() {
         "arkmeter_meter_outcomes_total{meter=\"sauna\",outcome=\"crc_errors\"} 0.0",
         "arkmeter_bus_outcomes_total{bus=\"cabinet\",outcome=\"answers\"} 120.0",
         "arkmeter_meter_busy_seconds_total{meter=\"heat_pump\"} 2.625",
+        "arkmeter_advice 1.0",
         "arkmeter_meter_occupancy_ratio{meter=\"heat_pump\"} 0.0445",
     ] {
         assert!(text.lines().any(|told| told == line), "{line}\n{text}");
