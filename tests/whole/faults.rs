@@ -22,7 +22,8 @@ fn every_test_that_the_list_of_faults_names_is_there() {
     written(&root.join("src"), &mut all);
     written(&root.join("tests"), &mut all);
     let list = fs::read_to_string(root.join("tests/FAULTS.md")).unwrap();
-    let is_name = |word: &&str| word.len() > 12 && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    let is_name =
+        |word: &&str| word.len() > 12 && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     let named: Vec<_> = list.split('`').skip(1).step_by(2).filter(is_name).collect();
     assert!(named.len() > 100, "{} names", named.len());
     let missing: Vec<_> = named.iter().filter(|name| !all.contains(&format!("fn {name}("))).collect();
