@@ -14,6 +14,7 @@ mod command_line;
 mod cuts;
 mod demo;
 mod doors;
+mod faults;
 mod faulty;
 mod handed_over;
 mod history;

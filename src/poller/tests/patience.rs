@@ -55,6 +55,12 @@ impl Watched {
     }
 }
 
+/// For people, and for the list of faults.
+#[allow(clippy::print_stderr)]
+fn figure(what: &str, took: Duration) {
+    eprintln!("{what}: all read again after {took:?}");
+}
+
 fn twenty() -> (Vec<Unit>, Vec<Meter>) {
     let units: Vec<_> = (1..=20).map(simulated).collect();
     units.iter().for_each(|unit| unit.set_delay(ANSWER_AFTER));
@@ -91,6 +97,7 @@ async fn fifteen_meters_keep_their_schedule_beside_five_dead_ones() {
     }
     units.iter().for_each(Unit::heal);
     let took = poller.all_read(1..=20).await;
+    figure("five dead of twenty", took);
     assert!(took <= Duration::from_secs(66), "the dead ones were found again after {took:?}");
 }
 
@@ -108,6 +115,7 @@ async fn a_gateway_that_was_away_for_hours_is_found_again_soon() {
         assert!(poller.report.borrow_and_update().error.is_some(), "it is told");
         gateway.habits(|habits| habits.away = false);
         let took = poller.all_read(1..=20).await;
+        figure(&format!("a gateway away for {away:?}"), took);
         assert!(took <= Duration::from_secs(45), "found again after {took:?}");
         assert_eq!(poller.report.borrow().error, None);
     }
@@ -128,6 +136,7 @@ async fn a_deaf_gateway_is_asked_in_moderation_and_found_again() {
     assert!(requests <= 3600, "{requests} requests in an hour");
     gateway.habits(|habits| habits.deaf = false);
     let took = poller.all_read(1..=20).await;
+    figure("a deaf gateway", took);
     assert!(took <= Duration::from_secs(66), "found again after {took:?}");
 }
 
@@ -146,6 +155,7 @@ async fn a_connection_that_the_other_end_forgot_is_made_anew_and_all_are_asked_a
         before.habits(|habits| habits.deaf = true);
         let _after = Gateway::in_memory(Host::at(address), units, ModbusProto::TcpUdp);
         let took = poller.all_read(1..=count as u8).await;
+        figure(&format!("a connection forgotten, {count} meters"), took);
         // A lone meter is asked 76 s after the first silence when 60 are over.
         assert!(took <= Duration::from_secs(if count == 1 { 90 } else { 70 }), "{count}: found again after {took:?}");
     }
@@ -190,6 +200,7 @@ async fn answers_that_are_late_by_any_time_are_never_mixed_up() {
         assert!(failed >= 100, "only {failed} polls failed");
         unit.heal();
         let took = poller.all_read(1..=1).await;
+        figure("answers late by any time", took);
         assert!(took <= Duration::from_secs(300), "read again after {took:?}");
     }
 }

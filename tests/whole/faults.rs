@@ -1,0 +1,31 @@
+//! What `tests/FAULTS.md` says is tested is tested: each name in it is that of a test.
+
+use std::fs;
+use std::path::Path;
+
+/// Everything that is written in Rust below this folder.
+fn written(folder: &Path, all: &mut String) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            written(&path, all);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_list_of_faults_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = String::new();
+    written(&root.join("src"), &mut all);
+    written(&root.join("tests"), &mut all);
+    let list = fs::read_to_string(root.join("tests/FAULTS.md")).unwrap();
+    let is_name =
+        |word: &&str| word.len() > 12 && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    let named: Vec<_> = list.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(named.len() > 100, "{} names", named.len());
+    let missing: Vec<_> = named.iter().filter(|name| !all.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "no such tests: {missing:#?}");
+}
