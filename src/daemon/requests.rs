@@ -67,7 +67,7 @@ pub async fn read(
         said.extend(answer.await.unwrap_or_default());
     }
     let wanted = config.meters.values().filter(|meter| meters.is_empty() || meters.contains(&meter.name));
-    let busy = || Err("its bus is busy or being reloaded: try again".to_owned());
+    let busy = || poller::Said::nothing("its bus is busy or being reloaded: try again");
     wanted.map(|meter| Live::new(meter, said.remove(&meter.name).unwrap_or_else(busy))).collect()
 }
 

@@ -6,6 +6,25 @@ use crate::config;
 use crate::reading::Values;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
+/// What a meter said in one poll.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    pub values: Values,
+    /// Why something is missing, for people.
+    pub error: Option<String>,
+}
+
+impl Said {
+    pub fn nothing(why: impl Into<String>) -> Self {
+        Said { error: Some(why.into()), ..Said::default() }
+    }
+
+    /// The values, or why something of them is missing.
+    pub fn whole(self) -> Result<Values, String> {
+        self.error.map_or(Ok(self.values), Err)
+    }
+}
+
 /// One meter, read once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Live {
@@ -21,11 +40,8 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn new(meter: &config::Meter, said: Result<Values, String>) -> Self {
-        let (values, error) = match said {
-            Ok(values) => (values, None),
-            Err(error) => (Values::default(), Some(error)),
-        };
+    pub fn new(meter: &config::Meter, said: Said) -> Self {
+        let Said { values, error } = said;
         Live {
             meter: meter.name.clone(),
             bus: meter.bus.clone(),

@@ -11,7 +11,7 @@ mod station;
 #[cfg(test)]
 mod tests;
 
-pub use live::Live;
+pub use live::{Live, Said};
 pub use report::{BusReport, MeterPoll};
 pub use rounds::read_once;
 
@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::config;
 use crate::heartbeat::{BEAT_EVERY, Heart};
-use crate::reading::{Held, Reading, Values};
+use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::Name;
 use rounds::{Next, Rounds};
@@ -37,7 +37,7 @@ const MOST_WAITING: usize = 16;
 pub enum Command {
     /// Reads these meters now (all of the bus when empty), whether they are due or backing off, and hands the readings on as ever.
     /// It ends early when nobody waits for the reply any more.
-    ReadNow { meters: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Result<Values, String>)>> },
+    ReadNow { meters: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Said)>> },
 }
 
 /// What a bus task is given.
@@ -117,8 +117,8 @@ impl Desk {
                 return true;
             }
             let result = match rounds.find(&name) {
-                None => Err("no such meter on this bus".to_owned()),
-                Some(meter) => match self.attended(pin!(rounds.poll(meter))).await {
+                None => Said::nothing("no such meter on this bus"),
+                Some(meter) => match self.attended(pin!(rounds.poll_on_request(meter))).await {
                     Some(result) => result,
                     None => return false,
                 },

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::health::{Change, Health, roughly};
+use super::live::Said;
 use super::report::{BusReport, MeterPoll};
 use super::schedule::{Reopening, Schedule};
 use super::station::{End, Polled, Station};
@@ -13,7 +14,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::modbus::{Error, Line};
 use crate::one_by_one::OneByOne;
-use crate::reading::{Held, Reading, Values};
+use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::Name;
 
@@ -110,17 +111,24 @@ impl Rounds {
         self.stations.iter().position(|station| station.meter.name == *meter)
     }
 
+    /// Polls one meter because somebody asks. Its serial number, which is not read in each poll, is told as it was last read.
+    pub(super) async fn poll_on_request(&mut self, meter: usize) -> Said {
+        let mut said = self.poll(meter).await;
+        said.values.serial = said.values.serial.or(self.stations[meter].serial.clone());
+        said
+    }
+
     /// All meters of this bus.
     pub(super) fn names(&self) -> Vec<Name> {
         self.stations.iter().map(|station| station.meter.name.clone()).collect()
     }
 
     /// Polls one meter, due or not, and hands on what it said. Opens the line where it is not open.
-    pub(super) async fn poll(&mut self, meter: usize) -> Result<Values, String> {
+    pub(super) async fn poll(&mut self, meter: usize) -> Said {
         if let Err(error) = self.line.open().await {
             self.line_lost(&error);
             self.recorder.poll(&self.stations[meter].meter.name, None);
-            return Err(error.to_string());
+            return Said::nothing(error.to_string());
         }
         let timeouts = self.line.counts().timeouts;
         let polled = self.stations[meter].poll(&mut self.line, &self.clock).await;
@@ -143,7 +151,7 @@ impl Rounds {
         } else {
             self.line_works(now);
         }
-        polled.result()
+        polled.said()
     }
 
     /// Sends the reading to the ledger; true where there is no room for it.
@@ -230,17 +238,13 @@ fn note(meter: &mut MeterPoll, polled: &Polled) {
 }
 
 /// Reads these meters of one bus once, for a command: there is no daemon that could do it.
-pub async fn read_once(
-    bus: &config::Bus,
-    meters: &[config::Meter],
-    clock: &Clock,
-) -> Vec<(Name, Result<Values, String>)> {
+pub async fn read_once(bus: &config::Bus, meters: &[config::Meter], clock: &Clock) -> Vec<(Name, Said)> {
     let mut line = Line::new(bus);
     let mut results = Vec::with_capacity(meters.len());
     for meter in meters {
         let result = match line.open().await {
-            Ok(()) => Station::new(meter.clone()).read_once(&mut line, clock).await.result(),
-            Err(error) => Err(error.to_string()),
+            Ok(()) => Station::new(meter.clone()).read_once(&mut line, clock).await.said(),
+            Err(error) => Said::nothing(error.to_string()),
         };
         results.push((meter.name.clone(), result));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::live::Said;
 use super::recognition::Recognition;
 use crate::clock::{Clock, Stamp};
 use crate::config;
@@ -28,6 +29,8 @@ pub(super) struct Station {
     held: bool,
     /// When the serial number is to be read; `None` for the next poll.
     pub(super) serial_at: Option<Instant>,
+    /// As it was last read.
+    pub(super) serial: Option<String>,
 }
 
 /// What a poll gave.
@@ -70,12 +73,9 @@ impl Polled {
     }
 
     /// For whoever asked for this poll.
-    pub(super) fn result(self) -> Result<Values, String> {
-        if self.has_values() {
-            Ok(self.values)
-        } else {
-            Err(self.error.unwrap_or_else(|| "it gave no value".to_owned()))
-        }
+    pub(super) fn said(self) -> Said {
+        let none = (!self.has_values()).then(|| "it gave no value".to_owned());
+        Said { error: self.error.or(none), values: self.values }
     }
 }
 
@@ -83,7 +83,16 @@ impl Station {
     pub(super) fn new(meter: config::Meter) -> Self {
         let plan = ReadPlan::new(&meter.profile, &meter.installation);
         let recognition = Recognition::new(&meter.profile);
-        Station { meter, plan, recognition, unanswered: None, register_block: None, held: false, serial_at: None }
+        Station {
+            meter,
+            plan,
+            recognition,
+            unanswered: None,
+            register_block: None,
+            held: false,
+            serial_at: None,
+            serial: None,
+        }
     }
 
     /// The ledger holds the meter's counter, or no longer does.
@@ -96,7 +105,7 @@ impl Station {
 
     /// Another meter may be there now: what it is, and its serial number, are asked before the next register.
     pub(super) fn ask_again(&mut self) {
-        self.serial_at = None;
+        (self.serial_at, self.serial) = (None, None);
         self.recognition.ask_again();
     }
 
@@ -203,6 +212,9 @@ impl Station {
         }
         let refusals = refusals.into_iter().map(|(_, refusal)| refusal).filter(|refusal| !refusal.is_empty());
         let errors: Vec<_> = error.into_iter().chain(refusals).chain(decoded.complaints).collect();
+        if decoded.values.serial.is_some() {
+            self.serial.clone_from(&decoded.values.serial);
+        }
         let at = match decoded.values.register {
             Some(_) => self.register_came(&answers, stamps),
             None => stamps.last().map(|(_, at)| *at),

@@ -143,7 +143,8 @@ impl Running {
         let (reply, replied) = oneshot::channel();
         let meters = meters.iter().map(|meter| name(meter)).collect();
         self.commands.send(Command::ReadNow { meters, reply }).await.unwrap();
-        timeout(SOON, replied).await.expect("a reply comes").unwrap()
+        let said = timeout(SOON, replied).await.expect("a reply comes").unwrap();
+        said.into_iter().map(|(meter, said)| (meter, said.whole())).collect()
     }
 }
 
@@ -354,11 +355,11 @@ async fn a_bus_without_meters_waits_for_its_end() {
 async fn meters_are_read_once_for_a_command() {
     let gateway = Gateway::start([simulated(1)]).await.unwrap();
     let results = read_once(&tcp(&gateway), &[meter(1, RARELY), meter(2, RARELY)], &clock()).await;
-    assert_eq!(results[0].1.as_ref().unwrap().power, Some(Milliwatts(101_000)));
-    assert!(results[1].1.as_ref().unwrap_err().contains("no answer from unit 2"));
+    assert_eq!(results[0].1.values.power, Some(Milliwatts(101_000)));
+    assert!(results[1].1.error.as_ref().unwrap().contains("no answer from unit 2"));
     let nowhere = bus(Link::Tcp("127.0.0.1:1".into()));
     let results = read_once(&nowhere, &[meter(1, RARELY)], &clock()).await;
-    assert!(results[0].1.as_ref().unwrap_err().contains("cannot open 127.0.0.1:1"), "{results:?}");
+    assert!(results[0].1.error.as_ref().unwrap().contains("cannot open 127.0.0.1:1"), "{results:?}");
 }
 
 /// What polling costs: `cargo test --lib -- --ignored --nocapture the_processor_time`.

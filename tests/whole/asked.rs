@@ -1,5 +1,6 @@
 //! `read` and `report`: through the running daemon, else on the lines themselves.
 
+use arkmeter::meter::Function;
 use arkmeter::simulator::{Gateway, SerialLine};
 use serde_json::Value;
 
@@ -19,6 +20,24 @@ async fn read_asks_the_running_daemon_because_a_gateway_may_take_one_client_only
     assert_eq!((&rows[0]["power_mw"], &rows[0]["register_mwh"]), (&1_500_000.into(), &1_234_500_000.into()));
     assert_eq!(gateway.connections(), 1, "the daemon's line was used");
     site.all_ok(&["sauna"]).await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn read_tells_the_serial_number_each_time_and_what_is_missing() {
+    let meter = sdm630(1, 1500.0, 1234.5);
+    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let site =
+        Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
+    let daemon = site.start();
+    site.all_ok(&["sauna"]).await;
+    for _ in 0..2 {
+        let said = site.run(&["read"]).await;
+        assert!(said.code == 0 && said.out.contains("1001"), "{said:?}");
+    }
+    meter.set_f32(Function::Input, 0x0048, f32::NAN);
+    let said = site.run(&["read"]).await;
+    assert!(said.code == 1 && said.out.contains("1.50 kW") && said.out.contains("energy: not a number"), "{said:?}");
     daemon.stop().await;
 }
 

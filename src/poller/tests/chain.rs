@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::meter::library;
+use crate::poller::Said;
 
 const NOT_IMPLEMENTED: u16 = 0x8000;
 const COMMON: (u16, u16) = (1, 65);
@@ -61,7 +62,7 @@ fn kilowatt_hours(values: &Values) -> Option<u64> {
     Some(values.register?.value.get() / 1_000_000)
 }
 
-async fn once(unit: &Unit, meter: Meter) -> Result<Values, String> {
+async fn once(unit: &Unit, meter: Meter) -> Said {
     let gateway = Gateway::start([unit.clone()]).await.unwrap();
     read_once(&tcp(&gateway), &[meter], &clock()).await.remove(0).1
 }
@@ -106,15 +107,15 @@ async fn of_several_meters_the_installer_says_which() {
     let starts = lay(&unit, 40000, &[COMMON, INVERTER, COMMON, INTEGER, COMMON, INTEGER]);
     show(&unit, starts[3], 100, 11);
     show(&unit, starts[5], 200, 22);
-    let error = once(&unit, sunspec()).await.unwrap_err();
+    let error = once(&unit, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("several meters are in the chain at 40000. Write chain_meter = 1 (or 2, ..)"), "{error}");
     let second = format!("2 is model 203 at {} (Acme, WND, SN{})", starts[5], starts[4]);
     assert!(error.contains("1 is model 203 at 40188 (Acme, WND, SN40121); ") && error.contains(&second), "{error}");
     for (number, kilowatts) in [(1, 11), (2, 22)] {
-        let values = once(&unit, installed("sunspec-meter", Some(number))).await.unwrap();
+        let values = once(&unit, installed("sunspec-meter", Some(number))).await.whole().unwrap();
         assert_eq!(kilowatt_hours(&values), Some(kilowatts));
     }
-    let error = once(&unit, installed("sunspec-meter", Some(3))).await.unwrap_err();
+    let error = once(&unit, installed("sunspec-meter", Some(3))).await.whole().unwrap_err();
     assert!(error.contains("there is no meter 3 in the chain"), "{error}");
 }
 
@@ -123,7 +124,7 @@ async fn a_chain_of_another_manufacturer_is_another_meter() {
     let unit = Unit::new(1);
     let starts = lay(&unit, 40000, &[COMMON, INTEGER]);
     show(&unit, starts[1], 100, 11);
-    let error = once(&unit, installed("solaredge-meter-1", None)).await.unwrap_err();
+    let error = once(&unit, installed("solaredge-meter-1", None)).await.whole().unwrap_err();
     assert!(error.contains("the chain's manufacturer is \"Acme\", where the profile has \"SolarEdge..\""), "{error}");
 }
 
@@ -132,7 +133,7 @@ async fn another_meter_with_a_chain_is_named_so() {
     let unit = Unit::new(1);
     let starts = lay(&unit, 40000, &[COMMON, INTEGER]);
     show(&unit, starts[1], 100, 11);
-    let error = once(&unit, installed("carlo-gavazzi-em24", None)).await.unwrap_err();
+    let error = once(&unit, installed("carlo-gavazzi-em24", None)).await.whole().unwrap_err();
     assert!(error.contains("it has a chain of SunSpec models: try the profile sunspec-meter"), "{error}");
 }
 
@@ -215,13 +216,13 @@ async fn what_is_not_implemented_is_no_value() {
     ] {
         show(&unit, start, 100, 11);
         set(offset, &words);
-        let values = once(&unit, sunspec()).await.unwrap();
+        let values = once(&unit, sunspec()).await.values;
         assert_eq!((values.power.is_some(), values.register.is_some()), (has_power, has_energy), "{offset}");
     }
     let unit = Unit::new(1);
     let start = lay(&unit, 40000, &[COMMON, FLOAT])[1];
     show_float(&unit, start, f32::NAN, 1000.0);
-    let values = once(&unit, sunspec()).await.unwrap();
+    let values = once(&unit, sunspec()).await.values;
     assert_eq!((values.power, kilowatt_hours(&values)), (None, Some(1)));
 }
 
@@ -229,29 +230,29 @@ async fn what_is_not_implemented_is_no_value() {
 async fn a_chain_that_is_none_is_refused_and_says_why() {
     let nothing = Unit::new(1);
     nothing.set(Function::Holding, 40000, &[1, 2]);
-    let error = once(&nothing, sunspec()).await.unwrap_err();
+    let error = once(&nothing, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("this is no sunspec-meter: no chain of models (SunS) is at its bases"), "{error}");
 
     let inverter = Unit::new(1);
     lay(&inverter, 40000, &[COMMON, INVERTER]);
-    let error = once(&inverter, sunspec()).await.unwrap_err();
+    let error = once(&inverter, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("the chain at 40000 has the models 1, 103, and none of 201, 202"), "{error}");
 
     let endless = Unit::new(1);
     lay(&endless, 40000, &[(7, 0); 150]);
-    let error = once(&endless, sunspec()).await.unwrap_err();
+    let error = once(&endless, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("it has no end: 100 models, and more"), "{error}");
 
     let short = Unit::new(1);
     let start = lay(&short, 40000, &[COMMON, (203, 40)])[1];
     show(&short, start, 100, 11);
-    let error = once(&short, sunspec()).await.unwrap_err();
+    let error = once(&short, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("says that it has 40 registers, and sunspec-meter reads 53 of them"), "{error}");
 
     let beyond = Unit::new(1);
     lay(&beyond, 40000, &[COMMON]);
     beyond.set(Function::Holding, 40069, &[203, 65000]);
-    let error = once(&beyond, sunspec()).await.unwrap_err();
+    let error = once(&beyond, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("model 203 at 40069 runs beyond register 65535"), "{error}");
 }
 
@@ -261,13 +262,13 @@ async fn a_chain_without_an_end_mark_is_read_as_far_as_it_goes() {
     unit.set(Function::Holding, 40000, &[0x5375, 0x6E53, 203, 105]);
     unit.set(Function::Holding, 40004, &[3; 105]);
     show(&unit, 40002, 100, 11);
-    let values = once(&unit, sunspec()).await.unwrap();
+    let values = once(&unit, sunspec()).await.whole().unwrap();
     assert_eq!((kilowatt_hours(&values), values.serial), (Some(11), None), "it has no Common model");
     // Shorter than it says: the values are refused, and there is no figure.
     let cut = Unit::new(1);
     cut.set(Function::Holding, 40000, &[0x5375, 0x6E53, 203, 105]);
     cut.set(Function::Holding, 40004, &[3; 30]);
-    let error = once(&cut, sunspec()).await.unwrap_err();
+    let error = once(&cut, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("exception 2"), "{error}");
 }
 

@@ -225,6 +225,6 @@ async fn of_maps_that_go_on_saying_the_same_the_first_is_read() {
 async fn one_who_reads_once_is_given_the_time_to_decide() {
     let gateway = Gateway::start([simulated(1)]).await.unwrap();
     let results = read_once(&tcp(&gateway), &[two_maps("", "")], &clock()).await;
-    let register = results[0].1.as_ref().unwrap().register;
+    let register = results[0].1.values.register;
     assert_eq!(register.map(|register| register.value), MilliwattHours::new(1_001_000));
 }
