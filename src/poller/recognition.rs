@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::chain::ANY_CHAIN;
-use super::station::{Polled, Station, ask};
+use super::station::{End, Polled, Station, ask};
 use crate::config;
 use crate::meter::{self, Answers, Block, Contest, Outcome, Profile, ReadPlan, Sample, Standing};
 use crate::modbus::{Error, Line};
@@ -16,6 +16,8 @@ use crate::units::Name;
 
 /// How often it is asked while nothing makes it urgent.
 const EVERY: Duration = Duration::from_secs(3600);
+/// A chain takes many requests to walk: one that was refused is left alone for so long, unless somebody asks.
+const CHAIN_EVERY: Duration = Duration::from_secs(60);
 /// So many registers of other meters are asked to find out what a wrong one is.
 const MOST_PROBES: usize = 12;
 
@@ -34,6 +36,8 @@ pub(super) struct Recognition {
     race: Option<Race>,
     /// What the last wrong meter answered, and what it looks like.
     other: Option<(Answers, String)>,
+    /// Why the chain was refused, and until when that stands.
+    refused: Option<(Instant, String)>,
 }
 
 /// Maps that no register tells apart, read side by side.
@@ -66,11 +70,30 @@ impl Recognition {
             definition: None,
             race: None,
             other: None,
+            refused: None,
         }
     }
 
     pub(super) fn ask_again(&mut self) {
-        self.ask_at = None;
+        (self.ask_at, self.refused) = (None, None);
+    }
+
+    /// Somebody asks: what was refused is looked at anew.
+    pub(super) fn look_again(&mut self) {
+        self.refused = None;
+    }
+
+    /// Why the meter is not read, where that was found out a short while ago.
+    fn refusal(&self) -> Option<Polled> {
+        let (_, why) = self.refused.as_ref().filter(|(until, _)| Instant::now() < *until)?;
+        Some(Polled::refused(why.clone()))
+    }
+
+    /// What the meter said of itself: a refusal of its chain stands for a while.
+    fn keep_refusal(&mut self, identified: Result<&Vec<Arc<Profile>>, &Polled>) {
+        let why = identified.err().filter(|polled| matches!(polled.end, End::Answered) && self.chained);
+        let why = why.and_then(|polled| polled.error.clone());
+        self.refused = why.map(|why| (Instant::now() + CHAIN_EVERY, why));
     }
 
     pub(super) fn definition(&self) -> Option<Arc<Definition>> {
@@ -101,8 +124,12 @@ impl Station {
     /// Ok where the meter is known and can be read.
     pub(super) async fn recognise(&mut self, line: &mut Line) -> Result<(), Polled> {
         if self.recognition.is_due() {
-            let candidates = self.identify(line).await?;
-            self.settle(candidates);
+            if let Some(refusal) = self.recognition.refusal() {
+                return Err(refusal);
+            }
+            let identified = self.identify(line).await;
+            self.recognition.keep_refusal(identified.as_ref());
+            self.settle(identified?);
             self.recognition.ask_at = Some(Instant::now() + EVERY);
         }
         match self.recognition.race.take() {

@@ -113,6 +113,7 @@ impl Rounds {
 
     /// Polls one meter because somebody asks. Its serial number, which is not read in each poll, is told as it was last read.
     pub(super) async fn poll_on_request(&mut self, meter: usize) -> Said {
+        self.stations[meter].recognition.look_again();
         let mut said = self.poll(meter).await;
         said.values.serial = said.values.serial.or(self.stations[meter].serial.clone());
         said

@@ -257,6 +257,24 @@ async fn a_chain_that_is_none_is_refused_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_chain_that_was_refused_is_left_alone_until_somebody_asks() {
+    let inverter = Unit::new(1);
+    lay(&inverter, 40000, &[COMMON, INVERTER]);
+    let gateway = Gateway::start([inverter.clone()]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![Meter { poll_every: OFTEN, ..sunspec() }], 8);
+    let polls = |count: u64| move |report: &BusReport| report.meters.values().any(|meter| meter.polls >= count);
+    running.report(polls(1)).await;
+    let asked = gateway.requests();
+    let report = running.report(polls(5)).await;
+    assert!(
+        report.meters.values().all(|meter| meter.error.as_ref().is_some_and(|error| error.contains("models 1, 103")))
+    );
+    assert_eq!(gateway.requests(), asked, "nothing new is known of it");
+    running.read_now(&[]).await;
+    assert!(gateway.requests() > asked);
+}
+
+#[tokio::test]
 async fn a_chain_without_an_end_mark_is_read_as_far_as_it_goes() {
     let unit = Unit::new(1);
     unit.set(Function::Holding, 40000, &[0x5375, 0x6E53, 203, 105]);
