@@ -1,11 +1,11 @@
 //! Registers beside a number that change what it is worth: its power of ten, and its sign.
 
+use super::absent::Absent;
 use super::block::Block;
 use super::exact::Fraction;
 use super::number::{Format, Kind, Pattern};
-use super::number_form::{self, Limits};
-use super::quantity::Absent;
 use super::raw::Raw;
+use super::register_form::{self, Limits};
 use crate::form::{Field, Form};
 
 /// The power of ten that a number is to be multiplied with.
@@ -46,7 +46,7 @@ impl Exponent {
     pub(super) fn from_field(field: &Field<'_>, of: Of<'_>) -> Option<Self> {
         let form = field.table()?;
         let register = register(&form, Kind::I16, of);
-        let invalid = number_form::invalid(&form, register.map_or(Kind::I16, |(_, format)| format.kind));
+        let invalid = register_form::invalid(&form, register.map_or(Kind::I16, |(_, format)| format.kind));
         form.finish();
         let (block, format) = register?;
         Some(Exponent { block, format, invalid: invalid? })
@@ -95,7 +95,7 @@ impl Sign {
 
 fn register(form: &Form<'_>, kind: Kind, of: Of<'_>) -> Option<(Block, Format)> {
     let kind = form.or("type", kind, |field| field.one_of(&ONE_REGISTER));
-    let block = number_form::block(form, Some(of.number.function), 1, of.limits);
+    let block = register_form::block(form, Some(of.number.function), 1, of.limits);
     let format = Format { kind: kind?, low_word_first: false, low_byte_first: of.low_byte_first };
     Some((block?, format))
 }

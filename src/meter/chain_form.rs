@@ -2,8 +2,8 @@
 
 use super::block::Block;
 use super::chain::{BASES, Chain, HEADER};
-use super::number_form::Limits;
 use super::quantity::Quantity;
+use super::register_form::Limits;
 use crate::form::{Field, Form};
 
 const MOST: usize = 16;

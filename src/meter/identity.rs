@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::block::{Answers, Block};
 use super::number::{Format, Kind};
-use super::number_form::{self, Limits};
 use super::raw::Raw;
+use super::register_form::{self, Limits};
 use crate::form::{Field, Form};
 use crate::text;
 
@@ -67,21 +67,21 @@ impl Expectation {
     }
 
     fn one(form: Form<'_>, is_setting: bool, limits: Limits<'_>) -> Option<Self> {
-        let function = number_form::required_function(&form);
+        let function = register_form::required_function(&form);
         let help = "\"u16\", \"u32\" or another whole number, or \"ascii\"";
         let words: Vec<_> =
             Kind::whole_words().into_iter().map(|(word, kind)| (word, Some(kind))).chain([("ascii", None)]).collect();
         let kind = form.required("type", help).and_then(|field| field.one_of(&words));
-        let (low_word_first, low_byte_first) = number_form::orders(&form);
+        let (low_word_first, low_byte_first) = register_form::orders(&form);
         let low_byte_first = low_byte_first.unwrap_or(false);
         let parsed = kind.and_then(|kind| match kind {
             Some(kind) => {
                 let format = Format { kind, low_word_first: low_word_first.unwrap_or(false), low_byte_first };
                 Some((kind.registers(), number(&form, format)))
             }
-            None => Some((number_form::text_registers(&form)?, text(&form, low_byte_first))),
+            None => Some((register_form::text_registers(&form)?, text(&form, low_byte_first))),
         });
-        let block = number_form::block(&form, function, parsed.as_ref().map_or(1, |(count, _)| *count), limits);
+        let block = register_form::block(&form, function, parsed.as_ref().map_or(1, |(count, _)| *count), limits);
         let optional = form.or("optional", false, Field::boolean);
         let help = "what to set at the meter, in words";
         let remedy = is_setting.then(|| form.required("set", help).and_then(|field| field.text()));

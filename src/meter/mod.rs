@@ -1,6 +1,7 @@
 //! What a meter is: its profile, which registers to read in how few requests, and how their answers decode. Pure.
 
 // From the register up: blocks, exact numbers, formats, units; then what they make up.
+mod absent;
 mod beside;
 mod block;
 mod exact;
@@ -11,6 +12,7 @@ mod quantity;
 mod quantity_form;
 mod ratio;
 mod raw;
+mod register_form;
 mod serial_number;
 mod unit;
 

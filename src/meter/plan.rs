@@ -1,11 +1,12 @@
 //! Which registers are read in one poll, joined into as few requests as the profile allows, and what the answers mean.
 
+use super::absent::Absent;
 use super::block::{Answers, Block};
 use super::chain::Model;
 use super::exact::Fraction;
 use super::gaps::Gaps;
 use super::profile::{Installation, MOST_POWER, Profile};
-use super::quantity::{Absent, Measured, Quantity};
+use super::quantity::{Measured, Quantity};
 use super::serial_number::SerialNumber;
 use crate::one_by_one::OneByOne;
 use crate::reading::{Definition, Register, Values};

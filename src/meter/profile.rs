@@ -7,12 +7,9 @@ use super::chain::{Chain, Place};
 use super::exact::Fraction;
 use super::gaps::Gaps;
 use super::identity::Expectation;
-use super::profile_form;
 use super::quantity::Quantity;
 use super::ratio::Ratio;
 use super::serial_number::SerialNumber;
-use crate::finding::Severity;
-use crate::form::Form;
 use crate::units::{Milliwatts, Name, UnitId};
 
 /// A meter model.
@@ -108,15 +105,6 @@ pub struct Installation {
 }
 
 impl Profile {
-    /// The profile of `[profile.NAME]`; every problem goes to the form's findings, and a profile with an error is none.
-    pub fn from_form(name: &Name, form: Form<'_>) -> Option<Self> {
-        let findings = form.findings();
-        let errors = || findings.all().iter().filter(|finding| finding.severity == Severity::Error).count();
-        let before = errors();
-        let profile = profile_form::read(name, form);
-        profile.filter(|_| errors() == before)
-    }
-
     /// Whether the meter has a counter. Where it has none, the energy is integrated from the power.
     pub fn counts(&self) -> bool {
         self.energy.is_some()

@@ -9,13 +9,13 @@ use super::chain::Chain;
 use super::chain_form;
 use super::gaps::Gaps;
 use super::identity::Expectation;
-use super::number_form::Limits;
 use super::profile::{Map, Parity, Profile, SerialDefaults};
 use super::quantity::Quantity;
 use super::quantity_form::quantity;
+use super::register_form::Limits;
 use super::serial_number::SerialNumber;
 use super::unit::Measure;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::form::{Field, Form};
 use crate::one_by_one::OneByOne;
 use crate::units::{Name, UnitId};
@@ -32,8 +32,19 @@ struct Tables {
     models: Option<Vec<u16>>,
 }
 
+impl Profile {
+    /// The profile of `[profile.NAME]`; every problem goes to the form's findings, and a profile with an error is none.
+    pub fn from_form(name: &Name, form: Form<'_>) -> Option<Self> {
+        let findings = form.findings();
+        let errors = || findings.all().iter().filter(|finding| finding.severity == Severity::Error).count();
+        let before = errors();
+        let profile = read(name, form);
+        profile.filter(|_| errors() == before)
+    }
+}
+
 /// The profile; what is wrong is skipped here and counted by the caller.
-pub(super) fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
+fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     let gaps = Gaps::from_form(&form);
     let limits = Limits {
         max_registers: form.field("max_registers_per_read").and_then(|it| small(&it, 1, 125)).unwrap_or(125),

@@ -1,7 +1,6 @@
 //! A quantity of a meter: the numbers in its registers and how they make up a power or an energy.
 
-use std::fmt;
-
+use super::absent::Absent;
 use super::beside::{Exponent, Sign};
 use super::block::{Answers, Block};
 use super::exact::{Decimal, Fraction};
@@ -51,20 +50,6 @@ pub struct Quantity {
 pub(super) struct Measured {
     pub(super) value: Fraction,
     pub(super) step: Fraction,
-}
-
-/// Why registers hold no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
-    NotANumber(Block),
-    /// The meter's own pattern for it.
-    NoValue(Block, u64),
-    /// Zero, or below.
-    NoRatio(Block),
-    NoExponent(Block),
-    NoSign(Block),
-    Negative,
-    TooLarge,
 }
 
 impl Number {
@@ -257,22 +242,6 @@ impl Resolution {
 
     fn combined(self) -> Fraction {
         self.coarsest_float.or(self.finest).unwrap_or(Fraction::ONE)
-    }
-}
-
-impl fmt::Display for Absent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Absent::NotANumber(block) => write!(f, "not a number ({block})"),
-            Absent::NoValue(block, bits) => write!(f, "0x{bits:04X} ({block}) means that the meter has no value"),
-            Absent::NoRatio(block) => write!(f, "the ratio in {block} is not above zero: set it at the meter"),
-            Absent::NoExponent(block) => write!(f, "what {block} holds is no power of ten"),
-            Absent::NoSign(block) => write!(f, "what {block} holds is no sign that the profile knows"),
-            Absent::Negative => write!(f, "negative; check type and word order in the profile"),
-            Absent::TooLarge => {
-                write!(f, "larger than any meter counts; check type, word order and scale in the profile")
-            }
-        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! A quantity as a profile writes it: every key checked where it stands.
 
 use super::exact::Fraction;
-use super::number_form::{Keys, Limits, number};
+use super::number_form::{Keys, number};
 use super::quantity::{Number, Quantity};
+use super::register_form::Limits;
 use super::unit::{Measure, Unit};
 use crate::form::{Field, Form};
 use crate::one_by_one::OneByOne;

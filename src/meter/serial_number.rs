@@ -3,8 +3,8 @@
 use super::block::{Answers, Block};
 use super::identity::characters;
 use super::number::{Format, Kind};
-use super::number_form::{Limits, block, orders, required_function, text_registers};
 use super::raw::Raw;
+use super::register_form::{Limits, block, orders, required_function, text_registers};
 use crate::form::Form;
 use crate::text;
 

@@ -4,6 +4,7 @@ use toml::de::DeTable;
 
 use super::*;
 use crate::form::Findings;
+use crate::form::Form;
 use crate::meter::{Function, Kind, ReadPlan};
 
 /// A profile that is right, to be spoilt.
