@@ -84,11 +84,10 @@ impl Book {
             Some(_) => page.is_handed_on() && page.state.place() == place && !page.state.is_other(serial),
         };
         let found = self.meters.iter().filter(|(_, page)| left(page)).max_by_key(|(_, page)| page.updated);
-        let whose = |(name, page): (&Name, &Box<Page>)| match page.settings {
-            None => Whose::Left(name.clone()),
-            Some(_) => Whose::Renamed(name.clone()),
+        let whose = |name: &Name, configured| {
+            if configured { Whose::Renamed(name.clone()) } else { Whose::Left(name.clone()) }
         };
-        page.put_off.clone().or(found.map(whose))
+        page.put_off.clone().or(found.map(|(name, page)| whose(name, page.settings.is_some())))
     }
 
     /// The name that the configuration still has for the meter whose ledger was renamed to this one. There it answers as ever, and what
