@@ -7,8 +7,10 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 
-const PAGE: usize = 4096;
+const PAGE: usize = 1024;
 const SECTOR: usize = 512;
+/// Every so many pages come to all the other harms: one of each kind is among them.
+const RARELY: usize = 4;
 const FILES: [&str; 4] = ["ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger-copy.db"];
 /// The commits of the ledger: the copy is of the second, the log begins behind the third.
 const COMMITS: [u64; 6] = [1000, 2000, 3000, 4000, 5000, 6000];
@@ -76,6 +78,14 @@ fn harms(bytes: &[u8], older: &[u8], rng: &mut SmallRng) -> Vec<(String, Vec<u8>
     };
     for start in (0..bytes.len()).step_by(PAGE) {
         let end = (start + PAGE).min(bytes.len());
+        // Each page comes back as it was at an earlier commit, alone: intact, and of another time than the rest.
+        harm(format!("page at {start} old"), &|bytes| lay(bytes, older, start..end));
+        let half = (start + rng.random_range(1..PAGE / SECTOR) * SECTOR).min(end);
+        harm(format!("page at {start} new up to {half}"), &|bytes| lay(bytes, older, half..end));
+        harm(format!("page at {start} old up to {half}"), &|bytes| lay(bytes, older, start..half));
+        if !(start / PAGE).is_multiple_of(RARELY) {
+            continue;
+        }
         // What SQLite goes by stands at the head of a page; anything may stand in the rest.
         let head =
             [start, (start + rng.random_range(1..12)).min(end - 1), (start + rng.random_range(12..100)).min(end - 1)];
@@ -89,10 +99,6 @@ fn harms(bytes: &[u8], older: &[u8], rng: &mut SmallRng) -> Vec<(String, Vec<u8>
         let sector = start + rng.random_range(0..PAGE / SECTOR) * SECTOR;
         harm(format!("sector at {sector} zeroed"), &|bytes| bytes[sector.min(end)..(sector + SECTOR).min(end)].fill(0));
         harm(format!("page at {start} zeroed"), &|bytes| bytes[start..end].fill(0));
-        harm(format!("page at {start} old"), &|bytes| lay(bytes, older, start..end));
-        let half = (start + rng.random_range(1..PAGE / SECTOR) * SECTOR).min(end);
-        harm(format!("page at {start} new up to {half}"), &|bytes| lay(bytes, older, half..end));
-        harm(format!("page at {start} old up to {half}"), &|bytes| lay(bytes, older, start..half));
         let other = rng.random_range(0..bytes.len() / PAGE + 1) * PAGE;
         harm(format!("page at {start} is that at {other}"), &|bytes| {
             let source = bytes.clone();
@@ -144,7 +150,8 @@ fn outcome(folder: &TempDir, harm: &str, tally: &mut Tally) -> Result<(), String
     if fell_back.is_none() {
         let entries = store.journal(None, 1000).map_err(|error| error.to_string())?;
         let words = entries.iter().filter(|row| row.word == "baseline" || row.word == "unreadable").count();
-        // A page of the journal that is an older one of itself has no figures in it, and is not noticed.
+        // The journal is the only table whose rows no sum covers: a page of it that is an older one of itself is not noticed, and what
+        // was entered since is missing there. No figure is taken from it.
         let stale = harm.contains("old") && words < ENTRIES * COMMITS.len();
         if words != ENTRIES * COMMITS.len() && !stale {
             return Err(format!("{words} entries of the journal are left"));
