@@ -1,9 +1,8 @@
 //! What of a state has to reach the disk when nothing but ordinary advances happened since it was stored whole: a few bytes a slot.
 
-use super::integral::Integral;
 use super::plausible::Point;
 use super::power::{Sample, Witness};
-use super::state::MeterState;
+use super::state::{Integral, MeterState};
 use crate::clock::Stamp;
 use crate::units::{MilliwattHours, Milliwatts};
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::hold::{Cause, Hold};
-use super::judging::Judging;
+use super::judging::{Judged, Judging};
 use super::plausible::Point;
 use super::power::energy;
-use super::verdict::{Judged, Verdict};
+use super::verdict::Verdict;
 use super::{state::signed, wording};
 use crate::units::MilliwattHours;
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::hold::{Cause, Hold};
-use super::judging::Judging;
+use super::judging::{Judged, Judging};
 use super::plausible::{Grade, Point, falls, steps};
 use super::state::{Epoch, Uncredited, signed};
-use super::verdict::{Judged, Verdict};
+use super::verdict::Verdict;
 use super::wording;
 use crate::ledger::settings::CounterSettings;
 use crate::units::MilliwattHours;

@@ -1,9 +1,9 @@
 //! Readings after the baseline: taken, or held, or the end of a hold.
 
 use super::hold::{Cause, Hold};
-use super::judging::Judging;
+use super::judging::{Judged, Judging};
 use super::plausible::{Grade, Point, falls, steps};
-use super::verdict::{Judged, Verdict};
+use super::verdict::Verdict;
 use super::wording;
 use crate::units::MilliwattHours;
 
@@ -46,7 +46,7 @@ impl Judging<'_> {
 
     fn begin_hold(mut self, hold: Hold) -> Judged {
         let (quiet, readings) = (hold.is_quiet(), hold.readings);
-        let reason = wording::beginning(&self.state, &hold, self.settings);
+        let reason = wording::beginning(self.state.register(), &hold, self.settings);
         self.state.hold = Some(hold.into());
         if quiet { self.end(Verdict::Unchanged, None) } else { self.decided(Verdict::Held, readings, reason) }
     }

@@ -1,26 +1,14 @@
 //! A meter without a counter gets one: its power integrated over time.
 
-use serde::{Deserialize, Serialize};
-
-use super::judging::Judging;
+use super::judging::{Judged, Judging};
 use super::power::Pair;
-use super::verdict::{Judged, Verdict};
+use super::verdict::Verdict;
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// One mWh in half mW·ns, the unit in which a trapezoid is a whole number.
 const HALVES_PER_MILLIWATT_HOUR: u128 = 2 * 3_600_000_000_000;
 /// No sustained power beyond this many times `max_power` is believed: no counter is there to confirm it.
 const OVERLOAD_MAX: i64 = 4;
-
-/// What the integration carries from one sample to the next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Integral {
-    /// Less than a mWh, in half mW·ns.
-    pub(super) rest: u64,
-    /// Whether published grows by integration.
-    pub(super) counts: bool,
-}
 
 impl Judging<'_> {
     /// Judges a poll of a meter without a counter. `pair` is absent at the first sample and after a gap of more than two polls.

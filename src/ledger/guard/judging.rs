@@ -3,10 +3,20 @@
 use super::hold::{Cause, Hold};
 use super::plausible::{Grade, Measure, Point, falls, steps};
 use super::state::MeterState;
-use super::verdict::{Entry, Judged, Verdict};
+use super::verdict::{Entry, Verdict};
 use crate::clock::Stamp;
 use crate::ledger::settings::MeterSettings;
 use crate::units::MilliwattHours;
+
+/// One reading, judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    pub state: MeterState,
+    pub verdict: Verdict,
+    /// What the journal keeps of it; with one, the state is committed at once. Absent for an ordinary `advanced` or
+    /// `unchanged`, and for the readings of a hold or a baseline between its beginning and its end.
+    pub entry: Option<Entry>,
+}
 
 /// The state as it becomes, and what it was before for the journal.
 pub(super) struct Judging<'a> {

@@ -16,11 +16,12 @@ mod verdict;
 mod wording;
 
 pub use advance::{Advance, Way};
+pub use judging::Judged;
 pub use operator::{accept, credit};
 pub use power::Witness;
 pub use remedy::{begin, go_on, moved, renamed, replace, set, undo};
 pub use state::MeterState;
-pub use verdict::{Entry, Judged, Verdict, Verdicts};
+pub use verdict::{Entry, Verdict, Verdicts};
 
 use self::judging::Judging;
 use self::plausible::Point;

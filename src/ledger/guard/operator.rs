@@ -2,9 +2,9 @@
 
 use super::decisions::DAY;
 use super::hold::{Cause, Hold};
-use super::judging::Judging;
+use super::judging::{Judged, Judging};
 use super::state::{MeterState, signed};
-use super::verdict::{Judged, Verdict};
+use super::verdict::Verdict;
 use super::wording;
 use crate::clock::Stamp;
 use crate::ledger::settings::MeterSettings;

@@ -1,10 +1,10 @@
 //! What an operator can order beyond [`accept`](super::accept) and [`credit`](super::credit): what Arkreen holds already, a meter
 //! exchanged on purpose, a judgement undone. Whatever is ordered, published never falls.
 
-use super::judging::Judging;
+use super::judging::{Judged, Judging};
 use super::plausible::{Grade, Measure, Point, falls};
 use super::state::{Epoch, MeterState, signed};
-use super::verdict::{Entry, Judged, Verdict};
+use super::verdict::{Entry, Verdict};
 use super::wording;
 use crate::clock::Stamp;
 use crate::ledger::remedy::Refusal;

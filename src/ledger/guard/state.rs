@@ -6,7 +6,6 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::hold::Hold;
-use super::integral::Integral;
 use super::plausible::Point;
 use super::power::PowerMemory;
 use super::wording;
@@ -62,6 +61,16 @@ pub(super) struct Epoch {
     /// What it counted, in mWh.
     #[serde(default)]
     pub(super) counted: u64,
+}
+
+/// What the integration carries from one sample to the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Integral {
+    /// Less than a mWh, in half mW·ns.
+    pub(super) rest: u64,
+    /// Whether published grows by integration.
+    pub(super) counts: bool,
 }
 
 /// An advance that was not credited because nothing told how long it took.
@@ -125,7 +134,7 @@ impl MeterState {
     /// Why the register is not taken at the moment and what the operator can do, for people; absent when it is.
     pub fn held(&self) -> Option<String> {
         let hold = self.hold.as_ref().filter(|hold| !hold.is_quiet())?;
-        Some(wording::standing(self, hold))
+        Some(wording::standing(self.register(), hold))
     }
 
     /// The power that both of the meter's registers have shown, where it is above `max_power`: that is set too low.

@@ -1,8 +1,7 @@
-//! What judging a reading gives: the word for it, the state after it, and what the journal keeps.
+//! The words for what happened, and what the journal keeps of it.
 
 use serde::{Deserialize, Serialize};
 
-use super::state::MeterState;
 use crate::clock::Stamp;
 use crate::units::MilliwattHours;
 
@@ -60,16 +59,6 @@ impl Verdict {
             Verdict::Redefined => "redefined",
         }
     }
-}
-
-/// One reading, judged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
-    pub state: MeterState,
-    pub verdict: Verdict,
-    /// What the journal keeps of it; with one, the state is committed at once. Absent for an ordinary `advanced` or
-    /// `unchanged`, and for the readings of a hold or a baseline between its beginning and its end.
-    pub entry: Option<Entry>,
 }
 
 /// A decision worth remembering.

@@ -2,7 +2,6 @@
 
 use super::hold::{Cause, Hold};
 use super::plausible::Point;
-use super::state::MeterState;
 use super::verdict::Verdict;
 use crate::ledger::settings::MeterSettings;
 use crate::text::foreign;
@@ -11,17 +10,17 @@ use crate::units::{MilliwattHours, Name};
 const SERIAL_LENGTH: usize = 64;
 
 /// Why a hold stands.
-pub(super) fn standing(state: &MeterState, hold: &Hold) -> String {
+pub(super) fn standing(register: Option<MilliwattHours>, hold: &Hold) -> String {
     let seen = kilowatt_hours(hold.last.value);
-    let Some(taken) = state.register() else {
+    let Some(taken) = register else {
         return format!("the first register says {seen}, more than this connection can have counted");
     };
     format!("{}; {}", what(hold, taken), remedy(hold.cause))
 }
 
 /// What a hold begins with.
-pub(super) fn beginning(state: &MeterState, hold: &Hold, settings: &MeterSettings) -> String {
-    let before = state.register().unwrap_or_default();
+pub(super) fn beginning(register: Option<MilliwattHours>, hold: &Hold, settings: &MeterSettings) -> String {
+    let before = register.unwrap_or_default();
     let accept = format!("`arkmeter ledger accept {}` takes it now", settings.name);
     format!("{}; {}; {accept}", what(hold, before), remedy(hold.cause))
 }
