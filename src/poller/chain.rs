@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::recognition::put;
-use super::station::{Polled, Station};
+use super::polled::Polled;
+use super::recognising::{ANY_CHAIN, put};
+use super::station::Station;
 use crate::meter::{self, Answers, Located, Model, Place, Profile, Walk, Walked, common_texts};
 use crate::modbus::Line;
 
-/// The built-in profile for any chain.
-pub(super) const ANY_CHAIN: &str = "sunspec-meter";
 /// So many meters of a chain are named in a message.
 const MOST_NAMED: usize = 8;
 

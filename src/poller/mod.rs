@@ -3,6 +3,8 @@
 mod chain;
 mod health;
 mod live;
+mod polled;
+mod recognising;
 mod recognition;
 mod report;
 mod rounds;

@@ -1,52 +1,45 @@
-//! Whether the meter on the line is the one that is meant, and which map of its profile it has: asked at the start, when the meter or
-//! the line was gone, and now and then. Until that is known none of its registers is a reading.
+//! What is known of who a meter is and which map of its profile it has, and when that is to be asked.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::chain::ANY_CHAIN;
-use super::station::{End, Polled, Station, ask};
-use crate::config;
-use crate::meter::{self, Answers, Block, Contest, Outcome, Profile, ReadPlan, Sample, Standing};
-use crate::modbus::{Error, Line};
+use super::polled::{End, Polled};
+use crate::meter::{Answers, Block, Contest, Profile, ReadPlan};
 use crate::reading::Definition;
-use crate::units::Name;
 
 /// How often it is asked while nothing makes it urgent.
-const EVERY: Duration = Duration::from_secs(3600);
+pub(super) const EVERY: Duration = Duration::from_secs(3600);
 /// A chain takes many requests to walk: one that was refused is left alone for so long, unless somebody asks.
 const CHAIN_EVERY: Duration = Duration::from_secs(60);
-/// So many registers of other meters are asked to find out what a wrong one is.
-const MOST_PROBES: usize = 12;
 
 /// What is known of who the meter is.
 #[derive(Debug)]
 pub(super) struct Recognition {
     /// The base where the meter's chain of models is likely to begin.
     pub(super) base: Option<u16>,
-    chained: bool,
-    checks: Vec<Block>,
+    pub(super) chained: bool,
+    pub(super) checks: Vec<Block>,
     /// When it is to be asked; `None` for the next poll.
-    ask_at: Option<Instant>,
+    pub(super) ask_at: Option<Instant>,
     /// The profile, or the map of it, that the meter has; `None` where that is open.
-    known: Option<Arc<Profile>>,
-    definition: Option<Arc<Definition>>,
-    race: Option<Race>,
+    pub(super) known: Option<Arc<Profile>>,
+    pub(super) definition: Option<Arc<Definition>>,
+    pub(super) race: Option<Race>,
     /// What the last wrong meter answered, and what it looks like.
-    other: Option<(Answers, String)>,
+    pub(super) other: Option<(Answers, String)>,
     /// Why the chain was refused, and until when that stands.
-    refused: Option<(Instant, String)>,
+    pub(super) refused: Option<(Instant, String)>,
 }
 
 /// Maps that no register tells apart, read side by side.
 #[derive(Debug)]
-struct Race {
-    contest: Contest,
-    maps: Vec<Arc<Profile>>,
-    plans: Vec<ReadPlan>,
-    begun: Instant,
+pub(super) struct Race {
+    pub(super) contest: Contest,
+    pub(super) maps: Vec<Arc<Profile>>,
+    pub(super) plans: Vec<ReadPlan>,
+    pub(super) begun: Instant,
 }
 
 /// What came of a round of questions.
@@ -84,13 +77,13 @@ impl Recognition {
     }
 
     /// Why the meter is not read, where that was found out a short while ago.
-    fn refusal(&self) -> Option<Polled> {
+    pub(super) fn refusal(&self) -> Option<Polled> {
         let (_, why) = self.refused.as_ref().filter(|(until, _)| Instant::now() < *until)?;
         Some(Polled::refused(why.clone()))
     }
 
     /// What the meter said of itself: a refusal of its chain stands for a while.
-    fn keep_refusal(&mut self, identified: Result<&Vec<Arc<Profile>>, &Polled>) {
+    pub(super) fn keep_refusal(&mut self, identified: Result<&Vec<Arc<Profile>>, &Polled>) {
         let why = identified.err().filter(|polled| matches!(polled.end, End::Answered) && self.chained);
         let why = why.and_then(|polled| polled.error.clone());
         self.refused = why.map(|why| (Instant::now() + CHAIN_EVERY, why));
@@ -114,239 +107,16 @@ impl Recognition {
         self.race.is_some()
     }
 
-    fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         let asks = self.chained || !self.checks.is_empty() || (self.known.is_none() && self.race.is_none());
         asks && self.ask_at.is_none_or(|at| Instant::now() >= at)
-    }
-}
-
-impl Station {
-    /// Ok where the meter is known and can be read.
-    pub(super) async fn recognise(&mut self, line: &mut Line) -> Result<(), Polled> {
-        if self.recognition.is_due() {
-            if let Some(refusal) = self.recognition.refusal() {
-                return Err(refusal);
-            }
-            let identified = self.identify(line).await;
-            self.recognition.keep_refusal(identified.as_ref());
-            self.settle(identified?);
-            self.recognition.ask_at = Some(Instant::now() + EVERY);
-        }
-        match self.recognition.race.take() {
-            Some(race) => self.run(race, line).await,
-            None => Ok(()),
-        }
-    }
-
-    /// The maps that the meter may have, by the registers that tell meters apart.
-    async fn identify(&mut self, line: &mut Line) -> Result<Vec<Arc<Profile>>, Polled> {
-        let profile = self.located(line).await?;
-        let checks = if self.recognition.chained { profile.checks() } else { self.recognition.checks.clone() };
-        self.await_late_answer(line, &checks).await?;
-        let asked = self.questions(line, &checks).await?;
-        match profile.standing(&asked.answers, &asked.refused) {
-            Standing::Fits(candidates) => {
-                self.recognition.other = None;
-                Ok(candidates)
-            }
-            Standing::Unknown(why) => Err(Polled::refused(why)),
-            Standing::WronglySet(why) => Err(Polled::refused(format!("wrongly set, so that it is not read: {why}"))),
-            Standing::Other(why) => {
-                let looks = self.looks_like(line, asked.answers).await;
-                Err(Polled::refused(format!("not read: {why}; {looks}")))
-            }
-        }
-    }
-
-    /// What was not answered last time is asked first where its answer could pass for one to the first question.
-    async fn await_late_answer(&mut self, line: &mut Line, checks: &[Block]) -> Result<(), Polled> {
-        let alike = |late: &Block, first: &Block| (late.function, late.count) == (first.function, first.count);
-        let late = self.unanswered.zip(checks.first()).filter(|(late, first)| late != *first && alike(late, first));
-        if let Some((late, _)) = late {
-            self.questions(line, &[late]).await?;
-        }
-        Ok(())
-    }
-
-    pub(super) async fn questions(&mut self, line: &mut Line, blocks: &[Block]) -> Result<Asked, Polled> {
-        match put(line, &self.meter, blocks).await {
-            Ok(asked) => {
-                self.unanswered = None;
-                Ok(asked)
-            }
-            Err((block, failure)) => {
-                self.unanswered = Some(block);
-                self.ask_again();
-                Err(Polled::failed(failure))
-            }
-        }
-    }
-
-    /// What the meter looks like among those that are built in. It is asked once, and again when it answers otherwise.
-    pub(super) async fn looks_like(&mut self, line: &mut Line, answers: Answers) -> String {
-        if let Some((_, looks)) = self.recognition.other.as_ref().filter(|(known, _)| *known == answers) {
-            return looks.clone();
-        }
-        let mut all = answers.clone();
-        let probes = meter::library().identity_blocks().into_iter().filter(|block| !answers.contains_key(block));
-        for block in probes.take(MOST_PROBES) {
-            match put(line, &self.meter, &[block]).await {
-                Ok(asked) => all.extend(asked.answers),
-                // It will be asked again in the next poll.
-                Err(_) => break,
-            }
-        }
-        let looks = match described(&all) {
-            None if self.has_chain(line).await => {
-                format!("it has a chain of SunSpec models: try the profile {ANY_CHAIN}")
-            }
-            None => "it answers as no meter that is built in; check unit, wiring and profile".to_owned(),
-            Some(looks) => looks,
-        };
-        self.recognition.other = Some((answers, looks.clone()));
-        looks
-    }
-
-    fn settle(&mut self, candidates: Vec<Arc<Profile>>) {
-        let same = |left: &Profile, right: &Profile| (&left.map, left.place) == (&right.map, right.place);
-        let among = |known: &Arc<Profile>| candidates.iter().any(|candidate| same(candidate, known));
-        if self.recognition.known.as_ref().is_some_and(among) {
-            return;
-        }
-        self.recognition.known = None;
-        if let [only] = candidates.as_slice() {
-            return self.take(only.clone(), "by its identity registers");
-        }
-        if self.recognition.race.as_ref().is_none_or(|race| race.maps != candidates) {
-            self.recognition.race = Some(self.race(candidates));
-        }
-    }
-
-    fn race(&self, maps: Vec<Arc<Profile>>) -> Race {
-        let profile = &self.meter.profile;
-        let note = |name: &Name| profile.map(name.as_str())?.note.clone();
-        Race {
-            contest: Contest::new(&maps, note, self.meter.max_power),
-            plans: maps.iter().map(|map| ReadPlan::new(map, &self.meter.installation)).collect(),
-            maps,
-            begun: Instant::now(),
-        }
-    }
-
-    /// From now on the meter is read with this map.
-    fn take(&mut self, map: Arc<Profile>, why: &str) {
-        self.plan = ReadPlan::new(&map, &self.meter.installation);
-        (self.unanswered, self.register_block, self.serial_at) = (None, None, None);
-        self.recognition.race = None;
-        if let Some(place) = map.place {
-            tracing::info!(meter = %self.meter.name, profile = %map.name, "the meter's registers are in {}", place.model);
-        }
-        if let Some(name) = &map.map {
-            self.recognition.definition = Some(Arc::new(self.plan.meaning()));
-            tracing::info!(meter = %self.meter.name, profile = %map.name, map = %name, "the meter has this map, {why}");
-        }
-        self.recognition.known = Some(map);
-    }
-
-    /// One poll of all maps that are possible.
-    async fn run(&mut self, mut race: Race, line: &mut Line) -> Result<(), Polled> {
-        let heard = self.hear(&mut race, line).await;
-        let (profile, meter) = (self.meter.profile.name.clone(), self.meter.name.clone());
-        let outcome = race.contest.outcome();
-        match (heard, outcome) {
-            (Err(polled), _) => {
-                self.recognition.race = Some(race);
-                Err(polled)
-            }
-            (Ok(()), Outcome::Chosen(place)) => {
-                let why = format!(
-                    "by what its registers say: {}; write map in [meter.{meter}] to settle it",
-                    race.contest.told()
-                );
-                self.take(race.maps[place].clone(), &why);
-                Ok(())
-            }
-            (Ok(()), Outcome::Agreed(place)) => {
-                let why = format!("for all of its maps that are possible have said the same: {}", race.contest.told());
-                self.take(race.maps[place].clone(), &why);
-                Ok(())
-            }
-            (Ok(()), Outcome::Open(told)) => {
-                self.recognition.race = Some(race);
-                Err(Polled::refused(format!(
-                    "not read: which map of {profile} it has is open. {told}. Compare with its display and write map = \"..\" in [meter.{meter}]"
-                )))
-            }
-            (Ok(()), Outcome::Nobody(told)) => {
-                self.recognition.race = Some(self.race(race.maps));
-                Err(Polled::refused(format!("not read: no map of {profile} fits. {told}")))
-            }
-        }
-    }
-
-    async fn hear(&mut self, race: &mut Race, line: &mut Line) -> Result<(), Polled> {
-        let mut known = Asked { answers: Answers::new(), refused: Vec::new() };
-        for (place, plan) in race.plans.iter_mut().enumerate() {
-            let mut missing = None;
-            let mut waiting: Vec<_> = plan.blocks().iter().copied().chain(plan.phase_blocks()).rev().collect();
-            while let Some(block) = waiting.pop() {
-                if !known.answers.contains_key(&block) && !known.refused.iter().any(|(refused, _)| *refused == block) {
-                    let asked = self.questions(line, &[block]).await?;
-                    known.answers.extend(asked.answers);
-                    known.refused.extend(asked.refused);
-                }
-                let refusal = known.refused.iter().find(|(refused, _)| *refused == block);
-                let Some((_, code)) = refusal.filter(|_| plan.blocks().contains(&block)) else { continue };
-                if matches!(code, 2 | 3) && plan.split(block) {
-                    waiting.extend(plan.blocks().iter().filter(|part| block.covers(**part)).rev());
-                } else {
-                    missing.get_or_insert(format!("the meter refuses {block} (exception {code})"));
-                }
-            }
-            let decoded = plan.decode(&known.answers);
-            if decoded.moved {
-                self.ask_again();
-                return Err(Polled::refused(decoded.complaints.join("; ")));
-            }
-            let complaint = (!decoded.complaints.is_empty()).then(|| decoded.complaints.join("; "));
-            let sample = Sample {
-                at: race.begun.elapsed(),
-                power: decoded.values.power,
-                register: decoded.values.register,
-                phases: plan.phase_power(&known.answers),
-                missing: missing.or(complaint),
-            };
-            race.contest.hear(place, sample);
-        }
-        Ok(())
-    }
-}
-
-/// Puts these questions. A meter that refuses one has answered it.
-pub(super) async fn put(line: &mut Line, meter: &config::Meter, blocks: &[Block]) -> Result<Asked, (Block, Error)> {
-    let mut asked = Asked { answers: Answers::new(), refused: Vec::new() };
-    for block in blocks {
-        match ask(line, meter, *block).await {
-            Ok(words) => _ = asked.answers.insert(*block, words),
-            Err(refusal @ Error::Exception { code, .. }) if !refusal.is_silence() => asked.refused.push((*block, code)),
-            Err(failure) => return Err((*block, failure)),
-        }
-    }
-    Ok(asked)
-}
-
-fn described(answers: &Answers) -> Option<String> {
-    let known = meter::library().recognised(answers);
-    let names: Vec<_> = known.iter().take(3).map(|entry| entry.profile.name.as_str()).collect();
-    match names.as_slice() {
-        [] => None,
-        names => Some(format!("it answers as {}: correct the profile, or the unit", names.join(" or "))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meter::{self, library};
 
     #[tokio::test(start_paused = true)]
     async fn who_it_is_is_asked_now_and_then() {
@@ -362,7 +132,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_chain_is_walked_at_the_start_and_now_and_then() {
-        let chained = Recognition::new(&meter::library().find(ANY_CHAIN).unwrap().profile);
+        let chained = Recognition::new(&library().find("sunspec-meter").unwrap().profile);
         assert!(chained.is_due() && chained.known.is_none(), "nothing is read before it was walked");
         let chained = Recognition { ask_at: Some(Instant::now() + EVERY), ..chained };
         assert!(!chained.is_due());
@@ -371,6 +141,6 @@ mod tests {
     }
 
     fn unasked() -> Recognition {
-        Recognition::new(&meter::library().find("be-mpm3pm").unwrap().profile)
+        Recognition::new(&library().find("be-mpm3pm").unwrap().profile)
     }
 }

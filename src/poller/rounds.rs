@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::health::{Change, Health, roughly};
 use super::live::Said;
+use super::polled::{End, Polled};
 use super::report::{BusReport, MeterPoll};
 use super::schedule::{Reopening, Schedule};
-use super::station::{End, Polled, Station};
+use super::station::Station;
 use crate::clock::Clock;
 use crate::config;
 use crate::modbus::{Error, Line};

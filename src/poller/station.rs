@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::live::Said;
+use super::polled::{End, Polled};
 use super::recognition::Recognition;
 use crate::clock::{Clock, Stamp};
 use crate::config;
 use crate::meter::{Answers, Block, ReadPlan};
 use crate::modbus::{Error, Garbled, Line};
 use crate::one_by_one::OneByOne;
-use crate::reading::{Definition, Values};
+use crate::reading::Definition;
 
 /// How often the serial number is read while nothing makes it urgent: meters are swapped without the line being lost.
 const SERIAL_EVERY: Duration = Duration::from_secs(600);
@@ -31,52 +31,6 @@ pub(super) struct Station {
     pub(super) serial_at: Option<Instant>,
     /// As it was last read.
     pub(super) serial: Option<String>,
-}
-
-/// What a poll gave.
-#[derive(Debug)]
-pub(super) struct Polled {
-    pub(super) values: Values,
-    /// When the register came; without one, when the last answer came.
-    pub(super) at: Option<Stamp>,
-    /// Why something is missing, for people.
-    pub(super) error: Option<String>,
-    pub(super) end: End,
-}
-
-/// How a poll ended.
-#[derive(Debug)]
-pub(super) enum End {
-    /// The meter spoke, if only to refuse.
-    Answered,
-    /// It did not, or not in a way that can be trusted; its remaining blocks were left.
-    Silent,
-    /// The link is gone; the meter is not to blame.
-    Lost(Error),
-}
-
-impl Polled {
-    /// The meter spoke, and nothing that it said is used.
-    pub(super) fn refused(why: String) -> Self {
-        Polled { values: Values::default(), at: None, error: Some(why), end: End::Answered }
-    }
-
-    /// It did not speak, or the link is gone.
-    pub(super) fn failed(failure: Error) -> Self {
-        let error = Some(failure.to_string());
-        let end = if failure.is_of_the_link() { End::Lost(failure) } else { End::Silent };
-        Polled { values: Values::default(), at: None, error, end }
-    }
-
-    pub(super) fn has_values(&self) -> bool {
-        self.values.power.is_some() || self.values.register.is_some()
-    }
-
-    /// For whoever asked for this poll.
-    pub(super) fn said(self) -> Said {
-        let none = (!self.has_values()).then(|| "it gave no value".to_owned());
-        Said { error: self.error.or(none), values: self.values }
-    }
 }
 
 impl Station {
