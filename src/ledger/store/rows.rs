@@ -332,7 +332,9 @@ fn written_advance(at: &Stamp, since: &Witness) -> serde_json::Result<String> {
 }
 
 fn read_advance(text: &str, register: MilliwattHours, step: MilliwattHours) -> Result<Way, Fault> {
-    let (at, lower, upper, covered) = json::<(Written, u64, u64, u64)>(text)?;
+    // Of a program that did not store what power said there is the stamp alone.
+    let (at, lower, upper, covered) =
+        json::<(Written, u64, u64, u64)>(text).or_else(|_| json::<Written>(text).map(|at| (at, 0, 0, 0)))?;
     let since = Witness { lower, upper, covered: Duration::from_nanos(covered) };
     Ok(Way::Counter { register, step, at: stamp(at)?, since })
 }
@@ -365,4 +367,25 @@ fn text(value: Value) -> Result<String, Fault> {
 
 fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(|error| Fault::Damaged(format!("a state in it cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::{meter, name, state};
+
+    #[test]
+    fn a_row_without_what_power_said_since_is_read_as_well() {
+        let updated = Timestamp::UNIX_EPOCH;
+        let row = MeterRow { name: name("a"), state: state(&meter("a"), 1000), confirmed: true, updated, whole: true };
+        let (values, figure) = (row.values().unwrap(), row.figure_values().unwrap());
+        assert_eq!(MeterRow::read(values.clone(), figure.clone()).unwrap(), row);
+        let at = row.state.advance().and_then(|advance| match advance.way {
+            Way::Counter { at, .. } => Some(at),
+            Way::Integral { .. } => None,
+        });
+        let mut alone = figure;
+        alone[4] = Value::Text(serde_json::to_string(&written(&at.unwrap())).unwrap());
+        assert_eq!(MeterRow::read(values, alone).unwrap().state.published(), row.state.published());
+    }
 }
