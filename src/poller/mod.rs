@@ -73,7 +73,11 @@ impl Poller {
             let goes_on = match (desk.waiting.pop_front(), rounds.next()) {
                 (Some(command), _) => desk.obey(&mut rounds, command).await,
                 (None, Next::Poll(meter)) => desk.attended(pin!(rounds.poll(meter))).await.is_some(),
-                (None, Next::Wait(until)) => desk.wait(until, &mut held).await,
+                (None, Next::Wait(until)) => {
+                    let goes_on = desk.wait(until, &mut held).await;
+                    rounds.wake();
+                    goes_on
+                }
             };
             if !goes_on {
                 return;

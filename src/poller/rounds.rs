@@ -79,15 +79,14 @@ impl Rounds {
         }
     }
 
-    pub(super) fn next(&mut self) -> Next {
-        self.wake();
+    pub(super) fn next(&self) -> Next {
         let Some((meter, due)) = self.schedule.next() else { return Next::Wait(None) };
         let at = if self.line.is_open() { due } else { due.max(self.reopen_at) };
         if at <= Instant::now() { Next::Poll(meter) } else { Next::Wait(Some(at)) }
     }
 
     /// A box that slept is behind with every meter, and its timers do not know.
-    fn wake(&mut self) {
+    pub(super) fn wake(&mut self) {
         let slept = self.clock.slept();
         if slept > self.slept + NO_SLEEP {
             let now = Instant::now();

@@ -181,7 +181,7 @@ impl Book {
         self.dirty_since.get_or_insert(reading.at);
         let noted = entry.as_ref().map(|entry| self.diary.note(&reading.meter, entry, self.epoch));
         let news = noted.is_some_and(|noted| noted.first);
-        if begun || moves_the_offset(verdict) && entry.is_some() {
+        if begun || verdict.moves_the_offset() && entry.is_some() {
             self.decided = Some(self.epoch);
         }
         let spell_ended = noted.and_then(|noted| noted.ended);
@@ -388,14 +388,5 @@ impl Default for Page {
             put_off: None,
             whole: None,
         }
-    }
-}
-
-/// Whether published is another function of the register after this decision: an older copy of the store would then be wrong.
-fn moves_the_offset(verdict: Verdict) -> bool {
-    use Verdict::*;
-    match verdict {
-        Baseline | Rollover | Replaced | Reset | Stepped | Restored | Redefined => true,
-        Unchanged | Advanced | Held | Glitch => false,
     }
 }

@@ -59,6 +59,15 @@ impl Verdict {
             Verdict::Redefined => "redefined",
         }
     }
+
+    /// Whether published is another function of the register after this decision: an older copy of the store would then be wrong.
+    pub(in crate::ledger) fn moves_the_offset(self) -> bool {
+        use Verdict::*;
+        match self {
+            Baseline | Rollover | Replaced | Reset | Stepped | Restored | Redefined => true,
+            Unchanged | Advanced | Held | Glitch => false,
+        }
+    }
 }
 
 /// A decision worth remembering.
