@@ -171,7 +171,8 @@ impl Quantity {
                 Kind::T5 | Kind::T6 => {
                     // The number has as many digits as fit.
                     let too_large = raw.abs() / term.format.kind.range() as f64;
-                    Raw::Decimal(1, too_large.log10().ceil().clamp(0.0, 30.0) as i8).digit()
+                    let dropped = (0..30).find(|digits| too_large <= 10_f64.powi(*digits)).unwrap_or(30);
+                    Raw::Decimal(1, dropped as i8).digit()
                 }
                 _ => Raw::Integer(0).digit(),
             };

@@ -20,6 +20,8 @@ pub(super) struct Pair {
 /// The counters' digits that people use, as powers of ten of a watt-hour, and the powers' of a watt: the usual first.
 const ENERGY_DIGITS: [i32; 8] = [3, 1, 0, 2, -1, -3, -2, 6];
 const POWER_DIGITS: [i32; 6] = [0, -1, -2, 1, -3, 3];
+/// The powers of ten between the two registers that lead from one of these to another.
+const TENS: std::ops::RangeInclusive<i32> = -9..=6;
 /// A power while a counter is watched.
 const WATTS: (f64, f64) = (2.0, 1e6);
 /// Beyond the counter's own digits.
@@ -99,15 +101,13 @@ impl Counter {
             return None;
         }
         let ratio = self.rise / area;
-        let tens = ratio.log10().round();
-        let off = (ratio / 10_f64.powf(tens) - 1.0).abs();
         let tolerance = TOLERANCE + 1.5 * self.digit / self.rise;
-        if off.is_nan() || off > tolerance {
-            return None;
-        }
+        let near = TENS.map(|tens| (tens, (ratio / 10_f64.powi(tens) - 1.0).abs()));
+        let nearest = near.min_by(|(_, left), (_, right)| left.total_cmp(right));
+        let (tens, off) = nearest.filter(|(_, off)| *off <= tolerance)?;
         let known = phases.and_then(|phases| phases.powers.iter().chain(&phases.total).find(|it| it.place == *power));
         let natural = POWER_DIGITS.iter().zip(0..).filter_map(|(digit, rank)| {
-            let energy = digit - tens as i32;
+            let energy = digit - tens;
             let watts = mean * 10_f64.powi(*digit);
             let usual = ENERGY_DIGITS.iter().position(|known| *known == energy)?;
             let float_fits = !power.format.kind.is_float() || matches!(digit, 0 | 3);
