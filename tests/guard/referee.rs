@@ -1,15 +1,16 @@
 //! Replays a history through a judge of readings and holds it against the promises.
 
+use arkmeter::clock::Stamp;
 use arkmeter::ledger::MeterSettings;
 use arkmeter::ledger::guard::{MeterState, Verdict, judge};
 use arkmeter::reading::Values;
 
-use crate::world::{Event, Life, Moment, Poll, World, stamp};
+use crate::world::{Event, Life, Moment, Poll, World};
 
 /// What turns readings into a published figure.
 pub(crate) trait Publisher: Clone {
     /// Gives the word for the reading and whether the state is committed at once.
-    fn read(&mut self, settings: &MeterSettings, second: u64, values: &Values) -> (&'static str, bool);
+    fn read(&mut self, settings: &MeterSettings, at: &Stamp, values: &Values) -> (&'static str, bool);
     fn published(&self) -> Option<u64>;
     /// What a commit leaves in the store: all of it after a decision and at a stop.
     fn stored(&mut self, whole: bool) -> Self;
@@ -25,8 +26,8 @@ pub(crate) struct Guard {
 }
 
 impl Publisher for Guard {
-    fn read(&mut self, settings: &MeterSettings, second: u64, values: &Values) -> (&'static str, bool) {
-        let judged = judge(self.state.clone(), settings, &stamp(second), values);
+    fn read(&mut self, settings: &MeterSettings, at: &Stamp, values: &Values) -> (&'static str, bool) {
+        let judged = judge(self.state.clone(), settings, at, values);
         assert!(judged.state.published() >= self.state.published(), "fell within one judgement");
         let ordinary = matches!(judged.verdict, Verdict::Advanced | Verdict::Unchanged);
         assert!(ordinary || judged.entry.is_some() || matches!(judged.verdict, Verdict::Held | Verdict::Baseline));
@@ -61,7 +62,7 @@ impl Publisher for Guard {
 pub(crate) struct PassThrough(Option<u64>);
 
 impl Publisher for PassThrough {
-    fn read(&mut self, _settings: &MeterSettings, _second: u64, values: &Values) -> (&'static str, bool) {
+    fn read(&mut self, _settings: &MeterSettings, _at: &Stamp, values: &Values) -> (&'static str, bool) {
         self.0 = values.register.map(|register| register.value.get()).or(self.0);
         ("passed", false)
     }
@@ -109,7 +110,7 @@ pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<
             }
             Moment::Poll(poll) => {
                 let before = publisher.published();
-                let (word, decided) = publisher.read(&settings, poll.second, &poll.values);
+                let (word, decided) = publisher.read(&settings, &world.stamp(poll.second), &poll.values);
                 if decided {
                     disk = publisher.stored(true);
                     commits.push(poll.second);

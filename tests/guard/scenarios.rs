@@ -1,6 +1,6 @@
 //! The corpus: meters x faults x lives, each with a name.
 
-use crate::world::{Event, Fault, KWH, Life, Load, WH, World};
+use crate::world::{Boot, Event, Fault, KWH, Life, Load, WH, World};
 
 /// When the trouble begins, in seconds: the meter is well known by then.
 const AT: u64 = 2407;
@@ -254,7 +254,14 @@ const TROUBLES: &[(&str, Change)] = &[
     }),
 ];
 
-/// What happens to the daemon meanwhile.
+/// The box is without power for a moment; for so long afterwards its clock is wrong by so much.
+fn power_cut(world: &mut World, off: i64, set_after: u64) {
+    let at = AT + 25;
+    world.lives.push((at, Life::Crash));
+    world.boots.push(Boot { at, off, set_at: at + set_after });
+}
+
+/// What happens to the daemon, and to its box, meanwhile.
 const LIVES: &[(&str, Change)] = &[
     ("", |_| {}),
     ("restart", |world| world.lives.push((AT + 25, Life::Restart))),
@@ -269,6 +276,9 @@ const LIVES: &[(&str, Change)] = &[
             world.lives.push((AT - 100 + again * 170, Life::Crash));
         }
     }),
+    ("power_cut_and_a_clock_of_1970", |world| power_cut(world, -1_700_000_000, 300)),
+    ("power_cut_and_a_clock_of_the_last_shutdown", |world| power_cut(world, -20 * 86_400, 900)),
+    ("power_cut_and_a_clock_ahead", |world| power_cut(world, 30 * 86_400, 120)),
     ("restarts", |world| {
         for again in 0..30 {
             world.lives.push((AT - 100 + again * 47, Life::Restart));

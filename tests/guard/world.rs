@@ -82,6 +82,16 @@ pub(crate) enum Life {
     Crash,
 }
 
+/// The box starts anew, and does not know the time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Boot {
+    pub at: u64,
+    /// By how much its wall clock is ahead, in seconds.
+    pub off: i64,
+    /// When somebody sets it right.
+    pub set_at: u64,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub name: String,
@@ -105,6 +115,8 @@ pub(crate) struct World {
     pub events: Vec<(u64, Event)>,
     pub away: Vec<(u64, u64)>,
     pub lives: Vec<(u64, Life)>,
+    /// In their order.
+    pub boots: Vec<Boot>,
     pub slots: u64,
     pub start_at_zero: bool,
 }
@@ -131,8 +143,23 @@ impl World {
             events: Vec::new(),
             away: Vec::new(),
             lives: Vec::new(),
+            boots: Vec::new(),
             slots: 120,
             start_at_zero: false,
+        }
+    }
+
+    /// What the box's clocks say: of a box that started an hour before the history, and whose clock is trusted until it starts anew.
+    pub(crate) fn stamp(&self, second: u64) -> Stamp {
+        let (boots, wall) = (self.boots.iter().filter(|boot| boot.at <= second), 1_700_000_000 + second as i64);
+        let (number, latest) = (boots.clone().count() as u64, boots.last());
+        let (since_boot, off) = latest
+            .map_or((3600 + second, None), |boot| (second - boot.at, Some(boot.off).filter(|_| second < boot.set_at)));
+        Stamp {
+            boot: serde_json::from_value(serde_json::json!(1 + number)).unwrap(),
+            since_boot: Duration::from_secs(since_boot),
+            wall: Timestamp::from_second(wall + off.unwrap_or(0)).unwrap(),
+            trusted: off.is_none(),
         }
     }
 
@@ -283,20 +310,6 @@ impl Counter {
         let register = (self.origin + truth as i64).max(0) as u64 / world.step * world.step;
         self.shown = world.rollover.map_or(register, |size| register % size);
         self.kept = truth;
-    }
-}
-
-/// A stamp of a box whose clock is trusted: boot 1, an hour after it began.
-pub(crate) fn stamp(second: u64) -> Stamp {
-    stamp_of(1, 3600 + second, 1_700_000_000 + second as i64, true)
-}
-
-pub(crate) fn stamp_of(boot: u64, since_boot: u64, wall: i64, trusted: bool) -> Stamp {
-    Stamp {
-        boot: serde_json::from_value(serde_json::json!(boot)).unwrap(),
-        since_boot: Duration::from_secs(since_boot),
-        wall: Timestamp::from_second(wall).unwrap(),
-        trusted,
     }
 }
 
