@@ -151,8 +151,9 @@ impl World {
 
     /// What the box's clocks say: of a box that started an hour before the history, and whose clock is trusted until it starts anew.
     pub(crate) fn stamp(&self, second: u64) -> Stamp {
-        let (boots, wall) = (self.boots.iter().filter(|boot| boot.at <= second), 1_700_000_000 + second as i64);
-        let (number, latest) = (boots.clone().count() as u64, boots.last());
+        let wall = 1_700_000_000 + second as i64;
+        let boots: Vec<_> = self.boots.iter().filter(|boot| boot.at <= second).collect();
+        let (number, latest) = (boots.len() as u64, boots.last());
         let (since_boot, off) = latest
             .map_or((3600 + second, None), |boot| (second - boot.at, Some(boot.off).filter(|_| second < boot.set_at)));
         Stamp {
