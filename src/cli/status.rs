@@ -113,7 +113,7 @@ fn print(document: &Document, colour: bool, out: &mut dyn Write) -> io::Result<(
 
 fn meters(document: &Document) -> Option<Table> {
     let head = ["METER", "STATE", "#POWER", "#REGISTER", "#PUBLISHED", "READ", "VERDICT"];
-    table(head, &document.meters, |meter| {
+    table(&head, &document.meters, |meter| {
         vec![
             words::meter_state(meter.state).to_owned(),
             meter.power_mw.map(words::power).unwrap_or_default(),
@@ -126,7 +126,7 @@ fn meters(document: &Document) -> Option<Table> {
 }
 
 fn clients(document: &Document) -> Option<Table> {
-    table(["CLIENT", "IDENTIFIER", "ACCOUNT", "#ACCEPTED", "WHEN"], &document.clients, |client| {
+    table(&["CLIENT", "IDENTIFIER", "ACCOUNT", "#ACCEPTED", "WHEN"], &document.clients, |client| {
         vec![
             client.client_id.clone(),
             client.account.to_string(),
@@ -137,7 +137,7 @@ fn clients(document: &Document) -> Option<Table> {
 }
 
 fn accounts(document: &Document) -> Option<Table> {
-    table(["ACCOUNT", "STATE", "LAST REPORT", "#ACCEPTED", "#REFUSED"], &document.accounts, |account| {
+    table(&["ACCOUNT", "STATE", "LAST REPORT", "#ACCEPTED", "#REFUSED"], &document.accounts, |account| {
         vec![
             words::account_state(account.state).to_owned(),
             account.last_report_at.map_or("never".to_owned(), |at| words::ago(at, document.at)),
@@ -147,21 +147,13 @@ fn accounts(document: &Document) -> Option<Table> {
     })
 }
 
+/// The columns of [`words::line_times`].
+const LINE_TIMES: [&str; 4] = ["#P50", "#P95", "#P99", "#BUSY"];
+
 fn buses(document: &Document) -> Option<Table> {
-    let head = [
-        "BUS",
-        "STATE",
-        "#REQUESTS",
-        "#ANSWERS",
-        "#TIMEOUTS",
-        "#GARBLED",
-        "#EXCEPTIONS",
-        "#P50",
-        "#P95",
-        "#P99",
-        "#BUSY",
-    ];
-    table(head, &document.buses, |bus| {
+    let head = ["BUS", "STATE", "#REQUESTS", "#ANSWERS", "#TIMEOUTS", "#GARBLED", "#EXCEPTIONS"];
+    let head = [&head[..], &LINE_TIMES].concat();
+    table(&head, &document.buses, |bus| {
         let mut cells = vec![words::bus_state(bus.state).to_owned()];
         let counts = [bus.requests, bus.answers, bus.timeouts, bus.garbled, bus.exceptions];
         cells.extend(counts.iter().map(u64::to_string));
@@ -172,21 +164,9 @@ fn buses(document: &Document) -> Option<Table> {
 
 /// Each meter's line.
 fn lines(document: &Document) -> Option<Table> {
-    let head = [
-        "LINE TO",
-        "BUS",
-        "#REQUESTS",
-        "#ANSWERS",
-        "#TIMEOUTS",
-        "#CRC",
-        "#GARBLED",
-        "#EXCEPTIONS",
-        "#P50",
-        "#P95",
-        "#P99",
-        "#BUSY",
-    ];
-    table(head, &document.meters, |meter| {
+    let head = ["LINE TO", "BUS", "#REQUESTS", "#ANSWERS", "#TIMEOUTS", "#CRC", "#GARBLED", "#EXCEPTIONS"];
+    let head = [&head[..], &LINE_TIMES].concat();
+    table(&head, &document.meters, |meter| {
         let quality = &meter.quality;
         let count = |word: &str| quality.total.get(word).copied().unwrap_or_default();
         let garbled = ["wrong_unit", "wrong_function", "wrong_length", "incomplete", "noise"].map(count).iter().sum();
@@ -200,16 +180,12 @@ fn lines(document: &Document) -> Option<Table> {
 }
 
 /// A table of things by name, where there are any. A column whose title begins with `#` is of numbers.
-fn table<const N: usize, T>(
-    head: [&str; N],
-    things: &BTreeMap<Name, T>,
-    cells: impl Fn(&T) -> Vec<String>,
-) -> Option<Table> {
+fn table<T>(head: &[&str], things: &BTreeMap<Name, T>, cells: impl Fn(&T) -> Vec<String>) -> Option<Table> {
     if things.is_empty() {
         return None;
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(head.map(|column| column.trim_start_matches('#')));
+    table.load_style(presets::NOTHING).set_header(head.iter().map(|column| column.trim_start_matches('#')));
     for (name, thing) in things {
         let mut row = vec![name.to_string()];
         row.extend(cells(thing).iter().map(|cell| printable(cell)));

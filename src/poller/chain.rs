@@ -27,8 +27,9 @@ impl Station {
         if let Some((device, wanted)) = profile.device_of(&walked) {
             let [manufacturer, ..] = self.common(line, &profile, device).await?;
             if !manufacturer.starts_with(wanted) {
-                let why =
-                    format!("the chain's manufacturer is \"{manufacturer}\", where the profile has \"{wanted}..\"");
+                let why = format!(
+                    "the chain's manufacturer is \"{manufacturer}\", where the profile has \"{wanted}..\": try the profile {ANY_CHAIN}"
+                );
                 return Err(Polled::refused(format!("not read: this is no {name}: {why}")));
             }
         }
