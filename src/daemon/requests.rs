@@ -40,6 +40,7 @@ pub fn answer(asked: Asked, config: &Arc<Config>, fleet: &Fleet) -> impl Future<
                 let done = ledger.order(Order::new(remedy, dry_run, Some(asked.uid))).await;
                 serde_json::to_value(done.map_err(|error| error.to_string()))
             }
+            Ask::History {} => serde_json::to_value(ledger.write_history().await.is_ok()),
         };
         let _ = asked.reply.send(answer.expect("answers are plain JSON"));
     }

@@ -103,6 +103,11 @@ impl Handle {
         self.ask(|reply| Request::Reconfigure { settings, reply }).await
     }
 
+    /// Has the slots that have ended written to the history, for somebody who is going to look at it.
+    pub async fn write_history(&self) -> Result<(), Gone> {
+        self.ask(|reply| Request::History { reply }).await
+    }
+
     /// Commits and ends the task.
     pub async fn close(&self) -> Result<(), Gone> {
         self.ask(|reply| Request::Close { reply }).await

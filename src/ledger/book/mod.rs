@@ -10,7 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::client::ClientState;
 use super::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
@@ -29,6 +29,8 @@ pub(super) const COMMIT_WITHIN: Duration = Duration::from_secs(120);
 
 /// One among so many meters is written whole with a commit for what was learned of it alone: no slot writes much more than another.
 const LEARNED_SHARE: usize = 64;
+/// What Arkreen took is written this often, and with whatever else is: it is there to be looked at.
+const ACCEPTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// Everything the ledger knows. The figures it gives are those that [`Book::committed`] said are on disk.
 #[derive(Debug)]
@@ -80,9 +82,12 @@ struct Page {
 #[derive(Debug, Default)]
 struct Account {
     state: ClientState,
-    /// The energy on disk: the only one that is ever reported.
+    /// The energy on disk, as it follows from its row and its members': the only one that is ever reported.
     on_disk: Option<MilliwattHours>,
+    /// When (in epochs) something came that follows from no member's row.
     touched: Option<u64>,
+    /// When what Arkreen took was last written.
+    accepted_on_disk: Option<Timestamp>,
 }
 
 /// What a reading came to.
@@ -109,6 +114,8 @@ pub(crate) struct Taken {
 pub(crate) struct Pending {
     pub commit: Commit,
     epoch: u64,
+    /// The clients' figures that are on disk with it, as far as they are others than before.
+    figures: Vec<(ClientKey, Option<MilliwattHours>)>,
 }
 
 impl Book {
@@ -116,8 +123,8 @@ impl Book {
     pub(crate) fn new(contents: Contents, settings: Settings, barred: Option<Barred>) -> Self {
         let page = |row: MeterRow| (row.name.clone(), Box::new(Page::stored(row)));
         let account = |(key, state): (_, ClientState)| {
-            let account = Account { on_disk: state.energy, state, touched: None };
-            (key, account)
+            let (on_disk, accepted_on_disk) = (state.energy, state.accepted_at);
+            (key, Account { state, on_disk, touched: None, accepted_on_disk })
         };
         let mut book = Book {
             meters: contents.meters.into_values().map(page).one_by_one(),
@@ -194,8 +201,6 @@ impl Book {
         if let Some(account) = self.clients.get_mut(&client.key) {
             account.state.accepted = Some(accepted.energy);
             account.state.accepted_at = Some(accepted.at.wall);
-            account.touched = Some(self.epoch);
-            self.dirty_since.get_or_insert(accepted.at);
         }
     }
 
@@ -207,12 +212,15 @@ impl Book {
     /// Everything that is not on disk yet; `None` when all of it is.
     ///
     /// Of a meter that only advanced, how far it got is enough. What was learned of it on the way is written in its turn, and what its
-    /// power said since with its next decision; all of it now if `last`.
+    /// power said since with its next decision; all of it now if `last`. A client's figure follows from its members', and is written when
+    /// they are others.
     pub(crate) fn prepare(&mut self, now: &Stamp, last: bool) -> Option<Pending> {
         self.settle();
         let lacks = |page: &Page| last && page.whole.as_ref().is_some_and(|whole| *whole != page.state);
         let meters = self.meters.iter().filter(|(_, page)| page.touched.is_some() || lacks(page));
-        let clients = self.clients.iter().filter(|(_, account)| account.touched.is_some());
+        let clients = self.clients.iter().filter(|(_, account)| account.touched.is_some() || account.heard_since(last));
+        let ahead = self.clients.iter().filter(|(_, account)| account.on_disk != account.state.energy);
+        let figures = ahead.map(|(key, account)| (key.clone(), account.state.energy)).collect();
         let learned = self.learned();
         let commit = Commit {
             at: *now,
@@ -231,7 +239,7 @@ impl Book {
         }
         let epoch = self.epoch;
         self.epoch += 1;
-        Some(Pending { commit, epoch })
+        Some(Pending { commit, epoch, figures })
     }
 
     /// That commit is on disk: from now on its figures are the ones that are given.
@@ -251,8 +259,13 @@ impl Book {
         }
         for row in pending.commit.clients {
             if let Some(account) = self.clients.get_mut(&row.key) {
-                account.on_disk = row.state.energy;
+                account.accepted_on_disk = row.state.accepted_at;
                 account.touched = done(account.touched);
+            }
+        }
+        for (key, figure) in pending.figures {
+            if let Some(account) = self.clients.get_mut(&key) {
+                account.on_disk = figure;
             }
         }
         if pending.commit.adopt {
@@ -282,13 +295,11 @@ impl Book {
     fn settle(&mut self) {
         for (key, account) in &mut self.clients {
             let members = self.configured.iter().find(|client| client.key == *key).map(|client| &client.meters[..]);
-            let settled =
+            let regrouped =
                 account.state.settle(members.unwrap_or_default(), |name| self.meters.get(name)?.state.published());
-            if settled.changed {
-                account.touched = Some(self.epoch);
-            }
-            if settled.regrouped {
-                self.decided = Some(self.epoch);
+            if regrouped {
+                // What an older copy of the store cannot know.
+                (account.touched, self.decided) = (Some(self.epoch), Some(self.epoch));
             }
         }
     }
@@ -329,6 +340,14 @@ impl Book {
             Some((client.name.clone(), ClientLedger { energy: account.on_disk, accepted, accepted_at }))
         });
         told.one_by_one()
+    }
+}
+
+impl Account {
+    /// Arkreen took something that is not on disk, and it is time that it was.
+    fn heard_since(&self, last: bool) -> bool {
+        let Some(at) = self.state.accepted_at.filter(|at| Some(*at) != self.accepted_on_disk) else { return false };
+        last || self.accepted_on_disk.is_none_or(|on_disk| at.duration_since(on_disk).abs() >= ACCEPTED_EVERY)
     }
 }
 

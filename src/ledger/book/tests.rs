@@ -224,14 +224,21 @@ fn who_left_the_configuration_keeps_the_row() {
 }
 
 #[test]
-fn what_arkreen_took_is_kept() {
+fn what_arkreen_took_is_kept_and_written_once_an_hour() {
     let mut book = book(&["a"], vec![client("a", "1", &["a"])]);
-    book.accept(&Accepted { client: name("a"), energy: energy(77), at: at(5) });
-    assert!(!book.overdue(&at(100)) && book.overdue(&at(125)));
-    let commit = commit(&mut book, 125).unwrap();
-    assert_eq!(commit.clients[0].state.accepted, Some(energy(77)));
-    assert_eq!(book.clients()[&name("a")].accepted_at, Some(at(5).wall));
-    assert!(!book.overdue(&at(1000)));
+    let accept = |book: &mut Book, seconds: u64| {
+        book.accept(&Accepted { client: name("a"), energy: energy(seconds), at: at(seconds) });
+        assert_eq!(book.clients()[&name("a")].accepted_at, Some(at(seconds).wall));
+    };
+    accept(&mut book, 77);
+    assert_eq!(commit(&mut book, 125).unwrap().clients[0].state.accepted, Some(energy(77)));
+    accept(&mut book, 197);
+    assert!(commit(&mut book, 245).is_none() && !book.overdue(&at(1000)));
+    accept(&mut book, 3677);
+    assert_eq!(commit(&mut book, 3725).unwrap().clients[0].state.accepted, Some(energy(3677)));
+    accept(&mut book, 3797);
+    let last = book.prepare(&at(3800), true).unwrap();
+    assert_eq!(last.commit.clients[0].state.accepted, Some(energy(3797)));
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! The ledger's task on its way to the history: slots are gathered here and written on a thread of their own, after the ledger's commit and
-//! beside it. A history that cannot be written, or a disk that hangs, costs rows of the history and nothing else.
+//! The ledger's task on its way to the history: slots are gathered here and written some at a time, on a thread of their own, after the
+//! ledger's commit and beside it. A history that cannot be written, or a disk that hangs, costs the history something and nothing else.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::InterruptHandle;
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::gather::Gather;
@@ -15,12 +16,17 @@ use crate::ledger::settings::Settings;
 use crate::ledger::store::StoreError;
 use crate::ledger::store::history::{History, record};
 use crate::reading::Reading;
-use crate::units::MilliwattHours;
+use crate::units::{MilliwattHours, Name};
 
 /// Report slots that follow more closely share a row.
 const SHORTEST: Duration = Duration::from_secs(10);
 /// Where nobody reports so often a slot ends all the same: Arkreen asks for a report every 3 minutes.
 const LONGEST: Duration = Duration::from_secs(180);
+/// Rows wait so long for others, or until they are so many: a disk takes whole blocks, and a slot of some meters fills a fraction of one.
+pub(in crate::ledger) const TOGETHER: Duration = Duration::from_secs(600);
+const ENOUGH: usize = 256;
+/// Where the disk does not take what waits, slots end no more beyond this many rows: the one under way goes on.
+const MOST: usize = 1024;
 /// How long a stop waits for each of its steps: what is being written, the last rows, the tidying up.
 const LAST_WITHIN: Duration = Duration::from_millis(250);
 
@@ -29,8 +35,15 @@ pub(crate) struct Keeper {
     folder: PathBuf,
     retention: Retention,
     gather: Gather,
-    /// Of a slot that has ended; written once the ledger's commit is on disk, so that the history is never ahead of the ledger.
+    /// Of a slot that has ended, until the ledger's commit is on disk: the history is never ahead of the ledger.
     ended: Vec<Row>,
+    /// Of slots that the ledger has on disk; and since when the first of them.
+    waiting: Vec<Row>,
+    waiting_since: Option<Stamp>,
+    /// The disk did not take what waits: it is tried again with each slot.
+    failed: bool,
+    /// Who wants what waits to be written now, and is told when it is.
+    asked: Vec<oneshot::Sender<()>>,
     /// Here, unless it is being written to or was not opened yet.
     history: Option<History>,
     job: Option<JoinHandle<Written>>,
@@ -50,6 +63,8 @@ pub(crate) enum HistoryError {
 #[derive(Debug)]
 pub(crate) struct Written {
     history: Option<History>,
+    /// What is not written.
+    rows: Vec<Row>,
     /// Why the history that was there was set aside.
     outcome: Result<Option<String>, StoreError>,
 }
@@ -64,6 +79,10 @@ impl Keeper {
             retention: settings.history,
             gather,
             ended: Vec::new(),
+            waiting: Vec::new(),
+            waiting_since: None,
+            failed: false,
+            asked: Vec::new(),
             history: None,
             job: None,
             interrupt: Arc::default(),
@@ -80,24 +99,57 @@ impl Keeper {
         self.gather.note(reading, published);
     }
 
-    /// The slot has lasted long enough, whether anybody reports or not.
-    pub(crate) fn is_overdue(&self, now: &Stamp) -> bool {
-        self.is_free() && self.gather.age(now) >= LONGEST
+    /// A meter goes on under another name: so does what waits of it. What waits under that is nobody's any more.
+    pub(crate) fn rename(&mut self, from: &Name, to: &Name) {
+        for rows in [&mut self.ended, &mut self.waiting] {
+            rows.retain(|row| row.meter != *to);
+            rows.iter_mut().filter(|row| row.meter == *from).for_each(|row| row.meter = to.clone());
+        }
     }
 
-    /// A commit begins: the slot ends with it, unless it has only just begun. While the disk has not taken the slot before, it goes on.
+    /// The slot has lasted long enough, whether anybody reports or not.
+    pub(crate) fn is_overdue(&self, now: &Stamp) -> bool {
+        self.has_room() && self.gather.age(now) >= LONGEST
+    }
+
+    /// A commit begins: the slot ends with it, unless it has only just begun.
     pub(crate) fn end_slot(&mut self, now: &Stamp, last: bool) {
-        if self.is_free() && (last || self.gather.age(now) >= SHORTEST) {
+        if self.has_room() && (last || self.gather.age(now) >= SHORTEST) {
             self.ended = self.gather.close(now);
         }
     }
 
-    /// The ledger's commit is on disk, or there was nothing to commit: what has ended is written.
+    /// The ledger's commit is on disk, or there was nothing to commit: what has ended may be written.
     pub(crate) fn committed(&mut self, now: &Stamp) {
-        if self.ended.is_empty() {
+        self.waiting.append(&mut self.ended);
+        if !self.waiting.is_empty() {
+            let since = *self.waiting_since.get_or_insert(*now);
+            let due = self.waiting.len() >= ENOUGH || now.since(&since).is_none_or(|age| age >= TOGETHER);
+            if due || self.failed || !self.asked.is_empty() {
+                self.write(now);
+            }
+        }
+    }
+
+    /// Somebody looks at the history: what waits is written now, and `reply` told when it is.
+    pub(crate) fn ask(&mut self, now: &Stamp, reply: oneshot::Sender<()>) {
+        self.asked.push(reply);
+        self.write(now);
+    }
+
+    /// Writes all that waits, unless something is being written: then what waits is, once that is over.
+    fn write(&mut self, now: &Stamp) {
+        if self.job.is_some() {
             return;
         }
-        let (rows, folder, retention) = (std::mem::take(&mut self.ended), self.folder.clone(), self.retention);
+        if self.waiting.is_empty() {
+            for reply in self.asked.drain(..) {
+                let _ = reply.send(());
+            }
+            return;
+        }
+        self.waiting_since = None;
+        let (rows, folder, retention) = (std::mem::take(&mut self.waiting), self.folder.clone(), self.retention);
         let (mut history, interrupt, now) = (self.history.take(), self.interrupt.clone(), *now);
         self.job = Some(tokio::task::spawn_blocking(move || {
             let tell = |history: &Option<History>| {
@@ -109,7 +161,8 @@ impl Keeper {
             tell(&history);
             let outcome = record(&mut history, &folder, &rows, &now, &retention);
             tell(&history);
-            Written { history, outcome }
+            let rows = if outcome.is_err() { rows } else { Vec::new() };
+            Written { history, rows, outcome }
         }));
     }
 
@@ -128,25 +181,42 @@ impl Keeper {
         }
     }
 
-    /// Takes the history back; says why the one that was there was set aside, where it was, or why nothing was recorded.
-    pub(crate) fn end(&mut self, written: Result<Written, JoinError>) -> Result<Option<String>, HistoryError> {
+    /// Takes the history back; says why the one that was there was set aside, where it was, or why nothing was recorded. What was not is
+    /// tried again with the next slot.
+    pub(crate) fn end(
+        &mut self,
+        written: Result<Written, JoinError>,
+        now: &Stamp,
+    ) -> Result<Option<String>, HistoryError> {
         self.job = None;
-        let outcome = written.map_err(HistoryError::from).and_then(|Written { history, outcome }| {
-            self.history = history;
-            Ok(outcome?)
-        });
-        if outcome.is_err() {
-            self.gather.lost();
+        let outcome = match written {
+            Ok(Written { history, rows, outcome }) => {
+                self.history = history;
+                self.waiting.splice(..0, rows);
+                outcome.map_err(HistoryError::from)
+            }
+            Err(error) => {
+                self.gather.lost();
+                Err(error.into())
+            }
+        };
+        self.failed = outcome.is_err();
+        match outcome {
+            // What came to wait meanwhile, where somebody wants it.
+            Ok(_) if !self.asked.is_empty() => self.write(now),
+            Ok(_) => {}
+            Err(_) => self.asked.clear(),
         }
         outcome
     }
 
     /// Writes the last rows and tidies up, within bounds; says what [`Keeper::end`] does.
     pub(crate) async fn close(&mut self, now: &Stamp) -> Result<Option<String>, HistoryError> {
-        let before = self.wait().await?;
+        let before = self.wait(now).await?;
         self.end_slot(now, true);
-        self.committed(now);
-        let aside = self.wait().await?.or(before);
+        self.waiting.append(&mut self.ended);
+        self.write(now);
+        let aside = self.wait(now).await?.or(before);
         if let Some(history) = self.history.take() {
             let closing = tokio::task::spawn_blocking(move || history.close());
             // What is not folded in by then is so at the next start.
@@ -158,7 +228,7 @@ impl Keeper {
     }
 
     /// Waits for what is being written, but not for a disk that hangs.
-    async fn wait(&mut self) -> Result<Option<String>, HistoryError> {
+    async fn wait(&mut self, now: &Stamp) -> Result<Option<String>, HistoryError> {
         for hurried in [false, true] {
             if self.job.is_none() {
                 break;
@@ -168,14 +238,14 @@ impl Keeper {
                 handle.interrupt();
             }
             if let Ok(written) = tokio::time::timeout(LAST_WITHIN, self.finished()).await {
-                return self.end(written);
+                return self.end(written, now);
             }
         }
         Ok(None)
     }
 
-    fn is_free(&self) -> bool {
-        self.job.is_none() && self.ended.is_empty()
+    fn has_room(&self) -> bool {
+        self.ended.is_empty() && self.waiting.len() < MOST
     }
 }
 

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 pub(super) use gather::Gather;
+#[cfg(test)]
+pub(super) use keeper::TOGETHER;
 pub(super) use keeper::{HistoryError, Keeper};
 
 use crate::units::{MilliwattHours, Milliwatts, Name};

@@ -105,8 +105,10 @@ pub fn page(folder: &Path, wanted: &Wanted) -> Result<Page, HistoryError> {
 }
 
 fn read(path: &Path, wanted: &Wanted, mut page: Page) -> Result<Page, Fault> {
+    // Writable where it may be: what a crash left half written is taken back before anything is read.
     let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.pragma_update(None, "query_only", true)?;
     connection.busy_timeout(BUSY_FOR)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     // One commit is looked at, whatever a daemon writes meanwhile.

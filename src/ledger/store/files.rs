@@ -12,8 +12,9 @@ use super::folder::Folder;
 /// Pages that a connection keeps, in KiB with a minus sign as SQLite wants it: a commit touches few, and a box has little memory.
 const CACHE: i64 = -128;
 
-/// Bytes of the log at which it is folded in: the longer it is, the fewer pages are written a second time.
-const LOG: i64 = 4 << 20;
+/// Bytes of the log at which it is folded in: some ten slots of 20 meters, whose pages are mostly the same ones. A slot that folds it in
+/// writes little more than another, and the log's file keeps its size, so that the disk has no more to note than what is in it.
+const LOG: i64 = 64 << 10;
 
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection =
@@ -23,6 +24,14 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "cache_size", CACHE)?;
+    Ok(connection)
+}
+
+/// The ledger itself: nobody else gets at it as long as this lives. Its log then needs no index that is shared through a file, of which
+/// each commit would write more than of the log.
+pub(super) fn connect_alone(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    connection.pragma_update_and_check(None, "locking_mode", "exclusive", |_| Ok(()))?;
     Ok(connection)
 }
 

@@ -11,6 +11,8 @@ use super::error::OpenError;
 /// The ledger and its copy, in a state folder.
 pub(super) const LEDGER: &str = "ledger.db";
 pub(super) const COPY: &str = "ledger-copy.db";
+/// The ledger's log, which SQLite names.
+pub(super) const LOG: &str = "ledger.db-wal";
 /// The nanoseconds of the lock's time where its seconds are a count of commits; whole microseconds, as some disks keep no more.
 const NOTED: u32 = 618_033_000;
 
@@ -30,6 +32,11 @@ pub(super) struct Identity(u64, u64);
 pub fn in_use(path: &Path) -> Option<Option<u32>> {
     let lock = File::open(path.join("lock")).ok()?;
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| pid(&lock))
+}
+
+/// How many commits are known to be on the disk of the ledger in the state folder at `path`, whoever holds it.
+pub(super) fn commits_noted(path: &Path) -> u64 {
+    File::open(path.join("lock")).ok().and_then(|lock| noted(&lock)).unwrap_or(0)
 }
 
 /// Who wrote itself into the lock.
@@ -98,7 +105,7 @@ impl Folder {
     }
 
     pub(super) fn wal(&self) -> PathBuf {
-        self.path.join("ledger.db-wal")
+        self.path.join(LOG)
     }
 
     pub(super) fn copy(&self) -> PathBuf {

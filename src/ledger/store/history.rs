@@ -1,7 +1,7 @@
 //! `history.db`: one row a meter and slot, bounded by age and by size. One that is damaged is set aside and another begun.
 //!
-//! Nothing in it is a figure, so it is written without waiting for the disk (synchronous NORMAL): a power cut may cost the latest rows,
-//! a crash of the program none.
+//! Many rows are written at a time, as a disk takes whole blocks; beside the file lies SQLite's rollback journal, and no log: what is
+//! mostly appended would be written twice there.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -23,10 +23,14 @@ use crate::units::{MilliwattHours, Name};
 pub(crate) const HISTORY: &str = "history.db";
 const APPLICATION_ID: i64 = 0x61_6b_6d_68;
 const VERSION: i64 = 1;
-/// Small pages: a slot of few meters appends to one or two of them, and the log takes each page that is touched.
+/// Small pages: few bytes are written that were there before.
 const PAGE_SIZE: u32 = 512;
-/// How often what is too old is removed, and the file checked.
+/// For each row that is written so many that are too old, or too much, are removed with it: no writing is much more than another.
+const REMOVED_A_ROW: usize = 2;
+/// How often the file is checked, and removed what is left of what is too old.
 const TIDY_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// By how much the largest size is passed, in percent, before that is not left to the next rows.
+const PASSED_BY: u64 = 5;
 /// What is left of the largest size once that was reached, in percent: so that it is not reached again with the next slot.
 const KEPT_OF_SIZE: u64 = 90;
 
@@ -100,7 +104,11 @@ impl History {
 
     /// Writes the rows of a slot, all of them or none; removes what is too old or too much.
     fn write(&mut self, rows: &[Row], now: &Stamp, retention: &Retention) -> rusqlite::Result<()> {
+        let (used, _) = self.sizes()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // First: what they leave is room for the new ones.
+        let removed = i64::try_from(rows.len().saturating_mul(REMOVED_A_ROW)).unwrap_or(i64::MAX);
+        remove_some(&transaction, removed, now, retention, used > retention.max_size)?;
         insert(&transaction, rows)?;
         transaction.commit()?;
         match self.tidy(now, retention) {
@@ -120,7 +128,7 @@ impl History {
             }
             self.tidied_at = Some(*now);
         }
-        if used > retention.max_size {
+        if used > retention.max_size.saturating_add(retention.max_size / 100 * PASSED_BY) {
             self.shrink(used, retention.max_size)?;
         }
         // A smaller size was configured: pages that hold nothing are given back, which no other day is worth the writing.
@@ -146,6 +154,12 @@ impl History {
         let value = |name| value(name).map(i64::unsigned_abs);
         let (pages, free, size) = (value("page_count")?, value("freelist_count")?, value("page_size")?);
         Ok((pages.saturating_sub(free) * size, pages * size))
+    }
+
+    /// As one that was checked, and rid of all that was too old, at that time.
+    #[cfg(test)]
+    pub(crate) fn tidied(&mut self, at: &Stamp) {
+        self.tidied_at = Some(*at);
     }
 
     /// As a disk without room for more than so many pages.
@@ -244,9 +258,10 @@ fn checked(connection: Connection, path: &Path) -> Result<History, Fault> {
 }
 
 fn settled(connection: Connection, path: &Path) -> rusqlite::Result<History> {
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    // Kept from one writing to the next, so that the folder does not change.
+    connection.pragma_update_and_check(None, "journal_mode", "persist", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "normal")?;
-    connection.pragma_update_and_check(None, "journal_size_limit", 1 << 20, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 1 << 16, |_| Ok(()))?;
     let file = identity(path).ok().flatten();
     Ok(History { path: path.to_owned(), connection, file, tidied_at: None })
 }
@@ -289,6 +304,23 @@ fn check(connection: &Connection) -> rusqlite::Result<()> {
     }
     let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
     Err(rusqlite::Error::SqliteFailure(corrupt, Some(crate::text::foreign(&verdict, 200))))
+}
+
+/// Removes the oldest rows, no more than so many: what is too old, and whatever it is where there is too much.
+fn remove_some(
+    transaction: &Transaction<'_>,
+    most: i64,
+    now: &Stamp,
+    retention: &Retention,
+    too_much: bool,
+) -> rusqlite::Result<()> {
+    let first: Option<i64> = transaction.query_row("SELECT min(id) FROM slot", [], |row| row.get(0))?;
+    let Some(last) = first.map(|first| first.saturating_add(most - 1)) else { return Ok(()) };
+    let old = if too_much { Some(last) } else { too_old(transaction, now, retention)? };
+    if let Some(old) = old {
+        transaction.execute("DELETE FROM slot WHERE id <= ?1", [old.min(last)])?;
+    }
+    Ok(())
 }
 
 /// The newest row that is too old, of those that lie before every row that is young enough. A clock that may be wrong judges no row, and

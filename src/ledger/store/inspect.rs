@@ -117,6 +117,8 @@ pub(super) fn inspect(connection: &Connection) -> Result<Whole, Fault> {
         whole.seals.insert(row.seal_key(), seal);
         whole.contents.clients.insert(row.key, row.state);
     }
+    let Contents { meters, clients, .. } = &mut whole.contents;
+    clients.values_mut().for_each(|state| state.follow(|name| meters.get(name)?.state.published()));
     if whole.commit.seals != sum(&whole.seals) {
         return Err(Fault::Damaged("its rows are not those of its last commit".into()));
     }

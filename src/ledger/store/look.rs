@@ -1,15 +1,18 @@
 //! A look at the ledger without taking it: what is on disk, whether a daemon runs or not. Nothing is changed by it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
 
 use super::error::{Fault, OpenError, StoreError, describe};
-use super::folder::{COPY, LEDGER, identity};
+use super::folder::{COPY, LEDGER, LOG, commits_noted, identity, in_use};
 use super::inspect::{self, LastCommit, MIGRATIONS, VERSION, Whole};
 use super::rows::{Contents, JournalRow};
 use super::{BUSY_FOR, read_journal};
@@ -17,10 +20,16 @@ use crate::clock::Stamp;
 use crate::ledger::machine;
 use crate::units::Name;
 
+/// How often a ledger that is being written is taken a picture of until no commit came in between.
+const TRIES: usize = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
 /// The ledger as of one commit. As long as this lives it is looked at as it was then.
 #[derive(Debug)]
 pub struct Look {
     connection: Connection,
+    /// What is looked at where a daemon has the ledger to itself; gone with the look, and closed before.
+    _picture: Option<TempDir>,
     pub contents: Contents,
     /// The last commit; absent before the first.
     pub at: Option<Stamp>,
@@ -39,8 +48,9 @@ impl Look {
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let (ledger, copy) = (folder.join(LEDGER), folder.join(COPY));
         let there = |path: &Path| identity(path).map(|found| found.is_some()).map_err(|error| unseen(path, error));
+        let now = || if in_use(folder).is_some() { Look::beside(folder) } else { Look::at(&ledger) };
         let why = match there(&ledger)? {
-            true => match Look::at(&ledger) {
+            true => match now() {
                 Err(Fault::Damaged(why)) => why,
                 other => return other.map_err(|fault| refused(&ledger, fault)),
             },
@@ -58,10 +68,37 @@ impl Look {
         }
     }
 
+    /// Looks at a picture of a ledger that a daemon has to itself.
+    ///
+    /// The log comes last: whatever of it has found its way into the ledger by then is in it still, unless a commit came in between.
+    fn beside(folder: &Path) -> Result<Self, Fault> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let noted = commits_noted(folder);
+            let picture = tempfile::tempdir().map_err(unread)?;
+            let path = picture.path().join(LEDGER);
+            fs::copy(folder.join(LEDGER), &path).map_err(unread)?;
+            match fs::copy(folder.join(LOG), picture.path().join(LOG)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unread(error)),
+                _ => {}
+            }
+            let look = Look::at(&path);
+            let undisturbed = commits_noted(folder) == noted;
+            match look {
+                Ok(look) if undisturbed => return Ok(Look { _picture: Some(picture), ..look }),
+                Err(fault) if undisturbed && last.is_some() => return Err(fault),
+                Err(fault) => last = Some(fault),
+                Ok(_) => {}
+            }
+            sleep(BETWEEN_TRIES);
+        }
+        let busy = || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None);
+        Err(last.unwrap_or_else(|| Fault::Unreadable(busy())))
+    }
+
     /// Looks at this very file.
     pub(super) fn at(path: &Path) -> Result<Self, Fault> {
-        let failed = |error: io::Error| Fault::Unreadable(rusqlite::Error::ToSqlConversionFailure(error.into()));
-        drop(File::open(path).map_err(failed)?);
+        drop(File::open(path).map_err(unread)?);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_FOR)?;
@@ -77,7 +114,7 @@ impl Look {
         let theirs = inspect::read_meta(&connection, "machine")?.filter(|mark| !mark.is_empty());
         let other_machine = matches!((theirs, machine::mark()), (Some(theirs), Some(ours)) if theirs != ours);
         let LastCommit { at, sequence, retired, .. } = commit;
-        Ok(Look { connection, contents, at, sequence, fell_back: None, other_machine, retired })
+        Ok(Look { connection, _picture: None, contents, at, sequence, fell_back: None, other_machine, retired })
     }
 
     /// The latest `most` rows of the journal, of one meter or of all, the newest first.
@@ -96,6 +133,10 @@ fn lifted(connection: &Connection, found: i64) -> Result<Connection, Fault> {
     Backup::new(connection, &mut lifted)?.step(-1)?;
     inspect::migrate(&mut lifted, found, MIGRATIONS)?;
     Ok(lifted)
+}
+
+fn unread(error: io::Error) -> Fault {
+    Fault::Unreadable(rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
 pub(super) fn refused(path: &Path, fault: Fault) -> OpenError {

@@ -35,7 +35,7 @@ pub use saving::Saving;
 use crate::clock::Stamp;
 use crate::units::Name;
 pub(super) use error::{Fault, describe};
-use files::{connect, fill, save_as, settle};
+use files::{connect_alone, fill, save_as, settle};
 use folder::{Folder, Identity, identity};
 use inspect::{LastCommit, MIGRATIONS, Migration, Whole};
 use opening::{Found, claim, damaged, fall_back, find};
@@ -213,7 +213,7 @@ impl Store {
             self.folder.move_ledger_aside().map_err(failed)?;
             self.folder.put(&scratch, &ledger).map_err(failed)?;
         }
-        let connection = connect(&ledger).and_then(|connection| {
+        let connection = connect_alone(&ledger).and_then(|connection| {
             settle(&connection, self.options.durable)?;
             Ok(connection)
         });

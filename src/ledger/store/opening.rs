@@ -5,7 +5,7 @@ use std::fs;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::error::{Fault, OpenError, StoreError, describe};
-use super::files::{connect, fill, save_as};
+use super::files::{connect, connect_alone, fill, save_as};
 use super::folder::{Folder, identity};
 use super::inspect::{self, LastCommit, Migration, VERSION, Whole};
 use super::rows::{Commit, JournalRow, MeterRow};
@@ -31,7 +31,7 @@ pub(super) fn find(folder: &Folder, steps: &[Migration]) -> Result<Found, OpenEr
         }
         begin(folder)?;
     }
-    let opened = connect(&ledger).map_err(Fault::from).and_then(|connection| {
+    let opened = connect_alone(&ledger).map_err(Fault::from).and_then(|connection| {
         let mut connection = connection;
         let found = inspect::version(&connection, 1 + steps.len() as i64)?;
         Ok((lift(&mut connection, folder, found, steps)?, connection))
@@ -137,7 +137,7 @@ pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Resu
     }
     folder.move_ledger_aside().map_err(failed)?;
     folder.put(&scratch, &ledger).map_err(failed)?;
-    let again = connect(&ledger).map_err(Fault::from).and_then(|connection| {
+    let again = connect_alone(&ledger).map_err(Fault::from).and_then(|connection| {
         let whole = inspect::inspect(&connection)?;
         Ok((connection, whole))
     });

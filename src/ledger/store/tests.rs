@@ -94,7 +94,7 @@ fn what_was_committed_is_there_again_and_nobody_else_can_read_it() {
     let commit = commit(2, 1000, true);
     opened.store.commit(&commit).unwrap();
     opened.store.copy_if_due(&at(1000)).unwrap();
-    let names = ["lock", "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger-copy.db"];
+    let names = ["lock", "ledger.db", "ledger.db-wal", "ledger-copy.db"];
     for name in names {
         let mode = file(&folder, name).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");

@@ -40,6 +40,7 @@ pub(super) enum Request {
     Accepted { accepted: Vec<Accepted>, reply: oneshot::Sender<()> },
     Reconfigure { settings: Settings, reply: oneshot::Sender<()> },
     Order { order: Box<Order>, reply: oneshot::Sender<Result<Outcome, Refusal>> },
+    History { reply: oneshot::Sender<()> },
     Close { reply: oneshot::Sender<()> },
 }
 
@@ -142,7 +143,7 @@ impl Ledger {
                     Err(error) => return tracing::error!(%error, "the ledger's commit broke off"),
                 },
                 written = self.history.finished() => {
-                    let outcome = self.history.end(written);
+                    let outcome = self.history.end(written, &self.clock.now());
                     self.tell_history(outcome);
                 }
                 request = self.requests.recv(), if !self.closing => match request {
@@ -177,6 +178,7 @@ impl Ledger {
                 let _ = reply.send(());
             }
             Request::Order { order, reply } => self.order(&order, reply),
+            Request::History { reply } => self.history.ask(&self.clock.now(), reply),
             Request::Close { reply } => self.close(Some(reply)),
         }
     }
@@ -244,7 +246,10 @@ impl Ledger {
         self.take(None);
         self.history.end_slot(&now, self.closing);
         match self.book.prepare(&now, self.closing) {
-            Some(pending) => self.commits.begin(pending, now),
+            Some(pending) => {
+                pending.commit.renames.iter().for_each(|rename| self.history.rename(&rename.from, &rename.to));
+                self.commits.begin(pending, now);
+            }
             None => {
                 self.history.committed(&now);
                 let slots = self.commits.nothing_to_do();

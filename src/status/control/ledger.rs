@@ -12,6 +12,11 @@ pub(super) const SHOW: &str = "/ledger.json";
 pub(super) const JOURNAL: &str = "/journal.json";
 pub(super) const HISTORY: &str = "/history.json";
 
+/// Somebody begins to look at the history: not every page of it needs what came since.
+pub(super) fn wants_latest_history(uri: &Uri) -> bool {
+    uri.path() == HISTORY && Wanted::of_query(uri.query().unwrap_or_default()).is_some_and(|wanted| wanted.after == 0)
+}
+
 /// Answers a GET of [`SHOW`], [`JOURNAL`] (with `?meter=NAME&most=N`) or [`HISTORY`] (as [`Wanted::query`] has it); `None` for every other
 /// path.
 pub(super) async fn look(uri: &Uri, sources: &Sources) -> Option<Answer> {

@@ -25,6 +25,8 @@ pub enum Ask {
     Report { dry_run: bool, account: Option<Name> },
     /// Has the ledger carry out what an operator orders, or say what that would do.
     Ledger { remedy: Remedy, dry_run: bool },
+    /// Writes to the history what has ended of it: asked before somebody looks.
+    History {},
 }
 
 /// Where an [`Ask`] is posted.

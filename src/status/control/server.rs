@@ -28,6 +28,9 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// Depth of the queue of [`Asked`]: people ask, and one at a time; whoever comes fifth is told to come again.
 pub const QUEUE: usize = 4;
 
+/// How long somebody who looks at the history waits for its latest slots.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
+
 /// What somebody asked for, and where the answer goes. Dropping `reply` says that the daemon cannot do it now.
 #[derive(Debug)]
 pub struct Asked {
@@ -130,10 +133,13 @@ struct Visitor {
 
 impl Handler for Visitor {
     async fn answer(self, request: Request<Incoming>) -> Answer {
-        if *request.method() == Method::GET
-            && let Some(answer) = ledger::look(request.uri(), &self.sources).await
-        {
-            return answer;
+        if *request.method() == Method::GET {
+            if ledger::wants_latest_history(request.uri()) {
+                self.have_history_written().await;
+            }
+            if let Some(answer) = ledger::look(request.uri(), &self.sources).await {
+                return answer;
+            }
         }
         if *request.method() == Method::GET
             && let Some(answer) = record::record(request.uri(), &self.recorder, &self.leave)
@@ -164,6 +170,14 @@ impl Handler for Visitor {
 }
 
 impl Visitor {
+    /// Where that cannot be done now, the latest slots are missing from what is looked at, and nothing else.
+    async fn have_history_written(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.asks.try_send(Asked { ask: Ask::History {}, uid: self.own_uid, reply }).is_ok() {
+            let _ = timeout(WRITTEN_WITHIN, answer).await;
+        }
+    }
+
     async fn ask(self, ask: Ask, peer: &UCred) -> Answer {
         tracing::info!(uid = peer.uid(), pid = peer.pid(), ?ask, "asked through the control socket");
         let (reply, answer) = oneshot::channel();
