@@ -4,6 +4,7 @@ use super::plausible::Point;
 use super::power::{Sample, Witness};
 use super::state::{Integral, MeterState};
 use crate::clock::Stamp;
+use crate::reading::Register;
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// What an ordinary advance changes for good.
@@ -78,11 +79,12 @@ impl MeterState {
         match advance.way {
             Way::Counter { register: value, step, at, since } => {
                 let stands = self.taken.filter(|taken| (taken.value, taken.at) == (value, at));
-                let (debt, fresh) = stands.map_or((2 * step.get(), false), |taken| (taken.debt, taken.fresh));
+                let begun = Point::new(&Register { value, step }, &at, self.power.totals);
+                let begun = Point { debt: 2 * step.get(), ..begun };
                 let witness = self.power.totals;
                 self.power.totals = witness.plus(&since);
                 self.read_at = Some(at);
-                self.taken = Some(Point { value, step, at, witness, debt, fresh });
+                self.taken = Some(Point { step, witness, ..stands.unwrap_or(begun) });
             }
             Way::Integral { rest, power, at } => {
                 self.integral.rest = rest;

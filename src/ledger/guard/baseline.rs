@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::decisions::DAY;
 use super::hold::{Cause, Hold};
 use super::judging::{Judged, Judging};
 use super::plausible::Point;
@@ -15,7 +16,7 @@ const READINGS: u32 = 3;
 /// For how long a first register of 0 is taken for a meter that is starting up.
 const ZERO_FOR: Duration = Duration::from_secs(600);
 /// Readings further apart than this are not in a row.
-const APART_MAX: Duration = Duration::from_secs(15 * 60);
+const APART_MAX: Duration = Duration::from_secs(2 * 3600);
 /// No meter has counted at full power for longer than this.
 const LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
@@ -35,7 +36,12 @@ impl Judging<'_> {
             }
             None => Hold::new(Cause::Start, to, self.serial),
         };
-        if !run.lasted(READINGS, if run.last.value == MilliwattHours::ZERO { ZERO_FOR } else { Duration::ZERO }) {
+        let needed = match run.last.value {
+            MilliwattHours::ZERO if self.flows_since(&run.first) => DAY,
+            MilliwattHours::ZERO => ZERO_FOR,
+            _ => Duration::ZERO,
+        };
+        if !run.lasted(READINGS, needed) {
             self.state.hold = Some(run.into());
             return self.end(Verdict::Baseline, None);
         }

@@ -27,7 +27,9 @@ impl Judging<'_> {
         if matches!(hold.cause, Cause::Untold | Cause::Higher) && !self.state.moved {
             hold.cause = self.judge_again(&hold, anchor);
         }
-        if matches!(hold.cause, Cause::Unexplained | Cause::Doubtful) && self.earlier_epoch(&hold, anchor).is_some() {
+        if matches!(hold.cause, Cause::Slight | Cause::Unexplained | Cause::Doubtful)
+            && self.earlier_epoch(&hold, anchor).is_some()
+        {
             hold.cause = Cause::Higher;
         }
         let lasted = |(readings, age): (u32, Duration)| hold.lasted(readings, age);
@@ -105,10 +107,15 @@ impl Judging<'_> {
         Some(judging.decided(Verdict::Advanced, 0, wording::credited(change)))
     }
 
+    /// Power says that the register must have moved since it was read at that point.
+    pub(super) fn flows_since(&self, point: &Point) -> bool {
+        let (lower, _, _) = self.state.power.totals.since(&point.witness);
+        lower > 2 * point.step.get()
+    }
+
     /// Zeros while power flows, or where the register may have begun again at 0: a meter that is still starting.
     fn is_starting(&self, hold: &Hold, anchor: &Point) -> bool {
-        let (lower, _, _) = self.state.power.totals.since(&hold.first.witness);
-        let flows = lower > 2 * steps(&hold.first, &hold.last);
+        let flows = self.flows_since(&hold.first);
         let zeros = hold.last.value == MilliwattHours::ZERO;
         zeros && (flows || self.rolling_over(hold, anchor).is_some()) && hold.age < DAY
     }

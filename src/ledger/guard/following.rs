@@ -27,7 +27,10 @@ impl Judging<'_> {
         let two_polls = self.state.power.two_polls(self.settings);
         let other = hold.cause == Cause::Serial || self.state.is_other(self.serial);
         let possible = !other && !falls(anchor, to) && self.measure().grade(anchor, to) < Grade::Beyond;
-        hold.cause == Cause::Redefined || (possible && hold.is_stale(two_polls, self.at))
+        // What agrees with it, and would have to wait as it does, makes a run of it all the same: a line on which little comes through.
+        let waits = matches!(hold.cause, Cause::Slight | Cause::Unexplained | Cause::Doubtful);
+        let agrees = waits && self.joins(hold, to) && self.objection(anchor, to).is_some();
+        hold.cause == Cause::Redefined || (possible && hold.is_stale(two_polls, self.at) && !agrees)
     }
 
     /// Judges a reading against the last register taken alone.
@@ -85,7 +88,11 @@ impl Judging<'_> {
         let objection = self.objection(anchor, &to);
         let verdict = match objection {
             // The candidates hid when the register advanced.
-            None => self.follow(anchor, Point { fresh: true, ..to }),
+            None => {
+                let two_polls = self.state.power.two_polls(self.settings);
+                let hidden = self.at.since(&hold.first.at).map(|hidden| hidden.saturating_add(two_polls));
+                self.follow(anchor, to.after(hidden.unwrap_or_default()))
+            }
             Some(cause) => {
                 self.state.hold = Some(Hold::new(cause, to, self.serial).into());
                 Verdict::Unchanged

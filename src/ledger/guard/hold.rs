@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plausible::{Grade, Measure, Point, falls};
 use crate::clock::Stamp;
+use crate::units::MilliwattHours;
 
 /// A run that broke off for longer than this and was still short proves nothing.
 const WEAK_GAP: Duration = Duration::from_secs(120);
@@ -67,9 +68,13 @@ impl Hold {
         if falls(&self.last, to) {
             return self.confirmed.value < self.last.value && !falls(&self.confirmed, to);
         }
+        if self.last.value == MilliwattHours::ZERO && to.value > MilliwattHours::ZERO {
+            // A meter that has started shows what it had counted; one that counts from 0 gets there by counting.
+            return measure.grade(&Point { fresh: false, ..self.last }, to) < Grade::Doubtful;
+        }
         // Only a run of some length may be a register that stood for a while before it was first read.
-        let from = Point { fresh: self.has_stood(&self.last) && self.readings >= WEAK_READINGS, ..self.last };
-        !matches!(measure.grade(&from, to), Grade::Beyond | Grade::Untold)
+        let fresh = self.has_stood(&self.last) && self.readings >= WEAK_READINGS;
+        !matches!(measure.grade(&Point { fresh, ..self.last }, to), Grade::Beyond | Grade::Untold)
     }
 
     /// Whether the reading goes on where the run stands, by no more than power explains.

@@ -46,8 +46,11 @@ pub fn judge(mut state: MeterState, settings: &MeterSettings, at: &Stamp, values
         (CounterSettings::Register { .. }, Some(register)) => {
             let read_at = judging.state.read_at.replace(*at);
             let two_polls = judging.state.power.two_polls(settings);
-            let gap = read_at.and_then(|before| at.since(&before)).is_none_or(|gap| gap > two_polls);
-            let to = Point::new(register, at, witness, gap);
+            let to = Point::new(register, at, witness);
+            let to = match read_at.and_then(|before| at.since(&before)) {
+                Some(gap) if gap <= two_polls => to,
+                gap => to.after(gap.unwrap_or_default()),
+            };
             if judging.state.published.is_none() { judging.begin(to) } else { judging.go_on(to) }
         }
     }

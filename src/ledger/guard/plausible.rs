@@ -34,11 +34,20 @@ pub(super) struct Point {
     /// It was not seen to advance to this value (the first reading, or one after a gap): it may have stood there for a while.
     #[serde(default)]
     pub(super) fresh: bool,
+    /// For how long nobody had looked then; 0 where that is not known.
+    #[serde(default)]
+    pub(super) unseen: Duration,
 }
 
 impl Point {
-    pub(super) fn new(register: &Register, at: &Stamp, witness: Witness, fresh: bool) -> Self {
-        Point { value: register.value, step: register.step, at: *at, witness, debt: 0, fresh }
+    pub(super) fn new(register: &Register, at: &Stamp, witness: Witness) -> Self {
+        let (debt, fresh, unseen) = (0, false, Duration::ZERO);
+        Point { value: register.value, step: register.step, at: *at, witness, debt, fresh, unseen }
+    }
+
+    /// The register may have stood at this value before it was read, since nobody had looked for so long.
+    pub(super) fn after(self, unseen: Duration) -> Self {
+        Point { fresh: true, unseen, ..self }
     }
 }
 
@@ -79,7 +88,7 @@ impl Measure<'_> {
         let explained = self.explained(change, lower, full, elapsed);
         let upper = upper.max(explained);
         let two_polls = self.memory.two_polls(self.settings);
-        let lump = if from.fresh && elapsed < LUMP { LUMP } else { Duration::ZERO };
+        let lump = self.stood(from, elapsed);
 
         // The last advance may have happened up to a poll before it was seen.
         let poll = two_polls / 2;
@@ -91,7 +100,7 @@ impl Measure<'_> {
         let hidden = energy(self.memory.hidden.min(full), elapsed.min(two_polls));
         let expected = quarter_more(upper + late + blind.max(hidden)) + grace;
         let slight = quarter_more(explained) + energy(full, two_polls) + grace;
-        let unseen = energy(self.usual_rate(full), uncovered) + energy(full, lump);
+        let unseen = energy(self.usual_rate(full), uncovered + lump);
         let likely = quarter_more(upper + unseen) + energy(full, two_polls) + grace;
         let cap = quarter_more(energy(full, elapsed + lump).max(explained)) + grace;
         // Where power was sampled all along, a long standstill alone does not make a large advance possible.
@@ -114,6 +123,16 @@ impl Measure<'_> {
             _ if change <= slight => Grade::Slight,
             _ => Grade::Possible,
         }
+    }
+
+    /// For how long the register may have stood at `from` before it was first read there: no longer than nobody looked, nor than it is
+    /// known to stand between two advances.
+    fn stood(&self, from: &Point, elapsed: Duration) -> Duration {
+        let unseen = if from.unseen.is_zero() { LUMP } else { from.unseen };
+        if !from.fresh || elapsed >= unseen.max(LUMP) {
+            return Duration::ZERO;
+        }
+        unseen.min(self.memory.longest_lump().unwrap_or(unseen))
     }
 
     /// How much of the grace is used up after the advance from `from` to `to`.

@@ -134,6 +134,11 @@ impl PowerMemory {
         regular.map_or(Duration::ZERO, |lump| lump * 11 / 10).min(LUMP_MAX)
     }
 
+    /// The longest that it stood between its last advances; absent where too few were seen.
+    pub(super) fn longest_lump(&self) -> Option<Duration> {
+        self.lumps.iter().max().filter(|_| self.lumps.len() == 3).map(|lump| *lump * 11 / 10)
+    }
+
     pub(super) fn last(&self) -> Option<Sample> {
         self.samples.last().copied()
     }
