@@ -84,6 +84,15 @@ impl Diary {
         id
     }
 
+    /// Takes down that entries are lost.
+    pub(super) fn record_loss(&mut self, why: &str, at: &Stamp, epoch: u64) {
+        let reason = format!(
+            "the journal is not as it was written ({why}); no figure is concerned, but an older entry may have been undone by one that is \
+             lost: see what is published before it is undone"
+        );
+        self.record(None, "lost", None, &reason, at, epoch);
+    }
+
     /// The meter is another's name now.
     pub(super) fn rename(&mut self, from: &Name, to: &Name) {
         let rows = self.waiting.values_mut().map(|(_, row)| row);

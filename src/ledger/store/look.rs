@@ -15,7 +15,7 @@ use super::error::{Fault, OpenError, StoreError, describe};
 use super::folder::{COPY, LEDGER, LOG, commits_noted, identity, in_use};
 use super::inspect::{self, LastCommit, MIGRATIONS, VERSION, Whole};
 use super::rows::{Contents, JournalRow};
-use super::{BUSY_FOR, read_journal};
+use super::{BUSY_FOR, journal};
 use crate::clock::Stamp;
 use crate::ledger::machine;
 use crate::units::Name;
@@ -119,7 +119,8 @@ impl Look {
 
     /// The latest `most` rows of the journal, of one meter or of all, the newest first.
     pub fn journal(&self, meter: Option<&Name>, most: u32) -> Result<Vec<JournalRow>, StoreError> {
-        read_journal(&self.connection, meter, most).map_err(|source| StoreError::read("the ledger's journal", source))
+        journal::latest(&self.connection, meter, most)
+            .map_err(|source| StoreError::read("the ledger's journal", source))
     }
 
     pub(super) fn connection(&self) -> &Connection {

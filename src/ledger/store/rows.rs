@@ -252,6 +252,14 @@ impl JournalRow {
         ])
     }
 
+    /// When it began, as it is written.
+    pub(super) fn began(values: &[Value]) -> Option<String> {
+        match values.get(3) {
+            Some(Value::Text(at)) => Some(at.clone()),
+            _ => None,
+        }
+    }
+
     /// A row that is there and says nothing reliable.
     pub(super) fn unreadable(id: i64, why: &str) -> Self {
         let (word, at) = ("unreadable".into(), Timestamp::UNIX_EPOCH);
