@@ -113,9 +113,19 @@ impl Past {
             return Err(format!("{other_machine}, {retired:?}, next entry {}", contents.next_journal));
         }
         let journal = store.journal(None, 1000).map_err(|error| error.to_string())?;
-        match lost {
-            None if journal != self.journal => Err("another journal".into()),
-            lost => Ok(lost.is_some()),
+        if lost.is_none() && journal != self.journal {
+            return Err("another journal".into());
+        }
+        // What was not noticed must not come up later.
+        let next = Commit { journal: vec![entry(contents.next_journal, 1, 99)], ..commit(METERS, 7000, false) };
+        store.commit(&next).map_err(|error| format!("the next commit: {error}"))?;
+        drop(store);
+        let again = Store::open(folder.path(), Options { durable: false, ..options() });
+        let mut again = again.map_err(|error| format!("then: {error}"))?;
+        let then = again.store.count_journal_if_due(&at(7000)).map_err(|error| error.to_string())?;
+        match again.fell_back.or(then) {
+            Some(why) => Err(format!("then: {why}")),
+            None => Ok(lost.is_some()),
         }
     }
 }
