@@ -123,6 +123,17 @@ impl Look {
             .map_err(|source| StoreError::read("the ledger's journal", source))
     }
 
+    /// What is other in the journal than it was written, for people. Reads all of it.
+    pub fn lost(&self) -> Result<Option<String>, StoreError> {
+        let checked = inspect::last_commit(&self.connection)
+            .and_then(|commit| Ok(journal::check(&self.connection, commit.journal)?.1));
+        match checked {
+            Err(Fault::Unreadable(source)) => Err(StoreError::read("the ledger's journal", source)),
+            Err(fault) => Ok(Some(describe(&fault))),
+            Ok(lost) => Ok(lost),
+        }
+    }
+
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }

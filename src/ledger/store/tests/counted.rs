@@ -88,9 +88,9 @@ fn what_is_lost_of_the_journal_is_told_once_with_numbers_and_times() {
     ] {
         let folder = folder_with_journal();
         harm(&folder, change);
-        let (mut store, lost) = lost(&folder);
+        assert_eq!(Look::open(folder.path()).unwrap().lost().unwrap().as_deref(), Some(told), "{change}");
+        let (store, lost) = lost(&folder);
         assert_eq!(lost.as_deref(), Some(told), "{change}");
-        assert_eq!(store.count_journal_if_due(&at(2)).unwrap(), None, "not counted again so soon");
         assert!(self::lost_after(&folder, store).is_none(), "{change}: it is known now");
     }
 }
@@ -102,6 +102,16 @@ fn lost_after(folder: &TempDir, mut store: Store) -> Option<String> {
     assert_eq!(ids, [41]);
     drop(store);
     lost(folder).1
+}
+
+#[test]
+fn while_it_is_in_use_the_journal_is_counted_once_a_day() {
+    let folder = folder_with_journal();
+    let (mut store, none) = lost(&folder);
+    harm(&folder, "DELETE FROM journal WHERE id = 40");
+    let later = store.count_journal_if_due(&at(24 * 3600)).unwrap();
+    assert_eq!((none, later), (None, None));
+    assert!(store.count_journal_if_due(&at(1 + 24 * 3600)).unwrap().is_some());
 }
 
 #[test]
