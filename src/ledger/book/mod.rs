@@ -204,12 +204,6 @@ impl Book {
         }
     }
 
-    /// Takes down in the journal that entries of it are lost, and which.
-    pub(crate) fn note_loss(&mut self, why: &str, now: &Stamp) {
-        self.dirty_since.get_or_insert(*now);
-        self.diary.record_loss(why, now, self.epoch);
-    }
-
     /// Whether something has waited for a commit for [`COMMIT_WITHIN`].
     pub(crate) fn overdue(&self, now: &Stamp) -> bool {
         self.dirty_since.is_some_and(|since| now.since(&since).is_none_or(|age| age >= COMMIT_WITHIN))

@@ -78,7 +78,10 @@ pub(super) fn check(connection: &Connection, kept: Option<Tally>) -> rusqlite::R
     // Where nothing is missing all that is younger than this is there.
     let mut before = ((last - JOURNAL_ROWS).max(0), None);
     each(connection, "WHERE id > ?1 ORDER BY id", i64::MIN, |id, row| {
-        let at = row.as_ref().ok().and_then(|(values, _)| JournalRow::began(values));
+        let at = row.as_ref().ok().and_then(|(values, _)| match values.get(JournalRow::AT) {
+            Some(Value::Text(at)) => Some(at.clone()),
+            _ => None,
+        });
         if id > before.0 + 1 {
             name(&mut gaps, || gap(&before, id - 1, at.as_deref()));
         }

@@ -236,6 +236,7 @@ async fn a_journal_that_lost_entries_is_told_and_taken_down_once_and_costs_no_fi
         handle.close().await.unwrap();
         task.await.unwrap();
         let rows = store::Look::open(&lab.state()).unwrap().journal(None, 10).unwrap();
+        assert_eq!(store::Look::open(&lab.state()).unwrap().lost().unwrap(), None, "what is left is what is known now");
         let lost: Vec<_> = rows.iter().filter(|row| row.word == "lost").collect();
         assert_eq!(lost.len(), 1, "{rows:?}");
         assert_eq!(lost[0].id, 2, "the number of the entry that is lost is not given again");
