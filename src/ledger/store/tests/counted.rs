@@ -26,6 +26,20 @@ fn harm(folder: &TempDir, change: &str) {
     assert!(changed > 0, "{change}");
 }
 
+/// The ledger as it is now, in a file of its own.
+fn keep(folder: &TempDir) -> PathBuf {
+    let before = file(folder, "before.db");
+    std::fs::copy(file(folder, "ledger.db"), &before).unwrap();
+    before
+}
+
+/// Has rows of that file come back.
+fn bring_back(folder: &TempDir, before: &Path, rows: &str) {
+    let connection = Connection::open(file(folder, "ledger.db")).unwrap();
+    connection.execute("ATTACH ?1 AS before", [before.to_str()]).unwrap();
+    assert!(connection.execute(rows, []).unwrap() > 0, "{rows}");
+}
+
 /// A ledger whose journal has the entries 1 to 40.
 fn folder_with_journal() -> TempDir {
     let folder = folder_with_copy();
@@ -108,7 +122,7 @@ fn lost_after(folder: &TempDir, mut store: Store) -> Option<String> {
 fn while_it_is_in_use_the_journal_is_counted_once_a_day() {
     let folder = folder_with_journal();
     let (mut store, none) = lost(&folder);
-    harm(&folder, "DELETE FROM journal WHERE id = 40");
+    store.connection.as_ref().unwrap().execute("DELETE FROM journal WHERE id = 40", []).unwrap();
     let later = store.count_journal_if_due(&at(24 * 3600)).unwrap();
     assert_eq!((none, later), (None, None));
     assert!(store.count_journal_if_due(&at(1 + 24 * 3600)).unwrap().is_some());
@@ -124,20 +138,20 @@ fn an_older_entry_in_the_place_of_a_newer_is_noticed_and_no_number_is_given_twic
     open(&folder).unwrap().store.commit(&entries(40..=40, "it went on")).unwrap();
     let connection = Connection::open(file(&folder, "ledger.db")).unwrap();
     connection.execute("UPDATE journal SET reason = ?1, crc = ?2 WHERE id = 40", older).unwrap();
+    drop(connection);
     let told = lost(&folder).1.unwrap();
     assert!(told.contains("older than the last that was written in its place"), "{told}");
-    connection.execute("DELETE FROM journal WHERE id > 30", []).unwrap();
+    harm(&folder, "DELETE FROM journal WHERE id > 30");
     assert_eq!(open(&folder).unwrap().contents.next_journal, 41);
 }
 
 #[test]
 fn entries_that_come_back_after_they_were_removed_are_noticed() {
     let folder = folder_with_journal();
-    let connection = Connection::open(file(&folder, "ledger.db")).unwrap();
-    connection.execute_batch("CREATE TEMP TABLE before AS SELECT * FROM journal").unwrap();
+    let before = keep(&folder);
     let last = JOURNAL_ROWS + 7;
     open(&folder).unwrap().store.commit(&entries(last..=last, "the newest")).unwrap();
-    connection.execute("INSERT INTO journal SELECT * FROM before WHERE id < 3", []).unwrap();
+    bring_back(&folder, &before, "INSERT INTO journal SELECT * FROM before.journal WHERE id < 3");
     let told = lost(&folder).1.unwrap();
     assert!(told.starts_with("it has 36 entries, and 34 were on the disk"), "{told}");
 }
@@ -145,18 +159,18 @@ fn entries_that_come_back_after_they_were_removed_are_noticed() {
 #[test]
 fn a_ledger_whose_journal_was_never_counted_opens_as_ever_and_is_counted_once() {
     let folder = folder_with_journal();
-    let ledger = || Connection::open(file(&folder, "ledger.db")).unwrap();
-    let kept = || inspect::last_commit(&ledger()).unwrap();
-    let uncounted = LastCommit { journal: None, ..kept() };
-    inspect::write_commit(&ledger(), &uncounted).unwrap();
+    let kept = |connection: &Connection| inspect::last_commit(connection).unwrap();
+    let ledger = Connection::open(file(&folder, "ledger.db")).unwrap();
+    inspect::write_commit(&ledger, &LastCommit { journal: None, ..kept(&ledger) }).unwrap();
+    drop(ledger);
     let Opened { mut store, contents, fell_back, .. } = open(&folder).unwrap();
     assert_eq!((figure(&contents), fell_back, contents.next_journal), (Some(2000), None, 41));
     store.commit(&entries(41..=41, "because")).unwrap();
-    assert_eq!(kept().journal, None, "no commit reads it all");
+    assert_eq!(kept(store.connection.as_ref().unwrap()).journal, None, "no commit reads it all");
     assert_eq!(store.count_journal_if_due(&at(1)).unwrap(), None);
     store.commit(&entries(42..=42, "because")).unwrap();
+    assert_eq!(kept(store.connection.as_ref().unwrap()).journal.map(|tally| tally.last), Some(42));
     drop(store);
-    assert_eq!(kept().journal.map(|tally| tally.last), Some(42));
     assert_eq!(lost(&folder).1, None);
     harm(&folder, "DELETE FROM journal WHERE id = 41");
     assert!(lost(&folder).1.is_some());
@@ -165,14 +179,13 @@ fn a_ledger_whose_journal_was_never_counted_opens_as_ever_and_is_counted_once() 
 #[test]
 fn a_figure_that_comes_back_without_its_meter_is_nobodys() {
     let folder = folder_with_copy();
-    let connection = Connection::open(file(&folder, "ledger.db")).unwrap();
-    connection.execute_batch("CREATE TEMP TABLE before AS SELECT * FROM figure WHERE meter = 'm0'").unwrap();
+    let before = keep(&folder);
     let [old, new] = ["m0", "other"].map(name);
     let mut renamed = commit(3, 3000, true);
     renamed.meters[0].name = new.clone();
     renamed.renames = vec![Rename { from: old.clone(), to: new }];
     open(&folder).unwrap().store.commit(&renamed).unwrap();
-    connection.execute("INSERT INTO figure SELECT * FROM before", []).unwrap();
+    bring_back(&folder, &before, "INSERT INTO figure SELECT * FROM before.figure WHERE meter = 'm0'");
     let mut opened = open(&folder).unwrap();
     assert_eq!((figure(&opened.contents), &opened.fell_back), (Some(3000), &None));
     assert!(!opened.contents.meters.contains_key(&old));
