@@ -18,6 +18,8 @@ pub struct LedgerReport {
     pub barred: Option<String>,
     pub commits: u64,
     pub failed_commits: u64,
+    /// What was found in this run to be lost of the journal, for people. Everything else goes on.
+    pub journal_error: Option<String>,
     /// Why the history cannot be written at the moment, for people. Everything else goes on.
     pub history_error: Option<String>,
 }

@@ -60,6 +60,7 @@ pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
             barred: said(&inputs.ledger.barred),
             commits: inputs.ledger.commits,
             failed_commits: inputs.ledger.failed_commits,
+            journal_error: said(&inputs.ledger.journal_error),
             history_error: said(&inputs.ledger.history_error),
         },
         stalled: inputs.stalled.clone(),

@@ -210,6 +210,9 @@ pub struct Ledger {
     /// Since the daemon started.
     pub commits: u64,
     pub failed_commits: u64,
+    /// What was found since the daemon started to be lost of the journal.
+    #[serde(default)]
+    pub journal_error: Option<String>,
     /// Why the history cannot be written at the moment.
     #[serde(default)]
     pub history_error: Option<String>,

@@ -47,6 +47,9 @@ pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], 
             told.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));
         }
     }
+    if let Some(why) = &document.ledger.journal_error {
+        told.push(sentence("The ledger's journal lost entries, figures and reports are not concerned", Some(why)));
+    }
     if let Some(error) = &document.ledger.history_error {
         told.push(sentence("The history cannot be written, everything else goes on", Some(error)));
     }

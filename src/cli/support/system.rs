@@ -56,12 +56,14 @@ pub(super) fn state(folder: &Path) -> String {
     let whole = match Look::open(folder) {
         Ok(look) => {
             let at = look.at.map_or("never".to_owned(), |at| at.wall.to_string());
-            let whole = match look.fell_back {
+            let whole = match &look.fell_back {
                 None => "the ledger is whole".to_owned(),
                 Some(why) => format!("the ledger is damaged ({why}); its copy is whole"),
             };
             let machine = if look.other_machine { ", begun on another machine" } else { "" };
-            format!("{whole}: commit {} of {at}{machine}", look.sequence)
+            let lost = look.lost().unwrap_or_else(|error| Some(chain(&error)));
+            let lost = lost.map(|why| format!("\nits journal is not as it was written: {why}")).unwrap_or_default();
+            format!("{whole}: commit {} of {at}{machine}{lost}", look.sequence)
         }
         Err(error) => chain(&error),
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Book;
 use crate::clock::Stamp;
 use crate::ledger::guard::{Entry, Verdict};
 use crate::ledger::store::JournalRow;
@@ -35,6 +36,20 @@ pub(super) struct Noted {
     pub first: bool,
     /// Entries of the spell that it ends, where there was one.
     pub ended: Option<u64>,
+}
+
+impl Book {
+    /// Takes down in the journal that entries of it are lost, and which.
+    pub(crate) fn note_loss(&mut self, why: &str, now: &Stamp) {
+        let reason = format!(
+            "the journal is not as it was written ({why}); no figure is concerned, but an older entry may have been undone by one that is \
+             lost: see what is published before it is undone"
+        );
+        // The copy is to know of it, too.
+        self.decided = Some(self.epoch);
+        self.dirty_since.get_or_insert(*now);
+        self.diary.record(None, "lost", None, &reason, now, self.epoch);
+    }
 }
 
 impl Diary {

@@ -8,8 +8,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 
 use super::error::Fault;
+use super::journal::Tally;
 use super::rows::{ClientRow, Contents, JournalRow, MeterRow, meta, unseal};
-use super::seal;
+use super::seal::{self, Seals};
 use crate::clock::Stamp;
 
 /// "arkm": what `file` and SQLite's header know the ledger by.
@@ -34,14 +35,16 @@ pub(super) struct LastCommit {
     /// When the ledger was given to another machine. In this row because it is sealed and cannot be missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired: Option<Timestamp>,
+    /// Of the journal; absent where a program wrote this that kept none, or where it was not counted since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Tally>,
 }
 
 /// A ledger that was found to be whole.
 #[derive(Debug)]
 pub(super) struct Whole {
     pub contents: Contents,
-    /// Of each row that the sum covers.
-    pub seals: BTreeMap<String, i64>,
+    pub seals: Seals,
     pub commit: LastCommit,
 }
 
@@ -53,7 +56,8 @@ pub(super) fn create_tables(connection: &mut Connection) -> rusqlite::Result<()>
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     set_version(&transaction, VERSION)?;
-    write_commit(&transaction, &LastCommit { sequence: 0, seals: 0, at: None, retired: None })?;
+    let journal = Some(Tally::default());
+    write_commit(&transaction, &LastCommit { sequence: 0, seals: 0, at: None, retired: None, journal })?;
     transaction.commit()
 }
 
@@ -96,7 +100,9 @@ pub(super) fn inspect(connection: &Connection) -> Result<Whole, Fault> {
         }
     }
     read_meta(connection, "machine")?;
-    let mut whole = Whole { contents: Contents::default(), seals: BTreeMap::new(), commit: last_commit(connection)? };
+    let commit = last_commit(connection)?;
+    let seals = Seals { journal: commit.journal, ..Seals::default() };
+    let mut whole = Whole { contents: Contents::default(), seals, commit };
     let mut figures = figures(connection)?;
     let mut statement = connection.prepare(MeterRow::SELECT)?;
     let mut rows = statement.query([])?;
@@ -106,7 +112,7 @@ pub(super) fn inspect(connection: &Connection) -> Result<Whole, Fault> {
         let figure = figures.remove(&name).ok_or_else(|| Fault::Damaged(format!("the figure of {name} is missing")))?;
         let (figure, figure_seal) = figure;
         let row = MeterRow::read(values, figure)?;
-        whole.seals.extend(row.seal_keys().into_iter().zip([seal, figure_seal]));
+        whole.seals.rows.extend(row.seal_keys().into_iter().zip([seal, figure_seal]));
         whole.contents.meters.insert(row.name.clone(), row);
     }
     let mut statement = connection.prepare(ClientRow::SELECT)?;
@@ -114,16 +120,17 @@ pub(super) fn inspect(connection: &Connection) -> Result<Whole, Fault> {
     while let Some(row) = rows.next()? {
         let (values, seal) = unseal(ClientRow::TABLE, row, ClientRow::COLUMNS)?;
         let row = ClientRow::read(values)?;
-        whole.seals.insert(row.seal_key(), seal);
+        whole.seals.rows.insert(row.seal_key(), seal);
         whole.contents.clients.insert(row.key, row.state);
     }
     let Contents { meters, clients, .. } = &mut whole.contents;
     clients.values_mut().for_each(|state| state.follow(|name| meters.get(name)?.state.published()));
-    if whole.commit.seals != sum(&whole.seals) {
+    if whole.commit.seals != whole.seals.sum() {
         return Err(Fault::Damaged("its rows are not those of its last commit".into()));
     }
     let last: Option<i64> = connection.query_row("SELECT max(id) FROM journal", [], |row| row.get(0))?;
-    whole.contents.next_journal = last.unwrap_or(0) + 1;
+    let written = whole.seals.journal.map_or(0, |tally| tally.last);
+    whole.contents.next_journal = last.unwrap_or(0).max(written) + 1;
     Ok(whole)
 }
 
@@ -136,10 +143,6 @@ fn figures(connection: &Connection) -> Result<BTreeMap<String, (Vec<Value>, i64)
         figures.insert(row.get(0)?, unseal(MeterRow::FIGURE_TABLE, row, MeterRow::FIGURE_COLUMNS)?);
     }
     Ok(figures)
-}
-
-pub(super) fn sum(seals: &BTreeMap<String, i64>) -> i64 {
-    seals.values().fold(0, |sum, seal| sum.wrapping_add(*seal))
 }
 
 pub(super) fn last_commit(connection: &Connection) -> Result<LastCommit, Fault> {

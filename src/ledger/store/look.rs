@@ -15,7 +15,7 @@ use super::error::{Fault, OpenError, StoreError, describe};
 use super::folder::{COPY, LEDGER, LOG, commits_noted, identity, in_use};
 use super::inspect::{self, LastCommit, MIGRATIONS, VERSION, Whole};
 use super::rows::{Contents, JournalRow};
-use super::{BUSY_FOR, read_journal};
+use super::{BUSY_FOR, journal};
 use crate::clock::Stamp;
 use crate::ledger::machine;
 use crate::units::Name;
@@ -119,7 +119,19 @@ impl Look {
 
     /// The latest `most` rows of the journal, of one meter or of all, the newest first.
     pub fn journal(&self, meter: Option<&Name>, most: u32) -> Result<Vec<JournalRow>, StoreError> {
-        read_journal(&self.connection, meter, most).map_err(|source| StoreError::read("the ledger's journal", source))
+        journal::latest(&self.connection, meter, most)
+            .map_err(|source| StoreError::read("the ledger's journal", source))
+    }
+
+    /// What is other in the journal than it was written, for people. Reads all of it.
+    pub fn lost(&self) -> Result<Option<String>, StoreError> {
+        let checked = inspect::last_commit(&self.connection)
+            .and_then(|commit| Ok(journal::check(&self.connection, commit.journal)?.1));
+        match checked {
+            Err(Fault::Unreadable(source)) => Err(StoreError::read("the ledger's journal", source)),
+            Err(fault) => Ok(Some(describe(&fault))),
+            Ok(lost) => Ok(lost),
+        }
     }
 
     pub(super) fn connection(&self) -> &Connection {

@@ -8,6 +8,7 @@ mod files;
 mod folder;
 pub(super) mod history;
 mod inspect;
+mod journal;
 mod look;
 mod names;
 mod opening;
@@ -17,7 +18,6 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,10 +39,11 @@ use files::{connect_alone, fill, save_as, settle};
 use folder::{Folder, Identity, identity};
 use inspect::{LastCommit, MIGRATIONS, Migration, Whole};
 use opening::{Found, claim, damaged, fall_back, find};
+use seal::Seals;
 
 /// Rows that the journal keeps; the oldest go first.
 pub const JOURNAL_ROWS: i64 = 100_000;
-/// The copy is made anew when it is older than this, whether anything was decided or not.
+/// The copy is made anew when it is older than this, whether anything was decided or not; and so often the journal is counted.
 const COPY_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How long a commit waits for another program (somebody's sqlite3) that is writing.
 pub(super) const BUSY_FOR: Duration = Duration::from_secs(2);
@@ -64,11 +65,12 @@ pub struct Store {
     options: Options,
     /// The files that the connection has open; others under their names are not ours.
     files: (Option<Identity>, Option<Identity>),
-    seals: BTreeMap<String, i64>,
+    seals: Seals,
     sequence: u64,
     retired: Option<Timestamp>,
     copied_at: Option<Stamp>,
     copy_due: bool,
+    counted_at: Option<Stamp>,
 }
 
 /// A store just opened.
@@ -122,6 +124,7 @@ impl Store {
             retired,
             copied_at: None,
             copy_due: true,
+            counted_at: None,
         };
         Ok(Opened { store, contents, fell_back, other_machine, retired })
     }
@@ -161,7 +164,7 @@ impl Store {
 
     /// Makes `ledger-copy.db` anew where a decision or a day has passed since the last; true when it did.
     pub fn copy_if_due(&mut self, now: &Stamp) -> Result<bool, StoreError> {
-        let aged = self.copied_at.is_none_or(|at| now.since(&at).is_none_or(|age| age >= COPY_EVERY));
+        let aged = is_aged(self.copied_at, now);
         // A store that nothing outlives needs no copy.
         if !self.options.durable || !self.copy_due && !aged {
             return Ok(false);
@@ -173,11 +176,32 @@ impl Store {
         Ok(true)
     }
 
+    /// Reads all of the journal, soon after the start and once a day, and says what is other than it was written: an old page of it that
+    /// came back, or a damaged row. Said once, and on the disk as known with the next commit. Nothing is undone for it: no figure comes
+    /// from the journal.
+    pub fn count_journal_if_due(&mut self, now: &Stamp) -> Result<Option<String>, StoreError> {
+        if !is_aged(self.counted_at, now) {
+            return Ok(None);
+        }
+        // A journal that cannot be read is not tried with each commit.
+        self.counted_at = Some(*now);
+        let ledger = self.folder.ledger();
+        let connection = self.connection.as_ref().ok_or_else(|| gone(&ledger))?;
+        match journal::check(connection, self.seals.journal).map_err(Fault::from) {
+            Ok((tally, lost)) => {
+                self.seals.journal = Some(tally);
+                Ok(lost)
+            }
+            Err(Fault::Unreadable(error)) => Err(StoreError::read("the ledger's journal", error)),
+            Err(fault) => Ok(Some(describe(&fault))),
+        }
+    }
+
     /// The latest `limit` rows of the journal, of one meter or of all, the newest first. A row that fails its checksum is told as such.
     pub fn journal(&self, meter: Option<&Name>, limit: u32) -> Result<Vec<JournalRow>, StoreError> {
         let ledger = self.folder.ledger();
         let connection = self.connection.as_ref().ok_or_else(|| gone(&ledger))?;
-        read_journal(connection, meter, limit).map_err(|error| StoreError::write(&ledger, error))
+        journal::latest(connection, meter, limit).map_err(|error| StoreError::write(&ledger, error))
     }
 
     /// Where it lies.
@@ -242,7 +266,7 @@ fn write(
     connection: &mut Connection,
     commit: &Commit,
     life: Life,
-    seals: &mut BTreeMap<String, i64>,
+    seals: &mut Seals,
     machine: Option<&str>,
 ) -> rusqlite::Result<()> {
     let unsayable = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
@@ -257,46 +281,31 @@ fn write(
         if row.whole {
             let (values, seal) = seal::sealed(MeterRow::TABLE, row.values().map_err(unsayable)?);
             meter.execute(values)?;
-            seals.insert(meter_key, seal);
+            seals.rows.insert(meter_key, seal);
         }
         let (values, seal) = seal::sealed(MeterRow::FIGURE_TABLE, row.figure_values().map_err(unsayable)?);
         figure.execute(values)?;
-        seals.insert(figure_key, seal);
+        seals.rows.insert(figure_key, seal);
     }
     let mut client = transaction.prepare(ClientRow::WRITE)?;
     for row in &commit.clients {
         let (values, seal) = seal::sealed(ClientRow::TABLE, row.values().map_err(unsayable)?);
         client.execute(values)?;
-        seals.insert(row.seal_key(), seal);
+        seals.rows.insert(row.seal_key(), seal);
     }
-    for row in &commit.journal {
-        let (values, _) = seal::sealed(JournalRow::TABLE, row.values().map_err(unsayable)?);
-        transaction.prepare(JournalRow::WRITE)?.execute(values)?;
-    }
-    if let Some(newest) = commit.journal.iter().map(|row| row.id).max() {
-        transaction.execute("DELETE FROM journal WHERE id <= ?1", [newest - JOURNAL_ROWS])?;
-    }
+    journal::write(&transaction, &commit.journal, &mut seals.journal)?;
     drop((meter, figure, client));
     if let Some(machine) = machine {
         inspect::write_meta(&transaction, "machine", machine.to_owned())?;
     }
     let Life { sequence, retired } = life;
-    let last = LastCommit { sequence, seals: inspect::sum(seals), at: Some(commit.at), retired };
+    let last = LastCommit { sequence, seals: seals.sum(), at: Some(commit.at), retired, journal: seals.journal };
     inspect::write_commit(&transaction, &last)?;
     transaction.commit()
 }
 
-fn read_journal(connection: &Connection, meter: Option<&Name>, limit: u32) -> rusqlite::Result<Vec<JournalRow>> {
-    let query = format!("{} WHERE ?1 IS NULL OR meter = ?1 ORDER BY id DESC LIMIT ?2", JournalRow::SELECT);
-    let mut statement = connection.prepare(&query)?;
-    let mut rows = statement.query((meter.map(Name::as_str), limit))?;
-    let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        let read = rows::unseal(JournalRow::TABLE, row, JournalRow::COLUMNS);
-        let entry = read.and_then(|(values, _)| JournalRow::read(values));
-        entries.push(entry.unwrap_or_else(|fault| JournalRow::unreadable(row.get(0).unwrap_or(0), &describe(&fault))));
-    }
-    Ok(entries)
+fn is_aged(at: Option<Stamp>, now: &Stamp) -> bool {
+    at.is_none_or(|at| now.since(&at).is_none_or(|age| age >= COPY_EVERY))
 }
 
 fn gone(path: &Path) -> StoreError {

@@ -226,6 +226,8 @@ impl JournalRow {
     pub(super) const COLUMNS: usize = 12;
     /// Which of them is the meter's name.
     pub(super) const METER: usize = 1;
+    /// And which of them says when it began.
+    pub(super) const AT: usize = 3;
     pub(super) const CREATE: &str = "CREATE TABLE journal (id INTEGER PRIMARY KEY, meter TEXT, verdict TEXT NOT NULL, at TEXT NOT NULL, last TEXT NOT NULL, \
          count INTEGER NOT NULL, register_before INTEGER, register_after INTEGER, published_before INTEGER, published_after INTEGER, \
          reason TEXT NOT NULL, entry TEXT, crc INTEGER NOT NULL)";

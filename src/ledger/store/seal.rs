@@ -1,9 +1,28 @@
-//! A row and its checksum: SQLite does not notice a flipped byte in a value, the seal does.
+//! A row and its checksum: SQLite does not notice a flipped byte in a value, the seal does. All seals together tell an old row from the last.
+
+use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
 use rusqlite::{Params, Row, params_from_iter};
 
 use super::error::Fault;
+use super::journal::Tally;
+
+/// The seals of all rows. The last commit keeps what they come to, so that a row that is lost, or an old one come back, is noticed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seals {
+    /// Of each meter's and client's row.
+    pub rows: BTreeMap<String, i64>,
+    /// Of the journal, which is too long to be held; absent until it was counted, where the last commit is of a program that kept none.
+    pub journal: Option<Tally>,
+}
+
+impl Seals {
+    /// The sum of those of meters and clients.
+    pub(super) fn sum(&self) -> i64 {
+        self.rows.values().fold(0, |sum, seal| sum.wrapping_add(*seal))
+    }
+}
 
 /// The CRC32 over a row of that table: each value with its type and length.
 pub(super) fn seal(table: &str, values: &[Value]) -> i64 {

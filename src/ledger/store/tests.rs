@@ -1,8 +1,10 @@
 //! What the store survives, and what it refuses.
 
+mod counted;
 mod damage;
 mod history;
 mod looks;
+mod older;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -64,8 +64,8 @@ pub(super) struct Done {
     store: Store,
     pending: Pending,
     committed: Result<(), StoreError>,
-    /// Whether the copy beside it is as it should be.
-    copied: Result<bool, StoreError>,
+    /// Whether the copy beside it is as it should be; and what was found to be wrong with the journal, which is looked through then.
+    kept: Result<Option<String>, StoreError>,
 }
 
 impl Commits {
@@ -109,8 +109,9 @@ impl Commits {
         self.served.append(&mut self.waiting);
         let thread = tokio::task::spawn_blocking(move || {
             let committed = store.commit(&pending.commit);
-            let copied = if committed.is_ok() { store.copy_if_due(&now) } else { Ok(false) };
-            Done { store, pending, committed, copied }
+            let keep = |store: &mut Store| store.copy_if_due(&now).and_then(|_| store.count_journal_if_due(&now));
+            let kept = if committed.is_ok() { keep(&mut store) } else { Ok(None) };
+            Done { store, pending, committed, kept }
         });
         self.job = Some(Job { thread, since: Instant::now() });
     }
@@ -178,7 +179,7 @@ impl Commits {
 
 impl Done {
     /// The store apart from what happened to it.
-    pub(super) fn into_parts(self) -> (Store, Pending, Result<(), StoreError>, Result<bool, StoreError>) {
-        (self.store, self.pending, self.committed, self.copied)
+    pub(super) fn into_parts(self) -> (Store, Pending, Result<(), StoreError>, Result<Option<String>, StoreError>) {
+        (self.store, self.pending, self.committed, self.kept)
     }
 }

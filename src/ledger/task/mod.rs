@@ -259,13 +259,14 @@ impl Ledger {
     }
 
     fn end_commit(&mut self, done: Done) {
-        let (store, pending, committed, copied) = done.into_parts();
+        let (store, pending, committed, kept) = done.into_parts();
         let slots = self.commits.end(store, committed.is_ok());
-        let error = match (&committed, &copied) {
+        let error = match (&committed, &kept) {
             (Err(error), _) => Some(format!("{}; what is on disk goes on being reported", said::chain(error))),
-            (_, Err(error)) => Some(format!("the ledger's copy: {}", said::chain(error))),
+            (_, Err(error)) => Some(said::chain(error)),
             _ => None,
         };
+        let lost = kept.ok().flatten();
         if committed.is_ok() {
             self.book.committed(pending);
             self.history.committed(&self.clock.now());
@@ -277,7 +278,13 @@ impl Ledger {
             }
         }
         said::disk(self.report.borrow().error.as_deref(), error.as_deref());
+        if let Some(why) = &lost {
+            said::journal(why);
+            self.book.note_loss(why, &self.clock.now());
+            self.commits.ask();
+        }
         self.report.send_modify(|report| {
+            report.journal_error = lost.or(report.journal_error.take());
             report.commits += u64::from(committed.is_ok());
             report.failed_commits += u64::from(committed.is_err());
             report.error = error;

@@ -74,6 +74,15 @@ pub(super) fn disk(before: Option<&str>, now: Option<&str>) {
     }
 }
 
+/// The journal is not what it was.
+pub(super) fn journal(why: &str) {
+    tracing::error!(
+        why,
+        "the ledger's journal is not as it was written: the disk lost entries or gave older ones back, and may be failing; figures and \
+         reports are not concerned"
+    );
+}
+
 /// The history was set aside, cannot be written, or can be again.
 pub(super) fn history(aside: Option<&str>, before: Option<&str>, now: Option<&str>) {
     if let Some(why) = aside {

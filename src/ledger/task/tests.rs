@@ -215,3 +215,31 @@ async fn a_history_that_cannot_be_written_costs_no_figure_and_goes_on_when_it_ca
     assert_eq!(slots[first].published_mwh.unwrap().get() + consumed, register, "{slots:?}");
     assert_eq!(slots.last().unwrap().published_mwh.map(|published| published.get()), Some(register));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_lost_entries_is_told_and_taken_down_once_and_costs_no_figure() {
+    let lab = Lab::new();
+    let (handle, task) = lab.start();
+    let register = lab.poll(&handle, 10, 1_000_000).await;
+    assert_eq!(energy(&handle).await, Ok(register));
+    handle.close().await.unwrap();
+    task.await.unwrap();
+    let connection = rusqlite::Connection::open(lab.state().join("ledger.db")).unwrap();
+    assert_eq!(connection.execute("DELETE FROM journal WHERE verdict = 'baseline'", []).unwrap(), 1);
+    drop(connection);
+    for told in [true, false] {
+        let (handle, task) = lab.start();
+        let register = lab.poll(&handle, 10, register).await;
+        assert_eq!(energy(&handle).await, Ok(register));
+        assert_eq!(handle.report().borrow().journal_error.is_some(), told);
+        assert_eq!((handle.report().borrow().error.clone(), handle.report().borrow().failed_commits), (None, 0));
+        handle.close().await.unwrap();
+        task.await.unwrap();
+        let rows = store::Look::open(&lab.state()).unwrap().journal(None, 10).unwrap();
+        assert_eq!(store::Look::open(&lab.state()).unwrap().lost().unwrap(), None, "what is left is what is known now");
+        let lost: Vec<_> = rows.iter().filter(|row| row.word == "lost").collect();
+        assert_eq!(lost.len(), 1, "{rows:?}");
+        assert_eq!(lost[0].id, 2, "the number of the entry that is lost is not given again");
+        assert!(lost[0].reason.contains("no entry 1"), "{}", lost[0].reason);
+    }
+}

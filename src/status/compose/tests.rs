@@ -238,6 +238,7 @@ fn the_gravest_comes_first() {
     inputs.ledger.error = Some("the disk is full: make room".to_owned());
     inputs.remarks = vec!["The configuration was not reloaded.".to_owned()];
     guarded(&mut inputs).held = Some("waits".to_owned());
+    inputs.ledger.journal_error = Some("no entry 7".to_owned());
     let document = document(&inputs);
     assert!(!document.well);
     assert_eq!(
@@ -247,6 +248,7 @@ fn the_gravest_comes_first() {
             "The ledger cannot be written: the disk is full: make room.",
             "The configuration was not reloaded.",
             "Meter heat_pump is held: waits.",
+            "The ledger's journal lost entries, figures and reports are not concerned: no entry 7.",
         ]
     );
 }
