@@ -16,6 +16,12 @@ const METERS: &[(&str, Change)] = &[
         world.lump = 900;
         world.lump_phase = 600;
     }),
+    ("hourly", |world| {
+        world.lump = 3600;
+        world.lump_phase = 600;
+        world.load = Load::Constant(8000);
+        world.lasts = 18_000;
+    }),
     ("float", |world| {
         world.step = 15_625;
         world.noise = 1;
@@ -104,8 +110,34 @@ const TROUBLES: &[(&str, Change)] = &[
     ("zero_1", |world| world.faults.push((AT, AT + world.poll, Fault::Says(0)))),
     ("zero_5_minutes", |world| world.faults.push((AT, AT + 300, Fault::Says(0)))),
     ("zero_30_minutes", |world| world.faults.push((AT, AT + 1800, Fault::Says(0)))),
+    ("frozen_low_1_hour", |world| {
+        world.faults.push((AT, AT + 3600, Fault::FrozenBelow(50 * world.step)));
+        world.lasts += 3600;
+    }),
     ("frozen_25_minutes", |world| world.faults.push((AT, AT + 1500, Fault::Frozen))),
     ("null_1", |world| world.faults.push((AT, AT + world.poll, Fault::Null))),
+    ("null_2_then_spike", |world| {
+        world.faults.push((AT, AT + 2 * world.poll, Fault::Null));
+        world.faults.push((AT + 3 * world.poll, AT + 3 * world.poll + 80, Fault::Above(6 * KWH)));
+    }),
+    ("glitch_then_spike", |world| {
+        world.faults.push((AT, AT + 2 * world.poll, Fault::Above(5000 * KWH)));
+        world.faults.push((AT + 3 * world.poll, AT + 3 * world.poll + 80, Fault::Above(6 * KWH)));
+    }),
+    ("null_9_of_10", |world| {
+        for again in 0..30 {
+            let at = AT + again * 10 * world.poll;
+            world.faults.push((at, at + 9 * world.poll, Fault::Mute));
+        }
+        world.lasts += 300 * world.poll;
+    }),
+    ("null_29_of_30", |world| {
+        for again in 0..30 {
+            let at = AT + again * 30 * world.poll;
+            world.faults.push((at, at + 29 * world.poll, Fault::Null));
+        }
+        world.lasts += 900 * world.poll;
+    }),
     ("null_30_minutes", |world| world.faults.push((AT, AT + 1800, Fault::Null))),
     ("mute_30_minutes", |world| world.faults.push((AT, AT + 1800, Fault::Mute))),
     ("null_at_the_start", |world| world.faults.push((0, 300, Fault::Null))),
@@ -113,6 +145,7 @@ const TROUBLES: &[(&str, Change)] = &[
     ("spike_at_the_start", |world| world.faults.push((0, world.poll, Fault::Above(5000 * KWH)))),
     ("spike_2nd_at_the_start", |world| world.faults.push((world.poll, 2 * world.poll, Fault::Above(5000 * KWH)))),
     ("spike_3rd_at_the_start", |world| world.faults.push((2 * world.poll, 3 * world.poll, Fault::Above(5000 * KWH)))),
+    ("spike_after_the_start", |world| world.faults.push((5 * world.poll, 5 * world.poll + 80, Fault::Above(6 * KWH)))),
     ("swapped_at_the_start", |world| world.faults.push((0, 2 * world.poll, Fault::Swapped))),
     ("reset", |world| world.events.push((AT, Event::Reset))),
     ("reset_twice", |world| {
@@ -153,6 +186,15 @@ const TROUBLES: &[(&str, Change)] = &[
     ("reset_in_outage", |world| {
         world.away.push((AT - 600, AT + 600));
         world.events.push((AT, Event::Reset));
+    }),
+    ("swap_that_says_zero_at_first", |world| {
+        world.faults.push((AT, AT + 3 * world.poll, Fault::Says(0)));
+        world.events.push((AT, Event::Swap(5 * KWH, None)));
+    }),
+    ("swap_that_says_zero_for_long", |world| {
+        (world.serial, world.serial_every) = (Some("1111"), 1);
+        world.faults.push((AT, AT + 400, Fault::Says(0)));
+        world.events.push((AT, Event::Swap(5 * KWH, Some("2222"))));
     }),
     ("set_back", |world| world.events.push((AT, Event::SetBack(3 * KWH)))),
     ("set_back_little", |world| world.events.push((AT, Event::SetBack(600 * WH)))),
@@ -294,6 +336,7 @@ pub(crate) const KNOWN: &[&str] = &[
     // The value is what a day at half of full power comes to, and is the same for longer than the rules wait (`outage_day` is right).
     "blind/outage_day_then_long_spike",
     "blind_fine/outage_day_then_long_spike",
+    "hourly/outage_day_then_long_spike",
     "blind_kilowatt_hours/outage_day_then_long_spike",
     "night_and_day/outage_day_then_long_spike",
     "restless/outage_day_then_long_spike",
@@ -305,8 +348,21 @@ pub(crate) const KNOWN: &[&str] = &[
     // An overload that no sample shows, because crashes tear the samples apart (or there are none): a jump of the register.
     "lumpy/overload/crashes",
     "blind_lumpy/overload/crashes",
+    "hourly/overload_then_outage/crash_without_slots",
     // Two small registers, a quarter of an hour apart: the later may go on with the earlier.
     "blind_lumpy/reset_twice",
+    "hourly/reset_twice",
+    // Half an hour after the last lump, a jump that power explains, or comes near to, is the next one.
+    "hourly/glitch_then_spike",
+    "hourly/null_2_then_spike",
+    "hourly/spike_20_minutes",
+    "hourly/spike_then_outage",
+    // Lumps of 8 kWh, and a power register that says each time that nothing flowed in that hour.
+    "hourly/power_says_nothing",
+    // A register that stands a little lower while nothing flows, and goes on from where it was once something does: as one that was set back
+    // and shows late what it counted.
+    "idle_then_on/frozen_low_1_hour",
+    "night_and_day/frozen_low_1_hour",
     // One or two readings between two resets: as a passing fault would look.
     "quarter_hourly/reset_twice",
 ];

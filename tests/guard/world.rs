@@ -51,6 +51,8 @@ pub(crate) enum Fault {
     Garbage(u64),
     /// The value it had when the fault began.
     Frozen,
+    /// That, less so much.
+    FrozenBelow(u64),
     /// The two 16-bit words of a 32-bit register swapped, in steps.
     Swapped,
     /// High word of the next value, low word of this one: 65536 steps too many.
@@ -238,6 +240,7 @@ impl World {
             Some(Fault::Says(value)) => Some(value),
             Some(Fault::Garbage(most)) => Some(scramble(second) % (most + 1)),
             Some(Fault::Frozen) => frozen,
+            Some(Fault::FrozenBelow(depth)) => frozen.map(|value| value.saturating_sub(depth)),
             Some(Fault::Swapped) => Some(((words & 0xFFFF) << 16 | words >> 16) * self.step),
             Some(Fault::Torn) => Some((words + 65536) * self.step),
             Some(Fault::Null) => None,

@@ -27,9 +27,7 @@ impl Judging<'_> {
         if matches!(hold.cause, Cause::Untold | Cause::Higher) && !self.state.moved {
             hold.cause = self.judge_again(&hold, anchor);
         }
-        if matches!(hold.cause, Cause::Slight | Cause::Unexplained | Cause::Doubtful)
-            && self.earlier_epoch(&hold, anchor).is_some()
-        {
+        if matches!(hold.cause, Cause::Unexplained | Cause::Doubtful) && self.earlier_epoch(&hold, anchor).is_some() {
             hold.cause = Cause::Higher;
         }
         let lasted = |(readings, age): (u32, Duration)| hold.lasted(readings, age);
@@ -113,11 +111,12 @@ impl Judging<'_> {
         lower > 2 * point.step.get()
     }
 
-    /// Zeros while power flows, or where the register may have begun again at 0: a meter that is still starting.
+    /// A register that stands while power flows, or at 0 where it may have begun again there: a meter that is still starting, or one that
+    /// does not say what it counts.
     fn is_starting(&self, hold: &Hold, anchor: &Point) -> bool {
-        let flows = self.flows_since(&hold.first);
-        let zeros = hold.last.value == MilliwattHours::ZERO;
-        zeros && (flows || self.rolling_over(hold, anchor).is_some()) && hold.age < DAY
+        let stands = hold.last.value == hold.first.value && self.flows_since(&hold.first);
+        let zeros = hold.last.value == MilliwattHours::ZERO && self.rolling_over(hold, anchor).is_some();
+        (stands || zeros) && hold.age < DAY
     }
 
     /// What the advance is worth if the register has begun again at 0.

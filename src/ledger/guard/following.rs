@@ -85,14 +85,12 @@ impl Judging<'_> {
 
     /// The candidates were a passing fault.
     fn drop_hold(mut self, hold: &Hold, anchor: &Point, to: Point) -> Judged {
-        let objection = self.objection(anchor, &to);
-        let verdict = match objection {
-            // The candidates hid when the register advanced.
-            None => {
-                let two_polls = self.state.power.two_polls(self.settings);
-                let hidden = self.at.since(&hold.first.at).map(|hidden| hidden.saturating_add(two_polls));
-                self.follow(anchor, to.after(hidden.unwrap_or_default()))
-            }
+        // The candidates hid when the register advanced.
+        let two_polls = self.state.power.two_polls(self.settings);
+        let hidden = self.at.since(&hold.first.at).map(|hidden| hidden + two_polls + hold.first.unseen);
+        let to = to.after(hidden.unwrap_or_default());
+        let verdict = match self.objection(anchor, &to) {
+            None => self.follow(anchor, to),
             Some(cause) => {
                 self.state.hold = Some(Hold::new(cause, to, self.serial).into());
                 Verdict::Unchanged

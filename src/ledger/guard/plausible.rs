@@ -100,7 +100,7 @@ impl Measure<'_> {
         let hidden = energy(self.memory.hidden.min(full), elapsed.min(two_polls));
         let expected = quarter_more(upper + late + blind.max(hidden)) + grace;
         let slight = quarter_more(explained) + energy(full, two_polls) + grace;
-        let unseen = energy(self.usual_rate(full), uncovered + lump);
+        let unseen = energy(self.usual_rate(full), uncovered) + energy(self.known_usual_rate(full), lump);
         let likely = quarter_more(upper + unseen) + energy(full, two_polls) + grace;
         let cap = quarter_more(energy(full, elapsed + lump).max(explained)) + grace;
         // Where power was sampled all along, a long standstill alone does not make a large advance possible.
@@ -157,12 +157,15 @@ impl Measure<'_> {
         self.memory.seen.map_or(full, |seen| Milliwatts(seen.0.saturating_mul(3) / 2)).min(full)
     }
 
-    /// What this connection may well have carried while nobody looked.
+    /// What this connection may well have carried while nobody looked; all that it can where nothing is known of it.
     fn usual_rate(&self, full: Milliwatts) -> Milliwatts {
         let known = self.memory.seen.is_some() || self.memory.totals.covered > Duration::ZERO;
+        if known { self.known_usual_rate(full) } else { full }
+    }
+
+    fn known_usual_rate(&self, full: Milliwatts) -> Milliwatts {
         let seen = self.memory.seen.unwrap_or_default().max(self.memory.sustained);
-        let twice = if known { seen.0.saturating_mul(2) } else { full.0 };
-        Milliwatts(twice.clamp(full.0 / 4, full.0))
+        Milliwatts(seen.0.saturating_mul(2).clamp(full.0 / 4, full.0))
     }
 }
 
