@@ -108,6 +108,8 @@ impl Book {
         let mut outcome = Outcome::of(&order.remedy, to.clone(), &entry);
         if !order.dry_run {
             self.rename(from, to);
+            // What it makes of clients first: the order is the newest entry, and the one that can be taken back.
+            self.note_regrouped(now);
             outcome.entry = Some(self.note(order, Some(to), Some(entry), &outcome.reason, now));
         }
         Ok(outcome)
