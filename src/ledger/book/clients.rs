@@ -1,12 +1,16 @@
 //! Clients: their figures brought up to their members', who joined and left in the journal, and a figure that Arkreen holds already.
 
+use std::collections::BTreeMap;
+
 use super::remedies::signed;
 use super::{Book, Page};
 use crate::clock::Stamp;
+use crate::ledger::ClientLedger;
 use crate::ledger::client::{ClientState, Settled};
 use crate::ledger::guard::{Entry, Verdict};
 use crate::ledger::remedy::{ClientMoved, Order, Outcome, Refusal};
 use crate::ledger::settings::{ClientKey, ClientSettings};
+use crate::one_by_one::OneByOne;
 use crate::units::{MilliwattHours, Name};
 
 /// The journal's words for a figure that begins, and for members that are counted from then on or not any more.
@@ -77,6 +81,16 @@ impl Book {
                 self.regrouped.extend(Regrouped::of(key, client, &account.state, &settled, published));
             }
         }
+    }
+
+    /// What is to be said of all configured clients.
+    pub(crate) fn clients(&self) -> BTreeMap<Name, ClientLedger> {
+        let told = self.configured.iter().filter_map(|client| {
+            let account = self.clients.get(&client.key)?;
+            let ClientState { accepted, accepted_at, .. } = account.state;
+            Some((client.name.clone(), ClientLedger { energy: account.on_disk, accepted, accepted_at }))
+        });
+        told.one_by_one()
     }
 
     /// Takes down what happened to clients.

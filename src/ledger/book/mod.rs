@@ -18,7 +18,7 @@ use super::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
 use super::names::Whose;
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
 use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
-use super::{Accepted, Barred, ClientLedger, MeterLedger};
+use super::{Accepted, Barred, MeterLedger};
 use crate::clock::Stamp;
 use crate::one_by_one::OneByOne;
 use crate::reading::{Held, Reading};
@@ -325,16 +325,6 @@ impl Book {
             let mut told = MeterLedger::default();
             self.tell(name, &mut told);
             (name.clone(), told)
-        });
-        told.one_by_one()
-    }
-
-    /// What is to be said of all configured clients.
-    pub(crate) fn clients(&self) -> BTreeMap<Name, ClientLedger> {
-        let told = self.configured.iter().filter_map(|client| {
-            let account = self.clients.get(&client.key)?;
-            let ClientState { accepted, accepted_at, .. } = account.state;
-            Some((client.name.clone(), ClientLedger { energy: account.on_disk, accepted, accepted_at }))
         });
         told.one_by_one()
     }
