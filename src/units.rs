@@ -63,6 +63,12 @@ impl MilliwattHours {
         self.0 as f64 / 1e6
     }
 
+    /// `180004.166 kWh`, cut and not rounded: no energy is shown that is not there.
+    pub fn in_words(self) -> String {
+        let watt_hours = self.0 / 1000;
+        format!("{}.{:03} kWh", watt_hours / 1000, watt_hours % 1000)
+    }
+
     /// In joules, for metrics only (1 mWh = 3.6 J).
     pub fn joules(self) -> f64 {
         self.0 as f64 * 3.6

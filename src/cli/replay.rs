@@ -192,6 +192,8 @@ impl Lines<'_> {
             return Err(format!("is longer than {} KiB", LONGEST_LINE / 1024));
         }
         let text = str::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
+        // Some editors begin a file with a mark that nobody sees.
+        let text = text.strip_prefix('\u{feff}').filter(|_| self.number == 1).unwrap_or(text);
         if text.trim().is_empty() || text.trim_start().starts_with('#') {
             return Ok(None);
         }

@@ -13,7 +13,8 @@ use crate::units::{MilliwattHours, Name};
 pub struct ClientState {
     /// Absent until every member has a baseline. Never falls; stands still rather than pass [`MilliwattHours::MAX`].
     pub energy: Option<MilliwattHours>,
-    /// Up to which published figure each member is contained in `energy`.
+    /// Up to which published figure each member is contained in `energy`; ahead of that figure where `energy` was set and the members have
+    /// not made up for it yet.
     pub counted: BTreeMap<Name, MilliwattHours>,
     /// The last energy that Arkreen took, and when.
     pub accepted: Option<MilliwattHours>,
@@ -24,27 +25,39 @@ impl ClientState {
     /// Counts what the members' published figures have advanced, then lets go who is no member any more and takes in who is new.
     ///
     /// A leaving member keeps what it gave; a joining one counts from its figure of now, or from its baseline where it has none yet.
-    /// True when the figure began, or a member joined or left: what follows from no member's figure.
-    pub fn settle(&mut self, members: &[Name], published: impl Fn(&Name) -> Option<MilliwattHours>) -> bool {
+    pub fn settle(&mut self, members: &[Name], published: impl Fn(&Name) -> Option<MilliwattHours>) -> Settled {
         let Some(energy) = self.energy else { return self.begin(members, published) };
+        let mut ahead = self.take_ahead(&published);
         let mut sum = energy;
         for (name, counted) in &mut self.counted {
             let advance = published(name).unwrap_or_default().saturating_sub(*counted);
-            if let (Some(more), Some(up_to)) = (sum.checked_add(advance), counted.checked_add(advance)) {
+            let paid = advance.min(ahead);
+            if let (Some(more), Some(up_to)) =
+                (sum.checked_add(advance.saturating_sub(paid)), counted.checked_add(advance))
+            {
                 (sum, *counted) = (more, up_to);
+                ahead = ahead.saturating_sub(paid);
             }
         }
         self.energy = Some(sum);
-        let had = self.counted.len();
-        self.counted.retain(|name, _| members.contains(name));
-        let mut regrouped = self.counted.len() != had;
+        let (mut left, mut joined) = (Vec::new(), Vec::new());
+        // Where the figure is ahead somebody has to make up for it: the last to leave stays until then, or until another is there.
+        let heirs = ahead == MilliwattHours::ZERO || members.iter().any(|name| published(name).is_some());
+        self.counted.retain(|name, _| {
+            let stays = !heirs || members.contains(name);
+            if !stays {
+                left.push(name.clone());
+            }
+            stays
+        });
         for name in members.iter().filter(|name| !self.counted.contains_key(*name)).cloned().collect::<Vec<_>>() {
             if let Some(figure) = published(&name) {
-                self.counted.insert(name, figure);
-                regrouped = true;
+                self.counted.insert(name.clone(), figure);
+                joined.push(name);
             }
         }
-        regrouped
+        self.put_ahead(ahead);
+        Settled { begun: false, joined, left }
     }
 
     /// Brings a figure that was stored some time ago up to what its members have published since.
@@ -53,16 +66,70 @@ impl ClientState {
         self.settle(&members, published);
     }
 
+    /// Arkreen holds this already: the figure rises to it, and stands until the members have advanced by as much.
+    ///
+    /// False, and nothing is changed, where that is no rise, or nobody is there to catch up.
+    pub fn set(&mut self, energy: MilliwattHours) -> bool {
+        let Some(before) = self.energy.filter(|before| *before < energy && !self.counted.is_empty()) else {
+            return false;
+        };
+        self.energy = Some(energy);
+        self.put_ahead(energy.saturating_sub(before));
+        true
+    }
+
+    /// By how much the figure is ahead of what its members gave, once it was set.
+    pub fn ahead(&self, published: impl Fn(&Name) -> Option<MilliwattHours>) -> MilliwattHours {
+        self.clone().take_ahead(&published)
+    }
+
+    /// Brings members that are counted up to more than they are published with back to that; by how much, taken together.
+    fn take_ahead(&mut self, published: &impl Fn(&Name) -> Option<MilliwattHours>) -> MilliwattHours {
+        let mut ahead = MilliwattHours::ZERO;
+        for (name, counted) in &mut self.counted {
+            let figure = published(name).unwrap_or(*counted);
+            if let Some(sum) = ahead.checked_add(counted.saturating_sub(figure)) {
+                (ahead, *counted) = (sum, figure.min(*counted));
+            }
+        }
+        ahead
+    }
+
+    /// Counts one member up to so much more than it is: its advances, and with [`settle`](Self::settle) all others', make up for it first.
+    fn put_ahead(&mut self, ahead: MilliwattHours) {
+        if let Some(counted) = self.counted.values_mut().next() {
+            *counted = counted.checked_add(ahead).unwrap_or(MilliwattHours::MAX);
+        }
+    }
+
     /// The first figure, once all members have theirs.
-    fn begin(&mut self, members: &[Name], published: impl Fn(&Name) -> Option<MilliwattHours>) -> bool {
+    fn begin(&mut self, members: &[Name], published: impl Fn(&Name) -> Option<MilliwattHours>) -> Settled {
         let figures: Option<BTreeMap<_, _>> =
             members.iter().map(|name| Some((name.clone(), published(name)?))).all_one_by_one();
-        let Some(figures) = figures.filter(|all| !all.is_empty()) else { return false };
+        let Some(figures) = figures.filter(|all| !all.is_empty()) else { return Settled::default() };
         let sum = figures.values().try_fold(MilliwattHours::ZERO, |sum, figure| sum.checked_add(*figure));
-        let Some(sum) = sum else { return false };
+        let Some(sum) = sum else { return Settled::default() };
         self.energy = Some(sum);
         self.counted = figures;
-        true
+        Settled { begun: true, ..Settled::default() }
+    }
+}
+
+/// What settling a client did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The figure began, as the sum of its members'.
+    pub begun: bool,
+    /// Members that are counted from now on.
+    pub joined: Vec<Name>,
+    /// Members that are not counted any more.
+    pub left: Vec<Name>,
+}
+
+impl Settled {
+    /// The figure began, or a member joined or left: what follows from no member's figure, and an older copy of the store could not know.
+    pub fn regrouped(&self) -> bool {
+        self.begun || !self.joined.is_empty() || !self.left.is_empty()
     }
 }
 
@@ -84,7 +151,7 @@ mod tests {
         members.iter().map(|index| name(*index)).collect()
     }
 
-    fn settle(state: &mut ClientState, members: &[usize], published: &[Option<u64>]) -> bool {
+    fn settle(state: &mut ClientState, members: &[usize], published: &[Option<u64>]) -> Settled {
         let figure = |wanted: &Name| {
             let index = (0..published.len()).find(|index| name(*index) == *wanted)?;
             published[index].map(energy)
@@ -95,11 +162,11 @@ mod tests {
     #[test]
     fn it_begins_when_all_members_have_a_baseline() {
         let mut state = ClientState::default();
-        assert!(!settle(&mut state, &[0, 1], &[Some(100), None]));
+        assert_eq!(settle(&mut state, &[0, 1], &[Some(100), None]), Settled::default());
         assert_eq!(state.energy, None);
-        assert!(settle(&mut state, &[0, 1], &[Some(110), Some(5)]));
+        assert!(settle(&mut state, &[0, 1], &[Some(110), Some(5)]).regrouped());
         assert_eq!(state.energy, Some(energy(115)));
-        assert!(!settle(&mut state, &[0, 1], &[Some(111), Some(5)]), "it follows from theirs");
+        assert_eq!(settle(&mut state, &[0, 1], &[Some(111), Some(5)]), Settled::default(), "it follows from theirs");
     }
 
     #[test]
@@ -119,6 +186,35 @@ mod tests {
     }
 
     #[test]
+    fn what_arkreen_holds_stands_until_the_members_have_made_up_for_it_together() {
+        let mut state = ClientState::default();
+        settle(&mut state, &[0, 1], &[Some(100), Some(200)]);
+        let unchanged = state.clone();
+        assert!(!state.set(energy(300)) && state == unchanged, "no rise");
+        assert!(state.set(energy(350)));
+        let steps = [(Some(130), Some(200), 350, 20), (Some(130), Some(215), 350, 5), (Some(134), Some(219), 353, 0)];
+        for (one, other, expected, ahead) in steps {
+            settle(&mut state, &[0, 1], &[one, other]);
+            let published = |wanted: &Name| if *wanted == name(0) { one.map(energy) } else { other.map(energy) };
+            assert_eq!((state.energy, state.ahead(published)), (Some(energy(expected)), energy(ahead)));
+        }
+        assert!(!ClientState::default().set(energy(1)), "nobody is there to make up for it");
+    }
+
+    #[test]
+    fn who_leaves_takes_nothing_along_of_what_is_to_be_made_up_for() {
+        let mut state = ClientState::default();
+        settle(&mut state, &[0, 1], &[Some(100), Some(200)]);
+        assert!(state.set(energy(350)));
+        let left = settle(&mut state, &[1], &[Some(110), Some(200)]);
+        assert_eq!((left.left, left.joined), (vec![name(0)], vec![]));
+        settle(&mut state, &[1], &[Some(500), Some(239)]);
+        assert_eq!(state.energy, Some(energy(350)));
+        settle(&mut state, &[1], &[Some(500), Some(241)]);
+        assert_eq!(state.energy, Some(energy(351)));
+    }
+
+    #[test]
     fn a_figure_that_json_could_not_carry_stands_still() {
         let mut state = ClientState::default();
         settle(&mut state, &[0, 1], &[Some(MilliwattHours::MAX.get() - 1), Some(0)]);
@@ -127,29 +223,34 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever joins and leaves: the figure never falls, and after its beginning it rises by exactly the advances that members made
-        /// while they were members; and it need only be stored when one joins or leaves.
+        /// Whatever joins and leaves and is set: the figure never falls, and after its beginning it rises by exactly the advances that
+        /// members made while they were members, but for what they have to make up for; and it need only be stored when one joins or
+        /// leaves, or when it is set.
         #[test]
         fn it_never_falls_and_never_exceeds_its_members_advances(
-            steps in prop::collection::vec((prop::collection::vec(any::<bool>(), 4), prop::collection::vec(0u64..1000, 4)), 1..60),
+            steps in prop::collection::vec(
+                (prop::collection::vec(any::<bool>(), 4), prop::collection::vec(0u64..1000, 4), prop::option::of(0u64..3000)),
+                1..60,
+            ),
         ) {
             let mut state = ClientState::default();
             let mut published = [Some(7), Some(70), None, Some(7000)];
-            let mut members: Vec<usize> = vec![0, 1];
-            settle(&mut state, &members, &published);
+            let mut inside: Vec<usize> = vec![0, 1];
+            settle(&mut state, &inside, &published);
             let mut stored = state.clone();
-            let mut owed = 77;
-            for (joined, advances) in steps {
+            let (mut owed, mut ahead) = (77, 0);
+            for (joined, advances, set) in steps {
                 for (index, advance) in advances.iter().enumerate() {
                     let before = published[index];
                     published[index] = Some(before.unwrap_or(500) + advance);
-                    if members.contains(&index) && before.is_some() {
-                        owed += advance;
+                    if inside.contains(&index) && before.is_some() {
+                        let paid = ahead.min(*advance);
+                        (owed, ahead) = (owed + advance - paid, ahead - paid);
                     }
                 }
                 let next: Vec<usize> = (0..4).filter(|index| joined[*index]).collect();
                 let before = state.energy;
-                if settle(&mut state, &next, &published) {
+                if settle(&mut state, &next, &published).regrouped() {
                     stored = state.clone();
                 }
                 let mut followed = stored.clone();
@@ -157,7 +258,14 @@ mod tests {
                 prop_assert_eq!(&followed, &state, "what is stored when members change says the rest");
                 prop_assert!(state.energy >= before);
                 prop_assert_eq!(state.energy, Some(energy(owed)));
-                members = next;
+                if ahead == 0 || !next.is_empty() {
+                    inside = next;
+                }
+                if let Some(more) = set.filter(|more| *more > 0 && !inside.is_empty()) {
+                    prop_assert!(state.set(energy(owed + more)));
+                    stored = state.clone();
+                    (owed, ahead) = (owed + more, ahead + more);
+                }
             }
         }
     }

@@ -58,7 +58,8 @@ pub(super) fn nearest<'a>(wrong: &Name, known: impl Iterator<Item = &'a Name>) -
     alike.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(name, _)| name.clone())
 }
 
-fn listed(names: &[&str]) -> String {
+/// Some of these names, and how many more there are.
+pub(super) fn listed(names: &[&str]) -> String {
     match names.len().checked_sub(LISTED) {
         None | Some(0) => names.join(", "),
         Some(more) => format!("{} and {more} more", names[..LISTED].join(", ")),

@@ -16,7 +16,7 @@ pub enum Remedy {
     Adopt {},
     /// This energy was consumed, though no register credited it.
     Credit { meter: Name, energy: MilliwattHours },
-    /// Arkreen holds this already: nothing below it is published.
+    /// Arkreen holds this already: nothing below it is published, of a meter, or given, of a client of several.
     Set { meter: Name, energy: MilliwattHours },
     /// The meter was exchanged: the old one ended at one register, the new one began at the other.
     Replace { meter: Name, old_reading: MilliwattHours, new_reading: MilliwattHours },
@@ -28,8 +28,13 @@ pub enum Remedy {
     Move {},
 }
 
+/// Entries of the journal that are looked through at a time.
+const PAGE: u32 = 1000;
+
 /// The journal's word for a new name.
 pub(super) const RENAME: &str = "rename";
+/// The journal's word for what Arkreen holds already.
+pub(super) const SET: &str = "set";
 
 impl Remedy {
     /// The command's word, which is the journal's.
@@ -38,7 +43,7 @@ impl Remedy {
             Remedy::Accept { .. } => "accept",
             Remedy::Adopt {} => "adopt",
             Remedy::Credit { .. } => "credit",
-            Remedy::Set { .. } => "set",
+            Remedy::Set { .. } => SET,
             Remedy::Replace { .. } => "replace",
             Remedy::Undo { .. } => "undo",
             Remedy::Rename { .. } => RENAME,
@@ -69,23 +74,46 @@ impl Order {
         matches!(self.remedy, Remedy::Undo { .. })
     }
 
+    /// A refusal to undo, in the word that the journal has for the entry.
+    pub(super) fn in_its_word(&self, refusal: Refusal) -> Refusal {
+        match (refusal, &self.subject) {
+            (Refusal::NothingToUndo { entry, instead, .. }, Some(row)) => {
+                Refusal::NothingToUndo { entry, word: row.word.clone(), instead }
+            }
+            (other, _) => other,
+        }
+    }
+
     /// Finds the entry that is to be undone, where there is one to find.
     pub(super) fn find(&mut self, look: &Look) -> Result<(), OrderError> {
         let Remedy::Undo { entry } = self.remedy else { return Ok(()) };
-        let rows = look.journal(None, u32::MAX)?;
+        let rows = concerning(look, entry)?;
         let row = rows.iter().find(|row| row.id == entry).ok_or(Refusal::NoEntry(entry))?;
-        if is_undone(&rows, entry) {
-            return Err(Refusal::Undone(entry).into());
+        if let Some(by) = undone_by(&rows, entry) {
+            return Err(Refusal::Undone { entry, by }.into());
         }
         self.subject = Some(row.clone());
         Ok(())
     }
 }
 
-/// Whether one of these rows undoes that entry and was not itself undone.
-fn is_undone(rows: &[JournalRow], id: i64) -> bool {
+/// That entry, and all later ones that undo one: of what may be a hundred thousand only these are kept in memory.
+fn concerning(look: &Look, id: i64) -> Result<Vec<JournalRow>, StoreError> {
+    let (mut kept, mut before) = (Vec::new(), i64::MAX);
+    while before > id {
+        let page = look.journal_before(None, before, PAGE)?;
+        let Some(oldest) = page.last() else { break };
+        before = oldest.id;
+        let undoes = |row: &JournalRow| row.entry.as_ref().is_some_and(|entry| entry.undoes.is_some());
+        kept.extend(page.into_iter().filter(|row| row.id == id || row.id > id && undoes(row)));
+    }
+    Ok(kept)
+}
+
+/// The one of these rows that undoes that entry and was not itself undone.
+fn undone_by(rows: &[JournalRow], id: i64) -> Option<i64> {
     let undoes = |row: &&JournalRow| row.id > id && row.entry.as_ref().and_then(|entry| entry.undoes) == Some(id);
-    rows.iter().filter(undoes).any(|row| !is_undone(rows, row.id))
+    rows.iter().filter(undoes).map(|row| row.id).find(|by| undone_by(rows, *by).is_none())
 }
 
 /// What an order did, or would do.
@@ -102,10 +130,21 @@ pub struct Outcome {
     pub published_after_mwh: Option<MilliwattHours>,
     /// What the counter alone says afterwards: published stands still while this is below it.
     pub counted_after_mwh: Option<i64>,
+    /// Clients whose figure it moves.
+    #[serde(default)]
+    pub clients: Vec<ClientMoved>,
     /// Its entry in the journal; absent in a dry run.
     pub entry: Option<i64>,
     /// False where it is in force and the disk has not taken it yet.
     pub on_disk: bool,
+}
+
+/// What Arkreen is given of a client, before and after an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientMoved {
+    pub client: Name,
+    pub before_mwh: MilliwattHours,
+    pub after_mwh: MilliwattHours,
 }
 
 impl Outcome {
@@ -131,6 +170,7 @@ impl Outcome {
             published_before_mwh: None,
             published_after_mwh: None,
             counted_after_mwh: None,
+            clients: Vec::new(),
             entry: None,
             on_disk: false,
         }
@@ -140,8 +180,27 @@ impl Outcome {
 /// Why an order is refused, with what can be done instead. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("the configuration has no meter `{0}`: `arkmeter ledger show` names those that the ledger knows")]
-    UnknownMeter(Name),
+    #[error(
+        "the configuration has no meter `{meter}`{}: `arkmeter ledger show` names those that the ledger knows",
+        suggested(near)
+    )]
+    UnknownMeter { meter: Name, near: Option<Name> },
+    #[error(
+        "the ledger has `{0}`, but the configuration does not name it (any more), so its figure goes nowhere: put it back, or `arkmeter \
+         ledger rename {0} NEW` if the meter is called otherwise now"
+    )]
+    Left(Name),
+    #[error("`{client}` is a client, what its meters give taken together: name one of them, {members}")]
+    IsClient { client: Name, members: String },
+    #[error("the client {0} has no figure yet: wait until `arkmeter status` shows one")]
+    NoFigure(Name),
+    #[error("an energy of 0 changes nothing: give what was consumed")]
+    Nothing,
+    #[error(
+        "{energy} are more than the connection of {meter} can have carried in 30 years at full power ({most} kWh), and what was published \
+         cannot be taken back: check the number and its unit, or `max_power` of {meter}"
+    )]
+    Absurd { energy: String, meter: Name, most: u64 },
     #[error("nothing of {0} is held, so there is nothing to accept: `arkmeter status` shows when something is")]
     NothingHeld(Name),
     #[error("this ledger is this machine's already, and reports")]
@@ -151,7 +210,7 @@ pub enum Refusal {
     )]
     NoBaseline(Name),
     #[error(
-        "{0} has no counter, its energy is integrated from power: only `accept`, `credit` and `set` can be done for it"
+        "{0} has no counter, its energy is integrated from power: only `accept`, `credit`, `set` and `undo` can be done for it"
     )]
     NoCounter(Name),
     #[error("that would be more energy than can be reported (9007199254 kWh)")]
@@ -162,8 +221,8 @@ pub enum Refusal {
     Lower { meter: Name, published: String },
     #[error("the journal has no entry {0}: `arkmeter ledger journal` lists them with their numbers")]
     NoEntry(i64),
-    #[error("entry {0} was undone already: `arkmeter ledger journal` shows by which entry")]
-    Undone(i64),
+    #[error("entry {entry} was undone already, by entry {by}: to undo that, `arkmeter ledger undo {by}`")]
+    Undone { entry: i64, by: i64 },
     #[error("entry {entry} ({word}) moved no figure that could go back: {instead}")]
     NothingToUndo { entry: i64, word: String, instead: &'static str },
     #[error("entry {entry} is of {meter}, which the configuration has no more: put it back to undo it")]

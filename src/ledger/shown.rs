@@ -79,6 +79,39 @@ pub struct ShownClient {
     pub accepted_at: Option<Timestamp>,
 }
 
+/// Which entries of the journal: of one meter or of all, those before that one, so many of the newest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    pub meter: Option<Name>,
+    pub before: Option<i64>,
+    /// [`MOST`] where absent.
+    pub most: Option<u32>,
+}
+
+impl Entries {
+    /// As it is asked for at the control socket.
+    pub fn query(&self) -> String {
+        let meter = self.meter.as_ref().map(|name| format!("meter={name}"));
+        let before = self.before.map(|id| format!("before={id}"));
+        let most = self.most.map(|most| format!("most={most}"));
+        meter.into_iter().chain(before).chain(most).collect::<Vec<_>>().join("&")
+    }
+
+    /// `None` where the query is none.
+    pub fn of_query(query: &str) -> Option<Self> {
+        let mut entries = Entries::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=')? {
+                ("meter", name) => entries.meter = Some(Name::new(name)?),
+                ("before", id) => entries.before = Some(id.parse().ok()?),
+                ("most", number) => entries.most = Some(number.parse().ok()?),
+                _ => return None,
+            }
+        }
+        Some(entries)
+    }
+}
+
 /// Part of the journal, the newest entry first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShownJournal {
@@ -90,9 +123,9 @@ pub struct ShownJournal {
 pub struct ShownEntry {
     /// What `ledger undo` knows it by.
     pub id: i64,
-    /// Absent where it concerns the whole ledger.
+    /// Or the client, where it is about one; absent where it concerns the whole ledger.
     pub meter: Option<Name>,
-    /// A verdict, an operator's command, or what the ledger did itself.
+    /// A verdict, an operator's command, what happened to a client, or what the ledger did itself.
     pub word: String,
     pub at: Timestamp,
     /// Of the last decision that this entry stands for.
@@ -106,6 +139,22 @@ pub struct ShownEntry {
     pub published_after_mwh: Option<MilliwattHours>,
     pub serial_before: Option<String>,
     pub serial_after: Option<String>,
+    /// Readings of the hold that it ends, or begins.
+    #[serde(default)]
+    pub readings: u32,
+    /// Which boot it was decided in, how long after its beginning, and whether the wall clock was trusted.
+    #[serde(default)]
+    pub boot: Option<String>,
+    #[serde(default)]
+    pub since_boot_s: Option<f64>,
+    #[serde(default)]
+    pub clock_trusted: Option<bool>,
+    /// What undoing it adds to the counter's figure; absent where there is nothing to undo.
+    #[serde(default)]
+    pub correction_mwh: Option<i64>,
+    /// The entry that it undoes.
+    #[serde(default)]
+    pub undoes: Option<i64>,
 }
 
 /// The ledger in that folder, without taking it (blocking).
@@ -130,9 +179,11 @@ pub fn show(folder: &Path) -> Result<Shown, ShowError> {
     })
 }
 
-/// The latest entries of the journal in that folder, at most [`MOST`] (blocking).
-pub fn journal(folder: &Path, meter: Option<&Name>, most: u32) -> Result<ShownJournal, ShowError> {
-    let rows = Look::open(folder)?.journal(meter, most.min(MOST))?;
+/// These entries of the journal in that folder, at most [`MOST`] (blocking).
+pub fn journal(folder: &Path, wanted: &Entries) -> Result<ShownJournal, ShowError> {
+    let Entries { meter, before, most } = wanted;
+    let most = most.unwrap_or(MOST).min(MOST);
+    let rows = Look::open(folder)?.journal_before(meter.as_ref(), before.unwrap_or(i64::MAX), most)?;
     Ok(ShownJournal { schema: SCHEMA, entries: rows.into_iter().map(ShownEntry::from).collect() })
 }
 
@@ -162,6 +213,12 @@ impl From<JournalRow> for ShownEntry {
             published_after_mwh: entry.and_then(|entry| entry.published_after),
             serial_before: serial(entry.and_then(|entry| entry.serial_before.as_ref())),
             serial_after: serial(entry.and_then(|entry| entry.serial_after.as_ref())),
+            readings: entry.map_or(0, |entry| entry.readings),
+            boot: entry.map(|entry| entry.at.boot.to_string()),
+            since_boot_s: entry.map(|entry| entry.at.since_boot.as_millis() as f64 / 1000.0),
+            clock_trusted: entry.map(|entry| entry.at.trusted),
+            correction_mwh: entry.and_then(|entry| entry.correction),
+            undoes: entry.and_then(|entry| entry.undoes),
             id: row.id,
             meter: row.meter,
             word: row.word,

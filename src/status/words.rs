@@ -15,10 +15,9 @@ pub fn power(power: Milliwatts) -> String {
     }
 }
 
-/// `180004.166 kWh`, cut and not rounded: no energy is shown that is not there.
+/// As in every message: `180004.166 kWh`.
 pub fn energy(energy: MilliwattHours) -> String {
-    let watt_hours = energy.get() / 1000;
-    format!("{}.{:03} kWh", watt_hours / 1000, watt_hours % 1000)
+    energy.in_words()
 }
 
 /// `12s ago`; what lies ahead of `now` (a clock that was set) is `just now`.

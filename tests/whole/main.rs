@@ -29,6 +29,7 @@ mod meters;
 mod moved;
 mod network;
 mod process;
+mod proven;
 mod quality;
 mod recorded;
 mod reload;

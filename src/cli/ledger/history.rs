@@ -101,7 +101,8 @@ pub fn history(config: &Config, asked: &Asked) -> u8 {
         Err(code) => return code,
     };
     if !first.recorded && !config.meters.contains_key(&asked.meter) {
-        return unknown(config, &asked.meter, first.others);
+        let known = first.others.into_iter().chain(config.meters.keys().cloned()).collect();
+        return unknown("nothing is recorded of a meter", &asked.meter, known);
     }
     let form = match (asked.csv, asked.json) {
         (true, _) => Form::Csv,
@@ -156,8 +157,7 @@ fn page(config: &Config, wanted: &Wanted) -> Result<Page, u8> {
     }
 }
 
-fn unknown(config: &Config, meter: &Name, mut known: Vec<Name>) -> u8 {
-    known.extend(config.meters.keys().cloned());
+pub(super) fn unknown(what: &str, meter: &Name, known: Vec<Name>) -> u8 {
     let near = |name: &&Name| (strsim::jaro_winkler(name.as_str(), meter.as_str()) * 1e6) as u64;
     let nearest = known.iter().max_by_key(near).filter(|name| near(name) > 750_000);
     let hint = match nearest {
@@ -169,7 +169,7 @@ fn unknown(config: &Config, meter: &Name, mut known: Vec<Name>) -> u8 {
             format!("there are {}", names.join(", "))
         }
     };
-    complain(&format!("nothing is recorded of a meter `{meter}`, and the configuration has none: {hint}\n"));
+    complain(&format!("{what} `{meter}`, and the configuration has none: {hint}\n"));
     exit::FAILED
 }
 

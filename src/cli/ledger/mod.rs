@@ -16,6 +16,7 @@ use super::{complain, exit};
 use crate::config::Config;
 use crate::form::parse_energy;
 use crate::ledger::remedy::Remedy;
+use crate::ledger::shown::Entries;
 use crate::ledger::store::{BackupError, Restored, backup, restore};
 use crate::status::control::LONGEST;
 use crate::units::{MilliwattHours, Name};
@@ -31,9 +32,12 @@ pub enum Ledger {
     },
     /// What was decided, and why: the newest entry first
     Journal {
-        /// Only this meter's entries
+        /// Only this meter's entries, or this client's
         #[arg(long, value_name = "METER", value_parser = super::name)]
         meter: Option<Name>,
+        /// Only entries before this one: the next page
+        #[arg(long, value_name = "ENTRY")]
+        before: Option<i64>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -70,6 +74,7 @@ pub enum Ledger {
     },
     /// Arkreen holds this figure already: publish nothing below it
     Set {
+        /// A meter, or a client of several
         #[arg(value_name = "METER", value_parser = super::name)]
         meter: Name,
         /// Such as 1234.5kWh
@@ -161,7 +166,9 @@ fn lasting(text: &str) -> Result<Duration, String> {
 pub fn ledger(config: &Config, command: Ledger) -> u8 {
     match command {
         Ledger::Show { json } => show::show(config, json),
-        Ledger::Journal { meter, json, most } => show::journal(config, meter.as_ref(), most, json),
+        Ledger::Journal { meter, before, json, most } => {
+            show::journal(config, &Entries { meter, before, most: Some(most) }, json)
+        }
         Ledger::History(asked) => history::history(config, &asked),
         Ledger::Accept { meter, dry_run } => order::order(config, Remedy::Accept { meter }, dry_run),
         Ledger::Adopt { dry_run } => order::order(config, Remedy::Adopt {}, dry_run),

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::settings;
 use crate::ledger::orders;
-use crate::ledger::remedy::{Order, Outcome, Remedy};
+use crate::ledger::remedy::{ClientMoved, Order, Outcome, Remedy};
 use crate::ledger::store::in_use;
 use crate::status::control::{self, Ask, ControlError};
 use crate::status::words;
@@ -79,22 +79,16 @@ pub(super) fn write(outcome: &Outcome, dry_run: bool, out: &mut dyn Write) -> io
     let subject = outcome.meter.as_ref().map_or("the ledger".to_owned(), ToString::to_string);
     writeln!(out, "{subject}: {would}{}", outcome.reason)?;
     let energy = |energy: Option<MilliwattHours>| energy.map_or("none".to_owned(), words::energy);
+    let (before, after) = (outcome.register_before_mwh, outcome.register_after_mwh);
+    if before.is_some() || after.is_some() {
+        writeln!(out, "  register   {} -> {}", energy(before), energy(after))?;
+    }
     if outcome.meter.is_some() {
-        writeln!(
-            out,
-            "  register   {} -> {}",
-            energy(outcome.register_before_mwh),
-            energy(outcome.register_after_mwh)
-        )?;
         let (before, after) = (outcome.published_before_mwh, outcome.published_after_mwh);
         writeln!(out, "  published  {} -> {}", energy(before), energy(after))?;
     }
-    let published = outcome.published_after_mwh.and_then(|published| i64::try_from(published.get()).ok());
-    if let (Some(counted), Some(published)) = (outcome.counted_after_mwh, published)
-        && counted < published
-    {
-        let behind = u64::try_from(published - counted).ok().and_then(MilliwattHours::new).unwrap_or_default();
-        writeln!(out, "  published stands still until the counter has caught up {}", words::energy(behind))?;
+    for ClientMoved { client, before_mwh, after_mwh } in &outcome.clients {
+        writeln!(out, "  client     {client}: {} -> {}", words::energy(*before_mwh), words::energy(*after_mwh))?;
     }
     match outcome.entry {
         Some(entry) => writeln!(out, "  journal    entry {entry}"),

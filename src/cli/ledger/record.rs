@@ -56,6 +56,8 @@ pub fn record(config: &Config, meter: Option<&Name>, lasting: Duration, file: &P
 fn unwritten(file: &Path, error: &io::Error) -> u8 {
     let why = match error.kind() {
         io::ErrorKind::AlreadyExists => "it is there already: give another name, or move it away".to_owned(),
+        io::ErrorKind::NotFound => "create its folder first, or name another".to_owned(),
+        io::ErrorKind::PermissionDenied => "name a folder that this user may write".to_owned(),
         _ => error.to_string(),
     };
     complain(&format!("the recording {} cannot be written: {why}\n", file.display()));

@@ -1,16 +1,19 @@
 //! `ledger show` and `ledger journal`: through the running daemon, else straight from the disk.
 
+use std::cmp::Ordering;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::history::unknown;
 use super::{failed, misunderstood};
 use crate::cli::{done, exit, runtime};
 use crate::config::Config;
 use crate::ledger::Barred;
-use crate::ledger::shown::{self, ShowError, Shown, ShownEntry, ShownJournal, ShownMeter};
+use crate::ledger::shown::{self, Entries, ShowError, Shown, ShownClient, ShownEntry, ShownJournal, ShownMeter};
 use crate::status::control::{self, ControlError};
 use crate::status::words;
 use crate::text::foreign;
@@ -19,15 +22,22 @@ use crate::units::{MilliwattHours, Name};
 /// What is on disk of each meter and client.
 pub fn show(config: &Config, json: bool) -> u8 {
     let shown = look(config, "/ledger.json", || shown::show(&config.state.path));
-    print(shown, json, write_ledger)
+    print(shown, json, |shown, out| write_ledger(config, shown, out))
 }
 
-/// The latest entries of the journal.
-pub fn journal(config: &Config, meter: Option<&Name>, most: u32, json: bool) -> u8 {
-    let meter_asked = meter.map(|name| format!("meter={name}&")).unwrap_or_default();
-    let path = format!("/journal.json?{meter_asked}most={most}");
-    let shown = look(config, &path, || shown::journal(&config.state.path, meter, most));
-    print(shown, json, write_journal)
+/// Entries of the journal.
+pub fn journal(config: &Config, wanted: &Entries, json: bool) -> u8 {
+    let shown =
+        look(config, &format!("/journal.json?{}", wanted.query()), || shown::journal(&config.state.path, wanted));
+    if let (Ok(ShownJournal { entries, .. }), Some(name)) = (&shown, &wanted.meter)
+        && entries.is_empty()
+        && !config.meters.contains_key(name)
+        && !config.clients.contains_key(name)
+    {
+        let (meters, clients) = (config.meters.keys(), config.clients.keys());
+        return unknown("the journal has no entry of a meter", name, meters.chain(clients).cloned().collect());
+    }
+    print(shown, json, |shown, out| write_journal(wanted, shown, out))
 }
 
 /// Asks the daemon; where none answers, looks for itself.
@@ -43,7 +53,11 @@ fn look<T: DeserializeOwned>(
     }
 }
 
-fn print<T: Serialize>(shown: Result<T, u8>, json: bool, write: fn(&T, &mut dyn Write) -> io::Result<()>) -> u8 {
+fn print<T: Serialize>(
+    shown: Result<T, u8>,
+    json: bool,
+    write: impl FnOnce(&T, &mut dyn Write) -> io::Result<()>,
+) -> u8 {
     let document = match shown {
         Ok(document) => document,
         Err(code) => return code,
@@ -55,7 +69,7 @@ fn print<T: Serialize>(shown: Result<T, u8>, json: bool, write: fn(&T, &mut dyn 
     })
 }
 
-fn write_ledger(shown: &Shown, out: &mut dyn Write) -> io::Result<()> {
+fn write_ledger(config: &Config, shown: &Shown, out: &mut dyn Write) -> io::Result<()> {
     if let Some(why) = &shown.damaged {
         writeln!(out, "! the ledger is damaged ({}): this is its copy", foreign(why, 200))?;
     }
@@ -83,19 +97,47 @@ fn write_ledger(shown: &Shown, out: &mut dyn Write) -> io::Result<()> {
         ]);
     }
     writeln!(out, "\n{}", meters.trim_fmt())?;
-    let mut clients = table(["CLIENT", "ENERGY", "ACCEPTED", "MEMBERS", "ENDPOINT"], &[1, 2]);
+    let mut clients = table(["CLIENT", "IDENTIFIER", "ENERGY", "ACCEPTED", "MEMBERS", "ENDPOINT", "REMARKS"], &[2, 3]);
     for client in &shown.clients {
         let members: Vec<_> = client.counted_mwh.keys().map(Name::as_str).collect();
         clients.add_row([
+            client_name(config, client),
             client.client_id.clone(),
             energy(client.energy_mwh),
             energy(client.accepted_mwh),
             members.join(", "),
             foreign(&client.url, 200),
+            beside_members(shown, client),
         ]);
     }
     if shown.clients.is_empty() { Ok(()) } else { writeln!(out, "\n{}", clients.trim_fmt()) }
 }
+
+/// What the configuration calls the client.
+fn client_name(config: &Config, client: &ShownClient) -> String {
+    let named = config.clients.values().find(|named| {
+        let url = config.accounts.get(&named.account).map(|account| account.url.as_str());
+        named.client_id.to_string() == client.client_id && url == Some(&client.url)
+    });
+    named.map_or("(none)".to_owned(), |named| named.name.to_string())
+}
+
+/// How far a client's figure is from what its members are published with, and where to read why.
+fn beside_members(shown: &Shown, client: &ShownClient) -> String {
+    let figures = client.counted_mwh.keys().filter_map(|name| shown.meters.get(name)?.published_mwh);
+    let sum = figures.fold(0, |sum, figure| sum + figure.get());
+    let energy = client.energy_mwh.map_or(sum, MilliwattHours::get);
+    let apart = words::energy(MilliwattHours::new(energy.abs_diff(sum)).unwrap_or(MilliwattHours::MAX));
+    match energy.cmp(&sum) {
+        Ordering::Equal => String::new(),
+        _ if client.counted_mwh.is_empty() => "has no members any more".to_owned(),
+        Ordering::Greater => format!("{apart} above its members' sum: {WHY}"),
+        Ordering::Less => format!("{apart} below its members' sum: {WHY}"),
+    }
+}
+
+/// Where a client's figure is explained.
+const WHY: &str = "`arkmeter ledger journal` says what joined, left or was set";
 
 /// What stands out of a meter.
 fn remarks(meter: &ShownMeter) -> String {
@@ -116,14 +158,17 @@ fn remarks(meter: &ShownMeter) -> String {
     remarks.join("; ")
 }
 
-fn write_journal(journal: &ShownJournal, out: &mut dyn Write) -> io::Result<()> {
-    if journal.entries.is_empty() {
-        return writeln!(out, "no entries");
+fn write_journal(wanted: &Entries, journal: &ShownJournal, out: &mut dyn Write) -> io::Result<()> {
+    journal.entries.iter().try_for_each(|entry| write_entry(entry, out))?;
+    let full = wanted.most.is_some_and(|most| journal.entries.len() >= most as usize);
+    match journal.entries.last() {
+        None => writeln!(out, "no entries"),
+        Some(oldest) if full && oldest.id > 1 => writeln!(out, "earlier ones: --before {}", oldest.id),
+        Some(_) => Ok(()),
     }
-    journal.entries.iter().try_for_each(|entry| write_entry(entry, out))
 }
 
-/// Two lines an entry: what and when, and why.
+/// Three lines an entry: what and when, why, and on what grounds.
 fn write_entry(entry: &ShownEntry, out: &mut dyn Write) -> io::Result<()> {
     let at = entry.at.strftime("%Y-%m-%d %H:%M:%SZ");
     let meter = entry.meter.as_ref().map_or("(ledger)", Name::as_str);
@@ -136,7 +181,40 @@ fn write_entry(entry: &ShownEntry, out: &mut dyn Write) -> io::Result<()> {
     {
         write!(out, "  published {} -> {}", words::energy(before), words::energy(after))?;
     }
-    writeln!(out, "\n        {}", foreign(&entry.reason, 600))
+    writeln!(out, "\n        {}", foreign(&entry.reason, 600))?;
+    let grounds = grounds(entry);
+    if grounds.is_empty() { Ok(()) } else { writeln!(out, "        {}", grounds.join("; ")) }
+}
+
+/// The figures that it went by, and the clock.
+fn grounds(entry: &ShownEntry) -> Vec<String> {
+    let energies = |before: Option<MilliwattHours>, after: Option<MilliwattHours>| {
+        change(before.map(words::energy), after.map(words::energy))
+    };
+    let serial = |serial: &Option<String>| serial.as_deref().map(|serial| foreign(serial, 64));
+    let register = energies(entry.register_before_mwh, entry.register_after_mwh);
+    let published = entry.published_after_mwh.filter(|after| entry.published_before_mwh.is_none_or(|it| it == *after));
+    let serial = change(serial(&entry.serial_before), serial(&entry.serial_after));
+    let up = entry.since_boot_s.map(|seconds| humantime::format_duration(Duration::from_secs(seconds as u64)));
+    let mut grounds: Vec<_> = register.map(|register| format!("register {register}")).into_iter().collect();
+    grounds.extend(published.map(|published| format!("published {}", words::energy(published))));
+    grounds.extend(match entry.readings {
+        0 => None,
+        1 => Some("1 reading".to_owned()),
+        more => Some(format!("{more} readings")),
+    });
+    grounds.extend(serial.map(|serial| format!("serial number {serial}")));
+    grounds.extend(up.map(|up| format!("up {up}")));
+    grounds.extend((entry.clock_trusted == Some(false)).then(|| "clock not trusted".to_owned()));
+    grounds
+}
+
+/// From the one to the other, once where they are the same.
+fn change(before: Option<String>, after: Option<String>) -> Option<String> {
+    match (before, after) {
+        (Some(before), Some(after)) if before != after => Some(format!("{before} -> {after}")),
+        (before, after) => after.or(before),
+    }
 }
 
 fn table<const N: usize>(head: [&str; N], numbers: &[usize]) -> Table {

@@ -128,3 +128,9 @@ fn of_a_trace_of_several_meters_one_is_taken() {
 fn numbers_written_as_fractions_are_taken_where_they_are_whole() {
     assert!(run("{\"t\": 0, \"register_mwh\": 1e9, \"power_mw\": 1500000.4}\n").is_ok());
 }
+
+#[test]
+fn an_editors_mark_before_the_first_line_is_no_part_of_it() {
+    assert_eq!(run(&format!("\u{feff}{}", steady(0, 100))).unwrap().len(), 10);
+    assert!(run(&format!("{}\u{feff}{}", steady(0, 100), steady(110, 200))).is_err());
+}

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Site;
 use crate::cli::chain;
-use crate::ledger::shown::{self, ShowError};
+use crate::ledger::shown::{self, Entries, ShowError};
 use crate::status::control::{self, ControlError};
 
 /// Entries of the journal.
@@ -36,7 +36,8 @@ pub(super) async fn ledger(site: &Site<'_>) -> String {
 
 pub(super) async fn journal(site: &Site<'_>) -> String {
     let folder = site.state.to_owned();
-    look(site.socket, &format!("/journal.json?most={ENTRIES}"), || shown::journal(&folder, None, ENTRIES)).await
+    let wanted = Entries { most: Some(ENTRIES), ..Entries::default() };
+    look(site.socket, &format!("/journal.json?{}", wanted.query()), || shown::journal(&folder, &wanted)).await
 }
 
 /// What the daemon answers; where none does, what is on the disk.

@@ -78,6 +78,11 @@ impl Diary {
         noted
     }
 
+    /// The number of the next entry.
+    pub(super) fn next_id(&self) -> i64 {
+        self.next_id
+    }
+
     /// Takes down what an operator did, in a row of its own; gives its number.
     pub(super) fn record(
         &mut self,

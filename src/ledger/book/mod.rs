@@ -1,5 +1,6 @@
 //! The ledger's picture of its meters and clients: what readings made of it, what of that is on disk, and what may be reported. Pure.
 
+mod clients;
 mod diary;
 mod figures;
 mod names;
@@ -17,11 +18,12 @@ use super::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
 use super::names::Whose;
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
 use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
-use super::{Accepted, Barred, ClientLedger, MeterLedger};
+use super::{Accepted, Barred, MeterLedger};
 use crate::clock::Stamp;
 use crate::one_by_one::OneByOne;
 use crate::reading::{Held, Reading};
 use crate::units::{MilliwattHours, Milliwatts, Name};
+use clients::Regrouped;
 use diary::Diary;
 
 /// What is not on disk is committed at the latest after this long, whether anybody reports or not.
@@ -53,8 +55,10 @@ pub(crate) struct Book {
     retiring: bool,
     /// Names that meters have left, each with its epoch, until that is on disk.
     renames: Vec<(u64, Rename)>,
-    /// Entries that were undone in this run.
-    undone: BTreeSet<i64>,
+    /// Entries that were undone in this run, and by which.
+    undone: BTreeMap<i64, i64>,
+    /// What happened to clients and is not in the journal yet.
+    regrouped: Vec<Regrouped>,
 }
 
 /// One meter's page.
@@ -138,9 +142,10 @@ impl Book {
             adopting: false,
             retiring: false,
             renames: Vec::new(),
-            undone: BTreeSet::new(),
+            undone: BTreeMap::new(),
+            regrouped: Vec::new(),
         };
-        book.reconfigure(settings);
+        book.take_up(settings);
         book
     }
 
@@ -148,6 +153,10 @@ impl Book {
     pub(crate) fn reconfigure(&mut self, settings: Settings) {
         // Under the old membership first: what was counted until now belongs to it.
         self.settle();
+        self.take_up(settings);
+    }
+
+    fn take_up(&mut self, settings: Settings) {
         for page in self.meters.values_mut() {
             (page.settings, page.put_off) = (None, None);
         }
@@ -216,6 +225,7 @@ impl Book {
     /// they are others.
     pub(crate) fn prepare(&mut self, now: &Stamp, last: bool) -> Option<Pending> {
         self.settle();
+        self.note_regrouped(now);
         let lacks = |page: &Page| last && page.whole.as_ref().is_some_and(|whole| *whole != page.state);
         let meters = self.meters.iter().filter(|(_, page)| page.touched.is_some() || lacks(page));
         let clients = self.clients.iter().filter(|(_, account)| account.touched.is_some() || account.heard_since(last));
@@ -291,19 +301,6 @@ impl Book {
             && self.clients.values().all(|account| account.touched.is_none())
     }
 
-    /// Brings the clients' figures up to their members'. One that is not configured has no members.
-    fn settle(&mut self) {
-        for (key, account) in &mut self.clients {
-            let members = self.configured.iter().find(|client| client.key == *key).map(|client| &client.meters[..]);
-            let regrouped =
-                account.state.settle(members.unwrap_or_default(), |name| self.meters.get(name)?.state.published());
-            if regrouped {
-                // What an older copy of the store cannot know.
-                (account.touched, self.decided) = (Some(self.epoch), Some(self.epoch));
-            }
-        }
-    }
-
     /// The meters whose counter is not taken at the moment.
     pub(crate) fn held(&self) -> Held {
         let configured = self.meters.iter().filter(|(_, page)| page.settings.is_some());
@@ -328,16 +325,6 @@ impl Book {
             let mut told = MeterLedger::default();
             self.tell(name, &mut told);
             (name.clone(), told)
-        });
-        told.one_by_one()
-    }
-
-    /// What is to be said of all configured clients.
-    pub(crate) fn clients(&self) -> BTreeMap<Name, ClientLedger> {
-        let told = self.configured.iter().filter_map(|client| {
-            let account = self.clients.get(&client.key)?;
-            let ClientState { accepted, accepted_at, .. } = account.state;
-            Some((client.name.clone(), ClientLedger { energy: account.on_disk, accepted, accepted_at }))
         });
         told.one_by_one()
     }

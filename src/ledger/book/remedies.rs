@@ -1,11 +1,11 @@
 //! An operator's orders, taken down like decisions: the state they lead to, and a row of their own in the journal.
 
-use super::{Book, Page};
+use super::{Book, Page, clients};
 use crate::clock::Stamp;
 use crate::ledger::Barred;
 use crate::ledger::guard::{self, Entry, Judged};
-use crate::ledger::names::Whose;
-use crate::ledger::remedy::{Order, Outcome, RENAME, Refusal, Remedy};
+use crate::ledger::names::{self, Whose};
+use crate::ledger::remedy::{Order, Outcome, RENAME, Refusal, Remedy, SET};
 use crate::ledger::settings::{CounterSettings, MeterSettings};
 use crate::units::Name;
 
@@ -27,9 +27,18 @@ impl Book {
             | Remedy::Set { meter, .. }
             | Remedy::Replace { meter, .. } => meter.clone(),
         };
+        if let Some(client) = self.client_alone(&meter) {
+            return match order.remedy {
+                Remedy::Set { energy, .. } => self.set_client(order, &client, energy, now),
+                _ => Err(Refusal::IsClient {
+                    client: meter,
+                    members: names::listed(&client.meters.iter().map(Name::as_str).collect::<Vec<_>>()),
+                }),
+            };
+        }
         let page = self.meters.get(&meter);
         let known = page.and_then(|page| Some((page, page.settings.as_ref()?)));
-        let (page, settings) = known.ok_or_else(|| Refusal::UnknownMeter(meter.clone()))?;
+        let (page, settings) = known.ok_or_else(|| self.unknown(meter.clone()))?;
         let accepts = matches!(order.remedy, Remedy::Accept { .. });
         let (judged, confirms) = match self.whose(&meter, None) {
             Some(Whose::Namesake(_)) if accepts => (guard::moved(&page.state, settings, now), false),
@@ -39,9 +48,11 @@ impl Book {
             _ => page.remedied(settings, order, now)?,
         };
         let Some(mut entry) = judged.entry else { return Err(Refusal::NothingHeld(meter)) };
-        entry.reason = signed(order, &entry.reason);
+        let stands = guard::stands(&judged.state, settings).map(|stands| format!("; {stands}")).unwrap_or_default();
+        entry.reason = signed(order, &format!("{}{stands}", entry.reason));
         let mut outcome = Outcome::of(&order.remedy, meter.clone(), &entry);
         outcome.counted_after_mwh = judged.state.counted();
+        outcome.clients = self.clients_moved(&meter, judged.state.published());
         if order.dry_run {
             return Ok(outcome);
         }
@@ -54,7 +65,7 @@ impl Book {
             page.touched = Some(self.epoch);
         }
         if let (Remedy::Undo { entry: id }, Some(subject)) = (&order.remedy, &order.subject) {
-            self.undone.insert(*id);
+            self.undone.insert(*id, self.diary.next_id());
             if let Some(again) = subject.entry.as_ref().and_then(|entry| entry.undoes) {
                 self.undone.remove(&again);
             }
@@ -97,12 +108,30 @@ impl Book {
         let mut outcome = Outcome::of(&order.remedy, to.clone(), &entry);
         if !order.dry_run {
             self.rename(from, to);
+            // What it makes of clients first: the order is the newest entry, and the one that can be taken back.
+            self.note_regrouped(now);
             outcome.entry = Some(self.note(order, Some(to), Some(entry), &outcome.reason, now));
         }
         Ok(outcome)
     }
 
-    fn note(&mut self, order: &Order, meter: Option<&Name>, entry: Option<Entry>, reason: &str, now: &Stamp) -> i64 {
+    /// Why nothing can be done with a meter of this name.
+    fn unknown(&self, meter: Name) -> Refusal {
+        if self.meters.get(&meter).is_some_and(|page| !page.state.is_blank()) {
+            return Refusal::Left(meter);
+        }
+        let configured = self.meters.iter().filter(|(_, page)| page.settings.is_some()).map(|(name, _)| name);
+        Refusal::UnknownMeter { near: names::nearest(&meter, configured), meter }
+    }
+
+    pub(super) fn note(
+        &mut self,
+        order: &Order,
+        meter: Option<&Name>,
+        entry: Option<Entry>,
+        reason: &str,
+        now: &Stamp,
+    ) -> i64 {
         self.decided = Some(self.epoch);
         self.dirty_since.get_or_insert(*now);
         self.diary.record(meter, order.remedy.word(), entry, reason, now, self.epoch)
@@ -111,11 +140,11 @@ impl Book {
     /// The meter whose entry is to be undone.
     fn undone_meter(&self, order: &Order, id: i64) -> Result<Name, Refusal> {
         let row = order.subject.as_ref().ok_or(Refusal::NoEntry(id))?;
-        if self.undone.contains(&id) {
-            return Err(Refusal::Undone(id));
+        if let Some(by) = self.undone.get(&id) {
+            return Err(Refusal::Undone { entry: id, by: *by });
         }
-        if row.word == RENAME {
-            let instead = "`arkmeter ledger rename` with the names the other way round gives the old name back";
+        let moved = row.entry.as_ref().is_some_and(|entry| entry.correction.is_some());
+        if let Some(instead) = instead(&row.word).filter(|_| !moved) {
             return Err(Refusal::NothingToUndo { entry: id, word: row.word.clone(), instead });
         }
         let Some(meter) = row.meter.clone().filter(|_| row.entry.is_some()) else {
@@ -147,13 +176,13 @@ impl Page {
             Remedy::Credit { .. } | Remedy::Set { .. } | Remedy::Replace { .. } if state.published().is_none() => {
                 return Err(Refusal::NoBaseline(name()));
             }
-            Remedy::Credit { energy, .. } => guard::credit(state, settings, now, *energy).ok_or(Refusal::TooMuch)?,
+            Remedy::Credit { energy, .. } => guard::credit(state, settings, now, *energy)?,
             Remedy::Set { energy, .. } => guard::set(state, settings, now, *energy)?,
             Remedy::Replace { old_reading, new_reading, .. } => {
                 guard::replace(state, settings, now, *old_reading, *new_reading)?
             }
             Remedy::Undo { entry: id } => match order.subject.as_ref().and_then(|row| row.entry.as_ref()) {
-                Some(entry) => guard::undo(state, settings, now, *id, entry)?,
+                Some(entry) => guard::undo(state, settings, now, *id, entry).map_err(|why| order.in_its_word(why))?,
                 None => return Err(Refusal::NoEntry(*id)),
             },
             Remedy::Adopt {} | Remedy::Move {} | Remedy::Rename { .. } => return Err(Refusal::NotForeign),
@@ -162,8 +191,22 @@ impl Page {
     }
 }
 
+/// What to do about an operator's order, or a change of a client, that moved no meter's figure.
+fn instead(word: &str) -> Option<&'static str> {
+    match word {
+        RENAME => Some("`arkmeter ledger rename` with the names the other way round gives the old name back"),
+        SET => Some(
+            "what is published stands, and the counter's own figure goes on from there by itself once it has caught up",
+        ),
+        clients::BEGUN | clients::JOINED | clients::LEFT => Some(
+            "change the members of the client in the configuration; what was consumed meanwhile can be added with `arkmeter ledger credit`",
+        ),
+        _ => None,
+    }
+}
+
 /// The reason with who it was.
-fn signed(order: &Order, reason: &str) -> String {
+pub(super) fn signed(order: &Order, reason: &str) -> String {
     match order.uid {
         Some(uid) => format!("uid {uid}: {reason}"),
         None => reason.to_owned(),

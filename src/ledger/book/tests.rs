@@ -1,5 +1,6 @@
 //! What the book gives, and when.
 
+mod clients;
 mod names;
 mod slots;
 

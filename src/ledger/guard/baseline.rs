@@ -6,7 +6,6 @@ use super::decisions::DAY;
 use super::hold::{Cause, Hold};
 use super::judging::{Judged, Judging};
 use super::plausible::Point;
-use super::power::energy;
 use super::verdict::Verdict;
 use super::{state::signed, wording};
 use crate::units::MilliwattHours;
@@ -18,7 +17,7 @@ const ZERO_FOR: Duration = Duration::from_secs(600);
 /// Readings further apart than this are not in a row.
 const APART_MAX: Duration = Duration::from_secs(2 * 3600);
 /// No meter has counted at full power for longer than this.
-const LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+pub(super) const LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 impl Judging<'_> {
     /// Judges a reading while there is no baseline.
@@ -45,7 +44,7 @@ impl Judging<'_> {
             self.state.hold = Some(run.into());
             return self.end(Verdict::Baseline, None);
         }
-        let limit = energy(self.measure().memory.measure(self.settings), LIFETIME);
+        let limit = self.state.lifetime(self.settings);
         if run.last.value.get() > limit {
             let reason = wording::too_high_to_begin(&self.settings.name, &run, limit);
             let readings = run.readings;

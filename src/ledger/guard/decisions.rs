@@ -76,7 +76,7 @@ impl Judging<'_> {
         if hold.is_quiet() {
             return self.end(Verdict::Advanced, None);
         }
-        let reason = wording::advanced(anchor, hold);
+        let reason = wording::advanced(anchor, hold, self.state.register());
         self.decided(Verdict::Advanced, hold.readings, reason)
     }
 

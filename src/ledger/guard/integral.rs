@@ -30,6 +30,9 @@ impl Judging<'_> {
         }
         let gained = pair.map_or(0, |pair| self.trapezoid(pair));
         let published = self.state.published.unwrap_or_default();
+        let owed = self.state.integral.owed;
+        self.state.integral.owed = MilliwattHours::new(owed.get().saturating_sub(gained)).unwrap_or_default();
+        let gained = gained.saturating_sub(owed.get());
         let sum = MilliwattHours::new(published.get().saturating_add(gained)).unwrap_or(MilliwattHours::MAX);
         self.state.published = Some(sum);
         self.end(if sum > published { Verdict::Advanced } else { Verdict::Unchanged }, None)

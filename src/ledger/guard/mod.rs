@@ -19,7 +19,7 @@ pub use advance::{Advance, Way};
 pub use judging::Judged;
 pub use operator::{accept, credit};
 pub use power::Witness;
-pub use remedy::{begin, go_on, moved, renamed, replace, set, undo};
+pub use remedy::{begin, go_on, moved, renamed, replace, set, stands, undo};
 pub use state::MeterState;
 pub use verdict::{Entry, Verdict, Verdicts};
 

@@ -1,12 +1,15 @@
 //! What an operator can decide about a meter, on the same terms as the rules: a state in, a state and a journal entry out.
 
+use super::baseline::LIFETIME;
 use super::decisions::DAY;
 use super::hold::{Cause, Hold};
 use super::judging::{Judged, Judging};
+use super::power::energy;
 use super::state::{MeterState, signed};
 use super::verdict::Verdict;
 use super::wording;
 use crate::clock::Stamp;
+use crate::ledger::remedy::Refusal;
 use crate::ledger::settings::MeterSettings;
 use crate::units::MilliwattHours;
 
@@ -32,15 +35,39 @@ pub fn accept(state: &MeterState, settings: &MeterSettings, at: &Stamp) -> Optio
 
 /// Adds energy that was consumed and that the rules could not credit.
 ///
-/// `None` before the baseline, or where the figure would pass what can be reported.
-pub fn credit(state: &MeterState, settings: &MeterSettings, at: &Stamp, energy: MilliwattHours) -> Option<Judged> {
-    let mut judging = Judging::new(state.clone(), settings, at, None, false);
-    let sum = judging.state.published?.checked_add(energy)?;
-    judging.state.uncredited = None;
-    judging.state.offset = judging.state.offset.checked_add(signed(energy))?;
-    match judging.state.taken {
-        Some(taken) => judging.state.take(taken),
-        None => judging.state.published = Some(sum),
+/// Refused before the baseline, where the figure would pass what can be reported, and where the connection cannot have carried it.
+pub fn credit(
+    state: &MeterState,
+    settings: &MeterSettings,
+    at: &Stamp,
+    consumed: MilliwattHours,
+) -> Result<Judged, Refusal> {
+    let published = state.published.ok_or_else(|| Refusal::NoBaseline(settings.name.clone()))?;
+    if consumed == MilliwattHours::ZERO {
+        return Err(Refusal::Nothing);
     }
-    Some(judging.decided(Verdict::Advanced, 0, wording::credited_by_operator(energy)))
+    published.checked_add(consumed).ok_or(Refusal::TooMuch)?;
+    within_a_lifetime(state, settings, consumed)?;
+    let mut judging = Judging::new(state.clone(), settings, at, None, false);
+    judging.state.uncredited = None;
+    judging.state.correct(signed(consumed))?;
+    Ok(judging.decided(Verdict::Advanced, 0, wording::credited_by_operator(consumed, settings)))
+}
+
+/// Refuses what is more than the connection can have carried as long as it has existed: a slip of the pen that could not be taken back.
+pub(super) fn within_a_lifetime(
+    state: &MeterState,
+    settings: &MeterSettings,
+    more: MilliwattHours,
+) -> Result<(), Refusal> {
+    let most = state.lifetime(settings);
+    let absurd = || Refusal::Absurd { energy: more.in_words(), meter: settings.name.clone(), most: most / 1_000_000 };
+    if more.get() <= most { Ok(()) } else { Err(absurd()) }
+}
+
+impl MeterState {
+    /// What the connection carries in a meter's life, in mWh.
+    pub fn lifetime(&self, settings: &MeterSettings) -> u64 {
+        energy(self.power.measure(settings), LIFETIME)
+    }
 }

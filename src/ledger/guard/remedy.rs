@@ -2,6 +2,7 @@
 //! exchanged on purpose, a judgement undone. Whatever is ordered, published never falls.
 
 use super::judging::{Judged, Judging};
+use super::operator::within_a_lifetime;
 use super::plausible::{Grade, Measure, Point, falls};
 use super::state::{Epoch, MeterState, signed};
 use super::verdict::{Entry, Verdict};
@@ -63,15 +64,17 @@ pub fn set(
     if energy <= published {
         return Err(Refusal::Lower { meter: meter(), published: wording::kilowatt_hours(published) });
     }
+    within_a_lifetime(state, settings, energy.saturating_sub(published))?;
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.published = Some(energy);
-    Ok(judging.decided(Verdict::Advanced, 0, wording::set(energy, behind(state, energy))))
+    Ok(judging.decided(Verdict::Advanced, 0, wording::set(energy)))
 }
 
-/// How far the counter's own figure is behind the floor.
-fn behind(state: &MeterState, floor: MilliwattHours) -> Option<MilliwattHours> {
-    let behind = signed(floor).checked_sub(state.counted()?)?;
-    u64::try_from(behind).ok().and_then(MilliwattHours::new)
+/// That published stands still for a while, where it does.
+pub fn stands(state: &MeterState, settings: &MeterSettings) -> Option<String> {
+    let behind = signed(state.published?).checked_sub(state.counted()?)?;
+    let behind = u64::try_from(behind).ok().and_then(MilliwattHours::new)?;
+    (behind > MilliwattHours::ZERO).then(|| wording::stands(behind, settings))
 }
 
 /// The meter was exchanged: the old one is counted up to `old`, the new one from `new`, exactly.
@@ -155,22 +158,19 @@ pub fn undo(
     id: i64,
     entry: &Entry,
 ) -> Result<Judged, Refusal> {
-    let taken = state.taken.ok_or_else(|| Refusal::NoCounter(settings.name.clone()))?;
     let Some(correction) = entry.correction else {
         let (word, instead) = (entry.verdict.as_str().to_owned(), wording::instead(entry.verdict));
         return Err(Refusal::NothingToUndo { entry: id, word, instead });
     };
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     let changed = &mut judging.state;
-    changed.offset = changed.offset.saturating_add(correction);
     // What ended since then was counted on top of it.
     for epoch in changed.earlier.iter_mut().filter(|epoch| is_later(&epoch.ended, &entry.at)) {
         epoch.offset = epoch.offset.saturating_add(correction);
     }
     // A step that waits for the clock would else be credited twice.
     changed.uncredited = changed.uncredited.take().filter(|step| entry.register_before != Some(step.from.value));
-    within(changed)?;
-    changed.take(taken);
+    changed.correct(correction)?;
     let mut judged = judging.decided(Verdict::Restored, 0, wording::undone(id, correction));
     if let Some(entry) = &mut judged.entry {
         entry.undoes = Some(id);
@@ -196,10 +196,31 @@ impl MeterState {
         self.serial.as_deref()
     }
 
-    /// What the counter alone would say (register + offset, in mWh): below the published figure after a correction, until it catches up.
-    /// Absent where there is no counter.
+    /// What the counter alone would say (register + offset, in mWh; or what power comes to): below the published figure after a
+    /// correction, until it catches up. Absent where there is neither.
     pub fn counted(&self) -> Option<i64> {
-        self.taken.map(|_| self.figure())
+        let integrated = self.published.filter(|_| self.integral.counts && self.taken.is_none());
+        let integrated = integrated.map(|published| signed(published).saturating_sub(signed(self.integral.owed)));
+        self.taken.map(|_| self.figure()).or(integrated)
+    }
+
+    /// Moves the counter's figure by so many mWh; published rises with it, or stands until it has caught up.
+    pub(super) fn correct(&mut self, by: i64) -> Result<(), Refusal> {
+        self.offset = self.offset.saturating_add(by);
+        within(self)?;
+        match (self.taken, self.published) {
+            (Some(taken), _) => self.take(taken),
+            (None, Some(published)) => {
+                let counted = self.counted().unwrap_or(signed(published)).saturating_add(by);
+                let (figure, floor) = (counted.max(signed(published)), signed(published));
+                let figure = u64::try_from(figure).ok().and_then(MilliwattHours::new);
+                self.published = Some(figure.ok_or(Refusal::TooMuch)?);
+                let owed = u64::try_from(floor.saturating_sub(counted)).unwrap_or(0);
+                self.integral.owed = MilliwattHours::new(owed).unwrap_or(MilliwattHours::MAX);
+            }
+            (None, None) => {}
+        }
+        Ok(())
     }
 }
 

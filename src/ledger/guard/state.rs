@@ -71,6 +71,13 @@ pub(super) struct Integral {
     pub(super) rest: u64,
     /// Whether published grows by integration.
     pub(super) counts: bool,
+    /// What published is ahead of the integral since a correction: it stands until so much more was integrated.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) owed: MilliwattHours,
+}
+
+fn is_zero(energy: &MilliwattHours) -> bool {
+    *energy == MilliwattHours::ZERO
 }
 
 /// An advance that was not credited because nothing told how long it took.
@@ -161,7 +168,7 @@ impl MeterState {
     pub(super) fn begin_epoch(&mut self, start: MilliwattHours, at: &Stamp) {
         let figure = match self.taken {
             Some(_) => self.figure(),
-            None => self.published.map_or(0, signed),
+            None => self.counted().or(self.published.map(signed)).unwrap_or(0),
         };
         self.close_epoch(at);
         self.offset = figure - signed(start);

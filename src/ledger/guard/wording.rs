@@ -43,8 +43,8 @@ pub(super) fn glitch(anchor: &Point, hold: &Hold, to: &Point) -> String {
     format!("the register said {seen} {} times and is back at {now} (before: {before})", hold.readings)
 }
 
-pub(super) fn advanced(anchor: &Point, hold: &Hold) -> String {
-    let [before, now] = [anchor.value, hold.last.value].map(kilowatt_hours);
+pub(super) fn advanced(anchor: &Point, hold: &Hold, taken: Option<MilliwattHours>) -> String {
+    let [before, now] = [anchor.value, taken.unwrap_or(hold.last.value)].map(kilowatt_hours);
     format!("{} readings agree that the register went from {before} to {now}", hold.readings)
 }
 
@@ -67,8 +67,20 @@ pub(super) fn accepted(reason: &str) -> String {
     format!("accepted by the operator: {reason}")
 }
 
-pub(super) fn credited_by_operator(energy: MilliwattHours) -> String {
-    format!("credited by the operator: {}", kilowatt_hours(energy))
+pub(super) fn credited_by_operator(energy: MilliwattHours, settings: &MeterSettings) -> String {
+    format!("credited by the operator: {}, as much as {}", kilowatt_hours(energy), at_full_power(energy, settings))
+}
+
+/// How long the connection takes to carry that much.
+pub(super) fn at_full_power(energy: MilliwattHours, settings: &MeterSettings) -> String {
+    let seconds = u128::from(energy.get()) * 3600 / u128::from(settings.max_power.0.unsigned_abs().max(1));
+    let time = match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    };
+    format!("{time} at full power")
 }
 
 pub(super) fn rollover(size: MilliwattHours) -> String {
@@ -108,10 +120,17 @@ pub(super) fn goes_on(published: Option<MilliwattHours>) -> String {
     format!("accepted by the operator: goes on from {}", kilowatt_hours(published.unwrap_or_default()))
 }
 
-pub(super) fn set(energy: MilliwattHours, behind: Option<MilliwattHours>) -> String {
-    let stands =
-        behind.map(|behind| format!("; it stands still until the counter has caught up {}", kilowatt_hours(behind)));
-    format!("set by the operator: nothing below {} is published{}", kilowatt_hours(energy), stands.unwrap_or_default())
+pub(super) fn set(energy: MilliwattHours) -> String {
+    format!("set by the operator: nothing below {} is published", kilowatt_hours(energy))
+}
+
+/// What is to be known where published is ahead of the counter's own figure.
+pub(super) fn stands(behind: MilliwattHours, settings: &MeterSettings) -> String {
+    format!(
+        "published stands still until the counter has caught up {}, {} at the least",
+        kilowatt_hours(behind),
+        at_full_power(behind, settings)
+    )
 }
 
 pub(super) fn exchanged(old: MilliwattHours, new: MilliwattHours) -> String {
@@ -200,5 +219,5 @@ fn remedy(cause: Cause) -> &'static str {
 }
 
 pub(super) fn kilowatt_hours(energy: MilliwattHours) -> String {
-    format!("{:.3} kWh", energy.kilowatt_hours())
+    energy.in_words()
 }

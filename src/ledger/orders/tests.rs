@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::heartbeat::Hearts;
 use crate::ledger::remedy::{Refusal, Remedy};
-use crate::ledger::shown::{self, ShownEntry, ShownMeter};
+use crate::ledger::shown::{self, Entries, ShownEntry, ShownMeter};
 use crate::ledger::testing::{at, client, energy, meter, name, reading};
 use crate::ledger::{Rehearsal, open};
 use crate::reading::Reading;
@@ -53,7 +53,7 @@ fn meter_a(folder: &Path) -> ShownMeter {
 }
 
 fn newest(folder: &Path) -> ShownEntry {
-    shown::journal(folder, None, 1).unwrap().entries.remove(0)
+    shown::journal(folder, &Entries { most: Some(1), ..Entries::default() }).unwrap().entries.remove(0)
 }
 
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -100,7 +100,7 @@ fn what_is_credited_reaches_the_client_once_and_its_undoing_takes_nothing_back_f
     assert_eq!((shown.published_mwh, shown.counted_mwh), (Some(energy(1_000_500)), Some(1_000_000)));
     assert_eq!(client(), Some(energy(1_000_500)));
     let twice = alone(folder.path(), settings(), &at(170), order(Remedy::Undo { entry: id })).unwrap_err();
-    assert!(matches!(twice, OrderError::Refused(Refusal::Undone(_))), "{twice}");
+    assert!(matches!(twice, OrderError::Refused(Refusal::Undone { .. })), "{twice}");
     // The undoing undone, the credit stands again, and can be undone again.
     alone(folder.path(), settings(), &at(180), order(Remedy::Undo { entry: undone.entry.unwrap() })).unwrap();
     assert_eq!(meter_a(folder.path()).counted_mwh, Some(1_000_500));
@@ -162,7 +162,7 @@ async fn a_running_ledger_carries_orders_out_and_answers_when_they_are_on_disk()
     assert_eq!(meter_a(folder.path()).published_mwh, Some(energy(1_000_500)));
     let undo = || order(Remedy::Undo { entry: credited.entry.unwrap() });
     handle.order(undo()).await.unwrap();
-    assert!(matches!(handle.order(undo()).await, Err(OrderError::Refused(Refusal::Undone(_)))));
+    assert!(matches!(handle.order(undo()).await, Err(OrderError::Refused(Refusal::Undone { .. }))));
     assert_eq!(meter_a(folder.path()).published_mwh, Some(energy(1_000_500)));
     handle.close().await.unwrap();
     task.await.unwrap();

@@ -1,6 +1,7 @@
 //! Backups: the whole ledger in one file, and the way back from one. A restored ledger publishes nothing of a meter before its register
 //! was taken again, and none takes the place of one that knows higher figures.
 
+use std::fs;
 use std::path::Path;
 
 use super::error::{BackupError, Fault, OpenError, StoreError, describe};
@@ -10,6 +11,8 @@ use super::look::{Look, refused};
 use super::opening::{Origin, copy_sequence, mark_unconfirmed};
 use super::saving::Saving;
 use super::{Contents, inspect};
+use crate::ledger::names::listed;
+use crate::units::MilliwattHours;
 
 /// Writes the ledger in that folder to `target` as it is on disk now, readable by its owner only, whether a daemon runs or not.
 pub fn backup(folder: &Path, target: &Path) -> Result<(), BackupError> {
@@ -30,6 +33,10 @@ pub struct Restored {
 /// Refused where a figure in what is there, or in its copy where that is damaged, is higher than the backup's.
 pub fn restore(path: &Path, file: &Path) -> Result<Restored, BackupError> {
     let folder = Folder::take(path)?;
+    let found = fs::metadata(file).map_err(|error| BackupError::origin(file, error))?;
+    if !found.is_file() {
+        return Err(BackupError::NoFile(file.to_owned()));
+    }
     let look = Look::at(file).map_err(|fault| match fault {
         Fault::Damaged(why) => BackupError::NoBackup { path: file.to_owned(), why },
         fault => refused(file, fault).into(),
@@ -38,7 +45,8 @@ pub fn restore(path: &Path, file: &Path) -> Result<Restored, BackupError> {
         Ok(current) => {
             let behind = behind(&current.contents, &look.contents);
             if !behind.is_empty() {
-                return Err(BackupError::Falls(behind.join("; ")));
+                let behind: Vec<_> = behind.iter().map(String::as_str).collect();
+                return Err(BackupError::Falls(listed(&behind)));
             }
             current.sequence
         }
@@ -70,13 +78,19 @@ fn behind(current: &Contents, backup: &Contents) -> Vec<String> {
     for (name, row) in &current.meters {
         let (there, then) = (row.state.published(), backup.meters.get(name).and_then(|row| row.state.published()));
         if there > then {
-            behind.push(format!("the meter {name}"));
+            behind.push(apart(&format!("meter {name}"), there, then));
         }
     }
     for (key, state) in &current.clients {
-        if state.energy > backup.clients.get(key).and_then(|state| state.energy) {
-            behind.push(format!("the client {}", key.client_id));
+        let then = backup.clients.get(key).and_then(|state| state.energy);
+        if state.energy > then {
+            behind.push(apart(&format!("client {}", key.client_id), state.energy, then));
         }
     }
     behind
+}
+
+fn apart(what: &str, there: Option<MilliwattHours>, then: Option<MilliwattHours>) -> String {
+    let figure = |figure: Option<MilliwattHours>| figure.map_or("none".to_owned(), MilliwattHours::in_words);
+    format!("{what} ({} here, {} in the backup)", figure(there), figure(then))
 }

@@ -190,6 +190,17 @@ pub enum BackupError {
     Store(#[from] StoreError),
     #[error("{} is there already: give another name, or move it away", .0.display())]
     Exists(PathBuf),
+    /// A file that the operator named, not one of the ledger's own.
+    #[error("{} cannot be {doing}: {remedy}", path.display())]
+    Named {
+        doing: &'static str,
+        path: PathBuf,
+        remedy: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is no file: give the one that `arkmeter ledger backup` or `ledger move` wrote", .0.display())]
+    NoFile(PathBuf),
     #[error(
         "the ledger is damaged ({0}): no backup is made of it; an older backup, or its copy, is what can be relied upon"
     )]
@@ -211,7 +222,35 @@ impl BackupError {
         match self {
             BackupError::Open(error) => error.exit_code(),
             BackupError::Damaged(_) | BackupError::NoBackup { .. } => 65,
-            BackupError::Store(_) | BackupError::Exists(_) | BackupError::Falls(_) | BackupError::NotGiven => 1,
+            BackupError::Store(_)
+            | BackupError::Exists(_)
+            | BackupError::Named { .. }
+            | BackupError::NoFile(_)
+            | BackupError::Falls(_)
+            | BackupError::NotGiven => 1,
         }
+    }
+
+    /// A backup that cannot be written there.
+    pub(super) fn target(path: &Path, source: io::Error) -> Self {
+        use io::ErrorKind::*;
+        let remedy = match source.kind() {
+            NotFound | NotADirectory => "create its folder first, or name another",
+            PermissionDenied => "run as root, or name a folder that this user may write",
+            ReadOnlyFilesystem => "name a folder on a disk that is mounted writable",
+            StorageFull | QuotaExceeded => "that disk is full: free some space, or name a file on another",
+            _ => "name a file on another disk, or check that one (dmesg, fsck)",
+        };
+        BackupError::Named { doing: "written", path: path.to_owned(), remedy, source }
+    }
+
+    /// A backup that cannot be read there.
+    pub(super) fn origin(path: &Path, source: io::Error) -> Self {
+        let remedy = match source.kind() {
+            io::ErrorKind::NotFound => "check its name",
+            io::ErrorKind::PermissionDenied => "run as root",
+            _ => "check the disk that it is on (dmesg, fsck)",
+        };
+        BackupError::Named { doing: "read", path: path.to_owned(), remedy, source }
     }
 }

@@ -146,11 +146,17 @@ fn each(
     Ok(())
 }
 
-/// The latest `limit` rows, of one meter or of all, the newest first. A row that fails its checksum is told as such.
-pub(super) fn latest(connection: &Connection, meter: Option<&Name>, limit: u32) -> rusqlite::Result<Vec<JournalRow>> {
-    let query = format!("{} WHERE ?1 IS NULL OR meter = ?1 ORDER BY id DESC LIMIT ?2", JournalRow::SELECT);
+/// The latest `limit` rows of those before `id`, of one meter or of all, the newest first. A row that fails its checksum is told as such.
+pub(super) fn latest(
+    connection: &Connection,
+    meter: Option<&Name>,
+    id: i64,
+    limit: u32,
+) -> rusqlite::Result<Vec<JournalRow>> {
+    let query =
+        format!("{} WHERE (?1 IS NULL OR meter = ?1) AND id < ?3 ORDER BY id DESC LIMIT ?2", JournalRow::SELECT);
     let mut statement = connection.prepare(&query)?;
-    let mut rows = statement.query((meter.map(Name::as_str), limit))?;
+    let mut rows = statement.query((meter.map(Name::as_str), limit, id))?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let read = unseal(JournalRow::TABLE, row, JournalRow::COLUMNS);

@@ -119,7 +119,12 @@ impl Look {
 
     /// The latest `most` rows of the journal, of one meter or of all, the newest first.
     pub fn journal(&self, meter: Option<&Name>, most: u32) -> Result<Vec<JournalRow>, StoreError> {
-        journal::latest(&self.connection, meter, most)
+        self.journal_before(meter, i64::MAX, most)
+    }
+
+    /// The latest of those that came before this one.
+    pub fn journal_before(&self, meter: Option<&Name>, id: i64, most: u32) -> Result<Vec<JournalRow>, StoreError> {
+        journal::latest(&self.connection, meter, id, most)
             .map_err(|source| StoreError::read("the ledger's journal", source))
     }
 

@@ -201,7 +201,7 @@ impl Store {
     pub fn journal(&self, meter: Option<&Name>, limit: u32) -> Result<Vec<JournalRow>, StoreError> {
         let ledger = self.folder.ledger();
         let connection = self.connection.as_ref().ok_or_else(|| gone(&ledger))?;
-        journal::latest(connection, meter, limit).map_err(|error| StoreError::write(&ledger, error))
+        journal::latest(connection, meter, i64::MAX, limit).map_err(|error| StoreError::write(&ledger, error))
     }
 
     /// Where it lies.

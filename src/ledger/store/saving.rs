@@ -23,7 +23,7 @@ impl Saving {
     pub fn begin(target: &Path) -> Result<Self, BackupError> {
         match private(target) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(BackupError::Exists(target.to_owned())),
-            Err(error) => Err(StoreError::file(target, error).into()),
+            Err(error) => Err(BackupError::target(target, error)),
             Ok(_) => {
                 let part = target.with_added_extension("part");
                 Ok(Saving { target: target.to_owned(), part, finished: false })
@@ -38,7 +38,7 @@ impl Saving {
         if let Some(why) = look.fell_back {
             return Err(BackupError::Damaged(why));
         }
-        let failed = |error: io::Error| BackupError::Store(StoreError::file(&self.part, error));
+        let failed = |error: io::Error| BackupError::target(&self.part, error);
         absent(fs::remove_file(&self.part)).and_then(|()| private(&self.part)).map_err(failed)?;
         fill(look.connection(), &self.part).map_err(|error| StoreError::write(&self.part, error))?;
         File::open(&self.part).and_then(|file| file.sync_all()).map_err(failed)?;
@@ -47,7 +47,7 @@ impl Saving {
 
     /// Gives what was written its name.
     pub fn finish(mut self) -> Result<(), BackupError> {
-        let failed = |error: io::Error| BackupError::Store(StoreError::file(&self.target, error));
+        let failed = |error: io::Error| BackupError::target(&self.target, error);
         let parent = self.target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::rename(&self.part, &self.target).map_err(failed)?;
         File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed)?;
@@ -61,6 +61,10 @@ impl Drop for Saving {
         if !self.finished {
             // Half a backup is worse than none.
             let _ = fs::remove_file(&self.part);
+            // What SQLite kept beside it.
+            let mut journal = self.part.clone().into_os_string();
+            journal.push("-journal");
+            let _ = fs::remove_file(journal);
             let _ = fs::remove_file(&self.target);
         }
     }

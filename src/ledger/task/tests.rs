@@ -159,7 +159,7 @@ async fn held_meters_are_made_known_and_the_hold_is_on_disk_at_once() {
     assert!(handle.report().borrow().meters["a"].held.is_some());
     // The decision's commit was begun before this one: when this is answered that one is done.
     energy(&handle).await.unwrap();
-    assert_eq!(shown::journal(&lab.state(), None, 1).unwrap().entries[0].word, "held");
+    assert_eq!(shown::journal(&lab.state(), &shown::Entries::default()).unwrap().entries[0].word, "held");
     lab.poll(&handle, 1, 1_000_110).await;
     held.changed().await.unwrap();
     assert!(held.borrow().is_empty());

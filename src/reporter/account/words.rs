@@ -93,7 +93,7 @@ impl Place {
                 "Arkreen has refused the energy of {id} {in_a_row} times in a row, now {} kWh ({said}): it holds more. \
                  Likely a replaced meter, a lost state folder, a second reporter with the same client_id, or a wrong unit or word order. \
                  Compare the meter's display with `arkmeter read` and `arkmeter ledger journal`; \
-                 then set the figure with `arkmeter ledger set METER ENERGY`, or ask Arkreen for a new client_id",
+                 then set the figure with `arkmeter ledger set {name} ENERGY`, or ask Arkreen for a new client_id",
                 energy.kilowatt_hours()
             ),
             Some(-32700 | -32600 | -32602) => format!(

@@ -3,10 +3,9 @@
 use hyper::{StatusCode, Uri};
 
 use crate::ledger::history::shown::{self as history, Wanted};
-use crate::ledger::shown::{self, MOST};
+use crate::ledger::shown::{self, Entries};
 use crate::status::routes::{self, Answer};
 use crate::status::snapshot::Sources;
-use crate::units::Name;
 
 pub(super) const SHOW: &str = "/ledger.json";
 pub(super) const JOURNAL: &str = "/journal.json";
@@ -17,15 +16,16 @@ pub(super) fn wants_latest_history(uri: &Uri) -> bool {
     uri.path() == HISTORY && Wanted::of_query(uri.query().unwrap_or_default()).is_some_and(|wanted| wanted.after == 0)
 }
 
-/// Answers a GET of [`SHOW`], [`JOURNAL`] (with `?meter=NAME&most=N`) or [`HISTORY`] (as [`Wanted::query`] has it); `None` for every other
-/// path.
+/// Answers a GET of [`SHOW`], [`JOURNAL`] (as [`Entries::query`] has it) or [`HISTORY`] (as [`Wanted::query`]); `None` for every other path.
 pub(super) async fn look(uri: &Uri, sources: &Sources) -> Option<Answer> {
     let folder = sources.state_folder();
     match uri.path() {
         SHOW => Some(shown(move || shown::show(&folder)).await),
-        JOURNAL => Some(match wanted(uri.query().unwrap_or_default()) {
-            Some((meter, most)) => shown(move || shown::journal(&folder, meter.as_ref(), most)).await,
-            None => routes::text(StatusCode::BAD_REQUEST, format!("ask for {JOURNAL}?meter=NAME&most=N\n")),
+        JOURNAL => Some(match Entries::of_query(uri.query().unwrap_or_default()) {
+            Some(wanted) => shown(move || shown::journal(&folder, &wanted)).await,
+            None => {
+                routes::text(StatusCode::BAD_REQUEST, format!("ask for {JOURNAL}?meter=NAME&most=N&before=ENTRY\n"))
+            }
         }),
         HISTORY => Some(match Wanted::of_query(uri.query().unwrap_or_default()) {
             Some(wanted) => shown(move || history::page(&folder, &wanted)).await,
@@ -36,19 +36,6 @@ pub(super) async fn look(uri: &Uri, sources: &Sources) -> Option<Answer> {
         }),
         _ => None,
     }
-}
-
-/// The meter and the number of entries that a query names.
-fn wanted(query: &str) -> Option<(Option<Name>, u32)> {
-    let (mut meter, mut most) = (None, MOST);
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=')? {
-            ("meter", name) => meter = Some(Name::new(name)?),
-            ("most", number) => most = number.parse().ok()?,
-            _ => return None,
-        }
-    }
-    Some((meter, most))
 }
 
 /// Reads on a thread of its own: the disk may be slow.

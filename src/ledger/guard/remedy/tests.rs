@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ledger::guard::{accept, credit, judge};
+use crate::ledger::settings::CounterSettings;
 use crate::ledger::testing::{at, energy, meter, reading, state};
 use crate::reading::Reading;
 
@@ -126,6 +127,63 @@ fn an_undone_step_is_credited_and_an_undone_credit_is_taken_back() {
     assert_eq!((undone.state.published(), undone.state.counted()), (Some(energy(1_000_500)), Some(1_000_000)));
 }
 
+/// A meter without a counter that draws 3.6 kW: its state after so many polls, each 10 s and worth 10 Wh.
+fn integrated(mut state: MeterState, polls: std::ops::Range<u64>) -> MeterState {
+    let settings = MeterSettings { counter: CounterSettings::FromPower, ..meter("a") };
+    for poll in polls {
+        let mut reading = reading("a", 10 * poll, 0);
+        reading.values.register = None;
+        state = judge(state, &settings, &reading.at, &reading.values).state;
+    }
+    state
+}
+
+#[test]
+fn a_credit_of_a_meter_without_a_counter_is_undone_by_standing_still() {
+    let settings = MeterSettings { counter: CounterSettings::FromPower, ..meter("a") };
+    let before = integrated(MeterState::default(), 0..11);
+    assert_eq!((before.published(), before.counted()), (Some(energy(100_000)), Some(100_000)));
+    let credited = credit(&before, &settings, &at(105), energy(25_000)).unwrap();
+    assert_eq!(credited.state.published(), Some(energy(125_000)));
+    let undone = undo(&credited.state, &settings, &at(106), 4, &credited.entry.unwrap()).unwrap();
+    assert_eq!((undone.state.published(), undone.state.counted()), (Some(energy(125_000)), Some(100_000)));
+    assert!(stands(&undone.state, &settings).unwrap().contains("0.025 kWh"));
+    // Stored and read again on the way.
+    let half = integrated(undone.state.clone(), 11..13);
+    assert_eq!((half.published(), half.counted()), (Some(energy(125_000)), Some(120_000)));
+    assert!(!half.only_advanced(&undone.state), "it is written whole: an advance alone does not tell what is owed");
+    let half: MeterState = serde_json::from_str(&serde_json::to_string(&half).unwrap()).unwrap();
+    let after = integrated(half, 13..21);
+    assert_eq!((after.published(), stands(&after, &settings)), (Some(energy(200_000)), None));
+    // To undo the undoing is to have the credit again; a credit meanwhile pays what is owed first.
+    let again = undo(&undone.state, &settings, &at(107), 5, &undone.entry.unwrap()).unwrap();
+    assert_eq!((again.state.published(), again.state.counted()), (Some(energy(125_000)), Some(125_000)));
+    let paid = credit(&undone.state, &settings, &at(107), energy(30_000)).unwrap();
+    assert_eq!((paid.state.published(), paid.state.counted()), (Some(energy(130_000)), Some(130_000)));
+}
+
+#[test]
+fn what_no_connection_can_carry_is_neither_credited_nor_set() {
+    let (state, settings) = (state(&meter("a"), 1_000_000), meter("a"));
+    // 20 kW for 30 years, in mWh.
+    let lifetime = 20_000_000 * 24 * 365 * 30;
+    for (refused, said) in [
+        (credit(&state, &settings, &at(100), energy(lifetime + 1)), "30 years"),
+        (set(&state, &settings, &at(100), energy(1_000_000 + lifetime + 1)), "30 years"),
+        (credit(&state, &settings, &at(100), energy(0)), "changes nothing"),
+    ] {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
+    assert!(credit(&state, &settings, &at(100), energy(lifetime)).is_ok());
+    let set = set(&state, &settings, &at(100), energy(1_000_000 + lifetime)).unwrap();
+    assert!(
+        stands(&set.state, &settings).unwrap().contains("10950 days at full power"),
+        "{:?}",
+        stands(&set.state, &settings)
+    );
+}
+
 #[test]
 fn what_moved_no_figure_cannot_be_undone() {
     let (after, entries) = polls(state(&meter("a"), 1_000_000), 100, &[0, 1_000_000]);
@@ -178,7 +236,7 @@ proptest! {
                 Act::Poll(more) => { register += more; poll(register) }
                 Act::Jump(to) => { register = to; poll(register) }
                 Act::Accept => accept(&state, &settings, &now),
-                Act::Credit(more) => credit(&state, &settings, &now, energy(more)),
+                Act::Credit(more) => credit(&state, &settings, &now, energy(more)).ok(),
                 Act::Set(floor) => set(&state, &settings, &now, energy(floor)).ok(),
                 Act::Replace(old, new) => replace(&state, &settings, &now, energy(old), energy(new)).ok(),
                 Act::Undo(index) => entries.get(index).and_then(|entry| undo(&state, &settings, &now, index as i64, entry).ok()),

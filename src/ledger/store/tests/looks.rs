@@ -75,7 +75,8 @@ fn a_backup_is_not_restored_over_higher_figures() {
     store.copy_if_due(&at(3000)).unwrap();
     store.close().unwrap();
     let refused = restore(folder.path(), &saved).unwrap_err();
-    assert!(refused.to_string().contains("the meter m0; the meter m1; the meter m2; the client 0x1111"), "{refused}");
+    let told = "meter m0 (0.003 kWh here, 0.002 kWh in the backup), meter m1 (";
+    assert!(refused.to_string().contains(told) && refused.to_string().contains("client 0x1111"), "{refused}");
     assert_eq!(figure(&open(&folder).unwrap().contents), Some(3000));
     // Of a damaged one its copy still speaks.
     std::fs::write(file(&folder, "ledger.db"), b"no ledger").unwrap();
@@ -98,7 +99,14 @@ fn what_is_no_backup_is_refused_and_an_empty_folder_takes_one() {
     std::fs::write(&garbage, bytes).unwrap();
     let refused = restore(folder.path(), &garbage).unwrap_err();
     assert_eq!(refused.exit_code(), 65, "{refused}");
-    assert_eq!(restore(folder.path(), &elsewhere.path().join("none.db")).unwrap_err().exit_code(), 1);
+    for (named, remedy) in [(elsewhere.path().join("none.db"), "check its name"), (folder.path().into(), "is no file")]
+    {
+        let refused = restore(folder.path(), &named).unwrap_err();
+        let told = refused.to_string();
+        assert!(refused.exit_code() == 1 && told.contains(remedy) && !told.contains("[state]"), "{told}");
+    }
+    let refused = backup(folder.path(), &elsewhere.path().join("none/saved.db")).unwrap_err().to_string();
+    assert!(refused.contains("create its folder first") && !refused.contains("[state]"), "{refused}");
     assert_eq!(figure(&open(&folder).unwrap().contents), Some(2000));
     let fresh = tempfile::tempdir().unwrap();
     restore(fresh.path(), &saved).unwrap();

@@ -1,0 +1,139 @@
+//! What the journal says of clients, and a client's figure that Arkreen holds already.
+
+use super::*;
+use crate::ledger::remedy::{ClientMoved, Order, Refusal, Remedy};
+
+/// Both have counted from 0 s to 90 s, and the client's first figure is on disk; with it came this journal.
+fn both() -> (Book, Vec<(Option<String>, String, String)>) {
+    let mut book = book(&["a", "b"], vec![client("both", "1", &["a", "b"])]);
+    run(&mut book, "a", 0, 100, 1_000_000);
+    run(&mut book, "b", 0, 100, 5_000_000);
+    let told = told(&commit(&mut book, 90).unwrap());
+    (book, told)
+}
+
+/// The rows about clients.
+fn told(commit: &Commit) -> Vec<(Option<String>, String, String)> {
+    let rows = commit.journal.iter().filter(|row| ["begun", "joined", "left"].contains(&&*row.word));
+    let told = rows.map(|row| {
+        let figures = row.entry.as_ref().map(|entry| (entry.published_before, entry.published_after));
+        assert!(figures.is_some_and(|(before, after)| before.is_some() && before == after), "{row:?}");
+        (row.meter.as_ref().map(Name::to_string), row.word.clone(), row.reason.clone())
+    });
+    told.collect()
+}
+
+fn order(book: &mut Book, remedy: Remedy, dry_run: bool) -> Result<crate::ledger::remedy::Outcome, Refusal> {
+    book.order(&Order::new(remedy, dry_run, None), &at(95))
+}
+
+fn set(book: &mut Book, to: u64, dry_run: bool) -> Result<crate::ledger::remedy::Outcome, Refusal> {
+    order(book, Remedy::Set { meter: name("both"), energy: energy(to) }, dry_run)
+}
+
+#[test]
+fn the_journal_says_how_a_client_began_and_who_joined_and_left_at_which_figure() {
+    let (mut book, begun) = both();
+    assert_eq!(begun.len(), 1, "{begun:?}");
+    let (who, word, reason) = &begun[0];
+    assert_eq!((who.as_deref(), word.as_str()), (Some("both"), "begun"));
+    assert!(
+        reason.contains("0x1111...1111 begins at 6.000 kWh") && reason.contains("a 1.000 kWh, b 5.000 kWh"),
+        "{reason}"
+    );
+    run(&mut book, "a", 100, 200, 1_000_000);
+    book.reconfigure(settings(&["a", "b"], vec![client("both", "1", &["a"])]));
+    let left = told(&commit(&mut book, 200).unwrap());
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(
+        left[0].2.starts_with("b is no member of client both") && left[0].2.contains("up to 5.000 kWh"),
+        "{left:?}"
+    );
+    book.reconfigure(settings(&["a", "b"], vec![client("both", "1", &["a", "b"])]));
+    let joined = told(&commit(&mut book, 210).unwrap());
+    assert_eq!((joined.len(), joined[0].1.as_str()), (1, "joined"));
+    assert!(joined[0].2.contains("from 5.000 kWh on") && joined[0].2.contains("stands at 6.000 kWh"), "{joined:?}");
+    run(&mut book, "a", 210, 300, 1_000_000);
+    assert_eq!(told(&commit(&mut book, 300).unwrap()), [], "an advance is no news");
+}
+
+#[test]
+fn a_restart_and_a_client_of_one_meter_are_no_news() {
+    let mut alone = book(&["a"], vec![client("a", "1", &["a"])]);
+    run(&mut alone, "a", 0, 100, 1_000_000);
+    assert_eq!(told(&commit(&mut alone, 90).unwrap()), []);
+    // With and without something that is to be made up for.
+    for (floor, given) in [(None, 6_000_220), (Some(6_500_000), 6_500_000)] {
+        let (mut before, _) = both();
+        if let Some(floor) = floor {
+            set(&mut before, floor, false).unwrap();
+        }
+        run(&mut before, "a", 100, 110, 1_000_000);
+        run(&mut before, "b", 100, 110, 5_000_000);
+        let stored = commit(&mut before, 110).unwrap();
+        let contents = Contents {
+            meters: stored.meters.iter().map(|row| (row.name.clone(), row.clone())).collect(),
+            clients: before.clients.iter().map(|(key, account)| (key.clone(), account.state.clone())).collect(),
+            next_journal: 9,
+        };
+        let mut book = Book::new(contents, settings(&["a", "b"], vec![client("both", "1", &["a", "b"])]), None);
+        run(&mut book, "a", 110, 120, 1_000_000);
+        run(&mut book, "b", 110, 120, 5_000_000);
+        let after = commit(&mut book, 120).unwrap();
+        assert!(told(&after).is_empty() && !after.copy, "{:?}", after.journal);
+        assert_eq!(ready(&book, "both", 110).1, given);
+    }
+}
+
+#[test]
+fn what_arkreen_holds_of_a_client_is_set_and_its_members_make_up_for_it() {
+    let (mut book, _) = both();
+    let would = set(&mut book, 6_000_300, true).unwrap();
+    assert_eq!((would.entry, would.published_after_mwh), (None, Some(energy(6_000_300))));
+    assert!(would.reason.contains("until its members have made up for"), "{}", would.reason);
+    let done = set(&mut book, 6_000_300, false).unwrap();
+    assert!(done.entry.is_some() && done.register_after_mwh.is_none());
+    assert!(commit(&mut book, 95).unwrap().journal.iter().any(|row| row.word == "set"));
+    for (from, to, given) in [(100, 140, 6_000_300), (140, 200, 6_000_380), (200, 300, 6_000_580)] {
+        run(&mut book, "a", from, to, 1_000_000);
+        run(&mut book, "b", from, to, 5_000_000);
+        commit(&mut book, to).unwrap();
+        assert_eq!(ready(&book, "both", to - 10).1, given, "the sum of its members' again once they have passed it");
+    }
+    assert_eq!(
+        book.meters()[&name("a")].published,
+        Some(energy(1_000_290)),
+        "its members' own figures are as they were"
+    );
+}
+
+#[test]
+fn a_client_refuses_what_only_its_meters_can_have_done_to_them() {
+    let (mut book, _) = both();
+    let refused = |book: &mut Book, remedy| order(book, remedy, false).unwrap_err().to_string();
+    let credit = Remedy::Credit { meter: name("both"), energy: energy(1) };
+    assert!(refused(&mut book, credit).contains("name one of them, a, b"));
+    assert!(set(&mut book, 5, false).unwrap_err().to_string().contains("never falls"));
+    assert!(set(&mut book, 1 << 52, false).unwrap_err().to_string().contains("30 years"));
+    let mut empty = super::book(&["a", "b"], vec![client("both", "1", &["a", "b"])]);
+    assert!(set(&mut empty, 5, false).unwrap_err().to_string().contains("no figure yet"));
+    // Who is in the ledger and not in the configuration is told from who is in neither.
+    book.reconfigure(settings(&["a"], vec![client("both", "1", &["a"])]));
+    let left = Remedy::Credit { meter: name("b"), energy: energy(1) };
+    assert!(refused(&mut book, left).contains("`arkmeter ledger rename b NEW`"));
+    assert!(commit(&mut book, 96).unwrap().journal.iter().all(|row| row.word != "credit" && row.word != "set"));
+}
+
+#[test]
+fn an_order_says_what_it_makes_of_a_client_of_several() {
+    let (mut book, _) = both();
+    let credit = Remedy::Credit { meter: name("a"), energy: energy(500_000) };
+    let would = order(&mut book, credit, true).unwrap();
+    let moved = ClientMoved { client: name("both"), before_mwh: energy(6_000_180), after_mwh: energy(6_500_180) };
+    assert_eq!(would.clients, [moved]);
+    let mut alone = super::book(&["a"], vec![client("a", "1", &["a"])]);
+    run(&mut alone, "a", 0, 100, 1_000_000);
+    commit(&mut alone, 90);
+    let credit = Remedy::Credit { meter: name("a"), energy: energy(500_000) };
+    assert_eq!(order(&mut alone, credit, true).unwrap().clients, [], "the meter's own figures say it");
+}
