@@ -19,10 +19,10 @@ const CUTS: u32 = 20;
 const CONTROL: u32 = 5;
 
 /// Something that is mounted until this is dropped.
-struct Mount(PathBuf);
+pub struct Mount(PathBuf);
 
 impl Mount {
-    fn new(arguments: &[&str], target: &Path) -> Self {
+    pub fn new(arguments: &[&str], target: &Path) -> Self {
         std::fs::create_dir_all(target).unwrap();
         tool("mount", &[arguments, &[target.to_str().unwrap()]].concat());
         Mount(target.to_owned())
@@ -36,7 +36,7 @@ impl Drop for Mount {
     }
 }
 
-fn tool(name: &str, arguments: &[&str]) {
+pub fn tool(name: &str, arguments: &[&str]) {
     let output = Command::new(name).args(arguments).output().unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(output.status.success(), "{name} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

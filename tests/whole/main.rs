@@ -5,6 +5,7 @@ mod disk;
 mod harness;
 mod reported;
 mod world;
+mod written;
 
 mod accepted;
 mod asked;
