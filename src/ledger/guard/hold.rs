@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::plausible::{Grade, Measure, Point, falls};
 use crate::clock::Stamp;
-use crate::units::MilliwattHours;
 
 /// A run that broke off for longer than this and was still short proves nothing.
 const WEAK_GAP: Duration = Duration::from_secs(120);
@@ -67,10 +66,6 @@ impl Hold {
     pub(super) fn meets(&self, measure: &Measure, to: &Point) -> bool {
         if falls(&self.last, to) {
             return self.confirmed.value < self.last.value && !falls(&self.confirmed, to);
-        }
-        if self.last.value == MilliwattHours::ZERO && to.value > MilliwattHours::ZERO {
-            // A meter that has started shows what it had counted; one that counts from 0 gets there by counting.
-            return measure.grade(&Point { fresh: false, ..self.last }, to) < Grade::Doubtful;
         }
         // Only a run of some length may be a register that stood for a while before it was first read.
         let fresh = self.has_stood(&self.last) && self.readings >= WEAK_READINGS;

@@ -119,6 +119,8 @@ impl Measure<'_> {
                 }
             }
             _ if change <= expected.min(cap) => Grade::Explained,
+            // A meter that has started shows what it had counted; one that counts from 0 gets there by counting.
+            _ if change > likely.min(cap) && from.value == MilliwattHours::ZERO => Grade::Beyond,
             _ if change > likely.min(cap) => Grade::Doubtful,
             _ if change <= slight => Grade::Slight,
             _ => Grade::Possible,
@@ -129,7 +131,7 @@ impl Measure<'_> {
     /// known to stand between two advances.
     fn stood(&self, from: &Point, elapsed: Duration) -> Duration {
         let unseen = if from.unseen.is_zero() { LUMP } else { from.unseen };
-        if !from.fresh || elapsed >= unseen.max(LUMP) {
+        if !from.fresh || elapsed >= unseen.max(LUMP) || from.value == MilliwattHours::ZERO {
             return Duration::ZERO;
         }
         unseen.min(self.memory.longest_lump().unwrap_or(unseen))
