@@ -36,6 +36,8 @@ pub struct MeterLedger {
     pub published: Option<MilliwattHours>,
     /// The power that counter and power register have both shown, where it is above `max_power`: that is set too low.
     pub overload: Option<Milliwatts>,
+    /// That published stands still for a while after a correction, where it does, for people.
+    pub stands: Option<String>,
     /// Verdicts since the daemon started.
     pub verdicts: Verdicts,
 }

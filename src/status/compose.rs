@@ -66,6 +66,8 @@ pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
         stalled: inputs.stalled.clone(),
     };
     let up_for = now.since(&inputs.started).unwrap_or_default();
+    let stands = document.meters.iter().filter_map(|(name, meter)| Some(format!("{name}: {}", meter.stands.as_ref()?)));
+    document.advice.extend(stands.collect::<Vec<_>>());
     document.trouble = trouble(&document, layout, &inputs.remarks, up_for);
     document.well = document.trouble.is_empty();
     document
@@ -86,6 +88,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
         verdict: guarded.verdict.map(str::to_owned),
         held: said(&guarded.held),
         overload_mw: guarded.overload,
+        stands: said(&guarded.stands),
         map: polled.map.clone(),
         error: said(&polled.error),
         polls: polled.polls,

@@ -25,7 +25,7 @@ pub struct Document {
     pub well: bool,
     /// What is wrong and what to do about it, the gravest first, one plain sentence or two each.
     pub trouble: Vec<String>,
-    /// What would make the lines carry better: nothing is lost meanwhile, so this is no trouble.
+    /// What would make the lines carry better, and which figures stand for a while: nothing is lost meanwhile, so this is no trouble.
     #[serde(default)]
     pub advice: Vec<String>,
     pub meters: BTreeMap<Name, Meter>,
@@ -57,6 +57,9 @@ pub struct Meter {
     /// The power that the meter has shown beyond doubt, where it is above `max_power`.
     #[serde(default)]
     pub overload_mw: Option<Milliwatts>,
+    /// That published stands still for a while after a correction, where it does.
+    #[serde(default)]
+    pub stands: Option<String>,
     /// Which map of its profile the meter has, and where in a chain of models, where there is a choice and it was made.
     #[serde(default)]
     pub map: Option<String>,

@@ -345,6 +345,12 @@ pub(crate) const KNOWN: &[&str] = &[
     "slow/spike_20_minutes/crash_without_slots",
     "slow_as_configured/spike_20_minutes/crash_without_slots",
     "slow_blind/spike_20_minutes/crash_without_slots",
+    "blind/null_2_then_spike/crash_without_slots",
+    "blind_fine/null_2_then_spike/crash_without_slots",
+    "blind_kilowatt_hours/null_2_then_spike/crash",
+    "square/null_2_then_spike/crash_without_slots",
+    // Half a step, between the crashes.
+    "square/swap_that_says_zero_for_long/crashes",
     // An overload that no sample shows, because crashes tear the samples apart (or there are none): a jump of the register.
     "lumpy/overload/crashes",
     "blind_lumpy/overload/crashes",

@@ -315,6 +315,7 @@ impl Book {
         told.register = page.state.register();
         told.published = page.state.published();
         told.overload = page.settings.as_ref().and_then(|settings| page.state.overload(settings));
+        told.stands = page.settings.as_ref().and_then(|settings| guard::stands(&page.state, settings));
         told.verdicts = page.verdicts;
     }
 

@@ -10,6 +10,7 @@ use super::folder::{Folder, identity};
 use super::inspect::{self, LastCommit, Migration, VERSION, Whole};
 use super::rows::{Commit, JournalRow, MeterRow};
 use super::{Life, write};
+use crate::clock::Clock;
 
 /// Small pages: the log takes each page that a commit touches, whole.
 const PAGE_SIZE: u32 = 1024;
@@ -158,28 +159,30 @@ pub(super) enum Origin<'a> {
 pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, origin: Origin<'_>) -> Result<(), Fault> {
     let Whole { contents, mut seals, commit: LastCommit { sequence, at, retired, .. } } = whole;
     let moved = retired.is_some();
-    let (word, reason) = match &origin {
-        Origin::Copy { why } => {
-            ("fallback", format!("the ledger was damaged ({why}): its copy, as of this time, took its place"))
-        }
-        Origin::Rest { why } => {
-            ("fallback", format!("the end of the ledger is lost ({why}): what is left, as of this time, goes on"))
-        }
-        Origin::Backup if moved => {
-            ("restore", "a ledger that was moved here, as of this time, took the ledger's place".to_owned())
-        }
-        Origin::Backup => ("restore", "a backup, as of this time, took the ledger's place".to_owned()),
-    };
-    let retired = retired.filter(|_| !matches!(origin, Origin::Backup));
     // A ledger that never committed has no meters, and nothing to mark.
     let Some(at) = at else { return Ok(()) };
+    let then = at.wall.strftime("%Y-%m-%d %H:%M:%SZ");
+    let now = Clock::system().now().wall;
+    let (word, reason) = match &origin {
+        Origin::Copy { why } => {
+            ("fallback", format!("the ledger was damaged ({why}): its copy, as of {then}, took its place"))
+        }
+        Origin::Rest { why } => {
+            ("fallback", format!("the end of the ledger is lost ({why}): what is left, as of {then}, goes on"))
+        }
+        Origin::Backup if moved => {
+            ("restore", format!("a ledger that was moved here, as of {then}, took the ledger's place"))
+        }
+        Origin::Backup => ("restore", format!("a backup, as of {then}, took the ledger's place")),
+    };
+    let retired = retired.filter(|_| !matches!(origin, Origin::Backup));
     let meters = contents.meters.into_values().map(|row| MeterRow { confirmed: false, whole: true, ..row }).collect();
     let row = JournalRow {
         id: contents.next_journal,
         meter: None,
         word: word.into(),
-        at: at.wall,
-        last: at.wall,
+        at: now,
+        last: now,
         count: 1,
         reason,
         entry: None,

@@ -175,6 +175,16 @@ fn a_max_power_that_is_too_low_is_trouble() {
 }
 
 #[test]
+fn a_figure_that_stands_for_a_while_is_told_and_is_no_trouble() {
+    let mut inputs = cabinet();
+    let stands = "published stands still until the counter has caught up 2.000 kWh, 6m at the least";
+    guarded(&mut inputs).stands = Some(stands.to_owned());
+    let document = document(&inputs);
+    assert_eq!(document.advice, [format!("heat_pump: {stands}")]);
+    assert!(document.well, "{:?}", document.trouble);
+}
+
+#[test]
 fn a_meter_that_was_never_read_is_waited_for_and_then_told() {
     let mut inputs = cabinet();
     *poll(&mut inputs) = MeterPoll::default();

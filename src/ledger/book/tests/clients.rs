@@ -137,3 +137,16 @@ fn an_order_says_what_it_makes_of_a_client_of_several() {
     let credit = Remedy::Credit { meter: name("a"), energy: energy(500_000) };
     assert_eq!(order(&mut alone, credit, true).unwrap().clients, [], "the meter's own figures say it");
 }
+
+#[test]
+fn a_meter_whose_figure_was_set_says_that_it_stands_until_its_counter_has_caught_up() {
+    let mut book = book(&["a"], vec![client("a", "1", &["a"])]);
+    run(&mut book, "a", 0, 100, 1_000_000);
+    assert_eq!(book.meters()[&name("a")].stands, None);
+    let remedy = Remedy::Set { meter: name("a"), energy: energy(1_002_000) };
+    book.order(&Order::new(remedy, false, Some(0)), &at(100)).unwrap();
+    let stands = book.meters()[&name("a")].stands.clone().unwrap();
+    assert!(stands.contains("stands still until the counter has caught up"), "{stands}");
+    run(&mut book, "a", 110, 2_200, 1_000_000);
+    assert_eq!(book.meters()[&name("a")].stands, None);
+}

@@ -7,12 +7,28 @@ use crate::ledger::guard::{accept, credit, judge};
 use crate::ledger::settings::CounterSettings;
 use crate::ledger::testing::{at, energy, meter, reading, state};
 use crate::reading::Reading;
+use crate::units::Milliwatts;
 
 /// Polls from `seconds` on, each 10 s: the state after the last, and every entry on the way.
-fn polls(mut state: MeterState, seconds: u64, registers: &[u64]) -> (MeterState, Vec<Entry>) {
+fn polls(state: MeterState, seconds: u64, registers: &[u64]) -> (MeterState, Vec<Entry>) {
+    polls_of(state, seconds, registers, |_| {})
+}
+
+/// The same where nothing flows: a register that stands is none that fails to count.
+fn idle_polls(state: MeterState, seconds: u64, registers: &[u64]) -> (MeterState, Vec<Entry>) {
+    polls_of(state, seconds, registers, |reading| reading.values.power = Some(Milliwatts(0)))
+}
+
+fn polls_of(
+    mut state: MeterState,
+    seconds: u64,
+    registers: &[u64],
+    change: fn(&mut Reading),
+) -> (MeterState, Vec<Entry>) {
     let mut entries = Vec::new();
     for (poll, register) in registers.iter().enumerate() {
-        let reading: Reading = reading("a", seconds + 10 * poll as u64, *register);
+        let mut reading: Reading = reading("a", seconds + 10 * poll as u64, *register);
+        change(&mut reading);
         let judged = judge(state.clone(), &meter("a"), &reading.at, &reading.values);
         entries.extend(judged.entry);
         state = judged.state;
@@ -22,7 +38,7 @@ fn polls(mut state: MeterState, seconds: u64, registers: &[u64]) -> (MeterState,
 
 /// A meter at 1 kWh whose register fell to 0.2 kWh and stayed there: taken for a reset.
 fn after_reset() -> (MeterState, Entry) {
-    let (after, entries) = polls(state(&meter("a"), 1_000_000), 100, &[200_000; 70]);
+    let (after, entries) = idle_polls(state(&meter("a"), 1_000_000), 100, &[200_000; 70]);
     let reset = entries.into_iter().find(|entry| entry.verdict == Verdict::Reset).unwrap();
     (after, reset)
 }
@@ -74,7 +90,7 @@ fn an_exchange_is_counted_exactly_before_the_new_meter_was_taken_and_after() {
     let (held, _) = polls(old.clone(), 400, &[4_000; 3]);
     let (seen, _) = polls(told(&held, 430).unwrap(), 440, &[5_000]);
     assert_eq!(seen.published(), Some(energy(1_008_000)));
-    let (reset, entries) = polls(old.clone(), 400, &[4_000; 70]);
+    let (reset, entries) = idle_polls(old.clone(), 400, &[4_000; 70]);
     assert!(entries.iter().any(|entry| entry.verdict == Verdict::Reset));
     assert_eq!(told(&reset, 1110).unwrap().published(), Some(energy(1_007_000)));
     // Twice is once.
