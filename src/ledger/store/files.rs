@@ -17,21 +17,28 @@ const CACHE: i64 = -128;
 const LOG: i64 = 64 << 10;
 
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY_FOR)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "temp_store", "memory")?;
-    connection.pragma_update(None, "cache_size", CACHE)?;
-    Ok(connection)
+    arrange(open(path)?)
 }
 
 /// The ledger itself: nobody else gets at it as long as this lives. Its log then needs no index that is shared through a file, of which
 /// each commit would write more than of the log.
 pub(super) fn connect_alone(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = connect(path)?;
+    let connection = open(path)?;
+    // Before anything is read: the index is made with the first look into the log, and stays where it is.
     connection.pragma_update_and_check(None, "locking_mode", "exclusive", |_| Ok(()))?;
+    arrange(connection)
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+fn arrange(connection: Connection) -> rusqlite::Result<Connection> {
+    connection.busy_timeout(BUSY_FOR)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
     Ok(connection)
 }
 

@@ -75,11 +75,11 @@ impl Look {
         let mut last = None;
         for _ in 0..TRIES {
             let noted = commits_noted(folder);
-            let picture = tempfile::tempdir().map_err(unread)?;
+            let picture = tempfile::tempdir().map_err(|error| undrawn(&error))?;
             let path = picture.path().join(LEDGER);
-            fs::copy(folder.join(LEDGER), &path).map_err(unread)?;
+            fs::copy(folder.join(LEDGER), &path).map_err(|error| undrawn(&error))?;
             match fs::copy(folder.join(LOG), picture.path().join(LOG)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unread(error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(undrawn(&error)),
                 _ => {}
             }
             let look = Look::at(&path);
@@ -150,6 +150,11 @@ fn lifted(connection: &Connection, found: i64) -> Result<Connection, Fault> {
     Backup::new(connection, &mut lifted)?.step(-1)?;
     inspect::migrate(&mut lifted, found, MIGRATIONS)?;
     Ok(lifted)
+}
+
+/// It may be the folder for temporary files that is full.
+fn undrawn(error: &io::Error) -> Fault {
+    unread(io::Error::new(error.kind(), format!("as a copy in {}: {error}", std::env::temp_dir().display())))
 }
 
 fn unread(error: io::Error) -> Fault {

@@ -102,7 +102,9 @@ fn what_was_committed_is_there_again_and_nobody_else_can_read_it() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
     drop(opened.store);
-    let opened = open(&folder).unwrap();
+    let mut opened = open(&folder).unwrap();
+    opened.store.commit(&Commit::empty(at(1010))).unwrap();
+    assert!(!file(&folder, "ledger.db-shm").exists(), "the log's index is in memory alone");
     assert_eq!(opened.contents.meters.into_values().collect::<Vec<_>>(), commit.meters);
     let clients: Vec<_> = opened.contents.clients.into_iter().map(|(key, state)| ClientRow { key, state }).collect();
     assert_eq!(clients, commit.clients);
