@@ -212,13 +212,14 @@ const TROUBLES: &[(&str, Change)] = &[
         world.base = 100_000 * KWH - 20 * KWH;
         world.faults.push((AT, AT + 1800, Fault::Says(0)));
     }),
-    ("rollover_of_16_bits", |world| {
-        world.rollover = Some(65_536 * world.step);
-        world.base = 65_536 * world.step - (KWH / world.step).max(1) * world.step;
-    }),
+    ("rollover_of_16_bits", |world| rollover_of_bits(world, 16)),
     ("rollover_in_an_outage_of_16_bits", |world| {
-        world.rollover = Some(65_536 * world.step);
-        world.base = 65_536 * world.step - (KWH / world.step).max(1) * world.step;
+        rollover_of_bits(world, 16);
+        world.away.push((1200, 3600));
+    }),
+    ("rollover_of_31_bits", |world| rollover_of_bits(world, 31)),
+    ("rollover_in_an_outage_of_32_bits", |world| {
+        rollover_of_bits(world, 32);
         world.away.push((1200, 3600));
     }),
     ("swap_same_start", |world| world.events.push((AT, Event::Swap(0, None)))),
@@ -296,6 +297,16 @@ const TROUBLES: &[(&str, Change)] = &[
     }),
 ];
 
+/// The register has so many bits, and 1 kWh to go; of many bits in steps so small that a meter can have come there.
+fn rollover_of_bits(world: &mut World, bits: u32) {
+    if bits > 16 {
+        world.step = world.step.min(WH);
+    }
+    let size = (1 << bits) * world.step;
+    world.rollover = Some(size);
+    world.base = size - (KWH / world.step).max(1) * world.step;
+}
+
 /// The box is without power for a moment; for so long afterwards its clock is wrong by so much.
 fn power_cut(world: &mut World, off: i64, set_after: u64) {
     let at = AT + 25;
@@ -326,51 +337,6 @@ const LIVES: &[(&str, Change)] = &[
             world.lives.push((AT - 100 + again * 47, Life::Restart));
         }
     }),
-];
-
-/// Where a promise is broken (every scenario whose name begins so), because nothing in the readings tells better: a guard that held these
-/// would hold what is true just as long, in the scenario beside it that reads the same.
-pub(crate) const KNOWN: &[&str] = &[
-    // Nobody measures power, and 10 kWh are ten steps: the register stands as long as it takes to count them at full power.
-    "blind_kilowatt_hours/spike_20_minutes",
-    // The value is what a day at half of full power comes to, and is the same for longer than the rules wait (`outage_day` is right).
-    "blind/outage_day_then_long_spike",
-    "blind_fine/outage_day_then_long_spike",
-    "hourly/outage_day_then_long_spike",
-    "blind_kilowatt_hours/outage_day_then_long_spike",
-    "night_and_day/outage_day_then_long_spike",
-    "restless/outage_day_then_long_spike",
-    "square/outage_day_then_long_spike",
-    // Nothing was committed since the baseline 40 minutes before: after the crash that time is as unseen as an outage.
-    "slow/spike_20_minutes/crash_without_slots",
-    "slow_as_configured/spike_20_minutes/crash_without_slots",
-    "slow_blind/spike_20_minutes/crash_without_slots",
-    "blind/null_2_then_spike/crash_without_slots",
-    "blind_fine/null_2_then_spike/crash_without_slots",
-    "blind_kilowatt_hours/null_2_then_spike/crash",
-    "square/null_2_then_spike/crash_without_slots",
-    // Half a step, between the crashes.
-    "square/swap_that_says_zero_for_long/crashes",
-    // An overload that no sample shows, because crashes tear the samples apart (or there are none): a jump of the register.
-    "lumpy/overload/crashes",
-    "blind_lumpy/overload/crashes",
-    "hourly/overload_then_outage/crash_without_slots",
-    // Two small registers, a quarter of an hour apart: the later may go on with the earlier.
-    "blind_lumpy/reset_twice",
-    "hourly/reset_twice",
-    // Half an hour after the last lump, a jump that power explains, or comes near to, is the next one.
-    "hourly/glitch_then_spike",
-    "hourly/null_2_then_spike",
-    "hourly/spike_20_minutes",
-    "hourly/spike_then_outage",
-    // Lumps of 8 kWh, and a power register that says each time that nothing flowed in that hour.
-    "hourly/power_says_nothing",
-    // A register that stands a little lower while nothing flows, and goes on from where it was once something does: as one that was set back
-    // and shows late what it counted.
-    "idle_then_on/frozen_low_1_hour",
-    "night_and_day/frozen_low_1_hour",
-    // One or two readings between two resets: as a passing fault would look.
-    "quarter_hourly/reset_twice",
 ];
 
 /// Every meter with every trouble, undisturbed and in one other life; in all of them where `whole`.

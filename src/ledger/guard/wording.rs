@@ -209,7 +209,9 @@ fn what(hold: &Hold, before: MilliwattHours) -> String {
 fn remedy(cause: Cause) -> &'static str {
     match cause {
         Cause::Serial => "taken for a replaced meter after 10 minutes",
-        Cause::Lower => "taken for a reset after 10 minutes (a day, where it stands while power flows), unless it comes back",
+        Cause::Lower => {
+            "taken for a reset after 10 minutes (a day, where it stands while power flows), unless it comes back"
+        }
         Cause::Higher => "the rise is not credited; counted from there after 10 minutes, unless it comes back",
         Cause::Untold => "waiting for the clock to be synchronised, for 24 hours",
         Cause::Doubtful => "taken if it stays for 10 minutes",
