@@ -35,7 +35,9 @@ impl Judging<'_> {
             Cause::Slight | Cause::Unexplained if lasted(POSSIBLE) => self.advance(&hold, anchor),
             Cause::Doubtful if lasted(LONG) => self.advance(&hold, anchor),
             Cause::Untold if lasted((LONG.0, DAY)) => self.step_untold(&hold, anchor),
-            Cause::Lower if self.has_rolled_over(&hold, anchor) => self.roll_over(&hold),
+            Cause::Lower if self.has_rolled_over(&hold, anchor) && self.earlier_epoch(&hold, anchor).is_none() => {
+                self.roll_over(&hold)
+            }
             Cause::Lower if lasted(LONG) && !self.is_starting(&hold, anchor) => self.another_epoch(&hold, anchor),
             Cause::Higher | Cause::Serial if lasted(LONG) => self.another_epoch(&hold, anchor),
             _ => {
@@ -134,7 +136,8 @@ impl Judging<'_> {
             Some(Grade::Explained | Grade::Slight) if counts => (POSSIBLE.0, Duration::ZERO),
             Some(Grade::Explained | Grade::Slight) => LONG,
             Some(Grade::Possible) if counts => POSSIBLE,
-            Some(_) if counts => LONG,
+            // What was read all along does not roll over by more than is likely between two readings.
+            Some(_) if counts && hold.first.fresh => LONG,
             _ => return false,
         };
         hold.lasted(needed.0, needed.1)
@@ -183,7 +186,8 @@ impl Judging<'_> {
     }
 
     fn restore(mut self, epoch: Epoch, hold: &Hold) -> Judged {
-        self.state.close_epoch(self.at);
+        // What counted meanwhile was another register, or none: nothing is to come back to it.
+        self.state.power.forget_stretch();
         self.state.offset = epoch.offset;
         self.state.serial = hold.serial.clone().or(epoch.serial);
         self.state.uncredited = None;

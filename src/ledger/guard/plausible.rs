@@ -103,8 +103,11 @@ impl Measure<'_> {
         let unseen = energy(self.usual_rate(full), uncovered) + energy(self.known_usual_rate(full), lump);
         let likely = quarter_more(upper + unseen) + energy(full, two_polls) + grace;
         let cap = quarter_more(energy(full, elapsed + lump).max(explained)) + grace;
-        // Where power was sampled all along, a long standstill alone does not make a large advance possible.
-        let sampled = 2 * (upper + energy(full, uncovered)) + quarter_more(energy(full, UNNOTICED + lump)) + grace;
+        // Where power was sampled all along, a long standstill alone does not make a large advance possible; unless power says that the
+        // register should not have stood: then both may be what a gateway remembered.
+        let stale = lower > 2 * steps(from, to) && from.value > MilliwattHours::ZERO;
+        let most = 2 * (upper + energy(full, uncovered)) + quarter_more(energy(full, UNNOTICED + lump)) + grace;
+        let sampled = if stale { u64::MAX } else { most };
 
         // Where the last advance was seen late, because a value was frozen or a dip hid it, there was more time than it seems.
         let delay = MINUTE.max(two_polls).max(self.memory.lump());
