@@ -10,7 +10,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::finding::Finding;
-use crate::one_by_one::OneByOne;
 use crate::units::{Milliwatts, Name};
 
 mod findings;
@@ -133,7 +132,8 @@ impl<'t> Form<'t> {
             let nearest =
                 asked.iter().filter(|_| key.len() <= 64).min_by_key(|known| strsim::damerau_levenshtein(known, key));
             let near = nearest.filter(|known| strsim::jaro_winkler(known, key) > 0.75);
-            let mut known = asked.iter().copied().in_order();
+            let mut known: Vec<_> = asked.iter().copied().collect();
+            known.sort();
             known.dedup();
             let help = match near {
                 Some(known) => format!("did you mean `{known}`?"),

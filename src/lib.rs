@@ -7,7 +7,6 @@
 // The ground: words of the field. They do no IO and know no other room.
 pub mod finding;
 pub mod form;
-mod one_by_one;
 pub mod reading;
 pub mod text;
 pub mod units;
@@ -26,6 +25,7 @@ pub mod quality;
 // Who listens in on the way of a reading, and the way: line, rounds, guard and store, report.
 pub mod recorder;
 
+pub mod guard;
 pub mod ledger;
 pub mod modbus;
 pub mod poller;

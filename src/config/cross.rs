@@ -9,7 +9,6 @@ use super::place::{self, Entries, Placed};
 use super::problems::LineStarts;
 use crate::finding::{Finding, Severity};
 use crate::form::Findings;
-use crate::one_by_one::OneByOne;
 use crate::units::{ClientId, Name};
 
 /// All tables of the file.
@@ -117,14 +116,14 @@ impl Tables<'_> {
             let account = self.account(&format!("meter.{name}"), &table.span, [&table.account].into_iter());
             clients.push((name, &table.span, own, account, vec![name.clone()]));
         }
-        let clients = clients.into_iter().in_order_of(|(_, span, ..)| span.start);
+        clients.sort_by_key(|(_, span, ..)| span.start);
         self.same_client_id(
             clients.iter().filter_map(|(_, _, id, account, _)| Some((*id.as_ref()?, account.as_ref()?))),
         );
         let complete = clients.into_iter().filter_map(|(name, _, id, account, meters)| {
             Some((name.clone(), Client { name: name.clone(), client_id: id?.value, account: account?, meters }))
         });
-        complete.one_by_one()
+        complete.collect()
     }
 
     /// Checks the meters that a `[client.NAME]` adds up; `members` are those of clients so far.
@@ -240,12 +239,11 @@ impl Tables<'_> {
         if self.findings.all().iter().any(|finding| finding.severity == Severity::Error) {
             return;
         }
-        let used: BTreeSet<&Name> =
-            self.meters.values().filter_map(|table| Some(&table.bus.as_ref()?.value)).one_by_one();
+        let used: BTreeSet<&Name> = self.meters.values().filter_map(|table| Some(&table.bus.as_ref()?.value)).collect();
         for (name, entry) in self.buses.iter().filter(|(name, _)| !used.contains(name)) {
             warn(&entry.span, &format!("[bus.{name}] has no meter"), "`arkmeter scan` finds the meters on it");
         }
-        let reporting: BTreeSet<&Name> = clients.values().map(|client| &client.account).one_by_one();
+        let reporting: BTreeSet<&Name> = clients.values().map(|client| &client.account).collect();
         for (name, entry) in self.accounts.iter().filter(|(name, _)| !reporting.contains(name)) {
             warn(
                 &entry.span,
@@ -284,7 +282,9 @@ impl Tables<'_> {
 
 /// In the order of the file, so that the second of two is the one that is told.
 fn by_place<T>(tables: &BTreeMap<Name, T>, span: impl Fn(&T) -> &Range<usize>) -> Vec<(&Name, &T)> {
-    tables.iter().in_order_of(|(_, table)| span(table).start)
+    let mut tables: Vec<_> = tables.iter().collect();
+    tables.sort_by_key(|(_, table)| span(table).start);
+    tables
 }
 
 /// As [`ClientId`] shows itself, in plain ASCII.

@@ -15,7 +15,6 @@ use super::profiles::Profiles;
 use super::{account, bus, meter, service, syntax};
 use crate::finding::{Finding, Severity};
 use crate::form::{Findings, Form};
-use crate::one_by_one::OneByOne;
 
 /// Reads the text of a configuration; `file` is its name in messages.
 ///
@@ -100,20 +99,20 @@ fn read(root: &Form<'_>, text: &str, environment: &Environment, whole: bool) -> 
         let value = account::read(&name, form, &environment.folder);
         (name, Entry { span, value })
     });
-    let accounts = accounts.one_by_one();
+    let accounts = accounts.collect();
     let buses = root.named_tables("bus").into_iter().map(|(name, form)| {
         let span = form.span();
         let value = bus::read(&name, form);
         (name, Entry { span, value })
     });
-    let buses = buses.one_by_one();
+    let buses = buses.collect();
     let meters = root.named_tables("meter").into_iter().map(|(name, form)| {
         let table = meter::read(&name, form, &profiles);
         (name, table)
     });
-    let meters = meters.one_by_one();
+    let meters = meters.collect();
     let clients =
-        root.named_tables("client").into_iter().map(|(name, form)| (name, meter::read_client(form))).one_by_one();
+        root.named_tables("client").into_iter().map(|(name, form)| (name, meter::read_client(form))).collect();
     let state = service::state(root.table("state"), environment);
     let status = service::status(root.table("status"), environment);
     let misnamed = root.unknown_keys() > 0;
@@ -126,9 +125,9 @@ fn read(root: &Form<'_>, text: &str, environment: &Environment, whole: bool) -> 
     let values =
         |entries: super::place::Entries<_>| entries.into_iter().map(|(name, entry)| Some((name, entry.value?)));
     Some(Config {
-        accounts: values(tables.accounts).all_one_by_one()?,
-        buses: tables.buses.into_iter().map(|(name, entry)| Some((name, entry.value?))).all_one_by_one()?,
-        meters: tables.meters.into_iter().map(|(name, table)| Some((name, table.meter?))).all_one_by_one()?,
+        accounts: values(tables.accounts).collect::<Option<_>>()?,
+        buses: tables.buses.into_iter().map(|(name, entry)| Some((name, entry.value?))).collect::<Option<_>>()?,
+        meters: tables.meters.into_iter().map(|(name, table)| Some((name, table.meter?))).collect::<Option<_>>()?,
         clients,
         state: state?,
         status: status?,

@@ -8,7 +8,6 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::mask::{Masked, shortened};
 use crate::finding::{Finding, Severity};
-use crate::one_by_one::OneByOne;
 
 /// So many problems are told in full; of the others only the number.
 const TOLD: usize = 100;
@@ -41,9 +40,9 @@ pub struct Problem {
 
 impl Problems {
     /// Sorts `findings` and takes their lines from `masked`, the file's text.
-    pub(super) fn new(file: &Path, masked: &Masked, findings: Vec<Finding>) -> Self {
+    pub(super) fn new(file: &Path, masked: &Masked, mut findings: Vec<Finding>) -> Self {
         let place = |finding: &Finding| (finding.span.start, finding.span.end, finding.message.clone());
-        let mut findings = findings.into_iter().in_order_of(place);
+        findings.sort_by_key(place);
         findings.dedup();
         let lines = LineStarts::new(&masked.text);
         let problems = findings.into_iter().map(|finding| Problem::new(finding, masked, &lines)).collect();

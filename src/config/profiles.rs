@@ -6,7 +6,6 @@ use super::place::{self, Entries, Entry};
 use crate::finding::Finding;
 use crate::form::{Field, Form};
 use crate::meter::{self, Installation, Profile, Ratio};
-use crate::one_by_one::OneByOne;
 use crate::units::Milliwatts;
 
 /// The profiles that a meter can name.
@@ -27,7 +26,7 @@ impl Profiles {
             let value = Profile::from_form(&name, form).map(Arc::new);
             (name, Entry { span, value })
         });
-        Profiles { own: own.one_by_one() }
+        Profiles { own: own.collect() }
     }
 
     /// The installer's own, as far as they are sound.

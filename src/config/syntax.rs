@@ -6,7 +6,6 @@ use std::ops::Range;
 use super::problems::LineStarts;
 use crate::finding::Finding;
 use crate::form::{Findings, names_a_secret};
-use crate::one_by_one::OneByOne;
 use crate::text::foreign;
 
 /// So many broken lines are told.
@@ -41,12 +40,12 @@ pub(super) fn without_keys_alone(text: &str, errors: &[toml::de::Error]) -> Opti
 /// The numbers of the lines on which `findings` stand.
 pub(super) fn lines(text: &str, findings: &[Finding]) -> BTreeSet<usize> {
     let starts = LineStarts::new(text);
-    findings.iter().map(|finding| starts.line_of(text, finding.span.start).0).one_by_one()
+    findings.iter().map(|finding| starts.line_of(text, finding.span.start).0).collect()
 }
 
 /// The numbers of all lines.
 pub(super) fn every_line(text: &str) -> BTreeSet<usize> {
-    (1..=text.split('\n').count()).one_by_one()
+    (1..=text.split('\n').count()).collect()
 }
 
 /// The remarks that speak of a secret, from their `#` to the line's end: a token that was commented out is one as well.

@@ -15,7 +15,6 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::heartbeat::Hearts;
 use crate::ledger;
-use crate::one_by_one::OneByOne;
 use crate::poller::{self, BusReport, Poller};
 use crate::recorder::Recorder;
 use crate::reporter::{self, AccountReport, Reported, Reporter};
@@ -134,9 +133,9 @@ impl Fleet {
 
     /// Stops the pollers first and then the reporters, so that the ledger can commit last.
     pub async fn stop(&mut self) {
-        let buses = std::mem::take(&mut self.buses).into_values().map(|bus| bus.task).one_by_one();
+        let buses = std::mem::take(&mut self.buses).into_values().map(|bus| bus.task).collect();
         self.finish(buses).await;
-        let accounts = std::mem::take(&mut self.accounts).into_values().map(|running| running.task).one_by_one();
+        let accounts = std::mem::take(&mut self.accounts).into_values().map(|running| running.task).collect();
         self.finish(accounts).await;
     }
 
@@ -149,9 +148,9 @@ impl Fleet {
     pub fn current(&self, config: Arc<Config>) -> Current {
         Current {
             config,
-            buses: self.buses.iter().map(|(name, bus)| (name.clone(), bus.report.clone())).one_by_one(),
+            buses: self.buses.iter().map(|(name, bus)| (name.clone(), bus.report.clone())).collect(),
             ledger: self.ledger.report(),
-            accounts: self.accounts.iter().map(|(name, running)| (name.clone(), running.report.clone())).one_by_one(),
+            accounts: self.accounts.iter().map(|(name, running)| (name.clone(), running.report.clone())).collect(),
         }
     }
 
@@ -162,12 +161,12 @@ impl Fleet {
 
     /// Where a bus is asked. Weak, because a bus ends when nobody is left to command it.
     pub fn bus_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<poller::Command>> {
-        self.buses.iter().map(|(name, bus)| (name.clone(), bus.commands.downgrade())).one_by_one()
+        self.buses.iter().map(|(name, bus)| (name.clone(), bus.commands.downgrade())).collect()
     }
 
     /// Where an account is asked; weak likewise.
     pub fn account_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<reporter::Command>> {
-        self.accounts.iter().map(|(name, running)| (name.clone(), running.commands.downgrade())).one_by_one()
+        self.accounts.iter().map(|(name, running)| (name.clone(), running.commands.downgrade())).collect()
     }
 
     fn start_bus(&mut self, bus: config::Bus, meters: Vec<config::Meter>) {

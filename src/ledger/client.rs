@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::one_by_one::OneByOne;
 use crate::units::{MilliwattHours, Name};
 
 /// What the ledger remembers of one client.
@@ -105,7 +104,7 @@ impl ClientState {
     /// The first figure, once all members have theirs.
     fn begin(&mut self, members: &[Name], published: impl Fn(&Name) -> Option<MilliwattHours>) -> Settled {
         let figures: Option<BTreeMap<_, _>> =
-            members.iter().map(|name| Some((name.clone(), published(name)?))).all_one_by_one();
+            members.iter().map(|name| Some((name.clone(), published(name)?))).collect();
         let Some(figures) = figures.filter(|all| !all.is_empty()) else { return Settled::default() };
         let sum = figures.values().try_fold(MilliwattHours::ZERO, |sum, figure| sum.checked_add(*figure));
         let Some(sum) = sum else { return Settled::default() };

@@ -5,7 +5,7 @@
 mod barred;
 mod book;
 mod client;
-pub mod guard;
+
 pub mod history;
 pub mod machine;
 pub mod names;
@@ -13,12 +13,12 @@ pub mod orders;
 mod rehearsal;
 pub mod remedy;
 mod report;
-mod settings;
+pub(crate) mod settings;
 pub mod shown;
 pub mod store;
 mod task;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use barred::Barred;
 pub use rehearsal::Rehearsal;

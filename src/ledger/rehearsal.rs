@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::book::Book;
-use super::guard::Verdict;
 use super::settings::{MeterSettings, Settings};
 use super::store::{OpenError, Options, Store, StoreError};
 use crate::clock::Stamp;
+use crate::guard::Verdict;
 use crate::reading::Reading;
 use crate::units::MilliwattHours;
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::guard::Entry;
 use super::store::{JournalRow, Look, StoreError};
+use crate::guard::Entry;
 use crate::units::{MilliwattHours, Name};
 
 /// What an operator knows and the guard cannot.

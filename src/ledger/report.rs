@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::guard::Verdicts;
+use crate::guard::Verdicts;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// The ledger as of the last reading.

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::store::{JournalRow, Look, MeterRow, OpenError, StoreError};
-use crate::one_by_one::OneByOne;
 use crate::text::foreign;
 use crate::units::{MilliwattHours, Name};
 
@@ -171,8 +170,8 @@ pub fn show(folder: &Path) -> Result<Shown, ShowError> {
     Ok(Shown {
         schema: SCHEMA,
         at: look.at.map(|at| at.wall),
-        clients: clients.one_by_one(),
-        meters: look.contents.meters.into_iter().map(|(name, row)| (name, ShownMeter::from(row))).one_by_one(),
+        clients: clients.collect(),
+        meters: look.contents.meters.into_iter().map(|(name, row)| (name, ShownMeter::from(row))).collect(),
         damaged: look.fell_back,
         other_machine: look.other_machine,
         retired: look.retired,

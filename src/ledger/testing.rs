@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::guard::{self, MeterState};
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings};
 use crate::clock::{Clock, Stamp};
+use crate::guard::{self, MeterState};
 use crate::reading::{Reading, Register, Values};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 

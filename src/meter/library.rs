@@ -9,7 +9,6 @@ use super::block::{Answers, Block};
 use super::profile::Profile;
 use crate::finding::Finding;
 use crate::form::{Findings, Form};
-use crate::one_by_one::OneByOne;
 
 /// The built-in profiles, by name.
 #[derive(Debug)]
@@ -185,8 +184,8 @@ impl Library {
     pub fn near(&self, name: &str) -> Vec<&'static str> {
         let name = name.to_ascii_lowercase();
         let similar = |known: &&str| strsim::jaro_winkler(known, &name) > 0.8;
-        let near = self.slots.iter().flat_map(Slot::names).filter(similar);
-        let mut near = near.in_order_of(|known| strsim::damerau_levenshtein(known, &name));
+        let mut near: Vec<_> = self.slots.iter().flat_map(Slot::names).filter(similar).collect();
+        near.sort_by_key(|known| strsim::damerau_levenshtein(known, &name));
         near.truncate(3);
         near
     }
@@ -202,7 +201,8 @@ impl Library {
         for block in self.entries().flat_map(|entry| entry.profile.identity_blocks()) {
             *uses.entry(block).or_default() += 1;
         }
-        let blocks = uses.into_iter().in_order_of(|(_, uses)| std::cmp::Reverse(*uses));
+        let mut blocks: Vec<_> = uses.into_iter().collect();
+        blocks.sort_by_key(|(_, uses)| std::cmp::Reverse(*uses));
         blocks.into_iter().map(|(block, _)| block).collect()
     }
 

@@ -7,7 +7,6 @@ use super::chain::{Chain, HEADER, Model, Place, Walk, Walked};
 use super::identity::Expectation;
 use super::profile::{Map, Profile};
 use super::quantity::Quantity;
-use crate::one_by_one::OneByOne;
 
 /// What a chain has for a profile.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +47,9 @@ impl Profile {
         let wanted = meter.or(self.chain.as_ref().and_then(|chain| chain.meter)).map(usize::from);
         let places = match (wanted, meters.as_slice()) {
             (_, []) => {
-                let ids: Vec<_> = lists.concat().iter().in_order().into_iter().map(u16::to_string).collect();
+                let mut ids = lists.concat();
+                ids.sort();
+                let ids: Vec<_> = ids.iter().map(u16::to_string).collect();
                 return Located::Nowhere(format!("{walked}, and none of {} is among them", ids.join(", ")));
             }
             (None, [only]) => only,

@@ -8,7 +8,6 @@ use super::gaps::Gaps;
 use super::profile::{Installation, MOST_POWER, Profile};
 use super::quantity::{Measured, Quantity};
 use super::serial_number::SerialNumber;
-use crate::one_by_one::OneByOne;
 use crate::reading::{Definition, Register, Values};
 use crate::units::{MilliwattHours, Milliwatts};
 
@@ -51,7 +50,7 @@ impl ReadPlan {
         let (alone, together): (Vec<_>, Vec<_>) =
             std::iter::once(&power).chain(&counter).partition(|quantity| quantity.alone);
         let with_head = |block: Block| with_head(block, head.as_ref());
-        let wanted = together.into_iter().flat_map(Quantity::blocks).map(with_head).one_by_one();
+        let wanted = together.into_iter().flat_map(Quantity::blocks).map(with_head).collect();
         let mut blocks = joined(wanted, profile.max_registers_per_read.min(125), &profile.gaps);
         blocks.extend(alone.into_iter().flat_map(Quantity::blocks).map(with_head));
         ReadPlan {
@@ -91,7 +90,8 @@ impl ReadPlan {
     /// The meter refused this block (exception 2 or 3): reads its values in smaller ones from now on. False where it is one value's already.
     pub fn split(&mut self, refused: Block) -> bool {
         let Some(place) = self.blocks.iter().position(|block| *block == refused) else { return false };
-        let mut parts = self.wanted().filter(|wanted| refused.covers(*wanted)).in_order();
+        let mut parts: Vec<_> = self.wanted().filter(|wanted| refused.covers(*wanted)).collect();
+        parts.sort();
         parts.dedup();
         // A value that spans the whole block cannot be read in less.
         if parts.contains(&refused) {
@@ -215,9 +215,10 @@ fn whole_step(step: Fraction) -> Option<MilliwattHours> {
 }
 
 /// As few blocks as hold every wanted one whole: of one function, adjoining unless gaps may be crossed, and of at most `most` registers.
-fn joined(wanted: Vec<Block>, most: u16, gaps: &Gaps) -> Vec<Block> {
+fn joined(mut wanted: Vec<Block>, most: u16, gaps: &Gaps) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    for next in wanted.into_iter().in_order() {
+    wanted.sort();
+    for next in wanted {
         let last = blocks.last().copied().filter(|last| gaps.may_join(*last, next));
         let wider = last.and_then(|last| last.joined(next)).filter(|wider| wider.count <= most);
         match (wider, blocks.last_mut()) {

@@ -17,7 +17,6 @@ use super::serial_number::SerialNumber;
 use super::unit::Measure;
 use crate::finding::{Finding, Severity};
 use crate::form::{Field, Form};
-use crate::one_by_one::OneByOne;
 use crate::units::{Name, UnitId};
 
 /// The tables that a map has instead of its profile's.
@@ -68,7 +67,8 @@ fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     let confirmed = form.field("confirmed").and_then(|it| small(&it, 0, 9));
     let identity = Expectation::all(&form, "identity", limits).unwrap_or_default();
     // In the order of the file: where nothing tells maps apart the first of them is taken.
-    let maps = form.named_tables("map").into_iter().in_order_of(|(_, form)| form.span().start);
+    let mut maps: Vec<_> = form.named_tables("map").into_iter().collect();
+    maps.sort_by_key(|(_, form)| form.span().start);
     let built = |tables: Tables, identity: Vec<Expectation>, map: Option<Name>| {
         Some(Profile {
             name: name.clone(),

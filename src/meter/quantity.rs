@@ -7,7 +7,6 @@ use super::exact::{Decimal, Fraction};
 use super::number::{Format, Kind, Pattern};
 use super::raw::Raw;
 use super::unit::Unit;
-use crate::one_by_one::OneByOne;
 
 /// A number in registers: where it lies, its format, and what one digit is worth.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,14 +196,16 @@ impl Quantity {
     /// What makes the value out of the registers: equal for equal meaning. Addresses as counted from `start`.
     pub(super) fn definition(&self, installed: Fraction, start: u16) -> Option<String> {
         let unit = self.unit.fraction().times(installed)?;
-        let terms: Vec<_> = self.terms.iter().map(|term| term.definition(unit, start)).collect::<Option<_>>()?;
+        let mut terms: Vec<_> = self.terms.iter().map(|term| term.definition(unit, start)).collect::<Option<_>>()?;
         let [ratios, divisors] = [(&self.ratios, '*'), (&self.divisors, '/')].map(|(ratios, sign)| {
             let one = |ratio: &Number| Some(format!(" {sign} {}", ratio.definition(Fraction::ONE, start)?));
-            let all = ratios.iter().map(one).collect::<Option<Vec<_>>>()?;
-            Some(all.into_iter().in_order().concat())
+            let mut all = ratios.iter().map(one).collect::<Option<Vec<_>>>()?;
+            all.sort();
+            Some(all.concat())
         });
+        terms.sort();
         let absolute = if self.absolute { " absolute" } else { "" };
-        Some(format!("{}{}{}{absolute}", terms.into_iter().in_order().join(" + "), ratios?, divisors?))
+        Some(format!("{}{}{}{absolute}", terms.join(" + "), ratios?, divisors?))
     }
 
     /// The product of the ratio registers, divided by those that divide.

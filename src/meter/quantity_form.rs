@@ -6,7 +6,6 @@ use super::quantity::{Number, Quantity};
 use super::register_form::Limits;
 use super::unit::{Measure, Unit};
 use crate::form::{Field, Form};
-use crate::one_by_one::OneByOne;
 
 const MOST_TERMS: usize = 8;
 
@@ -109,7 +108,8 @@ fn sum_of<'t>(form: &Form<'t>, sum: &Field<'t>, keys: &Keys<'t>, limits: Limits<
 /// Terms must come in one response, and so must a number and what stands beside it: two would be of two moments, and a carry from one
 /// to the other would be lost or doubled.
 fn check_together(form: &Form<'_>, terms: &[Number], limits: Limits<'_>) -> Option<()> {
-    let blocks = terms.iter().flat_map(Number::blocks).in_order();
+    let mut blocks: Vec<_> = terms.iter().flat_map(Number::blocks).collect();
+    blocks.sort();
     let field = form.field("sum").or_else(|| form.field("exponent")).or_else(|| form.field("sign"));
     let Some(field) = field.filter(|_| blocks.len() > 1) else { return Some(()) };
     let mut joined = *blocks.first()?;

@@ -14,7 +14,6 @@ use super::station::Station;
 use crate::clock::Clock;
 use crate::config;
 use crate::modbus::{Error, Line};
-use crate::one_by_one::OneByOne;
 use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::Name;
@@ -60,7 +59,7 @@ impl Rounds {
         let now = Instant::now();
         let schedule = Schedule::new(meters.iter().map(|meter| meter.poll_every), bus.timeout, now);
         report.send_modify(|report| {
-            report.meters = meters.iter().map(|meter| (meter.name.clone(), MeterPoll::default())).one_by_one();
+            report.meters = meters.iter().map(|meter| (meter.name.clone(), MeterPoll::default())).collect();
         });
         Rounds {
             bus: bus.name.clone(),

@@ -11,7 +11,6 @@ use crate::clock::{Clock, Stamp};
 use crate::config;
 use crate::meter::{Answers, Block, ReadPlan};
 use crate::modbus::{Error, Garbled, Line};
-use crate::one_by_one::OneByOne;
 use crate::reading::Definition;
 
 /// How often the serial number is read while nothing makes it urgent: meters are swapped without the line being lost.
@@ -181,7 +180,7 @@ impl Station {
         if self.register_block.is_none() {
             let holds = |block: &&Block| {
                 let alone = answers.get_key_value(block).map(|(block, words)| (*block, words.clone()));
-                self.plan.decode(&alone.into_iter().one_by_one()).values.register.is_some()
+                self.plan.decode(&alone.into_iter().collect()).values.register.is_some()
             };
             self.register_block = answers.keys().find(holds).copied();
         }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::batch::Batching;
 use super::rpc::{Call, Entry, Failure, Heard, Outcome, Shape};
-use crate::one_by_one::OneByOne;
 use crate::units::Name;
 
 /// Single calls in flight at a time; and this many calls in a row without an answer end a round.
@@ -158,7 +157,7 @@ impl Round {
         match failure {
             Failure::Batch { code, message } => {
                 let refused = Outcome::Refused { code, message };
-                let outcomes = call.entries.iter().map(|entry| (entry.id, refused.clone())).one_by_one();
+                let outcomes = call.entries.iter().map(|entry| (entry.id, refused.clone())).collect();
                 self.entries(call, outcomes, false);
             }
             failure => {

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::one_by_one::OneByOne;
 use crate::units::ClientId;
 
 /// How often the opening looks for figures, where the interval is not shorter; the splay of its first look as well.
@@ -27,7 +26,8 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// `every` is at least 1 s. The order of the identifiers does not matter.
     pub(crate) fn new(every: Duration, url: &str, clients: impl IntoIterator<Item = ClientId>) -> Self {
-        let clients = clients.into_iter().in_order();
+        let mut clients: Vec<_> = clients.into_iter().collect();
+        clients.sort();
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(url.as_bytes());
         clients.iter().for_each(|client| hasher.update(client.to_hex().as_bytes()));

@@ -25,7 +25,6 @@ use crate::clock::Clock;
 use crate::config;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::ledger::{self, Accepted, Figure};
-use crate::one_by_one::OneByOne;
 use crate::units::{ClientId, Name};
 
 /// What a round came to, a client.
@@ -66,7 +65,7 @@ impl From<Closed> for End {
 impl Task {
     pub(crate) fn new(given: Reporter) -> Self {
         let Reporter { account: settings, clients, ledger, commands, report, clock, heart, scheduled } = given;
-        let ids: BTreeMap<_, _> = clients.into_iter().map(|client| (client.name, client.client_id)).one_by_one();
+        let ids: BTreeMap<_, _> = clients.into_iter().map(|client| (client.name, client.client_id)).collect();
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into);
         let token = TokenKeeper::new(settings.token.clone(), credentials);
         let schedule = Schedule::new(settings.report_every, settings.url.as_str(), ids.values().copied());
@@ -122,10 +121,10 @@ impl Task {
                 let results = self.round(due).await?;
                 let verdict = |name: &Name| (name.clone(), self.account.verdict(name, results.get(name)));
                 // Whoever asked may have gone.
-                let _ = reply.send(self.ids.keys().map(verdict).one_by_one());
+                let _ = reply.send(self.ids.keys().map(verdict).collect());
             }
             Command::DryRun { reply } => {
-                let all = self.ids.keys().cloned().one_by_one();
+                let all = self.ids.keys().cloned().collect();
                 let (ready, _) = self.figures(all).await?;
                 let calls = self.batching.clone().calls(ready, &mut self.next_id.clone(), self.clock.now().since_boot);
                 let _ = reply.send(calls.iter().map(Call::pretty_body).collect());
@@ -161,7 +160,7 @@ impl Task {
     /// Asks for figures and sends those that may be sent.
     async fn round(&mut self, due: Due) -> Result<Results, End> {
         let send = due.send;
-        let fresh = self.sendable(due.ask).await?.into_iter().filter(|fresh| send.contains(&fresh.client)).one_by_one();
+        let fresh = self.sendable(due.ask).await?.into_iter().filter(|fresh| send.contains(&fresh.client)).collect();
         let Some((client, credentials)) = self.ready_to_call() else { return Ok(Results::new()) };
         let calls = self.batching.calls(fresh, &mut self.next_id, self.clock.now().since_boot);
         if calls.is_empty() {
@@ -170,7 +169,7 @@ impl Task {
         self.account.sent(calls.iter().flat_map(|call| call.entries.iter().map(|entry| &entry.client)));
         let mut round = Round::new(calls);
         self.exchange(&mut round, &client, &credentials).await?;
-        let again: BTreeSet<_> = round.again().into_iter().one_by_one();
+        let again: BTreeSet<_> = round.again().into_iter().collect();
         if !again.is_empty() {
             let fresh = self.sendable(again).await?;
             round.enqueue(singly(fresh, &mut self.next_id));
@@ -220,7 +219,7 @@ impl Task {
 
     /// The figures of these clients that can be sent; the others' reasons are taken down.
     async fn sendable(&mut self, clients: BTreeSet<Name>) -> Result<Vec<Fresh>, End> {
-        let (ready, waiting) = self.figures(clients.into_iter().one_by_one()).await?;
+        let (ready, waiting) = self.figures(clients.into_iter().collect()).await?;
         Ok(self.account.sendable(ready, waiting))
     }
 

@@ -27,7 +27,6 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::one_by_one::OneByOne;
 use crate::units::{ClientId, MilliwattHours, Milliwatts};
 
 /// Calls and violations that are remembered; older ones are forgotten.
@@ -147,7 +146,7 @@ impl Arkreen {
         let host = if scheme == "https" { "localhost" } else { "127.0.0.1" };
         let url = format!("{scheme}://{host}:{}/v1", listener.local_addr()?.port());
         let url = Url::parse(&url).map_err(io::Error::other)?;
-        let clients = clients.into_iter().map(|client| (client, None)).one_by_one();
+        let clients = clients.into_iter().map(|client| (client, None)).collect();
         let shared = Shared(Arc::new(Mutex::new(State::new(token, clients))));
         let task = tokio::spawn(server::serve(listener, door, shared.clone()));
         Ok(Arkreen { url, shared, task })

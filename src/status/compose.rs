@@ -12,7 +12,6 @@ use super::words::plain;
 use crate::clock::Stamp;
 use crate::config;
 use crate::ledger::{LedgerReport, MeterLedger};
-use crate::one_by_one::OneByOne;
 use crate::poller::{BusReport, MeterPoll};
 use crate::reading::stale_after;
 use crate::reporter::{self, AccountReport};
@@ -51,10 +50,10 @@ pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
         well: true,
         trouble: Vec::new(),
         advice: quality::advice(layout, &inputs.buses),
-        meters: meters.one_by_one(),
-        clients: clients.one_by_one(),
-        accounts: accounts.one_by_one(),
-        buses: buses.one_by_one(),
+        meters: meters.collect(),
+        clients: clients.collect(),
+        accounts: accounts.collect(),
+        buses: buses.collect(),
         ledger: Ledger {
             error: said(&inputs.ledger.error),
             barred: said(&inputs.ledger.barred),
@@ -93,7 +92,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
         error: said(&polled.error),
         polls: polled.polls,
         failures: polled.failures,
-        verdicts: guarded.verdicts.iter().map(|(verdict, count)| (verdict.as_str().to_owned(), count)).one_by_one(),
+        verdicts: guarded.verdicts.iter().map(|(verdict, count)| (verdict.as_str().to_owned(), count)).collect(),
         quality: quality::shown([&*polled.quality]),
     }
 }

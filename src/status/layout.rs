@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::{self, Config, Link};
-use crate::one_by_one::OneByOne;
 use crate::quality::LinkKind;
 use crate::units::Name;
 
@@ -47,10 +46,10 @@ impl From<&Config> for Layout {
         });
         let accounts = config.accounts.iter().map(|(name, account)| (name.clone(), account.report_every));
         Layout {
-            meters: meters.one_by_one(),
+            meters: meters.collect(),
             clients: config.clients.clone(),
-            accounts: accounts.one_by_one(),
-            buses: buses.one_by_one(),
+            accounts: accounts.collect(),
+            buses: buses.collect(),
         }
     }
 }

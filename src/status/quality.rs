@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::document;
 use super::layout::Layout;
-use crate::one_by_one::OneByOne;
 use crate::poller::BusReport;
 use crate::quality::{self, Count, Quality, Tally};
 use crate::units::Name;
@@ -24,8 +23,8 @@ pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> docume
     document::Quality {
         total: counts(&tally),
         recent: counts(&recent),
-        exceptions: exceptions.filter(|(_, count)| *count > 0).one_by_one(),
-        response_us: [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().filter_map(percentile).one_by_one(),
+        exceptions: exceptions.filter(|(_, count)| *count > 0).collect(),
+        response_us: [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().filter_map(percentile).collect(),
         occupancy: quality::occupancy(&recents).map(|share| (share * 1e4).round() / 1e4),
         tally,
     }
@@ -37,7 +36,7 @@ fn counts(tally: &Tally) -> BTreeMap<String, u64> {
     let (usual, rest) = Count::WORDS.split_at(Count::USUAL);
     let of = |(count, word): &(Count, &'static str)| (*word, tally.of(*count));
     let rest = rest.iter().map(of).filter(|(_, count)| *count > 0);
-    sums.into_iter().chain(usual.iter().map(of)).chain(rest).map(|(word, count)| (word.to_owned(), count)).one_by_one()
+    sums.into_iter().chain(usual.iter().map(of)).chain(rest).map(|(word, count)| (word.to_owned(), count)).collect()
 }
 
 /// What to do about the buses that are open.

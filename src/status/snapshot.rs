@@ -13,7 +13,6 @@ use crate::clock::{Clock, Stamp};
 use crate::config::Config;
 use crate::heartbeat::Hearts;
 use crate::ledger::LedgerReport;
-use crate::one_by_one::OneByOne;
 use crate::poller::BusReport;
 use crate::reporter::AccountReport;
 use crate::units::Name;
@@ -84,9 +83,9 @@ impl Sources {
         let accounts = current.accounts.iter().map(|(name, report)| (name.clone(), report.borrow().clone()));
         Inputs {
             layout: Layout::from(&*current.config),
-            buses: buses.one_by_one(),
+            buses: buses.collect(),
             ledger: current.ledger.borrow().clone(),
-            accounts: accounts.one_by_one(),
+            accounts: accounts.collect(),
             stalled: self.stalled(),
             remarks: self.0.remarks.read().expect("remarking cannot panic").values().cloned().collect(),
             started: self.0.started,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::mains::Mains;
 use crate::meter::{Decoded, Profile};
-use crate::one_by_one::OneByOne;
 use crate::reading::Register;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
@@ -88,7 +87,7 @@ pub(super) fn candidates(said: Vec<Said>, clues: &Clues<'_>) -> Vec<Candidate> {
     }
     // What the meter says of itself goes before what is plausible.
     let rank = |it: &Candidate| (it.sureness, it.score, it.profile.confirmed);
-    let mut found = found.into_iter().in_order_of(|candidate| std::cmp::Reverse(rank(candidate)));
+    found.sort_by_key(|candidate| std::cmp::Reverse(rank(candidate)));
     let second = found.get(1).map_or(i32::MIN, |next| next.score);
     if let Some(best) = found.first_mut().filter(|best| best.sureness == Sureness::Possible) {
         let ahead = second == i32::MIN || best.score - second >= LEAD;

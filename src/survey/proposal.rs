@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::sweep::Found;
 use crate::config::{Bus, Config, Link, Meter, Parity};
 use crate::meter::Profile;
-use crate::one_by_one::OneByOne;
 use crate::units::{Milliwatts, Name};
 
 /// What a meter that was found is to be called, and its lines.
@@ -36,10 +35,10 @@ pub fn propose(
     max_power: Option<Milliwatts>,
 ) -> Vec<Result<Proposal, Name>> {
     let mut buses: Vec<(Name, Link)> = config
-        .map(|config| config.buses.values().map(|bus| (bus.name.clone(), bus.link.clone())).one_by_one())
+        .map(|config| config.buses.values().map(|bus| (bus.name.clone(), bus.link.clone())).collect())
         .unwrap_or_default();
     let mut taken: BTreeMap<Name, ()> =
-        config.map(|config| config.meters.keys().map(|name| (name.clone(), ())).one_by_one()).unwrap_or_default();
+        config.map(|config| config.meters.keys().map(|name| (name.clone(), ())).collect()).unwrap_or_default();
     let mut proposals = Vec::new();
     for (found, profile) in found {
         if let Some(meter) = config.and_then(|config| known(config, found)) {

@@ -1,7 +1,6 @@
 //! What a meter's registers held, read one time or several, and the numbers that they can mean. Pure.
 
 use crate::meter::{Answers, Block, Format, Function, Kind};
-use crate::one_by_one::OneByOne;
 
 /// The registers at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,7 +74,7 @@ pub(super) fn places(sample: &Sample) -> Vec<Place> {
             }
         }
     }
-    let mut places = places.into_iter().in_order_of(|place: &Place| place.block);
+    places.sort_by_key(|place: &Place| place.block);
     places.dedup();
     places
 }
@@ -89,7 +88,9 @@ pub fn registers(sample: &Sample) -> Vec<(Function, u16, u16)> {
             .map(move |(offset, word)| (function, first.wrapping_add(offset), word))
             .collect::<Vec<_>>()
     };
-    sample.answers.iter().flat_map(words).in_order()
+    let mut registers: Vec<_> = sample.answers.iter().flat_map(words).collect();
+    registers.sort();
+    registers
 }
 
 /// Every way to read the number that begins at this register, with the type's and the order's name.

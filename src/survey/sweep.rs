@@ -13,7 +13,6 @@ use super::order::{Setting, UNITS_FIRST};
 use crate::config::{Bus, Link, SerialLine};
 use crate::meter::{Block, Function};
 use crate::modbus::{Error, Garbled, Line};
-use crate::one_by_one::OneByOne;
 use crate::units::{Name, UnitId};
 
 /// What every unit is asked: a meter without such a register refuses it, which is an answer too.
@@ -162,7 +161,8 @@ impl<F: FnMut(Progress)> Sweep<F> {
             self.done += each;
             self.told(&address);
         }
-        reached.into_iter().in_order_of(|address| addresses.iter().position(|given| given == address))
+        reached.sort_by_key(|address| addresses.iter().position(|given| given == address));
+        reached
     }
 
     /// Asks these units in turn. Ends early where the link is of no use.

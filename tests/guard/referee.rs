@@ -1,8 +1,8 @@
 //! Replays a history through a judge of readings and holds it against the promises.
 
 use arkmeter::clock::Stamp;
+use arkmeter::guard::{MeterState, Verdict, judge};
 use arkmeter::ledger::MeterSettings;
-use arkmeter::ledger::guard::{MeterState, Verdict, judge};
 use arkmeter::reading::Values;
 
 use crate::world::{Event, Life, Moment, Poll, World};

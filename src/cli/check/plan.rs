@@ -9,7 +9,6 @@ use crate::config::{
     Account, Batch, Bus, Config, EnergyStart, Link, Meter, Parity, SerialLine, TokenSource, shown_path,
 };
 use crate::meter::ReadPlan;
-use crate::one_by_one::OneByOne;
 use crate::units::{Milliwatts, Name};
 
 /// What will be polled and reported.
@@ -87,12 +86,12 @@ const ANSWER: Duration = Duration::from_millis(10);
 
 impl Plan {
     pub(super) fn of(config: &Config) -> Self {
-        let reported: BTreeSet<&Name> = config.clients.values().flat_map(|client| &client.meters).one_by_one();
+        let reported: BTreeSet<&Name> = config.clients.values().flat_map(|client| &client.meters).collect();
         let buses = config.buses.values().map(|bus| (bus.name.clone(), BusPlan::of(bus, config)));
         let accounts = config.accounts.values().map(|account| (account.name.clone(), AccountPlan::of(account, config)));
         Plan {
-            buses: buses.one_by_one(),
-            accounts: accounts.one_by_one(),
+            buses: buses.collect(),
+            accounts: accounts.collect(),
             polled_only: config.meters.keys().filter(|name| !reported.contains(name)).cloned().collect(),
             state: shown_path(&config.state.path),
             socket: shown_path(&config.status.socket),
@@ -109,7 +108,7 @@ impl BusPlan {
             Link::Tcp(_) | Link::RtuOverTcp(_) => None,
         };
         let meters = meters.into_iter().map(|meter| (meter.name.clone(), MeterPlan::of(meter)));
-        BusPlan { link: link(&bus.link), timeout_s: bus.timeout.as_secs_f64(), occupancy, meters: meters.one_by_one() }
+        BusPlan { link: link(&bus.link), timeout_s: bus.timeout.as_secs_f64(), occupancy, meters: meters.collect() }
     }
 }
 
@@ -163,7 +162,7 @@ impl AccountPlan {
                 TokenSource::File(path) => format!("file {}", shown_path(path)),
                 TokenSource::Credential(name) => format!("credential {name}"),
             },
-            clients: clients.one_by_one(),
+            clients: clients.collect(),
         }
     }
 }

@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::one_by_one::OneByOne;
 use crate::simulator::{Arkreen, Counting, Gateway, Map, SerialLine, Speed};
 use crate::units::{ClientId, Name};
 
@@ -38,7 +37,7 @@ impl House {
         ]);
         let client = |digit: char| ClientId::parse(&format!("0x{}", digit.to_string().repeat(64)));
         let ids = ['1', '2', '3', '4'].map(|digit| client(digit).expect("64 digits"));
-        let clients = ids.into_iter().zip(meters.keys().cloned()).one_by_one();
+        let clients = ids.into_iter().zip(meters.keys().cloned()).collect();
         let on_gateway = ["heat_pump", "sauna", "workshop"].map(|name| meters[name].unit.clone());
         let gateway = Gateway::start(on_gateway).await?;
         let line = SerialLine::start([meters["shed"].unit.clone()], Some(Speed { baud: 9600, bits: 10 }))?;

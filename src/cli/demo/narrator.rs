@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::Event;
 use super::house::House;
-use crate::one_by_one::OneByOne;
 use crate::simulator::arkreen::Event as ArkreenEvent;
 use crate::status::{Document, control};
 use crate::units::{MilliwattHours, Name};
@@ -46,7 +45,7 @@ struct First {
 
 impl Narrator {
     pub fn new(house: &House) -> Self {
-        let seen = house.meters.keys().map(|name| (name.clone(), Seen::default())).one_by_one();
+        let seen = house.meters.keys().map(|name| (name.clone(), Seen::default())).collect();
         let events = house.arkreen.events();
         Narrator { begun: Instant::now(), events, seen, refused: 0, violations: 0, fell: 0 }
     }

@@ -14,7 +14,6 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::history::periods::{Every, Line, Periods};
 use crate::ledger::history::shown::{self, Page, SCHEMA, Wanted};
-use crate::one_by_one::OneByOne;
 use crate::status::control::{self, ControlError};
 use crate::status::words;
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -157,13 +156,13 @@ fn page(config: &Config, wanted: &Wanted) -> Result<Page, u8> {
     }
 }
 
-pub(super) fn unknown(what: &str, meter: &Name, known: Vec<Name>) -> u8 {
+pub(super) fn unknown(what: &str, meter: &Name, mut known: Vec<Name>) -> u8 {
     let near = |name: &&Name| (strsim::jaro_winkler(name.as_str(), meter.as_str()) * 1e6) as u64;
     let nearest = known.iter().max_by_key(near).filter(|name| near(name) > 750_000);
     let hint = match nearest {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => {
-            let mut known = known.into_iter().in_order();
+            known.sort();
             known.dedup();
             let names: Vec<_> = known.iter().map(Name::as_str).collect();
             format!("there are {}", names.join(", "))

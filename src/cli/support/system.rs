@@ -12,7 +12,6 @@ use crate::cli::chain;
 use crate::clock::Stamp;
 use crate::config::shown_path;
 use crate::ledger::store::{Look, in_use};
-use crate::one_by_one::OneByOne;
 
 /// Bytes of a file of the system's.
 const LARGEST: u64 = 16 * 1024;
@@ -96,7 +95,8 @@ pub(super) fn serial_devices() -> String {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         ["ttyUSB", "ttyACM", "ttyAMA", "ttyO", "ttymxc", "ttySC", "rfcomm"].iter().any(|kind| name.starts_with(kind))
     };
-    let devices = devices.filter(|path| serial(path)).in_order();
+    let mut devices: Vec<_> = devices.filter(|path| serial(path)).collect();
+    devices.sort();
     text.push_str("-- /dev\n");
     for device in devices.iter().take(MOST) {
         text.push_str(&format!("{}\n", entry(device)));
@@ -109,7 +109,8 @@ fn listing(folder: &Path) -> String {
         Ok(entries) => entries,
         Err(error) => return format!("{}: {error}", shown_path(folder)),
     };
-    let paths = entries.flatten().map(|entry| entry.path()).in_order();
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
     let shown: Vec<_> = paths.iter().take(MOST).map(|path| entry(path)).collect();
     let more = paths.len().saturating_sub(MOST);
     if more > 0 { format!("{}\n... and {more} more", shown.join("\n")) } else { shown.join("\n") }

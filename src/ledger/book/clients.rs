@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use super::remedies::signed;
 use super::{Book, Page};
 use crate::clock::Stamp;
+use crate::guard::{Entry, Verdict};
 use crate::ledger::ClientLedger;
 use crate::ledger::client::{ClientState, Settled};
-use crate::ledger::guard::{Entry, Verdict};
 use crate::ledger::remedy::{ClientMoved, Order, Outcome, Refusal};
 use crate::ledger::settings::{ClientKey, ClientSettings};
-use crate::one_by_one::OneByOne;
 use crate::units::{MilliwattHours, Name};
 
 /// The journal's words for a figure that begins, and for members that are counted from then on or not any more.
@@ -90,7 +89,7 @@ impl Book {
             let ClientState { accepted, accepted_at, .. } = account.state;
             Some((client.name.clone(), ClientLedger { energy: account.on_disk, accepted, accepted_at }))
         });
-        told.one_by_one()
+        told.collect()
     }
 
     /// Takes down what happened to clients.

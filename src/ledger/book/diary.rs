@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Book;
 use crate::clock::Stamp;
-use crate::ledger::guard::{Entry, Verdict};
+use crate::guard::{Entry, Verdict};
 use crate::ledger::store::JournalRow;
 use crate::units::Name;
 

@@ -14,13 +14,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::client::ClientState;
-use super::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
 use super::names::Whose;
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
 use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
 use super::{Accepted, Barred, MeterLedger};
 use crate::clock::Stamp;
-use crate::one_by_one::OneByOne;
+use crate::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
 use crate::reading::{Held, Reading};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use clients::Regrouped;
@@ -131,8 +130,8 @@ impl Book {
             (key, Account { state, on_disk, touched: None, accepted_on_disk })
         };
         let mut book = Book {
-            meters: contents.meters.into_values().map(page).one_by_one(),
-            clients: contents.clients.into_iter().map(account).one_by_one(),
+            meters: contents.meters.into_values().map(page).collect(),
+            clients: contents.clients.into_iter().map(account).collect(),
             configured: Vec::new(),
             diary: Diary::new(contents.next_journal),
             epoch: 1,
@@ -292,7 +291,7 @@ impl Book {
     fn learned(&self) -> BTreeSet<Name> {
         let touched = self.meters.iter().filter(|(_, page)| page.touched.is_some());
         let learned = touched.filter(|(_, page)| page.whole.as_ref().is_some_and(|whole| page.state.learned(whole)));
-        learned.map(|(name, _)| name.clone()).take(self.meters.len().div_ceil(LEARNED_SHARE)).one_by_one()
+        learned.map(|(name, _)| name.clone()).take(self.meters.len().div_ceil(LEARNED_SHARE)).collect()
     }
 
     fn is_clean(&self) -> bool {
@@ -304,7 +303,7 @@ impl Book {
     /// The meters whose counter is not taken at the moment.
     pub(crate) fn held(&self) -> Held {
         let configured = self.meters.iter().filter(|(_, page)| page.settings.is_some());
-        configured.filter(|(_, page)| page.state.is_held()).map(|(name, _)| name.clone()).one_by_one()
+        configured.filter(|(_, page)| page.state.is_held()).map(|(name, _)| name.clone()).collect()
     }
 
     /// Brings what is said of a configured meter up to date.
@@ -327,7 +326,7 @@ impl Book {
             self.tell(name, &mut told);
             (name.clone(), told)
         });
-        told.one_by_one()
+        told.collect()
     }
 }
 

@@ -2,11 +2,10 @@
 
 use super::{Book, Page, Taken};
 use crate::clock::Stamp;
-use crate::ledger::guard::{self, Entry, Verdict};
+use crate::guard::{self, Entry, Verdict};
 use crate::ledger::names::{self, Whose};
 use crate::ledger::remedy::Refusal;
 use crate::ledger::store::Rename;
-use crate::one_by_one::OneByOne;
 use crate::reading::Reading;
 use crate::units::Name;
 
@@ -123,8 +122,7 @@ impl Book {
     pub(crate) fn strangers(&self) -> Option<String> {
         let configured = self.meters.iter().filter(|(_, page)| page.settings.is_some());
         let known = self.meters.iter().filter(|(_, page)| page.state.published().is_some());
-        let [configured, known] =
-            [configured.map(|(name, _)| name).one_by_one(), known.map(|(name, _)| name).one_by_one()];
+        let [configured, known] = [configured.map(|(name, _)| name).collect(), known.map(|(name, _)| name).collect()];
         names::strangers(&configured, &known)
     }
 }

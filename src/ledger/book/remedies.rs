@@ -2,8 +2,8 @@
 
 use super::{Book, Page, clients};
 use crate::clock::Stamp;
+use crate::guard::{self, Entry, Judged};
 use crate::ledger::Barred;
-use crate::ledger::guard::{self, Entry, Judged};
 use crate::ledger::names::{self, Whose};
 use crate::ledger::remedy::{Order, Outcome, RENAME, Refusal, Remedy, SET};
 use crate::ledger::settings::{CounterSettings, MeterSettings};

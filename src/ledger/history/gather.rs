@@ -8,7 +8,6 @@ use jiff::SignedDuration;
 use super::{Power, Row};
 use crate::clock::Stamp;
 use crate::ledger::settings::MeterSettings;
-use crate::one_by_one::OneByOne;
 use crate::reading::{Reading, stale_after};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
@@ -60,7 +59,7 @@ impl Gather {
             let gathered = before.remove(&meter.name).unwrap_or_default();
             (meter.name.clone(), Gathered { reach: stale_after(meter.poll_every), ..gathered })
         });
-        self.meters = taken.one_by_one();
+        self.meters = taken.collect();
     }
 
     /// Takes a reading down, and what is published after it.

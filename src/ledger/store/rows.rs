@@ -9,8 +9,8 @@ use rusqlite::types::Value;
 use super::error::Fault;
 use super::seal;
 use crate::clock::{BootId, Stamp};
+use crate::guard::{Advance, Entry, MeterState, Way, Witness};
 use crate::ledger::client::ClientState;
-use crate::ledger::guard::{Advance, Entry, MeterState, Way, Witness};
 use crate::ledger::settings::ClientKey;
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 

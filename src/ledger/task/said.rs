@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
+use crate::guard::{Entry, Verdict};
 use crate::ledger::Barred;
 use crate::ledger::book::{Book, Taken};
-use crate::ledger::guard::{Entry, Verdict};
 use crate::ledger::remedy::Outcome;
 use crate::ledger::store::Contents;
 use crate::units::{MilliwattHours, Name};

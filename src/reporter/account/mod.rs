@@ -20,7 +20,6 @@ use super::rpc::{Entry, Failure, Outcome};
 use super::schedule::Schedule;
 use super::trouble::{self, Grade, Line, Trouble};
 use crate::clock::Stamp;
-use crate::one_by_one::OneByOne;
 use crate::units::{ClientId, Name};
 use client::{Client, Refused, wait};
 
@@ -56,11 +55,11 @@ pub(crate) struct Note {
 
 impl Account {
     pub(crate) fn new(place: Place, schedule: Schedule, clients: BTreeMap<Name, ClientId>, now: &Stamp) -> Self {
-        let names: BTreeSet<_> = clients.keys().cloned().one_by_one();
+        let names: BTreeSet<_> = clients.keys().cloned().collect();
         Account {
             place,
             agenda: Agenda::new(schedule, names, now),
-            clients: clients.into_iter().map(|(name, id)| (name, Client::new(id))).one_by_one(),
+            clients: clients.into_iter().map(|(name, id)| (name, Client::new(id))).collect(),
             backoff: Backoff::default(),
             trouble: None,
             token_error: None,
@@ -221,7 +220,7 @@ impl Account {
             rejected: self.rejected,
             calls,
             error: self.token_error.clone().or(trouble),
-            clients: clients.one_by_one(),
+            clients: clients.collect(),
         }
     }
 

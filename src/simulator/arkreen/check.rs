@@ -7,7 +7,6 @@ use hyper::{Method, header};
 use serde_json::{Map, Value};
 
 use super::{Posted, State};
-use crate::one_by_one::OneByOne;
 use crate::units::{ClientId, MilliwattHours, Milliwatts};
 
 const METHOD: &str = "edr_reportConsumeData";
@@ -101,7 +100,7 @@ fn parse_request(request: &Value) -> Result<Posted, String> {
 fn object<'a>(value: &'a Value, what: &str, keys: &[&str]) -> Result<&'a Map<String, Value>, String> {
     let object = value.as_object().ok_or_else(|| format!("{what} is not an object"))?;
     let found: BTreeSet<_> = object.keys().map(String::as_str).collect();
-    if found != keys.iter().copied().one_by_one() {
+    if found != keys.iter().copied().collect() {
         return Err(format!("{what} has the keys {found:?}"));
     }
     Ok(object)

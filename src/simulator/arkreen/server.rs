@@ -22,7 +22,6 @@ use tokio::time::{Sleep, sleep};
 use super::answer::{Pace, Reply, answer};
 use super::check::check;
 use super::{Behaviour, Event, Received, Shared, remember};
-use crate::one_by_one::OneByOne;
 use crate::units::ClientId;
 
 /// A report call is never longer, batch or not.
@@ -81,7 +80,7 @@ async fn serve_call(request: Request<Incoming>, shared: Shared) -> io::Result<Re
         }
     };
     let Some(call) = check(&mut shared.lock(), &head, &body) else { return respond(Reply::invalid(), None) };
-    let in_flight = InFlight::begin(&shared, call.posted.iter().map(|entry| entry.client).one_by_one()).await;
+    let in_flight = InFlight::begin(&shared, call.posted.iter().map(|entry| entry.client).collect()).await;
     let reply = {
         let mut state = shared.lock();
         let behaviour = state.behaviour(call.batch);

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::Clock;
+use crate::guard::{Verdict, Verdicts};
 use crate::ledger::ClientLedger;
-use crate::ledger::guard::{Verdict, Verdicts};
 use crate::quality::LinkKind;
 use crate::reading::{Register, Values};
 use crate::status::layout::LayoutBus;

@@ -3,7 +3,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::ledger::guard::Verdict;
+use crate::guard::Verdict;
 use crate::status::compose::tests::{cabinet, document, guarded, poll, verdicts};
 use crate::units::Milliwatts;
 

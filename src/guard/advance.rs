@@ -97,7 +97,7 @@ impl MeterState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::guard::judge;
+    use crate::guard::judge;
     use crate::ledger::settings::{CounterSettings, MeterSettings};
     use crate::ledger::testing::{energy, meter, reading, state};
     use crate::reading::Values;

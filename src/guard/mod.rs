@@ -25,8 +25,8 @@ pub use verdict::{Entry, Verdict, Verdicts};
 
 use self::judging::Judging;
 use self::plausible::Point;
-use super::settings::{CounterSettings, MeterSettings};
 use crate::clock::Stamp;
+use crate::ledger::settings::{CounterSettings, MeterSettings};
 use crate::reading::Values;
 
 /// Judges one poll. `values` without a register is a failed read of the counter: it changes no energy.

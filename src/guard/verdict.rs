@@ -61,7 +61,7 @@ impl Verdict {
     }
 
     /// Whether published is another function of the register after this decision: an older copy of the store would then be wrong.
-    pub(in crate::ledger) fn moves_the_offset(self) -> bool {
+    pub(crate) fn moves_the_offset(self) -> bool {
         use Verdict::*;
         match self {
             Baseline | Rollover | Replaced | Reset | Stepped | Restored | Redefined => true,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ledger::guard::{accept, credit, judge};
+use crate::guard::{accept, credit, judge};
 use crate::ledger::settings::CounterSettings;
 use crate::ledger::testing::{at, energy, meter, reading, state};
 use crate::reading::Reading;
