@@ -23,7 +23,7 @@ impl std::fmt::Display for BootId {
 
 /// One instant, said in every way that is needed to compare it with another, also across a restart of the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct ClockReading {
     pub boot: BootId,
     /// Since the boot, time in suspend included (CLOCK_BOOTTIME).
     pub since_boot: Duration,
@@ -32,10 +32,10 @@ pub struct Stamp {
     pub trusted: bool,
 }
 
-impl Stamp {
+impl ClockReading {
     /// How much later this is than `earlier`, never negative; `None` where nothing tells it: the box started again in between and one
     /// of the two wall clocks was not trusted.
-    pub fn since(&self, earlier: &Stamp) -> Option<Duration> {
+    pub fn since(&self, earlier: &ClockReading) -> Option<Duration> {
         if self.boot == earlier.boot {
             return Some(self.since_boot.saturating_sub(earlier.since_boot));
         }
@@ -88,14 +88,14 @@ impl Clock {
         Clock(Arc::new(Source::Simulated { boot: BootId(boot), start, epoch, trusted, slept_ms }))
     }
 
-    pub fn now(&self) -> Stamp {
+    pub fn now(&self) -> ClockReading {
         match &*self.0 {
             Source::System(system) => system.now(),
             Source::Simulated { boot, start, epoch, trusted, slept_ms } => {
                 let elapsed = epoch.elapsed() + Duration::from_millis(slept_ms.load(Ordering::Relaxed));
                 let wall = start.saturating_add(elapsed).unwrap_or(*start);
                 let since_boot = Duration::from_secs(3600) + elapsed;
-                Stamp { boot: *boot, since_boot, wall, trusted: trusted.load(Ordering::Relaxed) }
+                ClockReading { boot: *boot, since_boot, wall, trusted: trusted.load(Ordering::Relaxed) }
             }
         }
     }
@@ -139,9 +139,9 @@ impl fmt::Debug for Clock {
 }
 
 impl System {
-    fn now(&self) -> Stamp {
+    fn now(&self) -> ClockReading {
         let since_boot = boot_time();
-        Stamp { boot: self.boot, since_boot, wall: wall(), trusted: self.trusted(since_boot) }
+        ClockReading { boot: self.boot, since_boot, wall: wall(), trusted: self.trusted(since_boot) }
     }
 
     fn trusted(&self, since_boot: Duration) -> bool {
@@ -192,9 +192,9 @@ fn wall() -> Timestamp {
 mod tests {
     use super::*;
 
-    fn stamp(boot: u128, since_boot: u64, wall: i64, trusted: bool) -> Stamp {
+    fn stamp(boot: u128, since_boot: u64, wall: i64, trusted: bool) -> ClockReading {
         let wall = Timestamp::from_second(wall).unwrap();
-        Stamp { boot: BootId(boot), since_boot: Duration::from_secs(since_boot), wall, trusted }
+        ClockReading { boot: BootId(boot), since_boot: Duration::from_secs(since_boot), wall, trusted }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// One poll of one meter.
@@ -12,7 +12,7 @@ use crate::units::{MilliwattHours, Milliwatts, Name};
 pub struct Reading {
     pub meter: Name,
     /// When the answer arrived.
-    pub at: Stamp,
+    pub at: ClockReading,
     pub values: Values,
     /// What the register means, where that shows only at the meter: its profile has several maps.
     pub definition: Option<Arc<Definition>>,

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use arkmeter::config::{Bus, Link, Parity, SerialLine};
-use arkmeter::meter::{Block, Function};
+use arkmeter::config::{BusConfig, Link, Parity, SerialSettings};
+use arkmeter::meter::{Function, RegisterRange};
 use arkmeter::modbus::Line;
 use arkmeter::units::{Name, UnitId};
 use tokio::net::TcpStream;
@@ -94,12 +94,12 @@ impl Master {
             }));
         }
         let link = match serial {
-            true => Link::Serial(SerialLine { path: line.into(), baud: 9600, parity: Parity::None, stop_bits: 1 }),
+            true => Link::Serial(SerialSettings { path: line.into(), baud: 9600, parity: Parity::None, stop_bits: 1 }),
             false => Link::Tcp(line.to_owned()),
         };
         let (timeout, none) = (Duration::from_secs(1), Duration::ZERO);
         let name = Name::new("bench").ok_or(io::ErrorKind::InvalidInput)?;
-        let bus = Bus { name, link, timeout, request_gap: none, connect_delay: none };
+        let bus = BusConfig { name, link, timeout, request_gap: none, connect_delay: none };
         Ok(Master::Verified(Box::new(Line::new(&bus))))
     }
 
@@ -135,7 +135,7 @@ impl Master {
             }
             Master::Verified(line) => {
                 let unit = UnitId::new(unit.into()).ok_or(io::ErrorKind::InvalidInput)?;
-                let block = Block { function: Function::Input, address: 0, count: REGISTERS };
+                let block = RegisterRange { function: Function::Input, address: 0, count: REGISTERS };
                 line.read(unit, block).await.map_err(io::Error::other)?
             }
         };

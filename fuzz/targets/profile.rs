@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use arkmeter::config::{self, Environment};
-use arkmeter::meter::{Answers, Block, ReadPlan};
+use arkmeter::meter::{Answers, RegisterRange, ReadPlan};
 use arkmeter::units::MilliwattHours;
 use libfuzzer_sys::fuzz_target;
 
@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn within_bounds(blocks: &[Block], most: u16) {
+fn within_bounds(blocks: &[RegisterRange], most: u16) {
     for block in blocks {
         assert!((1..=most).contains(&block.count), "{block:?}");
         assert!(u32::from(block.address) + u32::from(block.count) <= 0x1_0000, "{block:?}");
@@ -60,7 +60,7 @@ fn decoded(plan: &ReadPlan, registers: &[u8]) {
         let byte = |at: usize| registers.get(at % registers.len().max(1)).copied().unwrap_or(0);
         u16::from_be_bytes([byte(2 * address), byte(2 * address + 1)])
     };
-    let answer = |block: &Block| {
+    let answer = |block: &RegisterRange| {
         let from = usize::from(block.address);
         (*block, (from..from + usize::from(block.count)).map(word).collect())
     };

@@ -4,14 +4,14 @@
 
 #![no_main]
 
-use arkmeter::meter::{Block, Function};
+use arkmeter::meter::{RegisterRange, Function};
 use arkmeter::modbus::Ear;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let [unit, function, address, count, rest @ ..] = data else { return };
     let function = if function & 1 == 0 { Function::Holding } else { Function::Input };
-    let block = Block { function, address: u16::from(*address), count: u16::from(count % 125) + 1 };
+    let block = RegisterRange { function, address: u16::from(*address), count: u16::from(count % 125) + 1 };
     let mut ear = Ear::rtu();
     ear.ask(0, *unit, block);
     let (mut rest, mut heard, mut answered) = (rest, 0, false);
@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn check(frame: &[u8], unit: u8, block: Block) {
+fn check(frame: &[u8], unit: u8, block: RegisterRange) {
     let (body, sum) = frame.split_at(frame.len() - 2);
     assert_eq!(crc(body).to_le_bytes(), sum, "not intact");
     assert_eq!(frame[0], unit);

@@ -4,14 +4,14 @@
 
 #![no_main]
 
-use arkmeter::meter::{Block, Function};
+use arkmeter::meter::{RegisterRange, Function};
 use arkmeter::modbus::Ear;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let [unit, function, address, count, rest @ ..] = data else { return };
     let function = if function & 1 == 0 { Function::Holding } else { Function::Input };
-    let block = Block { function, address: u16::from(*address), count: u16::from(count % 125) + 1 };
+    let block = RegisterRange { function, address: u16::from(*address), count: u16::from(count % 125) + 1 };
     let (mut ear, mut transaction, mut answered) = (Ear::tcp(), 1, false);
     ear.ask(transaction, *unit, block);
     let mut rest = rest;
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn check(frame: &[u8], transaction: u16, unit: u8, block: Block) {
+fn check(frame: &[u8], transaction: u16, unit: u8, block: RegisterRange) {
     let (header, pdu) = frame.split_at(7);
     assert_eq!(header[..2], transaction.to_be_bytes(), "an answer to another request");
     assert_eq!(header[2..4], [0, 0]);

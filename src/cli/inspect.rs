@@ -13,8 +13,8 @@ use super::line::{Where, bus, configuration, in_use, parity, refuse, unit};
 use super::progress::Bar;
 use super::scan::stoppable;
 use super::{complain, done, exit};
-use crate::config::{Bus, Config, Environment, Link, Parity, SerialLine};
-use crate::meter::{Block, Function};
+use crate::config::{BusConfig, Config, Environment, Link, Parity, SerialSettings};
+use crate::meter::{Function, RegisterRange};
 use crate::modbus::{Error, Line};
 use crate::survey::{Guess, Range, Sample, Understanding, read_again, read_mapped, readings, registers};
 use crate::units::{Name, UnitId};
@@ -118,15 +118,15 @@ fn prepare(arguments: &InspectArguments, path: &Path, environment: &Environment)
     conclude(arguments, &samples)
 }
 
-fn line(arguments: &InspectArguments, config: Option<&Config>) -> Result<Bus, u8> {
+fn line(arguments: &InspectArguments, config: Option<&Config>) -> Result<BusConfig, u8> {
     let place = &arguments.place;
     if let Some(name) = &place.bus {
         let bus = bus(config, name)?.clone();
-        return Ok(Bus { request_gap: bus.request_gap.max(GAP), ..bus });
+        return Ok(BusConfig { request_gap: bus.request_gap.max(GAP), ..bus });
     }
     let serial = |path| {
         let InspectArguments { baud, parity, stop_bits, .. } = *arguments;
-        Link::Serial(SerialLine { path, baud, parity, stop_bits })
+        Link::Serial(SerialSettings { path, baud, parity, stop_bits })
     };
     let port = |address: String| if address.contains(':') { address } else { format!("{address}:502") };
     let link = match (&place.serial, &place.tcp, &place.rtu_over_tcp) {
@@ -134,7 +134,7 @@ fn line(arguments: &InspectArguments, config: Option<&Config>) -> Result<Bus, u8
         (_, Some(address), _) => Link::Tcp(port(address.clone())),
         (.., address) => Link::RtuOverTcp(address.clone().unwrap_or_default()),
     };
-    Ok(Bus {
+    Ok(BusConfig {
         name: arguments.name.clone(),
         link,
         timeout: Duration::from_secs(1),
@@ -144,16 +144,16 @@ fn line(arguments: &InspectArguments, config: Option<&Config>) -> Result<Bus, u8
 }
 
 /// Finds the mapped registers, then reads them again and again while the time lasts.
-async fn sample(arguments: &InspectArguments, bus: &Bus, samples: &mut Vec<Sample>) -> Result<(), Error> {
+async fn sample(arguments: &InspectArguments, bus: &BusConfig, samples: &mut Vec<Sample>) -> Result<(), Error> {
     let (first, last) = arguments.registers;
     let functions = arguments.function.map_or(vec![Function::Input, Function::Holding], |function| vec![function]);
     let ranges = functions.into_iter().map(|function| Range { function, registers: first..=last });
-    let blocks: Vec<Block> = ranges.flat_map(|range| range.blocks()).collect();
+    let blocks: Vec<RegisterRange> = ranges.flat_map(|range| range.blocks()).collect();
     let (mut line, mut bar) = (Line::new(bus), Bar::on_terminal());
     bar.draw(0.0, "which registers are there?");
     let mut found = Sample::default();
     read_mapped(&mut line, arguments.unit, blocks, BUDGET, &mut found).await?;
-    let blocks: Vec<Block> = found.answers.keys().copied().collect();
+    let blocks: Vec<RegisterRange> = found.answers.keys().copied().collect();
     samples.push(found);
     if arguments.watch.is_zero() || blocks.is_empty() {
         return Ok(());

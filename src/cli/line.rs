@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{complain, exit};
-use crate::config::{Bus, Config, ConfigError, Environment, Link, Parity};
+use crate::config::{BusConfig, Config, ConfigError, Environment, Link, Parity};
 use crate::ledger;
 use crate::survey::same_link;
 use crate::units::{Name, UnitId};
@@ -62,7 +62,7 @@ pub fn configuration(path: &Path, environment: &Environment, needed: bool) -> Re
 }
 
 /// The bus of this name.
-pub fn bus<'a>(config: Option<&'a Config>, name: &Name) -> Result<&'a Bus, u8> {
+pub fn bus<'a>(config: Option<&'a Config>, name: &Name) -> Result<&'a BusConfig, u8> {
     let buses = config.map(|config| &config.buses);
     buses.and_then(|buses| buses.get(name)).ok_or_else(|| {
         let known: Vec<_> = buses.into_iter().flatten().map(|(name, _)| name.as_str()).collect();

@@ -64,7 +64,7 @@ async fn alone(config: &Config, meters: &[Name]) -> Result<Vec<Live>, u8> {
     let (clock, mut rows) = (Clock::system(), Vec::new());
     for bus in config.buses.values() {
         let wanted =
-            |meter: &&config::Meter| meter.bus == bus.name && (meters.is_empty() || meters.contains(&meter.name));
+            |meter: &&config::MeterConfig| meter.bus == bus.name && (meters.is_empty() || meters.contains(&meter.name));
         let on_bus: Vec<_> = config.meters.values().filter(wanted).cloned().collect();
         let said = read_once(bus, &on_bus, &clock).await;
         rows.extend(said.into_iter().filter_map(|(name, said)| Some(Live::new(config.meters.get(&name)?, said))));

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
-use crate::clock::{Clock, Stamp};
+use crate::clock::{Clock, ClockReading};
 use crate::ledger::store::{OpenError, StoreError};
 use crate::ledger::{MeterSettings, Rehearsal};
 use crate::reading::{Reading, Register, Values};
@@ -71,7 +71,7 @@ pub fn replay(
     while let Some(line) = lines.next()? {
         let since = Duration::from_secs_f64(line.t);
         let wall = start.wall.saturating_add(since).unwrap_or(start.wall);
-        let at = Stamp { since_boot: start.since_boot + since, wall, ..start };
+        let at = ClockReading { since_boot: start.since_boot + since, wall, ..start };
         match line.what {
             What::Reading(reading) => {
                 readings += 1;

@@ -14,7 +14,7 @@ use clap::Args;
 use super::line::{Where, bus, configuration, in_use, parity, refuse, unit};
 use super::progress::Bar;
 use super::{complain, done, exit};
-use crate::config::{Config, Environment, Link, Parity, SerialLine};
+use crate::config::{Config, Environment, Link, Parity, SerialSettings};
 use crate::form::parse_power;
 use crate::meter::{Profile, library};
 use crate::survey::{Examined, Found, Progress, Setting, Sweep, Way, examine, propose, settings, units};
@@ -135,7 +135,7 @@ fn target(arguments: &ScanArguments, config: Option<&Config>) -> Result<Target, 
 }
 
 /// A bus of the configuration is scanned as it is set, unless something else is asked for.
-fn known_settings(arguments: &ScanArguments, line: &SerialLine) -> Vec<Setting> {
+fn known_settings(arguments: &ScanArguments, line: &SerialSettings) -> Vec<Setting> {
     if arguments.baud.is_empty() && arguments.parity.is_empty() {
         vec![Setting { baud: line.baud, parity: line.parity, stop_bits: line.stop_bits }]
     } else {
@@ -147,7 +147,7 @@ fn known_settings(arguments: &ScanArguments, line: &SerialLine) -> Vec<Setting> 
 fn free(target: Target, config: Option<&Config>, environment: &Environment) -> Result<Target, u8> {
     match target {
         Target::Serial(path, settings) => {
-            let line = SerialLine { path: path.clone(), baud: 9600, parity: Parity::None, stop_bits: 1 };
+            let line = SerialSettings { path: path.clone(), baud: 9600, parity: Parity::None, stop_bits: 1 };
             match in_use(config, environment, &Link::Serial(line)) {
                 Some(process) => Err(refuse(&process, &path.display().to_string())),
                 None => Ok(Target::Serial(path, settings)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::address;
-use super::model::{Account, Batch, TokenSource};
+use super::model::{AccountConfig, Batch, TokenSource};
 use super::{place, token};
 use crate::finding::Finding;
 use crate::form::{Field, Form, names_a_secret};
@@ -17,7 +17,7 @@ const URL: &str = "https://api.arkreen.com/v1";
 /// Arkreen's rule: real-time data at least this often.
 const REPORT_AT_LEAST_EVERY: Duration = Duration::from_secs(180);
 
-pub(super) fn read(name: &Name, form: Form<'_>, folder: &Path) -> Option<Account> {
+pub(super) fn read(name: &Name, form: Form<'_>, folder: &Path) -> Option<AccountConfig> {
     let seconds = Duration::from_secs;
     let default_url = Url::parse(URL).expect("the default URL is one");
     let url = form.or("url", default_url, address::endpoint);
@@ -32,7 +32,7 @@ pub(super) fn read(name: &Name, form: Form<'_>, folder: &Path) -> Option<Account
     let proxy = form.maybe("proxy", address::proxy);
     let ca_file = form.maybe("ca_file", |field| place::path(field, folder));
     form.finish();
-    Some(Account {
+    Some(AccountConfig {
         name: name.clone(),
         url: url?,
         token: token?,

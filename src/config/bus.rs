@@ -4,21 +4,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::host_port;
-use super::model::{Bus, Link, Parity, SerialLine};
+use super::model::{BusConfig, Link, Parity, SerialSettings};
 use crate::finding::Finding;
 use crate::form::{Field, Form};
 use crate::units::Name;
 
 const LINKS: &str = "exactly one of `serial` (a device), `tcp` and `rtu_over_tcp` (host:port)";
 
-pub(super) fn read(name: &Name, form: Form<'_>) -> Option<Bus> {
+pub(super) fn read(name: &Name, form: Form<'_>) -> Option<BusConfig> {
     let link = link(&form);
     let (millis, seconds) = (Duration::from_millis, Duration::from_secs);
     let timeout = form.or("timeout", seconds(1), |field| field.duration(millis(50)..=seconds(10)));
     let request_gap = form.or("request_gap", Duration::ZERO, |field| field.duration(Duration::ZERO..=seconds(10)));
     let connect_delay = form.or("connect_delay", Duration::ZERO, |field| field.duration(Duration::ZERO..=seconds(60)));
     form.finish();
-    Some(Bus {
+    Some(BusConfig {
         name: name.clone(),
         link: link?,
         timeout: timeout?,
@@ -65,8 +65,8 @@ fn line_settings(form: &Form<'_>, has_line: bool) -> Option<Settings> {
     Some((baud? as u32, parity?, stop_bits? as u8))
 }
 
-fn line((path, (baud, parity, stop_bits)): (PathBuf, Settings)) -> SerialLine {
-    SerialLine { path, baud, parity, stop_bits }
+fn line((path, (baud, parity, stop_bits)): (PathBuf, Settings)) -> SerialSettings {
+    SerialSettings { path, baud, parity, stop_bits }
 }
 
 fn device(field: &Field<'_>) -> Option<PathBuf> {

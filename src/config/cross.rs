@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::meter::{ClientTable, MeterTable};
-use super::model::{Account, Bus, Client, Link};
+use super::model::{AccountConfig, BusConfig, ClientConfig, Link};
 use super::place::{self, Entries, Placed};
 use super::problems::LineStarts;
 use crate::finding::{Finding, Severity};
@@ -18,8 +18,8 @@ pub(super) struct Tables<'a> {
     pub(super) findings: &'a Findings,
     /// A table of another name than the known ones was met: what seems to be missing may stand there.
     pub(super) misnamed: bool,
-    pub(super) accounts: Entries<Account>,
-    pub(super) buses: Entries<Bus>,
+    pub(super) accounts: Entries<AccountConfig>,
+    pub(super) buses: Entries<BusConfig>,
     pub(super) meters: BTreeMap<Name, MeterTable>,
     pub(super) clients: BTreeMap<Name, ClientTable>,
 }
@@ -36,7 +36,7 @@ and to report it an [account.main] with a `token_file`, and the meter's `client_
 
 impl Tables<'_> {
     /// Reports what does not fit together; the clients are complete where nothing is reported.
-    pub(super) fn check(&self) -> BTreeMap<Name, Client> {
+    pub(super) fn check(&self) -> BTreeMap<Name, ClientConfig> {
         if self.buses.is_empty() && self.meters.is_empty() && !self.misnamed {
             self.error(0..0, "nothing to poll is configured: there is no [bus.NAME] and no [meter.NAME]", MINIMUM);
             return BTreeMap::new();
@@ -86,7 +86,7 @@ impl Tables<'_> {
         }
     }
 
-    fn clients(&self) -> BTreeMap<Name, Client> {
+    fn clients(&self) -> BTreeMap<Name, ClientConfig> {
         let mut members = BTreeMap::new();
         let mut clients = Vec::new();
         for (name, table) in by_place(&self.clients, |table| &table.span) {
@@ -121,7 +121,7 @@ impl Tables<'_> {
             clients.iter().filter_map(|(_, _, id, account, _)| Some((*id.as_ref()?, account.as_ref()?))),
         );
         let complete = clients.into_iter().filter_map(|(name, _, id, account, meters)| {
-            Some((name.clone(), Client { name: name.clone(), client_id: id?.value, account: account?, meters }))
+            Some((name.clone(), ClientConfig { name: name.clone(), client_id: id?.value, account: account?, meters }))
         });
         complete.collect()
     }
@@ -231,7 +231,7 @@ impl Tables<'_> {
         }
     }
 
-    fn unused(&self, clients: &BTreeMap<Name, Client>) {
+    fn unused(&self, clients: &BTreeMap<Name, ClientConfig>) {
         let warn = |span: &Range<usize>, message: &str, help: &str| {
             self.findings.add(Finding::warning(span.clone(), message).help(help));
         };

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::model::{EnergyStart, Meter};
+use super::model::{EnergyStart, MeterConfig};
 use super::place::{self, Placed};
 use super::profiles::{self, Profiles};
 use crate::form::{Field, Form};
@@ -13,7 +13,7 @@ use crate::units::{ClientId, Name, UnitId};
 #[derive(Debug)]
 pub(super) struct MeterTable {
     pub(super) span: Range<usize>,
-    pub(super) meter: Option<Meter>,
+    pub(super) meter: Option<MeterConfig>,
     pub(super) bus: Option<Placed<Name>>,
     pub(super) unit: Option<Placed<UnitId>>,
     /// `Some(None)` where the meter has none of its own.
@@ -47,7 +47,7 @@ pub(super) fn read(name: &Name, form: Form<'_>, profiles: &Profiles) -> MeterTab
     form.finish();
     let meter = || {
         let (installation, max_power) = installed?;
-        Some(Meter {
+        Some(MeterConfig {
             name: name.clone(),
             bus: bus.as_ref()?.value.clone(),
             unit: unit.as_ref()?.value,

@@ -24,7 +24,8 @@ pub use environment::Environment;
 pub use load::{ConfigError, shown_file};
 pub use mask::masked;
 pub use model::{
-    Account, Batch, Bus, Client, Config, EnergyStart, Link, Meter, Parity, SerialLine, State, Status, TokenSource,
+    AccountConfig, Batch, BusConfig, ClientConfig, Config, EnergyStart, Link, MeterConfig, Parity, SerialSettings,
+    StateConfig, StatusConfig, TokenSource,
 };
 pub use parse::{parse, shown_text};
 pub use problems::{Problem, Problems, shown_path};

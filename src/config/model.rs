@@ -15,18 +15,18 @@ use crate::units::{ClientId, Milliwatts, Name, UnitId};
 /// One validated configuration. What is equal in two of them is left alone by a reload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    pub accounts: BTreeMap<Name, Account>,
-    pub buses: BTreeMap<Name, Bus>,
-    pub meters: BTreeMap<Name, Meter>,
+    pub accounts: BTreeMap<Name, AccountConfig>,
+    pub buses: BTreeMap<Name, BusConfig>,
+    pub meters: BTreeMap<Name, MeterConfig>,
     /// What is reported: a `[client.NAME]` table, or a meter with a `client_id` of its own under the meter's name.
-    pub clients: BTreeMap<Name, Client>,
-    pub state: State,
-    pub status: Status,
+    pub clients: BTreeMap<Name, ClientConfig>,
+    pub state: StateConfig,
+    pub status: StatusConfig,
 }
 
 /// Where reports go: a URL and the token that goes with it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Account {
+pub struct AccountConfig {
     pub name: Name,
     /// https, or http to loopback.
     pub url: Url,
@@ -59,7 +59,7 @@ pub enum Batch {
 
 /// One line or connection, and how to treat it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Bus {
+pub struct BusConfig {
     pub name: Name,
     pub link: Link,
     /// How long a meter may take to answer.
@@ -72,7 +72,7 @@ pub struct Bus {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {
-    Serial(SerialLine),
+    Serial(SerialSettings),
     /// host:port of a Modbus TCP gateway or meter.
     Tcp(String),
     /// host:port of a transparent converter: RTU frames in a TCP stream.
@@ -80,7 +80,7 @@ pub enum Link {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SerialLine {
+pub struct SerialSettings {
     pub path: PathBuf,
     /// Bits per second.
     pub baud: u32,
@@ -98,7 +98,7 @@ pub enum Parity {
 
 /// One meter on a bus.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Meter {
+pub struct MeterConfig {
     pub name: Name,
     pub bus: Name,
     pub unit: UnitId,
@@ -123,7 +123,7 @@ pub enum EnergyStart {
 
 /// What Arkreen sees: one client, fed by one meter or several.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Client {
+pub struct ClientConfig {
     pub name: Name,
     pub client_id: ClientId,
     pub account: Name,
@@ -132,7 +132,7 @@ pub struct Client {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct State {
+pub struct StateConfig {
     /// The folder of the ledger.
     pub path: PathBuf,
     /// How long a row of the history is kept.
@@ -141,15 +141,15 @@ pub struct State {
     pub history_max_size: u64,
 }
 
-impl State {
+impl StateConfig {
     /// That folder, and a history of 90 days and 100 MB at most.
     pub fn at(path: PathBuf) -> Self {
-        State { path, history: Duration::from_secs(90 * 24 * 3600), history_max_size: 100_000_000 }
+        StateConfig { path, history: Duration::from_secs(90 * 24 * 3600), history_max_size: 100_000_000 }
     }
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Status {
+pub struct StatusConfig {
     /// Page and metrics, read-only; absent when not asked for.
     pub listen: Option<SocketAddr>,
     /// Host names that a non-loopback listener answers to.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::address::is_host;
 use super::environment::Environment;
-use super::model::{State, Status};
+use super::model::{StateConfig, StatusConfig};
 use super::place;
 use crate::finding::Finding;
 use crate::form::{Field, Form};
@@ -18,19 +18,19 @@ const HISTORY_SIZE: RangeInclusive<u64> = 1_000_000..=100_000_000_000;
 /// `sun_path` holds 108 bytes with the closing zero. Source: unix(7).
 const LONGEST_SOCKET: usize = 107;
 
-pub(super) fn state(form: Option<Form<'_>>, environment: &Environment) -> Option<State> {
-    let default = State::at(environment.default_state());
+pub(super) fn state(form: Option<Form<'_>>, environment: &Environment) -> Option<StateConfig> {
+    let default = StateConfig::at(environment.default_state());
     let Some(form) = form else { return Some(default) };
     let path = form.or("path", default.path, |field| place::path(field, &environment.folder));
     let history = form.or("history", default.history, |field| field.duration(HISTORY));
     let history_max_size = form.or("history_max_size", default.history_max_size, |field| field.size(HISTORY_SIZE));
     form.finish();
-    Some(State { path: path?, history: history?, history_max_size: history_max_size? })
+    Some(StateConfig { path: path?, history: history?, history_max_size: history_max_size? })
 }
 
-pub(super) fn status(form: Option<Form<'_>>, environment: &Environment) -> Option<Status> {
+pub(super) fn status(form: Option<Form<'_>>, environment: &Environment) -> Option<StatusConfig> {
     let socket = environment.default_socket();
-    let Some(form) = form else { return Some(Status { listen: None, hosts: Vec::new(), socket }) };
+    let Some(form) = form else { return Some(StatusConfig { listen: None, hosts: Vec::new(), socket }) };
     let socket = form.or("socket", socket, |field| socket_path(field, &environment.folder));
     let listen = form.maybe("listen", listen);
     let allow_remote = form.or("allow_remote", false, Field::boolean);
@@ -38,7 +38,7 @@ pub(super) fn status(form: Option<Form<'_>>, environment: &Environment) -> Optio
     let status = listen.and_then(|listen| remote(&form, listen, allow_remote?, hosts?));
     form.finish();
     let (listen, hosts) = status?;
-    Some(Status { listen, hosts, socket: socket? })
+    Some(StatusConfig { listen, hosts, socket: socket? })
 }
 
 /// Checks that a page that others can reach was meant to be, and under which names.

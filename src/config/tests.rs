@@ -49,7 +49,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!((account.batch, account.batch_max.get()), (Batch::Auto, 100));
     assert_eq!((&account.proxy, &account.ca_file), (&None, &None));
     let bus = &config.buses["cabinet"];
-    let line = SerialLine { path: "/dev/ttyUSB0".into(), baud: 9600, parity: Parity::None, stop_bits: 1 };
+    let line = SerialSettings { path: "/dev/ttyUSB0".into(), baud: 9600, parity: Parity::None, stop_bits: 1 };
     assert_eq!(bus.link, Link::Serial(line));
     assert_eq!(bus.timeout, Duration::from_secs(1));
     assert_eq!((bus.request_gap, bus.connect_delay), (Duration::ZERO, Duration::ZERO));

@@ -14,7 +14,7 @@ pub struct Doors {
     sources: Sources,
     asked: mpsc::Sender<Asked>,
     recorder: Recorder,
-    settings: Option<config::Status>,
+    settings: Option<config::StatusConfig>,
     open: Vec<Task>,
     /// Dropping it closes them.
     stop: Option<watch::Sender<bool>>,
@@ -27,7 +27,7 @@ impl Doors {
     }
 
     /// Opens what `settings` ask for; what is open so already stays open.
-    pub async fn apply(&mut self, settings: &config::Status, fleet: &mut Fleet, hearts: &Hearts) {
+    pub async fn apply(&mut self, settings: &config::StatusConfig, fleet: &mut Fleet, hearts: &Hearts) {
         if self.settings.as_ref() == Some(settings) {
             return;
         }

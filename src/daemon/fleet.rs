@@ -56,15 +56,15 @@ pub struct Ended {
 }
 
 struct RunningBus {
-    bus: config::Bus,
-    meters: Vec<config::Meter>,
+    bus: config::BusConfig,
+    meters: Vec<config::MeterConfig>,
     commands: mpsc::Sender<poller::Command>,
     report: watch::Receiver<BusReport>,
     task: Task,
 }
 
 struct RunningAccount {
-    account: config::Account,
+    account: config::AccountConfig,
     clients: Vec<Reported>,
     commands: mpsc::Sender<reporter::Command>,
     report: watch::Receiver<AccountReport>,
@@ -169,7 +169,7 @@ impl Fleet {
         self.accounts.iter().map(|(name, running)| (name.clone(), running.commands.downgrade())).collect()
     }
 
-    fn start_bus(&mut self, bus: config::Bus, meters: Vec<config::Meter>) {
+    fn start_bus(&mut self, bus: config::BusConfig, meters: Vec<config::MeterConfig>) {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let (said, report) = watch::channel(BusReport::default());
         let task = format!("bus {}", bus.name);
@@ -188,7 +188,7 @@ impl Fleet {
         self.buses.insert(bus.name.clone(), RunningBus { bus, meters, commands: sender, report, task });
     }
 
-    fn start_account(&mut self, account: config::Account, clients: Vec<Reported>, reports: Reports) {
+    fn start_account(&mut self, account: config::AccountConfig, clients: Vec<Reported>, reports: Reports) {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let (said, report) = watch::channel(AccountReport::default());
         let task = format!("account {}", account.name);
@@ -232,7 +232,7 @@ impl Fleet {
     }
 }
 
-fn meters_on(config: &Config, bus: &Name) -> Vec<config::Meter> {
+fn meters_on(config: &Config, bus: &Name) -> Vec<config::MeterConfig> {
     config.meters.values().filter(|meter| meter.bus == *bus).cloned().collect()
 }
 

@@ -182,7 +182,7 @@ impl Daemon {
             warn!("[state] path is taken up at the next start only: systemctl restart arkmeter");
         }
         self.fleet.apply(&config, Reports::OnSchedule).await?;
-        let state = config::State { path: self.config.state.path.clone(), ..config.state };
+        let state = config::StateConfig { path: self.config.state.path.clone(), ..config.state };
         self.config = Arc::new(Config { state, ..config });
         self.sources.replace(self.fleet.current(self.config.clone()));
         self.doors.apply(&self.config.status, &mut self.fleet, &self.hearts).await;

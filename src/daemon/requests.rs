@@ -54,8 +54,9 @@ pub async fn read(
 ) -> Vec<Live> {
     let mut waiting = Vec::new();
     for (bus, commands) in buses {
-        let wanted =
-            |meter: &&crate::config::Meter| meter.bus == *bus && (meters.is_empty() || meters.contains(&meter.name));
+        let wanted = |meter: &&crate::config::MeterConfig| {
+            meter.bus == *bus && (meters.is_empty() || meters.contains(&meter.name))
+        };
         let names: Vec<_> = config.meters.values().filter(wanted).map(|meter| meter.name.clone()).collect();
         if !names.is_empty() {
             let (reply, answer) = oneshot::channel();

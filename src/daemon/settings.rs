@@ -1,6 +1,6 @@
 //! What the configuration means to the ledger.
 
-use crate::config::{Config, EnergyStart, Link, Meter};
+use crate::config::{Config, EnergyStart, Link, MeterConfig};
 use crate::ledger::history::Retention;
 use crate::ledger::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
 use crate::meter::ReadPlan;
@@ -18,7 +18,7 @@ pub fn of_ledger(config: &Config) -> Settings {
 }
 
 /// What the guard needs to know of one meter.
-pub fn of_meter(config: &Config, meter: &Meter) -> MeterSettings {
+pub fn of_meter(config: &Config, meter: &MeterConfig) -> MeterSettings {
     let plan = ReadPlan::new(&meter.profile, &meter.installation);
     let line = match &config.buses[&meter.bus].link {
         Link::Serial(line) => line.path.display().to_string(),

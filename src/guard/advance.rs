@@ -3,7 +3,7 @@
 use super::plausible::Point;
 use super::power::{Sample, Witness};
 use super::state::{Integral, MeterState};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::reading::Register;
 use crate::units::{MilliwattHours, Milliwatts};
 
@@ -21,7 +21,7 @@ pub enum Way {
         register: MilliwattHours,
         step: MilliwattHours,
         /// When the register was first seen at this value.
-        at: Stamp,
+        at: ClockReading,
         /// What power has said since.
         since: Witness,
     },
@@ -30,7 +30,7 @@ pub enum Way {
         rest: u64,
         /// The last sample, with which the next one makes a pair.
         power: Milliwatts,
-        at: Stamp,
+        at: ClockReading,
     },
 }
 

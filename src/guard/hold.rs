@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::plausible::{Grade, Measure, Point, falls};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 
 /// A run that broke off for longer than this and was still short proves nothing.
 const WEAK_GAP: Duration = Duration::from_secs(120);
@@ -47,7 +47,7 @@ pub(super) struct Hold {
     pub(super) readings: u32,
     /// How long the run has been watched.
     pub(super) age: Duration,
-    pub(super) seen_at: Stamp,
+    pub(super) seen_at: ClockReading,
     #[serde(default)]
     pub(super) serial: Option<String>,
     /// The last reading, where it was no part of the run.
@@ -119,14 +119,14 @@ impl Hold {
         }
     }
 
-    pub(super) fn grow_older(&mut self, at: &Stamp) {
+    pub(super) fn grow_older(&mut self, at: &ClockReading) {
         let passed = at.since(&self.seen_at).unwrap_or(at.since_boot);
         self.age = self.age.saturating_add(passed);
         self.seen_at = *at;
     }
 
     /// A short run, broken off: what comes now is judged as if there had been none.
-    pub(super) fn is_stale(&self, two_polls: Duration, at: &Stamp) -> bool {
+    pub(super) fn is_stale(&self, two_polls: Duration, at: &ClockReading) -> bool {
         let gap = at.since(&self.seen_at).unwrap_or(at.since_boot);
         self.readings < WEAK_READINGS && gap > WEAK_GAP.max(2 * two_polls)
     }
@@ -140,7 +140,7 @@ impl Hold {
         matches!(self.cause, Cause::Slight | Cause::Start)
     }
 
-    pub(super) fn stamps(&mut self) -> impl Iterator<Item = &mut Stamp> {
+    pub(super) fn stamps(&mut self) -> impl Iterator<Item = &mut ClockReading> {
         let points = [&mut self.first, &mut self.confirmed, &mut self.last].into_iter().chain(self.stray.as_mut());
         points.map(|point| &mut point.at).chain([&mut self.seen_at])
     }

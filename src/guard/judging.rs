@@ -4,7 +4,7 @@ use super::hold::{Cause, Hold};
 use super::plausible::{Grade, Measure, Point, falls, steps};
 use super::state::MeterState;
 use super::verdict::{Entry, Verdict};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::settings::MeterSettings;
 use crate::units::MilliwattHours;
 
@@ -22,7 +22,7 @@ pub struct Judged {
 pub(super) struct Judging<'a> {
     pub(super) state: MeterState,
     pub(super) settings: &'a MeterSettings,
-    pub(super) at: &'a Stamp,
+    pub(super) at: &'a ClockReading,
     pub(super) serial: Option<&'a str>,
     /// Whether the poll gave a power.
     pub(super) has_sample: bool,
@@ -41,7 +41,7 @@ impl<'a> Judging<'a> {
     pub(super) fn new(
         state: MeterState,
         settings: &'a MeterSettings,
-        at: &'a Stamp,
+        at: &'a ClockReading,
         serial: Option<&'a str>,
         has_sample: bool,
     ) -> Self {

@@ -25,12 +25,12 @@ pub use verdict::{Entry, Verdict, Verdicts};
 
 use self::judging::Judging;
 use self::plausible::Point;
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::settings::{CounterSettings, MeterSettings};
 use crate::reading::Values;
 
 /// Judges one poll. `values` without a register is a failed read of the counter: it changes no energy.
-pub fn judge(mut state: MeterState, settings: &MeterSettings, at: &Stamp, values: &Values) -> Judged {
+pub fn judge(mut state: MeterState, settings: &MeterSettings, at: &ClockReading, values: &Values) -> Judged {
     state.settle_stamps(at);
     state.settle_place(settings);
     let power = values.power.filter(|_| !state.says_nothing(values));

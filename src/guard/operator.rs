@@ -8,8 +8,8 @@ use super::power::energy;
 use super::state::{MeterState, signed};
 use super::verdict::Verdict;
 use super::wording;
-use crate::clock::Stamp;
-use crate::ledger::remedy::Refusal;
+use crate::clock::ClockReading;
+use crate::ledger::remedy::CommandError;
 use crate::ledger::settings::MeterSettings;
 use crate::units::MilliwattHours;
 
@@ -17,7 +17,7 @@ use crate::units::MilliwattHours;
 /// A jump that would not be credited after waiting is not credited by this either; that is [`credit`].
 ///
 /// `None` where nothing is held.
-pub fn accept(state: &MeterState, settings: &MeterSettings, at: &Stamp) -> Option<Judged> {
+pub fn accept(state: &MeterState, settings: &MeterSettings, at: &ClockReading) -> Option<Judged> {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     let hold = *judging.state.hold.take()?;
     let long = Hold { age: hold.age.max(DAY), readings: hold.readings.max(5), ..hold };
@@ -39,14 +39,14 @@ pub fn accept(state: &MeterState, settings: &MeterSettings, at: &Stamp) -> Optio
 pub fn credit(
     state: &MeterState,
     settings: &MeterSettings,
-    at: &Stamp,
+    at: &ClockReading,
     consumed: MilliwattHours,
-) -> Result<Judged, Refusal> {
-    let published = state.published.ok_or_else(|| Refusal::NoBaseline(settings.name.clone()))?;
+) -> Result<Judged, CommandError> {
+    let published = state.published.ok_or_else(|| CommandError::NoBaseline(settings.name.clone()))?;
     if consumed == MilliwattHours::ZERO {
-        return Err(Refusal::Nothing);
+        return Err(CommandError::Nothing);
     }
-    published.checked_add(consumed).ok_or(Refusal::TooMuch)?;
+    published.checked_add(consumed).ok_or(CommandError::TooMuch)?;
     within_a_lifetime(state, settings, consumed)?;
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.uncredited = None;
@@ -59,9 +59,10 @@ pub(super) fn within_a_lifetime(
     state: &MeterState,
     settings: &MeterSettings,
     more: MilliwattHours,
-) -> Result<(), Refusal> {
+) -> Result<(), CommandError> {
     let most = state.lifetime(settings);
-    let absurd = || Refusal::Absurd { energy: more.in_words(), meter: settings.name.clone(), most: most / 1_000_000 };
+    let absurd =
+        || CommandError::Absurd { energy: more.in_words(), meter: settings.name.clone(), most: most / 1_000_000 };
     if more.get() <= most { Ok(()) } else { Err(absurd()) }
 }
 

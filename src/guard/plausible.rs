@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::power::{PowerMemory, Witness, energy};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::settings::MeterSettings;
 use crate::reading::Register;
 use crate::units::{MilliwattHours, Milliwatts};
@@ -24,7 +24,7 @@ pub(super) struct Point {
     pub(super) value: MilliwattHours,
     pub(super) step: MilliwattHours,
     /// When the register was first seen at this value.
-    pub(super) at: Stamp,
+    pub(super) at: ClockReading,
     /// The power's totals at that time.
     #[serde(default)]
     pub(super) witness: Witness,
@@ -40,7 +40,7 @@ pub(super) struct Point {
 }
 
 impl Point {
-    pub(super) fn new(register: &Register, at: &Stamp, witness: Witness) -> Self {
+    pub(super) fn new(register: &Register, at: &ClockReading, witness: Witness) -> Self {
         let (debt, fresh, unseen) = (0, false, Duration::ZERO);
         Point { value: register.value, step: register.step, at: *at, witness, debt, fresh, unseen }
     }

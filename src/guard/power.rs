@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::settings::MeterSettings;
 use crate::units::{MilliwattHours, Milliwatts};
 
@@ -37,7 +37,7 @@ pub struct Witness {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sample {
     pub(super) power: Milliwatts,
-    pub(super) at: Stamp,
+    pub(super) at: ClockReading,
 }
 
 /// Two neighbouring samples, at most two polls apart; export counts as 0.
@@ -56,7 +56,7 @@ pub(super) struct PowerMemory {
     samples: Vec<Sample>,
     /// The last times between polls, at most three.
     intervals: Vec<Duration>,
-    polled_at: Option<Stamp>,
+    polled_at: Option<ClockReading>,
     pub(super) totals: Witness,
     /// The highest power that three samples in a row reached.
     pub(super) sustained: Milliwatts,
@@ -72,14 +72,14 @@ pub(super) struct PowerMemory {
     lumps: Vec<Duration>,
     /// The register was seen to fall by no more than two steps: so small an advance may be noise as well.
     pub(super) noisy: bool,
-    advanced_at: Option<Stamp>,
+    advanced_at: Option<ClockReading>,
 }
 
 /// Where a rate is learned from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Stretch {
     value: MilliwattHours,
-    at: Stamp,
+    at: ClockReading,
     totals: Witness,
 }
 
@@ -93,7 +93,12 @@ struct Overload {
 
 impl PowerMemory {
     /// Takes note of a poll; gives the pair that its sample makes with the one before, where there is no gap between them.
-    pub(super) fn note(&mut self, settings: &MeterSettings, at: &Stamp, power: Option<Milliwatts>) -> Option<Pair> {
+    pub(super) fn note(
+        &mut self,
+        settings: &MeterSettings,
+        at: &ClockReading,
+        power: Option<Milliwatts>,
+    ) -> Option<Pair> {
         if let Some(interval) = self.polled_at.and_then(|before| at.since(&before)) {
             keep_last(&mut self.intervals, 3, interval);
         }
@@ -186,7 +191,7 @@ impl PowerMemory {
     }
 
     /// Learns the register's rate from a value that was taken.
-    pub(super) fn learn(&mut self, value: MilliwattHours, step: MilliwattHours, at: &Stamp) {
+    pub(super) fn learn(&mut self, value: MilliwattHours, step: MilliwattHours, at: &ClockReading) {
         if let Some(lump) = self.advanced_at.and_then(|before| at.since(&before)) {
             keep_last(&mut self.lumps, 3, lump);
         }
@@ -246,7 +251,7 @@ impl PowerMemory {
         self.samples.clear();
     }
 
-    pub(super) fn stamps(&mut self) -> impl Iterator<Item = &mut Stamp> {
+    pub(super) fn stamps(&mut self) -> impl Iterator<Item = &mut ClockReading> {
         let samples = self.samples.iter_mut().map(|sample| &mut sample.at);
         samples
             .chain(self.polled_at.as_mut())

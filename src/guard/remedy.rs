@@ -7,33 +7,33 @@ use super::plausible::{Grade, Measure, Point, falls};
 use super::state::{Epoch, MeterState, signed};
 use super::verdict::{Entry, Verdict};
 use super::wording;
-use crate::clock::Stamp;
-use crate::ledger::remedy::Refusal;
+use crate::clock::ClockReading;
+use crate::ledger::remedy::CommandError;
 use crate::ledger::settings::MeterSettings;
 use crate::units::{MilliwattHours, Name};
 
 /// Integrated energy goes on from where an older copy of the ledger knew it.
-pub fn go_on(state: &MeterState, settings: &MeterSettings, at: &Stamp) -> Judged {
+pub fn go_on(state: &MeterState, settings: &MeterSettings, at: &ClockReading) -> Judged {
     let judging = Judging::new(state.clone(), settings, at, None, false);
     judging.decided(Verdict::Unchanged, 0, wording::goes_on(state.published))
 }
 
 /// A ledger of its own begins for a meter that may be another one renamed.
-pub fn begin(state: &MeterState, settings: &MeterSettings, at: &Stamp, other: &Name) -> Judged {
+pub fn begin(state: &MeterState, settings: &MeterSettings, at: &ClockReading, other: &Name) -> Judged {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.settle_place(settings);
     judging.decided(Verdict::Baseline, 0, wording::begins_its_own(other))
 }
 
 /// The meter is read where the configuration has its name, although the ledger of that name came from another place.
-pub fn moved(state: &MeterState, settings: &MeterSettings, at: &Stamp) -> Judged {
+pub fn moved(state: &MeterState, settings: &MeterSettings, at: &ClockReading) -> Judged {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.settle_place(settings);
     judging.decided(Verdict::Unchanged, 0, wording::moved())
 }
 
 /// What the journal keeps of a new name: no figure moves.
-pub fn renamed(state: &MeterState, at: &Stamp, from: &Name) -> Entry {
+pub fn renamed(state: &MeterState, at: &ClockReading, from: &Name) -> Entry {
     let (register, published, serial) = (state.register(), state.published, state.serial.clone());
     Entry {
         at: *at,
@@ -56,13 +56,13 @@ pub fn renamed(state: &MeterState, at: &Stamp, from: &Name) -> Entry {
 pub fn set(
     state: &MeterState,
     settings: &MeterSettings,
-    at: &Stamp,
+    at: &ClockReading,
     energy: MilliwattHours,
-) -> Result<Judged, Refusal> {
+) -> Result<Judged, CommandError> {
     let meter = || settings.name.clone();
-    let published = state.published.ok_or_else(|| Refusal::NoBaseline(meter()))?;
+    let published = state.published.ok_or_else(|| CommandError::NoBaseline(meter()))?;
     if energy <= published {
-        return Err(Refusal::Lower { meter: meter(), published: wording::kilowatt_hours(published) });
+        return Err(CommandError::Lower { meter: meter(), published: wording::kilowatt_hours(published) });
     }
     within_a_lifetime(state, settings, energy.saturating_sub(published))?;
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
@@ -83,11 +83,11 @@ pub fn stands(state: &MeterState, settings: &MeterSettings) -> Option<String> {
 pub fn replace(
     state: &MeterState,
     settings: &MeterSettings,
-    at: &Stamp,
+    at: &ClockReading,
     old: MilliwattHours,
     new: MilliwattHours,
-) -> Result<Judged, Refusal> {
-    let taken = state.taken.ok_or_else(|| Refusal::NoCounter(settings.name.clone()))?;
+) -> Result<Judged, CommandError> {
+    let taken = state.taken.ok_or_else(|| CommandError::NoCounter(settings.name.clone()))?;
     let measure = Measure { memory: &state.power, settings };
     let follows = |from: &Point, value| is_possible(&measure, from, value, at);
     let noticed = state.earlier.last().filter(|epoch| follows(&epoch.last, old)).map(|epoch| {
@@ -104,7 +104,7 @@ pub fn replace(
         (None, None) => Err(wording::old_impossible(old, taken.value)),
     };
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
-    judging.state = changed.map_err(Refusal::Reading)?;
+    judging.state = changed.map_err(CommandError::Reading)?;
     within(&judging.state)?;
     Ok(judging.decided(Verdict::Replaced, 0, wording::exchanged(old, new)))
 }
@@ -113,7 +113,7 @@ pub fn replace(
 fn exchange(
     state: &MeterState,
     taken: &Point,
-    at: &Stamp,
+    at: &ClockReading,
     old: MilliwattHours,
     new: MilliwattHours,
 ) -> Result<MeterState, String> {
@@ -144,7 +144,7 @@ fn correct_exchange(state: &MeterState, before: &Epoch, old: MilliwattHours, new
 }
 
 /// Whether a register may have come to `value` by now.
-fn is_possible(measure: &Measure<'_>, from: &Point, value: MilliwattHours, at: &Stamp) -> bool {
+fn is_possible(measure: &Measure<'_>, from: &Point, value: MilliwattHours, at: &ClockReading) -> bool {
     let to = Point { value, at: *at, witness: measure.memory.totals, ..*from };
     !falls(from, &to) && measure.grade(from, &to) < Grade::Beyond
 }
@@ -154,13 +154,13 @@ fn is_possible(measure: &Measure<'_>, from: &Point, value: MilliwattHours, at: &
 pub fn undo(
     state: &MeterState,
     settings: &MeterSettings,
-    at: &Stamp,
+    at: &ClockReading,
     id: i64,
     entry: &Entry,
-) -> Result<Judged, Refusal> {
+) -> Result<Judged, CommandError> {
     let Some(correction) = entry.correction else {
         let (word, instead) = (entry.verdict.as_str().to_owned(), wording::instead(entry.verdict));
-        return Err(Refusal::NothingToUndo { entry: id, word, instead });
+        return Err(CommandError::NothingToUndo { entry: id, word, instead });
     };
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     let changed = &mut judging.state;
@@ -178,7 +178,7 @@ pub fn undo(
     Ok(judged)
 }
 
-fn is_later(this: &Stamp, other: &Stamp) -> bool {
+fn is_later(this: &ClockReading, other: &ClockReading) -> bool {
     match this.since(other) {
         Some(later) => !later.is_zero(),
         None => this.wall > other.wall,
@@ -186,8 +186,8 @@ fn is_later(this: &Stamp, other: &Stamp) -> bool {
 }
 
 /// Refuses a figure that could not be reported.
-fn within(state: &MeterState) -> Result<(), Refusal> {
-    if state.figure() > signed(MilliwattHours::MAX) { Err(Refusal::TooMuch) } else { Ok(()) }
+fn within(state: &MeterState) -> Result<(), CommandError> {
+    if state.figure() > signed(MilliwattHours::MAX) { Err(CommandError::TooMuch) } else { Ok(()) }
 }
 
 impl MeterState {
@@ -205,7 +205,7 @@ impl MeterState {
     }
 
     /// Moves the counter's figure by so many mWh; published rises with it, or stands until it has caught up.
-    pub(super) fn correct(&mut self, by: i64) -> Result<(), Refusal> {
+    pub(super) fn correct(&mut self, by: i64) -> Result<(), CommandError> {
         self.offset = self.offset.saturating_add(by);
         within(self)?;
         match (self.taken, self.published) {
@@ -214,7 +214,7 @@ impl MeterState {
                 let counted = self.counted().unwrap_or(signed(published)).saturating_add(by);
                 let (figure, floor) = (counted.max(signed(published)), signed(published));
                 let figure = u64::try_from(figure).ok().and_then(MilliwattHours::new);
-                self.published = Some(figure.ok_or(Refusal::TooMuch)?);
+                self.published = Some(figure.ok_or(CommandError::TooMuch)?);
                 let owed = u64::try_from(floor.saturating_sub(counted)).unwrap_or(0);
                 self.integral.owed = MilliwattHours::new(owed).unwrap_or(MilliwattHours::MAX);
             }

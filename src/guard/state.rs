@@ -9,7 +9,7 @@ use super::hold::Hold;
 use super::plausible::Point;
 use super::power::PowerMemory;
 use super::wording;
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::settings::MeterSettings;
 use crate::reading::{Register, Values};
 use crate::units::{MilliwattHours, Milliwatts};
@@ -45,7 +45,7 @@ pub struct MeterState {
     /// A step that the clock could not tell; credited when it can.
     pub(super) uncredited: Option<Box<Uncredited>>,
     /// When the register was last read.
-    pub(super) read_at: Option<Stamp>,
+    pub(super) read_at: Option<ClockReading>,
     pub(super) power: PowerMemory,
     pub(super) integral: Integral,
 }
@@ -57,7 +57,7 @@ pub(super) struct Epoch {
     pub(super) offset: i64,
     #[serde(default)]
     pub(super) serial: Option<String>,
-    pub(super) ended: Stamp,
+    pub(super) ended: ClockReading,
     /// What it counted, in mWh.
     #[serde(default)]
     pub(super) counted: u64,
@@ -165,7 +165,7 @@ impl MeterState {
     }
 
     /// Ends the epoch and begins another, in which the register `start` stands for the figure reached.
-    pub(super) fn begin_epoch(&mut self, start: MilliwattHours, at: &Stamp) {
+    pub(super) fn begin_epoch(&mut self, start: MilliwattHours, at: &ClockReading) {
         let figure = match self.taken {
             Some(_) => self.figure(),
             None => self.counted().or(self.published.map(signed)).unwrap_or(0),
@@ -175,7 +175,7 @@ impl MeterState {
     }
 
     /// Remembers the epoch that ends.
-    pub(super) fn close_epoch(&mut self, at: &Stamp) {
+    pub(super) fn close_epoch(&mut self, at: &ClockReading) {
         let Some(last) = self.taken else { return };
         let before = self.earlier.last().map_or(0, |epoch| signed(epoch.last.value).saturating_add(epoch.offset));
         let counted = u64::try_from(self.figure().saturating_sub(before)).unwrap_or(0);
@@ -196,7 +196,7 @@ impl MeterState {
     }
 
     /// The wall clock is trusted now: what was stamped earlier in this boot is known as exactly.
-    pub(super) fn settle_stamps(&mut self, now: &Stamp) {
+    pub(super) fn settle_stamps(&mut self, now: &ClockReading) {
         if !now.trusted {
             return;
         }
@@ -204,7 +204,7 @@ impl MeterState {
             let ago: Duration = now.since_boot.saturating_sub(stamp.since_boot);
             let wall = SignedDuration::try_from(ago).ok().and_then(|ago| now.wall.checked_sub(ago).ok());
             if let Some(wall) = wall {
-                *stamp = Stamp { wall, trusted: true, ..*stamp };
+                *stamp = ClockReading { wall, trusted: true, ..*stamp };
             }
         }
     }
@@ -218,7 +218,7 @@ impl MeterState {
         }
     }
 
-    fn stamps(&mut self) -> impl Iterator<Item = &mut Stamp> {
+    fn stamps(&mut self) -> impl Iterator<Item = &mut ClockReading> {
         let taken = self.taken.iter_mut().map(|taken| &mut taken.at);
         let hold = self.hold.iter_mut().flat_map(|hold| hold.stamps());
         let earlier = self.earlier.iter_mut().flat_map(|epoch| [&mut epoch.last.at, &mut epoch.ended]);

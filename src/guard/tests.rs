@@ -46,8 +46,8 @@ impl Bench {
         bench
     }
 
-    fn stamp(&self) -> Stamp {
-        Stamp {
+    fn stamp(&self) -> ClockReading {
+        ClockReading {
             boot: serde_json::from_value(serde_json::json!(self.boot)).unwrap(),
             since_boot: Duration::from_secs(60 + self.second),
             wall: Timestamp::from_second(1_700_000_000 + self.off + self.second as i64).unwrap(),

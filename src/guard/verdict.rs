@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::units::MilliwattHours;
 
 /// The word that the journal, the log and `replay` use for what happened.
@@ -73,7 +73,7 @@ impl Verdict {
 /// A decision worth remembering.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    pub at: Stamp,
+    pub at: ClockReading,
     pub verdict: Verdict,
     pub register_before: Option<MilliwattHours>,
     pub register_after: Option<MilliwattHours>,

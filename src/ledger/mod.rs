@@ -31,7 +31,7 @@ use std::path::PathBuf;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -41,7 +41,7 @@ use task::Request;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Figure {
     /// On disk: power of the latest readings (0 or more) and the durable energy.
-    Ready { power: Milliwatts, energy: MilliwattHours, read_at: Stamp },
+    Ready { power: Milliwatts, energy: MilliwattHours, read_at: ClockReading },
     /// Not to be reported, and why, for people ("heat_pump has no baseline yet", "heat_pump was last read 3m ago").
     Waiting(String),
 }
@@ -51,7 +51,7 @@ pub enum Figure {
 pub struct Accepted {
     pub client: Name,
     pub energy: MilliwattHours,
-    pub at: Stamp,
+    pub at: ClockReading,
 }
 
 /// The ledger's task is gone; the daemon is about to end.

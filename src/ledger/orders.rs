@@ -8,7 +8,7 @@ use super::settings::Settings;
 use super::store::{Look, Options, Store};
 use super::task::Request;
 use super::{Barred, Handle, machine};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 
 impl Handle {
     /// Has the order carried out; answered once it is on disk, or once the disk has kept everybody waiting for too long.
@@ -28,7 +28,7 @@ impl Handle {
 }
 
 /// Carries the order out on the store itself, where no daemon runs (blocking). A dry run takes nothing and changes nothing.
-pub fn alone(folder: &Path, settings: Settings, now: &Stamp, mut order: Order) -> Result<Outcome, OrderError> {
+pub fn alone(folder: &Path, settings: Settings, now: &ClockReading, mut order: Order) -> Result<Outcome, OrderError> {
     let look = Look::open(folder)?;
     if order.needs_journal() {
         order.find(&look)?;

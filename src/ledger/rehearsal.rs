@@ -5,7 +5,7 @@ use std::path::Path;
 use super::book::Book;
 use super::settings::{MeterSettings, Settings};
 use super::store::{OpenError, Options, Store, StoreError};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::guard::Verdict;
 use crate::reading::Reading;
 use crate::units::MilliwattHours;
@@ -35,11 +35,11 @@ impl Rehearsal {
     }
 
     /// A report slot.
-    pub fn commit(&mut self, now: &Stamp) -> Result<(), StoreError> {
+    pub fn commit(&mut self, now: &ClockReading) -> Result<(), StoreError> {
         self.write(now, false)
     }
 
-    fn write(&mut self, now: &Stamp, last: bool) -> Result<(), StoreError> {
+    fn write(&mut self, now: &ClockReading, last: bool) -> Result<(), StoreError> {
         if let Some(pending) = self.book.prepare(now, last) {
             self.store.commit(&pending.commit)?;
             self.book.committed(pending);
@@ -48,7 +48,7 @@ impl Rehearsal {
     }
 
     /// An orderly end. Dropping it instead is a crash: what was not committed is gone.
-    pub fn close(mut self, now: &Stamp) -> Result<(), StoreError> {
+    pub fn close(mut self, now: &ClockReading) -> Result<(), StoreError> {
         self.write(now, true)?;
         self.store.close()
     }

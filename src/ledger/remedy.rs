@@ -75,10 +75,10 @@ impl Order {
     }
 
     /// A refusal to undo, in the word that the journal has for the entry.
-    pub(super) fn in_its_word(&self, refusal: Refusal) -> Refusal {
+    pub(super) fn in_its_word(&self, refusal: CommandError) -> CommandError {
         match (refusal, &self.subject) {
-            (Refusal::NothingToUndo { entry, instead, .. }, Some(row)) => {
-                Refusal::NothingToUndo { entry, word: row.word.clone(), instead }
+            (CommandError::NothingToUndo { entry, instead, .. }, Some(row)) => {
+                CommandError::NothingToUndo { entry, word: row.word.clone(), instead }
             }
             (other, _) => other,
         }
@@ -88,9 +88,9 @@ impl Order {
     pub(super) fn find(&mut self, look: &Look) -> Result<(), OrderError> {
         let Remedy::Undo { entry } = self.remedy else { return Ok(()) };
         let rows = concerning(look, entry)?;
-        let row = rows.iter().find(|row| row.id == entry).ok_or(Refusal::NoEntry(entry))?;
+        let row = rows.iter().find(|row| row.id == entry).ok_or(CommandError::NoEntry(entry))?;
         if let Some(by) = undone_by(&rows, entry) {
-            return Err(Refusal::Undone { entry, by }.into());
+            return Err(CommandError::Undone { entry, by }.into());
         }
         self.subject = Some(row.clone());
         Ok(())
@@ -179,7 +179,7 @@ impl Outcome {
 
 /// Why an order is refused, with what can be done instead. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum CommandError {
     #[error(
         "the configuration has no meter `{meter}`{}: `arkmeter ledger show` names those that the ledger knows",
         suggested(near)
@@ -254,7 +254,7 @@ fn suggested(near: &Option<Name>) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] CommandError),
     #[error(transparent)]
     Open(#[from] super::OpenError),
     #[error(transparent)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings};
-use crate::clock::{Clock, Stamp};
+use crate::clock::{Clock, ClockReading};
 use crate::guard::{self, MeterState};
 use crate::reading::{Reading, Register, Values};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
@@ -19,11 +19,11 @@ pub(crate) fn energy(value: u64) -> MilliwattHours {
 }
 
 /// So many seconds after the tests began.
-pub(crate) fn at(seconds: u64) -> Stamp {
+pub(crate) fn at(seconds: u64) -> ClockReading {
     let start = Timestamp::from_second(1_800_000_000).unwrap();
     let since = Duration::new(seconds, 123_456_789);
     let (since_boot, wall) = (Duration::from_secs(3600) + since, start.saturating_add(since).unwrap());
-    Stamp { since_boot, wall, trusted: true, ..Clock::simulated(u128::MAX / 3, start).now() }
+    ClockReading { since_boot, wall, trusted: true, ..Clock::simulated(u128::MAX / 3, start).now() }
 }
 
 pub(crate) fn meter(text: &str) -> MeterSettings {

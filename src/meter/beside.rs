@@ -1,7 +1,7 @@
 //! Registers beside a number that change what it is worth: its power of ten, and its sign.
 
-use super::absent::Absent;
-use super::block::Block;
+use super::absent::DecodeError;
+use super::block::RegisterRange;
 use super::exact::Fraction;
 use super::number::{Format, Kind, Pattern};
 use super::raw::Raw;
@@ -11,7 +11,7 @@ use crate::form::{Field, Form};
 /// The power of ten that a number is to be multiplied with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exponent {
-    pub block: Block,
+    pub block: RegisterRange,
     pub format: Format,
     /// The patterns that mean "not there".
     pub invalid: Vec<Pattern>,
@@ -20,7 +20,7 @@ pub struct Exponent {
 /// Whether a number is negative.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sign {
-    pub block: Block,
+    pub block: RegisterRange,
     pub format: Format,
     /// What the register holds where it is.
     pub negative: i64,
@@ -31,7 +31,7 @@ pub struct Sign {
 /// What a number has that stands alone says for the registers beside it.
 #[derive(Clone, Copy)]
 pub(super) struct Of<'a> {
-    pub(super) number: Block,
+    pub(super) number: RegisterRange,
     pub(super) low_byte_first: bool,
     pub(super) limits: Limits<'a>,
 }
@@ -52,16 +52,16 @@ impl Exponent {
         Some(Exponent { block, format, invalid: invalid? })
     }
 
-    pub(super) fn read(&self, words: &[u16]) -> Result<Fraction, Absent> {
+    pub(super) fn read(&self, words: &[u16]) -> Result<Fraction, DecodeError> {
         let bits = self.format.bits(words);
         if self.invalid.iter().any(|pattern| pattern.fits(bits)) {
-            return Err(Absent::NoValue(self.block, bits));
+            return Err(DecodeError::NoValue(self.block, bits));
         }
         match Raw::new(self.format.kind, bits) {
             Some(Raw::Integer(exponent)) if (-LARGEST..=LARGEST).contains(&exponent) => {
-                Fraction::power_of_ten(exponent as i32).ok_or(Absent::TooLarge)
+                Fraction::power_of_ten(exponent as i32).ok_or(DecodeError::TooLarge)
             }
-            _ => Err(Absent::NoExponent(self.block)),
+            _ => Err(DecodeError::NoExponent(self.block)),
         }
     }
 }
@@ -84,16 +84,16 @@ impl Sign {
     }
 
     /// Whether the number is negative.
-    pub(super) fn read(&self, words: &[u16]) -> Result<bool, Absent> {
+    pub(super) fn read(&self, words: &[u16]) -> Result<bool, DecodeError> {
         match Raw::new(self.format.kind, self.format.bits(words)) {
             Some(Raw::Integer(state)) if state == i128::from(self.negative) => Ok(true),
             Some(Raw::Integer(state)) if state == i128::from(self.positive) => Ok(false),
-            _ => Err(Absent::NoSign(self.block)),
+            _ => Err(DecodeError::NoSign(self.block)),
         }
     }
 }
 
-fn register(form: &Form<'_>, kind: Kind, of: Of<'_>) -> Option<(Block, Format)> {
+fn register(form: &Form<'_>, kind: Kind, of: Of<'_>) -> Option<(RegisterRange, Format)> {
     let kind = form.or("type", kind, |field| field.one_of(&ONE_REGISTER));
     let block = register_form::block(form, Some(of.number.function), 1, of.limits);
     let format = Format { kind: kind?, low_word_first: false, low_byte_first: of.low_byte_first };

@@ -34,7 +34,7 @@ impl Function {
 
 /// One read request: `count` registers from the 0-based protocol address `address`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Block {
+pub struct RegisterRange {
     pub function: Function,
     pub address: u16,
     /// 1 ..= 125.
@@ -42,46 +42,47 @@ pub struct Block {
 }
 
 /// The answers of one poll: each block's registers, exactly as many as were asked for.
-pub type Answers = BTreeMap<Block, Vec<u16>>;
+pub type Answers = BTreeMap<RegisterRange, Vec<u16>>;
 
-impl Block {
+impl RegisterRange {
     /// The address after the last register, up to 65536.
     pub(super) fn end(self) -> u32 {
         u32::from(self.address) + u32::from(self.count)
     }
 
-    pub(crate) fn covers(self, other: Block) -> bool {
+    pub(crate) fn covers(self, other: RegisterRange) -> bool {
         self.function == other.function && self.address <= other.address && other.end() <= self.end()
     }
 
     /// As many registers, `by` further on: the caller knows that there are so many.
-    pub(super) fn moved(self, by: u16) -> Block {
-        Block { address: self.address.saturating_add(by), ..self }
+    pub(super) fn moved(self, by: u16) -> RegisterRange {
+        RegisterRange { address: self.address.saturating_add(by), ..self }
     }
 
-    pub(super) fn overlaps(self, other: Block) -> bool {
+    pub(super) fn overlaps(self, other: RegisterRange) -> bool {
         let apart = self.end() <= u32::from(other.address) || other.end() <= u32::from(self.address);
         self.function == other.function && !apart
     }
 
     /// The least block with both; `None` where they are of different functions, or too far apart for a count.
-    pub(super) fn joined(self, other: Block) -> Option<Block> {
+    pub(super) fn joined(self, other: RegisterRange) -> Option<RegisterRange> {
         let address = self.address.min(other.address);
         let count = u16::try_from(self.end().max(other.end()) - u32::from(address)).ok()?;
-        (self.function == other.function).then_some(Block { address, count, ..self })
+        (self.function == other.function).then_some(RegisterRange { address, count, ..self })
     }
 
     /// This block's registers out of an answer that holds all of them. An answer of another length than was asked for holds none.
     pub fn out_of(self, answers: &Answers) -> Option<&[u16]> {
-        let whole =
-            |(block, words): &(&Block, &Vec<u16>)| block.covers(self) && words.len() == usize::from(block.count);
+        let whole = |(block, words): &(&RegisterRange, &Vec<u16>)| {
+            block.covers(self) && words.len() == usize::from(block.count)
+        };
         let (block, words) = answers.iter().find(whole)?;
         let start = usize::from(self.address - block.address);
         words.get(start..start + usize::from(self.count))
     }
 }
 
-impl fmt::Display for Block {
+impl fmt::Display for RegisterRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} 0x{:04X}", self.function.word(), self.address)?;
         match self.count {

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::block::{Block, Function};
+use super::block::{Function, RegisterRange};
 use super::identity::characters;
 use crate::text;
 
@@ -85,9 +85,9 @@ impl Walk {
     }
 
     /// What is to be asked next; `None` at the end.
-    pub fn question(&self) -> Option<Block> {
+    pub fn question(&self) -> Option<RegisterRange> {
         let address = if self.walked.is_some() { self.header } else { self.bases.front().copied() };
-        Some(Block { function: self.function, address: address?, count: 2 })
+        Some(RegisterRange { function: self.function, address: address?, count: 2 })
     }
 
     /// The base that the question is about; `None` within a chain.
@@ -173,9 +173,9 @@ impl Model {
     }
 
     /// Where a Common model says who made the meter: manufacturer, model, options, version, serial number. `None` where it is too short.
-    pub fn texts(self, function: Function) -> Option<Block> {
+    pub fn texts(self, function: Function) -> Option<RegisterRange> {
         let long = self.id == COMMON && self.length >= COMMON_LENGTH;
-        long.then_some(Block { function, address: self.start.checked_add(HEADER)?, count: COMMON_LENGTH })
+        long.then_some(RegisterRange { function, address: self.start.checked_add(HEADER)?, count: COMMON_LENGTH })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A chain of models as a profile writes it: how it is found, and what the registers in its models must keep to.
 
-use super::block::Block;
+use super::block::RegisterRange;
 use super::chain::{BASES, Chain, HEADER};
 use super::quantity::Quantity;
 use super::register_form::Limits;
@@ -63,7 +63,7 @@ pub(super) fn check(form: &Form<'_>, quantities: &[(&'static str, &Option<Quanti
     for (key, quantity) in quantities {
         let Some(field) = form.field(key) else { continue };
         for block in quantity.iter().flat_map(Quantity::blocks) {
-            let whole = Block { address: 0, count: u16::try_from(block.end()).unwrap_or(u16::MAX), ..block };
+            let whole = RegisterRange { address: 0, count: u16::try_from(block.end()).unwrap_or(u16::MAX), ..block };
             let told = if block.address < HEADER {
                 Some((
                     "reads the header of its model",

@@ -1,6 +1,6 @@
 //! Registers between values: which of them one read may cross, and which none may touch.
 
-use super::block::Block;
+use super::block::RegisterRange;
 use crate::form::{Field, Form};
 
 /// Where a read may cross registers that the profile does not name.
@@ -31,7 +31,7 @@ impl Gaps {
     }
 
     /// Whether one read may hold both blocks, `next` being the one that begins later.
-    pub(super) fn may_join(&self, block: Block, next: Block) -> bool {
+    pub(super) fn may_join(&self, block: RegisterRange, next: RegisterRange) -> bool {
         let next = u32::from(next.address);
         if next <= block.end() {
             return true;
@@ -42,7 +42,7 @@ impl Gaps {
     }
 
     /// The hole that this block touches.
-    pub(super) fn hole_in(&self, block: Block) -> Option<(u16, u16)> {
+    pub(super) fn hole_in(&self, block: RegisterRange) -> Option<(u16, u16)> {
         let touched = |(first, last): &&(u16, u16)| u32::from(*first) < block.end() && block.address <= *last;
         self.holes.iter().find(touched).copied()
     }

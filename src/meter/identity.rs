@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::block::{Answers, Block};
+use super::block::{Answers, RegisterRange};
 use super::number::{Format, Kind};
 use super::raw::Raw;
 use super::register_form::{self, Limits};
@@ -12,7 +12,7 @@ use crate::text;
 /// One register and what it must hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
-    pub block: Block,
+    pub block: RegisterRange,
     pub expected: Expected,
     /// A meter without the register is as good.
     pub optional: bool,
@@ -48,7 +48,7 @@ pub(super) enum Found {
 }
 
 /// The blocks that the meter refused, and with which exception.
-pub type Refused = [(Block, u8)];
+pub type Refused = [(RegisterRange, u8)];
 
 const MOST: usize = 8;
 const MOST_VALUES: usize = 64;

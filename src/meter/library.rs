@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use toml::de::DeTable;
 
-use super::block::{Answers, Block};
+use super::block::{Answers, RegisterRange};
 use super::profile::Profile;
 use crate::finding::Finding;
 use crate::form::{Findings, Form};
@@ -196,8 +196,8 @@ impl Library {
     }
 
     /// The registers by which meters are told apart, those of most profiles first.
-    pub fn identity_blocks(&self) -> Vec<Block> {
-        let mut uses: BTreeMap<Block, usize> = BTreeMap::new();
+    pub fn identity_blocks(&self) -> Vec<RegisterRange> {
+        let mut uses: BTreeMap<RegisterRange, usize> = BTreeMap::new();
         for block in self.entries().flat_map(|entry| entry.profile.identity_blocks()) {
             *uses.entry(block).or_default() += 1;
         }

@@ -30,7 +30,7 @@ mod profile;
 mod profile_form;
 
 pub use beside::{Exponent, Sign};
-pub use block::{Answers, Block, Function};
+pub use block::{Answers, Function, RegisterRange};
 pub use chain::{Chain, Model, Place, Walk, Walked, common_texts};
 pub use contest::{Contest, Outcome, Sample};
 pub use gaps::Gaps;

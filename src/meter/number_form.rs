@@ -1,7 +1,7 @@
 //! A number as a profile writes it: every key checked where it stands.
 
 use super::beside::{Exponent, Of, Sign};
-use super::block::{Block, Function};
+use super::block::{Function, RegisterRange};
 use super::exact::Decimal;
 use super::number::{Format, Kind};
 use super::quantity::Number;
@@ -94,7 +94,7 @@ pub(super) fn number(form: &Form<'_>, keys: &Keys<'_>, limits: Limits<'_>) -> Op
 
 /// What stands beside a number is not in it.
 fn check_beside(form: &Form<'_>, keys: &Keys<'_>, number: &Number) {
-    let within = |beside: Block| number.block.covers(beside);
+    let within = |beside: RegisterRange| number.block.covers(beside);
     let exponent = keys.exponent.as_ref().filter(|_| number.exponent.as_ref().is_some_and(|it| within(it.block)));
     let sign = form.field("sign").filter(|_| number.sign.is_some_and(|it| within(it.block)));
     for field in exponent.into_iter().chain(&sign) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::block::{Block, Function};
+use super::block::{Function, RegisterRange};
 use super::chain::{Chain, HEADER, Model, Place, Walk, Walked};
 use super::identity::Expectation;
 use super::profile::{Map, Profile};
@@ -97,7 +97,8 @@ impl Profile {
     fn at(&self, place: Place, meter: Option<u8>) -> Result<Self, String> {
         let Place { model, common } = place;
         let quantities = [Some(&self.power), self.energy.as_ref(), self.export_energy.as_ref()];
-        let needed = quantities.into_iter().flatten().flat_map(Quantity::blocks).map(Block::end).max().unwrap_or(0);
+        let needed =
+            quantities.into_iter().flatten().flat_map(Quantity::blocks).map(RegisterRange::end).max().unwrap_or(0);
         if u32::from(model.start) + needed > model.end() {
             let (has, needed) = (model.length, needed - u32::from(HEADER));
             return Err(format!("{model} says that it has {has} registers, and {} reads {needed} of them", self.name));

@@ -1,7 +1,7 @@
 //! Which registers are read in one poll, joined into as few requests as the profile allows, and what the answers mean.
 
-use super::absent::Absent;
-use super::block::{Answers, Block};
+use super::absent::DecodeError;
+use super::block::{Answers, RegisterRange};
 use super::chain::Model;
 use super::exact::Fraction;
 use super::gaps::Gaps;
@@ -32,8 +32,8 @@ pub struct ReadPlan {
     factor: Fraction,
     /// The model that has the registers, and what of the profile tells it from others: its header is read with every value.
     head: Option<(Model, String)>,
-    blocks: Vec<Block>,
-    serial_blocks: Vec<Block>,
+    blocks: Vec<RegisterRange>,
+    serial_blocks: Vec<RegisterRange>,
 }
 
 impl ReadPlan {
@@ -49,7 +49,7 @@ impl ReadPlan {
         let counter = profile.counter(installation).cloned().map(at_place);
         let (alone, together): (Vec<_>, Vec<_>) =
             std::iter::once(&power).chain(&counter).partition(|quantity| quantity.alone);
-        let with_head = |block: Block| with_head(block, head.as_ref());
+        let with_head = |block: RegisterRange| with_head(block, head.as_ref());
         let wanted = together.into_iter().flat_map(Quantity::blocks).map(with_head).collect();
         let mut blocks = joined(wanted, profile.max_registers_per_read.min(125), &profile.gaps);
         blocks.extend(alone.into_iter().flat_map(Quantity::blocks).map(with_head));
@@ -67,17 +67,17 @@ impl ReadPlan {
     }
 
     /// What is read in each poll. Every value lies whole within one block.
-    pub fn blocks(&self) -> &[Block] {
+    pub fn blocks(&self) -> &[RegisterRange] {
         &self.blocks
     }
 
     /// What is read for the serial number, when that is asked for.
-    pub fn serial_blocks(&self) -> &[Block] {
+    pub fn serial_blocks(&self) -> &[RegisterRange] {
         &self.serial_blocks
     }
 
     /// What is read to check the power against its phases; nothing where the profile does not have them.
-    pub fn phase_blocks(&self) -> Vec<Block> {
+    pub fn phase_blocks(&self) -> Vec<RegisterRange> {
         self.phases.iter().flat_map(Quantity::blocks).collect()
     }
 
@@ -88,7 +88,7 @@ impl ReadPlan {
     }
 
     /// The meter refused this block (exception 2 or 3): reads its values in smaller ones from now on. False where it is one value's already.
-    pub fn split(&mut self, refused: Block) -> bool {
+    pub fn split(&mut self, refused: RegisterRange) -> bool {
         let Some(place) = self.blocks.iter().position(|block| *block == refused) else { return false };
         let mut parts: Vec<_> = self.wanted().filter(|wanted| refused.covers(*wanted)).collect();
         parts.sort();
@@ -107,7 +107,7 @@ impl ReadPlan {
             return Decoded { complaints: vec![complaint], moved: true, ..Decoded::default() };
         }
         let mut complaints = Vec::new();
-        let mut told = |name: &str, why: Absent| complaints.push(format!("{name}: {why}"));
+        let mut told = |name: &str, why: DecodeError| complaints.push(format!("{name}: {why}"));
         let power =
             self.power.read(answers, self.factor).and_then(|power| power.map(|it| self.power_of(it)).transpose());
         let power = power.unwrap_or_else(|why| {
@@ -126,7 +126,7 @@ impl ReadPlan {
     /// What stands where the model began, if it is not that model any more.
     fn moved(&self, answers: &Answers) -> Option<String> {
         let (model, _) = self.head.as_ref()?;
-        let of_head = |(block, words): (&Block, &Vec<u16>)| {
+        let of_head = |(block, words): (&RegisterRange, &Vec<u16>)| {
             let found = words.get(..2).filter(|words| **words != [model.id, model.length])?;
             (block.address == model.start && self.blocks.contains(block)).then(|| (found[0], found[1]))
         };
@@ -172,14 +172,15 @@ impl ReadPlan {
     }
 
     /// The registers of every value, each whole.
-    fn wanted(&self) -> impl Iterator<Item = Block> + '_ {
+    fn wanted(&self) -> impl Iterator<Item = RegisterRange> + '_ {
         let values = self.power.blocks().chain(self.counter.iter().flat_map(Quantity::blocks));
         values.map(|block| with_head(block, self.head.as_ref()))
     }
 
-    fn power_of(&self, measured: Measured) -> Result<Milliwatts, Absent> {
+    fn power_of(&self, measured: Measured) -> Result<Milliwatts, DecodeError> {
         let power = i64::try_from(measured.value.rounded()).ok();
-        let power = power.filter(|power| power.unsigned_abs() <= MOST_POWER.unsigned_abs()).ok_or(Absent::TooLarge)?;
+        let power =
+            power.filter(|power| power.unsigned_abs() <= MOST_POWER.unsigned_abs()).ok_or(DecodeError::TooLarge)?;
         Ok(Milliwatts(if self.reversed { -power } else { power }))
     }
 }
@@ -193,21 +194,23 @@ const LEAST_STEP: MilliwattHours = match MilliwattHours::new(1) {
 };
 
 /// The block from the start of its model on, whose header is read with every value.
-fn with_head(block: Block, head: Option<&(Model, String)>) -> Block {
+fn with_head(block: RegisterRange, head: Option<&(Model, String)>) -> RegisterRange {
     match head {
-        Some((model, _)) => Block { address: model.start, count: block.count + (block.address - model.start), ..block },
+        Some((model, _)) => {
+            RegisterRange { address: model.start, count: block.count + (block.address - model.start), ..block }
+        }
         None => block,
     }
 }
 
 /// Rounded once, to the nearest mWh; the step up, so that it never claims more than the register resolves.
-fn register_of(measured: Measured) -> Result<Register, Absent> {
+fn register_of(measured: Measured) -> Result<Register, DecodeError> {
     let value = measured.value.rounded();
     if value < 0 {
-        return Err(Absent::Negative);
+        return Err(DecodeError::Negative);
     }
-    let value = u64::try_from(value).ok().and_then(MilliwattHours::new).ok_or(Absent::TooLarge)?;
-    Ok(Register { value, step: whole_step(measured.step).ok_or(Absent::TooLarge)? })
+    let value = u64::try_from(value).ok().and_then(MilliwattHours::new).ok_or(DecodeError::TooLarge)?;
+    Ok(Register { value, step: whole_step(measured.step).ok_or(DecodeError::TooLarge)? })
 }
 
 fn whole_step(step: Fraction) -> Option<MilliwattHours> {
@@ -215,8 +218,8 @@ fn whole_step(step: Fraction) -> Option<MilliwattHours> {
 }
 
 /// As few blocks as hold every wanted one whole: of one function, adjoining unless gaps may be crossed, and of at most `most` registers.
-fn joined(mut wanted: Vec<Block>, most: u16, gaps: &Gaps) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
+fn joined(mut wanted: Vec<RegisterRange>, most: u16, gaps: &Gaps) -> Vec<RegisterRange> {
+    let mut blocks: Vec<RegisterRange> = Vec::new();
     wanted.sort();
     for next in wanted {
         let last = blocks.last().copied().filter(|last| gaps.may_join(*last, next));

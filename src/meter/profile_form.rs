@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::block::Block;
+use super::block::RegisterRange;
 use super::chain::Chain;
 use super::chain_form;
 use super::gaps::Gaps;
@@ -162,7 +162,7 @@ impl Tables {
         if self.models.is_some() {
             chain_form::check(form, &quantities, limits);
         }
-        let mut taken: Vec<(&str, Block)> = Vec::new();
+        let mut taken: Vec<(&str, RegisterRange)> = Vec::new();
         for (key, quantity) in quantities {
             for block in quantity.iter().flat_map(|quantity| &quantity.terms).map(|term| term.block) {
                 if let Some((other, _)) = taken.iter().find(|(_, taken)| taken.overlaps(block)) {

@@ -1,8 +1,8 @@
 //! A quantity of a meter: the numbers in its registers and how they make up a power or an energy.
 
-use super::absent::Absent;
+use super::absent::DecodeError;
 use super::beside::{Exponent, Sign};
-use super::block::{Answers, Block};
+use super::block::{Answers, RegisterRange};
 use super::exact::{Decimal, Fraction};
 use super::number::{Format, Kind, Pattern};
 use super::raw::Raw;
@@ -11,7 +11,7 @@ use super::unit::Unit;
 /// A number in registers: where it lies, its format, and what one digit is worth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Number {
-    pub block: Block,
+    pub block: RegisterRange,
     pub format: Format,
     pub(super) scale: Decimal,
     /// The patterns that mean "no value".
@@ -63,32 +63,32 @@ impl Number {
     }
 
     /// Its own registers, and those beside it.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
+    pub(super) fn blocks(&self) -> impl Iterator<Item = RegisterRange> + '_ {
         let beside = [self.exponent.as_ref().map(|it| it.block), self.sign.as_ref().map(|it| it.block)];
         std::iter::once(self.block).chain(beside.into_iter().flatten())
     }
 
     /// Value and least digit out of the registers of `whole`, which holds all of [`Number::blocks`]; scaled.
-    fn read(&self, whole: Block, words: &[u16]) -> Result<Measured, Absent> {
-        let part = |block: Block| {
+    fn read(&self, whole: RegisterRange, words: &[u16]) -> Result<Measured, DecodeError> {
+        let part = |block: RegisterRange| {
             let start = usize::from(block.address - whole.address);
             &words[start..start + usize::from(block.count)]
         };
         let bits = self.format.bits(part(self.block));
         if self.invalid.iter().any(|pattern| pattern.fits(bits)) {
-            return Err(Absent::NoValue(self.block, bits));
+            return Err(DecodeError::NoValue(self.block, bits));
         }
-        let raw = Raw::new(self.format.kind, bits).ok_or(Absent::NotANumber(self.block))?;
+        let raw = Raw::new(self.format.kind, bits).ok_or(DecodeError::NotANumber(self.block))?;
         let mut worth = self.scale();
         if let Some(exponent) = &self.exponent {
-            worth = exponent.read(part(exponent.block))?.times(worth).ok_or(Absent::TooLarge)?;
+            worth = exponent.read(part(exponent.block))?.times(worth).ok_or(DecodeError::TooLarge)?;
         }
         if let Some(sign) = &self.sign
             && sign.read(part(sign.block))?
         {
             worth = worth.negated();
         }
-        let scaled = |number: Option<Fraction>| number.and_then(|it| it.times(worth)).ok_or(Absent::TooLarge);
+        let scaled = |number: Option<Fraction>| number.and_then(|it| it.times(worth)).ok_or(DecodeError::TooLarge);
         Ok(Measured { value: scaled(raw.value())?, step: scaled(raw.digit())?.absolute() })
     }
 
@@ -105,12 +105,13 @@ impl Number {
 
     /// What tells this number from another one, whatever way it was written; addresses as counted from `start`.
     fn definition(&self, unit: Fraction, start: u16) -> Option<String> {
-        let Block { function, address, .. } = self.block;
+        let RegisterRange { function, address, .. } = self.block;
         let address = address - start;
         let (kind, order) = (self.format.kind.word(), self.format.order());
         let worth = self.scale().times(unit)?;
-        let beside =
-            |what: &str, block: Block, kind: Kind| format!(" {what} 0x{:04x} {}", block.address - start, kind.word());
+        let beside = |what: &str, block: RegisterRange, kind: Kind| {
+            format!(" {what} 0x{:04x} {}", block.address - start, kind.word())
+        };
         let exponent = self.exponent.as_ref().map(|it| beside("x 10^", it.block, it.format.kind)).unwrap_or_default();
         let sign = self
             .sign
@@ -126,34 +127,35 @@ impl Number {
 
 impl Quantity {
     /// The registers of all terms: read in one response.
-    pub(super) fn block(&self) -> Option<Block> {
+    pub(super) fn block(&self) -> Option<RegisterRange> {
         let mut blocks = self.terms.iter().flat_map(Number::blocks);
         let first = blocks.next()?;
-        blocks.try_fold(first, Block::joined)
+        blocks.try_fold(first, RegisterRange::joined)
     }
 
     /// Everything to be read for it, each entry whole in one response.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
+    pub(super) fn blocks(&self) -> impl Iterator<Item = RegisterRange> + '_ {
         self.block().into_iter().chain(self.ratios.iter().chain(&self.divisors).map(|ratio| ratio.block))
     }
 
     /// The value in mW or mWh times `installed` (the transformers outside the meter). `Ok(None)` where something of it was not answered.
-    pub(super) fn read(&self, answers: &Answers, installed: Fraction) -> Result<Option<Measured>, Absent> {
+    pub(super) fn read(&self, answers: &Answers, installed: Fraction) -> Result<Option<Measured>, DecodeError> {
         let Some(whole) = self.block() else { return Ok(None) };
         let Some(words) = whole.out_of(answers) else { return Ok(None) };
         let Some(factor) = self.ratio(answers)? else { return Ok(None) };
-        let factor = factor.times(installed).and_then(|it| it.times(self.unit.fraction())).ok_or(Absent::TooLarge)?;
+        let factor =
+            factor.times(installed).and_then(|it| it.times(self.unit.fraction())).ok_or(DecodeError::TooLarge)?;
 
         let (mut sum, mut resolution) = (Fraction::ZERO, Resolution::default());
         for term in &self.terms {
             let Measured { value, step } = term.read(whole, words)?;
-            sum = sum.plus(value).ok_or(Absent::TooLarge)?;
+            sum = sum.plus(value).ok_or(DecodeError::TooLarge)?;
             resolution.add(term, step);
         }
         if self.absolute {
             sum = sum.absolute();
         }
-        let scaled = |number: Fraction| number.times(factor).ok_or(Absent::TooLarge);
+        let scaled = |number: Fraction| number.times(factor).ok_or(DecodeError::TooLarge);
         Ok(Some(Measured { value: scaled(sum)?, step: scaled(resolution.combined())? }))
     }
 
@@ -209,17 +211,17 @@ impl Quantity {
     }
 
     /// The product of the ratio registers, divided by those that divide.
-    fn ratio(&self, answers: &Answers) -> Result<Option<Fraction>, Absent> {
+    fn ratio(&self, answers: &Answers) -> Result<Option<Fraction>, DecodeError> {
         let mut product = Fraction::ONE;
         let divisors = self.divisors.iter().map(|ratio| (ratio, true));
         for (ratio, divides) in self.ratios.iter().map(|ratio| (ratio, false)).chain(divisors) {
             let Some(words) = ratio.block.out_of(answers) else { return Ok(None) };
             let value = ratio.read(ratio.block, words)?.value;
             if value.is_zero() || value.is_negative() {
-                return Err(Absent::NoRatio(ratio.block));
+                return Err(DecodeError::NoRatio(ratio.block));
             }
             let value = if divides { value.inverted() } else { Some(value) };
-            product = value.and_then(|value| product.times(value)).ok_or(Absent::TooLarge)?;
+            product = value.and_then(|value| product.times(value)).ok_or(DecodeError::TooLarge)?;
         }
         Ok(Some(product))
     }

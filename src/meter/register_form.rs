@@ -1,6 +1,6 @@
 //! What every value in a profile says of its registers: function, address, count, orders, and the patterns that are no value.
 
-use super::block::{Block, Function};
+use super::block::{Function, RegisterRange};
 use super::gaps::Gaps;
 use super::number::{Kind, Pattern};
 use crate::form::{Field, Form};
@@ -15,12 +15,17 @@ pub(super) struct Limits<'a> {
 const ORDER: [(&str, bool); 2] = [("big", false), ("little", true)];
 
 /// Function, address and count of a value that takes `count` registers.
-pub(super) fn block(form: &Form<'_>, function: Option<Function>, count: u16, limits: Limits<'_>) -> Option<Block> {
+pub(super) fn block(
+    form: &Form<'_>,
+    function: Option<Function>,
+    count: u16,
+    limits: Limits<'_>,
+) -> Option<RegisterRange> {
     let help = "the 0-based protocol address, 0 to 65535 (0x0000 to 0xFFFF)";
     let field = form.required("register", help)?;
     let address = u16::try_from(field.integer(0..=65535)?).ok()?;
     let function = function?;
-    let block = Block { function, address, count };
+    let block = RegisterRange { function, address, count };
     if block.end() > 65536 {
         return field.fail("has its last word beyond register 65535", format!("it takes {count} registers"));
     }

@@ -1,6 +1,6 @@
 //! The serial number of a meter: where it stands and how it is written out.
 
-use super::block::{Answers, Block};
+use super::block::{Answers, RegisterRange};
 use super::identity::characters;
 use super::number::{Format, Kind};
 use super::raw::Raw;
@@ -11,7 +11,7 @@ use crate::text;
 /// Where a meter keeps its serial number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SerialNumber {
-    pub block: Block,
+    pub block: RegisterRange,
     pub writing: Writing,
 }
 

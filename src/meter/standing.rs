@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::block::{Answers, Block};
+use super::block::{Answers, RegisterRange};
 use super::identity::{Expectation, Found, Refused};
 use super::profile::{Map, Profile};
 
@@ -22,7 +22,7 @@ pub enum Standing {
 
 impl Profile {
     /// What is to be asked for [`Profile::standing`]: nothing for most meters. Each block in a request of its own.
-    pub fn checks(&self) -> Vec<Block> {
+    pub fn checks(&self) -> Vec<RegisterRange> {
         let maps = self.maps.iter().flat_map(|map| map.identity.iter().chain(&map.profile.settings));
         let all = self.identity.iter().chain(&self.settings).chain(maps);
         // In their order, so that the profile's own identity is asked first.
@@ -92,7 +92,7 @@ impl Profile {
     }
 
     /// The registers that tell this profile from others, its maps included.
-    pub(super) fn identity_blocks(&self) -> impl Iterator<Item = Block> + '_ {
+    pub(super) fn identity_blocks(&self) -> impl Iterator<Item = RegisterRange> + '_ {
         let maps = self.maps.iter().flat_map(|map| &map.identity);
         self.identity.iter().chain(maps).map(|expectation| expectation.block)
     }

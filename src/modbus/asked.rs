@@ -1,12 +1,12 @@
 //! What a unit can be asked, all of it reading: registers, and who it is. There is no request here that writes. Pure.
 
-use crate::meter::Block;
+use crate::meter::RegisterRange;
 
 /// One request to a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     /// Functions 3 and 4.
-    Registers(Block),
+    Registers(RegisterRange),
     /// Functions 17 and 43/14.
     Identity(Identity),
 }
@@ -30,8 +30,8 @@ pub(super) const LONGEST_PDU: usize = 5;
 /// Of a device's answer: kind, what was asked, conformity, more, next, number of objects.
 const DEVICE_HEADER: usize = 6;
 
-impl From<Block> for Asked {
-    fn from(block: Block) -> Self {
+impl From<RegisterRange> for Asked {
+    fn from(block: RegisterRange) -> Self {
         Asked::Registers(block)
     }
 }
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn nothing_that_can_be_asked_writes() {
         let registers = [crate::meter::Function::Holding, crate::meter::Function::Input]
-            .map(|function| Asked::Registers(Block { function, address: 0, count: 1 }));
+            .map(|function| Asked::Registers(RegisterRange { function, address: 0, count: 1 }));
         let all = registers.into_iter().chain([Identity::Server, Identity::Device].map(Asked::Identity));
         let functions: Vec<_> = all.map(Asked::function).collect();
         assert_eq!(functions, [3, 4, 17, 43]);

@@ -2,7 +2,7 @@
 
 use super::error::Garbled;
 use super::{mbap, rtu};
-use crate::meter::Block;
+use crate::meter::RegisterRange;
 
 /// What comes in after requests, verified as [`super::Line`] verifies it.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Ear {
     }
 
     /// A request for `block` goes out to `unit`; `transaction` is its number where the framing has one.
-    pub fn ask(&mut self, transaction: u16, unit: u8, block: Block) {
+    pub fn ask(&mut self, transaction: u16, unit: u8, block: RegisterRange) {
         match &mut self.0 {
             Framing::Rtu(inbox) => *inbox = Some(rtu::Inbox::new(unit, block)),
             Framing::Tcp(inbox) => {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::meter::Function;
 
-    const BLOCK: Block = Block { function: Function::Holding, address: 9, count: 2 };
+    const BLOCK: RegisterRange = RegisterRange { function: Function::Holding, address: 9, count: 2 };
 
     #[test]
     fn an_answer_is_heard_whatever_the_framing() {

@@ -16,8 +16,8 @@ use super::pace::{Pace, Timer};
 use super::stream::Stream;
 use super::wire::{Handle, Wire};
 use super::{mbap, rtu};
-use crate::config::{Bus, Link};
-use crate::meter::{Block, Function};
+use crate::config::{BusConfig, Link};
+use crate::meter::{Function, RegisterRange};
 
 /// A line that does not fall silent within this time is given up for now.
 const SILENT_WITHIN: Duration = Duration::from_secs(3);
@@ -79,7 +79,7 @@ pub(super) enum Unsettled {
 }
 
 impl Open {
-    pub(super) fn new(bus: &Bus, stream: Stream) -> Self {
+    pub(super) fn new(bus: &BusConfig, stream: Stream) -> Self {
         let (handle, client) = if matches!(bus.link, Link::Tcp(_)) {
             let handle = Handle::new(Wire::tcp(stream));
             let client = tcp_client::attach_slave(handle.clone(), Slave(0));
@@ -109,7 +109,7 @@ impl Open {
     pub(super) async fn exchange(
         &mut self,
         label: &str,
-        bus: &Bus,
+        bus: &BusConfig,
         unit: u8,
         asked: Asked,
         sweeping: bool,
@@ -124,7 +124,7 @@ impl Open {
     }
 
     /// The meter's time begins when our request is out and ends when its answer begins.
-    fn patience(&self, bus: &Bus, asked: Asked, sweeping: bool) -> Patience {
+    fn patience(&self, bus: &BusConfig, asked: Asked, sweeping: bool) -> Patience {
         let Kind::Rtu(pace, _) = &self.client else { return Patience { first: bus.timeout, whole: bus.timeout } };
         let first = pace.sending(rtu::ENVELOPE + asked.pdu().1) + bus.timeout;
         let whole = first + pace.receiving(rtu::ENVELOPE + asked.longest());
@@ -136,7 +136,7 @@ impl Open {
     async fn identity(
         &mut self,
         label: &str,
-        bus: &Bus,
+        bus: &BusConfig,
         unit: u8,
         asked: Asked,
         patience: Patience,
@@ -168,9 +168,9 @@ impl Open {
     async fn registers(
         &mut self,
         label: &str,
-        bus: &Bus,
+        bus: &BusConfig,
         unit: u8,
-        block: Block,
+        block: RegisterRange,
         patience: Patience,
     ) -> Result<Vec<u16>, Failure> {
         let request = match block.function {
@@ -208,7 +208,7 @@ impl Open {
     pub(super) async fn settle(
         &mut self,
         label: &str,
-        bus: &Bus,
+        bus: &BusConfig,
         silence: Duration,
         mut unsettled: Option<Instant>,
     ) -> Result<bool, Unsettled> {
@@ -257,7 +257,7 @@ impl Open {
         }
     }
 
-    fn failure(&mut self, label: &str, bus: &Bus) -> Failure {
+    fn failure(&mut self, label: &str, bus: &BusConfig) -> Failure {
         let (mut error, mut usable) = self.handle.wire().verdict(label, bus.timeout);
         match &mut error {
             Error::TimedOut { hint, .. } => {

@@ -9,8 +9,8 @@ use super::error::{Error, Garbled};
 use super::exchange::{Answer, Failure, Open, Unsettled, refused};
 use super::open::{self, Opening};
 use super::outcome::outcome;
-use crate::config::{Bus, Link};
-use crate::meter::Block;
+use crate::config::{BusConfig, Link};
+use crate::meter::RegisterRange;
 use crate::quality::{Count, Outcome, Request, Tally};
 use crate::units::UnitId;
 
@@ -32,7 +32,7 @@ pub struct Counts {
 /// A read that is dropped before its end leaves the line in a state that the next read mends first.
 #[derive(Debug)]
 pub struct Line {
-    bus: Bus,
+    bus: BusConfig,
     label: String,
     open: Option<Open>,
     opening: Opening,
@@ -51,7 +51,7 @@ pub struct Line {
 
 impl Line {
     /// Nothing is opened yet.
-    pub fn new(bus: &Bus) -> Self {
+    pub fn new(bus: &BusConfig) -> Self {
         Line {
             bus: bus.clone(),
             label: open::label(&bus.link),
@@ -68,7 +68,7 @@ impl Line {
 
     /// A line on which most of the units that are asked do not exist. Where nothing at all came within the time-out, another unit is asked
     /// after no more than the line's own silence: a late answer is then known by its unit. [`Line::overheard`] says that one came.
-    pub fn sweeping(bus: &Bus) -> Self {
+    pub fn sweeping(bus: &BusConfig) -> Self {
         Line { sweeping: true, ..Line::new(bus) }
     }
 
@@ -117,7 +117,7 @@ impl Line {
     ///
     /// # Errors
     /// Why there is no answer. After [`Error::Closed`] (and lost framing) the link is no longer open.
-    pub async fn read(&mut self, unit: UnitId, block: Block) -> Result<Vec<u16>, Error> {
+    pub async fn read(&mut self, unit: UnitId, block: RegisterRange) -> Result<Vec<u16>, Error> {
         self.read_after(Duration::ZERO, unit, block).await
     }
 
@@ -125,7 +125,12 @@ impl Line {
     ///
     /// # Errors
     /// As [`Line::read`].
-    pub async fn read_after(&mut self, silence: Duration, unit: UnitId, block: Block) -> Result<Vec<u16>, Error> {
+    pub async fn read_after(
+        &mut self,
+        silence: Duration,
+        unit: UnitId,
+        block: RegisterRange,
+    ) -> Result<Vec<u16>, Error> {
         match self.ask(silence, unit, block.into()).await? {
             Answer::Registers(words) => Ok(words),
             Answer::Identity(_) => Err(refused(unit.get(), "another kind of answer".to_owned()).0),

@@ -147,9 +147,9 @@ fn is_rtu_answer(bytes: &[u8], unit: u8, asked: Asked) -> bool {
 mod tests {
     use super::super::asked::LONGEST_PDU;
     use super::*;
-    use crate::meter::{Block, Function};
+    use crate::meter::{Function, RegisterRange};
 
-    const BLOCK: Block = Block { function: Function::Holding, address: 9, count: 2 };
+    const BLOCK: RegisterRange = RegisterRange { function: Function::Holding, address: 9, count: 2 };
     const REQUEST: [u8; HEADER_LEN + LONGEST_PDU] = [0, 5, 0, 0, 0, 6, 1, 3, 0, 9, 0, 2];
     const ANSWER: [u8; 13] = [0, 5, 0, 0, 0, 7, 1, 3, 4, 0, 1, 0, 2];
 

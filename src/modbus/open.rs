@@ -12,7 +12,7 @@ use tokio_serial::{SerialPortBuilderExt, SerialStream};
 
 use super::error::{Error, reason};
 use super::stream::Stream;
-use crate::config::{Link, Parity, SerialLine};
+use crate::config::{Link, Parity, SerialSettings};
 
 /// How long opening may take: a device whose driver hangs, a host that does not answer.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
@@ -66,7 +66,7 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
 }
 
 /// Opens the device in a thread of its own, for a driver may hang in `open`.
-async fn serial(line: SerialLine, opening: &mut Opening) -> Result<SerialStream, Error> {
+async fn serial(line: SerialSettings, opening: &mut Opening) -> Result<SerialStream, Error> {
     let device = line.path.display().to_string();
     match opening.ended(OPEN_WITHIN, move || claim(&line)).await {
         Some(Ok(opened)) => opened,
@@ -97,7 +97,7 @@ impl Opening {
 }
 
 /// Opens the device for us alone: TIOCEXCL keeps other users out, the lock also root and a second arkmeter.
-fn claim(line: &SerialLine) -> Result<SerialStream, Error> {
+fn claim(line: &SerialSettings) -> Result<SerialStream, Error> {
     let device = line.path.display().to_string();
     // Kept open until the library has it, so that the modem lines (which power some adapters) stay up.
     let _open = probe(&line.path).map_err(|error| refused(&line.path, &error))?;

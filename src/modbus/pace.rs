@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-use crate::config::{Bus, Link, Parity, SerialLine};
+use crate::config::{BusConfig, Link, Parity, SerialSettings};
 
 /// The least silence between two frames at any speed. Source: Modbus over Serial Line V1.02, section 2.5.1.1.
 const LEAST_SILENCE: Duration = Duration::from_micros(1750);
@@ -34,7 +34,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(bus: &Bus) -> Self {
+    pub(super) fn new(bus: &BusConfig) -> Self {
         let (character, local) = match &bus.link {
             Link::Serial(line) => (character(line), true),
             Link::Tcp(_) | Link::RtuOverTcp(_) => (Duration::from_secs(10) / CONVERTER_BAUD, false),
@@ -56,7 +56,7 @@ impl Pace {
     }
 }
 
-fn character(line: &SerialLine) -> Duration {
+fn character(line: &SerialSettings) -> Duration {
     let parity = u32::from(line.parity != Parity::None);
     Duration::from_secs(1) * (9 + parity + u32::from(line.stop_bits)) / line.baud.max(1)
 }
@@ -132,8 +132,8 @@ mod tests {
     use super::*;
     use crate::units::Name;
 
-    fn bus(link: Link) -> Bus {
-        Bus {
+    fn bus(link: Link) -> BusConfig {
+        BusConfig {
             name: Name::new("cabinet").unwrap(),
             link,
             timeout: Duration::from_secs(1),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn serial(baud: u32, parity: Parity) -> Pace {
-        Pace::new(&bus(Link::Serial(SerialLine { path: "/dev/null".into(), baud, parity, stop_bits: 1 })))
+        Pace::new(&bus(Link::Serial(SerialSettings { path: "/dev/null".into(), baud, parity, stop_bits: 1 })))
     }
 
     #[test]

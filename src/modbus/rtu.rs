@@ -194,9 +194,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::meter::{Block, Function};
+    use crate::meter::{Function, RegisterRange};
 
-    const BLOCK: Block = Block { function: Function::Input, address: 0x000C, count: 2 };
+    const BLOCK: RegisterRange = RegisterRange { function: Function::Input, address: 0x000C, count: 2 };
     const WITHIN: Duration = Duration::from_secs(1);
 
     fn framed(bytes: &[u8]) -> Vec<u8> {
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn an_echo_that_begins_as_an_answer_is_stripped_too() {
         for (address, count) in [(0x0400, 2), (0x0200, 1)] {
-            let mut inbox = Inbox::new(1, Block { function: Function::Input, address, count });
+            let mut inbox = Inbox::new(1, RegisterRange { function: Function::Input, address, count });
             for byte in inbox.request().to_vec() {
                 inbox.push(&[byte]);
                 assert_eq!(inbox.next(), Ok(None), "{address:#x}");

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Error, Line};
-use crate::config::{Bus, Link, Parity, SerialLine as Settings};
-use crate::meter::{Block, Function};
+use crate::config::{BusConfig, Link, Parity, SerialSettings as Settings};
+use crate::meter::{Function, RegisterRange};
 use crate::simulator::{Fault, Gateway, SerialLine, Unit};
 use crate::testing::in_time;
 use crate::units::{Name, UnitId};
@@ -20,8 +20,8 @@ use crate::units::{Name, UnitId};
 const TIMEOUT: Duration = Duration::from_millis(300);
 const LATE: Duration = Duration::from_millis(400);
 
-fn bus(link: Link) -> Bus {
-    Bus {
+fn bus(link: Link) -> BusConfig {
+    BusConfig {
         name: Name::new("bus").unwrap(),
         link,
         timeout: TIMEOUT,
@@ -30,15 +30,15 @@ fn bus(link: Link) -> Bus {
     }
 }
 
-fn serial(line: &SerialLine, baud: u32) -> Bus {
+fn serial(line: &SerialLine, baud: u32) -> BusConfig {
     bus(Link::Serial(Settings { path: line.path().into(), baud, parity: Parity::None, stop_bits: 1 }))
 }
 
-fn tcp(gateway: &Gateway) -> Bus {
+fn tcp(gateway: &Gateway) -> BusConfig {
     bus(Link::Tcp(gateway.address().to_string()))
 }
 
-fn converter(gateway: &Gateway) -> Bus {
+fn converter(gateway: &Gateway) -> BusConfig {
     bus(Link::RtuOverTcp(gateway.address().to_string()))
 }
 
@@ -46,8 +46,8 @@ fn unit(number: i64) -> UnitId {
     UnitId::new(number).unwrap()
 }
 
-fn block(address: u16, count: u16) -> Block {
-    Block { function: Function::Input, address, count }
+fn block(address: u16, count: u16) -> RegisterRange {
+    RegisterRange { function: Function::Input, address, count }
 }
 
 /// A meter whose register n holds 1000 x unit + n.
@@ -58,11 +58,11 @@ fn meter(number: u8) -> Unit {
     meter
 }
 
-fn words(number: u16, block: Block) -> Vec<u16> {
+fn words(number: u16, block: RegisterRange) -> Vec<u16> {
     (block.address..block.address + block.count).map(|register| 1000 * number + register).collect()
 }
 
-async fn read(line: &mut Line, number: u16, block: Block) -> Result<(), String> {
+async fn read(line: &mut Line, number: u16, block: RegisterRange) -> Result<(), String> {
     let got = line.read(unit(number.into()), block).await.map_err(|error| error.to_string())?;
     assert_eq!(got, words(number, block), "unit {number} {block:?}");
     Ok(())
@@ -308,7 +308,7 @@ async fn what_cannot_be_opened_is_named_with_its_remedy() {
     assert!(error.contains("no such file or directory; is the adapter plugged in?"), "{error}");
 }
 
-fn bus_of(settings: Settings) -> Bus {
+fn bus_of(settings: Settings) -> BusConfig {
     bus(Link::Serial(settings))
 }
 

@@ -40,7 +40,7 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn new(meter: &config::Meter, said: Said) -> Self {
+    pub fn new(meter: &config::MeterConfig, said: Said) -> Self {
         let Said { values, error } = said;
         Live {
             meter: meter.name.clone(),

@@ -44,9 +44,9 @@ pub enum Command {
 
 /// What a bus task is given.
 pub struct Poller {
-    pub bus: config::Bus,
+    pub bus: config::BusConfig,
     /// The meters on this bus.
-    pub meters: Vec<config::Meter>,
+    pub meters: Vec<config::MeterConfig>,
     /// Where readings go. When it is full the reading is dropped and counted: the meter keeps the register.
     pub readings: mpsc::Sender<Reading>,
     /// Meters that the ledger holds: read again soon, with their serial number.

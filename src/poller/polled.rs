@@ -1,7 +1,7 @@
 //! What a poll of a meter gave, and how it ended.
 
 use super::live::Said;
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::modbus::Error;
 use crate::reading::Values;
 
@@ -10,7 +10,7 @@ use crate::reading::Values;
 pub(super) struct Polled {
     pub(super) values: Values,
     /// When the register came; without one, when the last answer came.
-    pub(super) at: Option<Stamp>,
+    pub(super) at: Option<ClockReading>,
     /// Why something is missing, for people.
     pub(super) error: Option<String>,
     pub(super) end: End,

@@ -9,7 +9,7 @@ use super::polled::Polled;
 use super::recognition::{Asked, EVERY, Race};
 use super::station::{Station, ask};
 use crate::config;
-use crate::meter::{self, Answers, Block, Contest, Outcome, Profile, ReadPlan, Sample, Standing};
+use crate::meter::{self, Answers, Contest, Outcome, Profile, ReadPlan, RegisterRange, Sample, Standing};
 use crate::modbus::{Error, Line};
 use crate::units::Name;
 
@@ -57,8 +57,9 @@ impl Station {
     }
 
     /// What was not answered last time is asked first where its answer could pass for one to the first question.
-    async fn await_late_answer(&mut self, line: &mut Line, checks: &[Block]) -> Result<(), Polled> {
-        let alike = |late: &Block, first: &Block| (late.function, late.count) == (first.function, first.count);
+    async fn await_late_answer(&mut self, line: &mut Line, checks: &[RegisterRange]) -> Result<(), Polled> {
+        let alike =
+            |late: &RegisterRange, first: &RegisterRange| (late.function, late.count) == (first.function, first.count);
         let late = self.unanswered.zip(checks.first()).filter(|(late, first)| late != *first && alike(late, first));
         if let Some((late, _)) = late {
             self.questions(line, &[late]).await?;
@@ -66,7 +67,7 @@ impl Station {
         Ok(())
     }
 
-    pub(super) async fn questions(&mut self, line: &mut Line, blocks: &[Block]) -> Result<Asked, Polled> {
+    pub(super) async fn questions(&mut self, line: &mut Line, blocks: &[RegisterRange]) -> Result<Asked, Polled> {
         match put(line, &self.meter, blocks).await {
             Ok(asked) => {
                 self.unanswered = None;
@@ -221,7 +222,11 @@ impl Station {
 }
 
 /// Puts these questions. A meter that refuses one has answered it.
-pub(super) async fn put(line: &mut Line, meter: &config::Meter, blocks: &[Block]) -> Result<Asked, (Block, Error)> {
+pub(super) async fn put(
+    line: &mut Line,
+    meter: &config::MeterConfig,
+    blocks: &[RegisterRange],
+) -> Result<Asked, (RegisterRange, Error)> {
     let mut asked = Asked { answers: Answers::new(), refused: Vec::new() };
     for block in blocks {
         match ask(line, meter, *block).await {

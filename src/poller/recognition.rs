@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::polled::{End, Polled};
-use crate::meter::{Answers, Block, Contest, Profile, ReadPlan};
+use crate::meter::{Answers, Contest, Profile, ReadPlan, RegisterRange};
 use crate::reading::Definition;
 
 /// How often it is asked while nothing makes it urgent.
@@ -20,7 +20,7 @@ pub(super) struct Recognition {
     /// The base where the meter's chain of models is likely to begin.
     pub(super) base: Option<u16>,
     pub(super) chained: bool,
-    pub(super) checks: Vec<Block>,
+    pub(super) checks: Vec<RegisterRange>,
     /// When it is to be asked; `None` for the next poll.
     pub(super) ask_at: Option<Instant>,
     /// The profile, or the map of it, that the meter has; `None` where that is open.
@@ -45,7 +45,7 @@ pub(super) struct Race {
 /// What came of a round of questions.
 pub(super) struct Asked {
     pub(super) answers: Answers,
-    pub(super) refused: Vec<(Block, u8)>,
+    pub(super) refused: Vec<(RegisterRange, u8)>,
 }
 
 impl Recognition {
@@ -120,8 +120,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_it_is_is_asked_now_and_then() {
-        let asked =
-            Recognition { checks: vec![Block { function: meter::Function::Input, address: 0, count: 1 }], ..unasked() };
+        let asked = Recognition {
+            checks: vec![RegisterRange { function: meter::Function::Input, address: 0, count: 1 }],
+            ..unasked()
+        };
         assert!(asked.is_due());
         let asked = Recognition { ask_at: Some(Instant::now() + EVERY), ..asked };
         assert!(!asked.is_due());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::quality::Quality;
 use crate::reading::Values;
 use crate::units::Name;
@@ -31,7 +31,7 @@ pub struct BusReport {
 pub struct MeterPoll {
     /// The last values that were read.
     pub values: Values,
-    pub read_at: Option<Stamp>,
+    pub read_at: Option<ClockReading>,
     /// Why the last poll failed or lacked a value, for people; absent when it was good.
     pub error: Option<String>,
     /// Polls in a row that gave no value.

@@ -49,8 +49,8 @@ pub(super) enum Next {
 
 impl Rounds {
     pub(super) fn new(
-        bus: &config::Bus,
-        meters: Vec<config::Meter>,
+        bus: &config::BusConfig,
+        meters: Vec<config::MeterConfig>,
         readings: mpsc::Sender<Reading>,
         report: watch::Sender<BusReport>,
         recorder: Recorder,
@@ -238,7 +238,7 @@ fn note(meter: &mut MeterPoll, polled: &Polled) {
 }
 
 /// Reads these meters of one bus once, for a command: there is no daemon that could do it.
-pub async fn read_once(bus: &config::Bus, meters: &[config::Meter], clock: &Clock) -> Vec<(Name, Said)> {
+pub async fn read_once(bus: &config::BusConfig, meters: &[config::MeterConfig], clock: &Clock) -> Vec<(Name, Said)> {
     let mut line = Line::new(bus);
     let mut results = Vec::with_capacity(meters.len());
     for meter in meters {

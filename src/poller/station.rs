@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use super::polled::{End, Polled};
 use super::recognition::Recognition;
-use crate::clock::{Clock, Stamp};
+use crate::clock::{Clock, ClockReading};
 use crate::config;
-use crate::meter::{Answers, Block, ReadPlan};
+use crate::meter::{Answers, ReadPlan, RegisterRange};
 use crate::modbus::{Error, Garbled, Line};
 use crate::reading::Definition;
 
@@ -18,13 +18,13 @@ const SERIAL_EVERY: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub(super) struct Station {
-    pub(super) meter: config::Meter,
+    pub(super) meter: config::MeterConfig,
     pub(super) plan: ReadPlan,
     pub(super) recognition: Recognition,
     /// What was not answered last time is asked first: should the late answer come after all, it is one to this very request.
-    pub(super) unanswered: Option<Block>,
+    pub(super) unanswered: Option<RegisterRange>,
     /// The block that holds the register, once that is known.
-    pub(super) register_block: Option<Block>,
+    pub(super) register_block: Option<RegisterRange>,
     held: bool,
     /// When the serial number is to be read; `None` for the next poll.
     pub(super) serial_at: Option<Instant>,
@@ -33,7 +33,7 @@ pub(super) struct Station {
 }
 
 impl Station {
-    pub(super) fn new(meter: config::Meter) -> Self {
+    pub(super) fn new(meter: config::MeterConfig) -> Self {
         let plan = ReadPlan::new(&meter.profile, &meter.installation);
         let recognition = Recognition::new(&meter.profile);
         Station {
@@ -97,7 +97,7 @@ impl Station {
         let with_serial = self.held || self.serial_at.is_none_or(|at| Instant::now() >= at);
         let mut answers = Answers::new();
         let mut stamps = Vec::new();
-        let mut refusals: Vec<(Block, String)> = Vec::new();
+        let mut refusals: Vec<(RegisterRange, String)> = Vec::new();
         let mut end = End::Answered;
         let mut error = None;
         while let Some(block) = self.next(&answers, &refusals, with_serial) {
@@ -129,16 +129,22 @@ impl Station {
     }
 
     /// The next block of this poll: what was unanswered last time, the serial number, then the values.
-    fn next(&self, answers: &Answers, refusals: &[(Block, String)], with_serial: bool) -> Option<Block> {
+    fn next(
+        &self,
+        answers: &Answers,
+        refusals: &[(RegisterRange, String)],
+        with_serial: bool,
+    ) -> Option<RegisterRange> {
         let serial = if with_serial { self.plan.serial_blocks() } else { &[] };
         let values = self.plan.blocks();
         let first = self.unanswered.iter().filter(|block| values.contains(block) || serial.contains(block));
-        let open =
-            |block: &&Block| !answers.contains_key(block) && !refusals.iter().any(|(refused, _)| refused == *block);
+        let open = |block: &&RegisterRange| {
+            !answers.contains_key(block) && !refusals.iter().any(|(refused, _)| refused == *block)
+        };
         first.chain(serial).chain(values).find(open).copied()
     }
 
-    fn refused(&mut self, block: Block, refusal: &Error, refusals: &mut Vec<(Block, String)>) {
+    fn refused(&mut self, block: RegisterRange, refusal: &Error, refusals: &mut Vec<(RegisterRange, String)>) {
         if refusal.refuses_block() && self.plan.split(block) {
             self.register_block = None;
             let (first, count) = (block.address, block.count);
@@ -154,9 +160,9 @@ impl Station {
     fn polled(
         &mut self,
         answers: Answers,
-        stamps: &[(Block, Stamp)],
+        stamps: &[(RegisterRange, ClockReading)],
         error: Option<String>,
-        refusals: Vec<(Block, String)>,
+        refusals: Vec<(RegisterRange, String)>,
         end: End,
     ) -> Polled {
         let decoded = self.plan.decode(&answers);
@@ -176,9 +182,9 @@ impl Station {
         Polled { values: decoded.values, at, error, end }
     }
 
-    fn register_came(&mut self, answers: &Answers, stamps: &[(Block, Stamp)]) -> Option<Stamp> {
+    fn register_came(&mut self, answers: &Answers, stamps: &[(RegisterRange, ClockReading)]) -> Option<ClockReading> {
         if self.register_block.is_none() {
-            let holds = |block: &&Block| {
+            let holds = |block: &&RegisterRange| {
                 let alone = answers.get_key_value(block).map(|(block, words)| (*block, words.clone()));
                 self.plan.decode(&alone.into_iter().collect()).values.register.is_some()
             };
@@ -190,7 +196,7 @@ impl Station {
 }
 
 /// One block; a damaged answer is asked for once more, for that costs little and noise is rarely there twice.
-pub(super) async fn ask(line: &mut Line, meter: &config::Meter, block: Block) -> Result<Vec<u16>, Error> {
+pub(super) async fn ask(line: &mut Line, meter: &config::MeterConfig, block: RegisterRange) -> Result<Vec<u16>, Error> {
     let (silence, unit) = (meter.profile.delay, meter.unit);
     match line.read_after(silence, unit, block).await {
         Err(Error::Garbled { why, .. }) if why != Garbled::NeverSilent => line.read_after(silence, unit, block).await,

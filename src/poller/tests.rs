@@ -14,7 +14,7 @@ use toml::de::DeTable;
 
 use super::{BusReport, Command, Poller, read_once};
 use crate::clock::Clock;
-use crate::config::{Bus, EnergyStart, Link, Meter};
+use crate::config::{BusConfig, EnergyStart, Link, MeterConfig};
 use crate::form::{Findings, Form};
 use crate::heartbeat::Hearts;
 use crate::meter::{Function, Profile};
@@ -68,8 +68,8 @@ fn profile(text: &str) -> Arc<Profile> {
     Arc::new(Profile::from_form(&name, form).expect("the profile is sound"))
 }
 
-fn meter(unit: u8, poll_every: Duration) -> Meter {
-    Meter {
+fn meter(unit: u8, poll_every: Duration) -> MeterConfig {
+    MeterConfig {
         name: name(&format!("meter_{unit}")),
         bus: name("bus"),
         unit: UnitId::new(unit.into()).unwrap(),
@@ -90,11 +90,11 @@ fn simulated(unit: u8) -> Unit {
     simulated
 }
 
-fn bus(link: Link) -> Bus {
-    Bus { name: name("bus"), link, timeout: TIMEOUT, request_gap: Duration::ZERO, connect_delay: Duration::ZERO }
+fn bus(link: Link) -> BusConfig {
+    BusConfig { name: name("bus"), link, timeout: TIMEOUT, request_gap: Duration::ZERO, connect_delay: Duration::ZERO }
 }
 
-fn tcp(gateway: &Gateway) -> Bus {
+fn tcp(gateway: &Gateway) -> BusConfig {
     bus(Link::Tcp(gateway.address().to_string()))
 }
 
@@ -112,7 +112,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(bus: Bus, meters: Vec<Meter>, room: usize) -> Self {
+    fn start(bus: BusConfig, meters: Vec<MeterConfig>, room: usize) -> Self {
         let (readings_in, readings) = mpsc::channel(room);
         let (held, held_out) = watch::channel(Held::new());
         let (commands, commands_out) = mpsc::channel(4);
@@ -257,7 +257,7 @@ async fn the_time_of_a_reading_is_that_of_its_register() {
         unit.set_u32(Function::Input, 4, 1001, WordOrder::Big);
         let gateway = Gateway::start([unit.clone()]).await.unwrap();
         let power_last =
-            Meter { profile: profile(&PROFILE.replace("register = 0\n", "register = 30\n")), ..meter(1, RARELY) };
+            MeterConfig { profile: profile(&PROFILE.replace("register = 0\n", "register = 30\n")), ..meter(1, RARELY) };
         let clock = clock();
         let mut running = Running::start(tcp(&gateway), vec![power_last], 8);
         running.reading().await;
@@ -290,7 +290,7 @@ async fn a_lost_line_is_said_and_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let by_id = folder.path().join("usb-adapter");
     std::os::unix::fs::symlink(line.path(), &by_id).unwrap();
-    let settings = crate::config::SerialLine {
+    let settings = crate::config::SerialSettings {
         path: by_id.clone(),
         baud: 9600,
         parity: crate::config::Parity::None,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Said;
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// `replay` takes no longer serial number; nor is one.
@@ -12,7 +12,7 @@ const LONGEST_SERIAL: usize = 256;
 /// Turns what was said into lines.
 #[derive(Debug)]
 pub struct Lines {
-    began: Stamp,
+    began: ClockReading,
     /// Time does not go back in a trace: buses are polled side by side.
     latest: f64,
 }
@@ -40,12 +40,12 @@ struct Slot {
 struct Restart {
     t: f64,
     event: String,
-    at: Stamp,
+    at: ClockReading,
 }
 
 impl Lines {
     /// A recording that begins then, and its first line.
-    pub fn begin(began: Stamp) -> (Self, String) {
+    pub fn begin(began: ClockReading) -> (Self, String) {
         let mut lines = Lines { began, latest: 0.0 };
         let first = lines.restart(began);
         (lines, first)
@@ -53,7 +53,7 @@ impl Lines {
 
     /// One that began with this first line and goes on now, with the line that says so; `None` where nothing tells how long it was
     /// interrupted.
-    pub fn go_on(first: &str, now: Stamp) -> Option<(Self, String)> {
+    pub fn go_on(first: &str, now: ClockReading) -> Option<(Self, String)> {
         let Restart { at: began, .. } = serde_json::from_str(first).ok()?;
         now.since(&began)?;
         let mut lines = Lines { began, latest: 0.0 };
@@ -77,12 +77,12 @@ impl Lines {
         }
     }
 
-    fn restart(&mut self, at: Stamp) -> String {
+    fn restart(&mut self, at: ClockReading) -> String {
         json(&Restart { t: self.t(&at), event: "restart".to_owned(), at })
     }
 
     /// True elapsed seconds, to the microsecond.
-    fn t(&mut self, at: &Stamp) -> f64 {
+    fn t(&mut self, at: &ClockReading) -> f64 {
         let elapsed = at.since(&self.began).map_or(self.latest, |elapsed| elapsed.as_micros() as f64 / 1e6);
         self.latest = self.latest.max(elapsed);
         self.latest

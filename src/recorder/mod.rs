@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
-use crate::clock::{Clock, Stamp};
+use crate::clock::{Clock, ClockReading};
 use crate::reading::Values;
 use crate::units::Name;
 
@@ -28,9 +28,9 @@ const RECORDINGS: usize = 4;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Said {
     /// A poll. Without values it failed.
-    Poll { meter: Name, at: Stamp, values: Values },
+    Poll { meter: Name, at: ClockReading, values: Values },
     /// A report slot: the ledger commits.
-    Slot { at: Stamp },
+    Slot { at: ClockReading },
 }
 
 /// Where polls are told. Cheap to clone; all clones are one. Nobody may be listening.
@@ -55,7 +55,7 @@ struct Listener {
 #[derive(Debug)]
 pub struct Recording {
     /// When it began.
-    pub began: Stamp,
+    pub began: ClockReading,
     said: mpsc::Receiver<Said>,
     lost: Arc<AtomicU64>,
 }
@@ -84,7 +84,7 @@ impl Recorder {
     }
 
     /// Tells what a poll gave: the values and when they came, or nothing where it failed.
-    pub fn poll(&self, meter: &Name, came: Option<(Stamp, &Values)>) {
+    pub fn poll(&self, meter: &Name, came: Option<(ClockReading, &Values)>) {
         self.tell(Some(meter), || {
             let (at, values) =
                 came.map_or_else(|| (self.0.clock.now(), Values::default()), |(at, it)| (at, it.clone()));

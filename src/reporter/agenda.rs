@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::schedule::Schedule;
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::units::Name;
 
 /// The agenda of one account.
@@ -39,7 +39,7 @@ pub(crate) struct Due {
 }
 
 impl Agenda {
-    pub(crate) fn new(schedule: Schedule, clients: BTreeSet<Name>, now: &Stamp) -> Self {
+    pub(crate) fn new(schedule: Schedule, clients: BTreeSet<Name>, now: &ClockReading) -> Self {
         let start = now.since_boot;
         let opening =
             Opening { look: start + schedule.first_look(), ends: start + schedule.opening(), unsent: clients.clone() };
@@ -66,7 +66,7 @@ impl Agenda {
     }
 
     /// What is due at `now`; it counts as done. `None` before [`Agenda::wake`].
-    pub(crate) fn due(&mut self, now: &Stamp) -> Option<Due> {
+    pub(crate) fn due(&mut self, now: &ClockReading) -> Option<Due> {
         let at = now.since_boot;
         if at < self.wake() {
             return None;
@@ -159,7 +159,7 @@ mod tests {
 
     struct Bench {
         agenda: Agenda,
-        now: Stamp,
+        now: ClockReading,
     }
 
     impl Bench {
@@ -172,7 +172,8 @@ mod tests {
 
         fn go_to(&mut self, time: Duration) {
             let ahead = time.saturating_sub(self.now.since_boot);
-            self.now = Stamp { since_boot: self.now.since_boot + ahead, wall: self.now.wall + ahead, ..self.now };
+            self.now =
+                ClockReading { since_boot: self.now.since_boot + ahead, wall: self.now.wall + ahead, ..self.now };
         }
 
         /// Goes to the next wake and takes what is due.

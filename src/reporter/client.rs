@@ -13,7 +13,7 @@ use super::backoff::http_date;
 use super::mask::Mask;
 use super::rpc::{Answer, Call, Failure, Heard, interpret};
 use crate::clock::Clock;
-use crate::config::{Account, Token, shown_path};
+use crate::config::{AccountConfig, Token, shown_path};
 
 /// An answer is read up to this, and as much more as its entries may need.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -63,7 +63,7 @@ impl Credentials {
 }
 
 impl Client {
-    pub(crate) fn new(account: &Account, clock: Clock) -> Result<Self, ClientError> {
+    pub(crate) fn new(account: &AccountConfig, clock: Clock) -> Result<Self, ClientError> {
         let http = match &account.ca_file {
             Some(path) => own_roots(account, path)?,
             None => builder(account).and_then(|builder| builder.build()).or_else(|error| {
@@ -119,7 +119,7 @@ impl Client {
     }
 }
 
-fn own_roots(account: &Account, path: &PathBuf) -> Result<reqwest::Client, ClientError> {
+fn own_roots(account: &AccountConfig, path: &PathBuf) -> Result<reqwest::Client, ClientError> {
     let pem = std::fs::read(path).map_err(|source| ClientError::Certificates { path: path.clone(), source })?;
     let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
     if certificates.is_empty() {
@@ -130,14 +130,14 @@ fn own_roots(account: &Account, path: &PathBuf) -> Result<reqwest::Client, Clien
 }
 
 /// With the roots of the web's public authorities, compiled in.
-fn public_roots(account: &Account) -> reqwest::Result<reqwest::Client> {
+fn public_roots(account: &AccountConfig) -> reqwest::Result<reqwest::Client> {
     let builder = builder(account)?;
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     builder.tls_backend_preconfigured(tls).build()
 }
 
-fn builder(account: &Account) -> reqwest::Result<reqwest::ClientBuilder> {
+fn builder(account: &AccountConfig) -> reqwest::Result<reqwest::ClientBuilder> {
     // The first to install it wins; all of this program install the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let https = account.url.scheme() == "https";

@@ -47,7 +47,7 @@ pub struct Reported {
 
 /// What an account task is given.
 pub struct Reporter {
-    pub account: config::Account,
+    pub account: config::AccountConfig,
     pub clients: Vec<Reported>,
     pub ledger: ledger::Handle,
     pub commands: mpsc::Receiver<Command>,

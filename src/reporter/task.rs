@@ -32,7 +32,7 @@ type Results = BTreeMap<Name, (Entry, Came)>;
 
 /// One running account.
 pub(crate) struct Task {
-    settings: config::Account,
+    settings: config::AccountConfig,
     ids: BTreeMap<Name, ClientId>,
     ledger: ledger::Handle,
     inbox: Inbox,

@@ -9,7 +9,7 @@ use super::layout::{Layout, LayoutMeter};
 use super::quality;
 use super::trouble::trouble;
 use super::words::plain;
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::config;
 use crate::ledger::{LedgerReport, MeterLedger};
 use crate::poller::{BusReport, MeterPoll};
@@ -28,11 +28,11 @@ pub struct Inputs {
     pub stalled: Vec<String>,
     /// What else the operator should know, for people.
     pub remarks: Vec<String>,
-    pub started: Stamp,
+    pub started: ClockReading,
 }
 
 /// The document as of `now`.
-pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
+pub fn compose(inputs: &Inputs, now: ClockReading) -> Document {
     let layout = &inputs.layout;
     let meters = layout.meters.iter().map(|(name, wanted)| {
         let polled = inputs.buses.get(&wanted.bus).and_then(|bus| bus.meters.get(name));
@@ -72,7 +72,7 @@ pub fn compose(inputs: &Inputs, now: Stamp) -> Document {
     document
 }
 
-fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>, now: &Stamp) -> Meter {
+fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>, now: &ClockReading) -> Meter {
     let unguarded = MeterLedger::default();
     let guarded = guarded.unwrap_or(&unguarded);
     let registers = (polled.values.register.map(|register| register.value), guarded.register);
@@ -97,7 +97,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
     }
 }
 
-fn meter_state(wanted: &LayoutMeter, polled: &MeterPoll, guarded: &MeterLedger, now: &Stamp) -> MeterState {
+fn meter_state(wanted: &LayoutMeter, polled: &MeterPoll, guarded: &MeterLedger, now: &ClockReading) -> MeterState {
     let Some(read_at) = polled.read_at else { return MeterState::NeverRead };
     // An age that nothing tells (another boot, a clock not trusted) is no proof of freshness.
     if now.since(&read_at).is_none_or(|age| age > stale_after(wanted.poll_every)) {
@@ -111,7 +111,7 @@ fn meter_state(wanted: &LayoutMeter, polled: &MeterPoll, guarded: &MeterLedger, 
     }
 }
 
-fn client(wanted: &config::Client, inputs: &Inputs) -> Client {
+fn client(wanted: &config::ClientConfig, inputs: &Inputs) -> Client {
     let figures = inputs.ledger.clients.get(&wanted.name).cloned().unwrap_or_default();
     let errors = inputs.accounts.get(&wanted.account).map(|account| &account.clients);
     Client {
@@ -165,7 +165,7 @@ fn bus(report: Option<&BusReport>) -> Bus {
 }
 
 /// When `stamp` was, on the wall clock as it stands at `now`: a box without a hardware clock starts in the past and is set right later.
-fn on_wall(stamp: &Stamp, now: &Stamp) -> Timestamp {
+fn on_wall(stamp: &ClockReading, now: &ClockReading) -> Timestamp {
     /// Clocks are slewed, and the two are not read in one instant; more apart than this, the wall clock was set in between.
     const SLEWED: SignedDuration = SignedDuration::from_secs(2);
     let counted_back = now.since(stamp).and_then(|age| now.wall.checked_sub(age).ok());

@@ -11,7 +11,7 @@ use crate::units::Name;
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
     pub meters: BTreeMap<Name, LayoutMeter>,
-    pub clients: BTreeMap<Name, config::Client>,
+    pub clients: BTreeMap<Name, config::ClientConfig>,
     /// With each account's `report_every`.
     pub accounts: BTreeMap<Name, Duration>,
     pub buses: BTreeMap<Name, LayoutBus>,

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::compose::{Inputs, compose};
 use super::document::Document;
 use super::layout::Layout;
-use crate::clock::{Clock, Stamp};
+use crate::clock::{Clock, ClockReading};
 use crate::config::Config;
 use crate::heartbeat::Hearts;
 use crate::ledger::LedgerReport;
@@ -34,7 +34,7 @@ pub struct Sources(Arc<Inner>);
 struct Inner {
     clock: Clock,
     hearts: Hearts,
-    started: Stamp,
+    started: ClockReading,
     current: RwLock<Current>,
     remarks: RwLock<BTreeMap<&'static str, String>>,
 }
@@ -105,8 +105,8 @@ pub(super) mod tests {
             buses: BTreeMap::new(),
             meters: BTreeMap::new(),
             clients: BTreeMap::new(),
-            state: config::State::at("/nowhere".into()),
-            status: config::Status { listen: None, hosts: Vec::new(), socket: "/nowhere".into() },
+            state: config::StateConfig::at("/nowhere".into()),
+            status: config::StatusConfig { listen: None, hosts: Vec::new(), socket: "/nowhere".into() },
         };
         let (_, ledger) = watch::channel(LedgerReport::default());
         let current = Current { config: Arc::new(config), buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() };

@@ -11,8 +11,8 @@ use super::mains::Mains;
 use super::registers::{Range, read, read_mapped};
 use super::samples::{Sample, places};
 use super::sweep::Found;
-use crate::config::{Bus, Link};
-use crate::meter::{Answers, Block, Function, Installation, Profile, ReadPlan, Standing};
+use crate::config::{BusConfig, Link};
+use crate::meter::{Answers, Function, Installation, Profile, ReadPlan, RegisterRange, Standing};
 use crate::modbus::{Error, Identity, Line};
 use crate::text;
 
@@ -59,7 +59,7 @@ pub(super) struct Patient<'a> {
     found: &'a Found,
     line: Line,
     /// What was asked, and what came.
-    asked: BTreeMap<Block, Came>,
+    asked: BTreeMap<RegisterRange, Came>,
     slowest: Duration,
     silent: u32,
     names: Vec<String>,
@@ -81,7 +81,7 @@ struct Fits {
 
 impl<'a> Patient<'a> {
     fn new(found: &'a Found) -> Self {
-        let bus = Bus { timeout: TIMEOUT, request_gap: GAP, ..found.bus.clone() };
+        let bus = BusConfig { timeout: TIMEOUT, request_gap: GAP, ..found.bus.clone() };
         let (asked, slowest) = (BTreeMap::new(), Duration::ZERO);
         let (names, notes) = (Vec::new(), Vec::new());
         Patient { found, line: Line::new(&bus), asked, slowest, silent: 0, names, notes }
@@ -207,7 +207,7 @@ impl<'a> Patient<'a> {
     }
 
     /// One block, asked once for all profiles.
-    pub(super) async fn cached(&mut self, block: Block) -> Result<Came, Error> {
+    pub(super) async fn cached(&mut self, block: RegisterRange) -> Result<Came, Error> {
         if let Some(known) = self.asked.get(&block) {
             return Ok(known.clone());
         }
@@ -216,7 +216,7 @@ impl<'a> Patient<'a> {
         Ok(came)
     }
 
-    async fn ask(&mut self, block: Block) -> Result<Came, Error> {
+    async fn ask(&mut self, block: RegisterRange) -> Result<Came, Error> {
         let begin = Instant::now();
         match read(&mut self.line, self.found.unit, block).await {
             Err(error) if error.is_of_the_link() => Err(error),

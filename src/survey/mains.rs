@@ -1,7 +1,7 @@
 //! The mains in a meter's registers: about 230 V or 120 V, 50 or 60 Hz, and with them the formats that the meter writes its numbers in. Pure.
 
 use super::samples::{Place, Samples};
-use crate::meter::{Block, Format, Function, Kind};
+use crate::meter::{Format, Function, Kind, RegisterRange};
 
 /// A register that looks like a voltage or a frequency of the mains.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,7 +78,7 @@ impl Mains {
     /// Leaves the voltages that lie and are written as most of them: with so many decimals, and an even number of registers apart.
     fn agree(&mut self) {
         let manner = |sight: &Sight| {
-            let Block { address, count, .. } = sight.place.block;
+            let RegisterRange { address, count, .. } = sight.place.block;
             (sight.exponent, if count > 1 { address % 2 } else { 0 })
         };
         let alike = |one: &&Sight| self.volts.iter().filter(|other| manner(other) == manner(one)).count();
@@ -127,7 +127,7 @@ mod tests {
     use crate::survey::samples::{Sample, places};
 
     fn seen(words: &[u16]) -> Option<Mains> {
-        let block = Block { function: Function::Input, address: 0, count: words.len() as u16 };
+        let block = RegisterRange { function: Function::Input, address: 0, count: words.len() as u16 };
         let samples = [Sample { at: 0.0, answers: [(block, words.to_vec())].into() }];
         Mains::seen(&samples, &places(&samples[0]))
     }

@@ -157,10 +157,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::meter::{Block, Format, Function};
+    use crate::meter::{Format, Function, RegisterRange};
     use crate::survey::samples::{Sample, places};
 
-    const BLOCK: Block = Block { function: Function::Input, address: 0, count: 12 };
+    const BLOCK: RegisterRange = RegisterRange { function: Function::Input, address: 0, count: 12 };
 
     /// Volts of three phases, a power in W and a counter in kWh as floats, and a clock that rises as well.
     fn floats(watts: f64, reading: f64, seconds: f64) -> Sample {
@@ -182,7 +182,7 @@ mod tests {
             // 0.1 W and 0.01 Wh a digit, low word first.
             let energy = 4_000_000 + (1234.5 * seconds / 3600.0 * 100.0) as u32;
             let words = vec![2301, 12345, 0, energy as u16, (energy >> 16) as u16];
-            Sample { at: seconds, answers: [(Block { count: 5, ..BLOCK }, words)].into() }
+            Sample { at: seconds, answers: [(RegisterRange { count: 5, ..BLOCK }, words)].into() }
         };
         let samples: Vec<_> = (0..7).map(|index| sample(f64::from(index) * 10.0)).collect();
         let pair = best(&samples).unwrap();

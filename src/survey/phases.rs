@@ -2,7 +2,7 @@
 
 use super::mains::Mains;
 use super::samples::{Place, Samples};
-use crate::meter::Block;
+use crate::meter::RegisterRange;
 
 /// The currents and powers of the phases whose voltages are known, and their total.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,5 +92,5 @@ impl Scaled {
 
 fn shifted(place: &Place, by: u16) -> Option<Place> {
     let address = place.block.address.checked_add(by)?;
-    Some(Place { block: Block { address, ..place.block }, ..*place })
+    Some(Place { block: RegisterRange { address, ..place.block }, ..*place })
 }

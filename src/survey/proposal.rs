@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::sweep::Found;
-use crate::config::{Bus, Config, Link, Meter, Parity};
+use crate::config::{BusConfig, Config, Link, MeterConfig, Parity};
 use crate::meter::Profile;
 use crate::units::{Milliwatts, Name};
 
@@ -21,7 +21,7 @@ pub struct Proposal {
 }
 
 /// Who already polls it.
-fn known<'a>(config: &'a Config, found: &Found) -> Option<&'a Meter> {
+fn known<'a>(config: &'a Config, found: &Found) -> Option<&'a MeterConfig> {
     let bus = config.buses.values().find(|bus| same_link(&bus.link, &found.bus.link))?;
     config.meters.values().find(|meter| meter.bus == bus.name && meter.unit == found.unit)
 }
@@ -110,7 +110,7 @@ fn free(name: &str, taken: impl Fn(&Name) -> bool) -> Name {
     names.find(|name| !taken(name)).expect("numbers do not end")
 }
 
-fn bus_lines(name: &Name, bus: &Bus) -> String {
+fn bus_lines(name: &Name, bus: &BusConfig) -> String {
     let link = match &bus.link {
         Link::Serial(line) => {
             let path = quoted(&line.path.to_string_lossy());

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::samples::Sample;
-use crate::meter::{Block, Function};
+use crate::meter::{Function, RegisterRange};
 use crate::modbus::{Error, Garbled, Line};
 use crate::units::UnitId;
 
@@ -21,12 +21,12 @@ const MOST_SILENT: u32 = 3;
 
 impl Range {
     /// The blocks to begin with.
-    pub fn blocks(&self) -> Vec<Block> {
+    pub fn blocks(&self) -> Vec<RegisterRange> {
         let (first, last) = (u32::from(*self.registers.start()), u32::from(*self.registers.end()));
         let starts = (first..=last).step_by(usize::from(AT_ONCE));
         let block = |start: u32| {
             let count = (last + 1 - start).min(u32::from(AT_ONCE)) as u16;
-            Block { function: self.function, address: start as u16, count }
+            RegisterRange { function: self.function, address: start as u16, count }
         };
         starts.map(block).collect()
     }
@@ -34,14 +34,14 @@ impl Range {
 
 /// The halves of a block, of whole pairs of registers where it has more than two: values of two registers begin at even addresses of
 /// their block nearly everywhere.
-pub(super) fn halves(block: Block) -> Option<[Block; 2]> {
+pub(super) fn halves(block: RegisterRange) -> Option<[RegisterRange; 2]> {
     if block.count < 2 {
         return None;
     }
     let half = block.count / 2;
     let first = if half > 1 { half & !1 } else { half };
-    let second = Block { address: block.address + first, count: block.count - first, ..block };
-    Some([Block { count: first, ..block }, second])
+    let second = RegisterRange { address: block.address + first, count: block.count - first, ..block };
+    Some([RegisterRange { count: first, ..block }, second])
 }
 
 /// Reads the blocks, each refused one in halves, with no more than `budget` requests.
@@ -51,7 +51,7 @@ pub(super) fn halves(block: Block) -> Option<[Block; 2]> {
 pub async fn read_mapped(
     line: &mut Line,
     unit: UnitId,
-    blocks: Vec<Block>,
+    blocks: Vec<RegisterRange>,
     mut budget: u32,
     sample: &mut Sample,
 ) -> Result<(), Error> {
@@ -93,7 +93,12 @@ pub async fn read_mapped(
 ///
 /// # Errors
 /// Where the link is gone.
-pub async fn read_again(line: &mut Line, unit: UnitId, blocks: &[Block], sample: &mut Sample) -> Result<bool, Error> {
+pub async fn read_again(
+    line: &mut Line,
+    unit: UnitId,
+    blocks: &[RegisterRange],
+    sample: &mut Sample,
+) -> Result<bool, Error> {
     for block in blocks {
         match read(line, unit, *block).await {
             Ok(words) => drop(sample.answers.insert(*block, words)),
@@ -105,7 +110,7 @@ pub async fn read_again(line: &mut Line, unit: UnitId, blocks: &[Block], sample:
 }
 
 /// One block; a damaged answer is asked for once more.
-pub(super) async fn read(line: &mut Line, unit: UnitId, block: Block) -> Result<Vec<u16>, Error> {
+pub(super) async fn read(line: &mut Line, unit: UnitId, block: RegisterRange) -> Result<Vec<u16>, Error> {
     match line.read(unit, block).await {
         Err(Error::Garbled { why, .. }) if why != Garbled::NeverSilent => line.read(unit, block).await,
         result => result,

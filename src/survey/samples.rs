@@ -1,6 +1,6 @@
 //! What a meter's registers held, read one time or several, and the numbers that they can mean. Pure.
 
-use crate::meter::{Answers, Block, Format, Function, Kind};
+use crate::meter::{Answers, Format, Function, Kind, RegisterRange};
 
 /// The registers at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,7 +16,7 @@ pub type Samples = [Sample];
 /// A way to read a place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Place {
-    pub(super) block: Block,
+    pub(super) block: RegisterRange,
     pub(super) format: Format,
 }
 
@@ -31,7 +31,7 @@ impl Place {
     /// Whether both have a register in common.
     pub(super) fn overlaps(&self, other: &Place) -> bool {
         let (left, right) = (self.block, other.block);
-        let before = |first: Block, second: Block| {
+        let before = |first: RegisterRange, second: RegisterRange| {
             u32::from(first.address) + u32::from(first.count) <= u32::from(second.address)
         };
         left.function == right.function && !before(left, right) && !before(right, left)
@@ -70,7 +70,7 @@ pub(super) fn places(sample: &Sample) -> Vec<Place> {
             let count = format.kind.registers();
             for offset in 0..(words.len() as u16 + 1).saturating_sub(count) {
                 let Some(address) = block.address.checked_add(offset) else { break };
-                places.push(Place { block: Block { address, count, ..*block }, format });
+                places.push(Place { block: RegisterRange { address, count, ..*block }, format });
             }
         }
     }
@@ -81,7 +81,7 @@ pub(super) fn places(sample: &Sample) -> Vec<Place> {
 
 /// The registers that came, one by one in their order.
 pub fn registers(sample: &Sample) -> Vec<(Function, u16, u16)> {
-    let words = |(block, words): (&Block, &Vec<u16>)| {
+    let words = |(block, words): (&RegisterRange, &Vec<u16>)| {
         let (function, first) = (block.function, block.address);
         (0..)
             .zip(words.clone())
@@ -96,7 +96,7 @@ pub fn registers(sample: &Sample) -> Vec<(Function, u16, u16)> {
 /// Every way to read the number that begins at this register, with the type's and the order's name.
 pub fn readings(sample: &Sample, function: Function, address: u16) -> Vec<(Format, f64)> {
     let at = |format: Format| {
-        let block = Block { function, address, count: format.kind.registers() };
+        let block = RegisterRange { function, address, count: format.kind.registers() };
         Some((format, sample.number(&Place { block, format })?))
     };
     formats().filter_map(at).collect()

@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 
 use super::evidence::{Evidence, Way};
 use super::order::{Setting, UNITS_FIRST};
-use crate::config::{Bus, Link, SerialLine};
-use crate::meter::{Block, Function};
+use crate::config::{BusConfig, Link, SerialSettings};
+use crate::meter::{Function, RegisterRange};
 use crate::modbus::{Error, Garbled, Line};
 use crate::units::{Name, UnitId};
 
 /// What every unit is asked: a meter without such a register refuses it, which is an answer too.
-const QUESTION: Block = Block { function: Function::Holding, address: 0, count: 1 };
+const QUESTION: RegisterRange = RegisterRange { function: Function::Holding, address: 0, count: 1 };
 /// Who seems to be slow is asked again with so many times the patience, and at least [`PATIENT`].
 const PATIENCE: u32 = 4;
 const PATIENT: Duration = Duration::from_millis(600);
@@ -36,7 +36,7 @@ const MOST_CLOSED: u32 = 3;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// How it is reached.
-    pub bus: Bus,
+    pub bus: BusConfig,
     pub unit: UnitId,
     /// Whatever unit is asked at this address answers alike: it is one meter.
     pub any_unit: bool,
@@ -96,7 +96,7 @@ impl<F: FnMut(Progress)> Sweep<F> {
         for (likely, round) in [(true, first), (false, rest)] {
             for setting in std::mem::take(&mut open) {
                 let before = self.found.len();
-                let link = Link::Serial(SerialLine {
+                let link = Link::Serial(SerialSettings {
                     path: path.to_owned(),
                     baud: setting.baud,
                     parity: setting.parity,
@@ -166,7 +166,7 @@ impl<F: FnMut(Progress)> Sweep<F> {
     }
 
     /// Asks these units in turn. Ends early where the link is of no use.
-    async fn units(&mut self, bus: &Bus, units: &[UnitId], place: &str, cost: Duration) -> Result<(), Error> {
+    async fn units(&mut self, bus: &BusConfig, units: &[UnitId], place: &str, cost: Duration) -> Result<(), Error> {
         let mut line = Line::sweeping(bus);
         let (mut before, mut doubts, mut closed) = (VecDeque::new(), 0, 0);
         for unit in units {
@@ -206,7 +206,7 @@ impl<F: FnMut(Progress)> Sweep<F> {
     }
 
     /// Asks the last units that were not there once more, with patience: one of them has answered late, or was spoiled by one that did.
-    async fn doubt(&mut self, line: &mut Line, bus: &Bus, units: &[UnitId]) {
+    async fn doubt(&mut self, line: &mut Line, bus: &BusConfig, units: &[UnitId]) {
         line.set_timeout(PATIENT.max(self.timeout * PATIENCE));
         for unit in units {
             if self.found.iter().any(|found| found.unit == *unit && found.bus.link == bus.link) {
@@ -231,12 +231,12 @@ impl<F: FnMut(Progress)> Sweep<F> {
         all
     }
 
-    fn keep(&mut self, bus: &Bus, unit: UnitId) {
+    fn keep(&mut self, bus: &BusConfig, unit: UnitId) {
         self.found.push(Found { bus: bus.clone(), unit, any_unit: false });
     }
 
-    fn bus(&self, link: Link) -> Bus {
-        Bus {
+    fn bus(&self, link: Link) -> BusConfig {
+        BusConfig {
             name: Name::new("scan").expect("a word is a name"),
             link,
             timeout: self.timeout,

@@ -1,6 +1,6 @@
 //! Replays a history through a judge of readings and holds it against the promises.
 
-use arkmeter::clock::Stamp;
+use arkmeter::clock::ClockReading;
 use arkmeter::guard::{MeterState, Verdict, judge};
 use arkmeter::ledger::MeterSettings;
 use arkmeter::reading::Values;
@@ -10,7 +10,7 @@ use crate::world::{Event, Life, Moment, Poll, World};
 /// What turns readings into a published figure.
 pub(crate) trait Publisher: Clone {
     /// Gives the word for the reading and whether the state is committed at once.
-    fn read(&mut self, settings: &MeterSettings, at: &Stamp, values: &Values) -> (&'static str, bool);
+    fn read(&mut self, settings: &MeterSettings, at: &ClockReading, values: &Values) -> (&'static str, bool);
     fn published(&self) -> Option<u64>;
     /// What a commit leaves in the store: all of it after a decision and at a stop.
     fn stored(&mut self, whole: bool) -> Self;
@@ -26,7 +26,7 @@ pub(crate) struct Guard {
 }
 
 impl Publisher for Guard {
-    fn read(&mut self, settings: &MeterSettings, at: &Stamp, values: &Values) -> (&'static str, bool) {
+    fn read(&mut self, settings: &MeterSettings, at: &ClockReading, values: &Values) -> (&'static str, bool) {
         let judged = judge(self.state.clone(), settings, at, values);
         assert!(judged.state.published() >= self.state.published(), "fell within one judgement");
         let ordinary = matches!(judged.verdict, Verdict::Advanced | Verdict::Unchanged);
@@ -62,7 +62,7 @@ impl Publisher for Guard {
 pub(crate) struct PassThrough(Option<u64>);
 
 impl Publisher for PassThrough {
-    fn read(&mut self, _settings: &MeterSettings, _at: &Stamp, values: &Values) -> (&'static str, bool) {
+    fn read(&mut self, _settings: &MeterSettings, _at: &ClockReading, values: &Values) -> (&'static str, bool) {
         self.0 = values.register.map(|register| register.value.get()).or(self.0);
         ("passed", false)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arkmeter::clock::Stamp;
+use arkmeter::clock::ClockReading;
 use arkmeter::ledger::{CounterSettings, MeterSettings};
 use arkmeter::reading::{Register, Values};
 use arkmeter::units::{MilliwattHours, Milliwatts, Name};
@@ -152,13 +152,13 @@ impl World {
     }
 
     /// What the box's clocks say: of a box that started an hour before the history, and whose clock is trusted until it starts anew.
-    pub(crate) fn stamp(&self, second: u64) -> Stamp {
+    pub(crate) fn stamp(&self, second: u64) -> ClockReading {
         let wall = 1_700_000_000 + second as i64;
         let boots: Vec<_> = self.boots.iter().filter(|boot| boot.at <= second).collect();
         let (number, latest) = (boots.len() as u64, boots.last());
         let (since_boot, off) = latest
             .map_or((3600 + second, None), |boot| (second - boot.at, Some(boot.off).filter(|_| second < boot.set_at)));
-        Stamp {
+        ClockReading {
             boot: serde_json::from_value(serde_json::json!(1 + number)).unwrap(),
             since_boot: Duration::from_secs(since_boot),
             wall: Timestamp::from_second(wall + off.unwrap_or(0)).unwrap(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::{
-    Account, Batch, Bus, Config, EnergyStart, Link, Meter, Parity, SerialLine, TokenSource, shown_path,
+    AccountConfig, Batch, BusConfig, Config, EnergyStart, Link, MeterConfig, Parity, SerialSettings, TokenSource,
+    shown_path,
 };
 use crate::meter::ReadPlan;
 use crate::units::{Milliwatts, Name};
@@ -101,8 +102,8 @@ impl Plan {
 }
 
 impl BusPlan {
-    fn of(bus: &Bus, config: &Config) -> Self {
-        let meters: Vec<&Meter> = config.meters.values().filter(|meter| meter.bus == bus.name).collect();
+    fn of(bus: &BusConfig, config: &Config) -> Self {
+        let meters: Vec<&MeterConfig> = config.meters.values().filter(|meter| meter.bus == bus.name).collect();
         let occupancy = match &bus.link {
             Link::Serial(line) => Some(occupancy(line, bus, &meters)),
             Link::Tcp(_) | Link::RtuOverTcp(_) => None,
@@ -113,7 +114,7 @@ impl BusPlan {
 }
 
 impl MeterPlan {
-    fn of(meter: &Meter) -> Self {
+    fn of(meter: &MeterConfig) -> Self {
         let plan = ReadPlan::new(&meter.profile, &meter.installation);
         let requests = plan.blocks().iter().map(|block| Request {
             function: block.function.word(),
@@ -144,7 +145,7 @@ impl MeterPlan {
 }
 
 impl AccountPlan {
-    fn of(account: &Account, config: &Config) -> Self {
+    fn of(account: &AccountConfig, config: &Config) -> Self {
         let clients = config.clients.values().filter(|client| client.account == account.name).map(|client| {
             let plan = ClientPlan { client_id: client.client_id.to_string(), meters: client.meters.clone() };
             (client.name.clone(), plan)
@@ -183,8 +184,8 @@ fn link(link: &Link) -> String {
 }
 
 /// The share of the time that polling these meters takes on the line; above 1 the intervals cannot be kept.
-fn occupancy(line: &SerialLine, bus: &Bus, meters: &[&Meter]) -> f64 {
-    let share = |meter: &&Meter| {
+fn occupancy(line: &SerialSettings, bus: &BusConfig, meters: &[&MeterConfig]) -> f64 {
+    let share = |meter: &&MeterConfig| {
         let plan = ReadPlan::new(&meter.profile, &meter.installation);
         let gap = bus.request_gap.max(meter.profile.delay).as_secs_f64();
         let poll: f64 = plan.blocks().iter().map(|block| request_time(line, block.count) + gap).sum();
@@ -195,7 +196,7 @@ fn occupancy(line: &SerialLine, bus: &Bus, meters: &[&Meter]) -> f64 {
 
 /// Seconds that one request of `count` registers takes: 8 bytes there, 5 + 2 a register back, the meter's own time, the silences.
 /// Source for 3.5 characters and 1.75 ms above 19200 baud: Modbus over Serial Line V1.02, section 2.5.1.1.
-fn request_time(line: &SerialLine, count: u16) -> f64 {
+fn request_time(line: &SerialSettings, count: u16) -> f64 {
     let parity_bit = if line.parity == Parity::None { 0 } else { 1 };
     let bits = f64::from(1 + 8 + parity_bit + u32::from(line.stop_bits));
     let character = bits / f64::from(line.baud);
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_request_takes_what_the_line_was_seen_to_need() {
-        let line = |baud, parity| SerialLine { path: "/dev/ttyS0".into(), baud, parity, stop_bits: 1 };
+        let line = |baud, parity| SerialSettings { path: "/dev/ttyS0".into(), baud, parity, stop_bits: 1 };
         // 10 registers, 10 ms: 20.8, 34.5 and 68.4 polls a second.
         for (baud, rate) in [(9600, 20.8), (19_200, 34.5), (115_200, 68.4)] {
             let seen = 1.0 / request_time(&line(baud, Parity::None), 10);

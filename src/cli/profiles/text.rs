@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use comfy_table::{Table, presets};
 
 use crate::meter::{
-    Block, Entry, Expectation, Format, Function, Gaps, Installation, Number, Profile, Quantity, ReadPlan, SerialNumber,
-    Writing,
+    Entry, Expectation, Format, Function, Gaps, Installation, Number, Profile, Quantity, ReadPlan, RegisterRange,
+    SerialNumber, Writing,
 };
 
 pub(super) fn list(entries: &[&Entry], out: &mut dyn Write) -> io::Result<()> {
@@ -146,7 +146,7 @@ fn rows(name: &str, quantity: &Quantity) -> Vec<[String; 5]> {
     terms.chain(ratios).chain(divisors).collect()
 }
 
-fn beside(name: String, block: Block, format: Format) -> [String; 5] {
+fn beside(name: String, block: RegisterRange, format: Format) -> [String; 5] {
     [name, function(block.function), register(block.address), format.kind.word().to_owned(), String::new()]
 }
 

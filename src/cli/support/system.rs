@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::Site;
 use crate::cli::chain;
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::config::shown_path;
 use crate::ledger::store::{Look, in_use};
 
@@ -19,7 +19,7 @@ const LARGEST: u64 = 16 * 1024;
 const MOST: usize = 200;
 
 /// This program, and whether it runs as a daemon.
-pub(super) fn program(site: &Site<'_>, now: &Stamp) -> String {
+pub(super) fn program(site: &Site<'_>, now: &ClockReading) -> String {
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     let executable = std::env::current_exe().map_or_else(|_| "?".to_owned(), |path| entry(&path));
     let daemon = match in_use(site.state) {

@@ -45,8 +45,8 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
         buses: BTreeMap::new(),
         meters: BTreeMap::new(),
         clients: BTreeMap::new(),
-        state: config::State::at(state.clone()),
-        status: config::Status { listen: None, hosts: Vec::new(), socket: socket.clone() },
+        state: config::StateConfig::at(state.clone()),
+        status: config::StatusConfig { listen: None, hosts: Vec::new(), socket: socket.clone() },
     });
     let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
     let (hearts, meter) = (Hearts::default(), Name::new("a").unwrap());

@@ -206,7 +206,7 @@ fn what_moved_no_figure_cannot_be_undone() {
     assert_eq!(entries.len(), 2, "{entries:?}");
     for entry in entries {
         let refused = undo(&after, &meter("a"), &at(200), 5, &entry).unwrap_err();
-        assert!(matches!(refused, Refusal::NothingToUndo { entry: 5, .. }), "{refused}");
+        assert!(matches!(refused, CommandError::NothingToUndo { entry: 5, .. }), "{refused}");
     }
 }
 

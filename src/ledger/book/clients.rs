@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::remedies::signed;
 use super::{Book, Page};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::guard::{Entry, Verdict};
 use crate::ledger::ClientLedger;
 use crate::ledger::client::{ClientState, Settled};
-use crate::ledger::remedy::{ClientMoved, Order, Outcome, Refusal};
+use crate::ledger::remedy::{ClientMoved, CommandError, Order, Outcome};
 use crate::ledger::settings::{ClientKey, ClientSettings};
 use crate::units::{MilliwattHours, Name};
 
@@ -93,7 +93,7 @@ impl Book {
     }
 
     /// Takes down what happened to clients.
-    pub(super) fn note_regrouped(&mut self, now: &Stamp) {
+    pub(super) fn note_regrouped(&mut self, now: &ClockReading) {
         for Regrouped { client, word, reason, energy } in std::mem::take(&mut self.regrouped) {
             tracing::info!(client = client.as_ref().map(Name::as_str), "{reason}");
             let entry = entry(energy, energy, &reason, now);
@@ -113,17 +113,17 @@ impl Book {
         order: &Order,
         client: &ClientSettings,
         energy: MilliwattHours,
-        now: &Stamp,
-    ) -> Result<Outcome, Refusal> {
+        now: &ClockReading,
+    ) -> Result<Outcome, CommandError> {
         self.settle();
         let name = &client.name;
         let published = |name: &Name| self.meters.get(name).and_then(|page| page.state.published());
         let account = self.clients.get(&client.key);
         let mut state = account.map(|account| account.state.clone()).unwrap_or_default();
-        let before = state.energy.ok_or_else(|| Refusal::NoFigure(name.clone()))?;
+        let before = state.energy.ok_or_else(|| CommandError::NoFigure(name.clone()))?;
         self.within_lifetimes(client, energy.saturating_sub(before))?;
         if !state.set(energy) {
-            return Err(Refusal::Lower { meter: name.clone(), published: before.in_words() });
+            return Err(CommandError::Lower { meter: name.clone(), published: before.in_words() });
         }
         let ahead = state.ahead(published).in_words();
         let reason = format!(
@@ -143,10 +143,11 @@ impl Book {
     }
 
     /// Refuses what all members together cannot have carried.
-    fn within_lifetimes(&self, client: &ClientSettings, more: MilliwattHours) -> Result<(), Refusal> {
+    fn within_lifetimes(&self, client: &ClientSettings, more: MilliwattHours) -> Result<(), CommandError> {
         let pages = client.meters.iter().filter_map(|name| self.meters.get(name));
         let most = pages.filter_map(|page| page.lifetime()).fold(0, u64::saturating_add);
-        let absurd = || Refusal::Absurd { energy: more.in_words(), meter: client.name.clone(), most: most / 1_000_000 };
+        let absurd =
+            || CommandError::Absurd { energy: more.in_words(), meter: client.name.clone(), most: most / 1_000_000 };
         if more.get() <= most { Ok(()) } else { Err(absurd()) }
     }
 
@@ -175,7 +176,7 @@ impl Page {
 }
 
 /// What the journal keeps of a client.
-fn entry(before: Option<MilliwattHours>, after: Option<MilliwattHours>, reason: &str, at: &Stamp) -> Entry {
+fn entry(before: Option<MilliwattHours>, after: Option<MilliwattHours>, reason: &str, at: &ClockReading) -> Entry {
     Entry {
         at: *at,
         verdict: Verdict::Unchanged,

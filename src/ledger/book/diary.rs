@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Book;
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::guard::{Entry, Verdict};
 use crate::ledger::store::JournalRow;
 use crate::units::Name;
@@ -26,7 +26,7 @@ pub(super) struct Diary {
 #[derive(Debug)]
 struct Spell {
     row: JournalRow,
-    last: Stamp,
+    last: ClockReading,
 }
 
 /// What noting an entry came to.
@@ -40,7 +40,7 @@ pub(super) struct Noted {
 
 impl Book {
     /// Takes down in the journal that entries of it are lost, and which.
-    pub(crate) fn note_loss(&mut self, why: &str, now: &Stamp) {
+    pub(crate) fn note_loss(&mut self, why: &str, now: &ClockReading) {
         let reason = format!(
             "the journal is not as it was written ({why}); no figure is concerned, but an older entry may have been undone by one that is \
              lost: see what is published before it is undone"
@@ -90,7 +90,7 @@ impl Diary {
         word: &str,
         entry: Option<Entry>,
         reason: &str,
-        at: &Stamp,
+        at: &ClockReading,
         epoch: u64,
     ) -> i64 {
         if let Some(meter) = meter {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Book, Page};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::Figure;
 use crate::ledger::settings::{ClientSettings, CounterSettings, MeterSettings};
 use crate::reading::stale_after;
@@ -11,7 +11,7 @@ use crate::units::{Milliwatts, Name};
 
 impl Book {
     /// These clients' figures as they are on disk.
-    pub(crate) fn figures(&self, clients: Vec<Name>, now: &Stamp) -> Vec<(Name, Figure)> {
+    pub(crate) fn figures(&self, clients: Vec<Name>, now: &ClockReading) -> Vec<(Name, Figure)> {
         let figure = |name: Name| {
             let figure = self.figure(&name, now).unwrap_or_else(Figure::Waiting);
             (name, figure)
@@ -24,7 +24,7 @@ impl Book {
         self.barred.map(|barred| barred.to_string())
     }
 
-    fn figure(&self, name: &Name, now: &Stamp) -> Result<Figure, String> {
+    fn figure(&self, name: &Name, now: &ClockReading) -> Result<Figure, String> {
         if let Some(why) = &self.barred {
             return Err(why.to_string());
         }
@@ -70,7 +70,7 @@ impl Book {
 
 impl Page {
     /// The member's power and when it was read; or why it has none to show.
-    fn fresh(&self, name: &Name, now: &Stamp) -> Result<(Milliwatts, Stamp), String> {
+    fn fresh(&self, name: &Name, now: &ClockReading) -> Result<(Milliwatts, ClockReading), String> {
         let settings = self.settings.as_ref().ok_or_else(|| format!("{name} is not configured"))?;
         let within = stale_after(settings.poll_every);
         let Some(read_at) = &self.read_at else { return Err(format!("{name} has not been read yet")) };

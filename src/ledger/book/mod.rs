@@ -18,7 +18,7 @@ use super::names::Whose;
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
 use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
 use super::{Accepted, Barred, MeterLedger};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
 use crate::reading::{Held, Reading};
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -43,7 +43,7 @@ pub(crate) struct Book {
     diary: Diary,
     /// Counts the commits that were prepared: what is touched later is not in them.
     epoch: u64,
-    dirty_since: Option<Stamp>,
+    dirty_since: Option<ClockReading>,
     /// When (in epochs) there was last a decision that an older copy of the store does not know; absent once it is on disk.
     decided: Option<u64>,
     /// Why nothing at all may be reported.
@@ -70,8 +70,8 @@ struct Page {
     confirmed_on_disk: bool,
     updated: Timestamp,
     /// The latest reading of this run, whatever it held.
-    read_at: Option<Stamp>,
-    power: Option<(Milliwatts, Stamp)>,
+    read_at: Option<ClockReading>,
+    power: Option<(Milliwatts, ClockReading)>,
     verdict: Option<Verdict>,
     verdicts: Verdicts,
     touched: Option<u64>,
@@ -213,7 +213,7 @@ impl Book {
     }
 
     /// Whether something has waited for a commit for [`COMMIT_WITHIN`].
-    pub(crate) fn overdue(&self, now: &Stamp) -> bool {
+    pub(crate) fn overdue(&self, now: &ClockReading) -> bool {
         self.dirty_since.is_some_and(|since| now.since(&since).is_none_or(|age| age >= COMMIT_WITHIN))
     }
 
@@ -222,7 +222,7 @@ impl Book {
     /// Of a meter that only advanced, how far it got is enough. What was learned of it on the way is written in its turn, and what its
     /// power said since with its next decision; all of it now if `last`. A client's figure follows from its members', and is written when
     /// they are others.
-    pub(crate) fn prepare(&mut self, now: &Stamp, last: bool) -> Option<Pending> {
+    pub(crate) fn prepare(&mut self, now: &ClockReading, last: bool) -> Option<Pending> {
         self.settle();
         self.note_regrouped(now);
         let lacks = |page: &Page| last && page.whole.as_ref().is_some_and(|whole| *whole != page.state);

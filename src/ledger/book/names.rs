@@ -1,25 +1,26 @@
 //! Which ledger is whose: a meter's goes by its name, and one that may only have been renamed begins no other.
 
 use super::{Book, Page, Taken};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::guard::{self, Entry, Verdict};
 use crate::ledger::names::{self, Whose};
-use crate::ledger::remedy::Refusal;
+use crate::ledger::remedy::CommandError;
 use crate::ledger::store::Rename;
 use crate::reading::Reading;
 use crate::units::Name;
 
 impl Book {
     /// Whether the ledger of `from` can go on as that of `to`, and what the journal keeps of it. Changes nothing.
-    pub(super) fn check_rename(&self, from: &Name, to: &Name, now: &Stamp) -> Result<Entry, Refusal> {
+    pub(super) fn check_rename(&self, from: &Name, to: &Name, now: &ClockReading) -> Result<Entry, CommandError> {
         let known = self.meters.iter().filter(|(_, page)| !page.state.is_blank()).map(|(name, _)| name);
         let page = self.meters.get(from).filter(|page| !page.state.is_blank());
-        let page = page.ok_or_else(|| Refusal::NoLedger { meter: from.clone(), near: names::nearest(from, known) })?;
+        let page =
+            page.ok_or_else(|| CommandError::NoLedger { meter: from.clone(), near: names::nearest(from, known) })?;
         if from == to {
-            return Err(Refusal::SameName(from.clone()));
+            return Err(CommandError::SameName(from.clone()));
         }
         if self.meters.get(to).is_some_and(|other| other.state.published().is_some()) {
-            return Err(Refusal::NameTaken { from: from.clone(), to: to.clone() });
+            return Err(CommandError::NameTaken { from: from.clone(), to: to.clone() });
         }
         Ok(guard::renamed(&page.state, now, from))
     }

@@ -1,21 +1,21 @@
 //! An operator's orders, taken down like decisions: the state they lead to, and a row of their own in the journal.
 
 use super::{Book, Page, clients};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::guard::{self, Entry, Judged};
 use crate::ledger::Barred;
 use crate::ledger::names::{self, Whose};
-use crate::ledger::remedy::{Order, Outcome, RENAME, Refusal, Remedy, SET};
+use crate::ledger::remedy::{CommandError, Order, Outcome, RENAME, Remedy, SET};
 use crate::ledger::settings::{CounterSettings, MeterSettings};
 use crate::units::Name;
 
 impl Book {
     /// Carries the order out, or in a dry run says what it would do. A refusal changes nothing.
-    pub(crate) fn order(&mut self, order: &Order, now: &Stamp) -> Result<Outcome, Refusal> {
+    pub(crate) fn order(&mut self, order: &Order, now: &ClockReading) -> Result<Outcome, CommandError> {
         if let Some(Barred::Retired(_)) = self.barred
             && order.remedy != (Remedy::Move {})
         {
-            return Err(Refusal::Retired);
+            return Err(CommandError::Retired);
         }
         let meter = match &order.remedy {
             Remedy::Adopt {} => return self.adopt(order, now),
@@ -30,7 +30,7 @@ impl Book {
         if let Some(client) = self.client_alone(&meter) {
             return match order.remedy {
                 Remedy::Set { energy, .. } => self.set_client(order, &client, energy, now),
-                _ => Err(Refusal::IsClient {
+                _ => Err(CommandError::IsClient {
                     client: meter,
                     members: names::listed(&client.meters.iter().map(Name::as_str).collect::<Vec<_>>()),
                 }),
@@ -47,7 +47,7 @@ impl Book {
             }
             _ => page.remedied(settings, order, now)?,
         };
-        let Some(mut entry) = judged.entry else { return Err(Refusal::NothingHeld(meter)) };
+        let Some(mut entry) = judged.entry else { return Err(CommandError::NothingHeld(meter)) };
         let stands = guard::stands(&judged.state, settings).map(|stands| format!("; {stands}")).unwrap_or_default();
         entry.reason = signed(order, &format!("{}{stands}", entry.reason));
         let mut outcome = Outcome::of(&order.remedy, meter.clone(), &entry);
@@ -75,9 +75,9 @@ impl Book {
     }
 
     /// The ledger is this machine's from the next commit on.
-    fn adopt(&mut self, order: &Order, now: &Stamp) -> Result<Outcome, Refusal> {
+    fn adopt(&mut self, order: &Order, now: &ClockReading) -> Result<Outcome, CommandError> {
         if self.barred.is_none() {
-            return Err(Refusal::NotForeign);
+            return Err(CommandError::NotForeign);
         }
         let reason = signed(order, "this machine takes the ledger over and reports from now on");
         let mut outcome = Outcome::of_all(&order.remedy, reason);
@@ -89,7 +89,7 @@ impl Book {
     }
 
     /// Another machine reports from now on: nothing is given to anybody any more, and from the next commit on for good.
-    fn retire(&mut self, order: &Order, now: &Stamp) -> Outcome {
+    fn retire(&mut self, order: &Order, now: &ClockReading) -> Outcome {
         if let Some(barred @ Barred::Retired(_)) = self.barred {
             return Outcome::of_all(&order.remedy, barred.to_string());
         }
@@ -102,7 +102,13 @@ impl Book {
         outcome
     }
 
-    fn order_rename(&mut self, order: &Order, from: &Name, to: &Name, now: &Stamp) -> Result<Outcome, Refusal> {
+    fn order_rename(
+        &mut self,
+        order: &Order,
+        from: &Name,
+        to: &Name,
+        now: &ClockReading,
+    ) -> Result<Outcome, CommandError> {
         let mut entry = self.check_rename(from, to, now)?;
         entry.reason = signed(order, &entry.reason);
         let mut outcome = Outcome::of(&order.remedy, to.clone(), &entry);
@@ -116,12 +122,12 @@ impl Book {
     }
 
     /// Why nothing can be done with a meter of this name.
-    fn unknown(&self, meter: Name) -> Refusal {
+    fn unknown(&self, meter: Name) -> CommandError {
         if self.meters.get(&meter).is_some_and(|page| !page.state.is_blank()) {
-            return Refusal::Left(meter);
+            return CommandError::Left(meter);
         }
         let configured = self.meters.iter().filter(|(_, page)| page.settings.is_some()).map(|(name, _)| name);
-        Refusal::UnknownMeter { near: names::nearest(&meter, configured), meter }
+        CommandError::UnknownMeter { near: names::nearest(&meter, configured), meter }
     }
 
     pub(super) fn note(
@@ -130,7 +136,7 @@ impl Book {
         meter: Option<&Name>,
         entry: Option<Entry>,
         reason: &str,
-        now: &Stamp,
+        now: &ClockReading,
     ) -> i64 {
         self.decided = Some(self.epoch);
         self.dirty_since.get_or_insert(*now);
@@ -138,43 +144,48 @@ impl Book {
     }
 
     /// The meter whose entry is to be undone.
-    fn undone_meter(&self, order: &Order, id: i64) -> Result<Name, Refusal> {
-        let row = order.subject.as_ref().ok_or(Refusal::NoEntry(id))?;
+    fn undone_meter(&self, order: &Order, id: i64) -> Result<Name, CommandError> {
+        let row = order.subject.as_ref().ok_or(CommandError::NoEntry(id))?;
         if let Some(by) = self.undone.get(&id) {
-            return Err(Refusal::Undone { entry: id, by: *by });
+            return Err(CommandError::Undone { entry: id, by: *by });
         }
         let moved = row.entry.as_ref().is_some_and(|entry| entry.correction.is_some());
         if let Some(instead) = instead(&row.word).filter(|_| !moved) {
-            return Err(Refusal::NothingToUndo { entry: id, word: row.word.clone(), instead });
+            return Err(CommandError::NothingToUndo { entry: id, word: row.word.clone(), instead });
         }
         let Some(meter) = row.meter.clone().filter(|_| row.entry.is_some()) else {
             let instead = "it concerns the whole ledger, or tells too little of what it did";
-            return Err(Refusal::NothingToUndo { entry: id, word: row.word.clone(), instead });
+            return Err(CommandError::NothingToUndo { entry: id, word: row.word.clone(), instead });
         };
         let here = self.meters.get(&meter).is_some_and(|page| page.settings.is_some());
-        if here { Ok(meter) } else { Err(Refusal::EntryOfGone { entry: id, meter }) }
+        if here { Ok(meter) } else { Err(CommandError::EntryOfGone { entry: id, meter }) }
     }
 }
 
 impl Page {
     /// What the order makes of this meter, and whether it confirms a figure that an older copy held.
-    fn remedied(&self, settings: &MeterSettings, order: &Order, now: &Stamp) -> Result<(Judged, bool), Refusal> {
+    fn remedied(
+        &self,
+        settings: &MeterSettings,
+        order: &Order,
+        now: &ClockReading,
+    ) -> Result<(Judged, bool), CommandError> {
         let state = &self.state;
         let name = || settings.name.clone();
         let judged = match &order.remedy {
             Remedy::Accept { .. } if state.held().is_some() => {
                 return guard::accept(state, settings, now)
                     .map(|judged| (judged, false))
-                    .ok_or_else(|| Refusal::NothingHeld(name()));
+                    .ok_or_else(|| CommandError::NothingHeld(name()));
             }
             Remedy::Accept { .. } => {
                 let waits = settings.counter == CounterSettings::FromPower && !self.confirmed;
                 return waits
                     .then(|| (guard::go_on(state, settings, now), true))
-                    .ok_or_else(|| Refusal::NothingHeld(name()));
+                    .ok_or_else(|| CommandError::NothingHeld(name()));
             }
             Remedy::Credit { .. } | Remedy::Set { .. } | Remedy::Replace { .. } if state.published().is_none() => {
-                return Err(Refusal::NoBaseline(name()));
+                return Err(CommandError::NoBaseline(name()));
             }
             Remedy::Credit { energy, .. } => guard::credit(state, settings, now, *energy)?,
             Remedy::Set { energy, .. } => guard::set(state, settings, now, *energy)?,
@@ -183,9 +194,9 @@ impl Page {
             }
             Remedy::Undo { entry: id } => match order.subject.as_ref().and_then(|row| row.entry.as_ref()) {
                 Some(entry) => guard::undo(state, settings, now, *id, entry).map_err(|why| order.in_its_word(why))?,
-                None => return Err(Refusal::NoEntry(*id)),
+                None => return Err(CommandError::NoEntry(*id)),
             },
-            Remedy::Adopt {} | Remedy::Move {} | Remedy::Rename { .. } => return Err(Refusal::NotForeign),
+            Remedy::Adopt {} | Remedy::Move {} | Remedy::Rename { .. } => return Err(CommandError::NotForeign),
         };
         Ok((judged, false))
     }

@@ -31,7 +31,7 @@ fn figure(book: &Book, client: &str, seconds: u64) -> Figure {
     book.figures(vec![name(client)], &at(seconds)).remove(0).1
 }
 
-fn ready(book: &Book, client: &str, seconds: u64) -> (i64, u64, Stamp) {
+fn ready(book: &Book, client: &str, seconds: u64) -> (i64, u64, ClockReading) {
     match figure(book, client, seconds) {
         Figure::Ready { power, energy, read_at } => (power.0, energy.get(), read_at),
         Figure::Waiting(why) => panic!("{why}"),

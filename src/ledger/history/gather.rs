@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::{Power, Row};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::settings::MeterSettings;
 use crate::reading::{Reading, stale_after};
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -18,7 +18,7 @@ const SET: SignedDuration = SignedDuration::from_secs(2);
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Gather {
     meters: BTreeMap<Name, Gathered>,
-    since: Option<Stamp>,
+    since: Option<ClockReading>,
 }
 
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ struct Gathered {
     /// A sample says nothing of what lies further back than this.
     reach: Duration,
     /// The latest sample, be it of the slot before.
-    sampled_at: Option<Stamp>,
+    sampled_at: Option<ClockReading>,
     /// Of this slot.
     samples: Samples,
     /// It was read in this slot.
@@ -37,7 +37,7 @@ struct Gathered {
     /// The slot before is recorded.
     linked: bool,
     /// The first reading of a slot that follows upon none, and what was published by it.
-    began: Option<(Stamp, Option<MilliwattHours>)>,
+    began: Option<(ClockReading, Option<MilliwattHours>)>,
 }
 
 /// Power samples of one slot. Each stands for the time since the one before: so the mean lies between least and most.
@@ -78,14 +78,15 @@ impl Gather {
     }
 
     /// How long the slot has lasted.
-    pub(in crate::ledger) fn age(&self, now: &Stamp) -> Duration {
+    pub(in crate::ledger) fn age(&self, now: &ClockReading) -> Duration {
         self.since.and_then(|since| now.since(&since)).unwrap_or_default()
     }
 
     /// Ends the slot: a row of each meter that was read in it.
-    pub(in crate::ledger) fn close(&mut self, now: &Stamp) -> Vec<Row> {
+    pub(in crate::ledger) fn close(&mut self, now: &ClockReading) -> Vec<Row> {
         let Some(since) = self.since.replace(*now) else { return Vec::new() };
-        let on_wall = |stamp: &Stamp| now.wall.checked_sub(now.since(stamp).unwrap_or_default()).unwrap_or(stamp.wall);
+        let on_wall =
+            |stamp: &ClockReading| now.wall.checked_sub(now.since(stamp).unwrap_or_default()).unwrap_or(stamp.wall);
         let set = since.wall.duration_since(on_wall(&since)).abs() > SET;
         let rows = self.meters.iter_mut().filter_map(|(name, meter)| {
             let linked = std::mem::replace(&mut meter.linked, meter.read);

@@ -11,7 +11,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::gather::Gather;
 use super::{Retention, Row};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::settings::Settings;
 use crate::ledger::store::StoreError;
 use crate::ledger::store::history::{History, record};
@@ -39,7 +39,7 @@ pub(crate) struct Keeper {
     ended: Vec<Row>,
     /// Of slots that the ledger has on disk; and since when the first of them.
     waiting: Vec<Row>,
-    waiting_since: Option<Stamp>,
+    waiting_since: Option<ClockReading>,
     /// The disk did not take what waits: it is tried again with each slot.
     failed: bool,
     /// Who wants what waits to be written now, and is told when it is.
@@ -108,19 +108,19 @@ impl Keeper {
     }
 
     /// The slot has lasted long enough, whether anybody reports or not.
-    pub(crate) fn is_overdue(&self, now: &Stamp) -> bool {
+    pub(crate) fn is_overdue(&self, now: &ClockReading) -> bool {
         self.has_room() && self.gather.age(now) >= LONGEST
     }
 
     /// A commit begins: the slot ends with it, unless it has only just begun.
-    pub(crate) fn end_slot(&mut self, now: &Stamp, last: bool) {
+    pub(crate) fn end_slot(&mut self, now: &ClockReading, last: bool) {
         if self.has_room() && (last || self.gather.age(now) >= SHORTEST) {
             self.ended = self.gather.close(now);
         }
     }
 
     /// The ledger's commit is on disk, or there was nothing to commit: what has ended may be written.
-    pub(crate) fn committed(&mut self, now: &Stamp) {
+    pub(crate) fn committed(&mut self, now: &ClockReading) {
         self.waiting.append(&mut self.ended);
         if !self.waiting.is_empty() {
             let since = *self.waiting_since.get_or_insert(*now);
@@ -132,13 +132,13 @@ impl Keeper {
     }
 
     /// Somebody looks at the history: what waits is written now, and `reply` told when it is.
-    pub(crate) fn ask(&mut self, now: &Stamp, reply: oneshot::Sender<()>) {
+    pub(crate) fn ask(&mut self, now: &ClockReading, reply: oneshot::Sender<()>) {
         self.asked.push(reply);
         self.write(now);
     }
 
     /// Writes all that waits, unless something is being written: then what waits is, once that is over.
-    fn write(&mut self, now: &Stamp) {
+    fn write(&mut self, now: &ClockReading) {
         if self.job.is_some() {
             return;
         }
@@ -186,7 +186,7 @@ impl Keeper {
     pub(crate) fn end(
         &mut self,
         written: Result<Written, JoinError>,
-        now: &Stamp,
+        now: &ClockReading,
     ) -> Result<Option<String>, HistoryError> {
         self.job = None;
         let outcome = match written {
@@ -211,7 +211,7 @@ impl Keeper {
     }
 
     /// Writes the last rows and tidies up, within bounds; says what [`Keeper::end`] does.
-    pub(crate) async fn close(&mut self, now: &Stamp) -> Result<Option<String>, HistoryError> {
+    pub(crate) async fn close(&mut self, now: &ClockReading) -> Result<Option<String>, HistoryError> {
         let before = self.wait(now).await?;
         self.end_slot(now, true);
         self.waiting.append(&mut self.ended);
@@ -228,7 +228,7 @@ impl Keeper {
     }
 
     /// Waits for what is being written, but not for a disk that hangs.
-    async fn wait(&mut self, now: &Stamp) -> Result<Option<String>, HistoryError> {
+    async fn wait(&mut self, now: &ClockReading) -> Result<Option<String>, HistoryError> {
         for hurried in [false, true] {
             if self.job.is_none() {
                 break;

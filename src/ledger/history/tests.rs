@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::gather::Gather;
 use super::periods::{Every, Line, Periods};
 use super::*;
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::testing::{at, energy, meter, reading};
 
 fn gather(meters: &[&str]) -> Gather {
@@ -24,8 +24,8 @@ fn poll(gather: &mut Gather, meter: &str, seconds: u64, power: Option<i64>, publ
 }
 
 /// The wall clock is set forward (or back) by so many seconds.
-fn set(stamp: Stamp, seconds: i64) -> Stamp {
-    Stamp { wall: stamp.wall + SignedDuration::from_secs(seconds), ..stamp }
+fn set(stamp: ClockReading, seconds: i64) -> ClockReading {
+    ClockReading { wall: stamp.wall + SignedDuration::from_secs(seconds), ..stamp }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::Clock;
 use crate::heartbeat::Hearts;
-use crate::ledger::remedy::{Refusal, Remedy};
+use crate::ledger::remedy::{CommandError, Remedy};
 use crate::ledger::shown::{self, Entries, ShownEntry, ShownMeter};
 use crate::ledger::testing::{at, client, energy, meter, name, reading};
 use crate::ledger::{Rehearsal, open};
@@ -83,7 +83,7 @@ fn a_hold_is_accepted_on_the_store_and_the_journal_says_who_did() {
     assert_eq!((Some(entry.id), entry.word.as_str()), (done.entry, "accept"));
     assert!(entry.reason.starts_with("uid 0: accepted by the operator: the register fell"), "{}", entry.reason);
     let again = alone(folder.path(), settings(), &at(150), order(accept())).unwrap_err();
-    assert!(matches!(again, OrderError::Refused(Refusal::NothingHeld(_))), "{again}");
+    assert!(matches!(again, OrderError::Refused(CommandError::NothingHeld(_))), "{again}");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn what_is_credited_reaches_the_client_once_and_its_undoing_takes_nothing_back_f
     assert_eq!((shown.published_mwh, shown.counted_mwh), (Some(energy(1_000_500)), Some(1_000_000)));
     assert_eq!(client(), Some(energy(1_000_500)));
     let twice = alone(folder.path(), settings(), &at(170), order(Remedy::Undo { entry: id })).unwrap_err();
-    assert!(matches!(twice, OrderError::Refused(Refusal::Undone { .. })), "{twice}");
+    assert!(matches!(twice, OrderError::Refused(CommandError::Undone { .. })), "{twice}");
     // The undoing undone, the credit stands again, and can be undone again.
     alone(folder.path(), settings(), &at(180), order(Remedy::Undo { entry: undone.entry.unwrap() })).unwrap();
     assert_eq!(meter_a(folder.path()).counted_mwh, Some(1_000_500));
@@ -162,7 +162,7 @@ async fn a_running_ledger_carries_orders_out_and_answers_when_they_are_on_disk()
     assert_eq!(meter_a(folder.path()).published_mwh, Some(energy(1_000_500)));
     let undo = || order(Remedy::Undo { entry: credited.entry.unwrap() });
     handle.order(undo()).await.unwrap();
-    assert!(matches!(handle.order(undo()).await, Err(OrderError::Refused(Refusal::Undone { .. }))));
+    assert!(matches!(handle.order(undo()).await, Err(OrderError::Refused(CommandError::Undone { .. }))));
     assert_eq!(meter_a(folder.path()).published_mwh, Some(energy(1_000_500)));
     handle.close().await.unwrap();
     task.await.unwrap();

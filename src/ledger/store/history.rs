@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, InterruptHandle, OptionalExtension, Transa
 use super::error::{Fault, StoreError, describe};
 use super::files::connect;
 use super::folder::{Identity, give_to_owner, identity, move_aside};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::history::{Retention, Row};
 use crate::units::{MilliwattHours, Name};
 
@@ -52,7 +52,7 @@ pub(crate) struct History {
     connection: Connection,
     /// The file that is open; another under its name is not it.
     file: Option<Identity>,
-    tidied_at: Option<Stamp>,
+    tidied_at: Option<ClockReading>,
 }
 
 impl History {
@@ -103,7 +103,7 @@ impl History {
     }
 
     /// Writes the rows of a slot, all of them or none; removes what is too old or too much.
-    fn write(&mut self, rows: &[Row], now: &Stamp, retention: &Retention) -> rusqlite::Result<()> {
+    fn write(&mut self, rows: &[Row], now: &ClockReading, retention: &Retention) -> rusqlite::Result<()> {
         let (used, _) = self.sizes()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // First: what they leave is room for the new ones.
@@ -118,7 +118,7 @@ impl History {
         }
     }
 
-    fn tidy(&mut self, now: &Stamp, retention: &Retention) -> rusqlite::Result<()> {
+    fn tidy(&mut self, now: &ClockReading, retention: &Retention) -> rusqlite::Result<()> {
         let due = self.tidied_at.is_none_or(|at| now.since(&at).is_none_or(|age| age >= TIDY_EVERY));
         let (used, whole) = self.sizes()?;
         if due {
@@ -158,7 +158,7 @@ impl History {
 
     /// As one that was checked, and rid of all that was too old, at that time.
     #[cfg(test)]
-    pub(crate) fn tidied(&mut self, at: &Stamp) {
+    pub(crate) fn tidied(&mut self, at: &ClockReading) {
         self.tidied_at = Some(*at);
     }
 
@@ -186,7 +186,7 @@ pub(crate) fn record(
     history: &mut Option<History>,
     folder: &Path,
     rows: &[Row],
-    now: &Stamp,
+    now: &ClockReading,
     retention: &Retention,
 ) -> Result<Option<String>, StoreError> {
     let vanished = history.take_if(|history| !history.is_in_place()).is_some();
@@ -310,7 +310,7 @@ fn check(connection: &Connection) -> rusqlite::Result<()> {
 fn remove_some(
     transaction: &Transaction<'_>,
     most: i64,
-    now: &Stamp,
+    now: &ClockReading,
     retention: &Retention,
     too_much: bool,
 ) -> rusqlite::Result<()> {
@@ -325,7 +325,7 @@ fn remove_some(
 
 /// The newest row that is too old, of those that lie before every row that is young enough. A clock that may be wrong judges no row, and
 /// of no row that it was wrong for is the age known: such a row goes with those around it.
-fn too_old(connection: &Connection, now: &Stamp, retention: &Retention) -> rusqlite::Result<Option<i64>> {
+fn too_old(connection: &Connection, now: &ClockReading, retention: &Retention) -> rusqlite::Result<Option<i64>> {
     let keep = SignedDuration::try_from(retention.keep).unwrap_or(SignedDuration::MAX);
     let Ok(oldest) = now.wall.checked_sub(keep) else { return Ok(None) };
     if !now.trusted {

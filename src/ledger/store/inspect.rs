@@ -11,7 +11,7 @@ use super::error::Fault;
 use super::journal::Tally;
 use super::rows::{ClientRow, Contents, JournalRow, MeterRow, meta, unseal};
 use super::seal::{self, Seals};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 
 /// "arkm": what `file` and SQLite's header know the ledger by.
 pub(super) const APPLICATION_ID: i64 = 0x6172_6b6d;
@@ -31,7 +31,7 @@ pub(super) struct LastCommit {
     /// The sum of the seals of all meters' and clients' rows: a row that is lost, or an old one come back, is noticed.
     pub seals: i64,
     /// Absent before the first.
-    pub at: Option<Stamp>,
+    pub at: Option<ClockReading>,
     /// When the ledger was given to another machine. In this row because it is sealed and cannot be missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired: Option<Timestamp>,

@@ -16,7 +16,7 @@ use super::folder::{COPY, LEDGER, LOG, commits_noted, identity, in_use};
 use super::inspect::{self, LastCommit, MIGRATIONS, VERSION, Whole};
 use super::rows::{Contents, JournalRow};
 use super::{BUSY_FOR, journal};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::machine;
 use crate::units::Name;
 
@@ -32,7 +32,7 @@ pub struct Look {
     _picture: Option<TempDir>,
     pub contents: Contents,
     /// The last commit; absent before the first.
-    pub at: Option<Stamp>,
+    pub at: Option<ClockReading>,
     /// Commits since the ledger began.
     pub sequence: u64,
     /// Why it is the copy that is looked at; absent where the ledger itself is whole.

@@ -32,7 +32,7 @@ pub use look::Look;
 pub use rows::{ClientRow, Commit, Contents, JournalRow, MeterRow, Rename};
 pub use saving::Saving;
 
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::units::Name;
 pub(super) use error::{Fault, describe};
 use files::{connect_alone, fill, save_as, settle};
@@ -68,9 +68,9 @@ pub struct Store {
     seals: Seals,
     sequence: u64,
     retired: Option<Timestamp>,
-    copied_at: Option<Stamp>,
+    copied_at: Option<ClockReading>,
     copy_due: bool,
-    counted_at: Option<Stamp>,
+    counted_at: Option<ClockReading>,
 }
 
 /// A store just opened.
@@ -163,7 +163,7 @@ impl Store {
     }
 
     /// Makes `ledger-copy.db` anew where a decision or a day has passed since the last; true when it did.
-    pub fn copy_if_due(&mut self, now: &Stamp) -> Result<bool, StoreError> {
+    pub fn copy_if_due(&mut self, now: &ClockReading) -> Result<bool, StoreError> {
         let aged = is_aged(self.copied_at, now);
         // A store that nothing outlives needs no copy.
         if !self.options.durable || !self.copy_due && !aged {
@@ -179,7 +179,7 @@ impl Store {
     /// Reads all of the journal, soon after the start and once a day, and says what is other than it was written: an old page of it that
     /// came back, or a damaged row. Said once, and on the disk as known with the next commit. Nothing is undone for it: no figure comes
     /// from the journal.
-    pub fn count_journal_if_due(&mut self, now: &Stamp) -> Result<Option<String>, StoreError> {
+    pub fn count_journal_if_due(&mut self, now: &ClockReading) -> Result<Option<String>, StoreError> {
         if !is_aged(self.counted_at, now) {
             return Ok(None);
         }
@@ -304,7 +304,7 @@ fn write(
     transaction.commit()
 }
 
-fn is_aged(at: Option<Stamp>, now: &Stamp) -> bool {
+fn is_aged(at: Option<ClockReading>, now: &ClockReading) -> bool {
     at.is_none_or(|at| now.since(&at).is_none_or(|age| age >= COPY_EVERY))
 }
 

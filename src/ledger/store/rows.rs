@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 
 use super::error::Fault;
 use super::seal;
-use crate::clock::{BootId, Stamp};
+use crate::clock::{BootId, ClockReading};
 use crate::guard::{Advance, Entry, MeterState, Way, Witness};
 use crate::ledger::client::ClientState;
 use crate::ledger::settings::ClientKey;
@@ -65,7 +65,7 @@ pub struct Rename {
 /// What one transaction brings to the disk.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    pub at: Stamp,
+    pub at: ClockReading,
     /// Done before everything else, in this order.
     pub renames: Vec<Rename>,
     pub meters: Vec<MeterRow>,
@@ -82,7 +82,7 @@ pub struct Commit {
 
 impl Commit {
     /// One that brings nothing yet.
-    pub fn empty(at: Stamp) -> Self {
+    pub fn empty(at: ClockReading) -> Self {
         let (renames, meters, clients, journal) = Default::default();
         Commit { at, renames, meters, clients, journal, copy: false, adopt: false, retire: false }
     }
@@ -318,18 +318,18 @@ fn read_energy(value: Value) -> Result<Option<MilliwattHours>, Fault> {
 /// A stamp in as few bytes as it needs, to the nanosecond: it is written with each slot.
 type Written = (BootId, u64, u32, Timestamp, bool);
 
-fn written(at: &Stamp) -> Written {
+fn written(at: &ClockReading) -> Written {
     (at.boot, at.since_boot.as_secs(), at.since_boot.subsec_nanos(), at.wall, at.trusted)
 }
 
-fn stamp((boot, seconds, nanoseconds, wall, trusted): Written) -> Result<Stamp, Fault> {
+fn stamp((boot, seconds, nanoseconds, wall, trusted): Written) -> Result<ClockReading, Fault> {
     let since_boot = Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanoseconds.into()));
     let since_boot = since_boot.ok_or_else(|| strange("figure"))?;
-    Ok(Stamp { boot, since_boot, wall, trusted })
+    Ok(ClockReading { boot, since_boot, wall, trusted })
 }
 
 /// When a counter was first seen where it stands, and what power has said since.
-fn written_advance(at: &Stamp, since: &Witness) -> serde_json::Result<String> {
+fn written_advance(at: &ClockReading, since: &Witness) -> serde_json::Result<String> {
     serde_json::to_string(&(written(at), since.lower, since.upper, since.covered.as_nanos()))
 }
 
@@ -342,7 +342,7 @@ fn read_advance(text: &str, register: MilliwattHours, step: MilliwattHours) -> R
 }
 
 /// How far an integrated meter got.
-fn written_sample(rest: u64, power: Milliwatts, at: &Stamp) -> serde_json::Result<String> {
+fn written_sample(rest: u64, power: Milliwatts, at: &ClockReading) -> serde_json::Result<String> {
     serde_json::to_string(&(rest, power, written(at)))
 }
 

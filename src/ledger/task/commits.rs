@@ -6,10 +6,10 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::ledger::Figure;
 use crate::ledger::book::Pending;
-use crate::ledger::remedy::{Outcome, Refusal};
+use crate::ledger::remedy::{CommandError, Outcome};
 use crate::ledger::store::{Store, StoreError};
 use crate::units::Name;
 
@@ -49,7 +49,7 @@ pub(super) enum Wants {
     /// A report slot's figures.
     Figures { clients: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Figure)>> },
     /// That what an operator ordered is on disk.
-    Ordered { outcome: Outcome, reply: oneshot::Sender<Result<Outcome, Refusal>> },
+    Ordered { outcome: Outcome, reply: oneshot::Sender<Result<Outcome, CommandError>> },
 }
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Commits {
     }
 
     /// Hands the store and the commit to a thread.
-    pub(super) fn begin(&mut self, pending: Pending, now: Stamp) {
+    pub(super) fn begin(&mut self, pending: Pending, now: ClockReading) {
         let Some(mut store) = self.store.take() else { return };
         self.asked = false;
         self.served.append(&mut self.waiting);

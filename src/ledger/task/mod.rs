@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::book::Book;
 use super::history::{HistoryError, Keeper};
-use super::remedy::{Order, Outcome, Refusal};
+use super::remedy::{CommandError, Order, Outcome};
 use super::settings::Settings;
 use super::store::{self, OpenError, Options, Store};
 use super::{Accepted, Barred, Figure, Handle, LedgerReport, machine};
@@ -39,7 +39,7 @@ pub(super) enum Request {
     Figures { clients: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Figure)>> },
     Accepted { accepted: Vec<Accepted>, reply: oneshot::Sender<()> },
     Reconfigure { settings: Settings, reply: oneshot::Sender<()> },
-    Order { order: Box<Order>, reply: oneshot::Sender<Result<Outcome, Refusal>> },
+    Order { order: Box<Order>, reply: oneshot::Sender<Result<Outcome, CommandError>> },
     History { reply: oneshot::Sender<()> },
     Close { reply: oneshot::Sender<()> },
 }
@@ -184,7 +184,7 @@ impl Ledger {
     }
 
     /// What an operator orders is answered once it is on disk.
-    fn order(&mut self, order: &Order, reply: oneshot::Sender<Result<Outcome, Refusal>>) {
+    fn order(&mut self, order: &Order, reply: oneshot::Sender<Result<Outcome, CommandError>>) {
         self.take(None);
         match self.book.order(order, &self.clock.now()) {
             Ok(outcome) if !order.dry_run => {

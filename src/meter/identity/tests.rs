@@ -66,7 +66,7 @@ fn texts_are_compared_without_what_pads_them() {
 fn a_refusal_says_something_unless_the_register_is_optional() {
     let expectation = |more: &str| good(&toml(&format!("type = \"u16\"\nvalues = [1]\n{more}"))).identity.remove(0);
     let (needed, optional) = (expectation(""), expectation("optional = true"));
-    let block = Block { function: Function::Holding, address: 11, count: 1 };
+    let block = RegisterRange { function: Function::Holding, address: 11, count: 1 };
     for code in [1, 2, 3] {
         is_wrong(
             &needed.found(&Answers::new(), &[(block, code)]),

@@ -43,7 +43,7 @@ fn only_the_maps_that_the_chain_has_remain() {
 fn registers_stand_behind_their_model_and_the_serial_number_behind_its_common_model() {
     let profile = at(&[(1, 65), (103, 50), (1, 65), (203, 105)]);
     let plan = ReadPlan::new(&profile.maps[0].profile, &Installation::default());
-    let block = |address, count| Block { function: Function::Holding, address, count };
+    let block = |address, count| RegisterRange { function: Function::Holding, address, count };
     assert_eq!(plan.blocks(), [block(40188, 55)]);
     assert_eq!(plan.serial_blocks(), [block(40121 + 50, 16)]);
     let short = at(&[(1, 40), (203, 105)]);

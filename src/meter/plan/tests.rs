@@ -21,14 +21,15 @@ fn plan(profile: &Profile) -> ReadPlan {
     ReadPlan::new(profile, &Installation::default())
 }
 
-fn holding(address: u16, count: u16) -> Block {
-    Block { function: Function::Holding, address, count }
+fn holding(address: u16, count: u16) -> RegisterRange {
+    RegisterRange { function: Function::Holding, address, count }
 }
 
 /// What the plan makes of a meter with these holding registers from 0 on; it answers 0 beyond them.
 fn read(plan: &ReadPlan, registers: &[u16]) -> Decoded {
     let word = |address: u16| registers.get(usize::from(address)).copied().unwrap_or(0);
-    let answer = |block: &Block| (*block, (0..block.count).map(|offset| word(block.address + offset)).collect());
+    let answer =
+        |block: &RegisterRange| (*block, (0..block.count).map(|offset| word(block.address + offset)).collect());
     plan.decode(&plan.blocks().iter().map(answer).collect())
 }
 
@@ -338,10 +339,10 @@ proptest! {
             let address = next + gap;
             next = address + count;
             let function = if input { Function::Input } else { Function::Holding };
-            (kind, Block { function, address, count })
+            (kind, RegisterRange { function, address, count })
         }).collect();
         values.rotate_left(shuffle % 4);
-        let keys = |(kind, block): &(&str, Block)| {
+        let keys = |(kind, block): &(&str, RegisterRange)| {
             format!("register = {}\nfunction = \"{}\"\ntype = \"{kind}\"", block.address, block.function.word())
         };
         let ratio = |value| keys(value).replace('\n', ", ");
@@ -363,7 +364,7 @@ proptest! {
     }
 }
 
-fn check(plan: &ReadPlan, values: &[(&str, Block)], most: u16, gaps: bool) -> Result<(), TestCaseError> {
+fn check(plan: &ReadPlan, values: &[(&str, RegisterRange)], most: u16, gaps: bool) -> Result<(), TestCaseError> {
     for (_, value) in values {
         prop_assert_eq!(plan.blocks().iter().filter(|block| block.covers(*value)).count(), 1);
     }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::meter::profile::tests::{good, parsed};
-use crate::meter::{Answers, Block, Decoded, Function, Installation, Profile, ReadPlan};
+use crate::meter::{Answers, Decoded, Function, Installation, Profile, ReadPlan, RegisterRange};
 
 /// A meter of holding registers with an i16 power in W at 100, and these further keys.
 fn meter(profile: &str, power: &str, energy: &str) -> String {
@@ -22,14 +22,15 @@ fn plan(profile: &Profile) -> ReadPlan {
     ReadPlan::new(profile, &Installation::default())
 }
 
-fn holding(address: u16, count: u16) -> Block {
-    Block { function: Function::Holding, address, count }
+fn holding(address: u16, count: u16) -> RegisterRange {
+    RegisterRange { function: Function::Holding, address, count }
 }
 
 fn read(profile: &Profile, registers: &[u16]) -> Decoded {
     let plan = plan(profile);
     let word = |address: u16| registers.get(usize::from(address)).copied().unwrap_or(0);
-    let answer = |block: &Block| (*block, (0..block.count).map(|offset| word(block.address + offset)).collect());
+    let answer =
+        |block: &RegisterRange| (*block, (0..block.count).map(|offset| word(block.address + offset)).collect());
     plan.decode(&plan.blocks().iter().map(answer).collect::<Answers>())
 }
 

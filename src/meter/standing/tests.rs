@@ -94,7 +94,7 @@ fn a_map_has_the_tables_of_its_profile_where_it_has_none() {
     assert_eq!(a.identity.len(), 1);
     assert_eq!(profile.energy, a.energy, "the profile stands for its first map");
     let plan = ReadPlan::new(b, &Installation::default());
-    let twenty = Block { function: Function::Input, address: 20, count: 2 };
+    let twenty = RegisterRange { function: Function::Input, address: 20, count: 2 };
     assert!(plan.blocks().contains(&twenty) && profile.map("c").is_none());
     let serial = plan.serial_blocks()[0];
     let read = plan.decode(&[(serial, vec![0x0012, 0x3456])].into_iter().collect());

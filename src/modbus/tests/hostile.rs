@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{block, bus, unit};
-use crate::config::{Bus, Link};
+use crate::config::{BusConfig, Link};
 use crate::modbus::memory::Host;
 use crate::modbus::{Line, rtu};
 
@@ -203,7 +203,7 @@ fn survives(faults: Vec<Fault>, tcp: bool) {
         let asked = Arc::new(AtomicU64::new(0));
         let peer = tokio::spawn(Peer { faults: faults.clone(), asked: Arc::clone(&asked), tcp }.serve(host));
         tokio::task::yield_now().await;
-        let mut line = Line::new(&Bus { timeout: WITHIN, ..bus(link) });
+        let mut line = Line::new(&BusConfig { timeout: WITHIN, ..bus(link) });
         for step in 0..faults.len() {
             let asking = block(step as u16 % 5, [2, 2, 6][step % 3]);
             let read = timeout(Duration::from_secs(20), line.read(unit(1 + step as i64 % 2), asking));

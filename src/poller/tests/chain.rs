@@ -10,13 +10,13 @@ const INVERTER: (u16, u16) = (103, 50);
 const INTEGER: (u16, u16) = (203, 105);
 const FLOAT: (u16, u16) = (213, 124);
 
-fn installed(profile: &str, chain_meter: Option<u8>) -> Meter {
+fn installed(profile: &str, chain_meter: Option<u8>) -> MeterConfig {
     let profile = library().find(profile).unwrap().profile.clone();
     let installation = crate::meter::Installation { chain_meter, ..Default::default() };
-    Meter { profile, installation, max_power: Milliwatts(1_000_000_000), ..meter(1, RARELY) }
+    MeterConfig { profile, installation, max_power: Milliwatts(1_000_000_000), ..meter(1, RARELY) }
 }
 
-fn sunspec() -> Meter {
+fn sunspec() -> MeterConfig {
     installed("sunspec-meter", None)
 }
 
@@ -62,7 +62,7 @@ fn kilowatt_hours(values: &Values) -> Option<u64> {
     Some(values.register?.value.get() / 1_000_000)
 }
 
-async fn once(unit: &Unit, meter: Meter) -> Said {
+async fn once(unit: &Unit, meter: MeterConfig) -> Said {
     let gateway = Gateway::start([unit.clone()]).await.unwrap();
     read_once(&tcp(&gateway), &[meter], &clock()).await.remove(0).1
 }
@@ -261,7 +261,7 @@ async fn a_chain_that_was_refused_is_left_alone_until_somebody_asks() {
     let inverter = Unit::new(1);
     lay(&inverter, 40000, &[COMMON, INVERTER]);
     let gateway = Gateway::start([inverter.clone()]).await.unwrap();
-    let mut running = Running::start(tcp(&gateway), vec![Meter { poll_every: OFTEN, ..sunspec() }], 8);
+    let mut running = Running::start(tcp(&gateway), vec![MeterConfig { poll_every: OFTEN, ..sunspec() }], 8);
     let polls = |count: u64| move |report: &BusReport| report.meters.values().any(|meter| meter.polls >= count);
     running.report(polls(1)).await;
     let asked = gateway.requests();

@@ -20,8 +20,8 @@ struct Watched {
 }
 
 impl Watched {
-    async fn start(link: Link, meters: Vec<Meter>) -> Self {
-        let bus = Bus { timeout: Duration::from_secs(1), ..bus(link) };
+    async fn start(link: Link, meters: Vec<MeterConfig>) -> Self {
+        let bus = BusConfig { timeout: Duration::from_secs(1), ..bus(link) };
         let Running { mut readings, held, commands, mut report, .. } = Running::start(bus, meters, 64);
         let looking = tokio::spawn(async move {
             while let Some(reading) = readings.recv().await {
@@ -61,7 +61,7 @@ fn figure(what: &str, took: Duration) {
     eprintln!("{what}: all read again after {took:?}");
 }
 
-fn twenty() -> (Vec<Unit>, Vec<Meter>) {
+fn twenty() -> (Vec<Unit>, Vec<MeterConfig>) {
     let units: Vec<_> = (1..=20).map(simulated).collect();
     units.iter().for_each(|unit| unit.set_delay(ANSWER_AFTER));
     (units, (1..=20).map(|unit| meter(unit, EVERY)).collect())
@@ -88,7 +88,8 @@ async fn fifteen_meters_keep_their_schedule_beside_five_dead_ones() {
     // So often that a time-out of each dead one in each round would leave no time for the others.
     let every = Duration::from_secs(2);
     let poller =
-        Watched::start(link, meters.into_iter().map(|meter| Meter { poll_every: every, ..meter }).collect()).await;
+        Watched::start(link, meters.into_iter().map(|meter| MeterConfig { poll_every: every, ..meter }).collect())
+            .await;
     tokio::time::sleep(HOUR / 3).await;
     let due = HOUR.as_secs() / 3 / every.as_secs();
     for unit in 6..=20 {
@@ -190,7 +191,7 @@ async fn answers_that_are_late_by_any_time_are_never_mixed_up() {
         let unit = simulated(1);
         unit.set(Function::Input, 0, &[0, 101]);
         let (_other_end, link) = if rtu { line([unit.clone()]) } else { gateway([unit.clone()]) };
-        let poller = Watched::start(link, vec![Meter { profile: profile(&same_shape), ..meter(1, EVERY) }]).await;
+        let poller = Watched::start(link, vec![MeterConfig { profile: profile(&same_shape), ..meter(1, EVERY) }]).await;
         poller.all_read(1..=1).await;
         for late in (0..400).map(|step| step * 37 % 9000 + step * step) {
             unit.fault_next(1, Fault::Late(Duration::from_millis(late)));

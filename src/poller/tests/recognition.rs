@@ -6,11 +6,14 @@ const IDENTITY: (u8, u16, u16) = (3, 11, 1);
 const SETTING: (u8, u16, u16) = (3, 12, 1);
 
 /// [`PROFILE`] with more tables, in which NAME stands for its name.
-fn told(more: &str) -> Meter {
-    Meter { profile: profile(&format!("{PROFILE}{}", more.replace("NAME", "profile.acme-100"))), ..meter(1, RARELY) }
+fn told(more: &str) -> MeterConfig {
+    MeterConfig {
+        profile: profile(&format!("{PROFILE}{}", more.replace("NAME", "profile.acme-100"))),
+        ..meter(1, RARELY)
+    }
 }
 
-fn identified() -> Meter {
+fn identified() -> MeterConfig {
     told(
         r#"
     [[NAME.identity]]
@@ -117,7 +120,7 @@ async fn a_meter_that_is_wrongly_set_is_refused_and_told_what_to_set() {
 }
 
 /// Two maps, of which the second has its counter in registers 30 and 31.
-fn two_maps(first: &str, second: &str) -> Meter {
+fn two_maps(first: &str, second: &str) -> MeterConfig {
     told(&format!(
         r#"
     [NAME.map.first]
@@ -200,7 +203,7 @@ async fn between_maps_that_are_all_possible_nothing_is_guessed() {
     // The installer settles it.
     let settled = two_maps("", "");
     let profile = settled.profile.map("second").unwrap().profile.clone();
-    let mut running = Running::start(tcp(&gateway), vec![Meter { profile, ..settled }], 8);
+    let mut running = Running::start(tcp(&gateway), vec![MeterConfig { profile, ..settled }], 8);
     let register = running.reading().await.values.register;
     assert_eq!(register.map(|register| register.value), MilliwattHours::new(77_000));
 }

@@ -19,7 +19,7 @@ use super::round::{Came, Finished};
 use super::rpc::{Entry, Failure, Outcome};
 use super::schedule::Schedule;
 use super::trouble::{self, Grade, Line, Trouble};
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::units::{ClientId, Name};
 use client::{Client, Refused, wait};
 
@@ -54,7 +54,7 @@ pub(crate) struct Note {
 }
 
 impl Account {
-    pub(crate) fn new(place: Place, schedule: Schedule, clients: BTreeMap<Name, ClientId>, now: &Stamp) -> Self {
+    pub(crate) fn new(place: Place, schedule: Schedule, clients: BTreeMap<Name, ClientId>, now: &ClockReading) -> Self {
         let names: BTreeSet<_> = clients.keys().cloned().collect();
         Account {
             place,
@@ -78,7 +78,7 @@ impl Account {
     }
 
     /// What is due at `now`; it counts as done.
-    pub(crate) fn due(&mut self, now: &Stamp) -> Option<Due> {
+    pub(crate) fn due(&mut self, now: &ClockReading) -> Option<Due> {
         self.agenda.due(now)
     }
 
@@ -204,7 +204,7 @@ impl Account {
     }
 
     /// What the account says of itself; `calls` were made since the start.
-    pub(crate) fn report(&self, now: &Stamp, calls: u64) -> AccountReport {
+    pub(crate) fn report(&self, now: &ClockReading, calls: u64) -> AccountReport {
         let client_text = |client: &Client| {
             let trouble = client.trouble.as_ref().map(|trouble| trouble.text().to_owned());
             trouble.or_else(|| client.waiting.clone())

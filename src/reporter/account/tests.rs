@@ -18,7 +18,7 @@ const ACCEPTED: Outcome = Outcome::Accepted { odd: None };
 /// An account with clients a and b, single calls, in simulated time.
 struct Bench {
     account: Account,
-    now: Stamp,
+    now: ClockReading,
     rng: SmallRng,
     energy: u64,
     ids: Ids,
@@ -53,7 +53,7 @@ impl Bench {
     /// Goes to the next wake and answers what is sent; who was sent?
     fn round(&mut self, answer: impl Fn(&Name) -> Answer) -> Vec<Name> {
         let ahead = self.account.wake().saturating_sub(self.now.since_boot);
-        self.now = Stamp { since_boot: self.now.since_boot + ahead, wall: self.now.wall + ahead, ..self.now };
+        self.now = ClockReading { since_boot: self.now.since_boot + ahead, wall: self.now.wall + ahead, ..self.now };
         let due = self.account.due(&self.now).expect("something is due");
         self.send(due, answer)
     }

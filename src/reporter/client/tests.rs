@@ -34,8 +34,8 @@ fn batch(count: u64) -> Call {
     Call { shape: Shape::Batch, entries: (1..=count).map(entry).collect() }
 }
 
-fn account(url: Url, timeout: Duration) -> Account {
-    Account {
+fn account(url: Url, timeout: Duration) -> AccountConfig {
+    AccountConfig {
         name: Name::new("main").unwrap(),
         url,
         token: TokenSource::File("/nowhere".into()),
@@ -52,7 +52,7 @@ fn credentials() -> Credentials {
     Credentials::new(&Token::parse(&token_text()).unwrap()).unwrap()
 }
 
-fn client(account: &Account) -> Client {
+fn client(account: &AccountConfig) -> Client {
     Client::new(account, Clock::system()).unwrap()
 }
 
@@ -233,7 +233,7 @@ async fn over_tls(certificate: Certificate, trusted: bool) -> (Heard, Clock) {
     let path = folder.path().join("ca.pem");
     std::fs::write(&path, if trusted { authority } else { another_authority }).unwrap();
     let clock = Clock::system();
-    let account = Account { ca_file: Some(path), ..account(arkreen.url(), LONG) };
+    let account = AccountConfig { ca_file: Some(path), ..account(arkreen.url(), LONG) };
     let heard = Client::new(&account, clock.clone()).unwrap().call(&single(), &credentials()).await;
     (heard, clock)
 }
@@ -275,7 +275,7 @@ async fn a_ca_file_that_is_none_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
     let url = Url::parse("https://localhost/v1").unwrap();
-    let account = Account { ca_file: Some(path.clone()), ..account(url.clone(), LONG) };
+    let account = AccountConfig { ca_file: Some(path.clone()), ..account(url.clone(), LONG) };
     assert!(matches!(Client::new(&account, Clock::system()), Err(ClientError::Certificates { .. })));
     std::fs::write(&path, "no certificate").unwrap();
     assert!(matches!(Client::new(&account, Clock::system()), Err(ClientError::NoCertificate(_))));
@@ -291,7 +291,8 @@ async fn built_in_authorities_serve_where_the_system_has_none() {
 #[tokio::test]
 async fn an_account_s_proxy_is_used() {
     let proxy = arkreen();
-    let account = Account { proxy: Some(proxy.url()), ..account(Url::parse("http://127.0.0.1:1/v1").unwrap(), LONG) };
+    let account =
+        AccountConfig { proxy: Some(proxy.url()), ..account(Url::parse("http://127.0.0.1:1/v1").unwrap(), LONG) };
     client(&account).call(&single(), &credentials()).await;
     assert_eq!(proxy.calls().len(), 1);
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::super::{AccountState, Reported};
 use super::*;
-use crate::clock::Stamp;
+use crate::clock::ClockReading;
 use crate::config::{Batch, TokenSource};
 use crate::heartbeat::Hearts;
 use crate::ledger::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
@@ -55,9 +55,9 @@ fn id(number: u64) -> ClientId {
 }
 
 /// So long before now.
-fn before(clock: &Clock, ago: Duration) -> Stamp {
+fn before(clock: &Clock, ago: Duration) -> ClockReading {
     let now = clock.now();
-    Stamp { since_boot: now.since_boot.saturating_sub(ago), wall: now.wall - ago, ..now }
+    ClockReading { since_boot: now.since_boot.saturating_sub(ago), wall: now.wall - ago, ..now }
 }
 
 fn settings(clients: u64, url: &str) -> Settings {
@@ -98,7 +98,7 @@ impl Bench {
         tokio::spawn(task.run(hearts.heart("ledger")));
         let token_file = folder.path().join("token");
         put_token(&token_file, "1");
-        let account = config::Account {
+        let account = config::AccountConfig {
             name: Name::new("main").unwrap(),
             url: arkreen.url(),
             token: TokenSource::File(token_file),

@@ -29,10 +29,10 @@ pub(in crate::status) fn verdicts(given: &[(Verdict, u64)]) -> Verdicts {
 }
 
 /// So many seconds after the daemon started.
-fn at(seconds: u64) -> Stamp {
+fn at(seconds: u64) -> ClockReading {
     let wall = Timestamp::from_second(START + seconds as i64).unwrap();
     let since_boot = Duration::from_secs(5000 + seconds);
-    Stamp { since_boot, wall, trusted: true, ..Clock::simulated(1, wall).now() }
+    ClockReading { since_boot, wall, trusted: true, ..Clock::simulated(1, wall).now() }
 }
 
 /// A cabinet with one meter, polled every 10 s and read at second 1000, that is reported as a client of its own.
@@ -63,7 +63,8 @@ pub(in crate::status) fn cabinet() -> Inputs {
         accepted_at: Some(accepted_at),
     };
     let client_id = ClientId::parse(&format!("0x{}", "12".repeat(32))).unwrap();
-    let client = config::Client { name: meter.clone(), client_id, account: main.clone(), meters: vec![meter.clone()] };
+    let client =
+        config::ClientConfig { name: meter.clone(), client_id, account: main.clone(), meters: vec![meter.clone()] };
     let account = AccountReport {
         state: reporter::AccountState::Ok,
         last_report_at: Some(accepted_at),
@@ -267,11 +268,11 @@ fn the_gravest_comes_first() {
 fn times_follow_a_wall_clock_that_was_set() {
     let inputs = cabinet();
     let set = Timestamp::from_second(START + 900_000_000).unwrap();
-    let document = compose(&inputs, Stamp { wall: set, ..at(1001) });
+    let document = compose(&inputs, ClockReading { wall: set, ..at(1001) });
     assert_eq!(document.meters["heat_pump"].read_at, Some(Timestamp::from_second(START + 899_999_999).unwrap()));
     assert_eq!(document.meters["heat_pump"].state, MeterState::Ok);
     assert_eq!(document.started_at, Timestamp::from_second(START + 900_000_000 - 1001).unwrap());
-    let slewed = compose(&inputs, Stamp { wall: at(1001).wall + Duration::from_millis(900), ..at(1001) });
+    let slewed = compose(&inputs, ClockReading { wall: at(1001).wall + Duration::from_millis(900), ..at(1001) });
     assert_eq!(slewed.meters["heat_pump"].read_at, Some(at(1000).wall), "the same reading has the same time");
 }
 

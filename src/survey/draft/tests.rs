@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::{Environment, parse};
-use crate::meter::{Block, Function};
+use crate::meter::{Function, RegisterRange};
 use crate::survey::samples::Sample;
 
 /// Volts, amperes and watts of three phases, their total, and a counter in kWh, as floats.
@@ -17,7 +17,7 @@ fn three_phases(seconds: f64) -> Sample {
     let values = [&volts[..], &amperes, &watts, &[total, 49.97, energy]].concat();
     let words: Vec<u16> =
         values.iter().map(|value| value.to_bits()).flat_map(|bits| [(bits >> 16) as u16, bits as u16]).collect();
-    let block = Block { function: Function::Input, address: 0x0100, count: words.len() as u16 };
+    let block = RegisterRange { function: Function::Input, address: 0x0100, count: words.len() as u16 };
     Sample { at: seconds, answers: [(block, words)].into() }
 }
 
@@ -69,7 +69,7 @@ fn a_single_look_gives_the_power_and_says_what_is_missing() {
 
 #[test]
 fn of_noise_nothing_is_made() {
-    let block = Block { function: Function::Holding, address: 0, count: 20 };
+    let block = RegisterRange { function: Function::Holding, address: 0, count: 20 };
     let words: Vec<u16> = (0..20).map(|index| index * 1009 % 7).collect();
     let samples = [Sample { at: 0.0, answers: [(block, words)].into() }];
     let understood = Understanding::of(&samples);
@@ -82,7 +82,7 @@ fn of_noise_nothing_is_made() {
 fn scales_and_orders_are_written_as_a_profile_has_them() {
     let format = Format { kind: Kind::U32, low_word_first: true, low_byte_first: false };
     let scaled = |address, exponent| {
-        let block = Block { function: Function::Holding, address, count: 2 };
+        let block = RegisterRange { function: Function::Holding, address, count: 2 };
         Scaled { place: Place { block, format }, exponent, value: 1.0 }
     };
     let pair = Pair { power: scaled(0x10, -1), energy: scaled(0x12, 1), off: 0.0, score: 1.0 };

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Environment, SerialLine, parse};
+use crate::config::{Environment, SerialSettings, parse};
 use crate::meter::library;
 use crate::units::UnitId;
 
 fn found(link: Link, unit: i64) -> Found {
-    let bus = Bus {
+    let bus = BusConfig {
         name: Name::new("scan").unwrap(),
         link,
         timeout: Duration::from_millis(150),
@@ -20,7 +20,7 @@ fn found(link: Link, unit: i64) -> Found {
 }
 
 fn serial(baud: u32) -> Link {
-    Link::Serial(SerialLine { path: "/dev/no-such\"device".into(), baud, parity: Parity::Even, stop_bits: 1 })
+    Link::Serial(SerialSettings { path: "/dev/no-such\"device".into(), baud, parity: Parity::Even, stop_bits: 1 })
 }
 
 fn config(text: &str) -> Config {

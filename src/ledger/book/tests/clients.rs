@@ -1,7 +1,7 @@
 //! What the journal says of clients, and a client's figure that Arkreen holds already.
 
 use super::*;
-use crate::ledger::remedy::{ClientMoved, Order, Refusal, Remedy};
+use crate::ledger::remedy::{ClientMoved, CommandError, Order, Remedy};
 
 /// Both have counted from 0 s to 90 s, and the client's first figure is on disk; with it came this journal.
 fn both() -> (Book, Vec<(Option<String>, String, String)>) {
@@ -23,11 +23,11 @@ fn told(commit: &Commit) -> Vec<(Option<String>, String, String)> {
     told.collect()
 }
 
-fn order(book: &mut Book, remedy: Remedy, dry_run: bool) -> Result<crate::ledger::remedy::Outcome, Refusal> {
+fn order(book: &mut Book, remedy: Remedy, dry_run: bool) -> Result<crate::ledger::remedy::Outcome, CommandError> {
     book.order(&Order::new(remedy, dry_run, None), &at(95))
 }
 
-fn set(book: &mut Book, to: u64, dry_run: bool) -> Result<crate::ledger::remedy::Outcome, Refusal> {
+fn set(book: &mut Book, to: u64, dry_run: bool) -> Result<crate::ledger::remedy::Outcome, CommandError> {
     order(book, Remedy::Set { meter: name("both"), energy: energy(to) }, dry_run)
 }
 

@@ -1,13 +1,13 @@
 //! Meters that are called otherwise, before and after the configuration says so.
 
 use super::*;
-use crate::ledger::remedy::{Order, Outcome, Refusal, Remedy};
+use crate::ledger::remedy::{CommandError, Order, Outcome, Remedy};
 
-fn order(book: &mut Book, remedy: Remedy, seconds: u64) -> Result<Outcome, Refusal> {
+fn order(book: &mut Book, remedy: Remedy, seconds: u64) -> Result<Outcome, CommandError> {
     book.order(&Order::new(remedy, false, Some(0)), &at(seconds))
 }
 
-fn rename(book: &mut Book, from: &str, to: &str, seconds: u64) -> Result<Outcome, Refusal> {
+fn rename(book: &mut Book, from: &str, to: &str, seconds: u64) -> Result<Outcome, CommandError> {
     order(book, Remedy::Rename { meter: name(from), to: name(to) }, seconds)
 }
 
@@ -258,7 +258,7 @@ fn what_was_given_away_counts_and_reports_nothing_more() {
     let again = order(&mut book, Remedy::Move {}, 120).unwrap();
     assert_eq!(again.entry, None);
     for remedy in [Remedy::Adopt {}, Remedy::Credit { meter: name("a"), energy: energy(5) }] {
-        assert_eq!(order(&mut book, remedy, 130), Err(Refusal::Retired));
+        assert_eq!(order(&mut book, remedy, 130), Err(CommandError::Retired));
     }
     assert!(commit(&mut book, 140).is_none_or(|commit| !commit.retire));
 }

@@ -140,7 +140,7 @@ fn what_is_too_old_goes_and_only_by_a_clock_that_is_right() {
     lab.retention.keep = Duration::from_secs(3 * 24 * 3600);
     lab.fill(1..10);
     let day = 24 * 3600;
-    let wrong = Stamp { trusted: false, ..at(50 * day) };
+    let wrong = ClockReading { trusted: false, ..at(50 * day) };
     record(
         &mut lab.history,
         lab.folder.path(),

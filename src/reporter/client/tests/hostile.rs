@@ -148,7 +148,7 @@ async fn an_answer_whose_head_trickles_for_hours_is_given_up_on_in_time() {
 async fn a_proxy_on_the_way_to_https_hears_the_host_and_never_the_token() {
     let (listener, address) = somebody().await;
     let https = Url::parse("https://arkreen.invalid/v1").unwrap();
-    let account = Account { proxy: Some(url("http", address)), ..account(https, LONG) };
+    let account = AccountConfig { proxy: Some(url("http", address)), ..account(https, LONG) };
     let (heard, asked) = tokio::join!(
         async { client(&account).call(&single(), &credentials()).await },
         hears(listener, b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
