@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use arkmeter::simulator::{SerialLine, Speed};
+use arkmeter::simulator::{LineSpeed, SimulatedSerialLine};
 
 use crate::median::{at_least, median};
 use crate::polling::{Polls, flat_out};
@@ -11,7 +11,7 @@ use crate::site::{REGISTERS, meter};
 
 const ROUNDS: usize = 3;
 const TIME: Duration = Duration::from_secs(5);
-const SPEED: Speed = Speed { baud: 9600, bits: 10 };
+const SPEED: LineSpeed = LineSpeed { baud: 9600, bits: 10 };
 /// How long the meter thinks.
 const DELAY: Duration = Duration::from_millis(10);
 const LIMIT: f64 = 0.97;
@@ -36,7 +36,7 @@ pub async fn measure() -> io::Result<()> {
 async fn rate(polls: Polls) -> io::Result<(f64, u64)> {
     let unit = meter(1);
     unit.set_delay(DELAY);
-    let line = SerialLine::start([unit], Some(SPEED))?;
+    let line = SimulatedSerialLine::start([unit], Some(SPEED))?;
     let path = line.path().display().to_string();
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {

@@ -6,7 +6,7 @@ use std::io;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use arkmeter::simulator::Gateway;
+use arkmeter::simulator::SimulatedGateway;
 
 use crate::median::{at_least, median};
 use crate::polling::{Polls, flat_out};
@@ -20,7 +20,7 @@ const LIMIT: f64 = 0.7;
 #[tokio::main(flavor = "current_thread")]
 pub async fn measure() -> io::Result<()> {
     let _awake = Awake::new()?;
-    let gateway = Gateway::start((1..=METERS).map(meter)).await?;
+    let gateway = SimulatedGateway::start((1..=METERS).map(meter)).await?;
     let address = gateway.address().to_string();
     let (mut bare, mut verified, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

@@ -4,14 +4,14 @@ use std::io;
 use std::time::Duration;
 
 use arkmeter::config::Parity;
-use arkmeter::simulator::{SerialLine, Speed};
+use arkmeter::simulator::{LineSpeed, SimulatedSerialLine};
 use arkmeter::survey::{Setting, Sweep, settings, units};
 use tokio::time::Instant;
 
 use crate::median::at_most;
 use crate::site::meter;
 
-const SPEED: Speed = Speed { baud: 9600, bits: 10 };
+const SPEED: LineSpeed = LineSpeed { baud: 9600, bits: 10 };
 const METERS: [u8; 5] = [1, 2, 17, 100, 247];
 /// How long a meter thinks, and how long an absent one is waited for.
 const DELAY: Duration = Duration::from_millis(10);
@@ -22,7 +22,7 @@ const LIMIT: f64 = 1.15;
 pub async fn measure() -> io::Result<()> {
     let meters = METERS.map(meter);
     meters.iter().for_each(|meter| meter.set_delay(DELAY));
-    let line = SerialLine::start(meters, Some(SPEED))?;
+    let line = SimulatedSerialLine::start(meters, Some(SPEED))?;
     let settings = settings(&[SPEED.baud], &[Parity::None], 1);
     let mut sweep = Sweep::new(TIMEOUT, false, |_| {});
     let begin = Instant::now();

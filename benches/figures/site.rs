@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::{Arkreen, Gateway, Unit, WordOrder};
+use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedUnit, WordOrder};
 use arkmeter::units::ClientId;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -24,7 +24,7 @@ const TOKEN: &str = "0xddddddddddddddddddddddddddddddddddddddddddddddddddddddddd
 
 /// Everything around the daemon. It ends when it is dropped.
 pub struct Site {
-    pub gateway: Gateway,
+    pub gateway: SimulatedGateway,
     pub arkreen: Arkreen,
     folder: TempDir,
     counting: JoinHandle<()>,
@@ -36,7 +36,7 @@ impl Site {
         let units: Vec<_> = (1..=meters).map(meter).collect();
         let clients = (1..=meters).filter_map(|unit| ClientId::parse(&client_id(unit)));
         let site = Site {
-            gateway: Gateway::start(units.iter().cloned()).await?,
+            gateway: SimulatedGateway::start(units.iter().cloned()).await?,
             arkreen: Arkreen::start(TOKEN, clients)?,
             folder: tempfile::Builder::new().prefix("arkmeter-figures-").tempdir()?,
             counting: tokio::spawn(count(units)),
@@ -117,15 +117,15 @@ impl Drop for Site {
 }
 
 /// A meter that has all registers.
-pub fn meter(unit: u8) -> Unit {
-    let unit = Unit::new(unit);
+pub fn meter(unit: u8) -> SimulatedUnit {
+    let unit = SimulatedUnit::new(unit);
     unit.set(Function::Input, 0, &[0; REGISTERS as usize]);
     unit.set_f32(Function::Input, POWER, WATTS);
     unit
 }
 
 /// Each second every appliance takes its watt-hour.
-async fn count(meters: Vec<Unit>) {
+async fn count(meters: Vec<SimulatedUnit>) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     for reading in 1_000_000.. {
         seconds.tick().await;

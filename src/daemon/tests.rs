@@ -13,7 +13,7 @@ use crate::config::Link;
 use crate::ledger::shown;
 use crate::meter::Function;
 use crate::modbus::memory::{Host, Trap, set_trap};
-use crate::simulator::{Gateway, Unit};
+use crate::simulator::{SimulatedGateway, SimulatedUnit};
 use crate::units::Name;
 
 mod away;
@@ -28,8 +28,8 @@ const NOWHERE: &str = "memory:nowhere";
 struct House {
     folder: TempDir,
     clock: Clock,
-    sauna: Unit,
-    _gateway: Gateway,
+    sauna: SimulatedUnit,
+    _gateway: SimulatedGateway,
     config: Config,
 }
 
@@ -38,7 +38,7 @@ fn name(text: &str) -> Name {
 }
 
 /// The map of an SDM630: so many watts and kilowatt-hours.
-fn show(unit: &Unit, watts: f32, kilowatt_hours: f32) {
+fn show(unit: &SimulatedUnit, watts: f32, kilowatt_hours: f32) {
     unit.set_f32(Function::Input, 0x0034, watts);
     unit.set_f32(Function::Input, 0x0048, kilowatt_hours);
     unit.set_f32(Function::Input, 0x004A, 0.0);
@@ -69,13 +69,13 @@ impl House {
         let path = folder.path().join("arkmeter.toml");
         fs::write(&path, text).unwrap();
         let mut config = Config::load(&path, &Environment::default()).unwrap_or_else(|error| panic!("{error:?}")).0;
-        let sauna = Unit::new(1);
+        let sauna = SimulatedUnit::new(1);
         show(&sauna, 1000.0, 100.0);
         let host = Host::new("cabinet");
         for (bus, address) in [("cabinet", host.address()), ("cellar", NOWHERE.to_owned())] {
             config.buses.get_mut(&name(bus)).unwrap().link = Link::Tcp(address);
         }
-        let _gateway = Gateway::in_memory(host, [sauna.clone()], ModbusProto::TcpUdp);
+        let _gateway = SimulatedGateway::in_memory(host, [sauna.clone()], ModbusProto::TcpUdp);
         let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
         House { folder, clock, sauna, _gateway, config }
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Error, Line};
 use crate::config::{BusConfig, Link, Parity, SerialSettings as Settings};
 use crate::meter::{Function, RegisterRange};
-use crate::simulator::{Fault, Gateway, SerialLine, Unit};
+use crate::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, UnitFault};
 use crate::testing::in_time;
 use crate::units::{Name, UnitId};
 
@@ -30,15 +30,15 @@ fn bus(link: Link) -> BusConfig {
     }
 }
 
-fn serial(line: &SerialLine, baud: u32) -> BusConfig {
+fn serial(line: &SimulatedSerialLine, baud: u32) -> BusConfig {
     bus(Link::Serial(Settings { path: line.path().into(), baud, parity: Parity::None, stop_bits: 1 }))
 }
 
-fn tcp(gateway: &Gateway) -> BusConfig {
+fn tcp(gateway: &SimulatedGateway) -> BusConfig {
     bus(Link::Tcp(gateway.address().to_string()))
 }
 
-fn converter(gateway: &Gateway) -> BusConfig {
+fn converter(gateway: &SimulatedGateway) -> BusConfig {
     bus(Link::RtuOverTcp(gateway.address().to_string()))
 }
 
@@ -51,8 +51,8 @@ fn block(address: u16, count: u16) -> RegisterRange {
 }
 
 /// A meter whose register n holds 1000 x unit + n.
-fn meter(number: u8) -> Unit {
-    let meter = Unit::new(number);
+fn meter(number: u8) -> SimulatedUnit {
+    let meter = SimulatedUnit::new(number);
     let words: Vec<u16> = (0..100).map(|register| 1000 * u16::from(number) + register).collect();
     meter.set(Function::Input, 0, &words);
     meter
@@ -69,26 +69,26 @@ async fn read(line: &mut Line, number: u16, block: RegisterRange) -> Result<(), 
 }
 
 /// The same meters on each kind of link.
-async fn everywhere(test: impl AsyncFn(Line, [Unit; 2])) {
+async fn everywhere(test: impl AsyncFn(Line, [SimulatedUnit; 2])) {
     for kind in 0..3 {
         in_time(async || on_a_link(kind, &test).await).await;
     }
 }
 
-async fn on_a_link(kind: usize, test: &impl AsyncFn(Line, [Unit; 2])) {
+async fn on_a_link(kind: usize, test: &impl AsyncFn(Line, [SimulatedUnit; 2])) {
     let meters = [meter(1), meter(2)];
     let units = meters.clone();
     match kind {
         0 => {
-            let line = SerialLine::start(units, None).unwrap();
+            let line = SimulatedSerialLine::start(units, None).unwrap();
             test(Line::new(&serial(&line, 115_200)), meters).await;
         }
         1 => {
-            let gateway = Gateway::start(units).await.unwrap();
+            let gateway = SimulatedGateway::start(units).await.unwrap();
             test(Line::new(&tcp(&gateway)), meters).await;
         }
         _ => {
-            let gateway = Gateway::start_converter(units).await.unwrap();
+            let gateway = SimulatedGateway::start_converter(units).await.unwrap();
             test(Line::new(&converter(&gateway)), meters).await;
         }
     }
@@ -112,7 +112,7 @@ async fn registers_come_over_each_kind_of_link() {
 async fn a_late_answer_is_never_taken_for_the_next_one() {
     everywhere(async |mut line, [meter, _]| {
         read(&mut line, 1, block(0, 2)).await.unwrap();
-        meter.fault_next(1, Fault::Late(LATE));
+        meter.fault_next(1, UnitFault::Late(LATE));
         assert!(read(&mut line, 1, block(0, 2)).await.unwrap_err().contains("no answer from unit 1 within 300ms"));
         tokio::time::sleep(LATE).await;
         for address in [10, 20, 30] {
@@ -128,7 +128,7 @@ async fn a_late_answer_is_never_taken_for_the_next_one() {
 async fn after_a_failure_the_line_must_have_been_silent() {
     everywhere(async |mut line, [meter, _]| {
         read(&mut line, 1, block(0, 2)).await.unwrap();
-        meter.fault_next(1, Fault::Late(TIMEOUT + Duration::from_millis(25)));
+        meter.fault_next(1, UnitFault::Late(TIMEOUT + Duration::from_millis(25)));
         read(&mut line, 1, block(0, 2)).await.unwrap_err();
         read(&mut line, 1, block(10, 2)).await.unwrap();
     })
@@ -141,7 +141,7 @@ async fn a_late_answer_does_not_harm_a_neighbour() {
     everywhere(async |mut line, [meter, _]| {
         read(&mut line, 1, block(0, 2)).await.unwrap();
         for late in [20, 70] {
-            meter.fault_next(1, Fault::Late(TIMEOUT + Duration::from_millis(late)));
+            meter.fault_next(1, UnitFault::Late(TIMEOUT + Duration::from_millis(late)));
             read(&mut line, 1, block(0, 2)).await.unwrap_err();
             // The simulated line is busy with the late answer first, so the neighbour may be late as well, but never wrong.
             let _ = read(&mut line, 2, block(4, 2)).await;
@@ -156,7 +156,7 @@ async fn a_late_answer_does_not_harm_a_neighbour() {
 #[tokio::test]
 async fn an_abandoned_read_harms_nothing() {
     everywhere(async |mut line, [meter, _]| {
-        meter.fault_next(1, Fault::Late(Duration::from_millis(20)));
+        meter.fault_next(1, UnitFault::Late(Duration::from_millis(20)));
         let abandoned = line.read(unit(1), block(0, 2));
         assert!(tokio::time::timeout(Duration::from_millis(10), abandoned).await.is_err());
         for address in [10, 20, 30] {
@@ -171,9 +171,9 @@ async fn an_abandoned_read_harms_nothing() {
 async fn unit_length_and_checksum_are_verified() {
     everywhere(async |mut line, [meter, _]| {
         for (fault, text) in [
-            (Fault::WrongLength, "3 registers came when 2 were asked for"),
-            (Fault::WrongUnit, "unit 2 answered when 1 was asked"),
-            (Fault::Garbage, ""),
+            (UnitFault::WrongLength, "3 registers came when 2 were asked for"),
+            (UnitFault::WrongUnit, "unit 2 answered when 1 was asked"),
+            (UnitFault::Garbage, ""),
         ] {
             meter.fault_next(1, fault);
             let error = read(&mut line, 1, block(0, 2)).await.unwrap_err();
@@ -188,7 +188,7 @@ async fn unit_length_and_checksum_are_verified() {
 #[tokio::test]
 async fn an_answer_that_comes_twice_harms_nothing() {
     everywhere(async |mut line, [meter, _]| {
-        meter.fault(Fault::Twice);
+        meter.fault(UnitFault::Twice);
         for address in [0, 10, 20, 30] {
             read(&mut line, 1, block(address, 2)).await.unwrap();
         }
@@ -200,7 +200,7 @@ async fn an_answer_that_comes_twice_harms_nothing() {
 #[tokio::test]
 async fn exceptions_keep_the_link_and_say_what_they_mean() {
     everywhere(async |mut line, [meter, _]| {
-        meter.fault_next(1, Fault::Exception(0x0B));
+        meter.fault_next(1, UnitFault::Exception(0x0B));
         let error = line.read(unit(1), block(0, 2)).await.unwrap_err();
         assert!(error.is_silence() && error.to_string().contains("the gateway answers, the meter does not"), "{error}");
         let error = line.read(unit(1), block(99, 2)).await.unwrap_err();
@@ -214,10 +214,10 @@ async fn exceptions_keep_the_link_and_say_what_they_mean() {
 /// Field note 8.
 #[tokio::test]
 async fn an_echo_is_stripped_on_rtu() {
-    let simulated = SerialLine::start([meter(1)], None).unwrap();
-    let gateway = Gateway::start_converter([meter(1)]).await.unwrap();
+    let simulated = SimulatedSerialLine::start([meter(1)], None).unwrap();
+    let gateway = SimulatedGateway::start_converter([meter(1)]).await.unwrap();
     simulated.set_echo(true);
-    gateway.habits(|habits| habits.echo = true);
+    gateway.behave(|gateway| gateway.echo = true);
     for bus in [serial(&simulated, 115_200), converter(&gateway)] {
         let mut line = Line::new(&bus);
         for address in [0, 10] {
@@ -231,16 +231,16 @@ async fn an_echo_is_stripped_on_rtu() {
 /// Field note 8.
 #[tokio::test]
 async fn a_wrong_kind_of_link_is_recognised() {
-    let transparent = Gateway::start_converter([meter(1)]).await.unwrap();
+    let transparent = SimulatedGateway::start_converter([meter(1)]).await.unwrap();
     let mut line = Line::new(&tcp(&transparent));
     let error = read(&mut line, 1, block(0, 2)).await.unwrap_err();
     assert!(error.contains("write rtu_over_tcp instead of tcp"), "{error}");
-    transparent.habits(|habits| habits.echo = true);
+    transparent.behave(|gateway| gateway.echo = true);
     let mut line = Line::new(&tcp(&transparent));
     let error = read(&mut line, 1, block(0, 2)).await.unwrap_err();
     assert!(error.contains("looks like a transparent converter"), "{error}");
 
-    let gateway = Gateway::start([meter(1)]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter(1)]).await.unwrap();
     let mut line = Line::new(&converter(&gateway));
     let error = read(&mut line, 1, block(0, 2)).await.unwrap_err();
     assert!(error.contains("write tcp instead of rtu_over_tcp"), "{error}");
@@ -251,7 +251,7 @@ async fn a_wrong_kind_of_link_is_recognised() {
 /// Field note 4.
 #[tokio::test]
 async fn the_first_request_waits_for_the_connect_delay() {
-    let gateway = Gateway::start([meter(1)]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter(1)]).await.unwrap();
     let mut bus = tcp(&gateway);
     bus.connect_delay = Duration::from_millis(30);
     let mut line = Line::new(&bus);
@@ -267,9 +267,13 @@ async fn a_connection_that_was_closed_while_idle_is_made_again_without_a_word() 
     for close_after_answer in [false, true] {
         for transparent in [false, true] {
             let units = [meter(1)];
-            let gateway = if transparent { Gateway::start_converter(units).await } else { Gateway::start(units).await };
+            let gateway = if transparent {
+                SimulatedGateway::start_converter(units).await
+            } else {
+                SimulatedGateway::start(units).await
+            };
             let gateway = gateway.unwrap();
-            gateway.habits(|habits| habits.close_after_answer = close_after_answer);
+            gateway.behave(|gateway| gateway.close_after_answer = close_after_answer);
             let mut line = Line::new(&if transparent { converter(&gateway) } else { tcp(&gateway) });
             for opened in 1..=3 {
                 read(&mut line, 1, block(0, 2)).await.unwrap();
@@ -284,8 +288,8 @@ async fn a_connection_that_was_closed_while_idle_is_made_again_without_a_word() 
 /// Field note 5: the second client of a gateway that takes one is told so.
 #[tokio::test]
 async fn a_gateway_for_one_client_closes_on_the_second() {
-    let gateway = Gateway::start([meter(1)]).await.unwrap();
-    gateway.habits(|habits| habits.one_client = true);
+    let gateway = SimulatedGateway::start([meter(1)]).await.unwrap();
+    gateway.behave(|gateway| gateway.one_client = true);
     let (mut first, mut second) = (Line::new(&tcp(&gateway)), Line::new(&tcp(&gateway)));
     read(&mut first, 1, block(0, 2)).await.unwrap();
     let error = second.read(unit(1), block(0, 2)).await.unwrap_err();
@@ -296,7 +300,7 @@ async fn a_gateway_for_one_client_closes_on_the_second() {
 
 #[tokio::test]
 async fn what_cannot_be_opened_is_named_with_its_remedy() {
-    let gateway = Gateway::start([meter(1)]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter(1)]).await.unwrap();
     let bus = tcp(&gateway);
     drop(gateway);
     tokio::task::yield_now().await;
@@ -314,7 +318,7 @@ fn bus_of(settings: Settings) -> BusConfig {
 
 #[tokio::test]
 async fn a_serial_line_has_one_master() {
-    let simulated = SerialLine::start([meter(1)], None).unwrap();
+    let simulated = SimulatedSerialLine::start([meter(1)], None).unwrap();
     let bus = serial(&simulated, 9600);
     let mut first = Line::new(&bus);
     read(&mut first, 1, block(0, 2)).await.unwrap();
@@ -330,7 +334,7 @@ async fn a_serial_line_has_one_master() {
 async fn a_pulled_adapter_closes_the_line_and_its_path_is_resolved_anew() {
     let folder = tempfile::tempdir().unwrap();
     let by_id = folder.path().join("usb-adapter");
-    let simulated = SerialLine::start([meter(1)], None).unwrap();
+    let simulated = SimulatedSerialLine::start([meter(1)], None).unwrap();
     std::os::unix::fs::symlink(simulated.path(), &by_id).unwrap();
     let settings = Settings { path: by_id.clone(), baud: 9600, parity: Parity::Even, stop_bits: 1 };
     let mut line = Line::new(&bus_of(settings));
@@ -340,7 +344,7 @@ async fn a_pulled_adapter_closes_the_line_and_its_path_is_resolved_anew() {
     assert!(matches!(error, Error::Closed { .. }), "{error}");
     assert!(!line.is_open(), "no dead file descriptor is kept");
     assert!(matches!(line.read(unit(1), block(0, 2)).await, Err(Error::Open { .. })));
-    let simulated = SerialLine::start([meter(1)], None).unwrap();
+    let simulated = SimulatedSerialLine::start([meter(1)], None).unwrap();
     std::fs::remove_file(&by_id).unwrap();
     std::os::unix::fs::symlink(simulated.path(), &by_id).unwrap();
     read(&mut line, 1, block(0, 2)).await.unwrap();

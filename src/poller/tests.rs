@@ -20,7 +20,7 @@ use crate::heartbeat::Hearts;
 use crate::meter::{Function, Profile};
 use crate::reading::{Held, Reading, Values};
 use crate::recorder::Recorder;
-use crate::simulator::{Fault, Gateway, SerialLine, Unit, WordOrder};
+use crate::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, UnitFault, WordOrder};
 use crate::testing::in_time;
 use crate::units::{MilliwattHours, Milliwatts, Name, UnitId};
 
@@ -82,8 +82,8 @@ fn meter(unit: u8, poll_every: Duration) -> MeterConfig {
 }
 
 /// 100 + unit W, 1000 + unit Wh, serial number 5000 + unit.
-fn simulated(unit: u8) -> Unit {
-    let simulated = Unit::new(unit);
+fn simulated(unit: u8) -> SimulatedUnit {
+    let simulated = SimulatedUnit::new(unit);
     simulated.set(Function::Input, 0, &[100 + u16::from(unit), 0, 0, 0]);
     simulated.set_u32(Function::Input, 4, 1000 + u32::from(unit), WordOrder::Big);
     simulated.set_u32(Function::Holding, 20, 5000 + u32::from(unit), WordOrder::Big);
@@ -94,7 +94,7 @@ fn bus(link: Link) -> BusConfig {
     BusConfig { name: name("bus"), link, timeout: TIMEOUT, request_gap: Duration::ZERO, connect_delay: Duration::ZERO }
 }
 
-fn tcp(gateway: &Gateway) -> BusConfig {
+fn tcp(gateway: &SimulatedGateway) -> BusConfig {
     bus(Link::Tcp(gateway.address().to_string()))
 }
 
@@ -153,7 +153,7 @@ const OFTEN: Duration = Duration::from_millis(100);
 
 #[tokio::test]
 async fn the_first_readings_come_at_once_with_values_and_serial_number() {
-    let gateway = Gateway::start([simulated(1), simulated(2)]).await.unwrap();
+    let gateway = SimulatedGateway::start([simulated(1), simulated(2)]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY), meter(2, RARELY)], 8);
     for unit in [1, 2] {
         let reading = running.reading().await;
@@ -173,8 +173,8 @@ async fn the_first_readings_come_at_once_with_values_and_serial_number() {
 #[tokio::test]
 async fn a_dead_meter_does_not_slow_its_neighbour() {
     let (dead, well) = (simulated(1), simulated(2));
-    dead.fault(Fault::Silent);
-    let gateway = Gateway::start([dead.clone(), well.clone()]).await.unwrap();
+    dead.fault(UnitFault::Silent);
+    let gateway = SimulatedGateway::start([dead.clone(), well.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, OFTEN), meter(2, OFTEN)], 64);
     for _ in 0..6 {
         assert_eq!(running.reading().await.meter, name("meter_2"));
@@ -185,7 +185,7 @@ async fn a_dead_meter_does_not_slow_its_neighbour() {
     assert_eq!(meter.failures_in_a_row as u64, dead.requests());
     assert!(meter.error.as_ref().unwrap().contains("no answer from unit 1"), "{:?}", meter.error);
     assert_eq!(report.error, None, "the bus is well");
-    dead.heal();
+    dead.clear_fault();
     let results = running.read_now(&["meter_1"]).await;
     assert!(results[0].1.is_ok(), "read on request although it is backing off: {results:?}");
     let report = running.report(|report| report.meters[&name("meter_1")].failures_in_a_row == 0).await;
@@ -195,27 +195,27 @@ async fn a_dead_meter_does_not_slow_its_neighbour() {
 /// Field note 13, and 14 for exception 3.
 #[tokio::test]
 async fn a_refused_block_is_split_and_the_split_remembered() {
-    for (unit, limited) in [(Unit::new(1), false), (simulated(1), true)] {
+    for (unit, limited) in [(SimulatedUnit::new(1), false), (simulated(1), true)] {
         if limited {
-            unit.set_most(2);
+            unit.set_max_registers(2);
         }
         unit.set(Function::Input, 0, &[101]);
         unit.set_u32(Function::Input, 4, 1001, WordOrder::Big);
         unit.set_u32(Function::Holding, 20, 5001, WordOrder::Big);
-        let gateway = Gateway::start([unit.clone()]).await.unwrap();
+        let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
         let mut running = Running::start(tcp(&gateway), vec![meter(1, OFTEN)], 8);
         let first = running.reading().await;
         assert!(first.values.power.is_some() && first.values.register.is_some());
         running.reading().await;
-        assert_eq!(unit.take_asked(), [SERIAL, VALUES, POWER, ENERGY, POWER, ENERGY]);
+        assert_eq!(unit.take_requests(), [SERIAL, VALUES, POWER, ENERGY, POWER, ENERGY]);
     }
 }
 
 #[tokio::test]
 async fn power_without_a_register_is_a_reading_and_says_what_is_missing() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     unit.set(Function::Input, 0, &[101]);
-    let gateway = Gateway::start([unit]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 8);
     let reading = running.reading().await;
     assert_eq!((reading.values.power, reading.values.register), (Some(Milliwatts(101_000)), None));
@@ -228,7 +228,7 @@ async fn power_without_a_register_is_a_reading_and_says_what_is_missing() {
 #[tokio::test]
 async fn the_serial_number_is_read_at_the_start_when_held_and_after_a_silence() {
     let unit = simulated(1);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 8);
     assert!(running.reading().await.values.serial.is_some());
     running.read_now(&[]).await;
@@ -240,22 +240,22 @@ async fn the_serial_number_is_read_at_the_start_when_held_and_after_a_silence() 
     running.held.send_replace(Held::new());
     running.read_now(&[]).await;
     assert!(running.reading().await.values.serial.is_none());
-    unit.fault_next(1, Fault::Silent);
+    unit.fault_next(1, UnitFault::Silent);
     running.read_now(&[]).await;
-    unit.take_asked();
+    unit.take_requests();
     running.read_now(&[]).await;
     assert!(running.reading().await.values.serial.is_some(), "another meter may be there now");
-    assert_eq!(unit.take_asked(), [VALUES, SERIAL], "what was unanswered is asked first");
+    assert_eq!(unit.take_requests(), [VALUES, SERIAL], "what was unanswered is asked first");
 }
 
 #[tokio::test]
 async fn the_time_of_a_reading_is_that_of_its_register() {
     const DELAY: Duration = Duration::from_millis(100);
     in_time(async || {
-        let unit = Unit::new(1);
+        let unit = SimulatedUnit::new(1);
         unit.set(Function::Input, 30, &[101]);
         unit.set_u32(Function::Input, 4, 1001, WordOrder::Big);
-        let gateway = Gateway::start([unit.clone()]).await.unwrap();
+        let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
         let power_last =
             MeterConfig { profile: profile(&PROFILE.replace("register = 0\n", "register = 30\n")), ..meter(1, RARELY) };
         let clock = clock();
@@ -274,7 +274,7 @@ async fn the_time_of_a_reading_is_that_of_its_register() {
 
 #[tokio::test]
 async fn a_full_ledger_is_counted_and_holds_nothing_up() {
-    let gateway = Gateway::start([simulated(1)]).await.unwrap();
+    let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 1);
     for _ in 0..3 {
         running.read_now(&[]).await;
@@ -286,7 +286,7 @@ async fn a_full_ledger_is_counted_and_holds_nothing_up() {
 /// Field note 9: whatever is at the other end.
 #[tokio::test]
 async fn a_lost_line_is_said_and_opened_again() {
-    let line = SerialLine::start([simulated(1)], None).unwrap();
+    let line = SimulatedSerialLine::start([simulated(1)], None).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let by_id = folder.path().join("usb-adapter");
     std::os::unix::fs::symlink(line.path(), &by_id).unwrap();
@@ -305,7 +305,7 @@ async fn a_lost_line_is_said_and_opened_again() {
     running.report.mark_unchanged();
     tokio::time::sleep(OFTEN * 2).await;
     assert!(!running.report.has_changed().unwrap(), "no spin: each attempt is told");
-    let line = SerialLine::start([simulated(1)], None).unwrap();
+    let line = SimulatedSerialLine::start([simulated(1)], None).unwrap();
     std::fs::remove_file(&by_id).unwrap();
     std::os::unix::fs::symlink(line.path(), &by_id).unwrap();
     assert!(running.read_now(&[]).await[0].1.is_ok(), "a request opens the line at once");
@@ -318,7 +318,7 @@ async fn a_lost_line_is_said_and_opened_again() {
 
 #[tokio::test]
 async fn an_unknown_meter_is_said_so() {
-    let gateway = Gateway::start([simulated(1)]).await.unwrap();
+    let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 8);
     let results = running.read_now(&["meter_9", "meter_1"]).await;
     assert_eq!(results[0], (name("meter_9"), Err("no such meter on this bus".to_owned())));
@@ -328,8 +328,8 @@ async fn an_unknown_meter_is_said_so() {
 #[tokio::test]
 async fn the_task_ends_in_the_middle_of_a_request() {
     let unit = simulated(1);
-    unit.fault(Fault::Silent);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    unit.fault(UnitFault::Silent);
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut bus = tcp(&gateway);
     bus.timeout = Duration::from_secs(60);
     let Running { commands, task, .. } = Running::start(bus, vec![meter(1, OFTEN)], 8);
@@ -342,7 +342,7 @@ async fn the_task_ends_in_the_middle_of_a_request() {
 
 #[tokio::test]
 async fn a_bus_without_meters_waits_for_its_end() {
-    let gateway = Gateway::start([]).await.unwrap();
+    let gateway = SimulatedGateway::start([]).await.unwrap();
     let running = Running::start(tcp(&gateway), Vec::new(), 8);
     assert_eq!(running.read_now(&[]).await, []);
     drop(running.held);
@@ -353,7 +353,7 @@ async fn a_bus_without_meters_waits_for_its_end() {
 
 #[tokio::test]
 async fn meters_are_read_once_for_a_command() {
-    let gateway = Gateway::start([simulated(1)]).await.unwrap();
+    let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let results = read_once(&tcp(&gateway), &[meter(1, RARELY), meter(2, RARELY)], &clock()).await;
     assert_eq!(results[0].1.values.power, Some(Milliwatts(101_000)));
     assert!(results[1].1.error.as_ref().unwrap().contains("no answer from unit 2"));
@@ -372,7 +372,7 @@ fn the_processor_time_of_1000_polls() {
     // The meters live in another thread, whose time does not count.
     std::thread::spawn(move || {
         runtime().block_on(async {
-            let gateway = Gateway::start((1..=100).map(simulated)).await.unwrap();
+            let gateway = SimulatedGateway::start((1..=100).map(simulated)).await.unwrap();
             tell.send(tcp(&gateway)).unwrap();
             std::future::pending::<()>().await;
         });

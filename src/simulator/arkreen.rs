@@ -1,11 +1,11 @@
 //! A strict stand-in for Arkreen on loopback: it takes reports as Arkreen does, and notes whatever a reporter must not do.
 //!
 //! ```no_run
-//! # use arkmeter::simulator::arkreen::{Arkreen, Behaviour};
+//! # use arkmeter::simulator::arkreen::{Arkreen, EndpointBehaviour};
 //! # async fn example(client: arkmeter::units::ClientId) -> std::io::Result<()> {
 //! let token = format!("0x{}", "1".repeat(64));
 //! let arkreen = Arkreen::start(&token, [client])?;
-//! arkreen.behave(Behaviour::RateLimited { retry_after: Some("7".into()) });
+//! arkreen.behave(EndpointBehaviour::RateLimited { retry_after: Some("7".into()) });
 //! // ... an account whose url is arkreen.url() reports ...
 //! assert!(arkreen.violations().is_empty());
 //! # Ok(()) }
@@ -38,23 +38,23 @@ const EVENTS: usize = 1024;
 #[derive(Debug)]
 pub struct Arkreen {
     url: Url,
-    shared: Shared,
+    shared: EndpointShared,
     task: JoinHandle<()>,
 }
 
 /// One HTTP call as it came.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Received {
+pub struct ReceivedCall {
     /// An array, of one entry or more.
     pub batch: bool,
-    pub entries: Vec<Posted>,
+    pub entries: Vec<PostedEntry>,
     /// The status that it was answered with; absent when the connection was closed instead.
     pub status: Option<u16>,
 }
 
 /// One entry of a call.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Posted {
+pub struct PostedEntry {
     pub id: u64,
     pub client: ClientId,
     pub power: Milliwatts,
@@ -63,7 +63,7 @@ pub struct Posted {
 
 /// What happened, as it happens.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub enum EndpointEvent {
     Accepted {
         client: ClientId,
         power: Milliwatts,
@@ -75,15 +75,15 @@ pub enum Event {
         code: i64,
     },
     /// The call was answered as [`Arkreen::behave`] asked for.
-    Misbehaved(Behaviour),
+    Misbehaved(EndpointBehaviour),
     Violation(String),
 }
 
 /// A way to answer other than Arkreen's. None of them takes the figures, unless it says so.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Behaviour {
+pub enum EndpointBehaviour {
     /// As Arkreen does: for the queue, between others.
-    Well,
+    Normal,
     /// 200 with a page.
     Html,
     /// The right answer, and the figures taken, but cut in the middle of its body.
@@ -131,14 +131,14 @@ pub enum Behaviour {
 impl Arkreen {
     /// Listens on a free port of 127.0.0.1 and knows these clients under this token (`0x` and 64 hex digits). Needs a tokio runtime.
     pub fn start(token: &str, clients: impl IntoIterator<Item = ClientId>) -> io::Result<Self> {
-        Self::listen(token, clients, "http", server::Plain)
+        Self::listen(token, clients, "http", server::PlainTcp)
     }
 
     fn listen(
         token: &str,
         clients: impl IntoIterator<Item = ClientId>,
         scheme: &str,
-        door: impl server::Door,
+        handshake: impl server::Handshake,
     ) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         listener.set_nonblocking(true)?;
@@ -147,8 +147,8 @@ impl Arkreen {
         let url = format!("{scheme}://{host}:{}/v1", listener.local_addr()?.port());
         let url = Url::parse(&url).map_err(io::Error::other)?;
         let clients = clients.into_iter().map(|client| (client, None)).collect();
-        let shared = Shared(Arc::new(Mutex::new(State::new(token, clients))));
-        let task = tokio::spawn(server::serve(listener, door, shared.clone()));
+        let shared = EndpointShared(Arc::new(Mutex::new(EndpointState::new(token, clients))));
+        let task = tokio::spawn(server::serve(listener, handshake, shared.clone()));
         Ok(Arkreen { url, shared, task })
     }
 
@@ -158,7 +158,7 @@ impl Arkreen {
     }
 
     /// The calls so far, oldest first (the last 10 000).
-    pub fn calls(&self) -> Vec<Received> {
+    pub fn calls(&self) -> Vec<ReceivedCall> {
         self.shared.lock().calls.iter().cloned().collect()
     }
 
@@ -183,22 +183,22 @@ impl Arkreen {
     }
 
     /// Answers one call this way, after those that were asked for before.
-    pub fn behave(&self, behaviour: Behaviour) {
+    pub fn behave(&self, behaviour: EndpointBehaviour) {
         self.shared.lock().once.push_back(behaviour);
     }
 
-    /// Answers every call this way, after the queue of [`Arkreen::behave`]; [`Behaviour::Well`] ends it.
-    pub fn always(&self, behaviour: Behaviour) {
+    /// Answers every call this way, after the queue of [`Arkreen::behave`]; [`EndpointBehaviour::Normal`] ends it.
+    pub fn always(&self, behaviour: EndpointBehaviour) {
         self.shared.lock().always = behaviour;
     }
 
     /// Answers every batch this way, after the queue of [`Arkreen::behave`]: an endpoint that knows no batches.
-    pub fn for_batches(&self, behaviour: Behaviour) {
+    pub fn for_batches(&self, behaviour: EndpointBehaviour) {
         self.shared.lock().for_batches = behaviour;
     }
 
     /// What happens from now on.
-    pub fn events(&self) -> broadcast::Receiver<Event> {
+    pub fn events(&self) -> broadcast::Receiver<EndpointEvent> {
         self.shared.lock().events.subscribe()
     }
 }
@@ -211,47 +211,47 @@ impl Drop for Arkreen {
 
 /// What connections share. No lock is held across an await.
 #[derive(Clone, Debug)]
-struct Shared(Arc<Mutex<State>>);
+struct EndpointShared(Arc<Mutex<EndpointState>>);
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl EndpointShared {
+    fn lock(&self) -> MutexGuard<'_, EndpointState> {
         // A test that panicked with the lock has already failed.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 #[derive(Debug)]
-struct State {
+struct EndpointState {
     token: String,
     clients: BTreeMap<ClientId, Option<MilliwattHours>>,
     in_flight: BTreeSet<ClientId>,
-    once: VecDeque<Behaviour>,
-    always: Behaviour,
-    for_batches: Behaviour,
-    calls: VecDeque<Received>,
+    once: VecDeque<EndpointBehaviour>,
+    always: EndpointBehaviour,
+    for_batches: EndpointBehaviour,
+    calls: VecDeque<ReceivedCall>,
     violations: VecDeque<String>,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<EndpointEvent>,
 }
 
-impl State {
+impl EndpointState {
     fn new(token: &str, clients: BTreeMap<ClientId, Option<MilliwattHours>>) -> Self {
-        State {
+        EndpointState {
             token: token.to_owned(),
             clients,
             in_flight: BTreeSet::new(),
             once: VecDeque::new(),
-            always: Behaviour::Well,
-            for_batches: Behaviour::Well,
+            always: EndpointBehaviour::Normal,
+            for_batches: EndpointBehaviour::Normal,
             calls: VecDeque::new(),
             violations: VecDeque::new(),
             events: broadcast::Sender::new(EVENTS),
         }
     }
 
-    fn behaviour(&mut self, batch: bool) -> Behaviour {
+    fn behaviour(&mut self, batch: bool) -> EndpointBehaviour {
         match self.once.pop_front() {
             Some(behaviour) => behaviour,
-            None if batch && self.for_batches != Behaviour::Well => self.for_batches.clone(),
+            None if batch && self.for_batches != EndpointBehaviour::Normal => self.for_batches.clone(),
             None => self.always.clone(),
         }
     }
@@ -263,11 +263,11 @@ impl State {
 
     fn violation(&mut self, text: impl Into<String>) {
         let text = text.into();
-        self.tell(Event::Violation(text.clone()));
+        self.tell(EndpointEvent::Violation(text.clone()));
         remember(&mut self.violations, text);
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&self, event: EndpointEvent) {
         // Nobody has to listen.
         let _ = self.events.send(event);
     }
@@ -283,4 +283,4 @@ fn remember<T>(list: &mut VecDeque<T>, item: T) {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(crate) use tls::Certificate;
+pub(crate) use tls::TestCertificate;

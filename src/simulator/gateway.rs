@@ -11,93 +11,98 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::meters::{Unit, rtu_request_len};
+use super::unit::{SimulatedUnit, rtu_request_len};
 #[cfg(test)]
 use crate::modbus::memory::Host;
 
 /// Ways of gateways that a master must cope with. All off at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Habits {
+pub struct GatewayBehaviour {
     /// Closes the connection after each answer.
     pub close_after_answer: bool,
     /// Takes connections and requests and never answers.
-    pub deaf: bool,
+    pub never_answers: bool,
     /// Closes every new connection.
-    pub away: bool,
+    pub refuses_connections: bool,
     /// Closes every connection but the first.
     pub one_client: bool,
     /// Sends each request back before the answer, as some RS-485 adapters do.
     pub echo: bool,
     /// Answers with exception 0x0B for units that it does not have, instead of not at all.
-    pub names_missing: bool,
+    pub reports_missing_units: bool,
 }
 
 /// A gateway on loopback. It ends, with its connections, when it is dropped.
 #[derive(Debug)]
-pub struct Gateway {
+pub struct SimulatedGateway {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<GatewayShared>,
     kick: watch::Sender<()>,
     task: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    units: Vec<Unit>,
+struct GatewayShared {
+    units: Vec<SimulatedUnit>,
     protocol: ModbusProto,
-    habits: Mutex<Habits>,
+    behaviour: Mutex<GatewayBehaviour>,
     connections: AtomicU64,
     open: AtomicUsize,
     requests: AtomicU64,
 }
 
-/// More clients than this at once are turned away.
+/// More clients than this at once are turned refuses_connections.
 const MOST_CLIENTS: usize = 16;
 
-impl Gateway {
+impl SimulatedGateway {
     /// A Modbus TCP gateway on a free port.
-    pub async fn start(units: impl IntoIterator<Item = Unit>) -> io::Result<Self> {
-        Gateway::listen("127.0.0.1:0", units, ModbusProto::TcpUdp).await
+    pub async fn start(units: impl IntoIterator<Item = SimulatedUnit>) -> io::Result<Self> {
+        SimulatedGateway::listen("127.0.0.1:0", units, ModbusProto::TcpUdp).await
     }
 
     /// A transparent converter (RTU over TCP) on a free port.
-    pub async fn start_converter(units: impl IntoIterator<Item = Unit>) -> io::Result<Self> {
-        Gateway::listen("127.0.0.1:0", units, ModbusProto::Rtu).await
+    pub async fn start_converter(units: impl IntoIterator<Item = SimulatedUnit>) -> io::Result<Self> {
+        SimulatedGateway::listen("127.0.0.1:0", units, ModbusProto::Rtu).await
     }
 
     /// A Modbus TCP gateway on this address: one that comes back after it was dropped.
-    pub async fn start_at(address: SocketAddr, units: impl IntoIterator<Item = Unit>) -> io::Result<Self> {
-        Gateway::listen(address, units, ModbusProto::TcpUdp).await
+    pub async fn start_at(address: SocketAddr, units: impl IntoIterator<Item = SimulatedUnit>) -> io::Result<Self> {
+        SimulatedGateway::listen(address, units, ModbusProto::TcpUdp).await
     }
 
     async fn listen(
         address: impl tokio::net::ToSocketAddrs,
-        units: impl IntoIterator<Item = Unit>,
+        units: impl IntoIterator<Item = SimulatedUnit>,
         protocol: ModbusProto,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Gateway::serving(Door::Network(listener), address, units, protocol))
+        Ok(SimulatedGateway::serving(ClientSource::Network(listener), address, units, protocol))
     }
 
     /// A Modbus TCP gateway, or a converter, without a socket: for tests on tokio's paused clock.
     #[cfg(test)]
-    pub(crate) fn in_memory(host: Host, units: impl IntoIterator<Item = Unit>, protocol: ModbusProto) -> Self {
-        Gateway::serving(Door::Memory(host), SocketAddr::from(([0, 0, 0, 0], 0)), units, protocol)
+    pub(crate) fn in_memory(host: Host, units: impl IntoIterator<Item = SimulatedUnit>, protocol: ModbusProto) -> Self {
+        SimulatedGateway::serving(ClientSource::Memory(host), SocketAddr::from(([0, 0, 0, 0], 0)), units, protocol)
     }
 
-    fn serving(door: Door, address: SocketAddr, units: impl IntoIterator<Item = Unit>, protocol: ModbusProto) -> Self {
-        let shared = Arc::new(Shared {
+    fn serving(
+        clients_from: ClientSource,
+        address: SocketAddr,
+        units: impl IntoIterator<Item = SimulatedUnit>,
+        protocol: ModbusProto,
+    ) -> Self {
+        let shared = Arc::new(GatewayShared {
             units: units.into_iter().collect(),
             protocol,
-            habits: Mutex::default(),
+            behaviour: Mutex::default(),
             connections: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
         });
         let (kick, kicked) = watch::channel(());
-        let task = tokio::spawn(accept(door, Arc::clone(&shared), kicked));
-        Gateway { address, shared, kick, task }
+        let task = tokio::spawn(accept(clients_from, Arc::clone(&shared), kicked));
+        SimulatedGateway { address, shared, kick, task }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -105,8 +110,8 @@ impl Gateway {
     }
 
     /// Changes the gateway's ways, from the next request or connection on.
-    pub fn habits(&self, change: impl FnOnce(&mut Habits)) {
-        change(&mut self.shared.habits.lock().expect("habits cannot panic"));
+    pub fn behave(&self, change: impl FnOnce(&mut GatewayBehaviour)) {
+        change(&mut self.shared.behaviour.lock().expect("behaviour cannot panic"));
     }
 
     /// Closes all connections, as gateways do with idle ones; new ones are welcome.
@@ -125,20 +130,20 @@ impl Gateway {
     }
 }
 
-impl Drop for Gateway {
+impl Drop for SimulatedGateway {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Shared {
-    fn habits(&self) -> Habits {
-        *self.habits.lock().expect("habits cannot panic")
+impl GatewayShared {
+    fn behaviour(&self) -> GatewayBehaviour {
+        *self.behaviour.lock().expect("behaviour cannot panic")
     }
 }
 
 /// Where clients come in.
-enum Door {
+enum ClientSource {
     Network(TcpListener),
     #[cfg(test)]
     Memory(Host),
@@ -148,30 +153,30 @@ trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
-impl Door {
+impl ClientSource {
     async fn accept(&mut self) -> io::Result<Box<dyn Bytes>> {
         match self {
-            Door::Network(listener) => {
+            ClientSource::Network(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let _ = stream.set_nodelay(true);
                 Ok(Box::new(stream))
             }
             #[cfg(test)]
-            Door::Memory(host) => Ok(Box::new(host.accept().await)),
+            ClientSource::Memory(host) => Ok(Box::new(host.accept().await)),
         }
     }
 }
 
-async fn accept(mut door: Door, shared: Arc<Shared>, kicked: watch::Receiver<()>) {
+async fn accept(mut clients_from: ClientSource, shared: Arc<GatewayShared>, kicked: watch::Receiver<()>) {
     let mut clients = JoinSet::new();
     loop {
-        let accepted = door.accept().await;
+        let accepted = clients_from.accept().await;
         while clients.try_join_next().is_some() {}
         let Ok(stream) = accepted else { return };
-        let habits = shared.habits();
-        let most = match habits.away {
+        let behaviour = shared.behaviour();
+        let most = match behaviour.refuses_connections {
             true => 0,
-            false if habits.one_client => 1,
+            false if behaviour.one_client => 1,
             false => MOST_CLIENTS,
         };
         if shared.open.load(Ordering::Relaxed) >= most {
@@ -192,7 +197,7 @@ async fn accept(mut door: Door, shared: Arc<Shared>, kicked: watch::Receiver<()>
 }
 
 /// Serves one client until it goes, or sends what is no frame.
-async fn serve(mut stream: Box<dyn Bytes>, shared: &Shared) -> io::Result<()> {
+async fn serve(mut stream: Box<dyn Bytes>, shared: &GatewayShared) -> io::Result<()> {
     let mut bytes = Vec::new();
     loop {
         let mut chunk = [0; 512];
@@ -201,7 +206,7 @@ async fn serve(mut stream: Box<dyn Bytes>, shared: &Shared) -> io::Result<()> {
             return Ok(());
         }
         bytes.extend_from_slice(&chunk[..count]);
-        if shared.habits().echo {
+        if shared.behaviour().echo {
             stream.write_all(&chunk[..count]).await?;
         }
         while let Some(len) = request_len(&bytes, shared.protocol)? {
@@ -231,16 +236,16 @@ fn request_len(bytes: &[u8], protocol: ModbusProto) -> io::Result<Option<usize>>
     }
 }
 
-async fn answer(stream: &mut Box<dyn Bytes>, shared: &Shared, request: &[u8]) -> io::Result<()> {
-    let habits = shared.habits();
-    if habits.deaf {
+async fn answer(stream: &mut Box<dyn Bytes>, shared: &GatewayShared, request: &[u8]) -> io::Result<()> {
+    let behaviour = shared.behaviour();
+    if behaviour.never_answers {
         return Ok(());
     }
     let header = if shared.protocol == ModbusProto::TcpUdp { 6 } else { 0 };
     let asked = request.get(header).copied().unwrap_or_default();
     let answer = match shared.units.iter().find(|unit| unit.unit() == asked) {
         Some(unit) => unit.answer(request, shared.protocol),
-        None if habits.names_missing && header > 0 => {
+        None if behaviour.reports_missing_units && header > 0 => {
             let function = request.get(7).copied().unwrap_or_default() | 0x80;
             let exception = [&request[..4], &[0, 3, asked, function, 0x0B]].concat();
             Some((std::time::Duration::ZERO, exception))
@@ -252,7 +257,7 @@ async fn answer(stream: &mut Box<dyn Bytes>, shared: &Shared, request: &[u8]) ->
             tokio::time::sleep(delay).await;
         }
         stream.write_all(&bytes).await?;
-        if habits.close_after_answer {
+        if behaviour.close_after_answer {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
     }

@@ -4,12 +4,12 @@
 
 pub mod arkreen;
 mod gateway;
-mod household;
-mod meters;
+mod meter;
 mod serial_line;
+mod unit;
 
 pub use arkreen::Arkreen;
-pub use gateway::{Gateway, Habits};
-pub use household::{Counting, Map};
-pub use meters::{Fault, Unit, WordOrder};
-pub use serial_line::{SerialLine, Speed};
+pub use gateway::{GatewayBehaviour, SimulatedGateway};
+pub use meter::{SimulatedMeter, SimulatedModel};
+pub use serial_line::{LineSpeed, SimulatedSerialLine};
+pub use unit::{SimulatedUnit, UnitFault, WordOrder};

@@ -14,17 +14,17 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_serial::{SerialPort, SerialStream};
 
-use super::meters::{Unit, rtu_request_len};
+use super::unit::{SimulatedUnit, rtu_request_len};
 
 /// How fast the line is. Without one the bytes take no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Speed {
+pub struct LineSpeed {
     pub baud: u32,
     /// Of one character, start to stop: 10 for 8N1, 11 with parity.
     pub bits: u32,
 }
 
-impl Speed {
+impl LineSpeed {
     /// One character.
     pub fn character(self) -> Duration {
         Duration::from_secs(1) * self.bits / self.baud
@@ -38,16 +38,16 @@ impl Speed {
 
 /// A line on a pseudo-terminal. Dropping it is pulling the adapter: the device goes away.
 ///
-/// The other end may open it with any baud rate, unless [`SerialLine::set_baud`] says otherwise; parity is accepted and without effect.
+/// The other end may open it with any baud rate, unless [`SimulatedSerialLine::set_baud`] says otherwise; parity is accepted and without effect.
 #[derive(Debug)]
-pub struct SerialLine {
+pub struct SimulatedSerialLine {
     path: PathBuf,
-    shared: Arc<Shared>,
+    shared: Arc<LineShared>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct LineShared {
     stop: Notify,
     stopped: AtomicBool,
     echo: AtomicBool,
@@ -57,14 +57,14 @@ struct Shared {
     early: AtomicU64,
 }
 
-impl SerialLine {
+impl SimulatedSerialLine {
     /// Meters on a new pseudo-terminal, in a thread of their own that keeps the line's time.
-    pub fn start(units: impl IntoIterator<Item = Unit>, speed: Option<Speed>) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+    pub fn start(units: impl IntoIterator<Item = SimulatedUnit>, speed: Option<LineSpeed>) -> io::Result<Self> {
+        let shared = Arc::new(LineShared::default());
         let (units, theirs) = (units.into_iter().collect(), Arc::clone(&shared));
         let (tell, told) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("simulated line".into()).spawn(move || {
-            let opened = Slave::open(units, speed, theirs);
+            let opened = SimulatedSlave::open(units, speed, theirs);
             let (path, slave) = match opened {
                 Ok((path, slave)) => (Ok(path), Some(slave)),
                 Err(error) => (Err(error), None),
@@ -76,7 +76,7 @@ impl SerialLine {
             }
         })?;
         let path = told.recv().map_err(io::Error::other)??;
-        Ok(SerialLine { path, shared, thread: Some(thread) })
+        Ok(SimulatedSerialLine { path, shared, thread: Some(thread) })
     }
 
     /// The device to open.
@@ -105,7 +105,7 @@ impl SerialLine {
     }
 }
 
-impl Drop for SerialLine {
+impl Drop for SimulatedSerialLine {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
         self.shared.stop.notify_one();
@@ -116,27 +116,31 @@ impl Drop for SerialLine {
 }
 
 /// The meters' end of the line.
-struct Slave {
+struct SimulatedSlave {
     runtime: tokio::runtime::Runtime,
     master: SerialStream,
     /// Kept open, so that the line lives while nobody else has it open.
     device: SerialStream,
-    units: Vec<Unit>,
-    speed: Option<Speed>,
-    shared: Arc<Shared>,
+    units: Vec<SimulatedUnit>,
+    speed: Option<LineSpeed>,
+    shared: Arc<LineShared>,
     /// When the last byte was out, in either direction.
     last_byte: Option<Instant>,
 }
 
-impl Slave {
-    fn open(units: Vec<Unit>, speed: Option<Speed>, shared: Arc<Shared>) -> io::Result<(PathBuf, Self)> {
+impl SimulatedSlave {
+    fn open(
+        units: Vec<SimulatedUnit>,
+        speed: Option<LineSpeed>,
+        shared: Arc<LineShared>,
+    ) -> io::Result<(PathBuf, Self)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let (master, device) = {
             let _inside = runtime.enter();
             SerialStream::pair()?
         };
         let path = device.name().ok_or(io::ErrorKind::NotFound)?.into();
-        Ok((path, Slave { runtime, master, device, units, speed, shared, last_byte: None }))
+        Ok((path, SimulatedSlave { runtime, master, device, units, speed, shared, last_byte: None }))
     }
 
     fn serve(mut self) {

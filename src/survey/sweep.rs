@@ -264,7 +264,7 @@ fn is_there(outcome: &Result<Vec<u16>, Error>) -> bool {
 mod tests {
     use super::*;
     use crate::config::Parity;
-    use crate::simulator::{SerialLine as Simulated, Unit};
+    use crate::simulator::{SimulatedSerialLine as Simulated, SimulatedUnit};
 
     /// Generous on both sides: a busy machine is late, never early.
     const TIMEOUT: Duration = Duration::from_secs(1);
@@ -280,7 +280,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_meter_that_is_slower_than_the_time_out_is_found_by_its_late_answer() {
-        let slow = Unit::new(5);
+        let slow = SimulatedUnit::new(5);
         slow.set_delay(SLOW);
         let line = Simulated::start([slow], None).unwrap();
         assert_eq!(swept(&line, &[5, 6]).await.0, [5]);
@@ -288,11 +288,11 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_but_reading_goes_out_and_a_refusal_is_a_meter() {
-        let (empty, mute) = (Unit::new(2), Unit::new(3));
-        mute.fault(crate::simulator::Fault::Silent);
+        let (empty, mute) = (SimulatedUnit::new(2), SimulatedUnit::new(3));
+        mute.fault(crate::simulator::UnitFault::Silent);
         let line = Simulated::start([empty.clone(), mute], None).unwrap();
         let (found, evidence) = swept(&line, &[2, 3]).await;
         assert_eq!((found, evidence.answered, evidence.silent), (vec![2], 1, 1));
-        assert_eq!(empty.take_asked(), [(3, 0, 1)]);
+        assert_eq!(empty.take_requests(), [(3, 0, 1)]);
     }
 }

@@ -1,20 +1,20 @@
 //! From registers to accepted reports, over every link.
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::{Gateway, SerialLine, Speed, Unit, WordOrder};
+use arkmeter::simulator::{LineSpeed, SimulatedGateway, SimulatedSerialLine, SimulatedUnit, WordOrder};
 
 use crate::harness::*;
 
 #[tokio::test]
 async fn what_the_registers_hold_is_what_arkreen_accepts_over_all_three_links() {
     let behind_gateway = sdm630(1, 1500.0, 1234.5);
-    let pzem = Unit::new(2);
+    let pzem = SimulatedUnit::new(2);
     pzem.set_u32(Function::Input, 0x0003, 2304, WordOrder::Little);
     pzem.set_u32(Function::Input, 0x0005, 12_345_678, WordOrder::Little);
     let behind_converter = sdm630(3, 0.5, 0.25);
-    let gateway = Gateway::start([behind_gateway]).await.unwrap();
-    let line = SerialLine::start([pzem], Some(Speed { baud: 9600, bits: 10 })).unwrap();
-    let converter = Gateway::start_converter([behind_converter]).await.unwrap();
+    let gateway = SimulatedGateway::start([behind_gateway]).await.unwrap();
+    let line = SimulatedSerialLine::start([pzem], Some(LineSpeed { baud: 9600, bits: 10 })).unwrap();
+    let converter = SimulatedGateway::start_converter([behind_converter]).await.unwrap();
     let arkreen = arkreen([1, 2, 3]);
     let plan = Plan::new()
         .account(arkreen.url())
@@ -48,7 +48,7 @@ async fn what_the_registers_hold_is_what_arkreen_accepts_over_all_three_links() 
 
 #[tokio::test]
 async fn meters_of_one_client_are_added() {
-    let gateway = Gateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
     let arkreen = arkreen([9]);
     let plan = Plan::new()
         .account(arkreen.url())

@@ -1,15 +1,15 @@
 //! `read` and `report`: through the running daemon, else on the lines themselves.
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::{Gateway, SerialLine};
+use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine};
 use serde_json::Value;
 
 use crate::harness::*;
 
 #[tokio::test]
 async fn read_asks_the_running_daemon_because_a_gateway_may_take_one_client_only() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
-    gateway.habits(|habits| habits.one_client = true);
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    gateway.behave(|gateway| gateway.one_client = true);
     let site =
         Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     let daemon = site.start();
@@ -26,7 +26,7 @@ async fn read_asks_the_running_daemon_because_a_gateway_may_take_one_client_only
 #[tokio::test]
 async fn read_tells_the_serial_number_each_time_and_what_is_missing() {
     let meter = sdm630(1, 1500.0, 1234.5);
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let site =
         Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     let daemon = site.start();
@@ -43,8 +43,8 @@ async fn read_tells_the_serial_number_each_time_and_what_is_missing() {
 
 #[tokio::test]
 async fn read_goes_to_the_lines_where_no_daemon_runs() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
-    let line = SerialLine::start([sdm630(2, 250.0, 10.0)], None).unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let line = SimulatedSerialLine::start([sdm630(2, 250.0, 10.0)], None).unwrap();
     let plan = Plan::new().tcp("gateway", gateway.address()).serial("cabinet", line.path());
     let plan = plan.polled("sauna", "gateway", 1, "eastron-sdm630").polled("boiler", "cabinet", 2, "eastron-sdm630");
     let site = Site::new(&plan.polled("missing", "cabinet", 3, "eastron-sdm630"));
@@ -61,7 +61,7 @@ async fn read_goes_to_the_lines_where_no_daemon_runs() {
 
 #[tokio::test]
 async fn read_stays_off_the_lines_while_a_daemon_cannot_be_asked() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let site =
         Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     let daemon = site.start();
@@ -75,7 +75,7 @@ async fn read_stays_off_the_lines_while_a_daemon_cannot_be_asked() {
 
 #[tokio::test]
 async fn a_dry_run_prints_the_call_and_sends_nothing() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let arkreen = arkreen([1]);
     let account = format!("[account.main]\nurl = \"{}\"\ntoken_file = \"token\"", arkreen.url());
     let site = Site::new(&Plan::new().text(account).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));
@@ -89,7 +89,7 @@ async fn a_dry_run_prints_the_call_and_sends_nothing() {
 
 #[tokio::test]
 async fn a_report_is_sent_once_with_or_without_a_daemon() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let arkreen = arkreen([1]);
     let account = format!("[account.main]\nurl = \"{}\"\ntoken_file = \"token\"\nreport_every = \"1h\"", arkreen.url());
     let site = Site::new(&Plan::new().text(account).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));
@@ -113,7 +113,7 @@ async fn a_report_is_sent_once_with_or_without_a_daemon() {
 
 #[tokio::test]
 async fn a_report_that_is_refused_fails_the_command() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let arkreen = arkreen([2]);
     let site =
         Site::new(&Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));

@@ -4,12 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use arkmeter::simulator::{Gateway, SerialLine};
+use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine};
 
 use crate::harness::*;
 
 /// As udev does it: the name points to the device of now.
-fn plug(by_id: &Path, line: &SerialLine) {
+fn plug(by_id: &Path, line: &SimulatedSerialLine) {
     let new = by_id.with_extension("new");
     symlink(line.path(), &new).unwrap();
     fs::rename(new, by_id).unwrap();
@@ -18,9 +18,9 @@ fn plug(by_id: &Path, line: &SerialLine) {
 #[tokio::test]
 async fn an_adapter_that_is_pulled_and_comes_back_as_another_device_is_found_by_its_name() {
     let (meter, other) = (sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0));
-    let gateway = Gateway::start([other.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([other.clone()]).await.unwrap();
     let arkreen = arkreen([1, 2]);
-    let mut line = SerialLine::start([meter.clone()], None).unwrap();
+    let mut line = SimulatedSerialLine::start([meter.clone()], None).unwrap();
     let site = Site::new(&Plan::new());
     let by_id = site.path("by-id");
     plug(&by_id, &line);
@@ -36,8 +36,8 @@ async fn an_adapter_that_is_pulled_and_comes_back_as_another_device_is_found_by_
         assert_eq!(document["meters"]["boiler"]["state"], "ok");
         more_requests(&[&other], 3).await;
         // Another device is made before, so that the new one has another number.
-        let _between = SerialLine::start([], None).unwrap();
-        line = SerialLine::start([meter.clone()], None).unwrap();
+        let _between = SimulatedSerialLine::start([], None).unwrap();
+        line = SimulatedSerialLine::start([meter.clone()], None).unwrap();
         plug(&by_id, &line);
         site.all_ok(&["sauna", "boiler"]).await;
     }
@@ -50,8 +50,8 @@ async fn an_adapter_that_is_pulled_and_comes_back_as_another_device_is_found_by_
 #[tokio::test]
 async fn a_gateway_that_goes_away_is_found_again() {
     let (meter, other) = (sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0));
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
-    let stays = Gateway::start([other.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
+    let stays = SimulatedGateway::start([other.clone()]).await.unwrap();
     let plan = Plan::new().tcp("gateway", gateway.address()).tcp("stays", stays.address());
     let plan = plan.polled("sauna", "gateway", 1, "eastron-sdm630").polled("boiler", "stays", 2, "eastron-sdm630");
     let site = Site::new(&plan);
@@ -62,7 +62,7 @@ async fn a_gateway_that_goes_away_is_found_again() {
     let document = site.status_when("the bus is closed", |it| it["buses"]["gateway"]["state"] == "closed").await;
     assert_eq!(document["meters"]["boiler"]["state"], "ok");
     more_requests(&[&other], 3).await;
-    let gateway = Gateway::start_at(address, [meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start_at(address, [meter.clone()]).await.unwrap();
     site.all_ok(&["sauna", "boiler"]).await;
     // An idle connection that the gateway closes is no trouble.
     gateway.disconnect();
@@ -89,8 +89,8 @@ async fn it_starts_without_any_meter_or_network_and_takes_up_what_appears() {
     let told = document["trouble"].to_string();
     assert!(told.contains("Bus gateway is closed") && told.contains("Bus cabinet is closed"), "{told}");
     assert!(daemon.runs());
-    let _gateway = Gateway::start_at(gateway_at, [sdm630(1, 100.0, 10.0)]).await.unwrap();
-    let line = SerialLine::start([sdm630(2, 200.0, 20.0)], None).unwrap();
+    let _gateway = SimulatedGateway::start_at(gateway_at, [sdm630(1, 100.0, 10.0)]).await.unwrap();
+    let line = SimulatedSerialLine::start([sdm630(2, 200.0, 20.0)], None).unwrap();
     plug(&by_id, &line);
     site.all_ok(&["sauna", "boiler"]).await;
     site.status_when("the account tries again", |it| it["accounts"]["main"]["state"] == "retrying").await;

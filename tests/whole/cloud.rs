@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::arkreen::Behaviour;
-use arkmeter::simulator::{Arkreen, Gateway, Unit};
+use arkmeter::simulator::arkreen::EndpointBehaviour;
+use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedUnit};
 use serde_json::Value;
 
 use crate::harness::*;
@@ -14,14 +14,14 @@ struct Reporting {
     site: Site,
     daemon: Daemon,
     arkreen: Arkreen,
-    meter: Unit,
-    _gateway: Gateway,
+    meter: SimulatedUnit,
+    _gateway: SimulatedGateway,
 }
 
 impl Reporting {
     async fn begin() -> Self {
         let meter = sdm630(1, 1000.0, 100.0);
-        let gateway = Gateway::start([meter.clone()]).await.unwrap();
+        let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
         let arkreen = arkreen([1]);
         let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
         let site = Site::new(&plan);
@@ -63,7 +63,7 @@ async fn a_refused_token_is_told_and_a_new_token_file_ends_it_at_once() {
 
 #[tokio::test]
 async fn an_unknown_client_concerns_that_client_only() {
-    let gateway = Gateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 2000.0, 200.0)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 2000.0, 200.0)]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.meter("known", "gateway", 1).meter("unknown", "gateway", 2));
@@ -101,15 +101,15 @@ async fn whatever_nonsense_it_answers_the_next_reports_are_fresh() {
     let it = Reporting::begin().await;
     let bodies = ["", "{", "[]", "null", r#"{"jsonrpc":"2.0","id":1}"#];
     let mut behaviours = vec![
-        Behaviour::Html,
-        Behaviour::Truncated,
-        Behaviour::Status(500),
-        Behaviour::Huge(1 << 20),
-        Behaviour::Empty(204),
-        Behaviour::WrongId,
-        Behaviour::Close,
+        EndpointBehaviour::Html,
+        EndpointBehaviour::Truncated,
+        EndpointBehaviour::Status(500),
+        EndpointBehaviour::Huge(1 << 20),
+        EndpointBehaviour::Empty(204),
+        EndpointBehaviour::WrongId,
+        EndpointBehaviour::Close,
     ];
-    behaviours.extend(bodies.map(|body| Behaviour::Raw { status: 200, body: body.into() }));
+    behaviours.extend(bodies.map(|body| EndpointBehaviour::Raw { status: 200, body: body.into() }));
     for (watts, behaviour) in (1..).zip(behaviours) {
         let what = format!("a report after {behaviour:?}");
         let polled = it.meter.requests();
@@ -127,11 +127,11 @@ async fn whatever_nonsense_it_answers_the_next_reports_are_fresh() {
 #[tokio::test]
 async fn an_endpoint_that_takes_too_long_holds_nothing_up() {
     let it = Reporting::begin().await;
-    it.arkreen.always(Behaviour::Slow(Duration::from_secs(7)));
+    it.arkreen.always(EndpointBehaviour::Slow(Duration::from_secs(7)));
     let document = it.status_of_account("retrying").await;
     assert_eq!(document["meters"]["sauna"]["state"], "ok");
     more_requests(&[&it.meter], 10).await;
-    it.arkreen.always(Behaviour::Well);
+    it.arkreen.always(EndpointBehaviour::Normal);
     it.status_of_account("ok").await;
     it.end().await;
 }
@@ -139,7 +139,7 @@ async fn an_endpoint_that_takes_too_long_holds_nothing_up() {
 #[tokio::test]
 async fn an_endpoint_that_was_away_gets_one_fresh_report_and_no_backlog() {
     let (meter, cloud_at) = (sdm630(1, 1000.0, 100.0), nobody());
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
     let way = Way::open(cloud_at, &arkreen.url()).await;
     let plan = Plan::new().account(format!("http://{cloud_at}/v1")).tcp("gateway", gateway.address());

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use arkmeter::ledger::{machine, shown, store};
-use arkmeter::simulator::{Arkreen, Counting, Gateway, Map};
+use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedMeter, SimulatedModel};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -92,8 +92,8 @@ fn told(arkreen: &Arkreen) -> BTreeMap<u8, u64> {
 
 /// A daemon with a counter and a meter without one, on a disk whose power is cut so often; the cuts that it did not survive.
 async fn cut_so_often(cuts: u32, variables: &[(&str, &str)]) -> Vec<String> {
-    let sauna = Living::start(Counting::new(1, Map::Sdm630, 3600.0, 10.0, 7));
-    let gateway = Gateway::start([sauna.unit(), sdm630(4, 2400.0, 0.0)]).await.unwrap();
+    let sauna = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+    let gateway = SimulatedGateway::start([sauna.unit(), sdm630(4, 2400.0, 0.0)]).await.unwrap();
     let arkreen = arkreen([1, 4]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
     let plan = plan.polled("boiler", "gateway", 4, "watts").text(format!("client_id = \"{}\"", client(4).to_hex()));
@@ -132,8 +132,8 @@ async fn disk_whatever_was_told_is_there_after_a_power_cut() {
 #[tokio::test]
 #[ignore = "needs root, to mount a small disk: .ci/run runs it where it can"]
 async fn disk_full_stops_no_report_of_what_is_safe_and_sends_nothing_else() {
-    let sauna = Living::start(Counting::new(1, Map::Sdm630, 3600.0, 10.0, 7));
-    let gateway = Gateway::start([sauna.unit()]).await.unwrap();
+    let sauna = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+    let gateway = SimulatedGateway::start([sauna.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.counting("sauna", "gateway", 1));

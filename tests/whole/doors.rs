@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use arkmeter::simulator::Gateway;
+use arkmeter::simulator::SimulatedGateway;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -46,7 +46,7 @@ async fn the_group_may_look_and_only_root_may_change() {
     if !can_be_another_user().await {
         return;
     }
-    let (gateway, arkreen) = (Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
+    let (gateway, arkreen) = (SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
     let site = Site::new(&plan);
     // As below /etc and /run: everyone may pass, the socket's mode decides.
@@ -88,7 +88,7 @@ async fn the_group_may_look_and_only_root_may_change() {
 
 #[tokio::test]
 async fn no_proxy_of_the_environment_hears_a_token_that_goes_in_the_clear() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let (proxy, arkreen) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), arkreen([1]));
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
     let site = Site::new(&plan);
@@ -109,7 +109,7 @@ async fn no_proxy_of_the_environment_hears_a_token_that_goes_in_the_clear() {
 #[tokio::test]
 #[allow(clippy::print_stderr, reason = "says what was not tested")]
 async fn a_core_dump_holds_no_token() {
-    let (gateway, arkreen) = (Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
+    let (gateway, arkreen) = (SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
     let site = Site::new(&plan);
     let daemon = site.start();

@@ -1,14 +1,14 @@
 //! Meters that misbehave: their neighbours do not notice, and the status tells.
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::{Fault, Gateway, SerialLine};
+use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine, UnitFault};
 
 use crate::harness::*;
 
 #[tokio::test]
 async fn each_fault_is_told_and_the_neighbours_keep_their_schedule() {
     let units: Vec<_> = (1..=8).map(|unit| sdm630(unit, 1000.0 + f32::from(unit), 100.0)).collect();
-    let gateway = Gateway::start(units.clone()).await.unwrap();
+    let gateway = SimulatedGateway::start(units.clone()).await.unwrap();
     let arkreen = arkreen(1..=8);
     let names = ["good", "exception", "length", "nan", "twice", "silent", "other_unit", "also_good"];
     let mut plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
@@ -18,13 +18,13 @@ async fn each_fault_is_told_and_the_neighbours_keep_their_schedule() {
     let site = Site::new(&plan);
     let daemon = site.start();
     site.all_ok(&names).await;
-    units[1].fault(Fault::Exception(2));
-    units[2].fault(Fault::WrongLength);
+    units[1].fault(UnitFault::Exception(2));
+    units[2].fault(UnitFault::WrongLength);
     units[3].set_f32(Function::Input, 0x0034, f32::NAN);
     units[3].set_f32(Function::Input, 0x0048, f32::INFINITY);
-    units[4].fault(Fault::Twice);
-    units[5].fault(Fault::Silent);
-    units[6].fault(Fault::WrongUnit);
+    units[4].fault(UnitFault::Twice);
+    units[5].fault(UnitFault::Silent);
+    units[6].fault(UnitFault::WrongUnit);
     let failing = ["exception", "length", "nan", "silent", "other_unit"];
     let told = |document: &serde_json::Value| {
         let failing = failing.iter().all(|name| document["meters"][name]["state"] == "failing");
@@ -44,7 +44,7 @@ async fn each_fault_is_told_and_the_neighbours_keep_their_schedule() {
         units[5].requests() - dead
     );
     for unit in &units {
-        unit.heal();
+        unit.clear_fault();
     }
     units[3].set_f32(Function::Input, 0x0034, 1004.0);
     units[3].set_f32(Function::Input, 0x0048, 100.0);
@@ -59,8 +59,8 @@ async fn each_fault_is_told_and_the_neighbours_keep_their_schedule() {
 #[tokio::test]
 async fn one_of_many_dead_on_a_serial_line_does_not_slow_the_others() {
     let units: Vec<_> = (1..=4).map(|unit| sdm630(unit, 500.0, 50.0)).collect();
-    units[3].fault(Fault::Silent);
-    let line = SerialLine::start(units.clone(), None).unwrap();
+    units[3].fault(UnitFault::Silent);
+    let line = SimulatedSerialLine::start(units.clone(), None).unwrap();
     let mut plan = Plan::new().serial("cabinet", line.path());
     for (name, unit) in ["a", "b", "c", "dead"].iter().zip(1..) {
         plan = plan.polled(name, "cabinet", unit, "eastron-sdm630");
@@ -74,7 +74,7 @@ async fn one_of_many_dead_on_a_serial_line_does_not_slow_the_others() {
     let dead = units[3].requests();
     more_requests(&[&units[0], &units[1], &units[2]], 60).await;
     assert!(units[3].requests() - dead < 20, "{}", units[3].requests() - dead);
-    units[3].heal();
+    units[3].clear_fault();
     site.all_ok(&["a", "b", "c", "dead"]).await;
     daemon.stop().await;
 }
@@ -82,7 +82,7 @@ async fn one_of_many_dead_on_a_serial_line_does_not_slow_the_others() {
 #[tokio::test]
 async fn a_spike_is_held_and_told_and_never_reported() {
     let meter = sdm630(1, 1000.0, 180.0);
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
     let site =
         Site::new(&Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use arkmeter::simulator::{Arkreen, Unit};
+use arkmeter::simulator::{Arkreen, SimulatedUnit};
 use arkmeter::units::ClientId;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -368,7 +368,7 @@ pub async fn more_calls(arkreen: &Arkreen, more: usize) {
 }
 
 /// Waits until each of these meters was asked so many more times.
-pub async fn more_requests(units: &[&Unit], more: u64) {
+pub async fn more_requests(units: &[&SimulatedUnit], more: u64) {
     let now: Vec<_> = units.iter().map(|unit| unit.requests()).collect();
     until("more requests", || units.iter().zip(&now).all(|(unit, now)| unit.requests() >= now + more)).await;
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use arkmeter::simulator::{Counting, Gateway, Map};
+use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -34,8 +34,8 @@ fn energy(row: &Value) -> u64 {
 
 #[tokio::test]
 async fn the_history_is_recorded_while_reports_go_on_and_shown_with_and_without_the_daemon() {
-    let meter = Living::start(Counting::new(1, Map::Sdm630, 3600.0, 10.0, 7));
-    let gateway = Gateway::start([meter.unit()]).await.unwrap();
+    let meter = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+    let gateway = SimulatedGateway::start([meter.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
     let site = Site::new(&plan);
@@ -80,8 +80,8 @@ async fn the_history_is_recorded_while_reports_go_on_and_shown_with_and_without_
 
 #[tokio::test]
 async fn a_damaged_history_is_begun_anew_and_stops_neither_ledger_nor_reports() {
-    let meter = Living::start(Counting::new(1, Map::Sdm630, 3600.0, 10.0, 7));
-    let gateway = Gateway::start([meter.unit()]).await.unwrap();
+    let meter = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+    let gateway = SimulatedGateway::start([meter.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
     let site = Site::new(&plan);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::Gateway;
+use arkmeter::simulator::SimulatedGateway;
 use tokio::time::Instant;
 
 use crate::disk::Disk;
@@ -13,7 +13,7 @@ use crate::harness::*;
 #[allow(clippy::print_stderr, reason = "the figures are for people")]
 async fn a_disk_that_hangs_stops_neither_polls_nor_reports_of_what_is_safe_nor_the_stop() {
     let (disk, meter) = (Disk::compile().await, sdm630(1, 1000.0, 100.0));
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.counting("sauna", "gateway", 1));

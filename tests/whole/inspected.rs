@@ -1,14 +1,14 @@
 //! `inspect`: an unknown meter's registers are read every way, and a profile comes of it that the daemon can use.
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::{Gateway, SerialLine, Unit, WordOrder};
+use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, WordOrder};
 use serde_json::Value;
 
 use crate::harness::*;
 
 /// A meter that no profile knows: registers here and there, and holes between them that it refuses to read across.
-fn strange(unit: u8) -> Unit {
-    let meter = Unit::new(unit);
+fn strange(unit: u8) -> SimulatedUnit {
+    let meter = SimulatedUnit::new(unit);
     for (address, value) in [(0x0010, 230.4), (0x0012, 229.8), (0x0014, 231.1), (0x0030, 49.99)] {
         meter.set_f32(Function::Input, address, value);
     }
@@ -19,8 +19,8 @@ fn strange(unit: u8) -> Unit {
 #[tokio::test]
 async fn the_registers_of_an_unknown_meter_are_found_between_holes() {
     let meter = strange(9);
-    meter.set_most(20);
-    let line = SerialLine::start([meter], None).unwrap();
+    meter.set_max_registers(20);
+    let line = SimulatedSerialLine::start([meter], None).unwrap();
     let site = Site::new(&Plan::new());
     let place = ["inspect", "--serial", line.path().to_str().unwrap(), "--unit", "9", "--registers", "0..0x40"];
     let said = site.run(&[&place[..], &["--watch", "0s", "--json"]].concat()).await;
@@ -44,7 +44,7 @@ async fn the_registers_of_an_unknown_meter_are_found_between_holes() {
 #[tokio::test]
 async fn a_meter_is_watched_for_as_long_as_is_asked_for() {
     let meter = strange(3);
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let site = Site::new(&Plan::new());
     let address = gateway.address().to_string();
     let inspect = ["inspect", "--tcp", &address, "--unit", "3", "--registers", "0x10..0x15", "--function", "input"];
@@ -64,8 +64,8 @@ async fn a_meter_is_watched_for_as_long_as_is_asked_for() {
 
 #[tokio::test]
 async fn a_meter_that_is_not_there_is_told() {
-    let gateway = Gateway::start([]).await.unwrap();
-    gateway.habits(|habits| habits.names_missing = true);
+    let gateway = SimulatedGateway::start([]).await.unwrap();
+    gateway.behave(|gateway| gateway.reports_missing_units = true);
     let site = Site::new(&Plan::new());
     let address = gateway.address().to_string();
     let inspect = |extra: &'static [&'static str]| [&["inspect", "--tcp", address.as_str()], extra].concat();

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use arkmeter::simulator::{Counting, Gateway, Map};
+use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel};
 
 use crate::harness::*;
 
 #[tokio::test]
 async fn figures_never_fall_and_nothing_is_invented_when_it_is_killed_again_and_again() {
-    let first = Living::start(Counting::new(1, Map::Sdm630, 360.0, 10.0, 7));
-    let second = Living::start(Counting::new(2, Map::Sdm630, 180.0, 20.0, 8));
-    let gateway = Gateway::start([first.unit(), second.unit()]).await.unwrap();
+    let first = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 360.0, 10.0, 7));
+    let second = Living::start(SimulatedMeter::new(2, SimulatedModel::Sdm630, 180.0, 20.0, 8));
+    let gateway = SimulatedGateway::start([first.unit(), second.unit()]).await.unwrap();
     let arkreen = arkreen([1, 2]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.counting("first", "gateway", 1).counting("second", "gateway", 2));
@@ -34,8 +34,8 @@ async fn figures_never_fall_and_nothing_is_invented_when_it_is_killed_again_and_
 
 #[tokio::test]
 async fn an_orderly_stop_leaves_every_figure_on_disk() {
-    let meter = Living::start(Counting::new(1, Map::Sdm630, 360.0, 10.0, 7));
-    let gateway = Gateway::start([meter.unit()]).await.unwrap();
+    let meter = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 360.0, 10.0, 7));
+    let gateway = SimulatedGateway::start([meter.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
     // One early report, and then no slot for an hour: what is counted after it is on disk by the stop alone.
     let account = format!("[account.main]\nurl = \"{}\"\ntoken_file = \"token\"\nreport_every = \"1h\"", arkreen.url());
@@ -62,7 +62,7 @@ async fn an_orderly_stop_leaves_every_figure_on_disk() {
 #[tokio::test]
 async fn a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on() {
     let meter = sdm630(1, 100.0, 10.0);
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let site =
         Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     let mut daemon = site.start();

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::arkreen::Event;
-use arkmeter::simulator::{Arkreen, Counting, Gateway, Map, Unit};
+use arkmeter::simulator::arkreen::EndpointEvent;
+use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedMeter, SimulatedModel, SimulatedUnit};
 use arkmeter::units::ClientId;
 use futures_util::future::join_all;
 use rand::rngs::SmallRng;
@@ -61,17 +61,17 @@ struct House {
     boiler: Arc<Boiler>,
     arkreen: Arkreen,
     witness: Witness,
-    _gateway: Gateway,
+    _gateway: SimulatedGateway,
 }
 
 impl House {
     async fn start() -> Self {
-        let sauna = Living::start(Counting::new(1, Map::Sdm630, 3600.0, 10.0, 7));
-        let kitchen = Living::start(Counting::new(2, Map::Pzem004t, 7200.0, 100.0, 0));
-        let cellar = Living::start(Counting::new(3, Map::Sdm120, 1800.0, 50.0, 9));
+        let sauna = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+        let kitchen = Living::start(SimulatedMeter::new(2, SimulatedModel::Pzem004t, 7200.0, 100.0, 0));
+        let cellar = Living::start(SimulatedMeter::new(3, SimulatedModel::Sdm120, 1800.0, 50.0, 9));
         let boiler = Arc::new(Boiler::new(4));
         let units = [sauna.unit(), kitchen.unit(), cellar.unit(), boiler.unit.clone()];
-        let gateway = Gateway::start(units).await.unwrap();
+        let gateway = SimulatedGateway::start(units).await.unwrap();
         let arkreen = arkreen([1, 2, 4]);
         let site = Site::new(&plan(&arkreen, &gateway));
         let (building, heated) = ((kitchen.display(), cellar.display()), boiler.clone());
@@ -159,7 +159,7 @@ impl House {
     }
 }
 
-fn plan(arkreen: &Arkreen, gateway: &Gateway) -> Plan {
+fn plan(arkreen: &Arkreen, gateway: &SimulatedGateway) -> Plan {
     let account = |plan: Plan, name| {
         let url = arkreen.url();
         plan.text(format!(
@@ -186,7 +186,7 @@ fn plan(arkreen: &Arkreen, gateway: &Gateway) -> Plan {
 
 /// A meter without a counter, behind it something that is on or off.
 struct Boiler {
-    unit: Unit,
+    unit: SimulatedUnit,
     heated: Mutex<Heated>,
 }
 
@@ -270,8 +270,8 @@ impl Witness {
 }
 
 impl Seen {
-    fn see(&mut self, event: Event, truth: &BTreeMap<ClientId, Truth>) {
-        let Event::Accepted { client, energy, .. } = event else {
+    fn see(&mut self, event: EndpointEvent, truth: &BTreeMap<ClientId, Truth>) {
+        let EndpointEvent::Accepted { client, energy, .. } = event else {
             return self.complaints.push(format!("{event:?}"));
         };
         let (last, energy) = (self.last.insert(client, energy.get()).unwrap_or(0), energy.get());

@@ -1,31 +1,31 @@
 //! Answers that come after their time-out: they are nobody's, on every kind of line.
 
-use arkmeter::simulator::{Fault, Gateway, SerialLine, Unit};
+use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, UnitFault};
 
 use crate::harness::*;
 
-fn meters() -> [Unit; 3] {
+fn meters() -> [SimulatedUnit; 3] {
     [sdm630(1, 1000.0, 1500.0), sdm630(2, 2000.0, 2500.0), sdm630(3, 3000.0, 3500.0)]
 }
 
 #[tokio::test]
 async fn over_tcp() {
     let meters = meters();
-    let gateway = Gateway::start(meters.clone()).await.unwrap();
+    let gateway = SimulatedGateway::start(meters.clone()).await.unwrap();
     never_taken_for_another(&meters, |plan| plan.tcp("line", gateway.address())).await;
 }
 
 #[tokio::test]
 async fn over_rtu_through_a_converter() {
     let meters = meters();
-    let converter = Gateway::start_converter(meters.clone()).await.unwrap();
+    let converter = SimulatedGateway::start_converter(meters.clone()).await.unwrap();
     never_taken_for_another(&meters, |plan| plan.converter("line", converter.address())).await;
 }
 
 #[tokio::test]
 async fn over_a_serial_line() {
     let meters = meters();
-    let line = SerialLine::start(meters.clone(), None).unwrap();
+    let line = SimulatedSerialLine::start(meters.clone(), None).unwrap();
     never_taken_for_another(&meters, |plan| plan.serial("line", line.path())).await;
 }
 
@@ -33,9 +33,9 @@ async fn over_a_serial_line() {
 async fn of_a_meter_alone_on_its_line() {
     // Its late power is followed by the question for its energy, which has the same shape.
     let meters = meters();
-    let gateway = Gateway::start([meters[0].clone()]).await.unwrap();
-    let converter = Gateway::start_converter([meters[1].clone()]).await.unwrap();
-    let line = SerialLine::start([meters[2].clone()], None).unwrap();
+    let gateway = SimulatedGateway::start([meters[0].clone()]).await.unwrap();
+    let converter = SimulatedGateway::start_converter([meters[1].clone()]).await.unwrap();
+    let line = SimulatedSerialLine::start([meters[2].clone()], None).unwrap();
     let arkreen = arkreen([1, 2, 3]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let plan = plan.converter("converter", converter.address()).serial("cabinet", line.path());
@@ -45,7 +45,7 @@ async fn of_a_meter_alone_on_its_line() {
     site.all_ok(&["first", "second", "third"]).await;
     for _ in 0..8 {
         for meter in &meters {
-            meter.fault_next(1, Fault::Late(TIMEOUT * 6 / 5));
+            meter.fault_next(1, UnitFault::Late(TIMEOUT * 6 / 5));
         }
         more_requests(&meters.each_ref(), 4).await;
     }
@@ -63,7 +63,7 @@ async fn of_a_meter_alone_on_its_line() {
     }
 }
 
-async fn never_taken_for_another(meters: &[Unit; 3], line: impl Fn(Plan) -> Plan) {
+async fn never_taken_for_another(meters: &[SimulatedUnit; 3], line: impl Fn(Plan) -> Plan) {
     let arkreen = arkreen([1, 2, 3]);
     let plan = line(Plan::new().account(arkreen.url()));
     let plan = plan.meter("first", "line", 1).meter("second", "line", 2).meter("third", "line", 3);
@@ -73,17 +73,17 @@ async fn never_taken_for_another(meters: &[Unit; 3], line: impl Fn(Plan) -> Plan
     let [first, second, third] = meters;
     // The first block late, then the second, then all of them for a while: power and energy have the same shape.
     for late in [1, 1, 2, 3] {
-        second.fault_next(late, Fault::Late(TIMEOUT * 6 / 5));
+        second.fault_next(late, UnitFault::Late(TIMEOUT * 6 / 5));
         more_requests(&[first, third], 4).await;
         more_requests(&[second], 6).await;
     }
-    second.fault(Fault::Late(TIMEOUT * 6 / 5));
+    second.fault(UnitFault::Late(TIMEOUT * 6 / 5));
     site.status_when("the late one fails", |it| it["meters"]["second"]["state"] == "failing").await;
     more_requests(&[first, third], 10).await;
     more_calls(&arkreen, 2).await;
     let document = site.status_when("its neighbours are well", |it| it["meters"]["first"]["state"] == "ok").await;
     assert!(document["buses"]["line"]["timeouts"].as_u64() >= Some(5), "{document:#}");
-    second.heal();
+    second.clear_fault();
     let document = site.all_ok(&["first", "second", "third"]).await;
     for (name, verdicts) in ["first", "second", "third"].map(|name| (name, &document["meters"][name]["verdicts"])) {
         assert!(verdicts["held"].is_null() && verdicts["glitch"].is_null(), "{name}: {verdicts}");

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Stdio;
 
-use arkmeter::simulator::Gateway;
+use arkmeter::simulator::SimulatedGateway;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +22,7 @@ pub async fn get(address: SocketAddr, path: &str) -> (String, String) {
     (head.lines().next().unwrap().to_owned(), body.to_owned())
 }
 
-async fn served(address: SocketAddr, gateway: &Gateway) -> (Site, Daemon) {
+async fn served(address: SocketAddr, gateway: &SimulatedGateway) -> (Site, Daemon) {
     let plan = Plan::new().text(format!("listen = \"{address}\"")).tcp("gateway", gateway.address());
     let site = Site::new(&plan.polled("sauna", "gateway", 1, "eastron-sdm630"));
     let daemon = site.start();
@@ -33,7 +33,7 @@ async fn served(address: SocketAddr, gateway: &Gateway) -> (Site, Daemon) {
 
 #[tokio::test]
 async fn the_page_the_document_the_metrics_and_the_health_are_served() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let address = nobody();
     let (_site, daemon) = served(address, &gateway).await;
     let (status, body) = get(address, "/status.json").await;
@@ -57,7 +57,7 @@ async fn the_page_the_document_the_metrics_and_the_health_are_served() {
 #[tokio::test]
 #[allow(clippy::print_stderr, reason = "says what was not tested")]
 async fn prometheus_finds_nothing_to_complain_of_in_the_metrics() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let address = nobody();
     let (site, daemon) = served(address, &gateway).await;
     let (_, metrics) = get(address, "/metrics").await;
@@ -78,7 +78,7 @@ async fn prometheus_finds_nothing_to_complain_of_in_the_metrics() {
 async fn a_busy_port_is_warned_of_and_polling_goes_on() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let meter = sdm630(1, 1500.0, 1234.5);
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let plan =
         Plan::new().text(format!("listen = \"{}\"", taken.local_addr().unwrap())).tcp("gateway", gateway.address());
     let site = Site::new(&plan.polled("sauna", "gateway", 1, "eastron-sdm630"));

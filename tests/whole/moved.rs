@@ -1,16 +1,16 @@
 //! One machine's ledger is taken up by another: never do both report.
 
-use arkmeter::simulator::{Arkreen, Gateway};
+use arkmeter::simulator::{Arkreen, SimulatedGateway};
 use serde_json::Value;
 
 use crate::harness::*;
 
-fn plan(arkreen: &Arkreen, gateway: &Gateway) -> Plan {
+fn plan(arkreen: &Arkreen, gateway: &SimulatedGateway) -> Plan {
     Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1)
 }
 
 /// A site that reports.
-async fn reporting(arkreen: &Arkreen, gateway: &Gateway) -> (Site, Daemon) {
+async fn reporting(arkreen: &Arkreen, gateway: &SimulatedGateway) -> (Site, Daemon) {
     let site = Site::new(&plan(arkreen, gateway));
     let daemon = site.start();
     site.all_ok(&["sauna"]).await;
@@ -25,7 +25,7 @@ fn is_retired(document: &Value) -> bool {
 #[tokio::test]
 async fn another_machine_goes_on_and_this_one_is_silent_after_a_restart_too() {
     let meter = sdm630(1, 1000.0, 10.0);
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
     let (site, daemon) = reporting(&arkreen, &gateway).await;
     let file = site.path("moved.db");
@@ -66,7 +66,7 @@ async fn another_machine_goes_on_and_this_one_is_silent_after_a_restart_too() {
 #[tokio::test]
 async fn the_same_file_brings_it_back() {
     let meter = sdm630(1, 1000.0, 10.0);
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
     let (site, daemon) = reporting(&arkreen, &gateway).await;
     daemon.stop().await;
@@ -91,7 +91,7 @@ async fn the_same_file_brings_it_back() {
 
 #[tokio::test]
 async fn where_no_file_can_be_written_nothing_is_given_away() {
-    let gateway = Gateway::start([sdm630(1, 1000.0, 10.0)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 10.0)]).await.unwrap();
     let arkreen = arkreen([1]);
     let (site, daemon) = reporting(&arkreen, &gateway).await;
     site.run(&["ledger", "move", "/proc/moved.db"]).await.complains(1, &["/proc/moved.db"]);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use arkmeter::simulator::{Arkreen, Gateway, Unit};
+use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedUnit};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::Value;
 use tokio::io::copy_bidirectional;
@@ -163,15 +163,16 @@ struct Apart {
     site: Site,
     daemon: Daemon,
     arkreen: Arkreen,
-    meter: Unit,
-    gateway: Gateway,
+    meter: SimulatedUnit,
+    gateway: SimulatedGateway,
     _tls: Tls,
 }
 
 impl Apart {
     async fn begin() -> Self {
         let (network, meter, arkreen) = (Network::make().await, sdm630(1, 1000.0, 100.0), arkreen([1]));
-        let gateway = Gateway::start_at(SocketAddr::new(network.here.into(), 0), [meter.clone()]).await.unwrap();
+        let gateway =
+            SimulatedGateway::start_at(SocketAddr::new(network.here.into(), 0), [meter.clone()]).await.unwrap();
         let tls = Tls::before(arkreen.url().socket_addrs(|| None).unwrap()[0], network.here).await;
         let plan =
             Plan::new().account(format!("https://{}:{}/v1", network.here, tls.port)).text("ca_file = \"ca.pem\"");
@@ -247,7 +248,7 @@ async fn network_a_connection_that_the_other_end_forgot_is_made_anew_in_bounded_
     drop(gateway);
     let gateway = loop {
         // Until the old one has let go of its port.
-        if let Ok(gateway) = Gateway::start_at(address, [meter.clone()]).await {
+        if let Ok(gateway) = SimulatedGateway::start_at(address, [meter.clone()]).await {
             break gateway;
         }
         assert!(cut.elapsed() < LONG);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::{Gateway, Unit};
+use arkmeter::simulator::{SimulatedGateway, SimulatedUnit};
 
 use crate::harness::*;
 
@@ -28,9 +28,9 @@ impl Usage {
     }
 }
 
-async fn one_meter() -> (Unit, Gateway, arkmeter::simulator::Arkreen, Site) {
+async fn one_meter() -> (SimulatedUnit, SimulatedGateway, arkmeter::simulator::Arkreen, Site) {
     let meter = sdm630(1, 1000.0, 100.0);
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.meter("sauna", "gateway", 1));

@@ -1,12 +1,12 @@
 //! The operator sees, explains and proves a client's figure: what it began with, what was set, who left, and on what grounds.
 
-use arkmeter::simulator::{Arkreen, Gateway};
+use arkmeter::simulator::{Arkreen, SimulatedGateway};
 use serde_json::Value;
 
 use crate::harness::*;
 
 /// Two meters, reported as one building of these members.
-fn plan(arkreen: &Arkreen, gateway: &Gateway, members: &str) -> Plan {
+fn plan(arkreen: &Arkreen, gateway: &SimulatedGateway, members: &str) -> Plan {
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let plan = plan.polled("floor_1", "gateway", 1, "eastron-sdm630").polled("floor_2", "gateway", 2, "eastron-sdm630");
     plan.text(format!("[client.building]\nclient_id = \"{}\"\nmeters = [{members}]", client(9).to_hex()))
@@ -21,7 +21,7 @@ async fn journal(site: &Site, arguments: &[&str]) -> Vec<Value> {
 
 #[tokio::test]
 async fn what_arkreen_holds_of_a_building_is_set_and_the_journal_says_how_its_figure_came_about() {
-    let gateway = Gateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
     let arkreen = arkreen([9]);
     let site = Site::new(&plan(&arkreen, &gateway, "\"floor_1\", \"floor_2\""));
     let daemon = site.start();
@@ -68,7 +68,7 @@ async fn what_arkreen_holds_of_a_building_is_set_and_the_journal_says_how_its_fi
 
 #[tokio::test]
 async fn the_journal_gives_register_readings_and_serial_number_of_each_decision_page_by_page() {
-    let gateway = Gateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
     let arkreen = arkreen([9]);
     let site = Site::new(&plan(&arkreen, &gateway, "\"floor_1\", \"floor_2\""));
     let daemon = site.start();

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use arkmeter::simulator::{Fault, Gateway, SerialLine};
+use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine, UnitFault};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -32,7 +32,7 @@ fn unhurried(plan: Plan, bus: &str, link: &str, meters: &[(&str, u8)]) -> Plan {
 #[tokio::test]
 async fn one_noisy_unit_among_clean_neighbours_is_named_everywhere() {
     let units: Vec<_> = (6..=8).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
-    let converter = Gateway::start_converter(units.clone()).await.unwrap();
+    let converter = SimulatedGateway::start_converter(units.clone()).await.unwrap();
     let address = nobody();
     let link = format!("rtu_over_tcp = \"{}\"", converter.address());
     let meters = [("sauna", 6), ("boiler", 7), ("garage", 8)];
@@ -42,7 +42,7 @@ async fn one_noisy_unit_among_clean_neighbours_is_named_everywhere() {
     let named = "Bus cabinet, boiler, unit 7: ";
     let noisy = |document: &Value| {
         // A poll is good again if the second try of it is.
-        units[1].fault_next(1, Fault::Garbage);
+        units[1].fault_next(1, UnitFault::Garbage);
         advice(document).contains("its neighbours none")
     };
     let document = site.status_when("the noisy unit is named", noisy).await;
@@ -86,8 +86,8 @@ async fn promtool(site: &Site, metrics: &str) {
 
 #[tokio::test]
 async fn a_sound_bus_gets_no_advice() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
-    let line = SerialLine::start([sdm630(2, 250.0, 10.0)], None).unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let line = SimulatedSerialLine::start([sdm630(2, 250.0, 10.0)], None).unwrap();
     let plan = unhurried(Plan::new(), "gateway", &format!("tcp = \"{}\"", gateway.address()), &[("sauna", 1)]);
     let serial = format!("serial = \"{}\"", line.path().display());
     let site = Site::new(&unhurried(plan, "cabinet", &serial, &[("boiler", 2)]));
@@ -107,7 +107,7 @@ async fn a_sound_bus_gets_no_advice() {
 async fn a_bus_that_cannot_keep_the_poll_interval_is_told_so() {
     let units: Vec<_> = (1..=3).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
     units.iter().for_each(|unit| unit.set_delay(Duration::from_millis(60)));
-    let gateway = Gateway::start(units).await.unwrap();
+    let gateway = SimulatedGateway::start(units).await.unwrap();
     let plan = Plan::new().text(format!("[bus.gateway]\ntcp = \"{}\"\n{PATIENT}", gateway.address()));
     let meters = [("sauna", 1), ("boiler", 2), ("garage", 3)];
     let plan = meters.iter().fold(plan, |plan, (name, unit)| plan.polled(name, "gateway", *unit, "eastron-sdm630"));

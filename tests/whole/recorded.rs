@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use arkmeter::simulator::{Counting, Fault, Gateway, Map};
+use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel, UnitFault};
 use serde_json::Value;
 
 use crate::harness::*;
@@ -23,9 +23,9 @@ async fn published(site: &Site, meter: &str) -> Option<u64> {
 
 #[tokio::test]
 async fn a_recording_of_the_daemon_replays_to_its_figures_across_a_restart() {
-    let first = Living::start(Counting::new(1, Map::Sdm630, 360.0, 10.0, 7));
-    let second = Living::start(Counting::new(2, Map::Sdm630, 180.0, 20.0, 8));
-    let gateway = Gateway::start([first.unit(), second.unit()]).await.unwrap();
+    let first = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 360.0, 10.0, 7));
+    let second = Living::start(SimulatedMeter::new(2, SimulatedModel::Sdm630, 180.0, 20.0, 8));
+    let gateway = SimulatedGateway::start([first.unit(), second.unit()]).await.unwrap();
     let arkreen = arkreen([1, 2]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.counting("first", "gateway", 1).counting("second", "gateway", 2));
@@ -33,7 +33,7 @@ async fn a_recording_of_the_daemon_replays_to_its_figures_across_a_restart() {
         let daemon = site.start_as(&["run", "--record", "trace.jsonl"]);
         let document = site.all_ok(&["first", "second"]).await;
         let before = document["meters"]["first"]["published_mwh"].as_u64();
-        first.unit().fault_next(3, Fault::Silent);
+        first.unit().fault_next(3, UnitFault::Silent);
         let counted = |it: &Value| it["meters"]["first"]["published_mwh"].as_u64() > before.map(|it| it + 200);
         site.status_when("more is counted", counted).await;
         daemon.stop().await;
@@ -53,7 +53,7 @@ async fn a_recording_of_the_daemon_replays_to_its_figures_across_a_restart() {
 
 #[tokio::test]
 async fn a_running_daemon_is_listened_to_for_as_long_as_asked() {
-    let gateway = Gateway::start([sdm630(1, 1000.0, 10.0), sdm630(2, 2000.0, 20.0)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 10.0), sdm630(2, 2000.0, 20.0)]).await.unwrap();
     let plan = Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630");
     let site = Site::new(&plan.polled("boiler", "gateway", 2, "eastron-sdm630"));
     site.run(&["ledger", "record", "--for", "1s", "none.jsonl"]).await.complains(1, &["no arkmeter daemon answers"]);
@@ -78,7 +78,7 @@ async fn a_running_daemon_is_listened_to_for_as_long_as_asked() {
 
 #[tokio::test]
 async fn a_file_that_cannot_be_recorded_to_does_not_stop_the_daemon() {
-    let gateway = Gateway::start([sdm630(1, 1000.0, 10.0)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 10.0)]).await.unwrap();
     let plan = Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630");
     let site = Site::new(&plan);
     fs::write(site.path("precious"), "precious").unwrap();

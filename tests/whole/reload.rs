@@ -1,14 +1,14 @@
 //! SIGHUP: what changed is taken up, what did not is left alone, and a file with an error changes nothing.
 
-use arkmeter::simulator::Gateway;
+use arkmeter::simulator::SimulatedGateway;
 
 use crate::harness::*;
 
 #[tokio::test]
 async fn a_reload_adds_and_removes_meters_and_leaves_other_lines_alone() {
     let meters = [sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0), sdm630(3, 300.0, 30.0)];
-    let stays = Gateway::start([meters[0].clone()]).await.unwrap();
-    let changes = Gateway::start([meters[1].clone(), meters[2].clone()]).await.unwrap();
+    let stays = SimulatedGateway::start([meters[0].clone()]).await.unwrap();
+    let changes = SimulatedGateway::start([meters[1].clone(), meters[2].clone()]).await.unwrap();
     let arkreen = arkreen([1, 2, 3]);
     let without = Plan::new().account(arkreen.url()).tcp("stays", stays.address()).tcp("changes", changes.address());
     let without = without.meter("sauna", "stays", 1).meter("boiler", "changes", 2);
@@ -38,7 +38,7 @@ async fn a_reload_adds_and_removes_meters_and_leaves_other_lines_alone() {
 #[tokio::test]
 async fn a_file_with_an_error_keeps_the_old_one_going_and_is_told() {
     let meter = sdm630(1, 100.0, 10.0);
-    let gateway = Gateway::start([meter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
     let good = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
     let site = Site::new(&good);

@@ -1,12 +1,12 @@
 //! A meter that is called otherwise: its figure goes on, whether the ledger or the configuration hears of it first.
 
-use arkmeter::simulator::{Arkreen, Gateway, Unit};
+use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedUnit};
 use serde_json::Value;
 
 use crate::harness::*;
 
 /// Two meters: one reported by itself and as a part of a building.
-fn plan(arkreen: &Arkreen, gateway: &Gateway, first: &str) -> Plan {
+fn plan(arkreen: &Arkreen, gateway: &SimulatedGateway, first: &str) -> Plan {
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let plan = plan.polled(first, "gateway", 1, "eastron-sdm630").replaced("\"100ms\"", "\"1s\"");
     let plan = plan.meter("second", "gateway", 2);
@@ -14,7 +14,7 @@ fn plan(arkreen: &Arkreen, gateway: &Gateway, first: &str) -> Plan {
     plan.text(format!("[client.building]\nclient_id = \"{client}\"\nmeters = [\"{first}\"]"))
 }
 
-fn meters() -> [Unit; 2] {
+fn meters() -> [SimulatedUnit; 2] {
     [sdm630(1, 1000.0, 1500.0), sdm630(2, 2000.0, 2500.0)]
 }
 
@@ -22,7 +22,7 @@ fn meters() -> [Unit; 2] {
 const MORE: u64 = 1_500_000_900;
 
 /// Its register is a watt-hour higher.
-fn count(meter: &Unit) {
+fn count(meter: &SimulatedUnit) {
     meter.set_f32(arkmeter::meter::Function::Input, 0x0048, 1500.001);
 }
 
@@ -33,7 +33,7 @@ fn figure(document: &Value, meter: &str) -> Option<u64> {
 #[tokio::test]
 async fn in_the_ledger_first_and_then_in_the_configuration() {
     let meters = meters();
-    let gateway = Gateway::start(meters.clone()).await.unwrap();
+    let gateway = SimulatedGateway::start(meters.clone()).await.unwrap();
     let arkreen = arkreen([2, 7]);
     let site = Site::new(&plan(&arkreen, &gateway, "first"));
     let daemon = site.start();
@@ -59,7 +59,7 @@ async fn in_the_ledger_first_and_then_in_the_configuration() {
 #[tokio::test]
 async fn in_the_configuration_first_and_then_in_the_ledger() {
     let meters = meters();
-    let gateway = Gateway::start(meters.clone()).await.unwrap();
+    let gateway = SimulatedGateway::start(meters.clone()).await.unwrap();
     let arkreen = arkreen([2, 7]);
     let site = Site::new(&plan(&arkreen, &gateway, "first"));
     let daemon = site.start();
@@ -91,7 +91,7 @@ async fn in_the_configuration_first_and_then_in_the_ledger() {
 #[tokio::test]
 async fn on_a_stopped_store_and_back() {
     let meters = meters();
-    let gateway = Gateway::start(meters.clone()).await.unwrap();
+    let gateway = SimulatedGateway::start(meters.clone()).await.unwrap();
     let arkreen = arkreen([2, 7]);
     let site = Site::new(&plan(&arkreen, &gateway, "first"));
     let daemon = site.start();

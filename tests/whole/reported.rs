@@ -1,12 +1,12 @@
 //! What the stand-in for Arkreen was told, and what must be true of it whatever happened.
 
 use arkmeter::simulator::Arkreen;
-use arkmeter::simulator::arkreen::Posted;
+use arkmeter::simulator::arkreen::PostedEntry;
 
 use crate::harness::client;
 
 /// What was sent for this client, accepted or not, oldest first.
-pub fn sent(arkreen: &Arkreen, number: u8) -> Vec<Posted> {
+pub fn sent(arkreen: &Arkreen, number: u8) -> Vec<PostedEntry> {
     let entries = arkreen.calls().into_iter().flat_map(|call| call.entries);
     entries.filter(|entry| entry.client == client(number)).collect()
 }

@@ -3,14 +3,14 @@
 use std::fs;
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::{Counting, Gateway, Map, SerialLine, Unit};
+use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel, SimulatedSerialLine, SimulatedUnit};
 use serde_json::Value;
 
 use crate::harness::*;
 
 /// A meter with the map of an SDM630 that shows the mains as well, and counts.
 fn living(unit: u8) -> Living {
-    let meter = Counting::new(unit, Map::Sdm630, 2300.0, 1234.5, 77_001);
+    let meter = SimulatedMeter::new(unit, SimulatedModel::Sdm630, 2300.0, 1234.5, 77_001);
     for (address, volts) in [(0x0000, 230.1), (0x0002, 229.4), (0x0004, 231.7), (0x0006, 49.98)] {
         meter.unit.set_f32(Function::Input, address, volts);
     }
@@ -24,8 +24,8 @@ fn patiently<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 
 #[tokio::test]
 async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() {
-    let (meter, pzem) = (living(2), Counting::new(4, Map::Pzem004t, 60.0, 9.5, 0));
-    let line = SerialLine::start([meter.unit(), pzem.unit.clone()], None).unwrap();
+    let (meter, pzem) = (living(2), SimulatedMeter::new(4, SimulatedModel::Pzem004t, 60.0, 9.5, 0));
+    let line = SimulatedSerialLine::start([meter.unit(), pzem.unit.clone()], None).unwrap();
     let device = line.path().to_str().unwrap().to_owned();
     let site = Site::new(&Plan::new().text("# This stays. # And this."));
     let arguments = patiently(&[
@@ -69,7 +69,7 @@ async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() 
 async fn a_scan_finds_the_baud_rate_and_hears_what_a_meter_says_of_itself() {
     let meter = sdm630(3, 0.0, 0.0);
     meter.set_device_id(&["Eastron", "SDM630", "1.2\u{1b}[31m"]);
-    let line = SerialLine::start([meter], None).unwrap();
+    let line = SimulatedSerialLine::start([meter], None).unwrap();
     line.set_baud(19_200);
     let site = Site::new(&Plan::new());
     let device = line.path().to_str().unwrap();
@@ -83,7 +83,7 @@ async fn a_scan_finds_the_baud_rate_and_hears_what_a_meter_says_of_itself() {
 
 #[tokio::test]
 async fn a_scan_stopped_by_ctrl_c_prints_what_it_found_so_far() {
-    let line = SerialLine::start([sdm630(1, 10.0, 1.0)], None).unwrap();
+    let line = SimulatedSerialLine::start([sdm630(1, 10.0, 1.0)], None).unwrap();
     let site = Site::new(&Plan::new());
     let arguments = ["scan", "--serial", line.path().to_str().unwrap(), "--baud", "9600", "--timeout", "2s"];
     let said = site.interrupt(&arguments, || line.requests() >= 2).await;
@@ -93,8 +93,8 @@ async fn a_scan_stopped_by_ctrl_c_prints_what_it_found_so_far() {
 
 #[tokio::test]
 async fn a_scan_of_addresses_finds_gateways_and_meters_that_mind_no_unit() {
-    let gateway = Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
-    gateway.habits(|habits| habits.names_missing = true);
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    gateway.behave(|gateway| gateway.reports_missing_units = true);
     let port = gateway.address().port();
     let site = Site::new(&Plan::new());
     let range = format!("127.0.0.1-3:{port}");
@@ -104,8 +104,8 @@ async fn a_scan_of_addresses_finds_gateways_and_meters_that_mind_no_unit() {
     assert_eq!(found["found"].as_array().unwrap().len(), 1, "{found}");
     assert_eq!(found["found"][0]["place"], format!("127.0.0.1:{port}"));
 
-    let same: Vec<Unit> = (1..=247).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
-    let meter = Gateway::start(same).await.unwrap();
+    let same: Vec<SimulatedUnit> = (1..=247).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
+    let meter = SimulatedGateway::start(same).await.unwrap();
     let said = site.run(&patiently(&["--tcp", &meter.address().to_string()])).await;
     assert!(said.code == 0 && said.out.contains("whatever unit is asked"), "{said:?}");
     assert_eq!(said.out.matches("[meter.").count(), 1, "{said:?}");
@@ -119,27 +119,27 @@ async fn silence_is_explained() {
         let said = site.run(&[&["scan"], place, &units[..]].concat()).await;
         said.complains(1, &[&["nothing was found"], words].concat());
     };
-    let empty = SerialLine::start([], None).unwrap();
+    let empty = SimulatedSerialLine::start([], None).unwrap();
     let device = empty.path().to_str().unwrap();
     scan(&["--serial", device, "--baud", "9600", "--parity", "none"], &["not one byte came", "swapped"]).await;
     empty.set_echo(true);
     scan(&["--serial", device, "--baud", "9600", "--parity", "none"], &["the adapter echoes"]).await;
     site.run(&["scan", "--serial", "/dev/no-such-device"]).await.complains(1, &["plugged in"]);
 
-    let gateway = Gateway::start([]).await.unwrap();
-    gateway.habits(|habits| habits.names_missing = true);
+    let gateway = SimulatedGateway::start([]).await.unwrap();
+    gateway.behave(|gateway| gateway.reports_missing_units = true);
     scan(&["--tcp", &gateway.address().to_string()], &["0x0B", "baud rate and parity that are set in the gateway"])
         .await;
     scan(&["--rtu-over-tcp", &gateway.address().to_string()], &["scan it with --tcp"]).await;
-    let converter = Gateway::start_converter([]).await.unwrap();
+    let converter = SimulatedGateway::start_converter([]).await.unwrap();
     scan(&["--tcp", &converter.address().to_string()], &["try --rtu-over-tcp"]).await;
     scan(&["--rtu-over-tcp", &converter.address().to_string()], &["set in the converter"]).await;
     scan(&["--tcp", &nobody().to_string()], &["nobody listens"]).await;
 }
 
 /// A unit with a chain of SunSpec models: an inverter, and two meters of the same maker.
-fn chained(unit: u8, maker: &str) -> Unit {
-    let chained = Unit::new(unit);
+fn chained(unit: u8, maker: &str) -> SimulatedUnit {
+    let chained = SimulatedUnit::new(unit);
     let set = |address: u16, words: &[u16]| chained.set(Function::Holding, address, words);
     set(40000, &[0x5375, 0x6E53]);
     let mut address = 40002;
@@ -166,10 +166,10 @@ fn chained(unit: u8, maker: &str) -> Unit {
 #[tokio::test]
 async fn a_scan_names_meters_by_what_they_say_of_themselves() {
     // The registers of one tell its model, and nothing else of it can be read.
-    let silent = Unit::new(3);
+    let silent = SimulatedUnit::new(3);
     silent.set(Function::Holding, 0x000B, &[71]);
-    let gateway = Gateway::start([chained(1, "Acme"), chained(2, "SolarEdge"), silent]).await.unwrap();
-    gateway.habits(|habits| habits.names_missing = true);
+    let gateway = SimulatedGateway::start([chained(1, "Acme"), chained(2, "SolarEdge"), silent]).await.unwrap();
+    gateway.behave(|gateway| gateway.reports_missing_units = true);
     let site = Site::new(&Plan::new());
     let address = gateway.address().to_string();
     let said = site.run(&patiently(&["--tcp", &address, "--units", "1-3", "--max-power", "20kW"])).await;
@@ -193,9 +193,9 @@ async fn a_scan_names_meters_by_what_they_say_of_themselves() {
 
 #[tokio::test]
 async fn a_running_daemon_keeps_its_line() {
-    let line = SerialLine::start([sdm630(1, 1500.0, 1234.5)], None).unwrap();
-    let other = SerialLine::start([sdm630(5, 10.0, 1.0)], None).unwrap();
-    let gateway = Gateway::start([sdm630(2, 250.0, 10.0)]).await.unwrap();
+    let line = SimulatedSerialLine::start([sdm630(1, 1500.0, 1234.5)], None).unwrap();
+    let other = SimulatedSerialLine::start([sdm630(5, 10.0, 1.0)], None).unwrap();
+    let gateway = SimulatedGateway::start([sdm630(2, 250.0, 10.0)]).await.unwrap();
     let plan = Plan::new().serial("cabinet", line.path()).polled("sauna", "cabinet", 1, "eastron-sdm630");
     let plan = plan.tcp("gateway", gateway.address()).polled("boiler", "gateway", 2, "eastron-sdm630");
     let site = Site::new(&plan);

@@ -2,15 +2,15 @@
 
 use std::fs;
 
-use arkmeter::simulator::Gateway;
-use arkmeter::simulator::arkreen::Behaviour;
+use arkmeter::simulator::SimulatedGateway;
+use arkmeter::simulator::arkreen::EndpointBehaviour;
 
 use crate::harness::*;
 use crate::listener::get;
 
 #[tokio::test]
 async fn neither_token_nor_client_identifier_is_shown_by_anyone() {
-    let gateway = Gateway::start([sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
     let (address, arkreen) = (nobody(), arkreen([1]));
     let plan =
         Plan::new().text(format!("listen = \"{address}\"")).account(arkreen.url()).tcp("gateway", gateway.address());
@@ -20,11 +20,11 @@ async fn neither_token_nor_client_identifier_is_shown_by_anyone() {
     // The second client is unknown, which is told with its name and identifier.
     site.status_when("the refusal is told", |it| it["clients"]["boiler"]["error"].is_string()).await;
     let echo = format!("so it is {} for {}", token(), client(1).to_hex());
-    arkreen.behave(Behaviour::EntryErrors { code: 77, message: echo.clone() });
-    arkreen.behave(Behaviour::Raw { status: 500, body: echo.clone() });
-    arkreen.behave(Behaviour::Error { status: 200, code: -32000, message: echo });
+    arkreen.behave(EndpointBehaviour::EntryErrors { code: 77, message: echo.clone() });
+    arkreen.behave(EndpointBehaviour::Raw { status: 500, body: echo.clone() });
+    arkreen.behave(EndpointBehaviour::Error { status: 200, code: -32000, message: echo });
     more_calls(&arkreen, 4).await;
-    arkreen.always(Behaviour::EchoToken);
+    arkreen.always(EndpointBehaviour::EchoToken);
     let refused = |it: &serde_json::Value| it["accounts"]["main"]["state"] == "refused";
     let document = site.status_when("the token is refused", refused).await;
     let mut shown = format!("{document}{}", site.run(&["status"]).await.out);

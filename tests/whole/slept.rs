@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::{Arkreen, Fault, Gateway, Unit};
+use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedUnit, UnitFault};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -18,14 +18,14 @@ struct Moved {
     site: Site,
     daemon: Daemon,
     arkreen: Arkreen,
-    meter: Unit,
-    _gateway: Gateway,
+    meter: SimulatedUnit,
+    _gateway: SimulatedGateway,
 }
 
 impl Moved {
     async fn begin() -> Self {
         let (clocks, meter) = (Clocks::right().await, sdm630(1, 1000.0, 100.0));
-        let gateway = Gateway::start([meter.clone()]).await.unwrap();
+        let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
         let arkreen = arkreen([1]);
         let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
         let site = Site::new(&plan.counting("sauna", "gateway", 1));
@@ -66,7 +66,7 @@ fn sauna(document: &Value) -> &Value {
 #[allow(clippy::print_stderr, reason = "the figures are for people")]
 async fn a_box_that_slept_holds_nothing_old_for_fresh_and_takes_all_that_was_counted_meanwhile() {
     let it = Moved::begin().await;
-    it.meter.fault(Fault::Silent);
+    it.meter.fault(UnitFault::Silent);
     it.site.status_when("it does not answer", |document| sauna(document)["state"] == "failing").await;
     // 8 kWh in 8 hours: without them it would be a thousand times what the connection can carry.
     it.show(108.0);
@@ -81,7 +81,7 @@ async fn a_box_that_slept_holds_nothing_old_for_fresh_and_takes_all_that_was_cou
     let polls = it.meter.requests();
     until("it is asked again and again", || it.meter.requests() >= polls + 2).await;
     assert_eq!(it.arkreen.calls().len(), calls, "nothing old is reported");
-    it.meter.heal();
+    it.meter.clear_fault();
     let woken = Instant::now();
     it.accepted(108).await;
     eprintln!("slept: 8 kWh reported {:?} after the meter was back", woken.elapsed());

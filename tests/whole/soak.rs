@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use arkmeter::simulator::arkreen::Behaviour;
-use arkmeter::simulator::{Counting, Fault, Gateway, Map, SerialLine};
+use arkmeter::simulator::arkreen::EndpointBehaviour;
+use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel, SimulatedSerialLine, UnitFault};
 use tokio::time::{Instant, sleep};
 
 use crate::harness::*;
@@ -21,11 +21,12 @@ const STUCK: Duration = Duration::from_secs(120);
 async fn a_soak_in_mixed_faults_leaves_memory_files_and_threads_flat() {
     let hours: f64 = std::env::var("ARKMETER_SOAK_HOURS").ok().and_then(|hours| hours.parse().ok()).unwrap_or(1.0);
     let polls = (hours * POLLS_AN_HOUR as f64) as u64;
-    let (well, living) = (sdm630(1, 1000.0, 1.0), Living::start(Counting::new(6, Map::Sdm630, 360.0, 10.0, 7)));
+    let (well, living) =
+        (sdm630(1, 1000.0, 1.0), Living::start(SimulatedMeter::new(6, SimulatedModel::Sdm630, 360.0, 10.0, 7)));
     let bad: Vec<_> = (2..=5).map(|unit| sdm630(unit, 500.0, f32::from(unit))).collect();
-    let gateway = Gateway::start([well.clone(), living.unit(), bad[0].clone()]).await.unwrap();
-    let converter = Gateway::start_converter([bad[1].clone(), bad[2].clone()]).await.unwrap();
-    let line = SerialLine::start([bad[3].clone()], None).unwrap();
+    let gateway = SimulatedGateway::start([well.clone(), living.unit(), bad[0].clone()]).await.unwrap();
+    let converter = SimulatedGateway::start_converter([bad[1].clone(), bad[2].clone()]).await.unwrap();
+    let line = SimulatedSerialLine::start([bad[3].clone()], None).unwrap();
     let arkreen = arkreen(1..=6);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let plan = plan.converter("converter", converter.address()).serial("cabinet", line.path());
@@ -52,11 +53,11 @@ async fn a_soak_in_mixed_faults_leaves_memory_files_and_threads_flat() {
         step += 1;
         sleep(LOOK_EVERY * 4).await;
     }
-    bad.iter().for_each(|unit| unit.heal());
-    gateway.habits(|habits| *habits = Default::default());
-    converter.habits(|habits| *habits = Default::default());
+    bad.iter().for_each(|unit| unit.clear_fault());
+    gateway.behave(|gateway| *gateway = Default::default());
+    converter.behave(|gateway| *gateway = Default::default());
     line.set_echo(false);
-    arkreen.always(Behaviour::Well);
+    arkreen.always(EndpointBehaviour::Normal);
     site.all_ok(&METERS).await;
     more_calls(&arkreen, 2).await;
     let (warm, end) = (warm.unwrap(), Usage::of(&daemon));
@@ -78,33 +79,33 @@ async fn a_soak_in_mixed_faults_leaves_memory_files_and_threads_flat() {
 /// The next trouble: of a meter, of a link or of the cloud.
 fn trouble(
     step: usize,
-    bad: &[arkmeter::simulator::Unit],
-    gateway: &Gateway,
-    converter: &Gateway,
-    line: &SerialLine,
+    bad: &[arkmeter::simulator::SimulatedUnit],
+    gateway: &SimulatedGateway,
+    converter: &SimulatedGateway,
+    line: &SimulatedSerialLine,
     arkreen: &arkmeter::simulator::Arkreen,
 ) {
     let faults = [
-        Fault::Silent,
-        Fault::Late(TIMEOUT * 6 / 5),
-        Fault::Twice,
-        Fault::WrongLength,
-        Fault::WrongUnit,
-        Fault::Garbage,
-        Fault::Exception(0x0B),
+        UnitFault::Silent,
+        UnitFault::Late(TIMEOUT * 6 / 5),
+        UnitFault::Twice,
+        UnitFault::WrongLength,
+        UnitFault::WrongUnit,
+        UnitFault::Garbage,
+        UnitFault::Exception(0x0B),
     ];
     bad[step % bad.len()].fault_next(2, faults[step % faults.len()]);
     match step % 11 {
         1 => gateway.disconnect(),
         3 => converter.disconnect(),
-        5 => gateway.habits(|habits| habits.close_after_answer ^= true),
+        5 => gateway.behave(|gateway| gateway.close_after_answer ^= true),
         7 => line.set_echo(step.is_multiple_of(2)),
         _ => {}
     }
     // So rarely that the reporter's pauses stay short.
     match step % 50 {
-        9 => arkreen.behave(Behaviour::Close),
-        34 => arkreen.behave(Behaviour::Status(500)),
+        9 => arkreen.behave(EndpointBehaviour::Close),
+        34 => arkreen.behave(EndpointBehaviour::Status(500)),
         _ => {}
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use arkmeter::ledger::shown;
-use arkmeter::simulator::{Counting, Gateway, Map};
+use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel};
 
 use crate::harness::*;
 
@@ -62,8 +62,8 @@ async fn a_state_folder_that_is_a_file_is_told() {
 
 #[tokio::test]
 async fn a_store_that_is_deleted_or_exchanged_under_the_daemon_is_put_back_before_more_is_told() {
-    let sauna = Living::start(Counting::new(1, Map::Sdm630, 3600.0, 10.0, 7));
-    let gateway = Gateway::start([sauna.unit()]).await.unwrap();
+    let sauna = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+    let gateway = SimulatedGateway::start([sauna.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.counting("sauna", "gateway", 1));

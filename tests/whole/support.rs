@@ -3,15 +3,15 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use arkmeter::simulator::Gateway;
-use arkmeter::simulator::arkreen::Behaviour;
+use arkmeter::simulator::SimulatedGateway;
+use arkmeter::simulator::arkreen::EndpointBehaviour;
 
 use crate::harness::*;
 
 #[tokio::test]
 async fn everything_that_helps_is_in_one_file() {
-    let (gateway, arkreen) = (Gateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
-    arkreen.always(Behaviour::EchoToken);
+    let (gateway, arkreen) = (SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
+    arkreen.always(EndpointBehaviour::EchoToken);
     let plan = Plan::new().text("# the box in the hall").account(arkreen.url()).tcp("gateway", gateway.address());
     let plan = plan.meter("sauna", "gateway", 1).polled("boiler", "gateway", 9, "eastron-sdm630");
     let site = Site::new(&plan);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use arkmeter::ledger::shown;
-use arkmeter::simulator::Gateway;
+use arkmeter::simulator::SimulatedGateway;
 use futures_util::StreamExt;
 use futures_util::stream;
 use tempfile::TempDir;
@@ -94,7 +94,7 @@ pub fn copied(site: &Site) -> TempDir {
 
 /// A site whose one meter has a figure of 10 kWh, its daemon stopped.
 pub async fn settled() -> Site {
-    let gateway = Gateway::start([sdm630(1, 100.0, 10.0)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 100.0, 10.0)]).await.unwrap();
     let plan = Plan::new().tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
     let site = Site::new(&plan.text("[account.main]\nurl = \"http://127.0.0.1:9/v1\"\ntoken_file = \"token\""));
     let daemon = site.start();

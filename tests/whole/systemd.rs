@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use arkmeter::simulator::Gateway;
+use arkmeter::simulator::SimulatedGateway;
 use tokio::net::UnixDatagram;
 use tokio::process::Command;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -34,7 +34,7 @@ impl Manager {
 
 #[tokio::test]
 async fn systemd_is_told_ready_watchdog_reloading_and_stopping() {
-    let gateway = Gateway::start([sdm630(1, 100.0, 10.0)]).await.unwrap();
+    let gateway = SimulatedGateway::start([sdm630(1, 100.0, 10.0)]).await.unwrap();
     let site =
         Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     let path = site.path("notify");

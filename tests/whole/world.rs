@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::{Counting, Unit};
+use arkmeter::simulator::{SimulatedMeter, SimulatedUnit};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -14,8 +14,8 @@ use url::Url;
 use crate::harness::LOOK_EVERY;
 
 /// A meter with the map of an SDM630 that stands still at so many watts and kilowatt-hours.
-pub fn sdm630(unit: u8, watts: f32, kilowatt_hours: f32) -> Unit {
-    let meter = Unit::new(unit);
+pub fn sdm630(unit: u8, watts: f32, kilowatt_hours: f32) -> SimulatedUnit {
+    let meter = SimulatedUnit::new(unit);
     meter.set_f32(Function::Input, 0x0034, watts);
     meter.set_f32(Function::Input, 0x0048, kilowatt_hours);
     meter.set_f32(Function::Input, 0x004A, 0.0);
@@ -25,13 +25,13 @@ pub fn sdm630(unit: u8, watts: f32, kilowatt_hours: f32) -> Unit {
 
 /// A meter that counts while time passes, in a task of its own.
 pub struct Living {
-    meter: Arc<Mutex<Counting>>,
-    unit: Unit,
+    meter: Arc<Mutex<SimulatedMeter>>,
+    unit: SimulatedUnit,
     task: JoinHandle<()>,
 }
 
 impl Living {
-    pub fn start(meter: Counting) -> Self {
+    pub fn start(meter: SimulatedMeter) -> Self {
         let unit = meter.unit.clone();
         let meter = Arc::new(Mutex::new(meter));
         let theirs = meter.clone();
@@ -47,7 +47,7 @@ impl Living {
         Living { meter, unit, task }
     }
 
-    pub fn unit(&self) -> Unit {
+    pub fn unit(&self) -> SimulatedUnit {
         self.unit.clone()
     }
 

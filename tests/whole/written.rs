@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use arkmeter::simulator::{Counting, Gateway, Map};
+use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel};
 use tokio::time::sleep;
 
 use crate::cuts::{Mount, tool};
@@ -33,9 +33,10 @@ fn given(folder: &Path) -> u64 {
 #[allow(clippy::print_stderr, reason = "the figure that the README states")]
 async fn disk_blocks_that_reports_of_twenty_meters_cost() {
     let slot = std::env::var("ARKMETER_SLOT").ok().and_then(|text| text.parse().ok()).unwrap_or(SLOT);
-    let meters: Vec<_> =
-        (1..=METERS).map(|unit| Living::start(Counting::new(unit, Map::Sdm630, 3600.0, 10.0, 7))).collect();
-    let gateway = Gateway::start(meters.iter().map(Living::unit)).await.unwrap();
+    let meters: Vec<_> = (1..=METERS)
+        .map(|unit| Living::start(SimulatedMeter::new(unit, SimulatedModel::Sdm630, 3600.0, 10.0, 7)))
+        .collect();
+    let gateway = SimulatedGateway::start(meters.iter().map(Living::unit)).await.unwrap();
     let arkreen = arkreen(1..=METERS);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let plan = (1..=METERS).fold(plan, |plan, unit| plan.counting(&format!("meter_{unit}"), "gateway", unit));

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::simulator::{Arkreen, Counting, Gateway, Map, SerialLine, Speed};
+use crate::simulator::{Arkreen, LineSpeed, SimulatedGateway, SimulatedMeter, SimulatedModel, SimulatedSerialLine};
 use crate::units::{ClientId, Name};
 
 /// How long the sauna's meter takes to start, reading 0.
@@ -17,12 +17,12 @@ const TOKEN: &str = "0xddddddddddddddddddddddddddddddddddddddddddddddddddddddddd
 /// Everything around the daemon. It ends when it is dropped.
 pub struct House {
     pub arkreen: Arkreen,
-    pub meters: BTreeMap<Name, Counting>,
+    pub meters: BTreeMap<Name, SimulatedMeter>,
     pub clients: BTreeMap<ClientId, Name>,
     pub socket: PathBuf,
     pub folder: PathBuf,
-    gateway: Gateway,
-    line: SerialLine,
+    gateway: SimulatedGateway,
+    line: SimulatedSerialLine,
 }
 
 impl House {
@@ -30,17 +30,17 @@ impl House {
     pub async fn build(folder: &Path) -> io::Result<Self> {
         let name = |text| Name::new(text).expect("the demo's names are names");
         let meters = BTreeMap::from([
-            (name("heat_pump"), Counting::new(1, Map::Sdm630, 1_850.0, 8_421.3, 2_102_117)),
-            (name("sauna"), Counting::new(2, Map::Sdm120, 6_000.0, 912.6, 2_102_118)),
-            (name("workshop"), Counting::new(3, Map::Sdm630, 3_200.0, 15_377.9, 2_102_119)),
-            (name("shed"), Counting::new(1, Map::Pzem004t, 740.0, 63.2, 0)),
+            (name("heat_pump"), SimulatedMeter::new(1, SimulatedModel::Sdm630, 1_850.0, 8_421.3, 2_102_117)),
+            (name("sauna"), SimulatedMeter::new(2, SimulatedModel::Sdm120, 6_000.0, 912.6, 2_102_118)),
+            (name("workshop"), SimulatedMeter::new(3, SimulatedModel::Sdm630, 3_200.0, 15_377.9, 2_102_119)),
+            (name("shed"), SimulatedMeter::new(1, SimulatedModel::Pzem004t, 740.0, 63.2, 0)),
         ]);
         let client = |digit: char| ClientId::parse(&format!("0x{}", digit.to_string().repeat(64)));
         let ids = ['1', '2', '3', '4'].map(|digit| client(digit).expect("64 digits"));
         let clients = ids.into_iter().zip(meters.keys().cloned()).collect();
         let on_gateway = ["heat_pump", "sauna", "workshop"].map(|name| meters[name].unit.clone());
-        let gateway = Gateway::start(on_gateway).await?;
-        let line = SerialLine::start([meters["shed"].unit.clone()], Some(Speed { baud: 9600, bits: 10 }))?;
+        let gateway = SimulatedGateway::start(on_gateway).await?;
+        let line = SimulatedSerialLine::start([meters["shed"].unit.clone()], Some(LineSpeed { baud: 9600, bits: 10 }))?;
         let arkreen = Arkreen::start(TOKEN, ids)?;
         let (socket, folder) = (folder.join("control.sock"), folder.to_owned());
         let house = House { arkreen, meters, clients, socket, folder, gateway, line };
@@ -73,7 +73,7 @@ impl House {
         )
     }
 
-    fn meter(&mut self, name: &str) -> &mut Counting {
+    fn meter(&mut self, name: &str) -> &mut SimulatedMeter {
         self.meters.get_mut(name).expect("the demo's own meters")
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Event;
 use super::house::House;
-use crate::simulator::arkreen::Event as ArkreenEvent;
+use crate::simulator::arkreen::EndpointEvent;
 use crate::status::{Document, control};
 use crate::units::{MilliwattHours, Name};
 
@@ -20,7 +20,7 @@ const RESOLUTION: u64 = 1_000;
 /// Watches Arkreen's side and the daemon's status.
 pub struct Narrator {
     begun: Instant,
-    events: broadcast::Receiver<ArkreenEvent>,
+    events: broadcast::Receiver<EndpointEvent>,
     seen: BTreeMap<Name, Seen>,
     refused: u64,
     violations: u64,
@@ -140,9 +140,9 @@ impl Narrator {
         kept
     }
 
-    fn hear(&mut self, event: ArkreenEvent, house: &House) {
+    fn hear(&mut self, event: EndpointEvent, house: &House) {
         match event {
-            ArkreenEvent::Accepted { client, power, energy } => {
+            EndpointEvent::Accepted { client, power, energy } => {
                 let Some(name) = house.clients.get(&client) else { return };
                 let consumed = house.meters[name].consumed();
                 let seen = self.seen.entry(name.clone()).or_default();
@@ -156,16 +156,16 @@ impl Narrator {
                     self.say(&format!("{name}: first report accepted, {watts:.0} W and {energy:.3} kWh."));
                 }
             }
-            ArkreenEvent::Refused { client, code } => {
+            EndpointEvent::Refused { client, code } => {
                 self.refused += 1;
                 let name = house.clients.get(&client).map_or("somebody", |name| name.as_str());
                 self.say(&format!("{name}: a report was refused with code {code}."));
             }
-            ArkreenEvent::Violation(what) => {
+            EndpointEvent::Violation(what) => {
                 self.violations += 1;
                 self.say(&format!("Arkreen was sent something malformed: {what}."));
             }
-            ArkreenEvent::Misbehaved(_) => {}
+            EndpointEvent::Misbehaved(_) => {}
         }
     }
 

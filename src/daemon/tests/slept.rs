@@ -3,7 +3,7 @@
 use super::*;
 use crate::heartbeat::BEAT_EVERY;
 use crate::ledger::Figure;
-use crate::simulator::Fault;
+use crate::simulator::UnitFault;
 
 const NIGHT: Duration = Duration::from_secs(8 * 3600);
 const POLL_EVERY: Duration = Duration::from_secs(180);
@@ -100,7 +100,7 @@ async fn a_meter_that_falls_silent_is_stale_after_three_polls_is_not_reported_an
     let daemon = it.start().await;
     sleep(5 * MINUTE).await;
     assert_eq!(meter(&daemon).state, MeterState::Ok);
-    it.sauna.fault(Fault::Silent);
+    it.sauna.fault(UnitFault::Silent);
     // Polled every ten seconds: a minute is longer than three polls.
     sleep(Duration::from_secs(48)).await;
     assert_eq!(meter(&daemon).state, MeterState::Failing, "not answering, and still fresh");
@@ -111,7 +111,7 @@ async fn a_meter_that_falls_silent_is_stale_after_three_polls_is_not_reported_an
     let Figure::Waiting(why) = figure(&daemon).await else { panic!("it is not reported") };
     assert!(why.contains("sauna was last read 1m"), "{why}");
     sleep(MINUTE * 60).await;
-    it.sauna.heal();
+    it.sauna.clear_fault();
     let back = Instant::now();
     while meter(&daemon).state != MeterState::Ok {
         sleep(Duration::from_secs(1)).await;

@@ -12,22 +12,22 @@ use crate::modbus::memory::Host;
 use crate::modbus::outcome::outcome;
 use crate::modbus::{Line, asked};
 use crate::quality::{Count, Outcome, Tally};
-use crate::simulator::{Fault, Gateway, Unit};
+use crate::simulator::{SimulatedGateway, SimulatedUnit, UnitFault};
 
 /// A line of this kind to unit 1.
-fn line(protocol: ModbusProto, unit: &Unit) -> (Gateway, Line) {
+fn line(protocol: ModbusProto, unit: &SimulatedUnit) -> (SimulatedGateway, Line) {
     let host = Host::new("outcomes");
     let link = match protocol {
         ModbusProto::Rtu => Link::RtuOverTcp(host.address()),
         _ => Link::Tcp(host.address()),
     };
-    (Gateway::in_memory(host, [unit.clone(), meter(2)], protocol), Line::new(&bus(link)))
+    (SimulatedGateway::in_memory(host, [unit.clone(), meter(2)], protocol), Line::new(&bus(link)))
 }
 
 const KINDS: [ModbusProto; 2] = [ModbusProto::TcpUdp, ModbusProto::Rtu];
 
 /// What one read counts as that ends so.
-async fn counted(line: &mut Line, unit: &Unit, fault: Fault) -> Tally {
+async fn counted(line: &mut Line, unit: &SimulatedUnit, fault: UnitFault) -> Tally {
     unit.fault_next(1, fault);
     let _ = line.read(super::unit(1), block(0, 2)).await;
     line.take_tally()
@@ -42,12 +42,12 @@ async fn each_end_is_counted_as_what_it_is() {
         assert_eq!(line.take_tally().of(Count::Answers), 1);
         let damage = if protocol == ModbusProto::Rtu { Count::CrcErrors } else { Count::Noise };
         for (fault, count) in [
-            (Fault::Garbage, damage),
-            (Fault::WrongUnit, Count::WrongUnit),
-            (Fault::WrongLength, Count::WrongLength),
-            (Fault::Exception(2), Count::IllegalAddress),
-            (Fault::Exception(11), Count::GatewayTarget),
-            (Fault::Silent, Count::Timeouts),
+            (UnitFault::Garbage, damage),
+            (UnitFault::WrongUnit, Count::WrongUnit),
+            (UnitFault::WrongLength, Count::WrongLength),
+            (UnitFault::Exception(2), Count::IllegalAddress),
+            (UnitFault::Exception(11), Count::GatewayTarget),
+            (UnitFault::Silent, Count::Timeouts),
         ] {
             let tally = counted(&mut line, &meter, fault).await;
             assert_eq!((tally.of(count), tally.requests(), tally.of(Count::Late)), (1, 1, 0), "{protocol:?} {fault:?}");
@@ -64,7 +64,7 @@ async fn a_late_answer_is_counted_where_it_comes() {
         let meter = meter(1);
         let (_gateway, mut line) = line(protocol, &meter);
         read(&mut line, 1, block(0, 2)).await.unwrap();
-        let tally = counted(&mut line, &meter, Fault::Late(LATE)).await;
+        let tally = counted(&mut line, &meter, UnitFault::Late(LATE)).await;
         assert_eq!((tally.of(Count::Timeouts), tally.of(Count::Late)), (1, 0));
         sleep(2 * LATE).await;
         read(&mut line, 2, block(4, 2)).await.unwrap();
@@ -94,11 +94,11 @@ async fn an_answer_is_slow_in_the_last_fifth_of_the_time_out() {
 async fn an_echo_is_counted_beside_the_answer() {
     let meter = meter(1);
     let (gateway, mut line) = line(ModbusProto::Rtu, &meter);
-    gateway.habits(|habits| habits.echo = true);
+    gateway.behave(|gateway| gateway.echo = true);
     read(&mut line, 1, block(0, 2)).await.unwrap();
     let tally = line.take_tally();
     assert_eq!((tally.of(Count::Echoes), tally.of(Count::Answers)), (1, 1));
-    gateway.habits(|habits| habits.echo = false);
+    gateway.behave(|gateway| gateway.echo = false);
     read(&mut line, 1, block(0, 2)).await.unwrap();
     assert_eq!(line.take_tally().of(Count::Echoes), 0);
 }
@@ -113,7 +113,7 @@ async fn the_line_is_taken_while_it_is_asked_and_must_be_silent() {
         let (begin, silence) = (Instant::now(), Duration::from_millis(50));
         for number in 0..10 {
             if number == 5 {
-                meter.fault_next(1, Fault::Silent);
+                meter.fault_next(1, UnitFault::Silent);
             }
             let _ = line.read_after(silence, unit(1), block(0, 2)).await;
         }

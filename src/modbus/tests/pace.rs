@@ -6,16 +6,16 @@ use tokio::time::Instant;
 
 use super::{block, meter, read, serial, unit};
 use crate::modbus::Line;
-use crate::simulator::{Fault, SerialLine, Speed};
+use crate::simulator::{LineSpeed, SimulatedSerialLine, UnitFault};
 use crate::testing::in_time;
 
 /// Field note 3: measured by the line, at a speed whose silence is no whole millisecond.
 #[tokio::test]
 async fn no_request_is_early() {
-    let speed = Speed { baud: 19_200, bits: 10 };
+    let speed = LineSpeed { baud: 19_200, bits: 10 };
     let meter = meter(1);
     meter.set_delay(Duration::from_millis(3));
-    let simulated = SerialLine::start([meter], Some(speed)).unwrap();
+    let simulated = SimulatedSerialLine::start([meter], Some(speed)).unwrap();
     let mut line = Line::new(&serial(&simulated, speed.baud));
     for _ in 0..20 {
         read(&mut line, 1, block(0, 10)).await.unwrap();
@@ -30,10 +30,10 @@ async fn no_request_is_early() {
 async fn the_share_of_the_lines_limit() {
     let answer_after = Duration::from_millis(10);
     for baud in [9600, 19_200, 115_200] {
-        let speed = Speed { baud, bits: 10 };
+        let speed = LineSpeed { baud, bits: 10 };
         let meter = meter(1);
         meter.set_delay(answer_after);
-        let simulated = SerialLine::start([meter], Some(speed)).unwrap();
+        let simulated = SimulatedSerialLine::start([meter], Some(speed)).unwrap();
         let mut line = Line::new(&serial(&simulated, baud));
         read(&mut line, 1, block(0, 10)).await.unwrap();
         let (begin, polls) = (Instant::now(), 100);
@@ -51,8 +51,8 @@ async fn the_share_of_the_lines_limit() {
 /// The time-out is the meter's: what a line of 110 baud needs for the characters comes on top.
 #[tokio::test]
 async fn a_slow_line_is_given_its_time() {
-    let speed = Speed { baud: 110, bits: 10 };
-    let simulated = SerialLine::start([meter(1)], Some(speed)).unwrap();
+    let speed = LineSpeed { baud: 110, bits: 10 };
+    let simulated = SimulatedSerialLine::start([meter(1)], Some(speed)).unwrap();
     let mut bus = serial(&simulated, speed.baud);
     bus.timeout = Duration::from_millis(700);
     let least = speed.character() * 15 + speed.silence();
@@ -64,8 +64,8 @@ async fn a_slow_line_is_given_its_time() {
 #[tokio::test]
 async fn an_abandoned_request_is_sent_to_its_end() {
     in_time(async || {
-        let speed = Speed { baud: 110, bits: 10 };
-        let simulated = SerialLine::start([meter(1)], Some(speed)).unwrap();
+        let speed = LineSpeed { baud: 110, bits: 10 };
+        let simulated = SimulatedSerialLine::start([meter(1)], Some(speed)).unwrap();
         let mut bus = serial(&simulated, speed.baud);
         // So much later may the simulated line notice the first request than the second before it calls the second early. Without
         // the time of the request's own 8 characters the second is early all the same.
@@ -85,9 +85,9 @@ async fn an_abandoned_request_is_sent_to_its_end() {
 /// Field note 3: the silence counts from the end of our own request where there was no answer.
 #[tokio::test]
 async fn the_request_gap_is_kept_after_answers_and_after_none() {
-    let speed = Speed { baud: 19_200, bits: 10 };
+    let speed = LineSpeed { baud: 19_200, bits: 10 };
     let meter = meter(1);
-    let simulated = SerialLine::start([meter.clone()], Some(speed)).unwrap();
+    let simulated = SimulatedSerialLine::start([meter.clone()], Some(speed)).unwrap();
     let mut bus = serial(&simulated, speed.baud);
     bus.request_gap = Duration::from_millis(20);
     let mut line = Line::new(&bus);
@@ -95,7 +95,7 @@ async fn the_request_gap_is_kept_after_answers_and_after_none() {
     let begin = Instant::now();
     read(&mut line, 1, block(0, 1)).await.unwrap();
     assert!(begin.elapsed() > bus.request_gap);
-    meter.fault_next(2, Fault::Silent);
+    meter.fault_next(2, UnitFault::Silent);
     for _ in 0..3 {
         let _ = read(&mut line, 1, block(0, 1)).await;
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::modbus::Identity;
 
-fn sweeping(line: &SerialLine) -> Line {
+fn sweeping(line: &SimulatedSerialLine) -> Line {
     Line::sweeping(&serial(line, 115_200))
 }
 
@@ -29,8 +29,8 @@ async fn a_unit_says_who_it_is_over_each_kind_of_link() {
 #[tokio::test]
 async fn a_unit_that_is_late_is_overheard_and_never_taken_for_the_next() {
     let late = meter(1);
-    late.fault_next(1, Fault::Late(TIMEOUT * 4));
-    let simulated = SerialLine::start([late.clone(), meter(2)], None).unwrap();
+    late.fault_next(1, UnitFault::Late(TIMEOUT * 4));
+    let simulated = SimulatedSerialLine::start([late.clone(), meter(2)], None).unwrap();
     let mut line = sweeping(&simulated);
     assert!(line.read(unit(1), block(0, 1)).await.unwrap_err().is_silence());
     // Its answer comes while the other one is asked, or just before.
@@ -50,7 +50,7 @@ async fn a_unit_that_is_late_is_overheard_and_never_taken_for_the_next() {
 
 #[tokio::test]
 async fn absent_units_leave_nothing_behind() {
-    let simulated = SerialLine::start([meter(7)], None).unwrap();
+    let simulated = SimulatedSerialLine::start([meter(7)], None).unwrap();
     let mut line = sweeping(&simulated);
     for number in 1..7 {
         assert!(line.read(unit(number), block(0, 1)).await.unwrap_err().is_silence());

@@ -21,7 +21,7 @@ fn sunspec() -> MeterConfig {
 }
 
 /// Lays a chain with its end mark; the starts of its models. What its registers hold looks like values.
-fn lay(unit: &Unit, base: u16, models: &[(u16, u16)]) -> Vec<u16> {
+fn lay(unit: &SimulatedUnit, base: u16, models: &[(u16, u16)]) -> Vec<u16> {
     unit.set(Function::Holding, base, &[0x5375, 0x6E53]);
     let (mut address, mut starts) = (base + 2, Vec::new());
     for (id, length) in models {
@@ -46,14 +46,14 @@ fn lay(unit: &Unit, base: u16, models: &[(u16, u16)]) -> Vec<u16> {
 }
 
 /// So many W and kWh in an integer model.
-fn show(unit: &Unit, start: u16, watts: i16, kilowatt_hours: u32) {
+fn show(unit: &SimulatedUnit, start: u16, watts: i16, kilowatt_hours: u32) {
     unit.set(Function::Holding, start + 18, &[(watts / 10) as u16]);
     unit.set(Function::Holding, start + 22, &[1]);
     unit.set_u32(Function::Holding, start + 46, kilowatt_hours, WordOrder::Big);
     unit.set(Function::Holding, start + 54, &[3]);
 }
 
-fn show_float(unit: &Unit, start: u16, watts: f32, watt_hours: f32) {
+fn show_float(unit: &SimulatedUnit, start: u16, watts: f32, watt_hours: f32) {
     unit.set_f32(Function::Holding, start + 28, watts);
     unit.set_f32(Function::Holding, start + 68, watt_hours);
 }
@@ -62,35 +62,35 @@ fn kilowatt_hours(values: &Values) -> Option<u64> {
     Some(values.register?.value.get() / 1_000_000)
 }
 
-async fn once(unit: &Unit, meter: MeterConfig) -> Said {
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+async fn once(unit: &SimulatedUnit, meter: MeterConfig) -> Said {
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     read_once(&tcp(&gateway), &[meter], &clock()).await.remove(0).1
 }
 
 #[tokio::test]
 async fn a_chain_is_found_at_each_base_and_read_in_one_request() {
     for base in [40000, 50000, 0, 40001] {
-        let unit = Unit::new(1);
+        let unit = SimulatedUnit::new(1);
         let starts = lay(&unit, base, &[COMMON, INVERTER, COMMON, INTEGER]);
         show(&unit, starts[3], -1230, 77);
-        let gateway = Gateway::start([unit.clone()]).await.unwrap();
+        let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
         let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
         let reading = running.reading().await;
         assert_eq!(reading.values.power, Some(Milliwatts(-1_230_000)), "{base}");
         assert_eq!(kilowatt_hours(&reading.values), Some(77));
         assert_eq!(reading.values.serial, Some(format!("SN{}", starts[2])), "of the Common model before it");
-        unit.take_asked();
+        unit.take_requests();
         running.read_now(&[]).await;
-        assert_eq!(unit.take_asked(), [(3, starts[3], 55)], "with the model's id, and nothing beside");
+        assert_eq!(unit.take_requests(), [(3, starts[3], 55)], "with the model's id, and nothing beside");
     }
 }
 
 #[tokio::test]
 async fn scale_factors_are_those_of_the_moment() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
     show(&unit, start, 100, 5);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
     running.reading().await;
     unit.set(Function::Holding, start + 18, &[1234]);
@@ -103,7 +103,7 @@ async fn scale_factors_are_those_of_the_moment() {
 
 #[tokio::test]
 async fn of_several_meters_the_installer_says_which() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     let starts = lay(&unit, 40000, &[COMMON, INVERTER, COMMON, INTEGER, COMMON, INTEGER]);
     show(&unit, starts[3], 100, 11);
     show(&unit, starts[5], 200, 22);
@@ -121,7 +121,7 @@ async fn of_several_meters_the_installer_says_which() {
 
 #[tokio::test]
 async fn a_chain_of_another_manufacturer_is_another_meter() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     let starts = lay(&unit, 40000, &[COMMON, INTEGER]);
     show(&unit, starts[1], 100, 11);
     let error = once(&unit, installed("solaredge-meter-1", None)).await.whole().unwrap_err();
@@ -130,7 +130,7 @@ async fn a_chain_of_another_manufacturer_is_another_meter() {
 
 #[tokio::test]
 async fn another_meter_with_a_chain_is_named_so() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     let starts = lay(&unit, 40000, &[COMMON, INTEGER]);
     show(&unit, starts[1], 100, 11);
     let error = once(&unit, installed("carlo-gavazzi-em24", None)).await.whole().unwrap_err();
@@ -139,10 +139,10 @@ async fn another_meter_with_a_chain_is_named_so() {
 
 #[tokio::test]
 async fn a_model_that_moves_is_never_read_at_its_old_place() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     let before = lay(&unit, 40000, &[COMMON, INTEGER])[1];
     show(&unit, before, 100, 11);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
     let first = running.reading().await;
     // A new firmware: an inverter's model comes before the meter.
@@ -160,10 +160,10 @@ async fn a_model_that_moves_is_never_read_at_its_old_place() {
 
 #[tokio::test]
 async fn a_meter_that_turns_from_integers_to_floats_is_followed() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
     show(&unit, start, 100, 11);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![sunspec()], 16);
     let first = running.reading().await;
     lay(&unit, 40000, &[COMMON, FLOAT]);
@@ -187,12 +187,12 @@ async fn a_meter_that_turns_from_integers_to_floats_is_followed() {
 
 #[tokio::test]
 async fn a_chain_that_changes_between_header_and_value_gives_no_figure() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
     show(&unit, start, 100, 11);
     // As if the model's head had been another by the time of the read: whatever the header holds, only the one that was found counts.
     for head in [[0, 0], [204, 105], [203, 104], [0xFFFF, 0]] {
-        let gateway = Gateway::start([unit.clone()]).await.unwrap();
+        let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
         let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
         running.reading().await;
         unit.set(Function::Holding, start, &head);
@@ -204,7 +204,7 @@ async fn a_chain_that_changes_between_header_and_value_gives_no_figure() {
 
 #[tokio::test]
 async fn what_is_not_implemented_is_no_value() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
     let set = |offset: u16, words: &[u16]| unit.set(Function::Holding, start + offset, words);
     for (offset, words, has_power, has_energy) in [
@@ -219,7 +219,7 @@ async fn what_is_not_implemented_is_no_value() {
         let values = once(&unit, sunspec()).await.values;
         assert_eq!((values.power.is_some(), values.register.is_some()), (has_power, has_energy), "{offset}");
     }
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     let start = lay(&unit, 40000, &[COMMON, FLOAT])[1];
     show_float(&unit, start, f32::NAN, 1000.0);
     let values = once(&unit, sunspec()).await.values;
@@ -228,28 +228,28 @@ async fn what_is_not_implemented_is_no_value() {
 
 #[tokio::test]
 async fn a_chain_that_is_none_is_refused_and_says_why() {
-    let nothing = Unit::new(1);
+    let nothing = SimulatedUnit::new(1);
     nothing.set(Function::Holding, 40000, &[1, 2]);
     let error = once(&nothing, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("this is no sunspec-meter: no chain of models (SunS) is at its bases"), "{error}");
 
-    let inverter = Unit::new(1);
+    let inverter = SimulatedUnit::new(1);
     lay(&inverter, 40000, &[COMMON, INVERTER]);
     let error = once(&inverter, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("the chain at 40000 has the models 1, 103, and none of 201, 202"), "{error}");
 
-    let endless = Unit::new(1);
+    let endless = SimulatedUnit::new(1);
     lay(&endless, 40000, &[(7, 0); 150]);
     let error = once(&endless, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("it has no end: 100 models, and more"), "{error}");
 
-    let short = Unit::new(1);
+    let short = SimulatedUnit::new(1);
     let start = lay(&short, 40000, &[COMMON, (203, 40)])[1];
     show(&short, start, 100, 11);
     let error = once(&short, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("says that it has 40 registers, and sunspec-meter reads 53 of them"), "{error}");
 
-    let beyond = Unit::new(1);
+    let beyond = SimulatedUnit::new(1);
     lay(&beyond, 40000, &[COMMON]);
     beyond.set(Function::Holding, 40069, &[203, 65000]);
     let error = once(&beyond, sunspec()).await.whole().unwrap_err();
@@ -258,9 +258,9 @@ async fn a_chain_that_is_none_is_refused_and_says_why() {
 
 #[tokio::test]
 async fn a_chain_that_was_refused_is_left_alone_until_somebody_asks() {
-    let inverter = Unit::new(1);
+    let inverter = SimulatedUnit::new(1);
     lay(&inverter, 40000, &[COMMON, INVERTER]);
-    let gateway = Gateway::start([inverter.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([inverter.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![MeterConfig { poll_every: OFTEN, ..sunspec() }], 8);
     let polls = |count: u64| move |report: &BusReport| report.meters.values().any(|meter| meter.polls >= count);
     running.report(polls(1)).await;
@@ -276,14 +276,14 @@ async fn a_chain_that_was_refused_is_left_alone_until_somebody_asks() {
 
 #[tokio::test]
 async fn a_chain_without_an_end_mark_is_read_as_far_as_it_goes() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     unit.set(Function::Holding, 40000, &[0x5375, 0x6E53, 203, 105]);
     unit.set(Function::Holding, 40004, &[3; 105]);
     show(&unit, 40002, 100, 11);
     let values = once(&unit, sunspec()).await.whole().unwrap();
     assert_eq!((kilowatt_hours(&values), values.serial), (Some(11), None), "it has no Common model");
     // Shorter than it says: the values are refused, and there is no figure.
-    let cut = Unit::new(1);
+    let cut = SimulatedUnit::new(1);
     cut.set(Function::Holding, 40000, &[0x5375, 0x6E53, 203, 105]);
     cut.set(Function::Holding, 40004, &[3; 30]);
     let error = once(&cut, sunspec()).await.whole().unwrap_err();
@@ -292,15 +292,15 @@ async fn a_chain_without_an_end_mark_is_read_as_far_as_it_goes() {
 
 #[tokio::test]
 async fn a_device_that_is_silent_at_one_base_is_asked_at_the_next() {
-    let unit = Unit::new(1);
+    let unit = SimulatedUnit::new(1);
     let start = lay(&unit, 50000, &[COMMON, INTEGER])[1];
     show(&unit, start, 100, 11);
-    unit.fault_next(1, Fault::Silent);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    unit.fault_next(1, UnitFault::Silent);
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
     running.report(|report| report.meters.values().any(|meter| meter.failures > 0)).await;
-    assert_eq!(unit.take_asked(), [(3, 40000, 2)], "one time-out a poll: its neighbours wait");
+    assert_eq!(unit.take_requests(), [(3, 40000, 2)], "one time-out a poll: its neighbours wait");
     running.read_now(&[]).await;
     assert_eq!(kilowatt_hours(&running.reading().await.values), Some(11));
-    assert_eq!(unit.take_asked()[0], (3, 50000, 2));
+    assert_eq!(unit.take_requests()[0], (3, 50000, 2));
 }

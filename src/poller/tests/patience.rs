@@ -61,29 +61,29 @@ fn figure(what: &str, took: Duration) {
     eprintln!("{what}: all read again after {took:?}");
 }
 
-fn twenty() -> (Vec<Unit>, Vec<MeterConfig>) {
+fn twenty() -> (Vec<SimulatedUnit>, Vec<MeterConfig>) {
     let units: Vec<_> = (1..=20).map(simulated).collect();
     units.iter().for_each(|unit| unit.set_delay(ANSWER_AFTER));
     (units, (1..=20).map(|unit| meter(unit, EVERY)).collect())
 }
 
-fn gateway(units: impl IntoIterator<Item = Unit>) -> (Gateway, Link) {
+fn gateway(units: impl IntoIterator<Item = SimulatedUnit>) -> (SimulatedGateway, Link) {
     let host = Host::new("gateway");
     let link = Link::Tcp(host.address());
-    (Gateway::in_memory(host, units, ModbusProto::TcpUdp), link)
+    (SimulatedGateway::in_memory(host, units, ModbusProto::TcpUdp), link)
 }
 
-fn line(units: impl IntoIterator<Item = Unit>) -> (Gateway, Link) {
+fn line(units: impl IntoIterator<Item = SimulatedUnit>) -> (SimulatedGateway, Link) {
     let host = Host::new("line");
     let link = Link::RtuOverTcp(host.address());
-    (Gateway::in_memory(host, units, ModbusProto::Rtu), link)
+    (SimulatedGateway::in_memory(host, units, ModbusProto::Rtu), link)
 }
 
 /// Field note 10: five dead of twenty.
 #[tokio::test(start_paused = true)]
 async fn fifteen_meters_keep_their_schedule_beside_five_dead_ones() {
     let (units, meters) = twenty();
-    units[..5].iter().for_each(|unit| unit.fault(Fault::Silent));
+    units[..5].iter().for_each(|unit| unit.fault(UnitFault::Silent));
     let (_line, link) = line(units.clone());
     // So often that a time-out of each dead one in each round would leave no time for the others.
     let every = Duration::from_secs(2);
@@ -96,7 +96,7 @@ async fn fifteen_meters_keep_their_schedule_beside_five_dead_ones() {
         let (read, failed) = poller.polls(unit);
         assert!(failed == 0 && read * 10 >= due * 9, "meter {unit}: {read} of {due}, {failed} failed");
     }
-    units.iter().for_each(Unit::heal);
+    units.iter().for_each(SimulatedUnit::clear_fault);
     let took = poller.all_read(1..=20).await;
     figure("five dead of twenty", took);
     assert!(took <= Duration::from_secs(66), "the dead ones were found again after {took:?}");
@@ -110,11 +110,11 @@ async fn a_gateway_that_was_away_for_hours_is_found_again_soon() {
     let mut poller = Watched::start(link, meters).await;
     poller.all_read(1..=20).await;
     for away in [HOUR / 60, HOUR * 9] {
-        gateway.habits(|habits| habits.away = true);
+        gateway.behave(|gateway| gateway.refuses_connections = true);
         gateway.disconnect();
         tokio::time::sleep(away).await;
         assert!(poller.report.borrow_and_update().error.is_some(), "it is told");
-        gateway.habits(|habits| habits.away = false);
+        gateway.behave(|gateway| gateway.refuses_connections = false);
         let took = poller.all_read(1..=20).await;
         figure(&format!("a gateway away for {away:?}"), took);
         assert!(took <= Duration::from_secs(45), "found again after {took:?}");
@@ -129,13 +129,13 @@ async fn a_deaf_gateway_is_asked_in_moderation_and_found_again() {
     let (gateway, link) = gateway(units);
     let poller = Watched::start(link, meters).await;
     poller.all_read(1..=20).await;
-    gateway.habits(|habits| habits.deaf = true);
+    gateway.behave(|gateway| gateway.never_answers = true);
     let (connections, requests) = (gateway.connections(), gateway.requests());
     tokio::time::sleep(HOUR).await;
     let (connections, requests) = (gateway.connections() - connections, gateway.requests() - requests);
     assert!((30..=61).contains(&connections), "{connections} connections in an hour");
     assert!(requests <= 3600, "{requests} requests in an hour");
-    gateway.habits(|habits| habits.deaf = false);
+    gateway.behave(|gateway| gateway.never_answers = false);
     let took = poller.all_read(1..=20).await;
     figure("a deaf gateway", took);
     assert!(took <= Duration::from_secs(66), "found again after {took:?}");
@@ -150,11 +150,11 @@ async fn a_connection_that_the_other_end_forgot_is_made_anew_and_all_are_asked_a
         meters.truncate(count);
         let host = Host::new("gateway");
         let address = host.address();
-        let before = Gateway::in_memory(host, units.clone(), ModbusProto::TcpUdp);
+        let before = SimulatedGateway::in_memory(host, units.clone(), ModbusProto::TcpUdp);
         let poller = Watched::start(Link::Tcp(address.clone()), meters).await;
         poller.all_read(1..=count as u8).await;
-        before.habits(|habits| habits.deaf = true);
-        let _after = Gateway::in_memory(Host::at(address), units, ModbusProto::TcpUdp);
+        before.behave(|gateway| gateway.never_answers = true);
+        let _after = SimulatedGateway::in_memory(Host::at(address), units, ModbusProto::TcpUdp);
         let took = poller.all_read(1..=count as u8).await;
         figure(&format!("a connection forgotten, {count} meters"), took);
         // A lone meter is asked 76 s after the first silence when 60 are over.
@@ -168,7 +168,7 @@ async fn gateways_that_close_after_each_answer_or_name_the_missing_cost_no_poll(
     for closes in [true, false] {
         let (units, meters) = twenty();
         let (gateway, link) = gateway(units.into_iter().skip(1));
-        gateway.habits(|habits| (habits.close_after_answer, habits.names_missing) = (closes, true));
+        gateway.behave(|gateway| (gateway.close_after_answer, gateway.reports_missing_units) = (closes, true));
         let poller = Watched::start(link, meters).await;
         tokio::time::sleep(HOUR / 4).await;
         let due = HOUR.as_secs() / 4 / EVERY.as_secs();
@@ -194,12 +194,12 @@ async fn answers_that_are_late_by_any_time_are_never_mixed_up() {
         let poller = Watched::start(link, vec![MeterConfig { profile: profile(&same_shape), ..meter(1, EVERY) }]).await;
         poller.all_read(1..=1).await;
         for late in (0..400).map(|step| step * 37 % 9000 + step * step) {
-            unit.fault_next(1, Fault::Late(Duration::from_millis(late)));
+            unit.fault_next(1, UnitFault::Late(Duration::from_millis(late)));
             tokio::time::sleep(EVERY * 2 + Duration::from_millis(late * 7 % 5000)).await;
         }
         let (_, failed) = poller.polls(1);
         assert!(failed >= 100, "only {failed} polls failed");
-        unit.heal();
+        unit.clear_fault();
         let took = poller.all_read(1..=1).await;
         figure("answers late by any time", took);
         assert!(took <= Duration::from_secs(300), "read again after {took:?}");

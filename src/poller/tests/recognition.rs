@@ -31,7 +31,7 @@ fn identified() -> MeterConfig {
     )
 }
 
-fn identifiable(identity: u16, setting: u16) -> Unit {
+fn identifiable(identity: u16, setting: u16) -> SimulatedUnit {
     let unit = simulated(1);
     unit.set(Function::Holding, 11, &[identity, setting]);
     unit
@@ -53,23 +53,23 @@ async fn nothing_came(running: &mut Running) {
 #[tokio::test]
 async fn a_meter_that_is_the_right_one_is_asked_once() {
     let unit = identifiable(113, 7);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
     let reading = running.reading().await;
     assert!(reading.values.register.is_some() && reading.definition.is_none());
     running.read_now(&[]).await;
-    assert_eq!(unit.take_asked(), [IDENTITY, SETTING, SERIAL, VALUES, VALUES]);
-    unit.fault_next(1, Fault::Silent);
+    assert_eq!(unit.take_requests(), [IDENTITY, SETTING, SERIAL, VALUES, VALUES]);
+    unit.fault_next(1, UnitFault::Silent);
     running.read_now(&[]).await;
-    unit.take_asked();
+    unit.take_requests();
     running.read_now(&[]).await;
-    assert_eq!(unit.take_asked()[..2], [IDENTITY, SETTING], "after a silence it may be another");
+    assert_eq!(unit.take_requests()[..2], [IDENTITY, SETTING], "after a silence it may be another");
 }
 
 #[tokio::test]
 async fn another_meter_is_refused_until_it_is_the_right_one() {
     let unit = identifiable(4711, 7);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
     let says = error(&mut running, "not read").await;
     assert!(
@@ -78,7 +78,7 @@ async fn another_meter_is_refused_until_it_is_the_right_one() {
     );
     assert!(says.contains("it answers as no meter that is built in"), "{says}");
     nothing_came(&mut running).await;
-    assert!(!unit.take_asked().contains(&VALUES), "what is not to be used is not read");
+    assert!(!unit.take_requests().contains(&VALUES), "what is not to be used is not read");
     unit.set(Function::Holding, 11, &[112]);
     running.read_now(&[]).await;
     assert!(running.reading().await.values.register.is_some());
@@ -87,10 +87,10 @@ async fn another_meter_is_refused_until_it_is_the_right_one() {
 #[tokio::test]
 async fn a_meter_that_is_swapped_while_the_line_is_silent_gives_no_reading() {
     let unit = identifiable(112, 7);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
     running.reading().await;
-    unit.fault_next(1, Fault::Silent);
+    unit.fault_next(1, UnitFault::Silent);
     running.read_now(&[]).await;
     unit.set(Function::Holding, 11, &[1]);
     nothing_came(&mut running).await;
@@ -99,7 +99,7 @@ async fn a_meter_that_is_swapped_while_the_line_is_silent_gives_no_reading() {
 
 #[tokio::test]
 async fn a_meter_without_the_register_is_another() {
-    let gateway = Gateway::start([simulated(1)]).await.unwrap();
+    let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
     let says = error(&mut running, "not read").await;
     assert!(says.contains("the meter has no holding 0x000B (exception 2), where the profile has 112 or 113"), "{says}");
@@ -109,7 +109,7 @@ async fn a_meter_without_the_register_is_another() {
 #[tokio::test]
 async fn a_meter_that_is_wrongly_set_is_refused_and_told_what_to_set() {
     let unit = identifiable(112, 3);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
     let says = error(&mut running, "wrongly set").await;
     assert!(says.contains("holding 0x000C holds 3, where the profile has 7; set application H (menu 7)"), "{says}");
@@ -145,7 +145,7 @@ async fn a_register_tells_which_map_it_is() {
     let meter = two_maps(&identity(1), &identity(2));
     let unit = identifiable(2, 0);
     unit.set_u32(Function::Input, 30, 77, WordOrder::Big);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter], 8);
     let reading = running.reading().await;
     assert_eq!(reading.values.register.map(|register| register.value), MilliwattHours::new(77_000));
@@ -155,13 +155,13 @@ async fn a_register_tells_which_map_it_is() {
     running.read_now(&[]).await;
     assert!(running.reading().await.definition.is_some(), "the ledger is told each time");
     // The other kind of the same meter takes its place.
-    unit.fault_next(1, Fault::Silent);
+    unit.fault_next(1, UnitFault::Silent);
     running.read_now(&[]).await;
     unit.set(Function::Holding, 11, &[1]);
     running.read_now(&[]).await;
     assert!(running.reading().await.definition.unwrap().text.contains("input 0x0004 u32"));
     // And one of a third kind.
-    unit.fault_next(1, Fault::Silent);
+    unit.fault_next(1, UnitFault::Silent);
     running.read_now(&[]).await;
     unit.set(Function::Holding, 11, &[3]);
     running.read_now(&[]).await;
@@ -173,7 +173,7 @@ async fn a_register_tells_which_map_it_is() {
 async fn a_map_is_chosen_when_the_others_cannot_be() {
     // Registers 30 and 31 do not exist: the second map is out, but only after it had its chances.
     let unit = simulated(1);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
     let mut said = running.read_now(&[]).await.remove(0).1;
     let says = said.clone().unwrap_err();
@@ -194,7 +194,7 @@ async fn a_map_is_chosen_when_the_others_cannot_be() {
 async fn between_maps_that_are_all_possible_nothing_is_guessed() {
     let unit = simulated(1);
     unit.set_u32(Function::Input, 30, 77, WordOrder::Big);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
     for _ in 0..5 {
         nothing_came(&mut running).await;
@@ -211,7 +211,7 @@ async fn between_maps_that_are_all_possible_nothing_is_guessed() {
 #[tokio::test]
 async fn of_maps_that_go_on_saying_the_same_the_first_is_read() {
     let unit = simulated(1);
-    let gateway = Gateway::start([unit.clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
     for poll in 0..35 {
         let watt_hours = 1000 + poll / 4;
@@ -226,7 +226,7 @@ async fn of_maps_that_go_on_saying_the_same_the_first_is_read() {
 
 #[tokio::test]
 async fn one_who_reads_once_is_given_the_time_to_decide() {
-    let gateway = Gateway::start([simulated(1)]).await.unwrap();
+    let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let results = read_once(&tcp(&gateway), &[two_maps("", "")], &clock()).await;
     let register = results[0].1.values.register;
     assert_eq!(register.map(|register| register.value), MilliwattHours::new(1_001_000));

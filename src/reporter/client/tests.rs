@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use super::*;
 use crate::config::{Batch, TokenSource};
 use crate::reporter::rpc::{Entry, Outcome, Shape};
-use crate::simulator::arkreen::{Arkreen, Behaviour, Certificate};
+use crate::simulator::arkreen::{Arkreen, EndpointBehaviour, TestCertificate};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
 mod hostile;
@@ -64,7 +64,7 @@ async fn call(arkreen: &Arkreen, call: &Call) -> Heard {
     client(&account(arkreen.url(), LONG)).call(call, &credentials()).await
 }
 
-async fn behaving(behaviour: Behaviour, what: &Call) -> Heard {
+async fn behaving(behaviour: EndpointBehaviour, what: &Call) -> Heard {
     let arkreen = arkreen();
     arkreen.behave(behaviour);
     let heard = call(&arkreen, what).await;
@@ -72,14 +72,14 @@ async fn behaving(behaviour: Behaviour, what: &Call) -> Heard {
     heard
 }
 
-async fn failing(behaviour: Behaviour, what: &Call) -> Failure {
+async fn failing(behaviour: EndpointBehaviour, what: &Call) -> Failure {
     match behaving(behaviour, what).await {
         Heard::Failed(failure) => failure,
         heard => panic!("{heard:?}"),
     }
 }
 
-async fn outcomes(behaviour: Behaviour, what: &Call) -> Vec<Outcome> {
+async fn outcomes(behaviour: EndpointBehaviour, what: &Call) -> Vec<Outcome> {
     match behaving(behaviour, what).await {
         Heard::Entries { outcomes, .. } => outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
         heard => panic!("{heard:?}"),
@@ -123,48 +123,53 @@ async fn refusals_come_with_their_codes() {
 async fn answers_that_are_none_are_unintelligible() {
     let limit = ANSWER_LIMIT + 3 * ANSWER_LIMIT_PER_ENTRY;
     for behaviour in [
-        Behaviour::Html,
-        Behaviour::Truncated,
-        Behaviour::Huge(limit),
-        Behaviour::Empty(204),
-        Behaviour::Empty(200),
-        Behaviour::Close,
-        Behaviour::Raw { status: 200, body: "{\"jsonrpc\":\"2.0\",\"id\":1,".into() },
+        EndpointBehaviour::Html,
+        EndpointBehaviour::Truncated,
+        EndpointBehaviour::Huge(limit),
+        EndpointBehaviour::Empty(204),
+        EndpointBehaviour::Empty(200),
+        EndpointBehaviour::Close,
+        EndpointBehaviour::Raw { status: 200, body: "{\"jsonrpc\":\"2.0\",\"id\":1,".into() },
     ] {
         for what in [single(), batch(2)] {
             let failure = failing(behaviour.clone(), &what).await;
             assert!(matches!(failure, Failure::Unintelligible(_)), "{behaviour:?}: {failure:?}");
         }
     }
-    assert!(matches!(failing(Behaviour::WrongId, &single()).await, Failure::Unintelligible(_)));
-    assert_eq!(outcomes(Behaviour::WrongId, &batch(2)).await, [Outcome::Missing, Outcome::Missing]);
+    assert!(matches!(failing(EndpointBehaviour::WrongId, &single()).await, Failure::Unintelligible(_)));
+    assert_eq!(outcomes(EndpointBehaviour::WrongId, &batch(2)).await, [Outcome::Missing, Outcome::Missing]);
 }
 
 #[tokio::test]
 async fn an_endless_answer_is_read_up_to_its_limit() {
-    let failure = failing(Behaviour::Huge(50_000_000), &single()).await;
+    let failure = failing(EndpointBehaviour::Huge(50_000_000), &single()).await;
     assert_eq!(failure, Failure::Unintelligible("HTTP 200 with an answer that is too long".into()));
     let body = format!("{}{{\"id\":1,\"result\":\"OK\"}}", " ".repeat(60_000));
-    assert_eq!(outcomes(Behaviour::Raw { status: 200, body }, &single()).await, [ACCEPTED], "long, but bearable");
+    assert_eq!(
+        outcomes(EndpointBehaviour::Raw { status: 200, body }, &single()).await,
+        [ACCEPTED],
+        "long, but bearable"
+    );
 }
 
 #[tokio::test]
 async fn statuses_mean_what_the_table_says() {
-    let limited = |retry_after: Option<&str>| Behaviour::RateLimited { retry_after: retry_after.map(Into::into) };
+    let limited =
+        |retry_after: Option<&str>| EndpointBehaviour::RateLimited { retry_after: retry_after.map(Into::into) };
     let wait = |seconds| Failure::Wait(Some(Duration::from_secs(seconds)), "HTTP 429".into());
     assert_eq!(failing(limited(Some("7")), &single()).await, wait(7));
     assert_eq!(failing(limited(Some("Fri, 31 Dec 2500 23:59:59 GMT")), &single()).await, wait(3600));
     assert_eq!(failing(limited(None), &single()).await, Failure::Wait(None, "HTTP 429".into()));
-    assert_eq!(failing(Behaviour::Status(500), &single()).await, Failure::Transient("HTTP 500".into()));
-    assert_eq!(failing(Behaviour::Status(408), &single()).await, Failure::Transient("HTTP 408".into()));
-    assert_eq!(failing(Behaviour::Status(403), &single()).await, Failure::Forbidden("HTTP 403".into()));
-    assert_eq!(failing(Behaviour::Status(404), &single()).await, Failure::Rejected("HTTP 404".into()));
+    assert_eq!(failing(EndpointBehaviour::Status(500), &single()).await, Failure::Transient("HTTP 500".into()));
+    assert_eq!(failing(EndpointBehaviour::Status(408), &single()).await, Failure::Transient("HTTP 408".into()));
+    assert_eq!(failing(EndpointBehaviour::Status(403), &single()).await, Failure::Forbidden("HTTP 403".into()));
+    assert_eq!(failing(EndpointBehaviour::Status(404), &single()).await, Failure::Rejected("HTTP 404".into()));
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let (first, second) = (arkreen(), arkreen());
-    first.behave(Behaviour::Redirect(second.url().into()));
+    first.behave(EndpointBehaviour::Redirect(second.url().into()));
     let heard = call(&first, &single()).await;
     assert_eq!(heard, Heard::Failed(Failure::Redirected(format!("HTTP 307 to {}", second.url()))));
     assert_eq!(second.calls(), []);
@@ -172,23 +177,23 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn errors_for_a_batch_and_its_entries_are_told_apart() {
-    let error = |code| Behaviour::Error { status: 200, code, message: "no".into() };
+    let error = |code| EndpointBehaviour::Error { status: 200, code, message: "no".into() };
     let refused = |code| Outcome::Refused { code: Some(code), message: "no".into() };
     let batch_error = Failure::Batch { code: Some(-32600), message: "no".into() };
     assert_eq!(failing(error(-32600), &batch(2)).await, batch_error);
     assert_eq!(outcomes(error(-32600), &single()).await, [refused(-32600)]);
-    let each = Behaviour::EntryErrors { code: 1, message: "no".into() };
+    let each = EndpointBehaviour::EntryErrors { code: 1, message: "no".into() };
     assert_eq!(outcomes(each, &batch(2)).await, [refused(1), refused(1)]);
-    assert_eq!(outcomes(Behaviour::Partial(1), &batch(2)).await, [ACCEPTED, Outcome::Missing]);
-    assert_eq!(outcomes(Behaviour::Partial(0), &batch(2)).await, [Outcome::Missing, Outcome::Missing]);
-    assert_eq!(outcomes(Behaviour::FirstOnly, &batch(2)).await, [ACCEPTED, Outcome::Missing]);
+    assert_eq!(outcomes(EndpointBehaviour::Partial(1), &batch(2)).await, [ACCEPTED, Outcome::Missing]);
+    assert_eq!(outcomes(EndpointBehaviour::Partial(0), &batch(2)).await, [Outcome::Missing, Outcome::Missing]);
+    assert_eq!(outcomes(EndpointBehaviour::FirstOnly, &batch(2)).await, [ACCEPTED, Outcome::Missing]);
 }
 
 #[tokio::test]
 async fn odd_answers_are_tolerated_or_not_believed() {
-    assert_eq!(outcomes(Behaviour::TextId, &batch(2)).await, [ACCEPTED, ACCEPTED]);
-    assert!(matches!(outcomes(Behaviour::OddResult, &single()).await[0], Outcome::Accepted { odd: Some(_) }));
-    for behaviour in [Behaviour::Contradictory, Behaviour::Hollow] {
+    assert_eq!(outcomes(EndpointBehaviour::TextId, &batch(2)).await, [ACCEPTED, ACCEPTED]);
+    assert!(matches!(outcomes(EndpointBehaviour::OddResult, &single()).await[0], Outcome::Accepted { odd: Some(_) }));
+    for behaviour in [EndpointBehaviour::Contradictory, EndpointBehaviour::Hollow] {
         let all = outcomes(behaviour, &batch(2)).await;
         assert!(all.iter().all(|outcome| matches!(outcome, Outcome::Indeterminate(_))), "{all:?}");
     }
@@ -196,7 +201,7 @@ async fn odd_answers_are_tolerated_or_not_believed() {
 
 #[tokio::test]
 async fn an_echoed_token_does_not_come_through() {
-    let failure = format!("{:?}", failing(Behaviour::EchoToken, &single()).await);
+    let failure = format!("{:?}", failing(EndpointBehaviour::EchoToken, &single()).await);
     assert!(failure.contains("(token)") && !failure.to_lowercase().contains("1f1f1f"), "{failure}");
     assert!(!format!("{:?}", credentials()).contains("1f1f1f"));
 }
@@ -204,7 +209,7 @@ async fn an_echoed_token_does_not_come_through() {
 #[tokio::test]
 async fn a_call_ends_in_time_however_slowly_it_is_answered() {
     let each = Duration::from_millis(20);
-    for behaviour in [Behaviour::Slow(Duration::from_secs(60)), Behaviour::Trickle(each)] {
+    for behaviour in [EndpointBehaviour::Slow(Duration::from_secs(60)), EndpointBehaviour::Trickle(each)] {
         let arkreen = arkreen();
         arkreen.behave(behaviour.clone());
         let client = client(&account(arkreen.url(), Duration::from_millis(300)));
@@ -226,7 +231,7 @@ async fn a_refused_connection_is_unreachable() {
 }
 
 /// A call over TLS to `localhost` with this certificate, trusting its authority or another one.
-async fn over_tls(certificate: Certificate, trusted: bool) -> (Heard, Clock) {
+async fn over_tls(certificate: TestCertificate, trusted: bool) -> (Heard, Clock) {
     let (arkreen, authority) = Arkreen::start_tls(&token_text(), [id(1)], certificate);
     let (_other, another_authority) = Arkreen::start_tls(&token_text(), [id(1)], certificate);
     let folder = tempfile::tempdir().unwrap();
@@ -238,7 +243,7 @@ async fn over_tls(certificate: Certificate, trusted: bool) -> (Heard, Clock) {
     (heard, clock)
 }
 
-const GOOD: Certificate = Certificate { name: "localhost", until_year: 2500 };
+const GOOD: TestCertificate = TestCertificate { name: "localhost", until_year: 2500 };
 
 #[tokio::test]
 async fn over_tls_figures_are_taken_and_the_clock_is_confirmed() {
@@ -259,8 +264,8 @@ async fn a_date_that_came_in_the_clear_confirms_nothing() {
 #[tokio::test]
 async fn a_certificate_that_is_not_to_be_believed_is_refused_with_a_remedy() {
     let rows = [
-        (Certificate { name: "elsewhere.example", ..GOOD }, true, "host name in url"),
-        (Certificate { until_year: 2001, ..GOOD }, true, "clock right"),
+        (TestCertificate { name: "elsewhere.example", ..GOOD }, true, "host name in url"),
+        (TestCertificate { until_year: 2001, ..GOOD }, true, "clock right"),
         (GOOD, false, "ca_file"),
     ];
     for (certificate, trusted, remedy) in rows {

@@ -16,7 +16,7 @@ use crate::config::{Batch, TokenSource};
 use crate::heartbeat::Hearts;
 use crate::ledger::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
 use crate::reading::{Reading, Register, Values};
-use crate::simulator::arkreen::{Arkreen, Behaviour};
+use crate::simulator::arkreen::{Arkreen, EndpointBehaviour};
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// Long enough that no slot comes while a test drives the task with commands.
@@ -209,13 +209,17 @@ async fn a_client_is_reported_once_it_has_a_figure_and_says_why_not_before() {
 #[tokio::test]
 async fn an_endpoint_without_batches_is_served_singly() {
     let mut bench = Bench::new(20, SELDOM).await;
-    bench.arkreen.for_batches(Behaviour::Error { status: 200, code: -32600, message: "Invalid Request".into() });
+    bench.arkreen.for_batches(EndpointBehaviour::Error {
+        status: 200,
+        code: -32600,
+        message: "Invalid Request".into(),
+    });
     assert!(bench.report_now().await.iter().all(|(_, line)| line.is_ok()));
     assert_eq!(bench.shapes()[0], (true, 20));
     assert!(bench.report_now().await.iter().all(|(_, line)| line.is_ok()));
     assert_eq!(bench.shapes()[1..], [(false, 1); 40]);
     bench.commands.send(Command::Reloaded).await.unwrap();
-    bench.arkreen.for_batches(Behaviour::Well);
+    bench.arkreen.for_batches(EndpointBehaviour::Normal);
     bench.report_now().await;
     assert_eq!(bench.shapes()[41..], [(true, 20)], "a reload gives batches another chance");
     assert_eq!(bench.until(|report| report.calls == 42).await.state, AccountState::Ok);
@@ -225,7 +229,7 @@ async fn an_endpoint_without_batches_is_served_singly() {
 #[tokio::test]
 async fn entries_left_out_of_a_batch_answer_go_once_more() {
     let bench = Bench::new(4, SELDOM).await;
-    bench.arkreen.behave(Behaviour::Partial(2));
+    bench.arkreen.behave(EndpointBehaviour::Partial(2));
     assert!(bench.report_now().await.iter().all(|(_, line)| line.is_ok()));
     assert_eq!(bench.shapes(), [(true, 4), (false, 1), (false, 1)]);
     bench.assert_well_behaved();
@@ -286,7 +290,7 @@ async fn without_a_token_nothing_is_called_and_everyone_told() {
 #[tokio::test]
 async fn it_ends_at_once_in_the_middle_of_a_call() {
     let Bench { folder: _folder, arkreen, ledger: _ledger, commands, task, .. } = Bench::new(1, SELDOM).await;
-    arkreen.behave(Behaviour::Slow(Duration::from_secs(60)));
+    arkreen.behave(EndpointBehaviour::Slow(Duration::from_secs(60)));
     let mut events = arkreen.events();
     let (reply, answer) = oneshot::channel();
     commands.send(Command::ReportNow { reply }).await.unwrap();

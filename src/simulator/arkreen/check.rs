@@ -6,22 +6,22 @@ use hyper::http::request::Parts;
 use hyper::{Method, header};
 use serde_json::{Map, Value};
 
-use super::{Posted, State};
+use super::{EndpointState, PostedEntry};
 use crate::units::{ClientId, MilliwattHours, Milliwatts};
 
 const METHOD: &str = "edr_reportConsumeData";
 
 /// A call that can be answered.
 #[derive(Debug)]
-pub(super) struct Checked {
+pub(super) struct CheckedCall {
     pub(super) batch: bool,
-    pub(super) posted: Vec<Posted>,
+    pub(super) posted: Vec<PostedEntry>,
     /// Whether the `authorization` is the one that Arkreen issued.
     pub(super) authorized: bool,
 }
 
 /// Checks head and body; violations are noted. `None` where nothing in the call can be answered.
-pub(super) fn check(state: &mut State, head: &Parts, body: &[u8]) -> Option<Checked> {
+pub(super) fn check(state: &mut EndpointState, head: &Parts, body: &[u8]) -> Option<CheckedCall> {
     let authorized = check_head(state, head);
     let body: Value = match serde_json::from_slice(body) {
         Ok(body) => body,
@@ -48,10 +48,10 @@ pub(super) fn check(state: &mut State, head: &Parts, body: &[u8]) -> Option<Chec
             state.violation(format!("two entries with the id {}", entry.id));
         }
     }
-    (posted.len() == requests.len()).then_some(Checked { batch, posted, authorized })
+    (posted.len() == requests.len()).then_some(CheckedCall { batch, posted, authorized })
 }
 
-fn check_head(state: &mut State, head: &Parts) -> bool {
+fn check_head(state: &mut EndpointState, head: &Parts) -> bool {
     if head.method != Method::POST {
         state.violation(format!("{} instead of POST", head.method));
     }
@@ -74,7 +74,7 @@ fn check_head(state: &mut State, head: &Parts) -> bool {
     token.is_some_and(|digits| state.token.strip_prefix("0x") == Some(digits))
 }
 
-fn check_request(state: &mut State, request: &Value) -> Option<Posted> {
+fn check_request(state: &mut EndpointState, request: &Value) -> Option<PostedEntry> {
     let posted = parse_request(request);
     if let Err(problem) = &posted {
         state.violation(problem.clone());
@@ -82,14 +82,14 @@ fn check_request(state: &mut State, request: &Value) -> Option<Posted> {
     posted.ok()
 }
 
-fn parse_request(request: &Value) -> Result<Posted, String> {
+fn parse_request(request: &Value) -> Result<PostedEntry, String> {
     let request = object(request, "a request", &["id", "jsonrpc", "method", "params"])?;
     if request["jsonrpc"] != "2.0" || request["method"] != METHOD {
         return Err(format!("jsonrpc {} and method {}", request["jsonrpc"], request["method"]));
     }
     let params = object(&request["params"], "params", &["clientId", "energy", "power"])?;
     let client = params["clientId"].as_str().and_then(ClientId::parse);
-    Ok(Posted {
+    Ok(PostedEntry {
         id: integer(request, "id")?,
         client: client.ok_or("a clientId that is not 0x and 64 hex digits")?,
         power: Milliwatts(integer(params, "power")? as i64),

@@ -1,4 +1,4 @@
-//! The HTTP/1 server of the stand-in: connections in, checked calls to the state, answers out at their pace.
+//! The HTTP/1 server of the stand-in: connections in, checked calls to the state, answers out at their timing.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,9 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 
-use super::answer::{Pace, Reply, answer};
+use super::answer::{EndpointReply, ReplyTiming, answer};
 use super::check::check;
-use super::{Behaviour, Event, Received, Shared, remember};
+use super::{EndpointBehaviour, EndpointEvent, EndpointShared, ReceivedCall, remember};
 use crate::units::ClientId;
 
 /// A report call is never longer, batch or not.
@@ -30,31 +30,31 @@ const LONGEST_CALL: usize = 1 << 20;
 const NOTICED_WITHIN: Duration = Duration::from_millis(250);
 
 /// How a connection becomes a stream: as it is, or after TLS.
-pub(super) trait Door: Clone + Send + Sync + 'static {
+pub(super) trait Handshake: Clone + Send + Sync + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    fn enter(&self, stream: TcpStream) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn complete(&self, stream: TcpStream) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
 /// No TLS.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plain;
+pub(super) struct PlainTcp;
 
-impl Door for Plain {
+impl Handshake for PlainTcp {
     type Stream = TcpStream;
 
-    async fn enter(&self, stream: TcpStream) -> io::Result<TcpStream> {
+    async fn complete(&self, stream: TcpStream) -> io::Result<TcpStream> {
         Ok(stream)
     }
 }
 
 /// Serves until it is dropped, and all connections with it.
-pub(super) async fn serve(listener: TcpListener, door: impl Door, shared: Shared) {
+pub(super) async fn serve(listener: TcpListener, handshake: impl Handshake, shared: EndpointShared) {
     let mut connections: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
     loop {
         tokio::select! {
             connection = listener.accept() => match connection {
-                Ok((stream, _)) => connections.push(Box::pin(serve_connection(stream, door.clone(), shared.clone()))),
+                Ok((stream, _)) => connections.push(Box::pin(serve_connection(stream, handshake.clone(), shared.clone()))),
                 // Out of descriptors: pass the time rather than the processor's.
                 Err(_) => sleep(NOTICED_WITHIN).await,
             },
@@ -63,14 +63,14 @@ pub(super) async fn serve(listener: TcpListener, door: impl Door, shared: Shared
     }
 }
 
-async fn serve_connection(stream: TcpStream, door: impl Door, shared: Shared) {
-    let Ok(stream) = door.enter(stream).await else { return };
+async fn serve_connection(stream: TcpStream, handshake: impl Handshake, shared: EndpointShared) {
+    let Ok(stream) = handshake.complete(stream).await else { return };
     let service = service_fn(|request| serve_call(request, shared.clone()));
     // A caller that hangs up is none of our business, and neither is an answer that was to be cut.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn serve_call(request: Request<Incoming>, shared: Shared) -> io::Result<Response<Paced>> {
+async fn serve_call(request: Request<Incoming>, shared: EndpointShared) -> io::Result<Response<TimedBody>> {
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, LONGEST_CALL).collect().await {
         Ok(body) => body.to_bytes(),
@@ -79,47 +79,47 @@ async fn serve_call(request: Request<Incoming>, shared: Shared) -> io::Result<Re
             return Err(io::Error::other("unreadable"));
         }
     };
-    let Some(call) = check(&mut shared.lock(), &head, &body) else { return respond(Reply::invalid(), None) };
+    let Some(call) = check(&mut shared.lock(), &head, &body) else { return respond(EndpointReply::invalid(), None) };
     let in_flight = InFlight::begin(&shared, call.posted.iter().map(|entry| entry.client).collect()).await;
     let reply = {
         let mut state = shared.lock();
         let behaviour = state.behaviour(call.batch);
-        if behaviour != Behaviour::Well {
-            state.tell(Event::Misbehaved(behaviour.clone()));
+        if behaviour != EndpointBehaviour::Normal {
+            state.tell(EndpointEvent::Misbehaved(behaviour.clone()));
         }
         let reply = answer(&mut state, &call, behaviour);
         let status = (!reply.close).then_some(reply.status);
-        remember(&mut state.calls, Received { batch: call.batch, entries: call.posted, status });
+        remember(&mut state.calls, ReceivedCall { batch: call.batch, entries: call.posted, status });
         reply
     };
-    if let Pace::After(wait) = reply.pace {
+    if let ReplyTiming::After(wait) = reply.timing {
         sleep(wait).await;
     }
     respond(reply, Some(in_flight))
 }
 
-fn respond(reply: Reply, in_flight: Option<InFlight>) -> io::Result<Response<Paced>> {
+fn respond(reply: EndpointReply, in_flight: Option<InFlight>) -> io::Result<Response<TimedBody>> {
     if reply.close {
         return Err(io::Error::other("closed as asked for"));
     }
     // An answer that is sent at once is no longer in flight when the caller has it.
-    let in_flight = in_flight.filter(|_| matches!(reply.pace, Pace::Trickle(_)));
+    let in_flight = in_flight.filter(|_| matches!(reply.timing, ReplyTiming::Trickle(_)));
     let mut response = Response::builder().status(reply.status);
     for (name, value) in reply.headers {
         response = response.header(name, value);
     }
-    let body = Paced { left: reply.body.into(), pace: reply.pace, sleep: None, _in_flight: in_flight };
+    let body = TimedBody { left: reply.body.into(), timing: reply.timing, sleep: None, _in_flight: in_flight };
     response.body(body).map_err(io::Error::other)
 }
 
 /// The clients of one call, until it is answered or its connection is closed.
 struct InFlight {
-    shared: Shared,
+    shared: EndpointShared,
     clients: BTreeSet<ClientId>,
 }
 
 impl InFlight {
-    async fn begin(shared: &Shared, clients: BTreeSet<ClientId>) -> Self {
+    async fn begin(shared: &EndpointShared, clients: BTreeSet<ClientId>) -> Self {
         // A caller that gave up may call again before its hanging up is noticed here.
         let mut patience = 10;
         while shared.lock().busy(&clients).is_some() && patience > 0 {
@@ -142,15 +142,15 @@ impl Drop for InFlight {
     }
 }
 
-/// A body that comes at its pace.
-struct Paced {
+/// A body that comes at its timing.
+struct TimedBody {
     left: Bytes,
-    pace: Pace,
+    timing: ReplyTiming,
     sleep: Option<Pin<Box<Sleep>>>,
     _in_flight: Option<InFlight>,
 }
 
-impl Body for Paced {
+impl Body for TimedBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -158,14 +158,14 @@ impl Body for Paced {
         if self.left.is_empty() {
             return Poll::Ready(None);
         }
-        let length = match self.pace {
-            Pace::AtOnce | Pace::After(_) => self.left.len(),
-            Pace::Cut(0) => return Poll::Ready(Some(Err(io::Error::other("cut as asked for")))),
-            Pace::Cut(length) => {
-                self.pace = Pace::Cut(0);
+        let length = match self.timing {
+            ReplyTiming::AtOnce | ReplyTiming::After(_) => self.left.len(),
+            ReplyTiming::Cut(0) => return Poll::Ready(Some(Err(io::Error::other("cut as asked for")))),
+            ReplyTiming::Cut(length) => {
+                self.timing = ReplyTiming::Cut(0);
                 length
             }
-            Pace::Trickle(each) => {
+            ReplyTiming::Trickle(each) => {
                 let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(each)));
                 std::task::ready!(sleep.as_mut().poll(context));
                 self.sleep = None;

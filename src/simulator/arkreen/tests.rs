@@ -56,7 +56,8 @@ async fn it_answers_as_arkreen_does() {
     assert_eq!(arkreen.energy(id("a")), MilliwattHours::new(11));
     assert_eq!(arkreen.violations(), Vec::<String>::new());
     assert_eq!(arkreen.calls().len(), 6);
-    let first = Event::Accepted { client: id("a"), power: Milliwatts(5), energy: MilliwattHours::new(10).unwrap() };
+    let first =
+        EndpointEvent::Accepted { client: id("a"), power: Milliwatts(5), energy: MilliwattHours::new(10).unwrap() };
     assert_eq!(events.recv().await.unwrap(), first);
 }
 
@@ -101,7 +102,7 @@ async fn every_broken_rule_is_noted() {
 #[tokio::test]
 async fn two_requests_in_flight_for_a_client_are_noted() {
     let arkreen = Arkreen::start(&token(), [id("a"), id("b")]).unwrap();
-    let slow = || arkreen.behave(Behaviour::Slow(Duration::from_millis(700)));
+    let slow = || arkreen.behave(EndpointBehaviour::Slow(Duration::from_millis(700)));
     slow();
     slow();
     let (one, other) = (request(1, "a", "10"), request(2, "b", "10"));

@@ -11,20 +11,20 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::server::TlsStream;
 
 use super::Arkreen;
-use super::server::Door;
+use super::server::Handshake;
 use crate::units::ClientId;
 
-impl Door for TlsAcceptor {
+impl Handshake for TlsAcceptor {
     type Stream = TlsStream<TcpStream>;
 
-    async fn enter(&self, stream: TcpStream) -> io::Result<Self::Stream> {
+    async fn complete(&self, stream: TcpStream) -> io::Result<Self::Stream> {
         self.accept(stream).await
     }
 }
 
 /// What the server's certificate says.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Certificate {
+pub(crate) struct TestCertificate {
     pub(crate) name: &'static str,
     pub(crate) until_year: i32,
 }
@@ -34,7 +34,7 @@ impl Arkreen {
     pub(crate) fn start_tls(
         token: &str,
         clients: impl IntoIterator<Item = ClientId>,
-        certificate: Certificate,
+        certificate: TestCertificate,
     ) -> (Self, String) {
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         // Two authorities of the same name would be told apart by their signatures only.

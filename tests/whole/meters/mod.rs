@@ -10,7 +10,7 @@ use arkmeter::clock::Clock;
 use arkmeter::config::{self, Config, Environment};
 use arkmeter::meter::library;
 use arkmeter::poller::{Said, read_once};
-use arkmeter::simulator::Gateway;
+use arkmeter::simulator::SimulatedGateway;
 use arkmeter::units::Name;
 use fact::Fact;
 use simulated::{Scene, Simulated};
@@ -95,7 +95,7 @@ async fn read(scene: Scene, setting: &str) -> Heard {
         .filter(|view| scene.suits(view.fact) && (!reversed || view.can_reverse()))
         .collect();
     let meters: Vec<_> = (1..).zip(&meters).map(|(unit, view)| Simulated::new(unit, view, scene)).collect();
-    let gateway = Gateway::start(meters.iter().map(|meter| meter.unit.clone())).await.unwrap();
+    let gateway = SimulatedGateway::start(meters.iter().map(|meter| meter.unit.clone())).await.unwrap();
     let mut text = format!("[bus.bus]\ntcp = \"{}\"\ntimeout = \"10s\"\n", gateway.address());
     for meter in &meters {
         let (unit, profile, map) = (meter.unit.unit(), &meter.profile, meter.map.as_ref());

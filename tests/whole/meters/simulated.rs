@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use arkmeter::meter::Function;
-use arkmeter::simulator::Unit;
+use arkmeter::simulator::SimulatedUnit;
 
 use super::fact::{Chain, Fact, Serial, Term, View};
 
@@ -36,7 +36,7 @@ impl Scene {
 
 /// A meter, and what it has to say: mW and mWh.
 pub struct Simulated {
-    pub unit: Unit,
+    pub unit: SimulatedUnit,
     pub profile: String,
     pub map: Option<String>,
     pub power: i64,
@@ -95,11 +95,11 @@ impl Simulated {
             let value = if scene == Scene::WronglySet { setting.value + 1 } else { setting.value };
             set(&mut registers, fact.function, setting.address, &[value]);
         }
-        let unit = Unit::new(unit);
+        let unit = SimulatedUnit::new(unit);
         for ((function, address), word) in registers {
             unit.set(if function == 3 { Function::Holding } else { Function::Input }, address, &[word]);
         }
-        unit.set_most(fact.most.unwrap_or(125));
+        unit.set_max_registers(fact.most.unwrap_or(125));
         Simulated {
             unit,
             profile: fact.profile.clone(),

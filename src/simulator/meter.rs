@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::meters::{Unit, WordOrder};
+use super::unit::{SimulatedUnit, WordOrder};
 use crate::meter::Function;
 use crate::units::MilliwattHours;
 
 /// The register map that a simulated meter shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Map {
+pub enum SimulatedModel {
     /// Profile `eastron-sdm630`: power in W and energy in kWh as floats, the serial number beside the settings.
     Sdm630,
     /// Profile `eastron-sdm120`: the same at other addresses.
@@ -19,9 +19,9 @@ pub enum Map {
 
 /// A meter and the appliance behind it.
 #[derive(Debug)]
-pub struct Counting {
-    pub unit: Unit,
-    map: Map,
+pub struct SimulatedMeter {
+    pub unit: SimulatedUnit,
+    map: SimulatedModel,
     watts: f64,
     /// What the display shows, in kWh.
     reading: f64,
@@ -32,11 +32,11 @@ pub struct Counting {
     zero_for: Duration,
 }
 
-impl Counting {
+impl SimulatedMeter {
     /// An appliance of so many watts behind a meter that has counted `reading` kWh before.
-    pub fn new(unit: u8, map: Map, watts: f64, reading: f64, serial: u32) -> Self {
-        let unit = Unit::new(unit);
-        let meter = Counting { unit, map, watts, reading, serial, consumed: 0.0, zero_for: Duration::ZERO };
+    pub fn new(unit: u8, map: SimulatedModel, watts: f64, reading: f64, serial: u32) -> Self {
+        let unit = SimulatedUnit::new(unit);
+        let meter = SimulatedMeter { unit, map, watts, reading, serial, consumed: 0.0, zero_for: Duration::ZERO };
         meter.show();
         meter
     }
@@ -77,14 +77,14 @@ impl Counting {
         let (watts, reading) = if starting { (0.0, 0.0) } else { (self.watts, self.reading) };
         let unit = &self.unit;
         match self.map {
-            Map::Sdm630 | Map::Sdm120 => {
-                let power = if self.map == Map::Sdm630 { 0x0034 } else { 0x000C };
+            SimulatedModel::Sdm630 | SimulatedModel::Sdm120 => {
+                let power = if self.map == SimulatedModel::Sdm630 { 0x0034 } else { 0x000C };
                 unit.set_f32(Function::Input, power, watts as f32);
                 unit.set_f32(Function::Input, 0x0048, reading as f32);
                 unit.set_f32(Function::Input, 0x004A, 0.0);
                 unit.set_u32(Function::Holding, 0xFC00, self.serial, WordOrder::Big);
             }
-            Map::Pzem004t => {
+            SimulatedModel::Pzem004t => {
                 unit.set_u32(Function::Input, 0x0003, (watts * 10.0) as u32, WordOrder::Little);
                 unit.set_u32(Function::Input, 0x0005, (reading * 1000.0) as u32, WordOrder::Little);
             }

@@ -13,13 +13,13 @@ use crate::meter::Function;
 ///
 /// A register that was never set does not exist: a read across it is refused with exception 2.
 #[derive(Clone, Debug)]
-pub struct Unit {
+pub struct SimulatedUnit {
     unit: u8,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<UnitState>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct UnitState {
     registers: BTreeMap<(Function, u16), u16>,
     /// What it says to function 17, and the objects that it gives to function 43.
     server_id: Option<Vec<u8>>,
@@ -28,7 +28,7 @@ struct State {
     delay: Duration,
     /// More registers than this at once are refused with exception 3.
     most: Option<u16>,
-    fault: Option<Fault>,
+    fault: Option<UnitFault>,
     /// The fault ends after so many requests.
     for_requests: Option<u32>,
     requests: u64,
@@ -41,7 +41,7 @@ const ASKED: usize = 64;
 
 /// What a meter does instead of answering as it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum UnitFault {
     Silent,
     /// Refuses with this exception code.
     Exception(u8),
@@ -66,10 +66,10 @@ pub enum WordOrder {
     Little,
 }
 
-impl Unit {
+impl SimulatedUnit {
     /// A meter without registers that answers at once.
     pub fn new(unit: u8) -> Self {
-        Unit { unit, state: Arc::default() }
+        SimulatedUnit { unit, state: Arc::default() }
     }
 
     pub fn unit(&self) -> u8 {
@@ -116,24 +116,24 @@ impl Unit {
     }
 
     /// How many registers it gives at once; 125 at first.
-    pub fn set_most(&self, registers: u16) {
+    pub fn set_max_registers(&self, registers: u16) {
         self.state().most = Some(registers);
     }
 
     /// Misbehaves from now on.
-    pub fn fault(&self, fault: Fault) {
+    pub fn fault(&self, fault: UnitFault) {
         let mut state = self.state();
         (state.fault, state.for_requests) = (Some(fault), None);
     }
 
     /// Misbehaves for so many requests, then is well again.
-    pub fn fault_next(&self, requests: u32, fault: Fault) {
+    pub fn fault_next(&self, requests: u32, fault: UnitFault) {
         let mut state = self.state();
         (state.fault, state.for_requests) = (Some(fault), Some(requests));
     }
 
     /// Is well again.
-    pub fn heal(&self) {
+    pub fn clear_fault(&self) {
         self.state().fault = None;
     }
 
@@ -143,7 +143,7 @@ impl Unit {
     }
 
     /// The last 64 requests that reached it, oldest first, as function, address and count; they are forgotten.
-    pub fn take_asked(&self) -> Vec<(u8, u16, u16)> {
+    pub fn take_requests(&self) -> Vec<(u8, u16, u16)> {
         self.state().asked.drain(..).collect()
     }
 
@@ -170,9 +170,9 @@ impl Unit {
         drop(state);
         let header = request.frame_start;
         match fault {
-            Some(Fault::Silent) => return None,
-            Some(Fault::Late(late)) => delay += late,
-            Some(Fault::Exception(code)) => {
+            Some(UnitFault::Silent) => return None,
+            Some(UnitFault::Late(late)) => delay += late,
+            Some(UnitFault::Exception(code)) => {
                 request.error = None;
                 let function = request.responding_to_fn | 0x80;
                 let pdu = [self.unit, function, code];
@@ -182,8 +182,10 @@ impl Unit {
                 }
                 request.response.extend(pdu);
             }
-            Some(Fault::WrongUnit) if request.error.is_none() => request.response[header] = self.unit.wrapping_add(1),
-            Some(Fault::WrongLength) if request.error.is_none() => {
+            Some(UnitFault::WrongUnit) if request.error.is_none() => {
+                request.response[header] = self.unit.wrapping_add(1)
+            }
+            Some(UnitFault::WrongLength) if request.error.is_none() => {
                 request.response.extend([0, 0]);
                 request.response[header + 2] += 2;
                 if header > 0 {
@@ -194,8 +196,8 @@ impl Unit {
         }
         request.finalize_response().ok()?;
         match fault {
-            Some(Fault::Twice) => response.extend_from_within(..),
-            Some(Fault::Garbage) => *response.get_mut(if header > 0 { 2 } else { 3 })? ^= 0x55,
+            Some(UnitFault::Twice) => response.extend_from_within(..),
+            Some(UnitFault::Garbage) => *response.get_mut(if header > 0 { 2 } else { 3 })? ^= 0x55,
             _ => {}
         }
         Some((delay, response))
@@ -204,7 +206,7 @@ impl Unit {
     /// The answer to the question who it is.
     fn identity(&self, frame: &[u8], function: u8, header: usize) -> Option<(Duration, Vec<u8>)> {
         let mut state = self.state();
-        if state.take_fault() == Some(Fault::Silent) {
+        if state.take_fault() == Some(UnitFault::Silent) {
             return None;
         }
         let mut pdu = match (&state.server_id, function) {
@@ -229,13 +231,13 @@ impl Unit {
         Some((state.delay, answer))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, UnitState> {
         self.state.lock().expect("a simulated meter cannot panic")
     }
 }
 
-impl State {
-    fn take_fault(&mut self) -> Option<Fault> {
+impl UnitState {
+    fn take_fault(&mut self) -> Option<UnitFault> {
         self.requests += 1;
         match &mut self.for_requests {
             Some(0) => self.fault = None,
