@@ -15,6 +15,10 @@ pub mod units;
 pub mod clock;
 pub mod heartbeat;
 
+// What several tasks use: the wait after a failure, the commands of a task.
+mod backoff;
+mod command_queue;
+
 // What a meter is, and what the installer asked for.
 pub mod config;
 pub mod meter;

@@ -1,4 +1,4 @@
-//! A bus's task: rounds over its meters, back-off, reopening.
+//! A bus's task: it polls the bus's meters in turn, with back-off, and reopens the line.
 
 mod chain;
 mod health;
@@ -17,22 +17,17 @@ pub use live::{Live, Said};
 pub use report::{BusReport, MeterPoll};
 pub use rounds::read_once;
 
-use std::collections::VecDeque;
-use std::pin::{Pin, pin};
-
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::command_queue::{CommandQueue, QueueClosed};
 use crate::config;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::Name;
 use rounds::{Next, Rounds};
-
-/// Requests that wait while a poll is under way; who asks beyond that gets no answer.
-const MOST_WAITING: usize = 16;
 
 /// What a bus can be asked to do beside its rounds. The task ends when the last sender of these is dropped.
 #[derive(Debug)]
@@ -60,105 +55,90 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Polls until the commands' last sender is dropped. A missing line, a dead meter: said once, tried again with back-off.
+    /// Polls until the last sender of commands is dropped. A missing line or a silent meter is logged once and tried again with
+    /// back-off.
     pub async fn run(self) {
-        let Poller { bus, meters, readings, mut held, commands, report, recorder, clock, heart } = self;
-        let mut rounds = Rounds::new(&bus, meters, readings, report, recorder, clock);
-        let mut desk = Desk { commands, waiting: VecDeque::new(), heart };
-        rounds.hold(&held.borrow_and_update());
-        loop {
-            if held.has_changed().unwrap_or(false) {
-                rounds.hold(&held.borrow_and_update());
-            }
-            let goes_on = match (desk.waiting.pop_front(), rounds.next()) {
-                (Some(command), _) => desk.obey(&mut rounds, command).await,
-                (None, Next::Poll(meter)) => desk.attended(pin!(rounds.poll(meter))).await.is_some(),
-                (None, Next::Wait(until)) => {
-                    let goes_on = desk.wait(until, &mut held).await;
-                    rounds.wake();
-                    goes_on
-                }
-            };
-            if !goes_on {
-                return;
-            }
-        }
+        let Poller { bus, meters, readings, held, commands, report, recorder, clock, heart } = self;
+        let rounds = Rounds::new(&bus, meters, readings, report, recorder, clock);
+        let commands = CommandQueue::new(commands);
+        // The only way to end.
+        let Err(QueueClosed) = Task { rounds, commands, held, heart }.run().await;
     }
 }
 
-/// Where commands come in while something else is done.
-struct Desk {
-    commands: mpsc::Receiver<Command>,
-    waiting: VecDeque<Command>,
+/// One running bus.
+struct Task {
+    rounds: Rounds,
+    commands: CommandQueue<Command>,
+    held: watch::Receiver<Held>,
     heart: Heart,
 }
 
-impl Desk {
-    /// Awaits the work, taking commands meanwhile. `None` when the task is to end: the work is then abandoned.
-    async fn attended<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
-        let (commands, waiting) = (&mut self.commands, &mut self.waiting);
-        let attended = async {
-            loop {
-                tokio::select! {
-                    biased;
-                    output = &mut work => return Some(output),
-                    command = commands.recv() => match command {
-                        Some(command) if waiting.len() < MOST_WAITING => waiting.push_back(command),
-                        Some(_) => {}
-                        None => return None,
-                    }
+impl Task {
+    async fn run(mut self) -> Result<std::convert::Infallible, QueueClosed> {
+        self.rounds.hold(&self.held.borrow_and_update());
+        let mut received = None;
+        loop {
+            if self.held.has_changed().unwrap_or(false) {
+                self.rounds.hold(&self.held.borrow_and_update());
+            }
+            if let Some(command) = received.take().or_else(|| self.commands.take_waiting()) {
+                self.obey(command).await?;
+                continue;
+            }
+            match self.rounds.next() {
+                Next::Poll(meter) => {
+                    self.heart.beating(self.commands.unless_closed(self.rounds.poll(meter))).await?;
+                }
+                Next::Wait(until) => {
+                    received = self.wait(until).await?;
+                    self.rounds.wake();
                 }
             }
-        };
-        self.heart.beating(pin!(attended)).await
+        }
     }
 
-    /// False when the task is to end.
-    async fn obey(&mut self, rounds: &mut Rounds, command: Command) -> bool {
+    async fn obey(&mut self, command: Command) -> Result<(), QueueClosed> {
         let Command::ReadNow { meters, reply } = command;
-        let meters = if meters.is_empty() { rounds.names() } else { meters };
+        let meters = if meters.is_empty() { self.rounds.names() } else { meters };
         let mut results = Vec::with_capacity(meters.len());
         for name in meters {
             if reply.is_closed() {
-                return true;
+                return Ok(());
             }
-            let result = match rounds.find(&name) {
+            let result = match self.rounds.find(&name) {
                 None => Said::nothing("no such meter on this bus"),
-                Some(meter) => match self.attended(pin!(rounds.poll_on_request(meter))).await {
-                    Some(result) => result,
-                    None => return false,
-                },
+                Some(meter) => {
+                    let poll = self.rounds.poll_on_request(meter);
+                    self.heart.beating(self.commands.unless_closed(poll)).await?
+                }
             };
             results.push((name, result));
         }
-        // Whoever asked may have gone.
+        // The receiver may be gone.
         let _ = reply.send(results);
-        true
+        Ok(())
     }
 
-    /// Waits until it may be time, a command comes, or the ledger holds other meters. False when the task is to end.
-    async fn wait(&mut self, until: Option<Instant>, held: &mut watch::Receiver<Held>) -> bool {
-        // No longer than a beat: a box may sleep, and a timer does not notice.
+    /// Waits until a meter may be due, a command comes, or the ledger holds other meters.
+    async fn wait(&mut self, until: Option<Instant>) -> Result<Option<Command>, QueueClosed> {
+        // At most one beat: timers do not count the time that a box is suspended.
         let beat = Instant::now() + BEAT_EVERY;
         let due = tokio::time::sleep_until(until.unwrap_or(beat).min(beat));
         let changed = async {
-            // Without a ledger nothing is held any more, or less.
-            if held.changed().await.is_err() {
+            // Without a ledger the set of held meters no longer changes.
+            if self.held.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
-            held.mark_changed();
+            self.held.mark_changed();
         };
-        let (commands, waiting) = (&mut self.commands, &mut self.waiting);
+        let commands = &mut self.commands;
         let waited = async {
             tokio::select! {
                 biased;
-                command = commands.recv() => {
-                    let goes_on = command.is_some();
-                    waiting.extend(command);
-                    goes_on
-                }
-                () = due => true,
-                () = changed => true,
+                command = commands.next() => command.map(Some),
+                () = due => Ok(None),
+                () = changed => Ok(None),
             }
         };
         self.heart.beating(waited).await

@@ -9,14 +9,19 @@ use super::health::{Change, Health, roughly};
 use super::live::Said;
 use super::polled::{End, Polled};
 use super::report::{BusReport, MeterPoll};
-use super::schedule::{Reopening, Schedule};
+use super::schedule::Schedule;
 use super::station::Station;
+use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::config;
 use crate::modbus::{Error, Line};
 use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::Name;
+
+/// A lost line is opened again after 1 s, doubling to 30 s; the jitter keeps many boxes from asking one gateway in step.
+const FIRST_REOPENING: Duration = Duration::from_secs(1);
+const LONGEST_REOPENING: Duration = Duration::from_secs(30);
 
 pub(super) struct Rounds {
     bus: Name,
@@ -26,7 +31,7 @@ pub(super) struct Rounds {
     /// Of the stations, in their order.
     healths: Vec<Health>,
     line_health: Health,
-    reopening: Reopening,
+    reopening: Backoff,
     /// When the line may be opened again after it was lost.
     reopen_at: Instant,
     readings: mpsc::Sender<Reading>,
@@ -68,7 +73,7 @@ impl Rounds {
             healths: meters.iter().map(|_| Health::default()).collect(),
             stations: meters.into_iter().map(Station::new).collect(),
             line_health: Health::default(),
-            reopening: Reopening::default(),
+            reopening: Backoff::new(FIRST_REOPENING, LONGEST_REOPENING),
             reopen_at: now,
             readings,
             report,
@@ -199,7 +204,7 @@ impl Rounds {
     /// The line could not be opened or was closed: said once, tried again with back-off. The meters' schedules stand.
     fn line_lost(&mut self, error: &Error) {
         let now = Instant::now();
-        let wait = self.reopening.failed(rand::random_range(0.75..1.25));
+        let wait = self.reopening.next_wait_jittered(0.75..=1.25, &mut rand::rng());
         self.reopen_at = now + wait;
         self.stations.iter_mut().for_each(Station::ask_again);
         if self.line_health.told(true, now) == Some(Change::Failed) {
@@ -216,7 +221,7 @@ impl Rounds {
     }
 
     fn line_works(&mut self, now: Instant) {
-        self.reopening.works();
+        self.reopening.reset();
         if let Some(Change::Recovered { failures, after }) = self.line_health.told(false, now) {
             tracing::info!(bus = %self.bus, failures, "the line works again after {}", roughly(after));
             self.report.send_modify(|report| report.error = None);

@@ -1,15 +1,15 @@
-//! Who is read next, how long a dead meter is left alone, and when a lost link is opened again. Pure: the time is an argument.
+//! Which meter is read next, and how long a silent meter is left alone. Pure: the time is an argument.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::backoff::doubled;
+
 /// A meter that does not answer is tried again at least this often (or each poll, where that is rarer).
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 /// A meter whose counter the ledger does not take is read at least this often.
 const HELD_EVERY: Duration = Duration::from_secs(10);
-const FIRST_REOPENING: Duration = Duration::from_secs(1);
-const LAST_REOPENING: Duration = Duration::from_secs(30);
 
 /// The meters of one bus and when each is due.
 #[derive(Debug)]
@@ -67,8 +67,7 @@ impl Schedule {
         let timeout = self.timeout;
         let due = &mut self.meters[meter];
         let first = due.every().max(timeout);
-        let back_off = first.saturating_mul(2u32.saturating_pow(due.silent));
-        due.at = now + back_off.min(LONGEST_BACK_OFF.max(first));
+        due.at = now + doubled(first, due.silent, LONGEST_BACK_OFF.max(first));
         due.silent = due.silent.saturating_add(1);
     }
 
@@ -84,26 +83,6 @@ impl Schedule {
             due.at = due.at.min(now);
         }
         due.held = held;
-    }
-}
-
-/// How long to wait before a link is opened again.
-#[derive(Debug, Default)]
-pub(super) struct Reopening {
-    failures: u32,
-}
-
-impl Reopening {
-    /// The link failed (again): from 1 s, doubling to 30 s, times the jitter, which keeps many boxes from asking one gateway in step.
-    pub(super) fn failed(&mut self, jitter: f64) -> Duration {
-        let wait = FIRST_REOPENING.saturating_mul(2u32.saturating_pow(self.failures)).min(LAST_REOPENING);
-        self.failures = self.failures.saturating_add(1);
-        wait.mul_f64(jitter)
-    }
-
-    /// The link carried something.
-    pub(super) fn works(&mut self) {
-        self.failures = 0;
     }
 }
 
@@ -183,15 +162,6 @@ mod tests {
         schedule.hold(0, false, now);
         schedule.hold(0, true, now);
         assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)), "a dead meter stays backed off");
-    }
-
-    #[test]
-    fn a_link_is_opened_again_from_1_s_doubling_to_30() {
-        let mut reopening = Reopening::default();
-        let waits: Vec<_> = (0..7).map(|_| reopening.failed(1.0).as_secs()).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
-        reopening.works();
-        assert_eq!(reopening.failed(0.5), SECOND / 2);
     }
 
     proptest! {

@@ -9,8 +9,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, 
 use tracing::info;
 use url::Url;
 
-use super::backoff::http_date;
 use super::mask::Mask;
+use super::retry::http_date;
 use super::rpc::{Answer, Call, Failure, Heard, interpret};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Token, shown_path};

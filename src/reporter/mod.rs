@@ -2,12 +2,11 @@
 
 mod account;
 mod agenda;
-mod backoff;
 mod batch;
 mod client;
-mod inbox;
 mod mask;
 mod report;
+mod retry;
 mod round;
 mod rpc;
 mod schedule;

@@ -14,7 +14,6 @@ use super::account::{Account, Note, Place};
 use super::agenda::Due;
 use super::batch::{Batching, Fresh, Ids, singly};
 use super::client::{Client, Credentials};
-use super::inbox::{Closed, Inbox};
 use super::round::{Came, Round};
 use super::rpc::{Call, Entry, Failure, Heard};
 use super::schedule::Schedule;
@@ -22,6 +21,7 @@ use super::token::{Look, TokenKeeper};
 use super::trouble::Line;
 use super::{AccountReport, Command, Reporter};
 use crate::clock::Clock;
+use crate::command_queue::{CommandQueue, QueueClosed};
 use crate::config;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::ledger::{self, Accepted, Figure};
@@ -35,7 +35,7 @@ pub(crate) struct Task {
     settings: config::AccountConfig,
     ids: BTreeMap<Name, ClientId>,
     ledger: ledger::Handle,
-    inbox: Inbox,
+    commands: CommandQueue<Command>,
     report: watch::Sender<AccountReport>,
     clock: Clock,
     heart: Heart,
@@ -56,8 +56,8 @@ enum End {
     Ledger(ledger::Gone),
 }
 
-impl From<Closed> for End {
-    fn from(_: Closed) -> Self {
+impl From<QueueClosed> for End {
+    fn from(_: QueueClosed) -> Self {
         End::Closed
     }
 }
@@ -73,7 +73,7 @@ impl Task {
         Task {
             account: Account::new(place, schedule, ids.clone(), &clock.now()),
             batching: Batching::new(settings.batch, settings.batch_max),
-            inbox: Inbox::new(commands),
+            commands: CommandQueue::new(commands),
             next_id: Ids::default(),
             client: None,
             calls: 0,
@@ -107,7 +107,7 @@ impl Task {
             self.say();
             let ahead = self.account.wake().saturating_sub(self.clock.now().since_boot);
             tokio::select! {
-                command = self.inbox.next() => self.obey(command?).await?,
+                command = self.commands.next() => self.obey(command?).await?,
                 // No longer than a beat: the time since the boot goes on through suspend, a timer does not.
                 () = sleep(ahead.min(BEAT_EVERY)) => {}
             }
@@ -193,7 +193,7 @@ impl Task {
                     (call, heard)
                 });
             }
-            let answer = self.heart.beating(self.inbox.unless_closed(under_way.next())).await?;
+            let answer = self.heart.beating(self.commands.unless_closed(under_way.next())).await?;
             let Some((call, heard)) = answer else { return Ok(()) };
             self.accepted(&call, &heard).await?;
             if let Heard::Entries { strays: Some(strays), .. } = &heard {
@@ -214,7 +214,7 @@ impl Task {
         }
         self.account.accepted(taken.len(), at.wall);
         let recorded = self.ledger.accepted(taken);
-        self.heart.beating(self.inbox.unless_closed(recorded)).await?.map_err(End::Ledger)
+        self.heart.beating(self.commands.unless_closed(recorded)).await?.map_err(End::Ledger)
     }
 
     /// The figures of these clients that can be sent; the others' reasons are taken down.
@@ -225,7 +225,7 @@ impl Task {
 
     async fn figures(&mut self, clients: Vec<Name>) -> Result<(Vec<Fresh>, Vec<(Name, String)>), End> {
         let asked = self.ledger.figures(clients);
-        let figures = self.heart.beating(self.inbox.unless_closed(asked)).await?.map_err(End::Ledger)?;
+        let figures = self.heart.beating(self.commands.unless_closed(asked)).await?.map_err(End::Ledger)?;
         let (mut ready, mut waiting) = (Vec::new(), Vec::new());
         for (client, figure) in figures {
             match (figure, self.ids.get(&client).copied()) {

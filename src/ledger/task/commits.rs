@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
+use crate::backoff::Backoff;
 use crate::clock::ClockReading;
 use crate::ledger::Figure;
 use crate::ledger::book::Pending;
@@ -33,7 +34,7 @@ pub(super) struct Commits {
     served: Vec<Slot>,
     /// After a failure: not again before this.
     retry_at: Option<Instant>,
-    pause: Duration,
+    pause: Backoff,
 }
 
 /// Somebody who waits for the disk.
@@ -77,7 +78,7 @@ impl Commits {
             waiting: Vec::new(),
             served: Vec::new(),
             retry_at: None,
-            pause: FIRST_PAUSE,
+            pause: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
         }
     }
 
@@ -135,11 +136,11 @@ impl Commits {
         self.store = Some(store);
         self.job = None;
         if well {
-            (self.retry_at, self.pause) = (None, FIRST_PAUSE);
+            self.retry_at = None;
+            self.pause.reset();
         } else {
             self.asked = true;
-            self.retry_at = Some(Instant::now() + self.pause);
-            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            self.retry_at = Some(Instant::now() + self.pause.next_wait());
         }
         std::mem::take(&mut self.served)
     }

@@ -6,7 +6,7 @@ use rand::Rng;
 
 use super::ALERT_AFTER;
 use crate::reporter::agenda::Agenda;
-use crate::reporter::backoff::Backoff;
+use crate::reporter::retry::RetryWaits;
 use crate::reporter::rpc::Entry;
 use crate::reporter::trouble::{self, Grade, Line, Trouble};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
@@ -15,7 +15,7 @@ use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) id: ClientId,
-    pub(super) backoff: Backoff,
+    pub(super) waits: RetryWaits,
     pub(super) trouble: Option<Trouble>,
     /// Refusals with 4003 since the last acceptance.
     pub(super) too_low: u32,
@@ -56,7 +56,7 @@ impl Client {
     pub(super) fn new(id: ClientId) -> Self {
         Client {
             id,
-            backoff: Backoff::default(),
+            waits: RetryWaits::default(),
             trouble: None,
             too_low: 0,
             unknown_code: 0,
@@ -66,7 +66,7 @@ impl Client {
     }
 
     pub(super) fn accepted(&mut self) -> Option<Line> {
-        self.backoff = Backoff::default();
+        self.waits = RetryWaits::default();
         self.too_low = 0;
         self.unknown_code = 0;
         self.malformed = None;
@@ -106,7 +106,7 @@ impl Client {
         rng: &mut impl Rng,
     ) {
         if refused.again != Again::AtNextSlot {
-            agenda.hold(name, now + wait(&mut self.backoff, refused.again, rng));
+            agenda.hold(name, now + wait(&mut self.waits, refused.again, rng));
         }
     }
 
@@ -116,9 +116,9 @@ impl Client {
     }
 }
 
-pub(super) fn wait(backoff: &mut Backoff, again: Again, rng: &mut impl Rng) -> Duration {
+pub(super) fn wait(waits: &mut RetryWaits, again: Again, rng: &mut impl Rng) -> Duration {
     match again {
-        Again::AtNextSlot | Again::Soon => backoff.transient(rng),
-        Again::Probed => backoff.slow_probe(),
+        Again::AtNextSlot | Again::Soon => waits.transient(rng),
+        Again::Probed => waits.slow_probe(),
     }
 }

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use rand::Rng;
 
 use super::agenda::{Agenda, Due};
-use super::backoff::Backoff;
 use super::batch::Fresh;
 use super::report::{AccountReport, AccountState};
+use super::retry::RetryWaits;
 use super::round::{Came, Finished};
 use super::rpc::{Entry, Failure, Outcome};
 use super::schedule::Schedule;
@@ -34,7 +34,7 @@ pub(crate) struct Account {
     place: Place,
     agenda: Agenda,
     clients: BTreeMap<Name, Client>,
-    backoff: Backoff,
+    waits: RetryWaits,
     trouble: Option<Trouble>,
     /// Why there is no token, or why the new one is not used.
     token_error: Option<String>,
@@ -60,7 +60,7 @@ impl Account {
             place,
             agenda: Agenda::new(schedule, names, now),
             clients: clients.into_iter().map(|(name, id)| (name, Client::new(id))).collect(),
-            backoff: Backoff::default(),
+            waits: RetryWaits::default(),
             trouble: None,
             token_error: None,
             has_token: false,
@@ -90,9 +90,9 @@ impl Account {
     /// The operator reloaded: every pause ends, and figures that were refused are tried once more.
     pub(crate) fn reloaded(&mut self, now: Duration) {
         self.agenda.end_all_pauses(now);
-        self.backoff = Backoff::default();
+        self.waits = RetryWaits::default();
         for client in self.clients.values_mut() {
-            client.backoff = Backoff::default();
+            client.waits = RetryWaits::default();
             client.malformed = None;
         }
     }
@@ -105,7 +105,7 @@ impl Account {
             self.agenda.pause(now);
         }
         self.agenda.end_pause(now);
-        self.backoff = Backoff::default();
+        self.waits = RetryWaits::default();
     }
 
     /// What is wrong with the token's file, or that nothing is.
@@ -173,7 +173,7 @@ impl Account {
         match round.account {
             Some(failure) => notes.extend(self.failed(&failure, round.understood, now, rng)),
             None if round.understood => {
-                self.backoff = Backoff::default();
+                self.waits = RetryWaits::default();
                 let line = trouble::end(&mut self.trouble, &format!("{} answers again", self.place.host()));
                 notes.extend(line.map(Note::account));
             }
@@ -197,7 +197,7 @@ impl Account {
         }
         let wait = match failure {
             Failure::Wait(Some(wait), _) => *wait,
-            _ => wait(&mut self.backoff, grade.into(), rng),
+            _ => wait(&mut self.waits, grade.into(), rng),
         };
         self.agenda.pause(now + wait);
         trouble::note(&mut self.trouble, grade, text).map(Note::account)

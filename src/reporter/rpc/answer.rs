@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Call, Entry, Shape};
-use crate::reporter::backoff;
 use crate::reporter::mask::Mask;
+use crate::reporter::retry;
 
 /// The code of an `authorization` that was not accepted.
 const INVALID_TOKEN: i64 = 1000;
@@ -122,7 +122,7 @@ fn speaks_for_itself(heard: &Heard) -> bool {
 
 fn asked_to_wait(answer: &Answer) -> Option<Duration> {
     let header = answer.retry_after.as_deref().filter(|_| matches!(answer.status, 429 | 503))?;
-    backoff::retry_after(header, answer.now)
+    retry::retry_after(header, answer.now)
 }
 
 fn by_status(answer: &Answer, mask: &Mask) -> Failure {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rand::{Rng, RngExt};
+use rand::Rng;
+
+use crate::backoff::Backoff;
 
 /// The first wait of the back-off is anything up to this.
 const FIRST: Duration = Duration::from_secs(2);
@@ -15,32 +17,29 @@ const PROBE_LONGEST: Duration = Duration::from_secs(60 * 60);
 /// The longest `Retry-After` that is honoured in full.
 const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// Failures in a row, and the wait that follows the next one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Backoff {
-    transient: u32,
-    probes: u32,
+/// The waits of an account or of one of its clients after failures in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RetryWaits {
+    transient: Backoff,
+    probe: Backoff,
 }
 
-impl Backoff {
-    /// After a failure that passes by itself: uniform in 0 ..= min(2 s doubling each time, 2 min).
+impl Default for RetryWaits {
+    fn default() -> Self {
+        RetryWaits { transient: Backoff::new(FIRST, LONGEST), probe: Backoff::new(PROBE_FIRST, PROBE_LONGEST) }
+    }
+}
+
+impl RetryWaits {
+    /// After a failure that may pass by itself: any time up to a limit that doubles from 2 s to 2 min.
     pub(crate) fn transient(&mut self, rng: &mut impl Rng) -> Duration {
-        let ceiling = doubled(FIRST, self.transient, LONGEST);
-        self.transient = self.transient.saturating_add(1);
-        Duration::from_millis(rng.random_range(0..=ceiling.as_millis() as u64))
+        self.transient.next_wait_jittered(0.0..=1.0, rng)
     }
 
-    /// After a refusal that somebody has to mend: 5 min, doubling to 60.
+    /// After a refusal that an operator must resolve: 5 min, doubling to 60.
     pub(crate) fn slow_probe(&mut self) -> Duration {
-        let wait = doubled(PROBE_FIRST, self.probes, PROBE_LONGEST);
-        self.probes = self.probes.saturating_add(1);
-        wait
+        self.probe.next_wait()
     }
-}
-
-fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
-    let factor = 1u32.checked_shl(times).unwrap_or(u32::MAX);
-    first.checked_mul(factor).unwrap_or(longest).min(longest)
 }
 
 /// What a `Retry-After` header asks for, at most an hour: seconds, or an HTTP date (RFC 9110, section 10.2.3).
@@ -78,7 +77,7 @@ mod tests {
         let ceilings = [2, 4, 8, 16, 32, 64, 120, 120, 120];
         let mut longest = [Duration::ZERO; 9];
         for _ in 0..2000 {
-            let mut backoff = Backoff::default();
+            let mut backoff = RetryWaits::default();
             for (longest, ceiling) in longest.iter_mut().zip(ceilings) {
                 let wait = backoff.transient(&mut rng);
                 assert!(wait <= Duration::from_secs(ceiling));
@@ -91,15 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn the_back_off_never_overflows() {
-        let mut backoff = Backoff { transient: u32::MAX, probes: u32::MAX };
-        assert!(backoff.transient(&mut SmallRng::seed_from_u64(1)) <= LONGEST);
-        assert_eq!(backoff.slow_probe(), PROBE_LONGEST);
-    }
-
-    #[test]
     fn the_slow_probe_doubles_to_an_hour() {
-        let mut backoff = Backoff::default();
+        let mut backoff = RetryWaits::default();
         let minutes: Vec<_> = (0..6).map(|_| backoff.slow_probe().as_secs() / 60).collect();
         assert_eq!(minutes, [5, 10, 20, 40, 60, 60]);
     }

@@ -1,0 +1,79 @@
+//! How long to wait before the next attempt: each failure in a row doubles the wait, up to a longest one.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+
+/// The failures in a row of one thing, and the wait that follows the next failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Backoff {
+    first: Duration,
+    longest: Duration,
+    failures: u32,
+}
+
+impl Backoff {
+    /// Waits from `first`, doubling to `longest`.
+    pub(crate) const fn new(first: Duration, longest: Duration) -> Self {
+        Backoff { first, longest, failures: 0 }
+    }
+
+    /// Counts a failure and returns the wait before the next attempt.
+    pub(crate) fn next_wait(&mut self) -> Duration {
+        let wait = doubled(self.first, self.failures, self.longest);
+        self.failures = self.failures.saturating_add(1);
+        wait
+    }
+
+    /// As [`Backoff::next_wait`], times a random factor from `jitter`: many boxes do not try in step.
+    pub(crate) fn next_wait_jittered(&mut self, jitter: RangeInclusive<f64>, rng: &mut impl Rng) -> Duration {
+        self.next_wait().mul_f64(rng.random_range(jitter))
+    }
+
+    /// An attempt succeeded: the next failure starts again with the first wait.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+/// `first` doubled `times` times, at most `longest`.
+pub(crate) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    first.saturating_mul(2u32.saturating_pow(times)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn waits_double_to_the_longest_and_start_again_after_a_success() {
+        let mut backoff = Backoff::new(SECOND, SECOND * 30);
+        let waits: Vec<_> = (0..7).map(|_| backoff.next_wait().as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+        backoff.reset();
+        assert_eq!(backoff.next_wait(), SECOND);
+    }
+
+    #[test]
+    fn the_number_of_failures_never_overflows() {
+        let mut backoff = Backoff { failures: u32::MAX, ..Backoff::new(SECOND, SECOND * 30) };
+        assert_eq!(backoff.next_wait(), SECOND * 30);
+        assert_eq!(backoff.next_wait(), SECOND * 30);
+    }
+
+    #[test]
+    fn jitter_covers_its_whole_range() {
+        let mut rng = SmallRng::seed_from_u64(1);
+        let waits: Vec<_> = (0..2000)
+            .map(|_| Backoff::new(SECOND, SECOND).next_wait_jittered(0.75..=1.25, &mut rng).as_secs_f64())
+            .collect();
+        assert!(waits.iter().all(|wait| (0.75..=1.25).contains(wait)));
+        assert!(waits.iter().any(|wait| *wait < 0.77) && waits.iter().any(|wait| *wait > 1.23));
+    }
+}
