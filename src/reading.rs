@@ -15,12 +15,12 @@ pub struct Reading {
     pub at: ClockReading,
     pub values: Values,
     /// What the register means, where that shows only at the meter: its profile has several maps.
-    pub definition: Option<Arc<Definition>>,
+    pub definition: Option<Arc<RegisterDefinition>>,
 }
 
 /// What a register means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Definition {
+pub struct RegisterDefinition {
     /// Everything that turns raw registers into mWh, in one line.
     pub text: String,
     /// How far the register falls when it starts again at 0.

@@ -111,6 +111,32 @@ impl fmt::Display for UnitId {
     }
 }
 
+/// The parity bit of a serial line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parity {
+    /// No parity bit.
+    None,
+    /// An even number of ones.
+    Even,
+    /// An odd number of ones.
+    Odd,
+}
+
+impl Parity {
+    /// Each parity with the word that configurations and profiles use for it.
+    pub(crate) const WORDS: [(&str, Parity); 3] =
+        [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
+
+    /// `none`, `even` or `odd`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Parity::None => "none",
+            Parity::Even => "even",
+            Parity::Odd => "odd",
+        }
+    }
+}
+
 /// The name of a table in the configuration: of an account, a bus, a meter, a client or a profile.
 ///
 /// 1 ..= 64 characters of `A-Z a-z 0-9 _ -`, so that it is a bare TOML key, a metrics label and a word in a log line as it is. Nothing with

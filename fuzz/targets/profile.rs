@@ -31,16 +31,16 @@ fuzz_target!(|data: &[u8]| {
     for meter in config.meters.values() {
         let mut plan = ReadPlan::new(&meter.profile, &meter.installation);
         let most = meter.profile.max_registers_per_read.min(125);
-        within_bounds(plan.blocks(), most.max(16));
-        within_bounds(plan.serial_blocks(), 125);
+        within_bounds(plan.ranges(), most.max(16));
+        within_bounds(plan.serial_ranges(), 125);
         assert!(plan.rollover().is_none_or(|rollover| rollover > MilliwattHours::ZERO));
         let nothing = plan.decode(&Answers::new());
-        assert!(nothing.values.power.is_none() && nothing.values.register.is_none() && nothing.complaints.is_empty());
+        assert!(nothing.values.power.is_none() && nothing.values.register.is_none() && nothing.problems.is_empty());
         decoded(&plan, rest);
         let before = plan.definition();
-        if let Some(first) = plan.blocks().first().copied() {
+        if let Some(first) = plan.ranges().first().copied() {
             plan.split(first);
-            within_bounds(plan.blocks(), 125);
+            within_bounds(plan.ranges(), 125);
             decoded(&plan, rest);
         }
         assert_eq!(plan.definition(), before);
@@ -64,7 +64,7 @@ fn decoded(plan: &ReadPlan, registers: &[u8]) {
         let from = usize::from(block.address);
         (*block, (from..from + usize::from(block.count)).map(word).collect())
     };
-    let answers: Answers = plan.blocks().iter().chain(plan.serial_blocks()).map(answer).collect();
+    let answers: Answers = plan.ranges().iter().chain(plan.serial_ranges()).map(answer).collect();
     let read = plan.decode(&answers);
     assert!(read == plan.decode(&answers));
     if let Some(power) = read.values.power {

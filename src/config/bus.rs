@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::host_port;
-use super::model::{BusConfig, Link, Parity, SerialSettings};
+use super::model::{BusConfig, Link, SerialSettings};
 use crate::finding::Finding;
 use crate::form::{Field, Form};
-use crate::units::Name;
+use crate::units::{Name, Parity};
 
 const LINKS: &str = "exactly one of `serial` (a device), `tcp` and `rtu_over_tcp` (host:port)";
 
@@ -58,9 +58,8 @@ fn line_settings(form: &Form<'_>, has_line: bool) -> Option<Settings> {
         }
         return None;
     }
-    let words = [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
     let baud = baud.map_or(Some(9600), |field| field.integer(300..=4_000_000));
-    let parity = parity.map_or(Some(Parity::None), |field| field.one_of(&words));
+    let parity = parity.map_or(Some(Parity::None), |field| field.one_of(&Parity::WORDS));
     let stop_bits = stop_bits.map_or(Some(1), |field| field.integer(1..=2));
     Some((baud? as u32, parity?, stop_bits? as u8))
 }

@@ -13,7 +13,7 @@ pub fn masked(text: &str) -> String {
 
 /// A message of ours with long hex numbers shortened: it may name a table or key that somebody named by a token.
 pub(super) fn shortened(text: &str) -> String {
-    let mut classes = vec![Shown::Plain; text.len()];
+    let mut classes = vec![ByteClass::Plain; text.len()];
     mark_hex(text, &mut classes);
     Masked::assemble(text, &classes).text
 }
@@ -27,7 +27,7 @@ pub(super) struct Masked {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum ByteClass {
     Plain,
     /// Never shown: a run of it becomes `***` on each line.
     Hidden,
@@ -42,33 +42,33 @@ enum Shown {
 impl Masked {
     /// `text` with `hidden` masked, and beside that user names and passwords in URLs and long hex numbers.
     pub(super) fn new(text: &str, hidden: &[Range<usize>]) -> Self {
-        let mut classes = vec![Shown::Plain; text.len()];
+        let mut classes = vec![ByteClass::Plain; text.len()];
         mark_hex(text, &mut classes);
         mark_controls(text, &mut classes);
         mark_userinfo(text, &mut classes);
         for range in hidden {
-            classes[range.clone()].fill(Shown::Hidden);
+            classes[range.clone()].fill(ByteClass::Hidden);
         }
         Masked::assemble(text, &classes)
     }
 
-    fn assemble(text: &str, classes: &[Shown]) -> Self {
+    fn assemble(text: &str, classes: &[ByteClass]) -> Self {
         let mut masked = Masked { text: String::with_capacity(text.len()), places: Vec::with_capacity(text.len() + 1) };
-        let mut before = Shown::Plain;
+        let mut before = ByteClass::Plain;
         let mut run = 0;
         for (start, character) in text.char_indices() {
             // A line's end stays where it is, also within a hidden text: line numbers are kept.
-            let class = if character == '\n' { Shown::Plain } else { classes[start] };
-            let begins = before != class || matches!(class, Shown::Plain | Shown::Control);
+            let class = if character == '\n' { ByteClass::Plain } else { classes[start] };
+            let begins = before != class || matches!(class, ByteClass::Plain | ByteClass::Control);
             // Every byte of a masked run is where its mask begins.
             run = if begins { masked.text.len() } else { run };
             masked.places.extend(std::iter::repeat_n(run, character.len_utf8()));
             match class {
-                Shown::Plain => masked.text.push(character),
-                Shown::Hidden if begins => masked.text.push_str("***"),
-                Shown::Middle if begins => masked.text.push_str("..."),
-                Shown::Control => masked.text.push('?'),
-                Shown::Hidden | Shown::Middle | Shown::Dropped => {}
+                ByteClass::Plain => masked.text.push(character),
+                ByteClass::Hidden if begins => masked.text.push_str("***"),
+                ByteClass::Middle if begins => masked.text.push_str("..."),
+                ByteClass::Control => masked.text.push('?'),
+                ByteClass::Hidden | ByteClass::Middle | ByteClass::Dropped => {}
             }
             before = class;
         }
@@ -86,38 +86,38 @@ impl Masked {
 }
 
 /// Marks all but the ends of long runs of hex digits.
-fn mark_hex(text: &str, classes: &mut [Shown]) {
+fn mark_hex(text: &str, classes: &mut [ByteClass]) {
     let bytes = text.as_bytes();
     let mut start = 0;
     while start < bytes.len() {
         let run = bytes[start..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         if run >= HEX_RUN {
-            classes[start + 4..start + run - 4].fill(Shown::Middle);
+            classes[start + 4..start + run - 4].fill(ByteClass::Middle);
         }
         start += run.max(1);
     }
 }
 
 /// Marks everything that is not printed as itself: what a terminal obeys, and invisible or reordering characters.
-fn mark_controls(text: &str, classes: &mut [Shown]) {
+fn mark_controls(text: &str, classes: &mut [ByteClass]) {
     for (start, character) in text.char_indices() {
         let plain =
             matches!(character, ' '..='~' | '\t' | '\n') || (!character.is_ascii() && character.is_alphanumeric());
         if !plain {
             let line_end = character == '\r' && text[start + 1..].starts_with('\n');
-            classes[start] = if line_end { Shown::Dropped } else { Shown::Control };
+            classes[start] = if line_end { ByteClass::Dropped } else { ByteClass::Control };
         }
     }
 }
 
 /// Marks what stands between `://` and the last `@` before the URL ends.
-fn mark_userinfo(text: &str, classes: &mut [Shown]) {
+fn mark_userinfo(text: &str, classes: &mut [ByteClass]) {
     for (colon, mark) in text.match_indices("://") {
         let start = colon + mark.len();
         let rest = &text[start..];
         let end = rest.find(['"', '\'', '\n', ' ']).unwrap_or(rest.len());
         if let Some(at) = rest[..end].rfind('@') {
-            classes[start..start + at].fill(Shown::Hidden);
+            classes[start..start + at].fill(ByteClass::Hidden);
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::meter::{Installation, Profile};
-use crate::units::{ClientId, Milliwatts, Name, UnitId};
+use crate::units::{ClientId, Milliwatts, Name, Parity, UnitId};
 
 /// One validated configuration. What is equal in two of them is left alone by a reload.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,13 +87,6 @@ pub struct SerialSettings {
     pub parity: Parity,
     /// 1 or 2.
     pub stop_bits: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parity {
-    None,
-    Even,
-    Odd,
 }
 
 /// One meter on a bus.

@@ -5,11 +5,11 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::cross::Tables;
+use super::consistency::ConfigTables;
 use super::environment::Environment;
 use super::mask::Masked;
 use super::model::Config;
-use super::place::Entry;
+use super::place::Table;
 use super::problems::{LineStarts, Problems};
 use super::profiles::Profiles;
 use super::{account, bus, meter, service, syntax};
@@ -97,13 +97,13 @@ fn read(root: &Form<'_>, text: &str, environment: &Environment, whole: bool) -> 
     let accounts = root.named_tables("account").into_iter().map(|(name, form)| {
         let span = form.span();
         let value = account::read(&name, form, &environment.folder);
-        (name, Entry { span, value })
+        (name, Table { span, value })
     });
     let accounts = accounts.collect();
     let buses = root.named_tables("bus").into_iter().map(|(name, form)| {
         let span = form.span();
         let value = bus::read(&name, form);
-        (name, Entry { span, value })
+        (name, Table { span, value })
     });
     let buses = buses.collect();
     let meters = root.named_tables("meter").into_iter().map(|(name, form)| {
@@ -120,10 +120,10 @@ fn read(root: &Form<'_>, text: &str, environment: &Environment, whole: bool) -> 
         return None;
     }
     let lines = LineStarts::new(text);
-    let tables = Tables { text, lines, findings: root.findings(), misnamed, accounts, buses, meters, clients };
+    let tables = ConfigTables { text, lines, findings: root.findings(), misnamed, accounts, buses, meters, clients };
     let clients = tables.check();
     let values =
-        |entries: super::place::Entries<_>| entries.into_iter().map(|(name, entry)| Some((name, entry.value?)));
+        |entries: super::place::TableMap<_>| entries.into_iter().map(|(name, entry)| Some((name, entry.value?)));
     Some(Config {
         accounts: values(tables.accounts).collect::<Option<_>>()?,
         buses: tables.buses.into_iter().map(|(name, entry)| Some((name, entry.value?))).collect::<Option<_>>()?,

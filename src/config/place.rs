@@ -20,12 +20,12 @@ pub(super) struct Placed<T> {
 
 /// One table `[kind.NAME]`: `value` is absent where something in it is wrong (and reported), the name is known nevertheless.
 #[derive(Debug)]
-pub(super) struct Entry<T> {
+pub(super) struct Table<T> {
     pub(super) span: Range<usize>,
     pub(super) value: Option<T>,
 }
 
-pub(super) type Entries<T> = BTreeMap<Name, Entry<T>>;
+pub(super) type TableMap<T> = BTreeMap<Name, Table<T>>;
 
 /// The name of another table.
 pub(super) fn name(field: &Field<'_>) -> Option<Placed<Name>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::place::{self, Entries, Entry};
+use super::place::{self, Table, TableMap};
 use crate::finding::Finding;
 use crate::form::{Field, Form};
 use crate::meter::{self, Installation, Profile, Ratio};
@@ -10,7 +10,7 @@ use crate::units::Milliwatts;
 
 /// The profiles that a meter can name.
 pub(super) struct Profiles {
-    own: Entries<Arc<Profile>>,
+    own: TableMap<Arc<Profile>>,
 }
 
 impl Profiles {
@@ -24,7 +24,7 @@ impl Profiles {
                 form.findings().add(finding.help("give it a name of its own, and that to the meters"));
             }
             let value = Profile::from_form(&name, form).map(Arc::new);
-            (name, Entry { span, value })
+            (name, Table { span, value })
         });
         Profiles { own: own.collect() }
     }

@@ -24,8 +24,8 @@ pub fn of_meter(config: &Config, meter: &MeterConfig) -> MeterSettings {
         Link::Serial(line) => line.path.display().to_string(),
         Link::Tcp(address) | Link::RtuOverTcp(address) => address.clone(),
     };
-    let counter = match plan.counts() {
-        true => CounterSettings::Register { rollover: plan.rollover() },
+    let counter = match plan.has_counter() {
+        true => CounterSettings::Register,
         false => CounterSettings::FromPower,
     };
     MeterSettings {

@@ -22,8 +22,8 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 impl Judging<'_> {
     /// Judges a reading while there is no baseline.
     pub(super) fn begin(mut self, to: Point) -> Judged {
-        if self.state.definition != self.settings.definition {
-            self.state.definition = self.settings.definition.clone();
+        if self.state.definition != self.settings.definition.text {
+            self.state.definition = self.settings.definition.text.clone();
             self.state.hold = None;
         }
         let run = self.state.hold.take().map(|run| *run).filter(|run| self.goes_on(run, &to));

@@ -8,7 +8,6 @@ use super::plausible::{Grade, Point, falls, steps};
 use super::state::{Epoch, Uncredited, signed};
 use super::verdict::Verdict;
 use super::wording;
-use crate::ledger::settings::CounterSettings;
 use crate::units::MilliwattHours;
 
 /// Readings that agree, and for how long, before a possible advance is taken.
@@ -123,7 +122,7 @@ impl Judging<'_> {
 
     /// What the advance is worth if the register has begun again at 0.
     fn rolling_over(&self, hold: &Hold, anchor: &Point) -> Option<Grade> {
-        let CounterSettings::Register { rollover: Some(size) } = self.settings.counter else { return None };
+        let size = self.settings.definition.rollover?;
         let value = hold.first.value.checked_add(size).filter(|_| anchor.value <= size)?;
         let grade = self.measure().grade(anchor, &Point { value, ..hold.first });
         Some(grade).filter(|grade| *grade < Grade::Beyond)
@@ -144,7 +143,7 @@ impl Judging<'_> {
     }
 
     fn roll_over(mut self, hold: &Hold) -> Judged {
-        let CounterSettings::Register { rollover: Some(size) } = self.settings.counter else {
+        let Some(size) = self.settings.definition.rollover else {
             return self.end(Verdict::Held, None);
         };
         self.state.close_epoch(self.at);
@@ -218,7 +217,7 @@ impl Judging<'_> {
         }
         self.state.begin_epoch(run.first.value, self.at);
         self.state.earlier.clear();
-        self.state.definition = self.settings.definition.clone();
+        self.state.definition = self.settings.definition.text.clone();
         self.state.serial = run.serial.clone();
         self.state.uncredited = None;
         self.state.integral = Default::default();

@@ -10,7 +10,7 @@ use crate::units::MilliwattHours;
 impl Judging<'_> {
     /// Judges a reading after the baseline.
     pub(super) fn go_on(mut self, to: Point) -> Judged {
-        let Some(anchor) = self.state.taken.filter(|_| self.state.definition == self.settings.definition) else {
+        let Some(anchor) = self.state.taken.filter(|_| self.state.definition == self.settings.definition.text) else {
             return self.redefine(to);
         };
         if let Some(credited) = self.credit_untold() {

@@ -22,7 +22,7 @@ impl Judging<'_> {
         if first {
             let verdict = if self.state.published.is_none() { Verdict::Baseline } else { Verdict::Redefined };
             self.state.integral.counts = true;
-            self.state.definition = self.settings.definition.clone();
+            self.state.definition = self.settings.definition.text.clone();
             self.state.published.get_or_insert_default();
             self.state.taken = None;
             self.state.earlier.clear();

@@ -42,8 +42,8 @@ pub fn judge(mut state: MeterState, settings: &MeterSettings, at: &ClockReading,
     let mut judging = Judging::new(state, settings, at, values.serial.as_deref(), power.is_some());
     match (settings.counter, &values.register) {
         (CounterSettings::FromPower, _) => judging.integrate(pair),
-        (CounterSettings::Register { .. }, None) => judging.pass(),
-        (CounterSettings::Register { .. }, Some(register)) => {
+        (CounterSettings::Register, None) => judging.pass(),
+        (CounterSettings::Register, Some(register)) => {
             let read_at = judging.state.read_at.replace(*at);
             let two_polls = judging.state.power.two_polls(settings);
             let to = Point::new(register, at, witness);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::*;
-use crate::reading::Register;
+use crate::reading::{Register, RegisterDefinition};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
 const KWH: u64 = 1_000_000;
@@ -29,9 +29,9 @@ impl Bench {
             name: Name::new("heat_pump").unwrap(),
             max_power: Milliwatts(20_000_000),
             poll_every: Duration::from_secs(10),
-            counter: CounterSettings::Register { rollover: None },
+            counter: CounterSettings::Register,
             start_at_zero: false,
-            definition: "holding 0 u32 0.01 kWh".to_owned(),
+            definition: RegisterDefinition { text: "holding 0 u32 0.01 kWh".to_owned(), rollover: None },
             place: "cabinet 1".to_owned(),
         };
         let state = MeterState::default();
@@ -202,7 +202,7 @@ fn a_step_that_turns_out_impossible_is_never_credited() {
 #[test]
 fn another_definition_begins_an_epoch_and_never_jumps() {
     let mut bench = Bench::at(180 * KWH);
-    bench.settings.definition = "holding 0 u32 0.1 kWh".to_owned();
+    bench.settings.definition.text = "holding 0 u32 0.1 kWh".to_owned();
     bench.pass(10);
     assert_eq!(bench.read_for(10, 1800 * KWH), Verdict::Held);
     bench.pass(10);
@@ -213,10 +213,10 @@ fn another_definition_begins_an_epoch_and_never_jumps() {
 #[test]
 fn a_definition_that_was_taken_back_changes_nothing() {
     let mut bench = Bench::at(180 * KWH);
-    let before = std::mem::replace(&mut bench.settings.definition, "another".to_owned());
+    let before = std::mem::replace(&mut bench.settings.definition.text, "another".to_owned());
     bench.pass(10);
     assert_eq!(bench.poll(Some(1800 * KWH)).verdict, Verdict::Held);
-    bench.settings.definition = before;
+    bench.settings.definition.text = before;
     bench.pass(10);
     assert_eq!(bench.poll(Some(180 * KWH)).verdict, Verdict::Unchanged);
 }

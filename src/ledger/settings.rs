@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::history::Retention;
-use crate::reading::Definition;
-use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
+use crate::reading::RegisterDefinition;
+use crate::units::{ClientId, Milliwatts, Name};
 
 /// Everything the ledger is told.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,28 +24,16 @@ pub struct MeterSettings {
     pub counter: CounterSettings,
     /// The baseline counts from 0 instead of the register.
     pub start_at_zero: bool,
-    /// Everything that turns raw registers into mWh, in one line: another one begins a new epoch (`redefined`).
-    pub definition: String,
+    /// What the register means: another definition begins a new epoch (`redefined`).
+    pub definition: RegisterDefinition,
     /// Bus and unit: in another place an unexplained change is never credited.
     pub place: String,
 }
 
-impl MeterSettings {
-    /// What the register means turned out at the meter.
-    pub(super) fn redefine(&mut self, found: &Definition) {
-        if self.definition != found.text {
-            self.definition.clone_from(&found.text);
-        }
-        if let CounterSettings::Register { rollover } = &mut self.counter {
-            *rollover = found.rollover;
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CounterSettings {
-    /// The meter counts; at `rollover` its register starts again at 0.
-    Register { rollover: Option<MilliwattHours> },
+    /// The meter counts.
+    Register,
     /// The meter has no counter: its power is integrated.
     FromPower,
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings};
 use crate::clock::{Clock, ClockReading};
 use crate::guard::{self, MeterState};
-use crate::reading::{Reading, Register, Values};
+use crate::reading::{Reading, Register, RegisterDefinition, Values};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
 pub(crate) fn name(text: &str) -> Name {
@@ -31,9 +31,9 @@ pub(crate) fn meter(text: &str) -> MeterSettings {
         name: name(text),
         max_power: Milliwatts(20_000_000),
         poll_every: Duration::from_secs(10),
-        counter: CounterSettings::Register { rollover: None },
+        counter: CounterSettings::Register,
         start_at_zero: false,
-        definition: "input 0x48 u32 Wh".into(),
+        definition: RegisterDefinition { text: "input 0x48 u32 Wh".into(), rollover: None },
         place: "cabinet 1".into(),
     }
 }

@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::block::{Function, RegisterRange};
 use super::identity::characters;
+use super::range::{Function, RegisterRange};
 use crate::text;
 
 /// How the models of a profile are found.
@@ -34,7 +34,7 @@ pub struct Model {
 
 /// Where a meter's registers stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ModelLocation {
     pub model: Model,
     /// The Common model before it: who made the meter, and its serial number.
     pub common: Option<Model>,
@@ -49,7 +49,7 @@ pub struct Walked {
     pub broken: Option<String>,
 }
 
-/// A walk along a chain: ask [`Walk::question`], tell [`Walk::hear`] what came, until there is no question.
+/// A walk along a chain: ask [`Walk::next_request`], tell [`Walk::record`] what came, until there is no question.
 #[derive(Clone, Debug)]
 pub struct Walk {
     function: Function,
@@ -85,18 +85,18 @@ impl Walk {
     }
 
     /// What is to be asked next; `None` at the end.
-    pub fn question(&self) -> Option<RegisterRange> {
+    pub fn next_request(&self) -> Option<RegisterRange> {
         let address = if self.walked.is_some() { self.header } else { self.bases.front().copied() };
         Some(RegisterRange { function: self.function, address: address?, count: 2 })
     }
 
     /// The base that the question is about; `None` within a chain.
-    pub fn trying(&self) -> Option<u16> {
+    pub fn trial_base(&self) -> Option<u16> {
         self.bases.front().copied().filter(|_| self.walked.is_none())
     }
 
     /// The registers that were asked for, or with which exception they were refused.
-    pub fn hear(&mut self, came: Result<&[u16], u8>) {
+    pub fn record(&mut self, came: Result<&[u16], u8>) {
         let Some(walked) = &mut self.walked else {
             let Some(base) = self.bases.pop_front() else { return };
             if came.is_ok_and(|words| words == MARK) {
@@ -138,8 +138,8 @@ impl Walk {
 impl Walked {
     /// The meters in the chain; of each, where the models of each list stand. Models of different lists behind one Common model are the
     /// same meter twice: as integers and as floats.
-    pub(super) fn meters(&self, lists: &[&[u16]]) -> Vec<Vec<Option<Place>>> {
-        let mut meters: Vec<Vec<Option<Place>>> = Vec::new();
+    pub(super) fn meters(&self, lists: &[&[u16]]) -> Vec<Vec<Option<ModelLocation>>> {
+        let mut meters: Vec<Vec<Option<ModelLocation>>> = Vec::new();
         let mut common = None;
         let mut fresh = true;
         for model in &self.models {
@@ -148,10 +148,10 @@ impl Walked {
             }
             let Some(list) = lists.iter().position(|ids| ids.contains(&model.id)) else { continue };
             match meters.last_mut().filter(|_| !fresh) {
-                Some(meter) if meter[list].is_none() => meter[list] = Some(Place { model: *model, common }),
+                Some(meter) if meter[list].is_none() => meter[list] = Some(ModelLocation { model: *model, common }),
                 _ => {
                     let mut meter = vec![None; lists.len()];
-                    meter[list] = Some(Place { model: *model, common });
+                    meter[list] = Some(ModelLocation { model: *model, common });
                     meters.push(meter);
                 }
             }

@@ -1,8 +1,8 @@
 //! A chain of models as a profile writes it: how it is found, and what the registers in its models must keep to.
 
-use super::block::RegisterRange;
 use super::chain::{BASES, Chain, HEADER};
 use super::quantity::Quantity;
+use super::range::RegisterRange;
 use super::register_form::Limits;
 use crate::form::{Field, Form};
 
@@ -59,12 +59,12 @@ fn numbers(field: &Field<'_>, least: i64, most: i64) -> Option<Vec<u16>> {
 
 /// Each value must come in one response with the header of its model, so that a chain that has moved is never taken for a value.
 pub(super) fn check(form: &Form<'_>, quantities: &[(&'static str, &Option<Quantity>)], limits: Limits<'_>) {
-    let function = quantities.iter().find_map(|(_, quantity)| Some(quantity.as_ref()?.block()?.function));
+    let function = quantities.iter().find_map(|(_, quantity)| Some(quantity.as_ref()?.range()?.function));
     for (key, quantity) in quantities {
         let Some(field) = form.field(key) else { continue };
-        for block in quantity.iter().flat_map(Quantity::blocks) {
-            let whole = RegisterRange { address: 0, count: u16::try_from(block.end()).unwrap_or(u16::MAX), ..block };
-            let told = if block.address < HEADER {
+        for range in quantity.iter().flat_map(Quantity::ranges) {
+            let whole = RegisterRange { address: 0, count: u16::try_from(range.end()).unwrap_or(u16::MAX), ..range };
+            let told = if range.address < HEADER {
                 Some((
                     "reads the header of its model",
                     "addresses count from the model's id, which has address 0; its length has 1",
@@ -79,7 +79,7 @@ pub(super) fn check(form: &Form<'_>, quantities: &[(&'static str, &Option<Quanti
                     "has a hole between the start of its model and itself",
                     "it is read in one response with the model's id",
                 ))
-            } else if Some(block.function) != function {
+            } else if Some(range.function) != function {
                 Some(("is of another function than the others", "a chain has one function"))
             } else {
                 None

@@ -1,6 +1,6 @@
 //! Registers between values: which of them one read may cross, and which none may touch.
 
-use super::block::RegisterRange;
+use super::range::RegisterRange;
 use crate::form::{Field, Form};
 
 /// Where a read may cross registers that the profile does not name.
@@ -30,20 +30,20 @@ impl Gaps {
         gaps
     }
 
-    /// Whether one read may hold both blocks, `next` being the one that begins later.
-    pub(super) fn may_join(&self, block: RegisterRange, next: RegisterRange) -> bool {
+    /// Whether one read may hold both ranges, `next` being the one that begins later.
+    pub(super) fn may_join(&self, range: RegisterRange, next: RegisterRange) -> bool {
         let next = u32::from(next.address);
-        if next <= block.end() {
+        if next <= range.end() {
             return true;
         }
-        let covered = |(first, last): &(u16, u16)| u32::from(*first) <= block.end() && next - 1 <= u32::from(*last);
-        let hole = |(first, last): &(u16, u16)| u32::from(*first) < next && block.end() <= u32::from(*last);
+        let covered = |(first, last): &(u16, u16)| u32::from(*first) <= range.end() && next - 1 <= u32::from(*last);
+        let hole = |(first, last): &(u16, u16)| u32::from(*first) < next && range.end() <= u32::from(*last);
         !self.holes.iter().any(hole) && (self.everywhere || self.within.iter().any(covered))
     }
 
-    /// The hole that this block touches.
-    pub(super) fn hole_in(&self, block: RegisterRange) -> Option<(u16, u16)> {
-        let touched = |(first, last): &&(u16, u16)| u32::from(*first) < block.end() && block.address <= *last;
+    /// The hole that this range touches.
+    pub(super) fn hole_in(&self, range: RegisterRange) -> Option<(u16, u16)> {
+        let touched = |(first, last): &&(u16, u16)| u32::from(*first) < range.end() && range.address <= *last;
         self.holes.iter().find(touched).copied()
     }
 }

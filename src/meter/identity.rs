@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::block::{Answers, RegisterRange};
 use super::number::{Format, Kind};
-use super::raw::Raw;
+use super::range::{Answers, RegisterRange};
+use super::raw::RawNumber;
 use super::register_form::{self, Limits};
 use crate::form::{Field, Form};
 use crate::text;
@@ -12,11 +12,11 @@ use crate::text;
 /// One register and what it must hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
-    pub block: RegisterRange,
+    pub range: RegisterRange,
     pub expected: Expected,
     /// A meter without the register is as good.
     pub optional: bool,
-    /// Of a setting: what to set at the meter, in words.
+    /// ModifierContext a setting: what to set at the meter, in words.
     pub remedy: Option<String>,
 }
 
@@ -24,14 +24,14 @@ pub struct Expectation {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expected {
     /// One of these numbers, or one between the ends; of the bits under the mask where there is one.
-    Number { format: Format, mask: Option<u64>, accepted: Accepted },
+    Number { format: Format, mask: Option<u64>, accepted: AcceptedNumbers },
     /// One of these texts, or one that begins like it where it is a prefix.
     Text { low_byte_first: bool, values: Vec<String>, prefix: bool },
 }
 
 /// The numbers that are right.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Accepted {
+pub enum AcceptedNumbers {
     Values(Vec<i128>),
     /// Both ends included.
     Range(i128, i128),
@@ -39,7 +39,7 @@ pub enum Accepted {
 
 /// What a register was found to hold.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Found {
+pub(super) enum Comparison {
     Right,
     /// In words, beginning with the register.
     Wrong(String),
@@ -47,8 +47,8 @@ pub(super) enum Found {
     Unknown,
 }
 
-/// The blocks that the meter refused, and with which exception.
-pub type Refused = [(RegisterRange, u8)];
+/// The ranges that the meter refused, and with which exception.
+pub type RefusedRanges = [(RegisterRange, u8)];
 
 const MOST: usize = 8;
 const MOST_VALUES: usize = 64;
@@ -81,7 +81,7 @@ impl Expectation {
             }
             None => Some((register_form::text_registers(&form)?, text(&form, low_byte_first))),
         });
-        let block = register_form::block(&form, function, parsed.as_ref().map_or(1, |(count, _)| *count), limits);
+        let range = register_form::range(&form, function, parsed.as_ref().map_or(1, |(count, _)| *count), limits);
         let optional = form.or("optional", false, Field::boolean);
         let help = "what to set at the meter, in words";
         let remedy = is_setting.then(|| form.required("set", help).and_then(|field| field.text()));
@@ -90,7 +90,7 @@ impl Expectation {
             return None;
         }
         Some(Expectation {
-            block: block?,
+            range: range?,
             expected: parsed?.1?,
             optional: optional?,
             remedy: remedy.flatten().map(str::to_owned),
@@ -98,20 +98,20 @@ impl Expectation {
     }
 
     /// What these answers say of it.
-    pub(super) fn found(&self, answers: &Answers, refused: &Refused) -> Found {
-        if let Some((_, code)) = refused.iter().find(|(block, _)| *block == self.block) {
+    pub(super) fn found(&self, answers: &Answers, refused: &RefusedRanges) -> Comparison {
+        if let Some((_, code)) = refused.iter().find(|(range, _)| *range == self.range) {
             return match code {
-                1..=3 if self.optional => Found::Right,
-                1..=3 => Found::Wrong(format!("the meter has no {} (exception {code}), where {self}", self.block)),
-                _ => Found::Unknown,
+                1..=3 if self.optional => Comparison::Right,
+                1..=3 => Comparison::Wrong(format!("the meter has no {} (exception {code}), where {self}", self.range)),
+                _ => Comparison::Unknown,
             };
         }
-        let Some(words) = self.block.out_of(answers) else { return Found::Unknown };
+        let Some(words) = self.range.out_of(answers) else { return Comparison::Unknown };
         let (right, shown) = match &self.expected {
             Expected::Number { format, mask, accepted } => number_found(words, *format, *mask, accepted),
             Expected::Text { low_byte_first, values, prefix } => text_found(words, *low_byte_first, values, *prefix),
         };
-        if right { Found::Right } else { Found::Wrong(format!("{} holds {shown}, where {self}", self.block)) }
+        if right { Comparison::Right } else { Comparison::Wrong(format!("{} holds {shown}, where {self}", self.range)) }
     }
 }
 
@@ -131,8 +131,10 @@ impl fmt::Display for Expected {
         match self {
             Expected::Number { mask, accepted, .. } => {
                 match accepted {
-                    Accepted::Values(values) => write!(f, "{}", any(values.iter().map(i128::to_string).collect()))?,
-                    Accepted::Range(from, to) => write!(f, "{from} to {to}")?,
+                    AcceptedNumbers::Values(values) => {
+                        write!(f, "{}", any(values.iter().map(i128::to_string).collect()))?
+                    }
+                    AcceptedNumbers::Range(from, to) => write!(f, "{from} to {to}")?,
                 }
                 mask.map_or(Ok(()), |mask| write!(f, " under the mask 0x{mask:X}"))
             }
@@ -144,16 +146,16 @@ impl fmt::Display for Expected {
     }
 }
 
-fn number_found(words: &[u16], format: Format, mask: Option<u64>, accepted: &Accepted) -> (bool, String) {
+fn number_found(words: &[u16], format: Format, mask: Option<u64>, accepted: &AcceptedNumbers) -> (bool, String) {
     let bits = format.bits(words);
-    let number = match (mask, Raw::new(format.kind, bits)) {
+    let number = match (mask, RawNumber::new(format.kind, bits)) {
         (Some(mask), _) => Some(i128::from(bits & mask)),
-        (None, Some(Raw::Integer(number))) => Some(number),
+        (None, Some(RawNumber::Integer(number))) => Some(number),
         (None, _) => None,
     };
     let right = number.is_some_and(|number| match accepted {
-        Accepted::Values(values) => values.contains(&number),
-        Accepted::Range(from, to) => (from..=to).contains(&&number),
+        AcceptedNumbers::Values(values) => values.contains(&number),
+        AcceptedNumbers::Range(from, to) => (from..=to).contains(&&number),
     });
     (right, number.map_or_else(|| format!("0x{bits:X}"), |number| number.to_string()))
 }
@@ -195,7 +197,7 @@ fn number(form: &Form<'_>, format: Format) -> Option<Expected> {
     });
     let (values, range) = (form.field("values"), form.field("range"));
     let accepted = match (&values, &range) {
-        (Some(values), None) => Accepted::Values(list(values, one)?),
+        (Some(values), None) => AcceptedNumbers::Values(list(values, one)?),
         (None, Some(range)) => {
             let ends = list(range, one)?;
             let [from, to] = ends.as_slice() else {
@@ -204,7 +206,7 @@ fn number(form: &Form<'_>, format: Format) -> Option<Expected> {
             if from > to {
                 return range.fail("ends before it begins", "the first and the last: [100, 121]");
             }
-            Accepted::Range(*from, *to)
+            AcceptedNumbers::Range(*from, *to)
         }
         (Some(_), Some(range)) => return range.fail("stands beside `values`", "one of them"),
         (None, None) => {
@@ -214,7 +216,7 @@ fn number(form: &Form<'_>, format: Format) -> Option<Expected> {
     };
     let mask = mask?;
     let outside = |number: &i128| mask.is_some_and(|mask| number & !i128::from(mask) != 0);
-    if let (Accepted::Values(numbers), Some(field)) = (&accepted, values)
+    if let (AcceptedNumbers::Values(numbers), Some(field)) = (&accepted, values)
         && numbers.iter().any(outside)
     {
         return field.fail("has bits that `mask` has not", "it could never be");

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use toml::de::DeTable;
 
-use super::block::{Answers, RegisterRange};
 use super::profile::Profile;
+use super::range::{Answers, RegisterRange};
 use crate::finding::Finding;
 use crate::form::{Findings, Form};
 
@@ -18,7 +18,7 @@ pub struct Library {
 
 /// A built-in profile and the TOML that it was read from.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct LibraryEntry {
     pub profile: Arc<Profile>,
     /// `[profile.NAME]` with what belongs to it: it can be pasted into a configuration as it is.
     pub toml: &'static str,
@@ -29,7 +29,7 @@ pub struct Entry {
 struct Slot {
     name: &'static str,
     toml: &'static str,
-    entry: OnceLock<Option<Entry>>,
+    entry: OnceLock<Option<LibraryEntry>>,
 }
 
 macro_rules! profiles {
@@ -165,12 +165,12 @@ impl Library {
     }
 
     /// Every entry, ordered by name. Reads all of them.
-    pub fn entries(&self) -> impl Iterator<Item = &'static Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = &'static LibraryEntry> {
         self.slots.iter().filter_map(Slot::entry)
     }
 
     /// The profile of that name or alias.
-    pub fn find(&self, name: &str) -> Option<&'static Entry> {
+    pub fn find(&self, name: &str) -> Option<&'static LibraryEntry> {
         let by_name = self.slots.iter().find(|slot| slot.name == name);
         by_name.or_else(|| self.slots.iter().find(|slot| slot.head().aliases().any(|alias| alias == name)))?.entry()
     }
@@ -191,23 +191,23 @@ impl Library {
     }
 
     /// What a meter with these answers looks like, as far as they say.
-    pub fn recognised(&self, answers: &Answers) -> Vec<&'static Entry> {
+    pub fn matching(&self, answers: &Answers) -> Vec<&'static LibraryEntry> {
         self.entries().filter(|entry| entry.profile.recognises(answers)).collect()
     }
 
     /// The registers by which meters are told apart, those of most profiles first.
-    pub fn identity_blocks(&self) -> Vec<RegisterRange> {
+    pub fn identity_ranges(&self) -> Vec<RegisterRange> {
         let mut uses: BTreeMap<RegisterRange, usize> = BTreeMap::new();
-        for block in self.entries().flat_map(|entry| entry.profile.identity_blocks()) {
-            *uses.entry(block).or_default() += 1;
+        for range in self.entries().flat_map(|entry| entry.profile.identity_ranges()) {
+            *uses.entry(range).or_default() += 1;
         }
-        let mut blocks: Vec<_> = uses.into_iter().collect();
-        blocks.sort_by_key(|(_, uses)| std::cmp::Reverse(*uses));
-        blocks.into_iter().map(|(block, _)| block).collect()
+        let mut ranges: Vec<_> = uses.into_iter().collect();
+        ranges.sort_by_key(|(_, uses)| std::cmp::Reverse(*uses));
+        ranges.into_iter().map(|(range, _)| range).collect()
     }
 
     /// The entries whose name, alias, vendor or model contains every word of `text`, whatever its case.
-    pub fn search(&self, text: &str) -> Vec<&'static Entry> {
+    pub fn search(&self, text: &str) -> Vec<&'static LibraryEntry> {
         let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
         let fits = |slot: &&Slot| {
             let head = slot.head();
@@ -253,13 +253,13 @@ impl Slot {
         std::iter::once(self.name).chain(self.head().aliases())
     }
 
-    fn entry(&self) -> Option<&Entry> {
+    fn entry(&self) -> Option<&LibraryEntry> {
         self.entry.get_or_init(|| parse(self.toml).ok()).as_ref()
     }
 }
 
 /// One file: exactly one `[profile.NAME]`.
-fn parse(toml: &'static str) -> Result<Entry, Vec<Finding>> {
+fn parse(toml: &'static str) -> Result<LibraryEntry, Vec<Finding>> {
     let document = DeTable::parse(toml).map_err(|error| vec![Finding::error(0..0, error.to_string())])?;
     let findings = Findings::unshown();
     let profile = {
@@ -271,7 +271,7 @@ fn parse(toml: &'static str) -> Result<Entry, Vec<Finding>> {
         profile
     };
     match profile {
-        Some(profile) => Ok(Entry { profile: Arc::new(profile), toml }),
+        Some(profile) => Ok(LibraryEntry { profile: Arc::new(profile), toml }),
         None => Err(findings.into_vec()),
     }
 }

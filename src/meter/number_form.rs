@@ -1,16 +1,16 @@
 //! A number as a profile writes it: every key checked where it stands.
 
-use super::beside::{Exponent, Of, Sign};
-use super::block::{Function, RegisterRange};
 use super::exact::Decimal;
+use super::modifiers::{Exponent, ModifierContext, Sign};
 use super::number::{Format, Kind};
 use super::quantity::Number;
-use super::register_form::{Limits, block, function, orders, patterns};
+use super::range::{Function, RegisterRange};
+use super::register_form::{Limits, function, orders, patterns, range};
 use crate::form::{Field, Form};
 
 /// The keys of a number, as far as they are given: a term of a sum takes from the sum what it does not say itself.
 #[derive(Clone, Default)]
-pub(super) struct Keys<'t> {
+pub(super) struct NumberKeys<'t> {
     function: Option<Function>,
     kind: Option<Kind>,
     low_word_first: Option<bool>,
@@ -20,16 +20,16 @@ pub(super) struct Keys<'t> {
     exponent: Option<Field<'t>>,
 }
 
-impl<'t> Keys<'t> {
+impl<'t> NumberKeys<'t> {
     /// Nothing but the function.
     pub(super) fn of_function(function: Option<Function>) -> Self {
-        Keys { function, ..Keys::default() }
+        NumberKeys { function, ..NumberKeys::default() }
     }
 
     /// As far as this table has them.
     pub(super) fn of(form: &Form<'t>) -> Self {
         let (low_word_first, low_byte_first) = orders(form);
-        Keys {
+        NumberKeys {
             function: function(form),
             kind: form.field("type").and_then(|field| field.one_of(&Kind::words())),
             low_word_first,
@@ -48,8 +48,8 @@ impl<'t> Keys<'t> {
         self.scale.is_some_and(Decimal::is_negative)
     }
 
-    pub(super) fn or(self, other: &Keys<'t>) -> Self {
-        Keys {
+    pub(super) fn or(self, other: &NumberKeys<'t>) -> Self {
+        NumberKeys {
             function: self.function.or(other.function),
             kind: self.kind.or(other.kind),
             low_word_first: self.low_word_first.or(other.low_word_first),
@@ -62,7 +62,7 @@ impl<'t> Keys<'t> {
 }
 
 /// A number and what stands beside it.
-pub(super) fn number(form: &Form<'_>, keys: &Keys<'_>, limits: Limits<'_>) -> Option<Number> {
+pub(super) fn number(form: &Form<'_>, keys: &NumberKeys<'_>, limits: Limits<'_>) -> Option<Number> {
     if keys.function.is_none() {
         form.required("function", "\"input\" (function 4) or \"holding\" (function 3)");
     }
@@ -71,17 +71,17 @@ pub(super) fn number(form: &Form<'_>, keys: &Keys<'_>, limits: Limits<'_>) -> Op
         form.required("type", &format!("one of {}", words.join(", ")));
     }
     // Registers are looked at even where the type is wrong, so that both are told at once.
-    let block = block(form, keys.function, keys.kind.map_or(1, Kind::registers), limits);
+    let range = range(form, keys.function, keys.kind.map_or(1, Kind::registers), limits);
     let kind = keys.kind?;
     let low_word_first = keys.low_word_first.unwrap_or(false);
     let format = Format { kind, low_word_first, low_byte_first: keys.low_byte_first.unwrap_or(false) };
     let invalid = keys.invalid.as_ref().map_or_else(|| Some(kind.default_invalid()), |field| patterns(field, kind));
-    let block = block?;
-    let of = Of { number: block, low_byte_first: format.low_byte_first, limits };
+    let range = range?;
+    let of = ModifierContext { number: range, low_byte_first: format.low_byte_first, limits };
     let exponent = keys.exponent.as_ref().map(|field| Exponent::from_field(field, of));
     let sign = form.field("sign").map(|field| Sign::from_field(&field, of));
     let number = Number {
-        block,
+        range,
         format,
         scale: keys.scale.unwrap_or(Decimal::ONE),
         invalid: invalid?,
@@ -93,10 +93,10 @@ pub(super) fn number(form: &Form<'_>, keys: &Keys<'_>, limits: Limits<'_>) -> Op
 }
 
 /// What stands beside a number is not in it.
-fn check_beside(form: &Form<'_>, keys: &Keys<'_>, number: &Number) {
-    let within = |beside: RegisterRange| number.block.covers(beside);
-    let exponent = keys.exponent.as_ref().filter(|_| number.exponent.as_ref().is_some_and(|it| within(it.block)));
-    let sign = form.field("sign").filter(|_| number.sign.is_some_and(|it| within(it.block)));
+fn check_beside(form: &Form<'_>, keys: &NumberKeys<'_>, number: &Number) {
+    let within = |beside: RegisterRange| number.range.covers(beside);
+    let exponent = keys.exponent.as_ref().filter(|_| number.exponent.as_ref().is_some_and(|it| within(it.range)));
+    let sign = form.field("sign").filter(|_| number.sign.is_some_and(|it| within(it.range)));
     for field in exponent.into_iter().chain(&sign) {
         field.fail::<()>("is a register of the value itself", "it has a register of its own, beside the value");
     }

@@ -1,23 +1,23 @@
 //! Which registers are read in one poll, joined into as few requests as the profile allows, and what the answers mean.
 
-use super::absent::DecodeError;
-use super::block::{Answers, RegisterRange};
 use super::chain::Model;
+use super::decode_error::DecodeError;
 use super::exact::Fraction;
 use super::gaps::Gaps;
 use super::profile::{Installation, MOST_POWER, Profile};
 use super::quantity::{Measured, Quantity};
+use super::range::{Answers, RegisterRange};
 use super::serial_number::SerialNumber;
-use crate::reading::{Definition, Register, Values};
+use crate::reading::{Register, RegisterDefinition, Values};
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// What a poll's answers say, and why a value is absent ("energy: not a number").
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decoded {
     pub values: Values,
-    pub complaints: Vec<String>,
+    pub problems: Vec<String>,
     /// The chain of models is not as it was found: nothing of the answers is a value.
-    pub moved: bool,
+    pub chain_moved: bool,
 }
 
 /// The requests of one meter's poll and the way from their answers to values.
@@ -32,53 +32,53 @@ pub struct ReadPlan {
     factor: Fraction,
     /// The model that has the registers, and what of the profile tells it from others: its header is read with every value.
     head: Option<(Model, String)>,
-    blocks: Vec<RegisterRange>,
-    serial_blocks: Vec<RegisterRange>,
+    ranges: Vec<RegisterRange>,
+    serial_ranges: Vec<RegisterRange>,
 }
 
 impl ReadPlan {
     /// A meter that is wired the other way without [`Profile::can_reverse`] has no counter here: the configuration refuses it.
     ///
-    /// Where the registers stand in a chain that was not walked, the blocks count from the start of the model, and what they are answered
+    /// Where the registers stand in a chain that was not walked, the ranges count from the start of the model, and what they are answered
     /// with is no value.
     pub fn new(profile: &Profile, installation: &Installation) -> Self {
-        let model = profile.place.map_or(NOWHERE, |place| place.model);
+        let model = profile.location.map_or(NOWHERE, |place| place.model);
         let head = profile.chain.as_ref().map(|chain| (model, chain.label(installation.chain_meter)));
         let at_place = |quantity: Quantity| quantity.moved(model.start);
         let power = at_place(profile.power.clone());
         let counter = profile.counter(installation).cloned().map(at_place);
         let (alone, together): (Vec<_>, Vec<_>) =
             std::iter::once(&power).chain(&counter).partition(|quantity| quantity.alone);
-        let with_head = |block: RegisterRange| with_head(block, head.as_ref());
-        let wanted = together.into_iter().flat_map(Quantity::blocks).map(with_head).collect();
-        let mut blocks = joined(wanted, profile.max_registers_per_read.min(125), &profile.gaps);
-        blocks.extend(alone.into_iter().flat_map(Quantity::blocks).map(with_head));
+        let with_head = |range: RegisterRange| with_head(range, head.as_ref());
+        let wanted = together.into_iter().flat_map(Quantity::ranges).map(with_head).collect();
+        let mut ranges = joined(wanted, profile.max_registers_per_read.min(125), &profile.gaps);
+        ranges.extend(alone.into_iter().flat_map(Quantity::ranges).map(with_head));
         ReadPlan {
-            blocks,
+            ranges,
             power,
             counter,
             phases: profile.phase_power.clone().map(at_place),
             head,
-            serial_blocks: profile.serial_number.iter().map(|serial| serial.block).collect(),
+            serial_ranges: profile.serial_number.iter().map(|serial| serial.range).collect(),
             serial_number: profile.serial_number.clone(),
             reversed: installation.reversed,
             factor: installation.factor(),
         }
     }
 
-    /// What is read in each poll. Every value lies whole within one block.
-    pub fn blocks(&self) -> &[RegisterRange] {
-        &self.blocks
+    /// What is read in each poll. Every value lies whole within one range.
+    pub fn ranges(&self) -> &[RegisterRange] {
+        &self.ranges
     }
 
     /// What is read for the serial number, when that is asked for.
-    pub fn serial_blocks(&self) -> &[RegisterRange] {
-        &self.serial_blocks
+    pub fn serial_ranges(&self) -> &[RegisterRange] {
+        &self.serial_ranges
     }
 
     /// What is read to check the power against its phases; nothing where the profile does not have them.
-    pub fn phase_blocks(&self) -> Vec<RegisterRange> {
-        self.phases.iter().flat_map(Quantity::blocks).collect()
+    pub fn phase_ranges(&self) -> Vec<RegisterRange> {
+        self.phases.iter().flat_map(Quantity::ranges).collect()
     }
 
     /// The sum of the phases' powers; `None` where it was not answered, or is none.
@@ -87,27 +87,27 @@ impl ReadPlan {
         self.power_of(measured).ok()
     }
 
-    /// The meter refused this block (exception 2 or 3): reads its values in smaller ones from now on. False where it is one value's already.
+    /// The meter refused this range (exception 2 or 3): reads its values in smaller ones from now on. False where it is one value's already.
     pub fn split(&mut self, refused: RegisterRange) -> bool {
-        let Some(place) = self.blocks.iter().position(|block| *block == refused) else { return false };
+        let Some(place) = self.ranges.iter().position(|range| *range == refused) else { return false };
         let mut parts: Vec<_> = self.wanted().filter(|wanted| refused.covers(*wanted)).collect();
         parts.sort();
         parts.dedup();
-        // A value that spans the whole block cannot be read in less.
+        // A value that spans the whole range cannot be read in less.
         if parts.contains(&refused) {
             return false;
         }
-        self.blocks.splice(place..=place, parts);
+        self.ranges.splice(place..=place, parts);
         true
     }
 
-    /// Values whose block is not among the answers are absent, without a complaint: who asked knows why.
+    /// Values whose range is not among the answers are absent, without a complaint: who asked knows why.
     pub fn decode(&self, answers: &Answers) -> Decoded {
         if let Some(complaint) = self.moved(answers) {
-            return Decoded { complaints: vec![complaint], moved: true, ..Decoded::default() };
+            return Decoded { problems: vec![complaint], chain_moved: true, ..Decoded::default() };
         }
-        let mut complaints = Vec::new();
-        let mut told = |name: &str, why: DecodeError| complaints.push(format!("{name}: {why}"));
+        let mut problems = Vec::new();
+        let mut told = |name: &str, why: DecodeError| problems.push(format!("{name}: {why}"));
         let power =
             self.power.read(answers, self.factor).and_then(|power| power.map(|it| self.power_of(it)).transpose());
         let power = power.unwrap_or_else(|why| {
@@ -120,15 +120,15 @@ impl ReadPlan {
             None
         });
         let serial = self.serial_number.as_ref().and_then(|serial| serial.read(answers));
-        Decoded { values: Values { power, register, serial }, complaints, moved: false }
+        Decoded { values: Values { power, register, serial }, problems, chain_moved: false }
     }
 
     /// What stands where the model began, if it is not that model any more.
     fn moved(&self, answers: &Answers) -> Option<String> {
         let (model, _) = self.head.as_ref()?;
-        let of_head = |(block, words): (&RegisterRange, &Vec<u16>)| {
+        let of_head = |(range, words): (&RegisterRange, &Vec<u16>)| {
             let found = words.get(..2).filter(|words| **words != [model.id, model.length])?;
-            (block.address == model.start && self.blocks.contains(block)).then(|| (found[0], found[1]))
+            (range.address == model.start && self.ranges.contains(range)).then(|| (found[0], found[1]))
         };
         let (id, length) = answers.iter().find_map(of_head)?;
         let was = model.length;
@@ -138,7 +138,7 @@ impl ReadPlan {
     }
 
     /// Whether there is a counter to read. Where there is none, the energy is integrated from the power.
-    pub fn counts(&self) -> bool {
+    pub fn has_counter(&self) -> bool {
         self.counter.is_some()
     }
 
@@ -155,26 +155,27 @@ impl ReadPlan {
         step.and_then(whole_step).unwrap_or(LEAST_STEP)
     }
 
-    /// Everything that turns raw registers into mWh, in one line. Two plans with equal definitions read the same energy.
-    pub fn definition(&self) -> String {
+    /// What the register means. Two plans with equal definitions read the same energy; another definition begins a new epoch in the ledger.
+    pub fn definition(&self) -> RegisterDefinition {
+        let rollover = self.rollover();
+        RegisterDefinition { text: self.definition_text(rollover), rollover }
+    }
+
+    /// Everything that turns raw registers into mWh, in one line. The ledger stores it: the format must not change.
+    fn definition_text(&self, rollover: Option<MilliwattHours>) -> String {
         let Some(counter) = &self.counter else { return "integrated from power".to_owned() };
         let (start, chain) = self.head.as_ref().map_or((0, ""), |(model, label)| (model.start, label));
         let definition = counter.definition(self.factor, start).unwrap_or_else(|| "beyond computing".to_owned());
-        match self.rollover() {
+        match rollover {
             Some(rollover) => format!("{chain}{definition} mWh, rollover {} mWh", rollover.get()),
             None => format!("{chain}{definition} mWh"),
         }
     }
 
-    /// What the ledger must know of the register.
-    pub fn meaning(&self) -> Definition {
-        Definition { text: self.definition(), rollover: self.rollover() }
-    }
-
     /// The registers of every value, each whole.
     fn wanted(&self) -> impl Iterator<Item = RegisterRange> + '_ {
-        let values = self.power.blocks().chain(self.counter.iter().flat_map(Quantity::blocks));
-        values.map(|block| with_head(block, self.head.as_ref()))
+        let values = self.power.ranges().chain(self.counter.iter().flat_map(Quantity::ranges));
+        values.map(|range| with_head(range, self.head.as_ref()))
     }
 
     fn power_of(&self, measured: Measured) -> Result<Milliwatts, DecodeError> {
@@ -193,13 +194,13 @@ const LEAST_STEP: MilliwattHours = match MilliwattHours::new(1) {
     None => MilliwattHours::ZERO,
 };
 
-/// The block from the start of its model on, whose header is read with every value.
-fn with_head(block: RegisterRange, head: Option<&(Model, String)>) -> RegisterRange {
+/// The range from the start of its model on, whose header is read with every value.
+fn with_head(range: RegisterRange, head: Option<&(Model, String)>) -> RegisterRange {
     match head {
         Some((model, _)) => {
-            RegisterRange { address: model.start, count: block.count + (block.address - model.start), ..block }
+            RegisterRange { address: model.start, count: range.count + (range.address - model.start), ..range }
         }
-        None => block,
+        None => range,
     }
 }
 
@@ -217,19 +218,19 @@ fn whole_step(step: Fraction) -> Option<MilliwattHours> {
     MilliwattHours::new(u64::try_from(step.rounded_up()).ok()?.max(1))
 }
 
-/// As few blocks as hold every wanted one whole: of one function, adjoining unless gaps may be crossed, and of at most `most` registers.
+/// As few ranges as hold every wanted one whole: of one function, adjoining unless gaps may be crossed, and of at most `most` registers.
 fn joined(mut wanted: Vec<RegisterRange>, most: u16, gaps: &Gaps) -> Vec<RegisterRange> {
-    let mut blocks: Vec<RegisterRange> = Vec::new();
+    let mut ranges: Vec<RegisterRange> = Vec::new();
     wanted.sort();
     for next in wanted {
-        let last = blocks.last().copied().filter(|last| gaps.may_join(*last, next));
+        let last = ranges.last().copied().filter(|last| gaps.may_join(*last, next));
         let wider = last.and_then(|last| last.joined(next)).filter(|wider| wider.count <= most);
-        match (wider, blocks.last_mut()) {
+        match (wider, ranges.last_mut()) {
             (Some(wider), Some(last)) => *last = wider,
-            _ => blocks.push(next),
+            _ => ranges.push(next),
         }
     }
-    blocks
+    ranges
 }
 
 #[cfg(test)]

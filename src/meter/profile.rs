@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::chain::{Chain, Place};
+use super::chain::{Chain, ModelLocation};
 use super::exact::Fraction;
 use super::gaps::Gaps;
 use super::identity::Expectation;
 use super::quantity::Quantity;
 use super::ratio::Ratio;
 use super::serial_number::SerialNumber;
-use crate::units::{Milliwatts, Name, UnitId};
+use crate::units::{Milliwatts, Name, Parity, UnitId};
 
 /// A meter model.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +29,7 @@ pub struct Profile {
     /// identity from the start of the Common model before it.
     pub chain: Option<Chain>,
     /// Where they were found.
-    pub place: Option<Place>,
+    pub location: Option<ModelLocation>,
     /// Where reads may cross registers that the profile does not name.
     pub gaps: Gaps,
     /// The silence that this meter needs before each request.
@@ -48,7 +48,7 @@ pub struct Profile {
     /// How the meter must be set for the registers to mean what the profile says.
     pub settings: Vec<Expectation>,
     /// Several meters under one name: the registers of each. Where there are any, the profile's own are those of the first.
-    pub maps: Vec<Map>,
+    pub maps: Vec<RegisterMap>,
     /// Which map of its profile this is.
     pub map: Option<Name>,
     /// How the line is set when the meter leaves the factory.
@@ -63,7 +63,7 @@ pub struct Profile {
 
 /// One of several sets of registers under one name.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Map {
+pub struct RegisterMap {
     pub name: Name,
     /// Who says so, or which of the meters have it.
     pub note: Option<String>,
@@ -84,13 +84,6 @@ pub struct SerialDefaults {
     pub unit: Option<UnitId>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parity {
-    None,
-    Even,
-    Odd,
-}
-
 /// How this meter is connected: what the installer says beyond the profile.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Installation {
@@ -106,7 +99,7 @@ pub struct Installation {
 
 impl Profile {
     /// Whether the meter has a counter. Where it has none, the energy is integrated from the power.
-    pub fn counts(&self) -> bool {
+    pub fn has_counter(&self) -> bool {
         self.energy.is_some()
     }
 
@@ -139,20 +132,6 @@ impl Installation {
     pub(super) fn factor(&self) -> Fraction {
         // Two ratios of at most 10^9 a side always multiply.
         self.ct_ratio.fraction().times(self.pt_ratio.fraction()).unwrap_or(Fraction::ONE)
-    }
-}
-
-impl Parity {
-    pub(super) const WORDS: [(&str, Parity); 3] =
-        [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
-
-    /// `none`, `even` or `odd`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Parity::None => "none",
-            Parity::Even => "even",
-            Parity::Odd => "odd",
-        }
     }
 }
 

@@ -4,24 +4,24 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::block::RegisterRange;
 use super::chain::Chain;
 use super::chain_form;
 use super::gaps::Gaps;
 use super::identity::Expectation;
-use super::profile::{Map, Parity, Profile, SerialDefaults};
+use super::profile::{Profile, RegisterMap, SerialDefaults};
 use super::quantity::Quantity;
 use super::quantity_form::quantity;
+use super::range::RegisterRange;
 use super::register_form::Limits;
 use super::serial_number::SerialNumber;
-use super::unit::Measure;
+use super::unit::QuantityKind;
 use crate::finding::{Finding, Severity};
 use crate::form::{Field, Form};
-use crate::units::{Name, UnitId};
+use crate::units::{Name, Parity, UnitId};
 
 /// The tables that a map has instead of its profile's.
 #[derive(Default)]
-struct Tables {
+struct RegisterTables {
     power: Option<Quantity>,
     energy: Option<Quantity>,
     export_energy: Option<Quantity>,
@@ -59,7 +59,7 @@ fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     });
     let delays = Duration::ZERO..=Duration::from_secs(5);
     let chain = chain_form::chain(form.table("chain"));
-    let own = Tables::of(&form, limits);
+    let own = RegisterTables::of(&form, limits);
     let max_power = form.field("max_power").and_then(|field| field.power());
     let delay = form.field("delay").and_then(|field| field.duration(delays));
     let serial_defaults = form.table("serial_defaults").map(serial_defaults);
@@ -69,7 +69,7 @@ fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     // In the order of the file: where nothing tells maps apart the first of them is taken.
     let mut maps: Vec<_> = form.named_tables("map").into_iter().collect();
     maps.sort_by_key(|(_, form)| form.span().start);
-    let built = |tables: Tables, identity: Vec<Expectation>, map: Option<Name>| {
+    let built = |tables: RegisterTables, identity: Vec<Expectation>, map: Option<Name>| {
         Some(Profile {
             name: name.clone(),
             aliases: aliases.clone().unwrap_or_default(),
@@ -78,7 +78,7 @@ fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
             max_power,
             max_registers_per_read: limits.max_registers,
             chain: tables.models.map(|models| Chain { models, ..chain.clone() }),
-            place: None,
+            location: None,
             gaps: gaps.clone(),
             delay: delay.unwrap_or_default(),
             power: tables.power?,
@@ -106,7 +106,7 @@ fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     let map = |(map, form): (Name, Form<'_>)| {
         let note = form.field("note").and_then(|field| field.text()).map(str::to_owned);
         let told_by = Expectation::all(&form, "identity", limits).unwrap_or_default();
-        let tables = Tables::of(&form, limits).or(&own);
+        let tables = RegisterTables::of(&form, limits).or(&own);
         if tables.power.is_none() && form.field("power").is_none() {
             let message = format!("[{}] lacks `power`, and so does the profile", form.path());
             form.findings().doubt(Finding::error(form.span(), message).help("give it to one of the two"));
@@ -116,7 +116,7 @@ fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
         form.finish();
         let both = [identity.clone(), told_by.clone()].concat();
         let profile = Arc::new(built(tables, both, Some(map.clone()))?);
-        Some((Map { name: map, note, identity: told_by, profile }, span))
+        Some((RegisterMap { name: map, note, identity: told_by, profile }, span))
     };
     let read: Vec<_> = maps.into_iter().filter_map(map).collect();
     check_maps(&form, &read);
@@ -127,22 +127,22 @@ fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     Some(Profile { identity, maps, map: None, ..Profile::clone(&first) })
 }
 
-impl Tables {
+impl RegisterTables {
     fn of(form: &Form<'_>, limits: Limits<'_>) -> Self {
         let of = |key, measure| quantity(form.table(key)?, measure, limits);
-        Tables {
-            power: of("power", Measure::Power),
-            energy: of("energy", Measure::Energy),
-            export_energy: of("export_energy", Measure::Energy),
-            phase_power: of("phase_power", Measure::Power),
+        RegisterTables {
+            power: of("power", QuantityKind::Power),
+            energy: of("energy", QuantityKind::Energy),
+            export_energy: of("export_energy", QuantityKind::Energy),
+            phase_power: of("phase_power", QuantityKind::Power),
             serial_number: form.table("serial_number").and_then(|table| SerialNumber::from_form(table, limits)),
             settings: Expectation::all(form, "settings", limits),
             models: chain_form::models(form),
         }
     }
 
-    fn or(self, other: &Tables) -> Self {
-        Tables {
+    fn or(self, other: &RegisterTables) -> Self {
+        RegisterTables {
             power: self.power.or_else(|| other.power.clone()),
             energy: self.energy.or_else(|| other.energy.clone()),
             export_energy: self.export_energy.or_else(|| other.export_energy.clone()),
@@ -164,9 +164,9 @@ impl Tables {
         }
         let mut taken: Vec<(&str, RegisterRange)> = Vec::new();
         for (key, quantity) in quantities {
-            for block in quantity.iter().flat_map(|quantity| &quantity.terms).map(|term| term.block) {
-                if let Some((other, _)) = taken.iter().find(|(_, taken)| taken.overlaps(block)) {
-                    let message = format!("reads {block}, which belongs to `{other}`");
+            for range in quantity.iter().flat_map(|quantity| &quantity.terms).map(|term| term.range) {
+                if let Some((other, _)) = taken.iter().find(|(_, taken)| taken.overlaps(range)) {
+                    let message = format!("reads {range}, which belongs to `{other}`");
                     let help = "each value has registers of its own: check addresses and types";
                     match form.field(key) {
                         Some(field) => field.fail(&message, help).unwrap_or(()),
@@ -176,21 +176,21 @@ impl Tables {
                     }
                     break;
                 }
-                taken.push((key, block));
+                taken.push((key, range));
             }
         }
     }
 }
 
 /// All maps count, or none; and those that no identity tells apart differ.
-fn check_maps(form: &Form<'_>, maps: &[(Map, Range<usize>)]) {
+fn check_maps(form: &Form<'_>, maps: &[(RegisterMap, Range<usize>)]) {
     let Some(((first, _), others)) = maps.split_first() else { return };
     for (index, (map, span)) in (1..).zip(others) {
         let tell = |message: &str, help: &str| {
             let message = format!("[{}.map.{}] {message}", form.path(), map.name);
             form.findings().add(Finding::error(span.clone(), message).help(help));
         };
-        if map.profile.counts() != first.profile.counts() {
+        if map.profile.has_counter() != first.profile.has_counter() {
             let help =
                 "give each map its `energy`, or none: whether energy is counted or integrated cannot change by itself";
             tell(&format!("differs from map {} in that one has a counter", first.name), help);
@@ -199,8 +199,8 @@ fn check_maps(form: &Form<'_>, maps: &[(Map, Range<usize>)]) {
             let help = "give `models` to each map, or to none";
             tell(&format!("differs from map {} in that one is found in a chain of models", first.name), help);
         }
-        let same = |(other, _): &&(Map, Range<usize>)| {
-            let values = |map: &Map| {
+        let same = |(other, _): &&(RegisterMap, Range<usize>)| {
+            let values = |map: &RegisterMap| {
                 let profile = &map.profile;
                 (profile.power.clone(), profile.energy.clone(), profile.export_energy.clone(), profile.chain.clone())
             };

@@ -1,17 +1,17 @@
 //! A quantity of a meter: the numbers in its registers and how they make up a power or an energy.
 
-use super::absent::DecodeError;
-use super::beside::{Exponent, Sign};
-use super::block::{Answers, RegisterRange};
+use super::decode_error::DecodeError;
 use super::exact::{Decimal, Fraction};
+use super::modifiers::{Exponent, Sign};
 use super::number::{Format, Kind, Pattern};
-use super::raw::Raw;
-use super::unit::Unit;
+use super::range::{Answers, RegisterRange};
+use super::raw::RawNumber;
+use super::unit::QuantityUnit;
 
 /// A number in registers: where it lies, its format, and what one digit is worth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Number {
-    pub block: RegisterRange,
+    pub range: RegisterRange,
     pub format: Format,
     pub(super) scale: Decimal,
     /// The patterns that mean "no value".
@@ -25,7 +25,7 @@ pub struct Number {
 /// A power or an energy: the sum of one or more numbers, in one unit, multiplied by the ratios that the meter keeps in registers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantity {
-    pub unit: Unit,
+    pub unit: QuantityUnit,
     /// At least one. They are read in one response, so that a carry between them is never seen half done.
     pub terms: Vec<Number>,
     /// Settings of the meter that multiply the value (a CT ratio). They stand still, and may come in another response.
@@ -63,28 +63,28 @@ impl Number {
     }
 
     /// Its own registers, and those beside it.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = RegisterRange> + '_ {
-        let beside = [self.exponent.as_ref().map(|it| it.block), self.sign.as_ref().map(|it| it.block)];
-        std::iter::once(self.block).chain(beside.into_iter().flatten())
+    pub(super) fn ranges(&self) -> impl Iterator<Item = RegisterRange> + '_ {
+        let beside = [self.exponent.as_ref().map(|it| it.range), self.sign.as_ref().map(|it| it.range)];
+        std::iter::once(self.range).chain(beside.into_iter().flatten())
     }
 
-    /// Value and least digit out of the registers of `whole`, which holds all of [`Number::blocks`]; scaled.
+    /// Value and least digit out of the registers of `whole`, which holds all of [`Number::ranges`]; scaled.
     fn read(&self, whole: RegisterRange, words: &[u16]) -> Result<Measured, DecodeError> {
-        let part = |block: RegisterRange| {
-            let start = usize::from(block.address - whole.address);
-            &words[start..start + usize::from(block.count)]
+        let part = |range: RegisterRange| {
+            let start = usize::from(range.address - whole.address);
+            &words[start..start + usize::from(range.count)]
         };
-        let bits = self.format.bits(part(self.block));
+        let bits = self.format.bits(part(self.range));
         if self.invalid.iter().any(|pattern| pattern.fits(bits)) {
-            return Err(DecodeError::NoValue(self.block, bits));
+            return Err(DecodeError::NoValue(self.range, bits));
         }
-        let raw = Raw::new(self.format.kind, bits).ok_or(DecodeError::NotANumber(self.block))?;
+        let raw = RawNumber::new(self.format.kind, bits).ok_or(DecodeError::NotANumber(self.range))?;
         let mut worth = self.scale();
         if let Some(exponent) = &self.exponent {
-            worth = exponent.read(part(exponent.block))?.times(worth).ok_or(DecodeError::TooLarge)?;
+            worth = exponent.read(part(exponent.range))?.times(worth).ok_or(DecodeError::TooLarge)?;
         }
         if let Some(sign) = &self.sign
-            && sign.read(part(sign.block))?
+            && sign.read(part(sign.range))?
         {
             worth = worth.negated();
         }
@@ -94,29 +94,29 @@ impl Number {
 
     /// The number in registers that stand `by` further on, with those beside it.
     fn moved(&mut self, by: u16) {
-        self.block = self.block.moved(by);
+        self.range = self.range.moved(by);
         if let Some(exponent) = &mut self.exponent {
-            exponent.block = exponent.block.moved(by);
+            exponent.range = exponent.range.moved(by);
         }
         if let Some(sign) = &mut self.sign {
-            sign.block = sign.block.moved(by);
+            sign.range = sign.range.moved(by);
         }
     }
 
     /// What tells this number from another one, whatever way it was written; addresses as counted from `start`.
     fn definition(&self, unit: Fraction, start: u16) -> Option<String> {
-        let RegisterRange { function, address, .. } = self.block;
+        let RegisterRange { function, address, .. } = self.range;
         let address = address - start;
         let (kind, order) = (self.format.kind.word(), self.format.order());
         let worth = self.scale().times(unit)?;
-        let beside = |what: &str, block: RegisterRange, kind: Kind| {
-            format!(" {what} 0x{:04x} {}", block.address - start, kind.word())
+        let beside = |what: &str, range: RegisterRange, kind: Kind| {
+            format!(" {what} 0x{:04x} {}", range.address - start, kind.word())
         };
-        let exponent = self.exponent.as_ref().map(|it| beside("x 10^", it.block, it.format.kind)).unwrap_or_default();
+        let exponent = self.exponent.as_ref().map(|it| beside("x 10^", it.range, it.format.kind)).unwrap_or_default();
         let sign = self
             .sign
             .as_ref()
-            .map(|it| format!("{} {} {}", beside("signed by", it.block, it.format.kind), it.negative, it.positive));
+            .map(|it| format!("{} {} {}", beside("signed by", it.range, it.format.kind), it.negative, it.positive));
         let sign = sign.unwrap_or_default();
         Some(
             format!("[{} 0x{address:04x} {kind} {order} x {worth}{exponent}{sign}]", function.word())
@@ -127,20 +127,20 @@ impl Number {
 
 impl Quantity {
     /// The registers of all terms: read in one response.
-    pub(super) fn block(&self) -> Option<RegisterRange> {
-        let mut blocks = self.terms.iter().flat_map(Number::blocks);
-        let first = blocks.next()?;
-        blocks.try_fold(first, RegisterRange::joined)
+    pub(super) fn range(&self) -> Option<RegisterRange> {
+        let mut ranges = self.terms.iter().flat_map(Number::ranges);
+        let first = ranges.next()?;
+        ranges.try_fold(first, RegisterRange::joined)
     }
 
     /// Everything to be read for it, each entry whole in one response.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = RegisterRange> + '_ {
-        self.block().into_iter().chain(self.ratios.iter().chain(&self.divisors).map(|ratio| ratio.block))
+    pub(super) fn ranges(&self) -> impl Iterator<Item = RegisterRange> + '_ {
+        self.range().into_iter().chain(self.ratios.iter().chain(&self.divisors).map(|ratio| ratio.range))
     }
 
     /// The value in mW or mWh times `installed` (the transformers outside the meter). `Ok(None)` where something of it was not answered.
     pub(super) fn read(&self, answers: &Answers, installed: Fraction) -> Result<Option<Measured>, DecodeError> {
-        let Some(whole) = self.block() else { return Ok(None) };
+        let Some(whole) = self.range() else { return Ok(None) };
         let Some(words) = whole.out_of(answers) else { return Ok(None) };
         let Some(factor) = self.ratio(answers)? else { return Ok(None) };
         let factor =
@@ -167,15 +167,15 @@ impl Quantity {
             let worth = term.scale().times(factor)?;
             let raw = value as f64 / worth.approximate();
             let digit = match term.format.kind {
-                Kind::F32 => Raw::Single(raw as f32).digit(),
-                Kind::F64 => Raw::Double(raw).digit(),
+                Kind::F32 => RawNumber::Single(raw as f32).digit(),
+                Kind::F64 => RawNumber::Double(raw).digit(),
                 Kind::T5 | Kind::T6 => {
                     // The number has as many digits as fit.
                     let too_large = raw.abs() / term.format.kind.range() as f64;
                     let dropped = (0..30).find(|digits| too_large <= 10_f64.powi(*digits)).unwrap_or(30);
-                    Raw::Decimal(1, dropped as i8).digit()
+                    RawNumber::Decimal(1, dropped as i8).digit()
                 }
-                _ => Raw::Integer(0).digit(),
+                _ => RawNumber::Integer(0).digit(),
             };
             resolution.add(term, digit?.times(worth)?.absolute());
         }
@@ -215,10 +215,10 @@ impl Quantity {
         let mut product = Fraction::ONE;
         let divisors = self.divisors.iter().map(|ratio| (ratio, true));
         for (ratio, divides) in self.ratios.iter().map(|ratio| (ratio, false)).chain(divisors) {
-            let Some(words) = ratio.block.out_of(answers) else { return Ok(None) };
-            let value = ratio.read(ratio.block, words)?.value;
+            let Some(words) = ratio.range.out_of(answers) else { return Ok(None) };
+            let value = ratio.read(ratio.range, words)?.value;
             if value.is_zero() || value.is_negative() {
-                return Err(DecodeError::NoRatio(ratio.block));
+                return Err(DecodeError::NoRatio(ratio.range));
             }
             let value = if divides { value.inverted() } else { Some(value) };
             product = value.and_then(|value| product.times(value)).ok_or(DecodeError::TooLarge)?;

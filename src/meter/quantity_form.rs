@@ -1,17 +1,17 @@
 //! A quantity as a profile writes it: every key checked where it stands.
 
 use super::exact::Fraction;
-use super::number_form::{Keys, number};
+use super::number_form::{NumberKeys, number};
 use super::quantity::{Number, Quantity};
 use super::register_form::Limits;
-use super::unit::{Measure, Unit};
+use super::unit::{QuantityKind, QuantityUnit};
 use crate::form::{Field, Form};
 
 const MOST_TERMS: usize = 8;
 
 /// The quantity of one table; problems go to the form's findings.
-pub(super) fn quantity(form: Form<'_>, measure: Measure, limits: Limits<'_>) -> Option<Quantity> {
-    let keys = Keys::of(&form);
+pub(super) fn quantity(form: Form<'_>, measure: QuantityKind, limits: Limits<'_>) -> Option<Quantity> {
+    let keys = NumberKeys::of(&form);
     let unit = unit(&form, measure);
     let ratios = ratios(&form, &keys, limits);
     let alone = form.or("alone", false, Field::boolean);
@@ -20,7 +20,7 @@ pub(super) fn quantity(form: Form<'_>, measure: Measure, limits: Limits<'_>) -> 
         None => number(&form, &keys, limits).map(|number| vec![number]),
     };
     let together = terms.as_ref().map(|terms| check_together(&form, terms, limits));
-    let energy = measure == Measure::Energy;
+    let energy = measure == QuantityKind::Energy;
     let rollover = if energy { form.field("rollover") } else { None };
     let resettable = energy.then(|| form.field("resettable")).flatten().and_then(|field| field.boolean());
     let direction = energy.then(|| form.field("direction")).flatten();
@@ -47,22 +47,22 @@ pub(super) fn quantity(form: Form<'_>, measure: Measure, limits: Limits<'_>) -> 
     })
 }
 
-fn unit(form: &Form<'_>, measure: Measure) -> Option<Unit> {
-    let (of, words) = (Unit::of(measure), Unit::words());
+fn unit(form: &Form<'_>, measure: QuantityKind) -> Option<QuantityUnit> {
+    let (of, words) = (QuantityUnit::of(measure), QuantityUnit::words());
     let field = form.required("unit", of)?;
     let unit = field.one_of(&words)?;
     if unit.measure() == measure {
         return Some(unit);
     }
     let (this, other) = match measure {
-        Measure::Power => ("a power", "an energy"),
-        Measure::Energy => ("an energy", "a power"),
+        QuantityKind::Power => ("a power", "an energy"),
+        QuantityKind::Energy => ("an energy", "a power"),
     };
     field.fail(&format!("is the unit of {other}; this is {this}"), of)
 }
 
 /// `ratio = { .. }` or `ratio = [{ .. }, { .. }]`: registers whose values multiply, or divide.
-fn ratios<'t>(form: &Form<'t>, quantity: &Keys<'t>, limits: Limits<'_>) -> Option<Vec<(Number, bool)>> {
+fn ratios<'t>(form: &Form<'t>, quantity: &NumberKeys<'t>, limits: Limits<'_>) -> Option<Vec<(Number, bool)>> {
     let Some(field) = form.field("ratio") else { return Some(Vec::new()) };
     let fields = if field.is_array() { field.array()? } else { vec![field.clone()] };
     if fields.len() > MOST_TERMS {
@@ -70,7 +70,7 @@ fn ratios<'t>(form: &Form<'t>, quantity: &Keys<'t>, limits: Limits<'_>) -> Optio
     }
     let one = |field: &Field<'t>| {
         let form = field.table()?;
-        let keys = Keys::of(&form).or(&Keys::of_function(quantity.function()));
+        let keys = NumberKeys::of(&form).or(&NumberKeys::of_function(quantity.function()));
         let ratio = number(&form, &keys, limits);
         let divides = form.or("divide", false, Field::boolean);
         if ratio.as_ref().is_some_and(|ratio| ratio.exponent.is_some() || ratio.sign.is_some()) {
@@ -87,7 +87,7 @@ fn ratios<'t>(form: &Form<'t>, quantity: &Keys<'t>, limits: Limits<'_>) -> Optio
 }
 
 /// `sum = [{ register = .. }, ..]`: what a term does not say it takes from the table around it.
-fn sum_of<'t>(form: &Form<'t>, sum: &Field<'t>, keys: &Keys<'t>, limits: Limits<'_>) -> Option<Vec<Number>> {
+fn sum_of<'t>(form: &Form<'t>, sum: &Field<'t>, keys: &NumberKeys<'t>, limits: Limits<'_>) -> Option<Vec<Number>> {
     if let Some(register) = form.field("register") {
         return register.fail("stands beside `sum`", "one of them: give each term of the sum its own register");
     }
@@ -97,7 +97,7 @@ fn sum_of<'t>(form: &Form<'t>, sum: &Field<'t>, keys: &Keys<'t>, limits: Limits<
     }
     let one = |field: &Field<'t>| {
         let form = field.table()?;
-        let term = number(&form, &Keys::of(&form).or(keys), limits);
+        let term = number(&form, &NumberKeys::of(&form).or(keys), limits);
         form.finish();
         term
     };
@@ -108,18 +108,18 @@ fn sum_of<'t>(form: &Form<'t>, sum: &Field<'t>, keys: &Keys<'t>, limits: Limits<
 /// Terms must come in one response, and so must a number and what stands beside it: two would be of two moments, and a carry from one
 /// to the other would be lost or doubled.
 fn check_together(form: &Form<'_>, terms: &[Number], limits: Limits<'_>) -> Option<()> {
-    let mut blocks: Vec<_> = terms.iter().flat_map(Number::blocks).collect();
-    blocks.sort();
+    let mut ranges: Vec<_> = terms.iter().flat_map(Number::ranges).collect();
+    ranges.sort();
     let field = form.field("sum").or_else(|| form.field("exponent")).or_else(|| form.field("sign"));
-    let Some(field) = field.filter(|_| blocks.len() > 1) else { return Some(()) };
-    let mut joined = *blocks.first()?;
-    for block in blocks {
-        if block.function == joined.function && !limits.gaps.may_join(joined, block) {
+    let Some(field) = field.filter(|_| ranges.len() > 1) else { return Some(()) };
+    let mut joined = *ranges.first()?;
+    for range in ranges {
+        if range.function == joined.function && !limits.gaps.may_join(joined, range) {
             let help = "this is read in one response; set gaps = true if the meter answers reads across unused registers, or \
                         name the range where it does: gaps = [[first, last]]";
             return field.fail("has registers between its own that belong to none", help);
         }
-        let next = joined.joined(block).filter(|next| next.count <= limits.max_registers);
+        let next = joined.joined(range).filter(|next| next.count <= limits.max_registers);
         let Some(next) = next else {
             let help = "one function, and at most max_registers_per_read registers from the first to the last";
             return field.fail("cannot be read in one response", help);
@@ -149,7 +149,7 @@ fn check_rollover(field: &Field<'_>, terms: &[Number]) -> Option<u64> {
 }
 
 /// What a digit is worth must make sense: something of the value must remain, and a single digit must not be a power station.
-fn check_worth(form: &Form<'_>, unit: Unit, terms: &[Number]) {
+fn check_worth(form: &Form<'_>, unit: QuantityUnit, terms: &[Number]) {
     let largest = Fraction::power_of_ten(12).unwrap_or(Fraction::ONE);
     let told = form.field("scale").or_else(|| form.field("sum"));
     let Some(field) = told.or_else(|| form.field("unit")) else { return };
@@ -164,7 +164,7 @@ fn check_worth(form: &Form<'_>, unit: Unit, terms: &[Number]) {
             return field.fail("loses every digit", help).unwrap_or(());
         }
     }
-    if unit.measure() == Measure::Energy
+    if unit.measure() == QuantityKind::Energy
         && terms.iter().all(|term| term.scale.is_negative())
         && form.field("absolute").is_none()
     {

@@ -5,7 +5,7 @@ use super::number::{Format, Kind};
 
 /// A number out of registers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Raw {
+pub(super) enum RawNumber {
     Integer(i128),
     Single(f32),
     Double(f64),
@@ -13,24 +13,24 @@ pub(super) enum Raw {
     Decimal(i32, i8),
 }
 
-impl Raw {
+impl RawNumber {
     /// `None` where the registers hold no number: NaN, infinity, a digit above 9, a group above 9999.
     pub(super) fn new(kind: Kind, bits: u64) -> Option<Self> {
         let width = 16 * u32::from(kind.registers());
         let raw = match kind {
-            Kind::U16 | Kind::U32 | Kind::U48 | Kind::U64 => Raw::Integer(bits.into()),
-            Kind::I16 | Kind::I32 | Kind::I48 | Kind::I64 => Raw::Integer(signed(bits, width).into()),
-            Kind::F32 => Raw::Single(Some(f32::from_bits(bits as u32)).filter(|value| value.is_finite())?),
-            Kind::F64 => Raw::Double(Some(f64::from_bits(bits)).filter(|value| value.is_finite())?),
+            Kind::U16 | Kind::U32 | Kind::U48 | Kind::U64 => RawNumber::Integer(bits.into()),
+            Kind::I16 | Kind::I32 | Kind::I48 | Kind::I64 => RawNumber::Integer(signed(bits, width).into()),
+            Kind::F32 => RawNumber::Single(Some(f32::from_bits(bits as u32)).filter(|value| value.is_finite())?),
+            Kind::F64 => RawNumber::Double(Some(f64::from_bits(bits)).filter(|value| value.is_finite())?),
             Kind::Sm16 | Kind::Sm32 | Kind::Sm64 => {
                 let minus = 1 << (width - 1);
                 let size = i128::from(bits & (minus - 1));
-                Raw::Integer(if bits & minus == 0 { size } else { -size })
+                RawNumber::Integer(if bits & minus == 0 { size } else { -size })
             }
-            Kind::Bcd16 | Kind::Bcd32 | Kind::Bcd48 | Kind::Bcd64 => Raw::Integer(digits(bits, 4, 10)?),
-            Kind::Mod10k32 | Kind::Mod10k48 | Kind::Mod10k64 => Raw::Integer(digits(bits, 16, 10_000)?),
-            Kind::T5 => Raw::Decimal((bits & 0x00FF_FFFF) as i32, (bits >> 24) as i8),
-            Kind::T6 => Raw::Decimal(signed(bits & 0x00FF_FFFF, 24) as i32, (bits >> 24) as i8),
+            Kind::Bcd16 | Kind::Bcd32 | Kind::Bcd48 | Kind::Bcd64 => RawNumber::Integer(digits(bits, 4, 10)?),
+            Kind::Mod10k32 | Kind::Mod10k48 | Kind::Mod10k64 => RawNumber::Integer(digits(bits, 16, 10_000)?),
+            Kind::T5 => RawNumber::Decimal((bits & 0x00FF_FFFF) as i32, (bits >> 24) as i8),
+            Kind::T6 => RawNumber::Decimal(signed(bits & 0x00FF_FFFF, 24) as i32, (bits >> 24) as i8),
         };
         Some(raw)
     }
@@ -38,11 +38,11 @@ impl Raw {
     /// Exactly this number; `None` where it is beyond 2^120 (of a power of ten: 10^38). A float below 2^-40 counts as zero: no meter means it.
     pub(super) fn value(self) -> Option<Fraction> {
         match self {
-            Raw::Integer(value) => Some(Fraction::whole(value)),
-            Raw::Single(value) => float(f64::from(value)),
-            Raw::Double(value) => float(value),
-            Raw::Decimal(0, _) => Some(Fraction::ZERO),
-            Raw::Decimal(number, exponent) => {
+            RawNumber::Integer(value) => Some(Fraction::whole(value)),
+            RawNumber::Single(value) => float(f64::from(value)),
+            RawNumber::Double(value) => float(value),
+            RawNumber::Decimal(0, _) => Some(Fraction::ZERO),
+            RawNumber::Decimal(number, exponent) => {
                 Fraction::power_of_ten(exponent.into())?.times(Fraction::whole(number.into()))
             }
         }
@@ -51,16 +51,16 @@ impl Raw {
     /// The least digit: 1, the power of ten, or the distance to the next float of larger magnitude. Zero where a float's is below 2^-40.
     pub(super) fn digit(self) -> Option<Fraction> {
         match self {
-            Raw::Integer(_) => Some(Fraction::ONE),
-            Raw::Single(value) => {
+            RawNumber::Integer(_) => Some(Fraction::ONE),
+            RawNumber::Single(value) => {
                 let size = value.abs();
                 float(f64::from(f32::from_bits(size.to_bits() + 1)) - f64::from(size))
             }
-            Raw::Double(value) => {
+            RawNumber::Double(value) => {
                 let size = value.abs();
                 float(f64::from_bits(size.to_bits() + 1) - size)
             }
-            Raw::Decimal(_, exponent) => Fraction::power_of_ten(exponent.into()),
+            RawNumber::Decimal(_, exponent) => Fraction::power_of_ten(exponent.into()),
         }
     }
 }
@@ -68,11 +68,11 @@ impl Raw {
 impl Format {
     /// The number in these registers, for a first look at them; `None` where they hold none.
     pub fn number(self, words: &[u16]) -> Option<f64> {
-        Some(match Raw::new(self.kind, self.bits(words))? {
-            Raw::Integer(value) => value as f64,
-            Raw::Single(value) => value.into(),
-            Raw::Double(value) => value,
-            Raw::Decimal(number, exponent) => f64::from(number) * 10_f64.powi(exponent.into()),
+        Some(match RawNumber::new(self.kind, self.bits(words))? {
+            RawNumber::Integer(value) => value as f64,
+            RawNumber::Single(value) => value.into(),
+            RawNumber::Double(value) => value,
+            RawNumber::Decimal(number, exponent) => f64::from(number) * 10_f64.powi(exponent.into()),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! What every value in a profile says of its registers: function, address, count, orders, and the patterns that are no value.
 
-use super::block::{Function, RegisterRange};
 use super::gaps::Gaps;
 use super::number::{Kind, Pattern};
+use super::range::{Function, RegisterRange};
 use crate::form::{Field, Form};
 
 /// What the profile says about requests, for checks on single values.
@@ -15,7 +15,7 @@ pub(super) struct Limits<'a> {
 const ORDER: [(&str, bool); 2] = [("big", false), ("little", true)];
 
 /// Function, address and count of a value that takes `count` registers.
-pub(super) fn block(
+pub(super) fn range(
     form: &Form<'_>,
     function: Option<Function>,
     count: u16,
@@ -25,15 +25,15 @@ pub(super) fn block(
     let field = form.required("register", help)?;
     let address = u16::try_from(field.integer(0..=65535)?).ok()?;
     let function = function?;
-    let block = RegisterRange { function, address, count };
-    if block.end() > 65536 {
+    let range = RegisterRange { function, address, count };
+    if range.end() > 65536 {
         return field.fail("has its last word beyond register 65535", format!("it takes {count} registers"));
     }
     if count > limits.max_registers {
         let help = format!("the value takes {count} registers and must come in one response");
         return field.fail("takes more than max_registers_per_read allows", help);
     }
-    if let Some((first, last)) = limits.gaps.hole_in(block) {
+    if let Some((first, last)) = limits.gaps.hole_in(range) {
         let help = format!("`holes` says that no read may touch 0x{first:04X} to 0x{last:04X}");
         return field.fail("lies in a hole, or across one", help);
     }
@@ -41,7 +41,7 @@ pub(super) fn block(
         let help = format!("in that case the protocol address is {}", address - 30001);
         field.warn("looks like a manual's 3xxxx number, not like a protocol address", help);
     }
-    Some(block)
+    Some(range)
 }
 
 /// The function, where the form says it.

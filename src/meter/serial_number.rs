@@ -1,17 +1,17 @@
 //! The serial number of a meter: where it stands and how it is written out.
 
-use super::block::{Answers, RegisterRange};
 use super::identity::characters;
 use super::number::{Format, Kind};
-use super::raw::Raw;
-use super::register_form::{Limits, block, orders, required_function, text_registers};
+use super::range::{Answers, RegisterRange};
+use super::raw::RawNumber;
+use super::register_form::{Limits, orders, range, required_function, text_registers};
 use crate::form::Form;
 use crate::text;
 
 /// Where a meter keeps its serial number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SerialNumber {
-    pub block: RegisterRange,
+    pub range: RegisterRange,
     pub writing: Writing,
 }
 
@@ -59,22 +59,22 @@ impl SerialNumber {
                 Some((kind.registers(), writing))
             }
         });
-        let block = block(&form, function, parsed.map_or(1, |(count, _)| count), limits);
+        let range = range(&form, function, parsed.map_or(1, |(count, _)| count), limits);
         form.finish();
         let (_, writing) = parsed?;
-        Some(SerialNumber { block: block?, writing })
+        Some(SerialNumber { range: range?, writing })
     }
 
     /// The serial number as text, fit to show. `None` where it was not answered, or the meter has none (blank, all zeros or all ones).
     pub(super) fn read(&self, answers: &Answers) -> Option<String> {
-        let words = self.block.out_of(answers)?;
+        let words = self.range.out_of(answers)?;
         let blank = |word: &u16| *word == 0 || *word == 0xFFFF;
         if words.iter().all(blank) {
             return None;
         }
         let written = match self.writing {
-            Writing::Decimal(format) => match Raw::new(format.kind, format.bits(words))? {
-                Raw::Integer(number) => number.to_string(),
+            Writing::Decimal(format) => match RawNumber::new(format.kind, format.bits(words))? {
+                RawNumber::Integer(number) => number.to_string(),
                 _ => return None,
             },
             Writing::Hexadecimal(format) => {

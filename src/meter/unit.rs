@@ -4,41 +4,41 @@ use super::exact::Fraction;
 
 /// What a quantity measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
+pub enum QuantityKind {
     Power,
     Energy,
 }
 
 /// A unit of power or of energy, as the meter's manual names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unit {
+pub struct QuantityUnit {
     word: &'static str,
-    measure: Measure,
+    measure: QuantityKind,
     /// What one of it is in mW or mWh: 10 to this power.
     exponent: i32,
 }
 
-impl Unit {
-    const ALL: [Unit; 8] = [
-        Unit { word: "mW", measure: Measure::Power, exponent: 0 },
-        Unit { word: "W", measure: Measure::Power, exponent: 3 },
-        Unit { word: "kW", measure: Measure::Power, exponent: 6 },
-        Unit { word: "MW", measure: Measure::Power, exponent: 9 },
-        Unit { word: "mWh", measure: Measure::Energy, exponent: 0 },
-        Unit { word: "Wh", measure: Measure::Energy, exponent: 3 },
-        Unit { word: "kWh", measure: Measure::Energy, exponent: 6 },
-        Unit { word: "MWh", measure: Measure::Energy, exponent: 9 },
+impl QuantityUnit {
+    const ALL: [QuantityUnit; 8] = [
+        QuantityUnit { word: "mW", measure: QuantityKind::Power, exponent: 0 },
+        QuantityUnit { word: "W", measure: QuantityKind::Power, exponent: 3 },
+        QuantityUnit { word: "kW", measure: QuantityKind::Power, exponent: 6 },
+        QuantityUnit { word: "MW", measure: QuantityKind::Power, exponent: 9 },
+        QuantityUnit { word: "mWh", measure: QuantityKind::Energy, exponent: 0 },
+        QuantityUnit { word: "Wh", measure: QuantityKind::Energy, exponent: 3 },
+        QuantityUnit { word: "kWh", measure: QuantityKind::Energy, exponent: 6 },
+        QuantityUnit { word: "MWh", measure: QuantityKind::Energy, exponent: 9 },
     ];
 
-    pub(super) fn words() -> [(&'static str, Unit); 8] {
+    pub(super) fn words() -> [(&'static str, QuantityUnit); 8] {
         Self::ALL.map(|unit| (unit.word, unit))
     }
 
     /// The words of one measure, for a message: "mW, W, kW or MW".
-    pub(super) fn of(measure: Measure) -> &'static str {
+    pub(super) fn of(measure: QuantityKind) -> &'static str {
         match measure {
-            Measure::Power => "mW, W, kW or MW",
-            Measure::Energy => "mWh, Wh, kWh or MWh",
+            QuantityKind::Power => "mW, W, kW or MW",
+            QuantityKind::Energy => "mWh, Wh, kWh or MWh",
         }
     }
 
@@ -47,7 +47,7 @@ impl Unit {
         self.word
     }
 
-    pub fn measure(self) -> Measure {
+    pub fn measure(self) -> QuantityKind {
         self.measure
     }
 

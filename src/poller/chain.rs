@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::polled::Polled;
 use super::recognising::{ANY_CHAIN, put};
 use super::station::Station;
-use crate::meter::{self, Answers, Located, Model, Place, Profile, Walk, Walked, common_texts};
+use crate::meter::{self, Answers, Located, Model, ModelLocation, Profile, Walk, Walked, common_texts};
 use crate::modbus::Line;
 
 /// So many meters of a chain are named in a message.
@@ -33,12 +33,12 @@ impl Station {
                 return Err(Polled::refused(format!("not read: this is no {name}: {why}")));
             }
         }
-        match profile.located(&walked, self.meter.installation.chain_meter) {
+        match profile.locate(&walked, self.meter.installation.chain_meter) {
             Located::At(located) => {
                 self.recognition.base = Some(walked.base);
                 Ok(located)
             }
-            Located::Nowhere(why) => Err(Polled::refused(format!("not read: this is no {name}: {why}"))),
+            Located::NotFound(why) => Err(Polled::refused(format!("not read: this is no {name}: {why}"))),
             Located::Several(places) => {
                 let said = self.named(line, &profile, &places).await?;
                 let meter = &self.meter.name;
@@ -53,21 +53,22 @@ impl Station {
     /// Whether a meter that is none of its profile has a chain of models, at the first base where one may be.
     pub(super) async fn has_chain(&self, line: &mut Line) -> bool {
         let walk = meter::library().find(ANY_CHAIN).and_then(|entry| entry.profile.walk(None));
-        let Some((mut walk, question)) = walk.and_then(|walk| walk.question().map(|question| (walk, question))) else {
+        let Some((mut walk, question)) = walk.and_then(|walk| walk.next_request().map(|question| (walk, question)))
+        else {
             return false;
         };
         let asked = put(line, &self.meter, &[question]).await;
-        walk.hear(asked.as_ref().ok().and_then(|asked| asked.answers.get(&question)).map(Vec::as_slice).ok_or(2));
-        walk.trying().is_none()
+        walk.record(asked.as_ref().ok().and_then(|asked| asked.answers.get(&question)).map(Vec::as_slice).ok_or(2));
+        walk.trial_base().is_none()
     }
 
     /// Walks along the chain; `None` where there is none at any base.
     async fn walk(&mut self, mut walk: Walk, line: &mut Line) -> Result<Option<Walked>, Polled> {
-        while let Some(question) = walk.question() {
-            let trying = walk.trying();
+        while let Some(question) = walk.next_request() {
+            let trying = walk.trial_base();
             match put(line, &self.meter, &[question]).await {
                 Ok(asked) => match asked.refused.first() {
-                    Some((_, code @ 1..=3)) => walk.hear(Err(*code)),
+                    Some((_, code @ 1..=3)) => walk.record(Err(*code)),
                     Some((_, code)) => {
                         self.ask_again();
                         let why = format!("the meter refuses {question} for the moment (exception {code})");
@@ -75,7 +76,7 @@ impl Station {
                             "not read: its chain of models could not be walked: {why}"
                         )));
                     }
-                    None => walk.hear(asked.answers.get(&question).map(Vec::as_slice).ok_or(0)),
+                    None => walk.record(asked.answers.get(&question).map(Vec::as_slice).ok_or(0)),
                 },
                 Err((_, failure)) => {
                     self.ask_again();
@@ -105,7 +106,7 @@ impl Station {
     }
 
     /// `meter 1: model 203 at 40188 (SolarEdge, WND-3Y, 4711); ..`
-    async fn named(&mut self, line: &mut Line, profile: &Profile, places: &[Place]) -> Result<String, Polled> {
+    async fn named(&mut self, line: &mut Line, profile: &Profile, places: &[ModelLocation]) -> Result<String, Polled> {
         let mut named = Vec::new();
         for (number, place) in (1..).zip(places.iter().take(MOST_NAMED)) {
             let texts = match place.common {

@@ -9,7 +9,9 @@ use super::polled::Polled;
 use super::recognition::{Asked, EVERY, Race};
 use super::station::{Station, ask};
 use crate::config;
-use crate::meter::{self, Answers, Contest, Outcome, Profile, ReadPlan, RegisterRange, Sample, Standing};
+use crate::meter::{
+    self, Answers, IdentityCheck, MapReading, MapSelection, Profile, ReadPlan, RegisterRange, SelectionOutcome,
+};
 use crate::modbus::{Error, Line};
 use crate::units::Name;
 
@@ -39,17 +41,20 @@ impl Station {
     /// The maps that the meter may have, by the registers that tell meters apart.
     async fn identify(&mut self, line: &mut Line) -> Result<Vec<Arc<Profile>>, Polled> {
         let profile = self.located(line).await?;
-        let checks = if self.recognition.chained { profile.checks() } else { self.recognition.checks.clone() };
+        let checks =
+            if self.recognition.chained { profile.identity_requests() } else { self.recognition.checks.clone() };
         self.await_late_answer(line, &checks).await?;
         let asked = self.questions(line, &checks).await?;
-        match profile.standing(&asked.answers, &asked.refused) {
-            Standing::Fits(candidates) => {
+        match profile.check_identity(&asked.answers, &asked.refused) {
+            IdentityCheck::Matches(candidates) => {
                 self.recognition.other = None;
                 Ok(candidates)
             }
-            Standing::Unknown(why) => Err(Polled::refused(why)),
-            Standing::WronglySet(why) => Err(Polled::refused(format!("wrongly set, so that it is not read: {why}"))),
-            Standing::Other(why) => {
+            IdentityCheck::Unknown(why) => Err(Polled::refused(why)),
+            IdentityCheck::WrongSettings(why) => {
+                Err(Polled::refused(format!("wrongly set, so that it is not read: {why}")))
+            }
+            IdentityCheck::OtherMeter(why) => {
                 let looks = self.looks_like(line, asked.answers).await;
                 Err(Polled::refused(format!("not read: {why}; {looks}")))
             }
@@ -87,7 +92,7 @@ impl Station {
             return looks.clone();
         }
         let mut all = answers.clone();
-        let probes = meter::library().identity_blocks().into_iter().filter(|block| !answers.contains_key(block));
+        let probes = meter::library().identity_ranges().into_iter().filter(|block| !answers.contains_key(block));
         for block in probes.take(MOST_PROBES) {
             match put(line, &self.meter, &[block]).await {
                 Ok(asked) => all.extend(asked.answers),
@@ -107,7 +112,7 @@ impl Station {
     }
 
     fn settle(&mut self, candidates: Vec<Arc<Profile>>) {
-        let same = |left: &Profile, right: &Profile| (&left.map, left.place) == (&right.map, right.place);
+        let same = |left: &Profile, right: &Profile| (&left.map, left.location) == (&right.map, right.location);
         let among = |known: &Arc<Profile>| candidates.iter().any(|candidate| same(candidate, known));
         if self.recognition.known.as_ref().is_some_and(among) {
             return;
@@ -125,7 +130,7 @@ impl Station {
         let profile = &self.meter.profile;
         let note = |name: &Name| profile.map(name.as_str())?.note.clone();
         Race {
-            contest: Contest::new(&maps, note, self.meter.max_power),
+            contest: MapSelection::new(&maps, note, self.meter.max_power),
             plans: maps.iter().map(|map| ReadPlan::new(map, &self.meter.installation)).collect(),
             maps,
             begun: Instant::now(),
@@ -137,11 +142,11 @@ impl Station {
         self.plan = ReadPlan::new(&map, &self.meter.installation);
         (self.unanswered, self.register_block, self.serial_at) = (None, None, None);
         self.recognition.race = None;
-        if let Some(place) = map.place {
+        if let Some(place) = map.location {
             tracing::info!(meter = %self.meter.name, profile = %map.name, "the meter's registers are in {}", place.model);
         }
         if let Some(name) = &map.map {
-            self.recognition.definition = Some(Arc::new(self.plan.meaning()));
+            self.recognition.definition = Some(Arc::new(self.plan.definition()));
             tracing::info!(meter = %self.meter.name, profile = %map.name, map = %name, "the meter has this map, {why}");
         }
         self.recognition.known = Some(map);
@@ -157,26 +162,27 @@ impl Station {
                 self.recognition.race = Some(race);
                 Err(polled)
             }
-            (Ok(()), Outcome::Chosen(place)) => {
+            (Ok(()), SelectionOutcome::Chosen(place)) => {
                 let why = format!(
                     "by what its registers say: {}; write map in [meter.{meter}] to settle it",
-                    race.contest.told()
+                    race.contest.summary()
                 );
                 self.take(race.maps[place].clone(), &why);
                 Ok(())
             }
-            (Ok(()), Outcome::Agreed(place)) => {
-                let why = format!("for all of its maps that are possible have said the same: {}", race.contest.told());
+            (Ok(()), SelectionOutcome::Agreed(place)) => {
+                let why =
+                    format!("for all of its maps that are possible have said the same: {}", race.contest.summary());
                 self.take(race.maps[place].clone(), &why);
                 Ok(())
             }
-            (Ok(()), Outcome::Open(told)) => {
+            (Ok(()), SelectionOutcome::Open(told)) => {
                 self.recognition.race = Some(race);
                 Err(Polled::refused(format!(
                     "not read: which map of {profile} it has is open. {told}. Compare with its display and write map = \"..\" in [meter.{meter}]"
                 )))
             }
-            (Ok(()), Outcome::Nobody(told)) => {
+            (Ok(()), SelectionOutcome::NoneFits(told)) => {
                 self.recognition.race = Some(self.race(race.maps));
                 Err(Polled::refused(format!("not read: no map of {profile} fits. {told}")))
             }
@@ -187,7 +193,7 @@ impl Station {
         let mut known = Asked { answers: Answers::new(), refused: Vec::new() };
         for (place, plan) in race.plans.iter_mut().enumerate() {
             let mut missing = None;
-            let mut waiting: Vec<_> = plan.blocks().iter().copied().chain(plan.phase_blocks()).rev().collect();
+            let mut waiting: Vec<_> = plan.ranges().iter().copied().chain(plan.phase_ranges()).rev().collect();
             while let Some(block) = waiting.pop() {
                 if !known.answers.contains_key(&block) && !known.refused.iter().any(|(refused, _)| *refused == block) {
                     let asked = self.questions(line, &[block]).await?;
@@ -195,27 +201,27 @@ impl Station {
                     known.refused.extend(asked.refused);
                 }
                 let refusal = known.refused.iter().find(|(refused, _)| *refused == block);
-                let Some((_, code)) = refusal.filter(|_| plan.blocks().contains(&block)) else { continue };
+                let Some((_, code)) = refusal.filter(|_| plan.ranges().contains(&block)) else { continue };
                 if matches!(code, 2 | 3) && plan.split(block) {
-                    waiting.extend(plan.blocks().iter().filter(|part| block.covers(**part)).rev());
+                    waiting.extend(plan.ranges().iter().filter(|part| block.covers(**part)).rev());
                 } else {
                     missing.get_or_insert(format!("the meter refuses {block} (exception {code})"));
                 }
             }
             let decoded = plan.decode(&known.answers);
-            if decoded.moved {
+            if decoded.chain_moved {
                 self.ask_again();
-                return Err(Polled::refused(decoded.complaints.join("; ")));
+                return Err(Polled::refused(decoded.problems.join("; ")));
             }
-            let complaint = (!decoded.complaints.is_empty()).then(|| decoded.complaints.join("; "));
-            let sample = Sample {
+            let complaint = (!decoded.problems.is_empty()).then(|| decoded.problems.join("; "));
+            let sample = MapReading {
                 at: race.begun.elapsed(),
                 power: decoded.values.power,
                 register: decoded.values.register,
                 phases: plan.phase_power(&known.answers),
                 missing: missing.or(complaint),
             };
-            race.contest.hear(place, sample);
+            race.contest.record(place, sample);
         }
         Ok(())
     }
@@ -239,7 +245,7 @@ pub(super) async fn put(
 }
 
 fn described(answers: &Answers) -> Option<String> {
-    let known = meter::library().recognised(answers);
+    let known = meter::library().matching(answers);
     let names: Vec<_> = known.iter().take(3).map(|entry| entry.profile.name.as_str()).collect();
     match names.as_slice() {
         [] => None,

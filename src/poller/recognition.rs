@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::polled::{End, Polled};
-use crate::meter::{Answers, Contest, Profile, ReadPlan, RegisterRange};
-use crate::reading::Definition;
+use crate::meter::{Answers, MapSelection, Profile, ReadPlan, RegisterRange};
+use crate::reading::RegisterDefinition;
 
 /// How often it is asked while nothing makes it urgent.
 pub(super) const EVERY: Duration = Duration::from_secs(3600);
@@ -25,7 +25,7 @@ pub(super) struct Recognition {
     pub(super) ask_at: Option<Instant>,
     /// The profile, or the map of it, that the meter has; `None` where that is open.
     pub(super) known: Option<Arc<Profile>>,
-    pub(super) definition: Option<Arc<Definition>>,
+    pub(super) definition: Option<Arc<RegisterDefinition>>,
     pub(super) race: Option<Race>,
     /// What the last wrong meter answered, and what it looks like.
     pub(super) other: Option<(Answers, String)>,
@@ -36,7 +36,7 @@ pub(super) struct Recognition {
 /// Maps that no register tells apart, read side by side.
 #[derive(Debug)]
 pub(super) struct Race {
-    pub(super) contest: Contest,
+    pub(super) contest: MapSelection,
     pub(super) maps: Vec<Arc<Profile>>,
     pub(super) plans: Vec<ReadPlan>,
     pub(super) begun: Instant,
@@ -53,7 +53,7 @@ impl Recognition {
         let is_plain = profile.maps.is_empty() && profile.chain.is_none();
         let known = is_plain.then(|| profile.clone());
         // In a chain the registers to check are known when it was walked.
-        let checks = if profile.chain.is_none() { profile.checks() } else { Vec::new() };
+        let checks = if profile.chain.is_none() { profile.identity_requests() } else { Vec::new() };
         Recognition {
             base: None,
             chained: profile.chain.is_some(),
@@ -89,7 +89,7 @@ impl Recognition {
         self.refused = why.map(|why| (Instant::now() + CHAIN_EVERY, why));
     }
 
-    pub(super) fn definition(&self) -> Option<Arc<Definition>> {
+    pub(super) fn definition(&self) -> Option<Arc<RegisterDefinition>> {
         self.definition.clone()
     }
 
@@ -97,7 +97,7 @@ impl Recognition {
     pub(super) fn map(&self) -> Option<String> {
         let known = self.known.as_ref()?;
         let map = known.map.as_ref().map(|map| format!("map {map}"));
-        let place = known.place.map(|place| place.model.to_string());
+        let place = known.location.map(|place| place.model.to_string());
         let told: Vec<_> = map.into_iter().chain(place).collect();
         (!told.is_empty()).then(|| told.join(", "))
     }

@@ -11,7 +11,7 @@ use crate::clock::{Clock, ClockReading};
 use crate::config;
 use crate::meter::{Answers, ReadPlan, RegisterRange};
 use crate::modbus::{Error, Garbled, Line};
-use crate::reading::Definition;
+use crate::reading::RegisterDefinition;
 
 /// How often the serial number is read while nothing makes it urgent: meters are swapped without the line being lost.
 const SERIAL_EVERY: Duration = Duration::from_secs(600);
@@ -63,7 +63,7 @@ impl Station {
     }
 
     /// What the register means, where that showed only at the meter.
-    pub(super) fn definition(&self) -> Option<Arc<Definition>> {
+    pub(super) fn definition(&self) -> Option<Arc<RegisterDefinition>> {
         self.recognition.definition()
     }
 
@@ -135,8 +135,8 @@ impl Station {
         refusals: &[(RegisterRange, String)],
         with_serial: bool,
     ) -> Option<RegisterRange> {
-        let serial = if with_serial { self.plan.serial_blocks() } else { &[] };
-        let values = self.plan.blocks();
+        let serial = if with_serial { self.plan.serial_ranges() } else { &[] };
+        let values = self.plan.ranges();
         let first = self.unanswered.iter().filter(|block| values.contains(block) || serial.contains(block));
         let open = |block: &&RegisterRange| {
             !answers.contains_key(block) && !refusals.iter().any(|(refused, _)| refused == *block)
@@ -149,7 +149,7 @@ impl Station {
             self.register_block = None;
             let (first, count) = (block.address, block.count);
             tracing::info!(meter = %self.meter.name, first, count, "the meter refuses a joined read; reading in smaller ones");
-        } else if self.plan.blocks().contains(&block) {
+        } else if self.plan.ranges().contains(&block) {
             refusals.push((block, format!("registers from {} on: {refusal}", block.address)));
         } else {
             // Without a serial number the meter is as good as any other.
@@ -166,11 +166,11 @@ impl Station {
         end: End,
     ) -> Polled {
         let decoded = self.plan.decode(&answers);
-        if decoded.moved {
+        if decoded.chain_moved {
             self.ask_again();
         }
         let refusals = refusals.into_iter().map(|(_, refusal)| refusal).filter(|refusal| !refusal.is_empty());
-        let errors: Vec<_> = error.into_iter().chain(refusals).chain(decoded.complaints).collect();
+        let errors: Vec<_> = error.into_iter().chain(refusals).chain(decoded.problems).collect();
         if decoded.values.serial.is_some() {
             self.serial.clone_from(&decoded.values.serial);
         }

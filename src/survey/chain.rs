@@ -10,9 +10,9 @@ impl Patient<'_> {
     /// The profile where its chain has it, of several meters the first; as it is where it needs no chain, `None` where there is none for it.
     pub(super) async fn located(&mut self, profile: &Arc<Profile>) -> Result<Option<Arc<Profile>>, Error> {
         let Some(mut walk) = profile.walk(None) else { return Ok(Some(profile.clone())) };
-        while let Some(question) = walk.question() {
+        while let Some(question) = walk.next_request() {
             let came = self.cached(question).await?;
-            walk.hear(came.as_deref().map_err(|code| code.unwrap_or_default()));
+            walk.record(came.as_deref().map_err(|code| code.unwrap_or_default()));
         }
         let Some(walked) = walk.end() else { return Ok(None) };
         let device = profile.device_of(&walked);
@@ -21,11 +21,11 @@ impl Patient<'_> {
         {
             return Ok(None);
         }
-        let located = match profile.located(&walked, None) {
-            Located::Nowhere(_) => return Ok(None),
+        let located = match profile.locate(&walked, None) {
+            Located::NotFound(_) => return Ok(None),
             Located::At(located) => located,
             Located::Several(places) => {
-                let Located::At(first) = profile.located(&walked, Some(1)) else { return Ok(None) };
+                let Located::At(first) = profile.locate(&walked, Some(1)) else { return Ok(None) };
                 self.note(format!(
                     "{} meters are in its chain of models: the lines are for the first, chain_meter = 2 is the next",
                     places.len()
@@ -33,7 +33,7 @@ impl Patient<'_> {
                 first
             }
         };
-        if let Some(common) = located.place.and_then(|place| place.common) {
+        if let Some(common) = located.location.and_then(|place| place.common) {
             let texts = self.common(profile, common).await?;
             self.named(texts);
         }

@@ -12,7 +12,7 @@ use super::registers::{Range, read, read_mapped};
 use super::samples::{Sample, places};
 use super::sweep::Found;
 use crate::config::{BusConfig, Link};
-use crate::meter::{Answers, Function, Installation, Profile, ReadPlan, RegisterRange, Standing};
+use crate::meter::{Answers, Function, IdentityCheck, Installation, Profile, ReadPlan, RegisterRange};
 use crate::modbus::{Error, Identity, Line};
 use crate::text;
 
@@ -162,18 +162,18 @@ impl<'a> Patient<'a> {
     async fn fit(&mut self, profile: &Arc<Profile>) -> Result<Vec<Fits>, Error> {
         let Some(profile) = &self.located(profile).await? else { return Ok(Vec::new()) };
         let (mut answers, mut refused) = (Answers::new(), Vec::new());
-        for block in profile.checks() {
+        for block in profile.identity_requests() {
             match self.cached(block).await? {
                 Ok(words) => drop(answers.insert(block, words)),
                 Err(code) => refused.extend(code.map(|code| (block, code))),
             }
         }
         // In a chain the models say what it is.
-        let recognised = profile.place.is_some() || profile.recognises(&answers);
-        let (profiles, wrongly_set) = match profile.standing(&answers, &refused) {
-            Standing::Fits(profiles) => (profiles, None),
-            Standing::WronglySet(why) => (vec![profile.clone()], Some(why)),
-            Standing::Other(_) | Standing::Unknown(_) => (Vec::new(), None),
+        let recognised = profile.location.is_some() || profile.recognises(&answers);
+        let (profiles, wrongly_set) = match profile.check_identity(&answers, &refused) {
+            IdentityCheck::Matches(profiles) => (profiles, None),
+            IdentityCheck::WrongSettings(why) => (vec![profile.clone()], Some(why)),
+            IdentityCheck::OtherMeter(_) | IdentityCheck::Unknown(_) => (Vec::new(), None),
         };
         let mut fitting = Vec::new();
         for profile in profiles {
@@ -195,7 +195,7 @@ impl<'a> Patient<'a> {
     async fn values(&mut self, profile: &Profile) -> Result<Option<(ReadPlan, Answers)>, Error> {
         let mut plan = ReadPlan::new(profile, &Installation::default());
         let mut answers = Answers::new();
-        while let Some(block) = plan.blocks().iter().find(|block| !answers.contains_key(block)).copied() {
+        while let Some(block) = plan.ranges().iter().find(|block| !answers.contains_key(block)).copied() {
             match self.cached(block).await? {
                 Ok(words) => drop(answers.insert(block, words)),
                 Err(_) if plan.split(block) => {}
@@ -253,13 +253,13 @@ impl<'a> Patient<'a> {
         let Fits { profile, plan, answers, at, recognised, wrongly_set } = fits;
         let first = plan.decode(&answers);
         let mut later = Answers::new();
-        for block in plan.blocks().iter().copied().chain(plan.phase_blocks()) {
+        for block in plan.ranges().iter().copied().chain(plan.phase_ranges()) {
             if let Ok(words) = self.ask(block).await? {
                 later.insert(block, words);
             }
         }
         let phases = plan.phase_power(&later);
-        let whole = plan.blocks().iter().all(|block| later.contains_key(block));
+        let whole = plan.ranges().iter().all(|block| later.contains_key(block));
         let later = whole.then(|| (plan.decode(&later), at.elapsed()));
         Ok(Said { profile, first, later, phases, recognised, wrongly_set })
     }
@@ -267,7 +267,7 @@ impl<'a> Patient<'a> {
     async fn serial(&mut self, profile: &Arc<Profile>) -> Option<String> {
         let plan = ReadPlan::new(profile, &Installation::default());
         let mut answers = Answers::new();
-        for block in plan.serial_blocks() {
+        for block in plan.serial_ranges() {
             answers.insert(*block, self.cached(*block).await.ok()?.ok()?);
         }
         plan.decode(&answers).values.serial.map(|serial| text::foreign(&serial, 64))

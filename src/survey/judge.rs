@@ -99,7 +99,7 @@ pub(super) fn candidates(said: Vec<Said>, clues: &Clues<'_>) -> Vec<Candidate> {
 }
 
 fn same_registers(left: &Profile, right: &Profile) -> bool {
-    left.power == right.power && left.energy == right.energy && left.place == right.place
+    left.power == right.power && left.energy == right.energy && left.location == right.location
 }
 
 /// One profile's case; `None` where its values cannot be.
@@ -108,7 +108,7 @@ fn candidate(said: Said, clues: &Clues<'_>) -> Option<Candidate> {
     let mut case = Case::default();
     let power = first.values.power?;
     let energy = first.values.register;
-    if profile.counts() && energy.is_none() || energy.is_some_and(|energy| energy.value.get() > MOST_ENERGY) {
+    if profile.has_counter() && energy.is_none() || energy.is_some_and(|energy| energy.value.get() > MOST_ENERGY) {
         return None;
     }
     let limit = profile.max_power.map_or(MOST_POWER, |rating| rating.0.saturating_mul(6) / 5);
@@ -126,7 +126,7 @@ fn candidate(said: Said, clues: &Clues<'_>) -> Option<Candidate> {
     }
     let mains = clues.mains.filter(|mains| {
         let number = &profile.power.terms[0];
-        mains.function == number.block.function && mains.format == number.format
+        mains.function == number.range.function && mains.format == number.format
     });
     case.add(
         mains.is_some(),

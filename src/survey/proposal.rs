@@ -86,7 +86,7 @@ fn proposal(
         }
         Some(profile) => {
             lines.push_str(&format!("profile = \"{}\"\n", profile.name));
-            let meter = profile.chain.as_ref().filter(|_| profile.place.is_some()).and_then(|chain| chain.meter);
+            let meter = profile.chain.as_ref().filter(|_| profile.location.is_some()).and_then(|chain| chain.meter);
             lines.extend(meter.map(|meter| format!("chain_meter = {meter}\n")));
             (max_power.is_none() && !rated)
                 .then_some("its profile has no rating: say with --max-power what the connection can carry")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arkmeter::clock::ClockReading;
 use arkmeter::ledger::{CounterSettings, MeterSettings};
-use arkmeter::reading::{Register, Values};
+use arkmeter::reading::{Register, RegisterDefinition, Values};
 use arkmeter::units::{MilliwattHours, Milliwatts, Name};
 use jiff::Timestamp;
 
@@ -171,11 +171,12 @@ impl World {
             name: Name::new("meter").unwrap(),
             max_power: Milliwatts(self.max_power as i64 * 1000),
             poll_every: Duration::from_secs(self.configured_poll),
-            counter: CounterSettings::Register {
+            counter: CounterSettings::Register,
+            start_at_zero: self.start_at_zero,
+            definition: RegisterDefinition {
+                text: "holding 0 u32 0.01 kWh".to_owned(),
                 rollover: self.rollover.map(|size| MilliwattHours::new(size).unwrap()),
             },
-            start_at_zero: self.start_at_zero,
-            definition: "holding 0 u32 0.01 kWh".to_owned(),
             place: "cabinet 1".to_owned(),
         }
     }

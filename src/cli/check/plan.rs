@@ -116,7 +116,7 @@ impl BusPlan {
 impl MeterPlan {
     fn of(meter: &MeterConfig) -> Self {
         let plan = ReadPlan::new(&meter.profile, &meter.installation);
-        let requests = plan.blocks().iter().map(|block| Request {
+        let requests = plan.ranges().iter().map(|block| Request {
             function: block.function.word(),
             address: block.address,
             count: block.count,
@@ -126,13 +126,13 @@ impl MeterPlan {
             profile: meter.profile.name.clone(),
             map: meter.profile.map.clone(),
             open_maps: meter.profile.maps.iter().map(|map| map.name.clone()).collect(),
-            checks: meter.profile.checks().len(),
+            checks: meter.profile.identity_requests().len(),
             models: meter.profile.chain.as_ref().map_or(Vec::new(), |chain| chain.models.clone()),
             chain_meter: meter.installation.chain_meter,
             requests: requests.collect(),
             poll_every_s: meter.poll_every.as_secs_f64(),
             max_power_mw: meter.max_power,
-            energy_from: if plan.counts() { "counter" } else { "power" },
+            energy_from: if plan.has_counter() { "counter" } else { "power" },
             energy_start: match meter.energy_start {
                 EnergyStart::Register => "register",
                 EnergyStart::Zero => "zero",
@@ -188,7 +188,7 @@ fn occupancy(line: &SerialSettings, bus: &BusConfig, meters: &[&MeterConfig]) ->
     let share = |meter: &&MeterConfig| {
         let plan = ReadPlan::new(&meter.profile, &meter.installation);
         let gap = bus.request_gap.max(meter.profile.delay).as_secs_f64();
-        let poll: f64 = plan.blocks().iter().map(|block| request_time(line, block.count) + gap).sum();
+        let poll: f64 = plan.ranges().iter().map(|block| request_time(line, block.count) + gap).sum();
         poll / meter.poll_every.as_secs_f64()
     };
     meters.iter().map(share).sum()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::meter::{Expectation, Map, Number, Profile, Quantity};
+use crate::meter::{Expectation, Number, Profile, Quantity, RegisterMap};
 
 pub(super) fn of(profile: &Profile) -> Value {
     let defaults = &profile.serial_defaults;
@@ -22,7 +22,7 @@ pub(super) fn of(profile: &Profile) -> Value {
         "energy": profile.energy.as_ref().map(quantity),
         "export_energy": profile.export_energy.as_ref().map(quantity),
         "serial_number": profile.serial_number.as_ref().map(|serial| json!({
-            "function": serial.block.function.word(), "register": serial.block.address, "count": serial.block.count,
+            "function": serial.range.function.word(), "register": serial.range.address, "count": serial.range.count,
         })),
         "phase_power": profile.phase_power.as_ref().map(quantity),
         "identity": profile.identity.iter().map(expectation).collect::<Vec<_>>(),
@@ -49,7 +49,7 @@ fn chain(profile: &Profile) -> Value {
     })
 }
 
-fn map(map: &Map) -> Value {
+fn map(map: &RegisterMap) -> Value {
     json!({
         "name": map.name,
         "note": map.note,
@@ -78,23 +78,23 @@ fn quantity(quantity: &Quantity) -> Value {
 
 fn number(number: &Number) -> Value {
     json!({
-        "function": number.block.function.word(),
-        "register": number.block.address,
+        "function": number.range.function.word(),
+        "register": number.range.address,
         "type": number.format.kind.word(),
         "word_order": if number.format.low_word_first { "little" } else { "big" },
         "byte_order": if number.format.low_byte_first { "little" } else { "big" },
         "scale": number.scale_text(),
-        "exponent_register": number.exponent.as_ref().map(|exponent| exponent.block.address),
-        "sign_register": number.sign.as_ref().map(|sign| sign.block.address),
+        "exponent_register": number.exponent.as_ref().map(|exponent| exponent.range.address),
+        "sign_register": number.sign.as_ref().map(|sign| sign.range.address),
         "invalid": number.invalid.iter().map(|pattern| pattern.to_string()).collect::<Vec<_>>(),
     })
 }
 
 fn expectation(expectation: &Expectation) -> Value {
     json!({
-        "function": expectation.block.function.word(),
-        "register": expectation.block.address,
-        "count": expectation.block.count,
+        "function": expectation.range.function.word(),
+        "register": expectation.range.address,
+        "count": expectation.range.count,
         "holds": expectation.expected.to_string(),
         "optional": expectation.optional,
         "set": expectation.remedy,

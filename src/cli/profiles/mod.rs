@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::config::{ConfigError, Problem, load_profiles, shown_path};
 use crate::finding::Severity;
-use crate::meter::{Entry, library};
+use crate::meter::{LibraryEntry, library};
 
 /// Why a profile cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub fn show(name: &str, json: bool, out: &mut dyn Write) -> Result<(), ShowError
         let near = if name.len() <= 64 { library().near(name) } else { Vec::new() };
         return Err(ShowError::Unknown { name: crate::text::foreign(name, 64), near });
     };
-    let Entry { profile, toml } = entry;
+    let LibraryEntry { profile, toml } = entry;
     if json {
         let mut document = document::of(profile);
         document["toml"] = (*toml).into();

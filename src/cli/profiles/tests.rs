@@ -44,7 +44,7 @@ fn the_list_is_searched_and_is_json_when_asked_for() {
 
 #[test]
 fn every_profile_can_be_shown_both_ways() {
-    for Entry { profile, toml } in library().entries() {
+    for LibraryEntry { profile, toml } in library().entries() {
         let text = shown(profile.name.as_str(), false);
         assert!(text.contains(toml.trim_end()), "{text}");
         assert!(profile.sources.iter().chain(&profile.quirks).all(|line| text.contains(&format!("  - {line}\n"))));

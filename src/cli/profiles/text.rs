@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use comfy_table::{Table, presets};
 
 use crate::meter::{
-    Entry, Expectation, Format, Function, Gaps, Installation, Number, Profile, Quantity, ReadPlan, RegisterRange,
-    SerialNumber, Writing,
+    Expectation, Format, Function, Gaps, Installation, LibraryEntry, Number, Profile, Quantity, ReadPlan,
+    RegisterRange, SerialNumber, Writing,
 };
 
-pub(super) fn list(entries: &[&Entry], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn list(entries: &[&LibraryEntry], out: &mut dyn Write) -> io::Result<()> {
     let mut table = table(["PROFILE", "METER", "ALSO FOR", "ENERGY"]);
-    for Entry { profile, .. } in entries {
+    for LibraryEntry { profile, .. } in entries {
         let meter = format!("{} {}", profile.vendor, profile.model);
         table.add_row([profile.name.to_string(), meter, aliases(profile).join("\n"), counted(profile).to_owned()]);
     }
@@ -79,7 +79,7 @@ pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> 
 pub(super) fn requests(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
     let requests = |of: &Profile, which: &str, out: &mut dyn Write| {
         let plan = ReadPlan::new(of, &Installation::default());
-        let blocks: Vec<_> = plan.blocks().iter().map(|block| format!("{block} ({})", block.count)).collect();
+        let blocks: Vec<_> = plan.ranges().iter().map(|block| format!("{block} ({})", block.count)).collect();
         let models =
             of.chain.as_ref().map(|chain| format!(", counted from the start of model {}", numbers(&chain.models)));
         writeln!(out, "each poll{which}: {}{}", blocks.join(", "), models.unwrap_or_default())
@@ -122,7 +122,7 @@ fn registers(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
 
 fn expected(expectations: &[Expectation]) -> Vec<String> {
     let line = |expectation: &Expectation| {
-        let Expectation { block, expected, optional, remedy } = expectation;
+        let Expectation { range: block, expected, optional, remedy } = expectation;
         let optional = if *optional { ", or there is no such register" } else { "" };
         let remedy = remedy.as_ref().map(|remedy| format!(": set {remedy}")).unwrap_or_default();
         format!("{block} holds {expected}{optional}{remedy}")
@@ -135,8 +135,8 @@ fn rows(name: &str, quantity: &Quantity) -> Vec<[String; 5]> {
     let several = quantity.terms.len() > 1;
     let terms = quantity.terms.iter().flat_map(|term| {
         let name = if several { format!("{name}, summand") } else { name.to_owned() };
-        let exponent = term.exponent.as_ref().map(|it| beside(format!("{name}, power of ten"), it.block, it.format));
-        let sign = term.sign.map(|it| beside(format!("{name}, sign"), it.block, it.format));
+        let exponent = term.exponent.as_ref().map(|it| beside(format!("{name}, power of ten"), it.range, it.format));
+        let sign = term.sign.map(|it| beside(format!("{name}, sign"), it.range, it.format));
         let value = row(name, term, &format!("{} {}", term.scale_text(), quantity.unit.word()));
         std::iter::once(value).chain(exponent).chain(sign)
     });
@@ -155,16 +155,16 @@ fn row(name: String, number: &Number, worth: &str) -> [String; 5] {
         "" => number.format.kind.word().to_owned(),
         order => format!("{}, {order}", number.format.kind.word()),
     };
-    [name, function(number.block.function), register(number.block.address), format, worth.to_owned()]
+    [name, function(number.range.function), register(number.range.address), format, worth.to_owned()]
 }
 
 fn serial_row(serial: &SerialNumber) -> [String; 5] {
     let format = match serial.writing {
-        Writing::Ascii { .. } => format!("ascii, {} registers", serial.block.count),
+        Writing::Ascii { .. } => format!("ascii, {} registers", serial.range.count),
         Writing::Decimal(format) => format.kind.word().to_owned(),
         Writing::Hexadecimal(format) => format!("{}, hexadecimal", format.kind.word()),
     };
-    let block = serial.block;
+    let block = serial.range;
     ["serial_number".to_owned(), function(block.function), register(block.address), format, String::new()]
 }
 

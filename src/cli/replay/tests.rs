@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ledger::CounterSettings;
+use crate::reading::RegisterDefinition;
 use crate::units::Name;
 
 fn settings() -> MeterSettings {
@@ -9,9 +10,9 @@ fn settings() -> MeterSettings {
         name: Name::new("heat_pump").unwrap(),
         max_power: Milliwatts(20_000_000),
         poll_every: Duration::from_secs(10),
-        counter: CounterSettings::Register { rollover: None },
+        counter: CounterSettings::Register,
         start_at_zero: false,
-        definition: "input 0x48".into(),
+        definition: RegisterDefinition { text: "input 0x48".into(), rollover: None },
         place: "cabinet 1".into(),
     }
 }

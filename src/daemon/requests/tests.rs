@@ -13,7 +13,7 @@ use crate::heartbeat::Hearts;
 use crate::ledger::remedy::{Outcome, Remedy};
 use crate::ledger::shown::{Shown, ShownJournal};
 use crate::ledger::{self, CounterSettings, MeterSettings, Settings};
-use crate::reading::{Reading, Register, Values};
+use crate::reading::{Reading, Register, RegisterDefinition, Values};
 use crate::recorder::Recorder;
 use crate::status::Sources;
 use crate::status::control::{self, Control, QUEUE};
@@ -28,9 +28,9 @@ fn settings(meter: &Name) -> Settings {
         name: meter.clone(),
         max_power: Milliwatts(20_000_000),
         poll_every: std::time::Duration::from_secs(10),
-        counter: CounterSettings::Register { rollover: None },
+        counter: CounterSettings::Register,
         start_at_zero: false,
-        definition: "input 0x48".into(),
+        definition: RegisterDefinition { text: "input 0x48".into(), rollover: None },
         place: "cabinet 1".into(),
     };
     Settings { meters: vec![meter], ..Settings::default() }

@@ -89,7 +89,7 @@ impl Page {
 
 fn unconfirmed(name: &Name, settings: &MeterSettings) -> String {
     match settings.counter {
-        CounterSettings::Register { .. } => {
+        CounterSettings::Register => {
             format!("the ledger fell back to an older copy, and {name}'s register has not been taken since")
         }
         CounterSettings::FromPower => {

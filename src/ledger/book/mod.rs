@@ -20,7 +20,7 @@ use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
 use super::{Accepted, Barred, MeterLedger};
 use crate::clock::ClockReading;
 use crate::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
-use crate::reading::{Held, Reading};
+use crate::reading::{Held, Reading, RegisterDefinition};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use clients::Regrouped;
 use diary::Diary;
@@ -184,7 +184,7 @@ impl Book {
             return None;
         }
         if let Some(definition) = &reading.definition {
-            settings.redefine(definition);
+            settings.definition = RegisterDefinition::clone(definition);
         }
         let first = page.state.published().is_none();
         let state = std::mem::take(&mut page.state);
@@ -347,7 +347,7 @@ impl Page {
 
     /// Takes a judged reading down.
     fn read(&mut self, reading: &Reading, verdict: Verdict, state: MeterState) {
-        let counts = matches!(self.settings, Some(MeterSettings { counter: CounterSettings::Register { .. }, .. }));
+        let counts = matches!(self.settings, Some(MeterSettings { counter: CounterSettings::Register, .. }));
         // A lower register within the noise of its last digits is taken as the one that stands; a higher one may wait to be believed.
         let taken = reading.values.register.is_some_and(|register| {
             let behind = state.register().and_then(|stands| stands.checked_sub(register.value));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::*;
 use crate::ledger::Figure;
 use crate::ledger::testing::{at, client, energy, meter, name, reading};
-use crate::reading::Definition;
+use crate::reading::RegisterDefinition;
 
 fn settings(meters: &[&str], clients: Vec<ClientSettings>) -> Settings {
     Settings { meters: meters.iter().map(|text| meter(text)).collect(), clients, ..Settings::default() }
@@ -246,7 +246,7 @@ fn what_arkreen_took_is_kept_and_written_once_an_hour() {
 fn a_register_that_turns_out_to_mean_something_else_begins_an_epoch() {
     let mut book = book(&["a"], vec![client("a", "1", &["a"])]);
     let found = |seconds: u64, register: u64, text: &str| {
-        let definition = Arc::new(Definition { text: text.to_owned(), rollover: None });
+        let definition = Arc::new(RegisterDefinition { text: text.to_owned(), rollover: None });
         Reading { definition: Some(definition), ..reading("a", seconds, register) }
     };
     for seconds in (0..100).step_by(10) {

@@ -24,11 +24,11 @@ fn device(base: u16, models: &[(u16, u16)]) -> impl Fn(u16) -> Result<Vec<u16>, 
 fn walked(answer: impl Fn(u16) -> Result<Vec<u16>, u8>, likely: Option<u16>) -> (Option<Walked>, usize) {
     let mut walk = Walk::new(&chain(), Function::Holding, likely);
     let mut questions = 0;
-    while let Some(question) = walk.question() {
+    while let Some(question) = walk.next_request() {
         questions += 1;
         assert!(questions < 200, "no chain is walked for ever");
         let came = answer(question.address);
-        walk.hear(came.as_deref().map_err(|code| *code));
+        walk.record(came.as_deref().map_err(|code| *code));
     }
     (walk.end(), questions)
 }
@@ -106,10 +106,10 @@ proptest! {
     fn every_walk_ends(answers in prop::collection::vec((any::<u16>(), 0_u16..900, any::<bool>()), 1..40)) {
         let mut turn = 0;
         let mut walk = Walk::new(&chain(), Function::Holding, None);
-        while let Some(question) = walk.question() {
+        while let Some(question) = walk.next_request() {
             let (id, length, refused) = answers[turn % answers.len()];
-            let words = if walk.trying().is_some() { MARK } else { [id, length] };
-            walk.hear(if refused { Err(2) } else { Ok(&words) });
+            let words = if walk.trial_base().is_some() { MARK } else { [id, length] };
+            walk.record(if refused { Err(2) } else { Ok(&words) });
             turn += 1;
             prop_assert!(turn <= MOST_MODELS + BASES.len() + 1);
             prop_assert!(u32::from(question.address) + 2 <= 65536);

@@ -10,55 +10,55 @@ fn toml(keys: &str) -> String {
 }
 
 /// What these registers are found to be.
-fn found(keys: &str, words: &[u16]) -> Found {
+fn found(keys: &str, words: &[u16]) -> Comparison {
     let profile = good(&toml(keys));
     let expectation = &profile.identity[0];
-    let answers = [(expectation.block, words.to_vec())].into_iter().collect();
+    let answers = [(expectation.range, words.to_vec())].into_iter().collect();
     expectation.found(&answers, &[])
 }
 
 #[track_caller]
-fn is_wrong(found: &Found, part: &str) {
-    assert!(matches!(found, Found::Wrong(why) if why.contains(part)), "{found:?}");
+fn is_wrong(found: &Comparison, part: &str) {
+    assert!(matches!(found, Comparison::Wrong(why) if why.contains(part)), "{found:?}");
 }
 
 #[test]
 fn numbers_are_compared_as_they_are_written() {
     let values = "type = \"u16\"\nvalues = [71, 72, 73]";
-    assert_eq!(found(values, &[72]), Found::Right);
+    assert_eq!(found(values, &[72]), Comparison::Right);
     is_wrong(&found(values, &[74]), "holding 0x000B holds 74, where the profile has 71, 72 or 73");
     let signed = "type = \"i32\"\nword_order = \"little\"\nvalues = [-2]";
-    assert_eq!(found(signed, &[0xFFFE, 0xFFFF]), Found::Right);
+    assert_eq!(found(signed, &[0xFFFE, 0xFFFF]), Comparison::Right);
     is_wrong(&found(signed, &[0xFFFF, 0xFFFE]), "holds -65537, where the profile has -2");
     let range = "type = \"u16\"\nrange = [100, 121]";
     for (word, right) in [(99, false), (100, true), (121, true), (122, false)] {
-        assert_eq!(found(range, &[word]) == Found::Right, right, "{word}");
+        assert_eq!(found(range, &[word]) == Comparison::Right, right, "{word}");
     }
     is_wrong(&found(range, &[0]), "the profile has 100 to 121");
     let one_letter_a_register = "type = \"u64\"\nvalues = [0x0053004F0043004F]";
-    assert_eq!(found(one_letter_a_register, &[0x53, 0x4F, 0x43, 0x4F]), Found::Right);
+    assert_eq!(found(one_letter_a_register, &[0x53, 0x4F, 0x43, 0x4F]), Comparison::Right);
     let large = "type = \"u64\"\nvalues = [0xFFFFFFFFFFFFFFFF]";
-    assert_eq!(found(large, &[0xFFFF; 4]), Found::Right);
+    assert_eq!(found(large, &[0xFFFF; 4]), Comparison::Right);
     is_wrong(&found("type = \"bcd16\"\nvalues = [12]", &[0x00FA]), "holds 0xFA");
 }
 
 #[test]
 fn bits_beside_the_mask_do_not_matter() {
     let masked = "type = \"u16\"\nmask = 0xFF00\nvalues = [0x4100]";
-    assert_eq!(found(masked, &[0x4133]), Found::Right);
+    assert_eq!(found(masked, &[0x4133]), Comparison::Right);
     is_wrong(&found(masked, &[0x4233]), "holds 16896, where the profile has 16640 under the mask 0xFF00");
 }
 
 #[test]
 fn texts_are_compared_without_what_pads_them() {
     let prefix = "type = \"ascii\"\nregisters = 3\nprefix = \"A4\"";
-    assert_eq!(found(prefix, &[0x4134, 0x3320, 0x2020]), Found::Right);
+    assert_eq!(found(prefix, &[0x4134, 0x3320, 0x2020]), Comparison::Right);
     is_wrong(&found(prefix, &[0x4232, 0x3320, 0]), "holds \"B23\", where the profile has \"A4..\"");
     let whole = "type = \"ascii\"\nregisters = 2\nvalues = [\"A4\", \"SO\"]";
-    assert_eq!(found(whole, &[0x4134, 0]), Found::Right);
-    assert_eq!(found(whole, &[0x53, 0x4F]), Found::Right, "one letter a register");
+    assert_eq!(found(whole, &[0x4134, 0]), Comparison::Right);
+    assert_eq!(found(whole, &[0x53, 0x4F]), Comparison::Right, "one letter a register");
     is_wrong(&found(whole, &[0x4134, 0x3300]), "holds \"A43\"");
-    assert_eq!(found(&format!("{whole}\nbyte_order = \"little\""), &[0x3441, 0]), Found::Right);
+    assert_eq!(found(&format!("{whole}\nbyte_order = \"little\""), &[0x3441, 0]), Comparison::Right);
     is_wrong(&found(whole, &[0x1B5B, 0x0A00]), "holds \"?[\"");
 }
 
@@ -66,16 +66,16 @@ fn texts_are_compared_without_what_pads_them() {
 fn a_refusal_says_something_unless_the_register_is_optional() {
     let expectation = |more: &str| good(&toml(&format!("type = \"u16\"\nvalues = [1]\n{more}"))).identity.remove(0);
     let (needed, optional) = (expectation(""), expectation("optional = true"));
-    let block = RegisterRange { function: Function::Holding, address: 11, count: 1 };
+    let range = RegisterRange { function: Function::Holding, address: 11, count: 1 };
     for code in [1, 2, 3] {
         is_wrong(
-            &needed.found(&Answers::new(), &[(block, code)]),
+            &needed.found(&Answers::new(), &[(range, code)]),
             &format!("has no holding 0x000B (exception {code})"),
         );
-        assert_eq!(optional.found(&Answers::new(), &[(block, code)]), Found::Right);
+        assert_eq!(optional.found(&Answers::new(), &[(range, code)]), Comparison::Right);
     }
-    assert_eq!(optional.found(&Answers::new(), &[(block, 6)]), Found::Unknown, "busy is no answer");
-    assert_eq!(needed.found(&Answers::new(), &[]), Found::Unknown);
+    assert_eq!(optional.found(&Answers::new(), &[(range, 6)]), Comparison::Unknown, "busy is no answer");
+    assert_eq!(needed.found(&Answers::new(), &[]), Comparison::Unknown);
 }
 
 #[test]

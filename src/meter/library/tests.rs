@@ -55,14 +55,14 @@ const THREE_REQUESTS: &[&str] = &[
 
 #[test]
 fn a_poll_takes_one_request_or_two() {
-    let requests = |entry: &Entry| ReadPlan::new(&entry.profile, &Installation::default()).blocks().len();
+    let requests = |entry: &LibraryEntry| ReadPlan::new(&entry.profile, &Installation::default()).ranges().len();
     let in_one: Vec<_> = library().entries().filter(|entry| requests(entry) == 1).map(name_of).collect();
     let in_more: Vec<_> = library().entries().filter(|entry| requests(entry) > 2).map(name_of).collect();
     assert_eq!(in_more, THREE_REQUESTS);
     assert_eq!(in_one, IN_ONE_REQUEST);
 }
 
-fn name_of(entry: &Entry) -> &str {
+fn name_of(entry: &LibraryEntry) -> &str {
     entry.profile.name.as_str()
 }
 

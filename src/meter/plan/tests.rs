@@ -29,8 +29,8 @@ fn holding(address: u16, count: u16) -> RegisterRange {
 fn read(plan: &ReadPlan, registers: &[u16]) -> Decoded {
     let word = |address: u16| registers.get(usize::from(address)).copied().unwrap_or(0);
     let answer =
-        |block: &RegisterRange| (*block, (0..block.count).map(|offset| word(block.address + offset)).collect());
-    plan.decode(&plan.blocks().iter().map(answer).collect())
+        |range: &RegisterRange| (*range, (0..range.count).map(|offset| word(range.address + offset)).collect());
+    plan.decode(&plan.ranges().iter().map(answer).collect())
 }
 
 fn energy(decoded: &Decoded) -> Option<(u64, u64)> {
@@ -42,14 +42,14 @@ fn integers_are_exact_to_the_last_milliwatt_hour() {
     let decoded = read(&plan(&meter("", POWER, ENERGY)), &[0x0001, 0x0002, 0xFF9C]);
     assert_eq!(energy(&decoded), Some((655_380_000, 10_000)));
     assert_eq!(decoded.values.power, Some(Milliwatts(-100_000)));
-    assert_eq!(decoded.complaints, [""; 0]);
+    assert_eq!(decoded.problems, [""; 0]);
     // 2^53 - 1 is the last that fits.
     let wide = "register = 0\ntype = \"u64\"\nunit = \"mWh\"";
     let plan = plan(&meter("", "register = 4\ntype = \"i16\"", wide));
     assert_eq!(energy(&read(&plan, &[0x001F, 0xFFFF, 0xFFFF, 0xFFFF])), Some(((1 << 53) - 1, 1)));
     let beyond = read(&plan, &[0x0020, 0, 0, 0]);
     assert_eq!(energy(&beyond), None);
-    assert!(beyond.complaints[0].starts_with("energy: larger than"), "{:?}", beyond.complaints);
+    assert!(beyond.problems[0].starts_with("energy: larger than"), "{:?}", beyond.problems);
 }
 
 #[test]
@@ -70,24 +70,24 @@ fn what_is_no_reading_is_absent_and_says_why() {
         let decoded = read(&plan(&meter("", POWER, energy)), &[words[0], words[1], 5]);
         assert_eq!(decoded.values.register, None, "{why}");
         assert_eq!(decoded.values.power, Some(Milliwatts(5000)), "the power is not to suffer");
-        assert_eq!(decoded.complaints.len(), 1);
-        assert!(decoded.complaints[0].starts_with(why), "{:?}", decoded.complaints);
+        assert_eq!(decoded.problems.len(), 1);
+        assert!(decoded.problems[0].starts_with(why), "{:?}", decoded.problems);
     }
     let allowed = meter("", POWER, "register = 0\ntype = \"u32\"\nunit = \"mWh\"\ninvalid = []");
     assert_eq!(energy(&read(&plan(&allowed), &[0xFFFF, 0xFFFF])), Some((0xFFFF_FFFF, 1)));
     let power = read(&plan(&meter("", POWER, ENERGY)), &[0, 0, 0x8000]);
-    assert_eq!((power.values.power, power.complaints.len()), (None, 1));
+    assert_eq!((power.values.power, power.problems.len()), (None, 1));
     let floats = plan(&meter("", "register = 2\ntype = \"f32\"", ENERGY));
     let bits = 1e13_f32.to_bits();
     let power = read(&floats, &[0, 0, (bits >> 16) as u16, bits as u16]);
     assert_eq!(power.values.power, None);
-    assert!(power.complaints[0].starts_with("power: larger than"), "{:?}", power.complaints);
+    assert!(power.problems[0].starts_with("power: larger than"), "{:?}", power.problems);
 }
 
 #[test]
 fn an_unanswered_or_short_block_is_absent_without_a_complaint() {
     let plan = plan(&meter("", POWER, ENERGY));
-    assert_eq!(plan.blocks(), [holding(0, 3)]);
+    assert_eq!(plan.ranges(), [holding(0, 3)]);
     assert_eq!(plan.decode(&Answers::new()), Decoded::default());
     assert_eq!(plan.decode(&Answers::from([(holding(0, 3), vec![1, 2])])), Decoded::default());
     assert_eq!(plan.decode(&Answers::from([(holding(0, 3), vec![1, 2, 3, 4])])), Decoded::default());
@@ -117,14 +117,14 @@ fn a_float_counter_tells_how_coarse_it_has_become() {
 fn ratio_registers_multiply_and_must_be_set() {
     let ratio = "ratio = [{ register = 10, type = \"u16\" }, { register = 40, type = \"u16\", scale = \"0.1\" }]";
     let plan = plan(&meter("", POWER, &format!("{ENERGY}\n{ratio}")));
-    assert_eq!(plan.blocks(), [holding(0, 3), holding(10, 1), holding(40, 1)]);
+    assert_eq!(plan.ranges(), [holding(0, 3), holding(10, 1), holding(40, 1)]);
     let mut registers = vec![0; 41];
     (registers[1], registers[10], registers[40]) = (3, 20, 15);
     assert_eq!(energy(&read(&plan, &registers)), Some((900_000, 300_000)));
     registers[10] = 0;
     let unset = read(&plan, &registers);
     assert_eq!(energy(&unset), None);
-    assert!(unset.complaints[0].contains("the ratio in holding 0x000A is not above zero"), "{:?}", unset.complaints);
+    assert!(unset.problems[0].contains("the ratio in holding 0x000A is not above zero"), "{:?}", unset.problems);
     let unanswered = Answers::from([(holding(0, 3), vec![0, 3, 5]), (holding(10, 1), vec![20])]);
     assert_eq!(energy(&plan.decode(&unanswered)), None);
 }
@@ -146,7 +146,7 @@ fn wired_the_other_way_power_and_counter_swap() {
     let profile = meter("", POWER, &export);
     let reversed = Installation { reversed: true, ..Installation::default() };
     let plan = ReadPlan::new(&profile, &reversed);
-    assert_eq!(plan.blocks(), [holding(2, 2)]);
+    assert_eq!(plan.ranges(), [holding(2, 2)]);
     let decoded = read(&plan, &[0, 9, 100, 4]);
     assert_eq!(decoded.values.power, Some(Milliwatts(-100_000)));
     assert_eq!(energy(&decoded), Some((4_000_000, 1_000_000)));
@@ -154,7 +154,7 @@ fn wired_the_other_way_power_and_counter_swap() {
     // Without an export counter the configuration refuses it; the plan has no counter rather than a wrong one.
     let plain = meter("", POWER, ENERGY);
     assert!(!plain.can_reverse());
-    assert!(!ReadPlan::new(&plain, &reversed).counts());
+    assert!(!ReadPlan::new(&plain, &reversed).has_counter());
     let both = meter("", POWER, &format!("{ENERGY}\ndirection = \"both\""));
     assert!(both.can_reverse());
     assert_eq!(energy(&read(&ReadPlan::new(&both, &reversed), &[0, 9])), Some((90_000, 10_000)));
@@ -166,8 +166,8 @@ fn serial_numbers_are_read_apart() {
     let serial = |keys: &str, words: &[u16]| {
         let plan = plan(&meter("", POWER, &with(keys)));
         let count = words.len() as u16;
-        assert_eq!(plan.serial_blocks(), [holding(20, count)]);
-        assert!(!plan.blocks().iter().any(|block| block.covers(holding(20, 1))));
+        assert_eq!(plan.serial_ranges(), [holding(20, count)]);
+        assert!(!plan.ranges().iter().any(|range| range.covers(holding(20, 1))));
         plan.decode(&Answers::from([(holding(20, count), words.to_vec())])).values.serial
     };
     assert_eq!(serial("type = \"u32\"", &[0x0020, 0x1385]).as_deref(), Some("2102149"));
@@ -188,7 +188,7 @@ fn equal_definitions_are_equal_however_written() {
     let definition = |energy: &str| plan(&meter("", "register = 90\ntype = \"i16\"", energy)).definition();
     let written = "register = 0x0000\ntype = \"u32\"\nunit = \"Wh\"\nscale = 10.0\nword_order = \"big\"";
     assert_eq!(definition(ENERGY), definition(written));
-    assert_eq!(definition(ENERGY), "[holding 0x0000 u32 x 10000] mWh");
+    assert_eq!(definition(ENERGY).text, "[holding 0x0000 u32 x 10000] mWh");
     for other in [
         ENERGY.replace("0.01", "0.1"),
         ENERGY.replace("kWh", "Wh"),
@@ -243,10 +243,10 @@ fn a_rollover_is_told_in_milliwatt_hours() {
 fn a_refused_block_is_split_once_and_for_all() {
     let ratio = "ratio = { register = 3, type = \"u16\" }";
     let mut plan = plan(&meter("", POWER, &format!("{ENERGY}\n{ratio}")));
-    assert_eq!(plan.blocks(), [holding(0, 4)]);
+    assert_eq!(plan.ranges(), [holding(0, 4)]);
     assert!(!plan.split(holding(0, 3)), "that was never asked for");
     assert!(plan.split(holding(0, 4)));
-    assert_eq!(plan.blocks(), [holding(0, 2), holding(2, 1), holding(3, 1)]);
+    assert_eq!(plan.ranges(), [holding(0, 2), holding(2, 1), holding(3, 1)]);
     assert!(!plan.split(holding(0, 2)) && !plan.split(holding(0, 4)));
     assert_eq!(energy(&read(&plan, &[0, 5, 0, 2])), Some((100_000, 20_000)));
 }
@@ -297,7 +297,7 @@ proptest! {
             _ if value < 0 && energy(&decoded) == Some((0, 1)) => prop_assert!(scaled.unwrap() > -divisor),
             _ => {
                 prop_assert_eq!(energy(&decoded), None);
-                prop_assert_eq!(decoded.complaints.len(), 1);
+                prop_assert_eq!(decoded.problems.len(), 1);
             }
         }
     }
@@ -342,8 +342,8 @@ proptest! {
             (kind, RegisterRange { function, address, count })
         }).collect();
         values.rotate_left(shuffle % 4);
-        let keys = |(kind, block): &(&str, RegisterRange)| {
-            format!("register = {}\nfunction = \"{}\"\ntype = \"{kind}\"", block.address, block.function.word())
+        let keys = |(kind, range): &(&str, RegisterRange)| {
+            format!("register = {}\nfunction = \"{}\"\ntype = \"{kind}\"", range.address, range.function.word())
         };
         let ratio = |value| keys(value).replace('\n', ", ");
         let profile = good(&format!(
@@ -353,25 +353,25 @@ proptest! {
         let mut plan = plan(&profile);
         check(&plan, &values, most, gaps)?;
 
-        // Refused until nothing can be split any more: each split is one more block at least, so it ends.
+        // RefusedRanges until nothing can be split any more: each split is one more range at least, so it ends.
         let mut splits = 0;
-        while let Some(refused) = plan.blocks().to_vec().into_iter().find(|block| plan.split(*block)) {
+        while let Some(refused) = plan.ranges().to_vec().into_iter().find(|range| plan.split(*range)) {
             splits += 1;
-            prop_assert!(splits <= values.len() && !plan.blocks().contains(&refused));
+            prop_assert!(splits <= values.len() && !plan.ranges().contains(&refused));
             check(&plan, &values, most, gaps)?;
         }
-        prop_assert_eq!(plan.blocks().len(), values.len());
+        prop_assert_eq!(plan.ranges().len(), values.len());
     }
 }
 
 fn check(plan: &ReadPlan, values: &[(&str, RegisterRange)], most: u16, gaps: bool) -> Result<(), TestCaseError> {
     for (_, value) in values {
-        prop_assert_eq!(plan.blocks().iter().filter(|block| block.covers(*value)).count(), 1);
+        prop_assert_eq!(plan.ranges().iter().filter(|range| range.covers(*value)).count(), 1);
     }
-    for block in plan.blocks() {
-        prop_assert!((1..=most).contains(&block.count) && block.end() <= 65536);
-        let used: u16 = values.iter().filter(|(_, value)| block.covers(*value)).map(|(_, value)| value.count).sum();
-        prop_assert!(gaps || used == block.count, "{block} crosses a gap");
+    for range in plan.ranges() {
+        prop_assert!((1..=most).contains(&range.count) && range.end() <= 65536);
+        let used: u16 = values.iter().filter(|(_, value)| range.covers(*value)).map(|(_, value)| value.count).sum();
+        prop_assert!(gaps || used == range.count, "{range} crosses a gap");
     }
     Ok(())
 }

@@ -62,9 +62,9 @@ fn the_form_of_the_design_is_read() {
     let profile = good(GOOD);
     assert_eq!(profile.max_power, Some(Milliwatts(23_000_000)));
     assert_eq!(profile.max_registers_per_read, 60);
-    assert!(profile.counts() && !profile.can_reverse() && !profile.gaps.everywhere);
+    assert!(profile.has_counter() && !profile.can_reverse() && !profile.gaps.everywhere);
     let energy = profile.energy.unwrap();
-    assert_eq!(energy.terms[0].block.function, Function::Input);
+    assert_eq!(energy.terms[0].range.function, Function::Input);
     assert_eq!((energy.terms[0].format.kind, energy.terms[0].format.low_word_first), (Kind::U32, true));
     assert_eq!((energy.terms[0].scale_text().as_str(), energy.unit.word()), ("0.01", "kWh"));
     assert_eq!(energy.rollover, Some(100_000_000));
@@ -125,8 +125,8 @@ fn a_power_is_required_and_a_counter_is_not() {
     assert_eq!(profile, None);
     assert!(told[0].1.contains("lacks `power`"), "{told:?}");
     let profile = good(GOOD.split("[energy]").next().unwrap());
-    assert!(!profile.counts() && profile.can_reverse());
-    assert!(!ReadPlan::new(&profile, &Installation::default()).counts());
+    assert!(!profile.has_counter() && profile.can_reverse());
+    assert!(!ReadPlan::new(&profile, &Installation::default()).has_counter());
 }
 
 #[test]

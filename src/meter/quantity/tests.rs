@@ -30,8 +30,8 @@ fn read(profile: &Profile, registers: &[u16]) -> Decoded {
     let plan = plan(profile);
     let word = |address: u16| registers.get(usize::from(address)).copied().unwrap_or(0);
     let answer =
-        |block: &RegisterRange| (*block, (0..block.count).map(|offset| word(block.address + offset)).collect());
-    plan.decode(&plan.blocks().iter().map(answer).collect::<Answers>())
+        |range: &RegisterRange| (*range, (0..range.count).map(|offset| word(range.address + offset)).collect());
+    plan.decode(&plan.ranges().iter().map(answer).collect::<Answers>())
 }
 
 fn energy(decoded: &Decoded) -> Option<(u64, u64)> {
@@ -76,9 +76,9 @@ fn an_exponent_that_is_none_makes_no_value() {
         (-16_i16 as u16, "energy: what holding 0x0006 holds is no power of ten"),
     ] {
         let decoded = read(&profile, &[0, 0, 0, 0, 0, 5, exponent]);
-        assert_eq!((energy(&decoded), decoded.complaints), (None, vec![why.to_owned()]));
+        assert_eq!((energy(&decoded), decoded.problems), (None, vec![why.to_owned()]));
     }
-    assert_eq!(plan(&profile).blocks(), [holding(4, 3), holding(100, 1)], "value and exponent come in one response");
+    assert_eq!(plan(&profile).ranges(), [holding(4, 3), holding(100, 1)], "value and exponent come in one response");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_sign_register_says_which_way_power_flows() {
     for (sign, power) in [(0, Some(500_000)), (1, Some(-500_000)), (2, None), (0xFFFF, None)] {
         let decoded = read(&profile, &[500, sign]);
         assert_eq!(decoded.values.power.map(|power| power.0), power, "{sign}");
-        assert_eq!(decoded.complaints.is_empty(), power.is_some());
+        assert_eq!(decoded.problems.is_empty(), power.is_some());
     }
     let swapped = SIGNED.replace("negative = 1", "negative = -1, positive = 7, type = \"i16\"");
     let profile = good(&meter("", &swapped, ENERGY));
@@ -113,7 +113,7 @@ fn a_ratio_may_divide() {
     let profile = good(&meter("", POWER, &format!("{ENERGY}\n{ratio}")));
     assert_eq!(energy(&read(&profile, &[0, 0, 0, 0, 0, 30, 200, 5])), Some((1_200_000, 40_000)));
     let unset = read(&profile, &[0, 0, 0, 0, 0, 30, 200, 0]);
-    assert!(unset.complaints[0].contains("the ratio in holding 0x0007 is not above zero"), "{:?}", unset.complaints);
+    assert!(unset.problems[0].contains("the ratio in holding 0x0007 is not above zero"), "{:?}", unset.problems);
 }
 
 #[test]
@@ -140,17 +140,17 @@ fn patterns_under_a_mask_mean_no_value() {
 #[test]
 fn reads_cross_gaps_where_they_may_and_never_touch_a_hole() {
     let power = "register = 0\ntype = \"i16\"";
-    let blocks = |profile: &str| plan(&good(&meter(profile, power, ENERGY))).blocks().to_vec();
+    let ranges = |profile: &str| plan(&good(&meter(profile, power, ENERGY))).ranges().to_vec();
     let (apart, one) = (vec![holding(0, 1), holding(4, 2)], vec![holding(0, 6)]);
-    assert_eq!(blocks(""), apart);
-    assert_eq!(blocks("gaps = true"), one);
-    assert_eq!(blocks("gaps = [[1, 3]]"), one);
-    assert_eq!(blocks("gaps = [[0, 9]]"), one);
-    assert_eq!(blocks("gaps = [[1, 2]]"), apart);
-    assert_eq!(blocks("gaps = [[2, 9]]"), apart);
-    assert_eq!(blocks("gaps = true\nholes = [[3, 3]]"), apart);
-    assert_eq!(blocks("gaps = [[0, 9]]\nholes = [[1, 1]]"), apart);
-    assert_eq!(blocks("gaps = true\nholes = [[6, 99]]"), one);
+    assert_eq!(ranges(""), apart);
+    assert_eq!(ranges("gaps = true"), one);
+    assert_eq!(ranges("gaps = [[1, 3]]"), one);
+    assert_eq!(ranges("gaps = [[0, 9]]"), one);
+    assert_eq!(ranges("gaps = [[1, 2]]"), apart);
+    assert_eq!(ranges("gaps = [[2, 9]]"), apart);
+    assert_eq!(ranges("gaps = true\nholes = [[3, 3]]"), apart);
+    assert_eq!(ranges("gaps = [[0, 9]]\nholes = [[1, 1]]"), apart);
+    assert_eq!(ranges("gaps = true\nholes = [[6, 99]]"), one);
 }
 
 #[test]
@@ -158,9 +158,9 @@ fn what_must_be_read_alone_is() {
     let energy = "register = 2\ntype = \"u32\"";
     let power = "register = 1\ntype = \"i16\"";
     let joined = good(&meter("", power, energy));
-    assert_eq!(plan(&joined).blocks(), [holding(1, 3)]);
+    assert_eq!(plan(&joined).ranges(), [holding(1, 3)]);
     let alone = good(&meter("", &format!("{power}\nalone = true"), energy));
-    assert_eq!(plan(&alone).blocks(), [holding(2, 2), holding(1, 1)]);
+    assert_eq!(plan(&alone).ranges(), [holding(2, 2), holding(1, 1)]);
 }
 
 #[test]

@@ -8,21 +8,21 @@ use crate::meter::number::Format;
 #[test]
 fn a_float_says_how_fine_it_is() {
     // 131072 kWh in f32: the next float is 1/64 kWh away.
-    assert_eq!(Raw::Single(131_072.0).digit(), Fraction::new(1, 64));
-    assert_eq!(Raw::Single(131_071.99).digit(), Fraction::new(1, 128));
-    assert_eq!(Raw::Double(2_f64.powi(53)).digit(), Some(Fraction::whole(2)));
-    assert_eq!(Raw::Single(0.0).digit(), Some(Fraction::ZERO));
-    assert_eq!(Raw::new(Kind::F32, f32::NAN.to_bits().into()), None);
-    assert_eq!(Raw::new(Kind::F64, f64::INFINITY.to_bits()), None);
-    assert_eq!(Raw::Double(1e300).value(), None);
-    assert_eq!(Raw::Single(-0.0).value(), Some(Fraction::ZERO));
+    assert_eq!(RawNumber::Single(131_072.0).digit(), Fraction::new(1, 64));
+    assert_eq!(RawNumber::Single(131_071.99).digit(), Fraction::new(1, 128));
+    assert_eq!(RawNumber::Double(2_f64.powi(53)).digit(), Some(Fraction::whole(2)));
+    assert_eq!(RawNumber::Single(0.0).digit(), Some(Fraction::ZERO));
+    assert_eq!(RawNumber::new(Kind::F32, f32::NAN.to_bits().into()), None);
+    assert_eq!(RawNumber::new(Kind::F64, f64::INFINITY.to_bits()), None);
+    assert_eq!(RawNumber::Double(1e300).value(), None);
+    assert_eq!(RawNumber::Single(-0.0).value(), Some(Fraction::ZERO));
 }
 
 proptest! {
     #[test]
     fn a_float_is_taken_exactly(value in -1e15_f64..1e15) {
         // Both operations are exact in f64 where the fraction is: a power of two as denominator.
-        prop_assert_eq!(Raw::Double(value).value().unwrap().approximate(), value);
+        prop_assert_eq!(RawNumber::Double(value).value().unwrap().approximate(), value);
     }
 
     #[test]
@@ -37,7 +37,7 @@ proptest! {
         let words = ordered(encoded(kind, number), low_word, low_byte);
         let format = Format { kind, low_word_first: low_word, low_byte_first: low_byte };
         prop_assert_eq!(words.len(), usize::from(kind.registers()));
-        let read = Raw::new(kind, format.bits(&words)).unwrap();
+        let read = RawNumber::new(kind, format.bits(&words)).unwrap();
         prop_assert_eq!((read.value(), read.digit()), (Some(Fraction::whole(number)), Some(Fraction::ONE)));
     }
 
@@ -50,7 +50,7 @@ proptest! {
         let [power] = exponent.to_be_bytes();
         let words = [u16::from_be_bytes([power, high]), u16::from_be_bytes([middle, low])];
         let format = Format { kind, low_word_first: low_word, low_byte_first: false };
-        let read = Raw::new(kind, format.bits(&ordered(words.to_vec(), low_word, false))).unwrap();
+        let read = RawNumber::new(kind, format.bits(&ordered(words.to_vec(), low_word, false))).unwrap();
         let power = 10_i128.pow(exponent.unsigned_abs().into());
         let worth = |number| if exponent < 0 { Fraction::new(number, power) } else { Fraction::new(number * power, 1) };
         prop_assert_eq!((read.value(), read.digit()), (worth(number.into()), worth(1)));
@@ -58,8 +58,8 @@ proptest! {
 
     #[test]
     fn what_is_no_digit_is_no_number(place in 0_u32..8, digit in 10_u64..16, group in 10_000_u64..65_536) {
-        prop_assert_eq!(Raw::new(Kind::Bcd32, digit << (4 * place)), None);
-        prop_assert_eq!(Raw::new(Kind::Mod10k32, group << (16 * (place % 2))), None);
+        prop_assert_eq!(RawNumber::new(Kind::Bcd32, digit << (4 * place)), None);
+        prop_assert_eq!(RawNumber::new(Kind::Mod10k32, group << (16 * (place % 2))), None);
     }
 }
 
@@ -118,15 +118,15 @@ fn ordered(mut words: Vec<u16>, low_word_first: bool, low_byte_first: bool) -> V
 #[test]
 fn odd_numbers_mean_what_their_makers_say() {
     // Bit 31 is the sign, and a minus before nothing is nothing.
-    assert_eq!(Raw::new(Kind::Sm32, 0x8000_00FF), Some(Raw::Integer(-255)));
-    assert_eq!(Raw::new(Kind::Sm32, 0x8000_0000), Some(Raw::Integer(0)));
+    assert_eq!(RawNumber::new(Kind::Sm32, 0x8000_00FF), Some(RawNumber::Integer(-255)));
+    assert_eq!(RawNumber::new(Kind::Sm32, 0x8000_0000), Some(RawNumber::Integer(0)));
     // 0xFE is 10^-2.
-    assert_eq!(Raw::new(Kind::T6, 0xFE00_04D2).unwrap().value(), Fraction::new(1234, 100));
-    assert_eq!(Raw::new(Kind::T6, 0x01FF_FFFF).unwrap().value(), Some(Fraction::whole(-10)));
-    assert_eq!(Raw::new(Kind::T5, 0x01FF_FFFF).unwrap().value(), Some(Fraction::whole(167_772_150)));
+    assert_eq!(RawNumber::new(Kind::T6, 0xFE00_04D2).unwrap().value(), Fraction::new(1234, 100));
+    assert_eq!(RawNumber::new(Kind::T6, 0x01FF_FFFF).unwrap().value(), Some(Fraction::whole(-10)));
+    assert_eq!(RawNumber::new(Kind::T5, 0x01FF_FFFF).unwrap().value(), Some(Fraction::whole(167_772_150)));
     // 10^127 is beyond any meter, and no power of ten is lost in silence.
-    assert_eq!(Raw::new(Kind::T6, 0x7F00_0001).unwrap().value(), None);
-    assert_eq!(Raw::new(Kind::T6, 0x7F00_0000).unwrap().value(), Some(Fraction::ZERO));
-    assert_eq!(Raw::new(Kind::Mod10k32, 0x0002_270F), Some(Raw::Integer(29_999)));
-    assert_eq!(Raw::new(Kind::Bcd32, 0x0012_3456), Some(Raw::Integer(123_456)));
+    assert_eq!(RawNumber::new(Kind::T6, 0x7F00_0001).unwrap().value(), None);
+    assert_eq!(RawNumber::new(Kind::T6, 0x7F00_0000).unwrap().value(), Some(Fraction::ZERO));
+    assert_eq!(RawNumber::new(Kind::Mod10k32, 0x0002_270F), Some(RawNumber::Integer(29_999)));
+    assert_eq!(RawNumber::new(Kind::Bcd32, 0x0012_3456), Some(RawNumber::Integer(123_456)));
 }

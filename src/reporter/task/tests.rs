@@ -15,7 +15,7 @@ use crate::clock::ClockReading;
 use crate::config::{Batch, TokenSource};
 use crate::heartbeat::Hearts;
 use crate::ledger::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
-use crate::reading::{Reading, Register, Values};
+use crate::reading::{Reading, Register, RegisterDefinition, Values};
 use crate::simulator::arkreen::{Arkreen, EndpointBehaviour};
 use crate::units::{MilliwattHours, Milliwatts};
 
@@ -65,9 +65,9 @@ fn settings(clients: u64, url: &str) -> Settings {
         name: name(number),
         max_power: Milliwatts(20_000_000),
         poll_every: Duration::from_secs(10),
-        counter: CounterSettings::Register { rollover: None },
+        counter: CounterSettings::Register,
         start_at_zero: false,
-        definition: "input 0x48 u32 Wh".into(),
+        definition: RegisterDefinition { text: "input 0x48 u32 Wh".into(), rollover: None },
         place: "cabinet 1".into(),
     };
     let client = |number| ClientSettings {

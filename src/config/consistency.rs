@@ -5,21 +5,21 @@ use std::ops::Range;
 
 use super::meter::{ClientTable, MeterTable};
 use super::model::{AccountConfig, BusConfig, ClientConfig, Link};
-use super::place::{self, Entries, Placed};
+use super::place::{self, Placed, TableMap};
 use super::problems::LineStarts;
 use crate::finding::{Finding, Severity};
 use crate::form::Findings;
 use crate::units::{ClientId, Name};
 
 /// All tables of the file.
-pub(super) struct Tables<'a> {
+pub(super) struct ConfigTables<'a> {
     pub(super) text: &'a str,
     pub(super) lines: LineStarts,
     pub(super) findings: &'a Findings,
     /// A table of another name than the known ones was met: what seems to be missing may stand there.
     pub(super) misnamed: bool,
-    pub(super) accounts: Entries<AccountConfig>,
-    pub(super) buses: Entries<BusConfig>,
+    pub(super) accounts: TableMap<AccountConfig>,
+    pub(super) buses: TableMap<BusConfig>,
     pub(super) meters: BTreeMap<Name, MeterTable>,
     pub(super) clients: BTreeMap<Name, ClientTable>,
 }
@@ -34,7 +34,7 @@ profile = \"eastron-sdm630\"
 max_power = \"20kW\"
 and to report it an [account.main] with a `token_file`, and the meter's `client_id`";
 
-impl Tables<'_> {
+impl ConfigTables<'_> {
     /// Reports what does not fit together; the clients are complete where nothing is reported.
     pub(super) fn check(&self) -> BTreeMap<Name, ClientConfig> {
         if self.buses.is_empty() && self.meters.is_empty() && !self.misnamed {

@@ -41,7 +41,7 @@ pub struct RegisterRange {
     pub count: u16,
 }
 
-/// The answers of one poll: each block's registers, exactly as many as were asked for.
+/// The answers of one poll: each range's registers, exactly as many as were asked for.
 pub type Answers = BTreeMap<RegisterRange, Vec<u16>>;
 
 impl RegisterRange {
@@ -64,20 +64,20 @@ impl RegisterRange {
         self.function == other.function && !apart
     }
 
-    /// The least block with both; `None` where they are of different functions, or too far apart for a count.
+    /// The least range with both; `None` where they are of different functions, or too far apart for a count.
     pub(super) fn joined(self, other: RegisterRange) -> Option<RegisterRange> {
         let address = self.address.min(other.address);
         let count = u16::try_from(self.end().max(other.end()) - u32::from(address)).ok()?;
         (self.function == other.function).then_some(RegisterRange { address, count, ..self })
     }
 
-    /// This block's registers out of an answer that holds all of them. An answer of another length than was asked for holds none.
+    /// This range's registers out of an answer that holds all of them. An answer of another length than was asked for holds none.
     pub fn out_of(self, answers: &Answers) -> Option<&[u16]> {
-        let whole = |(block, words): &(&RegisterRange, &Vec<u16>)| {
-            block.covers(self) && words.len() == usize::from(block.count)
+        let whole = |(range, words): &(&RegisterRange, &Vec<u16>)| {
+            range.covers(self) && words.len() == usize::from(range.count)
         };
-        let (block, words) = answers.iter().find(whole)?;
-        let start = usize::from(self.address - block.address);
+        let (range, words) = answers.iter().find(whole)?;
+        let start = usize::from(self.address - range.address);
         words.get(start..start + usize::from(self.count))
     }
 }

@@ -3,7 +3,7 @@ use crate::meter::profile::tests::good;
 use crate::units::MilliwattHours;
 
 /// Between so many maps, on a connection of 10 kW.
-fn contest(maps: usize) -> Contest {
+fn contest(maps: usize) -> MapSelection {
     let mut profile = good(
         "vendor = \"A\"\nmodel = \"B\"\n[power]\nregister = 0\nfunction = \"input\"\ntype = \"u16\"\nunit = \"W\"",
     );
@@ -13,38 +13,43 @@ fn contest(maps: usize) -> Contest {
             Arc::new(profile.clone())
         })
         .collect();
-    Contest::new(&maps, |_| None, Milliwatts(10_000_000))
+    MapSelection::new(&maps, |_| None, Milliwatts(10_000_000))
 }
 
-fn sample(seconds: u64, watts: i64, watt_hours: u64) -> Sample {
+fn sample(seconds: u64, watts: i64, watt_hours: u64) -> MapReading {
     let value = MilliwattHours::new(watt_hours * 1000).unwrap();
     let register = Some(Register { value, step: MilliwattHours::new(10_000).unwrap() });
-    Sample { at: Duration::from_secs(seconds), power: Some(Milliwatts(watts * 1000)), register, ..Sample::default() }
+    MapReading {
+        at: Duration::from_secs(seconds),
+        power: Some(Milliwatts(watts * 1000)),
+        register,
+        ..MapReading::default()
+    }
 }
 
 /// 3.6 kW, which are 1 Wh a second, and a counter that counts so many tenths of one.
-fn run(tenths: u64) -> Vec<Sample> {
+fn run(tenths: u64) -> Vec<MapReading> {
     (0..300).map(|second| sample(second, 3_600, 1_000 + second * tenths / 10)).collect()
 }
 
 /// What becomes of a map with these samples beside one that is possible: `None` where both remain.
-fn against(samples: &[Sample]) -> Option<String> {
+fn against(samples: &[MapReading]) -> Option<String> {
     let mut contest = contest(2);
     for (index, sample) in samples.iter().enumerate() {
-        contest.hear(0, self::sample(index as u64, 100, 5_000));
-        contest.hear(1, sample.clone());
+        contest.record(0, self::sample(index as u64, 100, 5_000));
+        contest.record(1, sample.clone());
     }
     match contest.outcome() {
-        Outcome::Chosen(0) => Some(contest.told().split("map_1 is out: ").nth(1).unwrap().to_owned()),
-        Outcome::Open(_) => None,
+        SelectionOutcome::Chosen(0) => Some(contest.summary().split("map_1 is out: ").nth(1).unwrap().to_owned()),
+        SelectionOutcome::Open(_) => None,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn one_that_cannot_be_is_out_after_three_times() {
-    let absent = Sample { missing: Some("the meter refuses it".to_owned()), ..Sample::default() };
-    let apart = |phases| Sample { phases: Some(Milliwatts(phases)), ..sample(0, 2_000, 5_000) };
+    let absent = MapReading { missing: Some("the meter refuses it".to_owned()), ..MapReading::default() };
+    let apart = |phases| MapReading { phases: Some(Milliwatts(phases)), ..sample(0, 2_000, 5_000) };
     for (wrong, why) in [
         (absent, "the meter refuses it"),
         (sample(0, 20_001, 5_000), "a power of 20001 W is more than the connection carries"),
@@ -88,30 +93,33 @@ fn a_meter_that_starts_up_with_a_counter_of_0_is_not_out() {
 #[test]
 fn nothing_is_chosen_while_two_are_possible_or_none_is_proved() {
     let mut contest = contest(2);
-    assert!(matches!(contest.outcome(), Outcome::Open(_)));
-    let wrong = Sample { missing: Some("refused".to_owned()), ..Sample::default() };
+    assert!(matches!(contest.outcome(), SelectionOutcome::Open(_)));
+    let wrong = MapReading { missing: Some("refused".to_owned()), ..MapReading::default() };
     for _ in 0..3 {
-        contest.hear(1, wrong.clone());
+        contest.record(1, wrong.clone());
     }
-    assert!(matches!(contest.outcome(), Outcome::Open(_)), "the other has not said anything yet");
+    assert!(matches!(contest.outcome(), SelectionOutcome::Open(_)), "the other has not said anything yet");
     for second in 0..2 {
-        contest.hear(0, sample(second, 1, 1));
+        contest.record(0, sample(second, 1, 1));
     }
-    assert!(matches!(contest.outcome(), Outcome::Open(_)));
-    contest.hear(0, sample(2, 1, 1));
-    assert_eq!(contest.outcome(), Outcome::Chosen(0));
+    assert!(matches!(contest.outcome(), SelectionOutcome::Open(_)));
+    contest.record(0, sample(2, 1, 1));
+    assert_eq!(contest.outcome(), SelectionOutcome::Chosen(0));
     for _ in 0..3 {
-        contest.hear(0, wrong.clone());
+        contest.record(0, wrong.clone());
     }
-    assert_eq!(contest.outcome(), Outcome::Nobody("map map_0 is out: refused; map map_1 is out: refused".to_owned()));
+    assert_eq!(
+        contest.outcome(),
+        SelectionOutcome::NoneFits("map map_0 is out: refused; map map_1 is out: refused".to_owned())
+    );
 }
 
 /// What becomes of two maps with these samples, the second's as `other` makes them.
-fn beside(samples: &[Sample], other: impl Fn(usize, Sample) -> Sample) -> Outcome {
+fn beside(samples: &[MapReading], other: impl Fn(usize, MapReading) -> MapReading) -> SelectionOutcome {
     let mut contest = contest(2);
     for (index, sample) in samples.iter().enumerate() {
-        contest.hear(0, sample.clone());
-        contest.hear(1, other(index, sample.clone()));
+        contest.record(0, sample.clone());
+        contest.record(1, other(index, sample.clone()));
     }
     contest.outcome()
 }
@@ -119,27 +127,31 @@ fn beside(samples: &[Sample], other: impl Fn(usize, Sample) -> Sample) -> Outcom
 #[test]
 fn of_maps_that_say_the_same_for_long_the_first_is_taken() {
     let same = |_, sample| sample;
-    assert_eq!(beside(&run(10)[..60], same), Outcome::Agreed(0));
-    assert!(matches!(beside(&run(10)[..29], same), Outcome::Open(_)), "not for long");
-    let nearly = |_, sample: Sample| Sample { power: sample.power.map(|power| Milliwatts(power.0 + 50_000)), ..sample };
-    assert_eq!(beside(&run(10)[..60], nearly), Outcome::Agreed(0), "they are read one after the other");
+    assert_eq!(beside(&run(10)[..60], same), SelectionOutcome::Agreed(0));
+    assert!(matches!(beside(&run(10)[..29], same), SelectionOutcome::Open(_)), "not for long");
+    let nearly =
+        |_, sample: MapReading| MapReading { power: sample.power.map(|power| Milliwatts(power.0 + 50_000)), ..sample };
+    assert_eq!(beside(&run(10)[..60], nearly), SelectionOutcome::Agreed(0), "they are read one after the other");
 }
 
 #[test]
 fn maps_that_differ_or_have_nothing_to_agree_on_stay_open() {
-    let open = |samples: &[Sample], other: fn(usize, Sample) -> Sample| {
-        assert!(matches!(beside(samples, other), Outcome::Open(_)));
+    let open = |samples: &[MapReading], other: fn(usize, MapReading) -> MapReading| {
+        assert!(matches!(beside(samples, other), SelectionOutcome::Open(_)));
     };
     let still: Vec<_> = (0..200).map(|second| sample(second, 0, 0)).collect();
     open(&still, |_, sample| sample);
-    open(&run(10)[..60], |_, it| Sample { power: it.power.map(|power| Milliwatts(power.0 * 21 / 20)), ..it });
+    open(&run(10)[..60], |_, it| MapReading { power: it.power.map(|power| Milliwatts(power.0 * 21 / 20)), ..it });
     open(&run(10)[..60], |index, it| sample(index as u64, 3_600, it.register.unwrap().value.get() / 1000 + 30));
     // Once otherwise, and the count begins anew.
     open(&run(10)[..60], |index, it| if index == 40 { sample(40, 3_000, 1_040) } else { it });
-    open(&run(10)[..60], |_, it| Sample { register: None, ..it });
-    let coarse = |_, it: Sample| {
+    open(&run(10)[..60], |_, it| MapReading { register: None, ..it });
+    let coarse = |_, it: MapReading| {
         let step = MilliwattHours::new(1_000_000).unwrap();
-        Sample { register: it.register.map(|register| Register { step, ..register }), ..it }
+        MapReading { register: it.register.map(|register| Register { step, ..register }), ..it }
     };
-    assert!(matches!(beside(&run(10)[..60], coarse), Outcome::Open(_)), "60 Wh are nothing on a counter of kWh");
+    assert!(
+        matches!(beside(&run(10)[..60], coarse), SelectionOutcome::Open(_)),
+        "60 Wh are nothing on a counter of kWh"
+    );
 }

@@ -17,17 +17,17 @@ fn map(name: &str, identity: &str, energy: u16) -> String {
 }
 
 /// The maps that are possible, or why none is.
-fn standing(toml: &str, registers: &[(u16, u16)]) -> Result<Vec<String>, Standing> {
+fn standing(toml: &str, registers: &[(u16, u16)]) -> Result<Vec<String>, IdentityCheck> {
     let profile = Arc::new(good(toml));
     let (mut answers, mut refused) = (Answers::new(), Vec::new());
-    for block in profile.checks() {
-        match registers.iter().find(|(address, _)| *address == block.address) {
-            Some((_, word)) => _ = answers.insert(block, vec![*word]),
-            None => refused.push((block, 2)),
+    for range in profile.identity_requests() {
+        match registers.iter().find(|(address, _)| *address == range.address) {
+            Some((_, word)) => _ = answers.insert(range, vec![*word]),
+            None => refused.push((range, 2)),
         }
     }
-    match profile.standing(&answers, &refused) {
-        Standing::Fits(fits) => {
+    match profile.check_identity(&answers, &refused) {
+        IdentityCheck::Matches(fits) => {
             Ok(fits.iter().map(|it| it.map.as_ref().map_or("", |map| map.as_str()).to_owned()).collect())
         }
         other => Err(other),
@@ -42,15 +42,18 @@ fn registers_tell_maps_apart() {
     assert_eq!(standing(&toml, &[(1, 5), (2, 2)]), Ok(vec!["b".to_owned()]));
     for wrong in [&[(1, 6), (2, 1)][..], &[(2, 1)]] {
         assert!(
-            matches!(standing(&toml, wrong), Err(Standing::Other(why)) if why.contains("this is no acme-100")),
+            matches!(standing(&toml, wrong), Err(IdentityCheck::OtherMeter(why)) if why.contains("this is no acme-100")),
             "{wrong:?}"
         );
     }
     let none = standing(&toml, &[(1, 5), (2, 3)]);
-    assert!(matches!(&none, Err(Standing::Other(why)) if why.contains("no map of acme-100 fits: map a: ")), "{none:?}");
+    assert!(
+        matches!(&none, Err(IdentityCheck::OtherMeter(why)) if why.contains("no map of acme-100 fits: map a: ")),
+        "{none:?}"
+    );
     let profile = Arc::new(good(&toml));
-    assert_eq!(profile.checks().len(), 2, "each register is asked once");
-    assert!(matches!(profile.standing(&Answers::new(), &[]), Standing::Unknown(_)));
+    assert_eq!(profile.identity_requests().len(), 2, "each register is asked once");
+    assert!(matches!(profile.check_identity(&Answers::new(), &[]), IdentityCheck::Unknown(_)));
 }
 
 #[test]
@@ -69,14 +72,14 @@ fn settings_must_be_so() {
     assert_eq!(standing(&toml, &[(3, 7)]), Ok(vec![String::new()]));
     let wrong = standing(&toml, &[(3, 1)]);
     assert!(
-        matches!(&wrong, Err(Standing::WronglySet(why)) if why.contains("holds 1") && why.ends_with("set menu 7 at the meter")),
+        matches!(&wrong, Err(IdentityCheck::WrongSettings(why)) if why.contains("holds 1") && why.ends_with("set menu 7 at the meter")),
         "{wrong:?}"
     );
     // A setting may also tell maps apart.
     let with = |name, value, energy| format!("{}settings = [{}]\n", map(name, "", energy), setting(value));
     let toml = [METER, POWER, &with("a", 1, 10), &with("b", 2, 20)].concat();
     assert_eq!(standing(&toml, &[(3, 2)]), Ok(vec!["b".to_owned()]));
-    assert!(matches!(standing(&toml, &[(3, 9)]), Err(Standing::WronglySet(_))));
+    assert!(matches!(standing(&toml, &[(3, 9)]), Err(IdentityCheck::WrongSettings(_))));
 }
 
 #[test]
@@ -95,8 +98,8 @@ fn a_map_has_the_tables_of_its_profile_where_it_has_none() {
     assert_eq!(profile.energy, a.energy, "the profile stands for its first map");
     let plan = ReadPlan::new(b, &Installation::default());
     let twenty = RegisterRange { function: Function::Input, address: 20, count: 2 };
-    assert!(plan.blocks().contains(&twenty) && profile.map("c").is_none());
-    let serial = plan.serial_blocks()[0];
+    assert!(plan.ranges().contains(&twenty) && profile.map("c").is_none());
+    let serial = plan.serial_ranges()[0];
     let read = plan.decode(&[(serial, vec![0x0012, 0x3456])].into_iter().collect());
     assert_eq!(read.values.serial.as_deref(), Some("123456"));
 }
@@ -125,8 +128,8 @@ fn maps_that_cannot_be_are_refused() {
 fn a_meter_is_recognised_by_what_it_answers() {
     let own = format!("identity = [{}]\n", expects(1, 5));
     let profile = good(&[METER, POWER, &own].concat());
-    let block = profile.checks()[0];
-    let answers = |word: u16| [(block, vec![word])].into_iter().collect();
+    let range = profile.identity_requests()[0];
+    let answers = |word: u16| [(range, vec![word])].into_iter().collect();
     assert!(profile.recognises(&answers(5)) && !profile.recognises(&answers(6)));
     assert!(!profile.recognises(&Answers::new()));
     assert!(!good(&[METER, POWER].concat()).recognises(&answers(5)), "it has nothing to tell by");

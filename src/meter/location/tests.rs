@@ -21,7 +21,7 @@ fn walked(models: &[(u16, u16)]) -> Walked {
 }
 
 fn at(models: &[(u16, u16)]) -> Arc<Profile> {
-    match sunspec().located(&walked(models), None) {
+    match sunspec().locate(&walked(models), None) {
         Located::At(profile) => profile,
         other => panic!("{other:?}"),
     }
@@ -43,24 +43,24 @@ fn only_the_maps_that_the_chain_has_remain() {
 fn registers_stand_behind_their_model_and_the_serial_number_behind_its_common_model() {
     let profile = at(&[(1, 65), (103, 50), (1, 65), (203, 105)]);
     let plan = ReadPlan::new(&profile.maps[0].profile, &Installation::default());
-    let block = |address, count| RegisterRange { function: Function::Holding, address, count };
-    assert_eq!(plan.blocks(), [block(40188, 55)]);
-    assert_eq!(plan.serial_blocks(), [block(40121 + 50, 16)]);
+    let range = |address, count| RegisterRange { function: Function::Holding, address, count };
+    assert_eq!(plan.ranges(), [range(40188, 55)]);
+    assert_eq!(plan.serial_ranges(), [range(40121 + 50, 16)]);
     let short = at(&[(1, 40), (203, 105)]);
     let plan = ReadPlan::new(&short.maps[0].profile, &Installation::default());
-    assert_eq!(plan.serial_blocks(), [], "a Common model without one");
+    assert_eq!(plan.serial_ranges(), [], "a Common model without one");
 }
 
 #[test]
 fn a_plan_that_was_never_placed_reads_no_value() {
     let plan = ReadPlan::new(&sunspec(), &Installation::default());
-    let answers: Answers = plan.blocks().iter().map(|block| (*block, vec![203; usize::from(block.count)])).collect();
+    let answers: Answers = plan.ranges().iter().map(|range| (*range, vec![203; usize::from(range.count)])).collect();
     let decoded = plan.decode(&answers);
-    assert!(decoded.moved && decoded.values.power.is_none() && decoded.values.register.is_none());
+    assert!(decoded.chain_moved && decoded.values.power.is_none() && decoded.values.register.is_none());
     assert!(
-        plan.definition().contains("[holding 0x002e u32"),
+        plan.definition().text.contains("[holding 0x002e u32"),
         "it means the same wherever it is: {}",
-        plan.definition()
+        plan.definition().text
     );
 }
 
@@ -71,16 +71,16 @@ proptest! {
         let ids = [1, 103, 201, 203, 211, 213];
         let models: Vec<_> = models.into_iter().map(|(id, length)| (ids[id], length)).collect();
         let chain = walked(&models);
-        if let Located::At(profile) = sunspec().located(&chain, meter) {
+        if let Located::At(profile) = sunspec().locate(&chain, meter) {
             prop_assert!(!profile.maps.is_empty());
             for map in &profile.maps {
-                let place = map.profile.place.unwrap();
+                let place = map.profile.location.unwrap();
                 let plan = ReadPlan::new(&map.profile, &Installation::default());
-                for block in plan.blocks().iter().copied().chain(plan.phase_blocks()) {
-                    prop_assert!(block.address >= place.model.start && block.end() <= place.model.end(), "{block}");
+                for range in plan.ranges().iter().copied().chain(plan.phase_ranges()) {
+                    prop_assert!(range.address >= place.model.start && range.end() <= place.model.end(), "{range}");
                 }
-                for block in plan.serial_blocks() {
-                    prop_assert!(block.end() <= place.common.unwrap().end());
+                for range in plan.serial_ranges() {
+                    prop_assert!(range.end() <= place.common.unwrap().end());
                 }
                 prop_assert!(chain.models.contains(&place.model));
             }

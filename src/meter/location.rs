@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::block::{Function, RegisterRange};
-use super::chain::{Chain, HEADER, Model, Place, Walk, Walked};
+use super::chain::{Chain, HEADER, Model, ModelLocation, Walk, Walked};
 use super::identity::Expectation;
-use super::profile::{Map, Profile};
+use super::profile::{Profile, RegisterMap};
 use super::quantity::Quantity;
+use super::range::{Function, RegisterRange};
 
 /// What a chain has for a profile.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,9 +14,9 @@ pub enum Located {
     /// The profile at its place, with those of its maps that the meter has.
     At(Arc<Profile>),
     /// Several meters, and nothing says which: where each stands.
-    Several(Vec<Place>),
+    Several(Vec<ModelLocation>),
     /// None: why not.
-    Nowhere(String),
+    NotFound(String),
 }
 
 impl Profile {
@@ -27,7 +27,7 @@ impl Profile {
 
     /// The function of its power.
     pub fn function(&self) -> Function {
-        self.power.terms.first().map_or(Function::Holding, |term| term.block.function)
+        self.power.terms.first().map_or(Function::Holding, |term| term.range.function)
     }
 
     /// The Common model of the device that must be asked for its manufacturer, where the profile names one.
@@ -36,7 +36,7 @@ impl Profile {
     }
 
     /// The profile at its place in this chain; `meter` says which of several, and goes before what the profile says.
-    pub fn located(&self, walked: &Walked, meter: Option<u8>) -> Located {
+    pub fn locate(&self, walked: &Walked, meter: Option<u8>) -> Located {
         let models = |profile: &Self| profile.chain.as_ref().map_or(Vec::new(), |chain| chain.models.clone());
         let lists: Vec<_> = match self.maps.as_slice() {
             [] => vec![models(self)],
@@ -50,7 +50,7 @@ impl Profile {
                 let mut ids = lists.concat();
                 ids.sort();
                 let ids: Vec<_> = ids.iter().map(u16::to_string).collect();
-                return Located::Nowhere(format!("{walked}, and none of {} is among them", ids.join(", ")));
+                return Located::NotFound(format!("{walked}, and none of {} is among them", ids.join(", ")));
             }
             (None, [only]) => only,
             (None, several) => {
@@ -62,7 +62,7 @@ impl Profile {
                 Some(meter) => meter,
                 None => {
                     let count = meters.len();
-                    return Located::Nowhere(format!(
+                    return Located::NotFound(format!(
                         "there is no meter {wanted} in the chain: {walked}, {count} of it meters"
                     ));
                 }
@@ -70,12 +70,12 @@ impl Profile {
         };
         match self.placed(places, meter) {
             Ok(profile) => Located::At(Arc::new(profile)),
-            Err(why) => Located::Nowhere(why),
+            Err(why) => Located::NotFound(why),
         }
     }
 
     /// The profile, or its maps, each at its own place.
-    fn placed(&self, places: &[Option<Place>], meter: Option<u8>) -> Result<Self, String> {
+    fn placed(&self, places: &[Option<ModelLocation>], meter: Option<u8>) -> Result<Self, String> {
         if self.maps.is_empty() {
             let place = places.first().copied().flatten().ok_or_else(String::new)?;
             return self.at(place, meter);
@@ -84,21 +84,23 @@ impl Profile {
         for (map, place) in self.maps.iter().zip(places) {
             let Some(place) = *place else { continue };
             match map.profile.at(place, meter).and_then(|profile| Ok((profile, by_common(&map.identity, place)?))) {
-                Ok((profile, identity)) => maps.push(Map { identity, profile: Arc::new(profile), ..map.clone() }),
+                Ok((profile, identity)) => {
+                    maps.push(RegisterMap { identity, profile: Arc::new(profile), ..map.clone() })
+                }
                 Err(why) => whys.push(why),
             }
         }
         let first = maps.first().ok_or_else(|| whys.join("; "))?.profile.clone();
-        let identity = first.place.map_or(Ok(Vec::new()), |place| by_common(&self.identity, place))?;
+        let identity = first.location.map_or(Ok(Vec::new()), |place| by_common(&self.identity, place))?;
         Ok(Profile { identity, maps, map: None, ..Profile::clone(&first) })
     }
 
     /// At this place, with which of several meters that is; why not, where the model there is too short for it.
-    fn at(&self, place: Place, meter: Option<u8>) -> Result<Self, String> {
-        let Place { model, common } = place;
+    fn at(&self, place: ModelLocation, meter: Option<u8>) -> Result<Self, String> {
+        let ModelLocation { model, common } = place;
         let quantities = [Some(&self.power), self.energy.as_ref(), self.export_energy.as_ref()];
         let needed =
-            quantities.into_iter().flatten().flat_map(Quantity::blocks).map(RegisterRange::end).max().unwrap_or(0);
+            quantities.into_iter().flatten().flat_map(Quantity::ranges).map(RegisterRange::end).max().unwrap_or(0);
         if u32::from(model.start) + needed > model.end() {
             let (has, needed) = (model.length, needed - u32::from(HEADER));
             return Err(format!("{model} says that it has {has} registers, and {} reads {needed} of them", self.name));
@@ -106,10 +108,10 @@ impl Profile {
         let phases = self
             .phase_power
             .clone()
-            .filter(|phases| phases.blocks().all(|it| u32::from(model.start) + it.end() <= model.end()));
+            .filter(|phases| phases.ranges().all(|it| u32::from(model.start) + it.end() <= model.end()));
         let serial = self.serial_number.clone().zip(common).and_then(|(mut serial, common)| {
-            serial.block = serial.block.moved(common.start);
-            (serial.block.end() <= common.end()).then_some(serial)
+            serial.range = serial.range.moved(common.start);
+            (serial.range.end() <= common.end()).then_some(serial)
         });
         Ok(Profile {
             phase_power: phases,
@@ -117,7 +119,7 @@ impl Profile {
             identity: by_common(&self.identity, place)?,
             settings: moved(&self.settings, model.start),
             chain: self.chain.clone().map(|chain| Chain { meter: meter.or(chain.meter), ..chain }),
-            place: Some(place),
+            location: Some(place),
             ..self.clone()
         })
     }
@@ -132,7 +134,7 @@ impl Chain {
 }
 
 /// Identity registers are those of the Common model.
-fn by_common(identity: &[Expectation], place: Place) -> Result<Vec<Expectation>, String> {
+fn by_common(identity: &[Expectation], place: ModelLocation) -> Result<Vec<Expectation>, String> {
     match place.common {
         Some(common) => Ok(moved(identity, common.start)),
         None if identity.is_empty() => Ok(Vec::new()),
@@ -141,7 +143,7 @@ fn by_common(identity: &[Expectation], place: Place) -> Result<Vec<Expectation>,
 }
 
 fn moved(expectations: &[Expectation], start: u16) -> Vec<Expectation> {
-    let moved = |it: &Expectation| Expectation { block: it.block.moved(start), ..it.clone() };
+    let moved = |it: &Expectation| Expectation { range: it.range.moved(start), ..it.clone() };
     expectations.iter().map(moved).collect()
 }
 

@@ -11,15 +11,15 @@ use crate::units::{Milliwatts, Name};
 /// The maps that are possible, and what each has said so far. One is chosen when all others have proved impossible, or when all that are
 /// left have said the same for long, and never before.
 #[derive(Clone, Debug)]
-pub struct Contest {
+pub struct MapSelection {
     max_power: Milliwatts,
-    entrants: Vec<Entrant>,
+    entrants: Vec<MapCandidate>,
     agreement: Option<Agreement>,
 }
 
 /// What one map made of one poll.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sample {
+pub struct MapReading {
     /// Since a moment that is the same for all samples.
     pub at: Duration,
     pub power: Option<Milliwatts>,
@@ -32,7 +32,7 @@ pub struct Sample {
 
 /// How it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum SelectionOutcome {
     /// Its place among the maps.
     Chosen(usize),
     /// All that are left say the same: the place of the first of them.
@@ -40,11 +40,11 @@ pub enum Outcome {
     /// More than one is possible: what each says.
     Open(String),
     /// None is possible: why not.
-    Nobody(String),
+    NoneFits(String),
 }
 
 #[derive(Clone, Debug)]
-struct Entrant {
+struct MapCandidate {
     name: Name,
     note: Option<String>,
     /// Samples so far.
@@ -54,7 +54,7 @@ struct Entrant {
     /// Samples in a row with one.
     struck: u32,
     out: Option<String>,
-    last: Option<Sample>,
+    last: Option<MapReading>,
     flow: Option<Flow>,
 }
 
@@ -96,19 +96,19 @@ const DIGITS: u128 = 20;
 const FLOWING: Duration = Duration::from_secs(60);
 const MILLISECONDS_AN_HOUR: u128 = 3_600_000;
 
-impl Contest {
+impl MapSelection {
     /// Between these maps, on a connection that carries so much.
     pub fn new(maps: &[Arc<Profile>], notes: impl Fn(&Name) -> Option<String>, max_power: Milliwatts) -> Self {
         let entrant = |profile: &Arc<Profile>| {
             let name = profile.map.clone().unwrap_or_else(|| profile.name.clone());
             let note = notes(&name);
-            Entrant { name, note, heard: 0, sound: 0, struck: 0, out: None, last: None, flow: None }
+            MapCandidate { name, note, heard: 0, sound: 0, struck: 0, out: None, last: None, flow: None }
         };
-        Contest { max_power, entrants: maps.iter().map(entrant).collect(), agreement: None }
+        MapSelection { max_power, entrants: maps.iter().map(entrant).collect(), agreement: None }
     }
 
     /// What the map at that place made of a poll.
-    pub fn hear(&mut self, place: usize, sample: Sample) {
+    pub fn record(&mut self, place: usize, sample: MapReading) {
         let max_power = self.max_power;
         let Some(entrant) = self.entrants.get_mut(place) else { return };
         let nonsense = nonsense(&sample, max_power);
@@ -127,7 +127,7 @@ impl Contest {
         } else {
             (entrant.sound, entrant.struck) = (entrant.sound + 1, 0);
         }
-        entrant.last = Some(Sample { register: known, ..sample });
+        entrant.last = Some(MapReading { register: known, ..sample });
         entrant.heard += 1;
         self.compare();
     }
@@ -149,7 +149,7 @@ impl Contest {
     }
 
     /// Whether they have agreed for long enough, while there was something to agree on.
-    fn agreed(&self, entrant: &Entrant) -> bool {
+    fn agreed(&self, entrant: &MapCandidate) -> bool {
         let Some(Agreement { polls, from }) = self.agreement else { return false };
         let Some(last) = entrant.last.as_ref().filter(|_| polls >= AGREEING) else { return false };
         let left = self.entrants.iter().filter(|entrant| entrant.out.is_none());
@@ -161,25 +161,25 @@ impl Contest {
         }
     }
 
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> SelectionOutcome {
         let mut left = self.entrants.iter().enumerate().filter(|(_, entrant)| entrant.out.is_none());
         match (left.next(), left.next()) {
-            (None, _) => Outcome::Nobody(self.told()),
-            (Some((place, entrant)), None) if entrant.sound >= CONVINCING => Outcome::Chosen(place),
-            (Some((place, entrant)), Some(_)) if self.agreed(entrant) => Outcome::Agreed(place),
-            _ => Outcome::Open(self.told()),
+            (None, _) => SelectionOutcome::NoneFits(self.summary()),
+            (Some((place, entrant)), None) if entrant.sound >= CONVINCING => SelectionOutcome::Chosen(place),
+            (Some((place, entrant)), Some(_)) if self.agreed(entrant) => SelectionOutcome::Agreed(place),
+            _ => SelectionOutcome::Open(self.summary()),
         }
     }
 
     /// What each of them says, for people.
-    pub fn told(&self) -> String {
-        self.entrants.iter().map(Entrant::to_string).collect::<Vec<_>>().join("; ")
+    pub fn summary(&self) -> String {
+        self.entrants.iter().map(MapCandidate::to_string).collect::<Vec<_>>().join("; ")
     }
 }
 
-impl Entrant {
+impl MapCandidate {
     /// The flow up to this sample. It begins anew where energy may have flowed back, or nothing is known.
-    fn flowed(&self, flow: Option<Flow>, sample: &Sample) -> Option<Flow> {
+    fn flowed(&self, flow: Option<Flow>, sample: &MapReading) -> Option<Flow> {
         let register = sample.register?;
         let power = u128::try_from(sample.power?.0).ok()?;
         let begun = Flow { from: register, carried: 0, since: sample.at };
@@ -192,7 +192,7 @@ impl Entrant {
 }
 
 /// Whether two maps say the same of one poll.
-fn alike(left: Option<&Sample>, right: Option<&Sample>) -> bool {
+fn alike(left: Option<&MapReading>, right: Option<&MapReading>) -> bool {
     let (Some(left), Some(right)) = (left, right) else { return false };
     let (Some(power), Some(other)) = (left.power, right.power) else { return false };
     let (part, least) = ALIKE;
@@ -206,7 +206,7 @@ fn alike(left: Option<&Sample>, right: Option<&Sample>) -> bool {
 }
 
 /// Why the sample cannot be true, whatever came before it.
-fn nonsense(sample: &Sample, max_power: Milliwatts) -> Option<String> {
+fn nonsense(sample: &MapReading, max_power: Milliwatts) -> Option<String> {
     if let Some(missing) = &sample.missing {
         return Some(missing.clone());
     }
@@ -227,7 +227,7 @@ fn nonsense(sample: &Sample, max_power: Milliwatts) -> Option<String> {
 }
 
 /// Why the counter cannot have come from where it was in the sample before.
-fn misstep(last: &Sample, sample: &Sample, max_power: Milliwatts) -> Option<String> {
+fn misstep(last: &MapReading, sample: &MapReading, max_power: Milliwatts) -> Option<String> {
     let (before, after) = (last.register?, sample.register?);
     let step = before.step.get().max(after.step.get());
     if after.value.get() + step < before.value.get() {
@@ -258,7 +258,7 @@ fn against_flow(flow: Flow, register: Register, at: Duration) -> Option<String> 
     None
 }
 
-impl fmt::Display for Entrant {
+impl fmt::Display for MapCandidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "map {}", self.name)?;
         if let Some(note) = &self.note {
