@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use arkmeter::cli::replay::replay;
 use arkmeter::config::{self, Environment};
 use arkmeter::daemon::settings;
-use arkmeter::ledger::MeterSettings;
+use arkmeter::guard::MeterSettings;
 use arkmeter::units::MilliwattHours;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
 use crate::clock::{Clock, ClockReading};
+use crate::guard::MeterSettings;
+use crate::ledger::Rehearsal;
 use crate::ledger::store::{OpenError, StoreError};
-use crate::ledger::{MeterSettings, Rehearsal};
 use crate::reading::{Reading, Register, Values};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 

@@ -1,8 +1,9 @@
 //! What the configuration means to the ledger.
 
 use crate::config::{Config, EnergyStart, Link, MeterConfig};
+use crate::guard::{CounterSettings, MeterSettings};
 use crate::ledger::history::Retention;
-use crate::ledger::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
+use crate::ledger::{ClientKey, ClientSettings, Settings};
 use crate::meter::ReadPlan;
 
 /// Everything the ledger is told of a configuration.

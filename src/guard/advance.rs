@@ -98,8 +98,8 @@ impl MeterState {
 mod tests {
     use super::*;
     use crate::guard::judge;
-    use crate::ledger::settings::{CounterSettings, MeterSettings};
-    use crate::ledger::testing::{energy, meter, reading, state};
+    use crate::guard::settings::{CounterSettings, MeterSettings};
+    use crate::guard::testing::{energy, meter, reading, state};
     use crate::reading::Values;
 
     #[test]

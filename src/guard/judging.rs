@@ -2,10 +2,10 @@
 
 use super::hold::{Cause, Hold};
 use super::plausible::{Grade, Measure, Point, falls, steps};
+use super::settings::MeterSettings;
 use super::state::MeterState;
 use super::verdict::{Entry, Verdict};
 use crate::clock::ClockReading;
-use crate::ledger::settings::MeterSettings;
 use crate::units::MilliwattHours;
 
 /// One reading, judged.

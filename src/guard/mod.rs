@@ -3,6 +3,7 @@
 mod advance;
 mod baseline;
 mod decisions;
+mod error;
 mod following;
 mod hold;
 mod integral;
@@ -11,22 +12,26 @@ mod operator;
 mod plausible;
 mod power;
 mod remedy;
+mod settings;
 mod state;
+#[cfg(test)]
+pub(crate) mod testing;
 mod verdict;
 mod wording;
 
 pub use advance::{Advance, Way};
+pub use error::DecisionError;
 pub use judging::Judged;
 pub use operator::{accept, credit};
 pub use power::Witness;
 pub use remedy::{begin, go_on, moved, renamed, replace, set, stands, undo};
+pub use settings::{CounterSettings, MeterSettings};
 pub use state::MeterState;
 pub use verdict::{Entry, Verdict, Verdicts};
 
 use self::judging::Judging;
 use self::plausible::Point;
 use crate::clock::ClockReading;
-use crate::ledger::settings::{CounterSettings, MeterSettings};
 use crate::reading::Values;
 
 /// Judges one poll. `values` without a register is a failed read of the counter: it changes no energy.

@@ -2,15 +2,15 @@
 
 use super::baseline::LIFETIME;
 use super::decisions::DAY;
+use super::error::DecisionError;
 use super::hold::{Cause, Hold};
 use super::judging::{Judged, Judging};
 use super::power::energy;
+use super::settings::MeterSettings;
 use super::state::{MeterState, signed};
 use super::verdict::Verdict;
 use super::wording;
 use crate::clock::ClockReading;
-use crate::ledger::remedy::CommandError;
-use crate::ledger::settings::MeterSettings;
 use crate::units::MilliwattHours;
 
 /// Takes what is held now, as if it had been held long enough: a first register whatever its size, a reset, a replacement.
@@ -41,12 +41,12 @@ pub fn credit(
     settings: &MeterSettings,
     at: &ClockReading,
     consumed: MilliwattHours,
-) -> Result<Judged, CommandError> {
-    let published = state.published.ok_or_else(|| CommandError::NoBaseline(settings.name.clone()))?;
+) -> Result<Judged, DecisionError> {
+    let published = state.published.ok_or_else(|| DecisionError::NoBaseline(settings.name.clone()))?;
     if consumed == MilliwattHours::ZERO {
-        return Err(CommandError::Nothing);
+        return Err(DecisionError::Nothing);
     }
-    published.checked_add(consumed).ok_or(CommandError::TooMuch)?;
+    published.checked_add(consumed).ok_or(DecisionError::TooMuch)?;
     within_a_lifetime(state, settings, consumed)?;
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.uncredited = None;
@@ -59,10 +59,9 @@ pub(super) fn within_a_lifetime(
     state: &MeterState,
     settings: &MeterSettings,
     more: MilliwattHours,
-) -> Result<(), CommandError> {
+) -> Result<(), DecisionError> {
     let most = state.lifetime(settings);
-    let absurd =
-        || CommandError::Absurd { energy: more.in_words(), meter: settings.name.clone(), most: most / 1_000_000 };
+    let absurd = || DecisionError::Absurd { energy: more, name: settings.name.clone(), most };
     if more.get() <= most { Ok(()) } else { Err(absurd()) }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::power::{PowerMemory, Witness, energy};
+use super::settings::MeterSettings;
 use crate::clock::ClockReading;
-use crate::ledger::settings::MeterSettings;
 use crate::reading::Register;
 use crate::units::{MilliwattHours, Milliwatts};
 

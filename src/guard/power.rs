@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::MeterSettings;
 use crate::clock::ClockReading;
-use crate::ledger::settings::MeterSettings;
 use crate::units::{MilliwattHours, Milliwatts};
 
 const NANOSECONDS_PER_HOUR: u128 = 3_600_000_000_000;

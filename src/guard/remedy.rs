@@ -1,15 +1,15 @@
 //! What an operator can order beyond [`accept`](super::accept) and [`credit`](super::credit): what Arkreen holds already, a meter
 //! exchanged on purpose, a judgement undone. Whatever is ordered, published never falls.
 
+use super::error::DecisionError;
 use super::judging::{Judged, Judging};
 use super::operator::within_a_lifetime;
 use super::plausible::{Grade, Measure, Point, falls};
+use super::settings::MeterSettings;
 use super::state::{Epoch, MeterState, signed};
 use super::verdict::{Entry, Verdict};
 use super::wording;
 use crate::clock::ClockReading;
-use crate::ledger::remedy::CommandError;
-use crate::ledger::settings::MeterSettings;
 use crate::units::{MilliwattHours, Name};
 
 /// Integrated energy goes on from where an older copy of the ledger knew it.
@@ -58,11 +58,10 @@ pub fn set(
     settings: &MeterSettings,
     at: &ClockReading,
     energy: MilliwattHours,
-) -> Result<Judged, CommandError> {
-    let meter = || settings.name.clone();
-    let published = state.published.ok_or_else(|| CommandError::NoBaseline(meter()))?;
+) -> Result<Judged, DecisionError> {
+    let published = state.published.ok_or_else(|| DecisionError::NoBaseline(settings.name.clone()))?;
     if energy <= published {
-        return Err(CommandError::Lower { meter: meter(), published: wording::kilowatt_hours(published) });
+        return Err(DecisionError::Lower { name: settings.name.clone(), published });
     }
     within_a_lifetime(state, settings, energy.saturating_sub(published))?;
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
@@ -86,14 +85,15 @@ pub fn replace(
     at: &ClockReading,
     old: MilliwattHours,
     new: MilliwattHours,
-) -> Result<Judged, CommandError> {
-    let taken = state.taken.ok_or_else(|| CommandError::NoCounter(settings.name.clone()))?;
+) -> Result<Judged, DecisionError> {
+    let taken = state.taken.ok_or_else(|| DecisionError::NoCounter(settings.name.clone()))?;
     let measure = Measure { memory: &state.power, settings };
     let follows = |from: &Point, value| is_possible(&measure, from, value, at);
     let noticed = state.earlier.last().filter(|epoch| follows(&epoch.last, old)).map(|epoch| {
         let began = Point { value: new, debt: 0, fresh: true, ..epoch.last };
         let right = follows(&began, taken.value);
-        right.then(|| correct_exchange(state, epoch, old, new)).ok_or_else(|| wording::new_impossible(new, taken.value))
+        let impossible = DecisionError::NewReadingTooLow { new, taken: taken.value };
+        right.then(|| correct_exchange(state, epoch, old, new)).ok_or(impossible)
     });
     let unnoticed = follows(&taken, old).then(|| exchange(state, &taken, at, old, new));
     // Where either can be, the lower figure is the one that invents nothing.
@@ -101,10 +101,10 @@ pub fn replace(
         (Some(Ok(one)), Some(Ok(other))) => Ok(if one.figure() < other.figure() { one } else { other }),
         (Some(Ok(changed)), _) | (_, Some(Ok(changed))) => Ok(changed),
         (Some(Err(why)), _) | (None, Some(Err(why))) => Err(why),
-        (None, None) => Err(wording::old_impossible(old, taken.value)),
+        (None, None) => Err(DecisionError::OldReading { old, taken: taken.value }),
     };
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
-    judging.state = changed.map_err(CommandError::Reading)?;
+    judging.state = changed?;
     within(&judging.state)?;
     Ok(judging.decided(Verdict::Replaced, 0, wording::exchanged(old, new)))
 }
@@ -116,11 +116,11 @@ fn exchange(
     at: &ClockReading,
     old: MilliwattHours,
     new: MilliwattHours,
-) -> Result<MeterState, String> {
+) -> Result<MeterState, DecisionError> {
     // The new one may have counted since the old one was last seen to.
     let began = Point { value: new, debt: 0, fresh: true, ..*taken };
     if let Some(hold) = state.hold.as_ref().filter(|hold| falls(&began, &hold.last)) {
-        return Err(wording::new_too_high(new, hold.last.value));
+        return Err(DecisionError::NewReadingTooHigh { new, seen: hold.last.value });
     }
     let mut changed = state.clone();
     changed.take(Point { value: old, at: *at, ..*taken });
@@ -157,10 +157,10 @@ pub fn undo(
     at: &ClockReading,
     id: i64,
     entry: &Entry,
-) -> Result<Judged, CommandError> {
+) -> Result<Judged, DecisionError> {
     let Some(correction) = entry.correction else {
         let (word, instead) = (entry.verdict.as_str().to_owned(), wording::instead(entry.verdict));
-        return Err(CommandError::NothingToUndo { entry: id, word, instead });
+        return Err(DecisionError::NothingToUndo { entry: id, word, instead });
     };
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     let changed = &mut judging.state;
@@ -186,8 +186,8 @@ fn is_later(this: &ClockReading, other: &ClockReading) -> bool {
 }
 
 /// Refuses a figure that could not be reported.
-fn within(state: &MeterState) -> Result<(), CommandError> {
-    if state.figure() > signed(MilliwattHours::MAX) { Err(CommandError::TooMuch) } else { Ok(()) }
+fn within(state: &MeterState) -> Result<(), DecisionError> {
+    if state.figure() > signed(MilliwattHours::MAX) { Err(DecisionError::TooMuch) } else { Ok(()) }
 }
 
 impl MeterState {
@@ -205,7 +205,7 @@ impl MeterState {
     }
 
     /// Moves the counter's figure by so many mWh; published rises with it, or stands until it has caught up.
-    pub(super) fn correct(&mut self, by: i64) -> Result<(), CommandError> {
+    pub(super) fn correct(&mut self, by: i64) -> Result<(), DecisionError> {
         self.offset = self.offset.saturating_add(by);
         within(self)?;
         match (self.taken, self.published) {
@@ -214,7 +214,7 @@ impl MeterState {
                 let counted = self.counted().unwrap_or(signed(published)).saturating_add(by);
                 let (figure, floor) = (counted.max(signed(published)), signed(published));
                 let figure = u64::try_from(figure).ok().and_then(MilliwattHours::new);
-                self.published = Some(figure.ok_or(CommandError::TooMuch)?);
+                self.published = Some(figure.ok_or(DecisionError::TooMuch)?);
                 let owed = u64::try_from(floor.saturating_sub(counted)).unwrap_or(0);
                 self.integral.owed = MilliwattHours::new(owed).unwrap_or(MilliwattHours::MAX);
             }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::hold::Hold;
 use super::plausible::Point;
 use super::power::PowerMemory;
+use super::settings::MeterSettings;
 use super::wording;
 use crate::clock::ClockReading;
-use crate::ledger::settings::MeterSettings;
 use crate::reading::{Register, Values};
 use crate::units::{MilliwattHours, Milliwatts};
 

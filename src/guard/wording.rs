@@ -2,8 +2,8 @@
 
 use super::hold::{Cause, Hold};
 use super::plausible::Point;
+use super::settings::MeterSettings;
 use super::verdict::Verdict;
-use crate::ledger::settings::MeterSettings;
 use crate::text::foreign;
 use crate::units::{MilliwattHours, Name};
 
@@ -136,26 +136,6 @@ pub(super) fn stands(behind: MilliwattHours, settings: &MeterSettings) -> String
 pub(super) fn exchanged(old: MilliwattHours, new: MilliwattHours) -> String {
     let [old, new] = [old, new].map(kilowatt_hours);
     format!("the meter was exchanged: the old one is counted up to {old}, the new one from {new}")
-}
-
-pub(super) fn old_impossible(old: MilliwattHours, taken: MilliwattHours) -> String {
-    let [old, taken] = [old, taken].map(kilowatt_hours);
-    format!(
-        "the old meter cannot have ended at {old}: the last register taken said {taken}, and the connection cannot have carried the \
-         difference since; check --old-reading"
-    )
-}
-
-pub(super) fn new_too_high(new: MilliwattHours, seen: MilliwattHours) -> String {
-    let [new, seen] = [new, seen].map(kilowatt_hours);
-    format!("the new meter says {seen}, less than the {new} at which it is said to have begun; check --new-reading")
-}
-
-pub(super) fn new_impossible(new: MilliwattHours, taken: MilliwattHours) -> String {
-    let [new, taken] = [new, taken].map(kilowatt_hours);
-    format!(
-        "the new meter says {taken} and cannot have counted from {new} to there since the exchange; check --new-reading"
-    )
 }
 
 pub(super) fn undone(id: i64, correction: i64) -> String {

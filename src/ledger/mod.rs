@@ -23,7 +23,7 @@ pub(crate) mod testing;
 pub use barred::Barred;
 pub use rehearsal::Rehearsal;
 pub use report::{ClientLedger, LedgerReport, MeterLedger};
-pub use settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
+pub use settings::{ClientKey, ClientSettings, Settings};
 pub use store::OpenError;
 pub use task::{Ledger, open};
 

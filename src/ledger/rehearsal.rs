@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::book::Book;
-use super::settings::{MeterSettings, Settings};
+use super::settings::Settings;
 use super::store::{OpenError, Options, Store, StoreError};
 use crate::clock::ClockReading;
+use crate::guard::MeterSettings;
 use crate::guard::Verdict;
 use crate::reading::Reading;
 use crate::units::MilliwattHours;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::store::{JournalRow, Look, StoreError};
-use crate::guard::Entry;
+use crate::guard::{DecisionError, Entry};
 use crate::units::{MilliwattHours, Name};
 
 /// What an operator knows and the guard cannot.
@@ -77,8 +77,8 @@ impl Order {
     /// A refusal to undo, in the word that the journal has for the entry.
     pub(super) fn in_its_word(&self, refusal: CommandError) -> CommandError {
         match (refusal, &self.subject) {
-            (CommandError::NothingToUndo { entry, instead, .. }, Some(row)) => {
-                CommandError::NothingToUndo { entry, word: row.word.clone(), instead }
+            (CommandError::Decision(DecisionError::NothingToUndo { entry, instead, .. }), Some(row)) => {
+                DecisionError::NothingToUndo { entry, word: row.word.clone(), instead }.into()
             }
             (other, _) => other,
         }
@@ -180,6 +180,8 @@ impl Outcome {
 /// Why an order is refused, with what can be done instead. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
     #[error(
         "the configuration has no meter `{meter}`{}: `arkmeter ledger show` names those that the ledger knows",
         suggested(near)
@@ -194,41 +196,16 @@ pub enum CommandError {
     IsClient { client: Name, members: String },
     #[error("the client {0} has no figure yet: wait until `arkmeter status` shows one")]
     NoFigure(Name),
-    #[error("an energy of 0 changes nothing: give what was consumed")]
-    Nothing,
-    #[error(
-        "{energy} are more than the connection of {meter} can have carried in 30 years at full power ({most} kWh), and what was published \
-         cannot be taken back: check the number and its unit, or `max_power` of {meter}"
-    )]
-    Absurd { energy: String, meter: Name, most: u64 },
     #[error("nothing of {0} is held, so there is nothing to accept: `arkmeter status` shows when something is")]
     NothingHeld(Name),
     #[error("this ledger is this machine's already, and reports")]
     NotForeign,
-    #[error(
-        "{0} has no baseline yet: wait until `arkmeter status` shows a published figure, or accept its first register"
-    )]
-    NoBaseline(Name),
-    #[error(
-        "{0} has no counter, its energy is integrated from power: only `accept`, `credit`, `set` and `undo` can be done for it"
-    )]
-    NoCounter(Name),
-    #[error("that would be more energy than can be reported (9007199254 kWh)")]
-    TooMuch,
-    #[error(
-        "{meter} is published with {published} already, and a published figure never falls: give more than that, or leave it"
-    )]
-    Lower { meter: Name, published: String },
     #[error("the journal has no entry {0}: `arkmeter ledger journal` lists them with their numbers")]
     NoEntry(i64),
     #[error("entry {entry} was undone already, by entry {by}: to undo that, `arkmeter ledger undo {by}`")]
     Undone { entry: i64, by: i64 },
-    #[error("entry {entry} ({word}) moved no figure that could go back: {instead}")]
-    NothingToUndo { entry: i64, word: String, instead: &'static str },
     #[error("entry {entry} is of {meter}, which the configuration has no more: put it back to undo it")]
     EntryOfGone { entry: i64, meter: Name },
-    #[error("{0}")]
-    Reading(String),
     #[error("the ledger knows nothing of `{meter}`{}: `arkmeter ledger show` names all that it knows", suggested(near))]
     NoLedger { meter: Name, near: Option<Name> },
     #[error("{0} is its name already")]

@@ -1,63 +1,11 @@
-//! What the ledger's tests are made of: one boot, meters of 20 kW polled every 10 s.
+//! Clients for the ledger's tests; readings and meters come from the guard's.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
-
-use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings};
-use crate::clock::{Clock, ClockReading};
-use crate::guard::{self, MeterState};
-use crate::reading::{Reading, Register, RegisterDefinition, Values};
-use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
-
-pub(crate) fn name(text: &str) -> Name {
-    Name::new(text).unwrap()
-}
-
-pub(crate) fn energy(value: u64) -> MilliwattHours {
-    MilliwattHours::new(value).unwrap()
-}
-
-/// So many seconds after the tests began.
-pub(crate) fn at(seconds: u64) -> ClockReading {
-    let start = Timestamp::from_second(1_800_000_000).unwrap();
-    let since = Duration::new(seconds, 123_456_789);
-    let (since_boot, wall) = (Duration::from_secs(3600) + since, start.saturating_add(since).unwrap());
-    ClockReading { since_boot, wall, trusted: true, ..Clock::simulated(u128::MAX / 3, start).now() }
-}
-
-pub(crate) fn meter(text: &str) -> MeterSettings {
-    MeterSettings {
-        name: name(text),
-        max_power: Milliwatts(20_000_000),
-        poll_every: Duration::from_secs(10),
-        counter: CounterSettings::Register,
-        start_at_zero: false,
-        definition: RegisterDefinition { text: "input 0x48 u32 Wh".into(), rollover: None },
-        place: "cabinet 1".into(),
-    }
-}
+use super::settings::{ClientKey, ClientSettings};
+pub(crate) use crate::guard::testing::{at, energy, meter, name, reading, state};
+use crate::units::ClientId;
 
 pub(crate) fn client(text: &str, digit: &str, meters: &[&str]) -> ClientSettings {
     let client_id = ClientId::parse(&format!("0x{}", digit.repeat(64))).unwrap();
     let key = ClientKey { url: "https://api.example/v1".into(), client_id };
     ClientSettings { name: name(text), key, meters: meters.iter().map(|text| name(text)).collect() }
-}
-
-/// A reading of 3.6 kW: 10 Wh in 10 s.
-pub(crate) fn reading(meter: &str, seconds: u64, register: u64) -> Reading {
-    let register = Register { value: energy(register), step: energy(1) };
-    let values = Values { power: Some(Milliwatts(3_600_000)), register: Some(register), serial: None };
-    Reading { meter: name(meter), at: at(seconds), values, definition: None }
-}
-
-/// A meter's state after its baseline at this register.
-pub(crate) fn state(meter: &MeterSettings, register: u64) -> MeterState {
-    let mut state = MeterState::default();
-    for poll in 0..10 {
-        let reading = reading("any", 10 * poll, register);
-        state = guard::judge(state, meter, &reading.at, &reading.values).state;
-    }
-    assert_eq!(state.published(), Some(energy(register)), "ten equal readings are a baseline");
-    state
 }

@@ -1,8 +1,7 @@
 //! Replays a history through a judge of readings and holds it against the promises.
 
 use arkmeter::clock::ClockReading;
-use arkmeter::guard::{MeterState, Verdict, judge};
-use arkmeter::ledger::MeterSettings;
+use arkmeter::guard::{MeterSettings, MeterState, Verdict, judge};
 use arkmeter::reading::Values;
 
 use crate::world::{Event, Life, Moment, Poll, World};

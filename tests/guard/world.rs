@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arkmeter::clock::ClockReading;
-use arkmeter::ledger::{CounterSettings, MeterSettings};
+use arkmeter::guard::{CounterSettings, MeterSettings};
 use arkmeter::reading::{Register, RegisterDefinition, Values};
 use arkmeter::units::{MilliwattHours, Milliwatts, Name};
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! Traces in, figures out.
 
 use super::*;
-use crate::ledger::CounterSettings;
+use crate::guard::CounterSettings;
 use crate::reading::RegisterDefinition;
 use crate::units::Name;
 

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::guard::settings::CounterSettings;
+use crate::guard::testing::{at, energy, meter, reading, state};
 use crate::guard::{accept, credit, judge};
-use crate::ledger::settings::CounterSettings;
-use crate::ledger::testing::{at, energy, meter, reading, state};
 use crate::reading::Reading;
 use crate::units::Milliwatts;
 
@@ -206,7 +206,7 @@ fn what_moved_no_figure_cannot_be_undone() {
     assert_eq!(entries.len(), 2, "{entries:?}");
     for entry in entries {
         let refused = undo(&after, &meter("a"), &at(200), 5, &entry).unwrap_err();
-        assert!(matches!(refused, CommandError::NothingToUndo { entry: 5, .. }), "{refused}");
+        assert!(matches!(refused, DecisionError::NothingToUndo { entry: 5, .. }), "{refused}");
     }
 }
 

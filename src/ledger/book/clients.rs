@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::remedies::signed;
 use super::{Book, Page};
 use crate::clock::ClockReading;
-use crate::guard::{Entry, Verdict};
+use crate::guard::{DecisionError, Entry, Verdict};
 use crate::ledger::ClientLedger;
 use crate::ledger::client::{ClientState, Settled};
 use crate::ledger::remedy::{ClientMoved, CommandError, Order, Outcome};
@@ -123,7 +123,7 @@ impl Book {
         let before = state.energy.ok_or_else(|| CommandError::NoFigure(name.clone()))?;
         self.within_lifetimes(client, energy.saturating_sub(before))?;
         if !state.set(energy) {
-            return Err(CommandError::Lower { meter: name.clone(), published: before.in_words() });
+            return Err(DecisionError::Lower { name: name.clone(), published: before }.into());
         }
         let ahead = state.ahead(published).in_words();
         let reason = format!(
@@ -146,9 +146,8 @@ impl Book {
     fn within_lifetimes(&self, client: &ClientSettings, more: MilliwattHours) -> Result<(), CommandError> {
         let pages = client.meters.iter().filter_map(|name| self.meters.get(name));
         let most = pages.filter_map(|page| page.lifetime()).fold(0, u64::saturating_add);
-        let absurd =
-            || CommandError::Absurd { energy: more.in_words(), meter: client.name.clone(), most: most / 1_000_000 };
-        if more.get() <= most { Ok(()) } else { Err(absurd()) }
+        let absurd = || DecisionError::Absurd { energy: more, name: client.name.clone(), most };
+        if more.get() <= most { Ok(()) } else { Err(absurd().into()) }
     }
 
     /// What a meter's figure makes of the clients that it is a part of, and that do not go by it alone.

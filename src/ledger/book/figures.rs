@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Book, Page};
 use crate::clock::ClockReading;
+use crate::guard::{CounterSettings, MeterSettings};
 use crate::ledger::Figure;
-use crate::ledger::settings::{ClientSettings, CounterSettings, MeterSettings};
+use crate::ledger::settings::ClientSettings;
 use crate::reading::stale_after;
 use crate::units::{Milliwatts, Name};
 

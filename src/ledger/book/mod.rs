@@ -15,11 +15,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::client::ClientState;
 use super::names::Whose;
-use super::settings::{ClientKey, ClientSettings, CounterSettings, MeterSettings, Settings};
+use super::settings::{ClientKey, ClientSettings, Settings};
 use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
 use super::{Accepted, Barred, MeterLedger};
 use crate::clock::ClockReading;
 use crate::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
+use crate::guard::{CounterSettings, MeterSettings};
 use crate::reading::{Held, Reading, RegisterDefinition};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use clients::Regrouped;

@@ -2,11 +2,11 @@
 
 use super::{Book, Page, clients};
 use crate::clock::ClockReading;
-use crate::guard::{self, Entry, Judged};
+use crate::guard::{self, DecisionError, Entry, Judged};
+use crate::guard::{CounterSettings, MeterSettings};
 use crate::ledger::Barred;
 use crate::ledger::names::{self, Whose};
 use crate::ledger::remedy::{CommandError, Order, Outcome, RENAME, Remedy, SET};
-use crate::ledger::settings::{CounterSettings, MeterSettings};
 use crate::units::Name;
 
 impl Book {
@@ -151,11 +151,11 @@ impl Book {
         }
         let moved = row.entry.as_ref().is_some_and(|entry| entry.correction.is_some());
         if let Some(instead) = instead(&row.word).filter(|_| !moved) {
-            return Err(CommandError::NothingToUndo { entry: id, word: row.word.clone(), instead });
+            return Err(DecisionError::NothingToUndo { entry: id, word: row.word.clone(), instead }.into());
         }
         let Some(meter) = row.meter.clone().filter(|_| row.entry.is_some()) else {
             let instead = "it concerns the whole ledger, or tells too little of what it did";
-            return Err(CommandError::NothingToUndo { entry: id, word: row.word.clone(), instead });
+            return Err(DecisionError::NothingToUndo { entry: id, word: row.word.clone(), instead }.into());
         };
         let here = self.meters.get(&meter).is_some_and(|page| page.settings.is_some());
         if here { Ok(meter) } else { Err(CommandError::EntryOfGone { entry: id, meter }) }
@@ -185,7 +185,7 @@ impl Page {
                     .ok_or_else(|| CommandError::NothingHeld(name()));
             }
             Remedy::Credit { .. } | Remedy::Set { .. } | Remedy::Replace { .. } if state.published().is_none() => {
-                return Err(CommandError::NoBaseline(name()));
+                return Err(DecisionError::NoBaseline(name()).into());
             }
             Remedy::Credit { energy, .. } => guard::credit(state, settings, now, *energy)?,
             Remedy::Set { energy, .. } => guard::set(state, settings, now, *energy)?,
@@ -193,7 +193,9 @@ impl Page {
                 guard::replace(state, settings, now, *old_reading, *new_reading)?
             }
             Remedy::Undo { entry: id } => match order.subject.as_ref().and_then(|row| row.entry.as_ref()) {
-                Some(entry) => guard::undo(state, settings, now, *id, entry).map_err(|why| order.in_its_word(why))?,
+                Some(entry) => {
+                    guard::undo(state, settings, now, *id, entry).map_err(|why| order.in_its_word(why.into()))?
+                }
                 None => return Err(CommandError::NoEntry(*id)),
             },
             Remedy::Adopt {} | Remedy::Move {} | Remedy::Rename { .. } => return Err(CommandError::NotForeign),

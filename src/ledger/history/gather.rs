@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::{Power, Row};
 use crate::clock::ClockReading;
-use crate::ledger::settings::MeterSettings;
+use crate::guard::MeterSettings;
 use crate::reading::{Reading, stale_after};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
