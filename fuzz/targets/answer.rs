@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use arkmeter::reporter::judged;
+use arkmeter::reporter::summarize;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     let ids: Vec<u64> = (7..8 + u64::from(entries % 5)).collect();
     let (batch, status) = (batch & 1 == 1, STATUSES[usize::from(status % 16)]);
     let retry_after = str::from_utf8(retry_after).ok().filter(|text| !text.is_empty());
-    let heard = judged(&ids, batch, TOKEN, Timestamp::UNIX_EPOCH, status, retry_after, body.as_bytes());
+    let heard = summarize(&ids, batch, TOKEN, Timestamp::UNIX_EPOCH, status, retry_after, body.as_bytes());
     let mut accepted = heard.accepted.clone();
     accepted.dedup();
     assert_eq!(accepted, heard.accepted, "taken twice");

@@ -10,7 +10,7 @@ use arkmeter::clock::Clock;
 use arkmeter::config::{self, Environment};
 use arkmeter::heartbeat::Hearts;
 use arkmeter::ledger::LedgerReport;
-use arkmeter::status::{Current, Listener, Sources};
+use arkmeter::status::{ActiveTasks, StatusListener, StatusSources};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,8 +22,8 @@ const MOST: u64 = 1 << 20;
 
 struct House {
     runtime: Runtime,
-    listener: Listener,
-    sources: Sources,
+    listener: StatusListener,
+    sources: StatusSources,
 }
 
 // One thread fuzzes; the runtime's time stands still, so that waiting costs none.
@@ -36,10 +36,10 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
         config::parse(Path::new("arkmeter.toml"), text, &Environment::default()).expect("a configuration");
     let (_, ledger) = watch::channel(LedgerReport::default());
     let (buses, accounts) = (BTreeMap::new(), BTreeMap::new());
-    let current = Current { config: Arc::new(config), buses, ledger, accounts };
-    let sources = Sources::new(Clock::simulated(1, Timestamp::UNIX_EPOCH), Hearts::default(), current);
+    let current = ActiveTasks { config: Arc::new(config), buses, ledger, accounts };
+    let sources = StatusSources::new(Clock::simulated(1, Timestamp::UNIX_EPOCH), Hearts::default(), current);
     let address = "192.0.2.7:9826".parse().expect("an address");
-    let listener = Listener::new(address, vec!["meters.example".to_owned()], sources.clone());
+    let listener = StatusListener::new(address, vec!["meters.example".to_owned()], sources.clone());
     drop(_inside);
     House { runtime, listener, sources }
 });

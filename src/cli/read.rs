@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::ledger;
 use crate::poller::{Live, read_once};
-use crate::status::control::{self, Ask, ControlError};
+use crate::status::control::{self, ControlCommand, ControlError};
 use crate::status::words;
 use crate::units::Name;
 
@@ -37,7 +37,7 @@ pub fn read(config: &Config, meters: &[Name], json: bool) -> u8 {
 }
 
 async fn ask(config: &Config, meters: &[Name]) -> Result<Vec<Live>, u8> {
-    match control::post(&config.status.socket, &Ask::Read { meters: meters.to_vec() }).await {
+    match control::post(&config.status.socket, &ControlCommand::Read { meters: meters.to_vec() }).await {
         Err(ControlError::NoDaemon(_)) => alone(config, meters).await,
         Err(error) => {
             complain(&format!("{}\n", super::chain(&error)));

@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::{complain, done, exit};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::requests::{self, ReportAnswer};
-use crate::daemon::{Error, Fleet, Reports, settings};
+use crate::daemon::requests::{self, ReportResults};
+use crate::daemon::{Error, ReportMode, TaskSupervisor, settings};
 use crate::heartbeat::Hearts;
 use crate::ledger::{self, Figure};
 use crate::recorder::Recorder;
-use crate::status::control::{self, Ask, ControlError};
+use crate::status::control::{self, ControlCommand, ControlError};
 
 /// Without a daemon a meter may need three polls for its first figure, and a slow bus more than one time-out.
 const FIGURES_WITHIN: Duration = Duration::from_secs(60);
@@ -30,8 +30,8 @@ pub fn report(config: &Config, dry_run: bool) -> u8 {
     }
 }
 
-async fn ask(config: &Config, dry_run: bool) -> Result<ReportAnswer, u8> {
-    match control::post(&config.status.socket, &Ask::Report { dry_run, account: None }).await {
+async fn ask(config: &Config, dry_run: bool) -> Result<ReportResults, u8> {
+    match control::post(&config.status.socket, &ControlCommand::Report { dry_run, account: None }).await {
         Err(ControlError::NoDaemon(_)) => alone(config, dry_run).await.map_err(|error| {
             complain(&format!("{}\n", super::chain(&error)));
             super::run::code(&error)
@@ -48,12 +48,12 @@ async fn ask(config: &Config, dry_run: bool) -> Result<ReportAnswer, u8> {
 }
 
 /// No daemon runs: this process takes the ledger and the lines for the time of one report.
-async fn alone(config: &Config, dry_run: bool) -> Result<ReportAnswer, Error> {
+async fn alone(config: &Config, dry_run: bool) -> Result<ReportResults, Error> {
     let (clock, hearts) = (Clock::system(), Hearts::default());
     let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(config), clock.clone())?;
-    let (mut fleet, _ends) = Fleet::new(ledger.clone(), Recorder::new(clock.clone()), clock, hearts.clone());
+    let (mut fleet, _ends) = TaskSupervisor::new(ledger.clone(), Recorder::new(clock.clone()), clock, hearts.clone());
     fleet.start("ledger", task.run(hearts.heart("ledger")));
-    fleet.apply(config, Reports::WhenAsked).await?;
+    fleet.apply(config, ReportMode::OnCommand).await?;
     let _ = tokio::time::timeout(FIGURES_WITHIN, all_ready(config, &ledger)).await;
     let answer = requests::report(config, &fleet.account_commands(), dry_run, None).await;
     fleet.stop().await;
@@ -74,7 +74,7 @@ async fn all_ready(config: &Config, ledger: &ledger::Handle) -> Result<(), ledge
 }
 
 /// 0 when every client was accepted (or would be sent).
-fn show(answer: &ReportAnswer, dry_run: bool) -> u8 {
+fn show(answer: &ReportResults, dry_run: bool) -> u8 {
     let mut out = io::stdout().lock();
     let written = write(answer, &mut out).and_then(|()| out.flush());
     for error in &answer.errors {
@@ -88,7 +88,7 @@ fn show(answer: &ReportAnswer, dry_run: bool) -> u8 {
     }
 }
 
-fn write(answer: &ReportAnswer, out: &mut dyn Write) -> io::Result<()> {
+fn write(answer: &ReportResults, out: &mut dyn Write) -> io::Result<()> {
     for (url, body) in &answer.calls {
         writeln!(out, "POST {url}\n{body:#}")?;
     }

@@ -1,9 +1,9 @@
 //! The daemon: rooms wired together, signals, systemd, reload, and a stop that loses nothing.
 
-mod doors;
-mod fleet;
+mod listeners;
 pub mod requests;
 pub mod settings;
+mod supervisor;
 mod systemd;
 
 use std::error::Error as _;
@@ -22,11 +22,11 @@ use crate::config::{self, Config, ConfigError, Environment, Problems};
 use crate::heartbeat::Hearts;
 use crate::ledger;
 use crate::recorder::{Recorder, record_to};
-use crate::status::control::{Asked, QUEUE};
-use crate::status::{MeterState, Sources};
-use doors::Doors;
-use fleet::Ended;
-pub use fleet::{Fleet, Reports};
+use crate::status::control::{ControlRequest, QUEUE};
+use crate::status::{MeterState, StatusSources};
+use listeners::Listeners;
+use supervisor::TaskEnd;
+pub use supervisor::{ReportMode, TaskSupervisor};
 
 /// Why the daemon ended or could not start. Shown once, at the command line.
 #[derive(Debug, thiserror::Error)]
@@ -82,13 +82,13 @@ pub async fn run(path: &Path, environment: &Environment, record: Option<&Path>) 
 /// A running daemon.
 struct Daemon {
     config: Arc<Config>,
-    fleet: Fleet,
-    ends: mpsc::UnboundedReceiver<Ended>,
+    fleet: TaskSupervisor,
+    ends: mpsc::UnboundedReceiver<TaskEnd>,
     ledger: ledger::Handle,
-    sources: Sources,
-    asked: mpsc::Receiver<Asked>,
+    sources: StatusSources,
+    asked: mpsc::Receiver<ControlRequest>,
     requests: JoinSet<()>,
-    doors: Doors,
+    doors: Listeners,
     hearts: Hearts,
 }
 
@@ -97,13 +97,13 @@ impl Daemon {
     async fn start(config: Config, recorder: Recorder, clock: Clock) -> Result<Self, Error> {
         let hearts = Hearts::default();
         let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(&config), clock.clone())?;
-        let (mut fleet, ends) = Fleet::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
+        let (mut fleet, ends) = TaskSupervisor::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
         fleet.start("ledger", task.run(hearts.heart("ledger")));
-        fleet.apply(&config, Reports::OnSchedule).await?;
+        fleet.apply(&config, ReportMode::OnSchedule).await?;
         let config = Arc::new(config);
-        let sources = Sources::new(clock, hearts.clone(), fleet.current(config.clone()));
+        let sources = StatusSources::new(clock, hearts.clone(), fleet.current(config.clone()));
         let (sender, asked) = mpsc::channel(QUEUE);
-        let mut doors = Doors::new(sources.clone(), sender, recorder);
+        let mut doors = Listeners::new(sources.clone(), sender, recorder);
         doors.apply(&config.status, &mut fleet, &hearts).await;
         let requests = JoinSet::new();
         let daemon = Daemon { config, fleet, ends, ledger, sources, asked, requests, doors, hearts };
@@ -126,8 +126,8 @@ impl Daemon {
         let outcome = loop {
             tokio::select! {
                 told = signals.next() => match told {
-                    Told::Stop => break Ok(()),
-                    Told::Reload => self.reload(path, environment).await?,
+                    SignalAction::Stop => break Ok(()),
+                    SignalAction::Reload => self.reload(path, environment).await?,
                 },
                 Some(ended) = self.ends.recv() => if self.fleet.unexpected(&ended) {
                     break Err(Error::TaskEnded(ended.task));
@@ -181,7 +181,7 @@ impl Daemon {
         if config.state.path != self.config.state.path {
             warn!("[state] path is taken up at the next start only: systemctl restart arkmeter");
         }
-        self.fleet.apply(&config, Reports::OnSchedule).await?;
+        self.fleet.apply(&config, ReportMode::OnSchedule).await?;
         let state = config::StateConfig { path: self.config.state.path.clone(), ..config.state };
         self.config = Arc::new(Config { state, ..config });
         self.sources.replace(self.fleet.current(self.config.clone()));
@@ -202,7 +202,7 @@ impl Daemon {
     }
 
     /// Whoever asks while as many others are being served is told to come again, by the reply being dropped.
-    fn serve(&mut self, asked: Asked) {
+    fn serve(&mut self, asked: ControlRequest) {
         if self.requests.len() < QUEUE {
             self.requests.spawn(requests::answer(asked, &self.config, &self.fleet));
         }
@@ -241,16 +241,16 @@ impl Signals {
     }
 
     /// What the next signal asks for.
-    async fn next(&mut self) -> Told {
+    async fn next(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.terminate.recv() => Told::Stop,
-            _ = self.interrupt.recv() => Told::Stop,
-            _ = self.hang_up.recv() => Told::Reload,
+            _ = self.terminate.recv() => SignalAction::Stop,
+            _ = self.interrupt.recv() => SignalAction::Stop,
+            _ = self.hang_up.recv() => SignalAction::Reload,
         }
     }
 }
 
-enum Told {
+enum SignalAction {
     Stop,
     Reload,
 }

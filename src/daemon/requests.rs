@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::fleet::Fleet;
+use super::supervisor::TaskSupervisor;
 use crate::config::Config;
 use crate::ledger::remedy::Order;
 use crate::poller::{self, Live};
 use crate::reporter;
-use crate::status::control::{Ask, Asked};
+use crate::status::control::{ControlCommand, ControlRequest};
 use crate::units::Name;
 
 /// What one account did when it was asked to report: one line a client, or the bodies that it would have sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportAnswer {
+pub struct ReportResults {
     /// What became of each client's report.
     pub clients: BTreeMap<Name, Result<String, String>>,
     /// The calls of a dry run, without the token: `POST URL` and the body.
@@ -27,20 +27,24 @@ pub struct ReportAnswer {
 }
 
 /// Does what was asked and answers.
-pub fn answer(asked: Asked, config: &Arc<Config>, fleet: &Fleet) -> impl Future<Output = ()> + Send + 'static {
+pub fn answer(
+    asked: ControlRequest,
+    config: &Arc<Config>,
+    fleet: &TaskSupervisor,
+) -> impl Future<Output = ()> + Send + 'static {
     let (config, buses, accounts) = (config.clone(), fleet.bus_commands(), fleet.account_commands());
     let ledger = fleet.ledger();
     async move {
         let answer = match asked.ask {
-            Ask::Read { meters } => serde_json::to_value(read(&config, &buses, &meters).await),
-            Ask::Report { dry_run, account } => {
+            ControlCommand::Read { meters } => serde_json::to_value(read(&config, &buses, &meters).await),
+            ControlCommand::Report { dry_run, account } => {
                 serde_json::to_value(report(&config, &accounts, dry_run, account.as_ref()).await)
             }
-            Ask::Ledger { remedy, dry_run } => {
+            ControlCommand::Ledger { remedy, dry_run } => {
                 let done = ledger.order(Order::new(remedy, dry_run, Some(asked.uid))).await;
                 serde_json::to_value(done.map_err(|error| error.to_string()))
             }
-            Ask::History {} => serde_json::to_value(ledger.write_history().await.is_ok()),
+            ControlCommand::History {} => serde_json::to_value(ledger.write_history().await.is_ok()),
         };
         let _ = asked.reply.send(answer.expect("answers are plain JSON"));
     }
@@ -76,11 +80,11 @@ pub async fn read(
 /// Reports now, or says what would be sent.
 pub async fn report(
     config: &Config,
-    accounts: &BTreeMap<Name, mpsc::WeakSender<reporter::Command>>,
+    accounts: &BTreeMap<Name, mpsc::WeakSender<reporter::AccountCommand>>,
     dry_run: bool,
     only: Option<&Name>,
-) -> ReportAnswer {
-    let mut answer = ReportAnswer::default();
+) -> ReportResults {
+    let mut answer = ReportResults::default();
     for (name, commands) in accounts.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         let done = match dry_run {
             true => calls(commands).await.map(|bodies| {
@@ -97,15 +101,17 @@ pub async fn report(
     answer
 }
 
-async fn calls(commands: &mpsc::WeakSender<reporter::Command>) -> Option<Vec<String>> {
+async fn calls(commands: &mpsc::WeakSender<reporter::AccountCommand>) -> Option<Vec<String>> {
     let (reply, answer) = oneshot::channel();
-    tell(commands, reporter::Command::DryRun { reply }).await.then_some(())?;
+    tell(commands, reporter::AccountCommand::DryRun { reply }).await.then_some(())?;
     answer.await.ok()
 }
 
-async fn outcomes(commands: &mpsc::WeakSender<reporter::Command>) -> Option<Vec<(Name, Result<String, String>)>> {
+async fn outcomes(
+    commands: &mpsc::WeakSender<reporter::AccountCommand>,
+) -> Option<Vec<(Name, Result<String, String>)>> {
     let (reply, answer) = oneshot::channel();
-    tell(commands, reporter::Command::ReportNow { reply }).await.then_some(())?;
+    tell(commands, reporter::AccountCommand::ReportNow { reply }).await.then_some(())?;
     answer.await.ok()
 }
 

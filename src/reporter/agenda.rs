@@ -5,24 +5,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::schedule::Schedule;
+use super::schedule::ReportSchedule;
 use crate::clock::ClockReading;
 use crate::units::Name;
 
 /// The agenda of one account.
 #[derive(Clone, Debug)]
 pub(crate) struct Agenda {
-    schedule: Schedule,
+    schedule: ReportSchedule,
     clients: BTreeSet<Name>,
     slot: Duration,
-    opening: Option<Opening>,
+    opening: Option<FirstReports>,
     paused_until: Option<Duration>,
     /// Clients that wait for longer, or not as long, as until the next slot.
     held_until: BTreeMap<Name, Duration>,
 }
 
 #[derive(Clone, Debug)]
-struct Opening {
+struct FirstReports {
     look: Duration,
     ends: Duration,
     /// Clients that were not sent since the start.
@@ -31,7 +31,7 @@ struct Opening {
 
 /// What is due now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Due {
+pub(crate) struct DueReports {
     /// The clients whose figures the ledger is asked for: at a slot all of them, as a slot is also when it commits.
     pub(crate) ask: BTreeSet<Name>,
     /// Those of them that may be sent.
@@ -39,10 +39,13 @@ pub(crate) struct Due {
 }
 
 impl Agenda {
-    pub(crate) fn new(schedule: Schedule, clients: BTreeSet<Name>, now: &ClockReading) -> Self {
+    pub(crate) fn new(schedule: ReportSchedule, clients: BTreeSet<Name>, now: &ClockReading) -> Self {
         let start = now.since_boot;
-        let opening =
-            Opening { look: start + schedule.first_look(), ends: start + schedule.opening(), unsent: clients.clone() };
+        let opening = FirstReports {
+            look: start + schedule.first_look(),
+            ends: start + schedule.opening(),
+            unsent: clients.clone(),
+        };
         let slot = start + schedule.next(now.wall);
         Agenda { schedule, clients, slot, opening: Some(opening), paused_until: None, held_until: BTreeMap::new() }
     }
@@ -66,7 +69,7 @@ impl Agenda {
     }
 
     /// What is due at `now`; it counts as done. `None` before [`Agenda::wake`].
-    pub(crate) fn due(&mut self, now: &ClockReading) -> Option<Due> {
+    pub(crate) fn due(&mut self, now: &ClockReading) -> Option<DueReports> {
         let at = now.since_boot;
         if at < self.wake() {
             return None;
@@ -77,21 +80,21 @@ impl Agenda {
         }
         let look = self.look(at);
         if self.paused_until.is_some_and(|until| at < until) {
-            return Some(Due { ask: self.clients.clone(), send: BTreeSet::new() });
+            return Some(DueReports { ask: self.clients.clone(), send: BTreeSet::new() });
         }
         let after_pause = self.paused_until.take().is_some();
         let released: BTreeSet<_> =
             self.held_until.extract_if(.., |_, until| *until <= at).map(|(name, _)| name).collect();
         let mut send = if is_slot || after_pause { self.clients.clone() } else { &look | &released };
         send.retain(|client| !self.held_until.contains_key(client));
-        Some(Due { ask: if is_slot { self.clients.clone() } else { send.clone() }, send })
+        Some(DueReports { ask: if is_slot { self.clients.clone() } else { send.clone() }, send })
     }
 
     /// Everything is due now, whatever the slot, a pause or a hold says; it counts as done.
-    pub(crate) fn all_now(&mut self) -> Due {
+    pub(crate) fn all_now(&mut self) -> DueReports {
         self.paused_until = None;
         self.held_until.clear();
-        Due { ask: self.clients.clone(), send: self.clients.clone() }
+        DueReports { ask: self.clients.clone(), send: self.clients.clone() }
     }
 
     /// These clients were ready and are sent.
@@ -166,7 +169,7 @@ mod tests {
         async fn new(every: Duration) -> Self {
             let now = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap()).now();
             let id = ClientId::parse(&format!("0x{}", "1".repeat(64))).unwrap();
-            let schedule = Schedule::new(every, "https://api.example/v1", [id]);
+            let schedule = ReportSchedule::new(every, "https://api.example/v1", [id]);
             Bench { agenda: Agenda::new(schedule, names(&["a", "b"]), &now), now }
         }
 
@@ -177,7 +180,7 @@ mod tests {
         }
 
         /// Goes to the next wake and takes what is due.
-        fn next(&mut self) -> Due {
+        fn next(&mut self) -> DueReports {
             self.go_to(self.agenda.wake());
             self.agenda.due(&self.now).expect("something is due when the agenda wakes")
         }
@@ -198,7 +201,7 @@ mod tests {
         assert!(bench.now.since_boot - start <= Duration::from_secs(5));
         bench.agenda.sent(&names(&["a"]));
         let look = bench.next();
-        assert_eq!(look, Due { ask: names(&["b"]), send: names(&["b"]) }, "b was not ready, a is through");
+        assert_eq!(look, DueReports { ask: names(&["b"]), send: names(&["b"]) }, "b was not ready, a is through");
         assert!(bench.now.since_boot - start <= Duration::from_secs(10));
         bench.agenda.sent(&names(&["b"]));
         bench.next();
@@ -245,7 +248,7 @@ mod tests {
         let slot = bench.open();
         bench.agenda.pause(slot + EVERY * 2 + Duration::from_secs(7));
         for _ in 0..2 {
-            assert_eq!(bench.next(), Due { ask: names(&["a", "b"]), send: names(&[]) });
+            assert_eq!(bench.next(), DueReports { ask: names(&["a", "b"]), send: names(&[]) });
         }
         assert_eq!(bench.next().send, names(&["a", "b"]));
         assert_eq!(bench.now.since_boot, slot + EVERY * 2 + Duration::from_secs(7));
@@ -258,9 +261,9 @@ mod tests {
         let [a, b] = ["a", "b"].map(|name| Name::new(name).unwrap());
         bench.agenda.hold(&a, slot + Duration::from_secs(3));
         bench.agenda.hold(&b, slot + EVERY * 3 - Duration::from_secs(1));
-        assert_eq!(bench.next(), Due { ask: names(&["a"]), send: names(&["a"]) });
+        assert_eq!(bench.next(), DueReports { ask: names(&["a"]), send: names(&["a"]) });
         assert_eq!(bench.now.since_boot, slot + Duration::from_secs(3));
-        assert_eq!(bench.next(), Due { ask: names(&["a", "b"]), send: names(&["a"]) });
+        assert_eq!(bench.next(), DueReports { ask: names(&["a", "b"]), send: names(&["a"]) });
         assert_eq!(bench.next().send, names(&["a"]));
         assert_eq!(bench.next().send, names(&["b"]));
         assert_eq!(bench.next().send, names(&["a", "b"]));

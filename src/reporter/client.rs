@@ -9,9 +9,9 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, 
 use tracing::info;
 use url::Url;
 
-use super::mask::Mask;
+use super::mask::TokenMask;
 use super::retry::http_date;
-use super::rpc::{Answer, Call, Failure, Heard, interpret};
+use super::rpc::{CallFailure, CallResult, ReportCall, RpcAnswer, interpret};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Token, shown_path};
 
@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(45);
 
 /// The client of one account. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Client {
+pub(crate) struct HttpClient {
     http: reqwest::Client,
     url: Url,
     timeout: Duration,
@@ -32,7 +32,7 @@ pub(crate) struct Client {
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
+pub(crate) enum HttpClientError {
     #[error("the certificates in {} (ca_file) cannot be read", shown_path(.path))]
     Certificates {
         path: PathBuf,
@@ -49,7 +49,7 @@ pub(crate) enum ClientError {
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     header: HeaderValue,
-    mask: Mask,
+    mask: TokenMask,
 }
 
 impl Credentials {
@@ -58,38 +58,38 @@ impl Credentials {
         let value = token.header_value();
         let mut header = HeaderValue::from_str(&value).ok()?;
         header.set_sensitive(true);
-        Some(Credentials { header, mask: Mask::new(value.trim_start_matches("Bearer ")) })
+        Some(Credentials { header, mask: TokenMask::new(value.trim_start_matches("Bearer ")) })
     }
 }
 
-impl Client {
-    pub(crate) fn new(account: &AccountConfig, clock: Clock) -> Result<Self, ClientError> {
+impl HttpClient {
+    pub(crate) fn new(account: &AccountConfig, clock: Clock) -> Result<Self, HttpClientError> {
         let http = match &account.ca_file {
             Some(path) => own_roots(account, path)?,
             None => builder(account).and_then(|builder| builder.build()).or_else(|error| {
                 // Without a bundle of the system's the verifier cannot be made.
                 info!(account = %account.name, "no certificates of the system's ({error}): the built-in authorities are used");
-                public_roots(account).map_err(ClientError::Setup)
+                public_roots(account).map_err(HttpClientError::Setup)
             })?,
         };
-        Ok(Client { http, url: account.url.clone(), timeout: account.timeout, clock })
+        Ok(HttpClient { http, url: account.url.clone(), timeout: account.timeout, clock })
     }
 
     /// Sends one call. Ends within the account's timeout, however slowly the answer comes.
-    pub(crate) async fn call(&self, call: &Call, credentials: &Credentials) -> Heard {
+    pub(crate) async fn call(&self, call: &ReportCall, credentials: &Credentials) -> CallResult {
         match tokio::time::timeout(self.timeout, self.exchange(call, credentials)).await {
             Ok(Ok(answer)) => interpret(call, &answer, &credentials.mask),
-            Ok(Err(error)) => Heard::Failed(failure(&error, &credentials.mask)),
-            Err(_) => Heard::Failed(Failure::TimedOut),
+            Ok(Err(error)) => CallResult::Failed(failure(&error, &credentials.mask)),
+            Err(_) => CallResult::Failed(CallFailure::TimedOut),
         }
     }
 
-    async fn exchange(&self, call: &Call, credentials: &Credentials) -> reqwest::Result<Answer> {
+    async fn exchange(&self, call: &ReportCall, credentials: &Credentials) -> reqwest::Result<RpcAnswer> {
         let request = self.http.post(self.url.clone()).header(AUTHORIZATION, credentials.header.clone());
         let request = request.header(CONTENT_TYPE, "application/json").body(call.body());
         let mut response = request.send().await?;
         let now = self.note_date(response.headers());
-        let mut answer = Answer {
+        let mut answer = RpcAnswer {
             status: response.status().as_u16(),
             retry_after: text(response.headers(), RETRY_AFTER),
             location: text(response.headers(), LOCATION),
@@ -119,14 +119,14 @@ impl Client {
     }
 }
 
-fn own_roots(account: &AccountConfig, path: &PathBuf) -> Result<reqwest::Client, ClientError> {
-    let pem = std::fs::read(path).map_err(|source| ClientError::Certificates { path: path.clone(), source })?;
+fn own_roots(account: &AccountConfig, path: &PathBuf) -> Result<reqwest::Client, HttpClientError> {
+    let pem = std::fs::read(path).map_err(|source| HttpClientError::Certificates { path: path.clone(), source })?;
     let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
     if certificates.is_empty() {
-        return Err(ClientError::NoCertificate(path.clone()));
+        return Err(HttpClientError::NoCertificate(path.clone()));
     }
-    let built = builder(account).map_err(ClientError::Setup)?.tls_certs_only(certificates).build();
-    built.map_err(|_| ClientError::NoCertificate(path.clone()))
+    let built = builder(account).map_err(HttpClientError::Setup)?.tls_certs_only(certificates).build();
+    built.map_err(|_| HttpClientError::NoCertificate(path.clone()))
 }
 
 /// With the roots of the web's public authorities, compiled in.
@@ -162,16 +162,16 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-fn failure(error: &reqwest::Error, mask: &Mask) -> Failure {
+fn failure(error: &reqwest::Error, mask: &TokenMask) -> CallFailure {
     if error.is_timeout() {
-        return Failure::TimedOut;
+        return CallFailure::TimedOut;
     }
     let why = innermost(error);
     let shown = mask.show(&why);
     if error.is_connect() {
-        return Failure::Unreachable(format!("{shown}{}", hint(&why)));
+        return CallFailure::Unreachable(format!("{shown}{}", hint(&why)));
     }
-    Failure::Unintelligible(format!("an answer that breaks off ({shown})"))
+    CallFailure::Unintelligible(format!("an answer that breaks off ({shown})"))
 }
 
 /// The last two links of the chain of causes say what went wrong; the others only say that it did.

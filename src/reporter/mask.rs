@@ -12,16 +12,16 @@ const HIDDEN: &str = "(token)";
 
 /// Hides one token. Empty, it hides what any foreign text hides.
 #[derive(Clone, Default)]
-pub(crate) struct Mask {
+pub(crate) struct TokenMask {
     /// Lower case.
     digits: String,
 }
 
-impl Mask {
+impl TokenMask {
     /// `token` with or without its `0x`.
     pub(crate) fn new(token: &str) -> Self {
         let digits = token.trim().to_ascii_lowercase();
-        Mask { digits: digits.strip_prefix("0x").unwrap_or(&digits).to_owned() }
+        TokenMask { digits: digits.strip_prefix("0x").unwrap_or(&digits).to_owned() }
     }
 
     /// `text` in printable ASCII, at most 200 bytes, every longer piece of the token hidden, whole or not, in whichever case.
@@ -51,7 +51,7 @@ impl Mask {
     }
 }
 
-impl fmt::Debug for Mask {
+impl fmt::Debug for TokenMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mask(..)")
     }
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn an_echoed_token_is_hidden_whole_in_part_and_in_any_case() {
         let token = token();
-        let mask = Mask::new(&format!("0x{token}"));
+        let mask = TokenMask::new(&format!("0x{token}"));
         assert_eq!(mask.show(&format!("bad token 0x{token}!")), "bad token 0x(token)!");
         assert_eq!(mask.show(&token.to_uppercase()), "(token)");
         assert_eq!(mask.show(&format!("ff{token}00")), "(token)");
@@ -80,11 +80,11 @@ mod tests {
 
     #[test]
     fn what_remains_is_printable_and_bounded() {
-        let mask = Mask::default();
+        let mask = TokenMask::default();
         assert_eq!(mask.show("\x1b[31m no\r\n"), "?[31m no??");
         assert_eq!(mask.show(&"x".repeat(1000)).len(), LIMIT);
         assert_eq!(mask.show(&"ab".repeat(32)), "abab...abab", "a whole client identifier is shortened");
-        assert_eq!(format!("{:?}", Mask::new(&token())), "Mask(..)");
+        assert_eq!(format!("{:?}", TokenMask::new(&token())), "Mask(..)");
     }
 
     proptest! {
@@ -92,7 +92,7 @@ mod tests {
         fn no_eight_digits_of_the_token_come_through(before in ".{0,20}", after in ".{0,20}", from in 0usize..56, length in 8usize..64) {
             let token: String = (0..64u32).map(|digit| char::from_digit(digit * digit % 13 + digit % 4, 16).unwrap()).collect();
             let piece = &token[from..(from + length).min(64)];
-            let shown = Mask::new(&token).show(&format!("{before}{piece}{after}")).to_lowercase();
+            let shown = TokenMask::new(&token).show(&format!("{before}{piece}{after}")).to_lowercase();
             for start in 0..=56 {
                 prop_assert!(!shown.contains(&token[start..start + 8]), "{shown}");
             }

@@ -2,7 +2,7 @@
 
 mod account;
 mod agenda;
-mod batch;
+mod batching;
 mod client;
 mod mask;
 mod report;
@@ -14,9 +14,9 @@ mod task;
 mod token;
 mod trouble;
 
-pub(crate) use mask::Mask;
-pub use report::{AccountReport, AccountState};
-pub use rpc::{Judged, judged};
+pub(crate) use mask::TokenMask;
+pub use report::{AccountReport, ReportingState};
+pub use rpc::{AnswerSummary, summarize};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -28,7 +28,7 @@ use crate::units::{ClientId, Name};
 
 /// What an account can be asked to do beside its schedule. The task ends when the last sender of these is dropped.
 #[derive(Debug)]
-pub enum Command {
+pub enum AccountCommand {
     /// Reports now, whatever the schedule or a pause says; answers with one line a client, for people.
     ReportNow { reply: oneshot::Sender<Vec<(Name, Result<String, String>)>> },
     /// The JSON bodies that would be sent now, without the token.
@@ -39,7 +39,7 @@ pub enum Command {
 
 /// One client of an account.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reported {
+pub struct ReportedClient {
     pub name: Name,
     pub client_id: ClientId,
 }
@@ -47,9 +47,9 @@ pub struct Reported {
 /// What an account task is given.
 pub struct Reporter {
     pub account: config::AccountConfig,
-    pub clients: Vec<Reported>,
+    pub clients: Vec<ReportedClient>,
     pub ledger: ledger::Handle,
-    pub commands: mpsc::Receiver<Command>,
+    pub commands: mpsc::Receiver<AccountCommand>,
     pub report: watch::Sender<AccountReport>,
     pub clock: Clock,
     pub heart: Heart,
@@ -60,6 +60,6 @@ pub struct Reporter {
 impl Reporter {
     /// Reports on schedule until the commands' last sender is dropped.
     pub async fn run(self) {
-        task::Task::new(self).run().await;
+        task::ReporterTask::new(self).run().await;
     }
 }

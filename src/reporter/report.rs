@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::units::Name;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AccountState {
+pub enum ReportingState {
     Ok,
     /// A transient failure: tried again on its own.
     Retrying,
@@ -19,7 +19,7 @@ pub enum AccountState {
 
 #[derive(Clone, Debug, Default)]
 pub struct AccountReport {
-    pub state: AccountState,
+    pub state: ReportingState,
     /// When a call was last answered with at least one acceptance.
     pub last_report_at: Option<Timestamp>,
     pub next_report_at: Option<Timestamp>,

@@ -17,13 +17,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The slots of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Schedule {
+pub(crate) struct ReportSchedule {
     every: Duration,
     /// Where in the interval the slots are, as a fraction of 2^32.
     phase: u32,
 }
 
-impl Schedule {
+impl ReportSchedule {
     /// `every` is at least 1 s. The order of the identifiers does not matter.
     pub(crate) fn new(every: Duration, url: &str, clients: impl IntoIterator<Item = ClientId>) -> Self {
         let mut clients: Vec<_> = clients.into_iter().collect();
@@ -31,7 +31,7 @@ impl Schedule {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(url.as_bytes());
         clients.iter().for_each(|client| hasher.update(client.to_hex().as_bytes()));
-        Schedule { every, phase: hasher.finalize() }
+        ReportSchedule { every, phase: hasher.finalize() }
     }
 
     /// How long from `wall` to the next slot: above a quarter of the interval, so that a wall clock that was set back a little
@@ -75,15 +75,16 @@ mod tests {
         ClientId::parse(&format!("0x{}", digit.to_string().repeat(64))).unwrap()
     }
 
-    fn schedule(every: u64, clients: &[char]) -> Schedule {
-        Schedule::new(Duration::from_secs(every), "https://api.example/v1", clients.iter().copied().map(client))
+    fn schedule(every: u64, clients: &[char]) -> ReportSchedule {
+        ReportSchedule::new(Duration::from_secs(every), "https://api.example/v1", clients.iter().copied().map(client))
     }
 
     #[test]
     fn the_phase_is_the_accounts_own_and_survives_a_restart() {
         assert_eq!(schedule(120, &['1', '2']), schedule(120, &['2', '1']));
         assert_ne!(schedule(120, &['1', '2']), schedule(120, &['1', '3']));
-        let elsewhere = Schedule::new(Duration::from_secs(120), "https://other.example/v1", [client('1'), client('2')]);
+        let elsewhere =
+            ReportSchedule::new(Duration::from_secs(120), "https://other.example/v1", [client('1'), client('2')]);
         assert_ne!(schedule(120, &['1', '2']), elsewhere);
     }
 
@@ -93,7 +94,7 @@ mod tests {
         let boxes = (0..256).map(|number| ClientId::parse(&format!("0x{number:064x}")).unwrap());
         let mut quarters = [0; 4];
         for id in boxes {
-            let schedule = Schedule::new(Duration::from_secs(120), "https://api.example/v1", [id]);
+            let schedule = ReportSchedule::new(Duration::from_secs(120), "https://api.example/v1", [id]);
             let phase = schedule.next(wall).as_secs() % 120;
             quarters[phase as usize / 30] += 1;
         }
@@ -104,7 +105,7 @@ mod tests {
         #[test]
         fn slots_come_in_time_at_the_same_phase(every in 1u64..=3600, id in "[0-9a-f]{64}", wall in 0i64..4_000_000_000_000) {
             let id = ClientId::parse(&format!("0x{id}")).unwrap();
-            let schedule = Schedule::new(Duration::from_secs(every), "https://api.example/v1", [id]);
+            let schedule = ReportSchedule::new(Duration::from_secs(every), "https://api.example/v1", [id]);
             let wall = Timestamp::from_millisecond(wall).unwrap();
             let ahead = schedule.next(wall);
             let every = Duration::from_secs(every);

@@ -1,4 +1,4 @@
-//! The task of an account: the shell around [`Account`] and [`Round`]. It waits, asks the ledger, calls, and says what came of it.
+//! The task of an account: the shell around [`Account`] and [`ReportRound`]. It waits, asks the ledger, calls, and says what came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,16 +10,16 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use super::account::{Account, Note, Place};
-use super::agenda::Due;
-use super::batch::{Batching, Fresh, Ids, singly};
-use super::client::{Client, Credentials};
-use super::round::{Came, Round};
-use super::rpc::{Call, Entry, Failure, Heard};
-use super::schedule::Schedule;
-use super::token::{Look, TokenKeeper};
-use super::trouble::Line;
-use super::{AccountReport, Command, Reporter};
+use super::account::{Account, EndpointTexts, LogNote};
+use super::agenda::DueReports;
+use super::batching::{Batching, RequestIds, singly};
+use super::client::{Credentials, HttpClient};
+use super::round::{ClientOutcome, ReportRound};
+use super::rpc::{CallFailure, CallResult, ClientReport, ReportCall};
+use super::schedule::ReportSchedule;
+use super::token::{TokenCheck, TokenKeeper};
+use super::trouble::LogLine;
+use super::{AccountCommand, AccountReport, Reporter};
 use crate::clock::Clock;
 use crate::command_queue::{CommandQueue, QueueClosed};
 use crate::config;
@@ -28,23 +28,23 @@ use crate::ledger::{self, Accepted, Figure};
 use crate::units::{ClientId, Name};
 
 /// What a round came to, a client.
-type Results = BTreeMap<Name, (Entry, Came)>;
+type Results = BTreeMap<Name, (ClientReport, ClientOutcome)>;
 
 /// One running account.
-pub(crate) struct Task {
+pub(crate) struct ReporterTask {
     settings: config::AccountConfig,
-    ids: BTreeMap<Name, ClientId>,
+    clients: BTreeMap<Name, ClientId>,
     ledger: ledger::Handle,
-    commands: CommandQueue<Command>,
+    commands: CommandQueue<AccountCommand>,
     report: watch::Sender<AccountReport>,
     clock: Clock,
     heart: Heart,
     scheduled: bool,
     token: TokenKeeper,
-    client: Option<Client>,
+    client: Option<HttpClient>,
     account: Account,
     batching: Batching,
-    next_id: Ids,
+    ids: RequestIds,
     calls: u64,
     rng: SmallRng,
 }
@@ -62,24 +62,24 @@ impl From<QueueClosed> for End {
     }
 }
 
-impl Task {
+impl ReporterTask {
     pub(crate) fn new(given: Reporter) -> Self {
         let Reporter { account: settings, clients, ledger, commands, report, clock, heart, scheduled } = given;
-        let ids: BTreeMap<_, _> = clients.into_iter().map(|client| (client.name, client.client_id)).collect();
+        let clients: BTreeMap<_, _> = clients.into_iter().map(|client| (client.name, client.client_id)).collect();
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into);
         let token = TokenKeeper::new(settings.token.clone(), credentials);
-        let schedule = Schedule::new(settings.report_every, settings.url.as_str(), ids.values().copied());
-        let place = Place::new(settings.name.clone(), &settings.url, token.place());
-        Task {
-            account: Account::new(place, schedule, ids.clone(), &clock.now()),
+        let schedule = ReportSchedule::new(settings.report_every, settings.url.as_str(), clients.values().copied());
+        let place = EndpointTexts::new(settings.name.clone(), &settings.url, token.place());
+        ReporterTask {
+            account: Account::new(place, schedule, clients.clone(), &clock.now()),
             batching: Batching::new(settings.batch, settings.batch_max),
             commands: CommandQueue::new(commands),
-            next_id: Ids::default(),
+            ids: RequestIds::default(),
             client: None,
             calls: 0,
             rng: SmallRng::seed_from_u64(rand::random()),
             settings,
-            ids,
+            clients,
             ledger,
             report,
             clock,
@@ -114,22 +114,22 @@ impl Task {
         }
     }
 
-    async fn obey(&mut self, command: Command) -> Result<(), End> {
+    async fn obey(&mut self, command: AccountCommand) -> Result<(), End> {
         match command {
-            Command::ReportNow { reply } => {
+            AccountCommand::ReportNow { reply } => {
                 let due = self.account.all_now();
                 let results = self.round(due).await?;
                 let verdict = |name: &Name| (name.clone(), self.account.verdict(name, results.get(name)));
                 // Whoever asked may have gone.
-                let _ = reply.send(self.ids.keys().map(verdict).collect());
+                let _ = reply.send(self.clients.keys().map(verdict).collect());
             }
-            Command::DryRun { reply } => {
-                let all = self.ids.keys().cloned().collect();
+            AccountCommand::DryRun { reply } => {
+                let all = self.clients.keys().cloned().collect();
                 let (ready, _) = self.figures(all).await?;
-                let calls = self.batching.clone().calls(ready, &mut self.next_id.clone(), self.clock.now().since_boot);
-                let _ = reply.send(calls.iter().map(Call::pretty_body).collect());
+                let calls = self.batching.clone().calls(ready, self.clock.now().since_boot);
+                let _ = reply.send(calls.iter().map(ReportCall::pretty_body).collect());
             }
-            Command::Reloaded => {
+            AccountCommand::Reloaded => {
                 let now = self.clock.now().since_boot;
                 self.account.reloaded(now);
                 self.batching.reloaded();
@@ -147,32 +147,32 @@ impl Task {
         self.take_up_token(look);
     }
 
-    fn take_up_token(&mut self, look: Look) {
-        if look == Look::New {
+    fn take_up_token(&mut self, look: TokenCheck) {
+        if look == TokenCheck::New {
             self.account.new_token(self.clock.now().since_boot);
         }
-        if look != Look::Same {
+        if look != TokenCheck::Same {
             let notes = self.account.token_file(self.token.error());
             self.log(notes);
         }
     }
 
     /// Asks for figures and sends those that may be sent.
-    async fn round(&mut self, due: Due) -> Result<Results, End> {
+    async fn round(&mut self, due: DueReports) -> Result<Results, End> {
         let send = due.send;
         let fresh = self.sendable(due.ask).await?.into_iter().filter(|fresh| send.contains(&fresh.client)).collect();
         let Some((client, credentials)) = self.ready_to_call() else { return Ok(Results::new()) };
-        let calls = self.batching.calls(fresh, &mut self.next_id, self.clock.now().since_boot);
+        let calls = self.batching.calls(fresh, self.clock.now().since_boot);
         if calls.is_empty() {
             return Ok(Results::new());
         }
         self.account.sent(calls.iter().flat_map(|call| call.entries.iter().map(|entry| &entry.client)));
-        let mut round = Round::new(calls);
+        let mut round = ReportRound::new(calls);
         self.exchange(&mut round, &client, &credentials).await?;
         let again: BTreeSet<_> = round.again().into_iter().collect();
         if !again.is_empty() {
             let fresh = self.sendable(again).await?;
-            round.enqueue(singly(fresh, &mut self.next_id));
+            round.enqueue(singly(fresh));
             self.exchange(&mut round, &client, &credentials).await?;
         }
         let finished = round.finish();
@@ -183,7 +183,12 @@ impl Task {
     }
 
     /// Makes the calls of a round as it gives them, and hands on at once what was accepted.
-    async fn exchange(&mut self, round: &mut Round, client: &Client, credentials: &Credentials) -> Result<(), End> {
+    async fn exchange(
+        &mut self,
+        round: &mut ReportRound,
+        client: &HttpClient,
+        credentials: &Credentials,
+    ) -> Result<(), End> {
         let mut under_way = FuturesUnordered::new();
         loop {
             while let Some(call) = round.next() {
@@ -196,7 +201,7 @@ impl Task {
             let answer = self.heart.beating(self.commands.unless_closed(under_way.next())).await?;
             let Some((call, heard)) = answer else { return Ok(()) };
             self.accepted(&call, &heard).await?;
-            if let Heard::Entries { strays: Some(strays), .. } = &heard {
+            if let CallResult::Answered { strays: Some(strays), .. } = &heard {
                 let note = self.account.strays(strays);
                 self.log(note.into_iter().collect());
             }
@@ -204,7 +209,7 @@ impl Task {
         }
     }
 
-    async fn accepted(&mut self, call: &Call, heard: &Heard) -> Result<(), End> {
+    async fn accepted(&mut self, call: &ReportCall, heard: &CallResult) -> Result<(), End> {
         let at = self.clock.now();
         let taken = heard.accepted(call).into_iter();
         let taken: Vec<_> =
@@ -218,19 +223,19 @@ impl Task {
     }
 
     /// The figures of these clients that can be sent; the others' reasons are taken down.
-    async fn sendable(&mut self, clients: BTreeSet<Name>) -> Result<Vec<Fresh>, End> {
+    async fn sendable(&mut self, clients: BTreeSet<Name>) -> Result<Vec<ClientReport>, End> {
         let (ready, waiting) = self.figures(clients.into_iter().collect()).await?;
         Ok(self.account.sendable(ready, waiting))
     }
 
-    async fn figures(&mut self, clients: Vec<Name>) -> Result<(Vec<Fresh>, Vec<(Name, String)>), End> {
+    async fn figures(&mut self, clients: Vec<Name>) -> Result<(Vec<ClientReport>, Vec<(Name, String)>), End> {
         let asked = self.ledger.figures(clients);
         let figures = self.heart.beating(self.commands.unless_closed(asked)).await?.map_err(End::Ledger)?;
         let (mut ready, mut waiting) = (Vec::new(), Vec::new());
         for (client, figure) in figures {
-            match (figure, self.ids.get(&client).copied()) {
+            match (figure, self.clients.get(&client).copied()) {
                 (Figure::Ready { power, energy, .. }, Some(client_id)) => {
-                    ready.push(Fresh { client, client_id, power, energy });
+                    ready.push(ClientReport { id: self.ids.next(), client, client_id, power, energy });
                 }
                 (Figure::Waiting(why), _) => waiting.push((client, why)),
                 (Figure::Ready { .. }, None) => {}
@@ -240,14 +245,14 @@ impl Task {
     }
 
     /// What is needed for a call; says what is missing.
-    fn ready_to_call(&mut self) -> Option<(Client, Credentials)> {
+    fn ready_to_call(&mut self) -> Option<(HttpClient, Credentials)> {
         let credentials = self.token.token().and_then(Credentials::new)?;
         if self.client.is_none() {
-            match Client::new(&self.settings, self.clock.clone()) {
+            match HttpClient::new(&self.settings, self.clock.clone()) {
                 Ok(client) => self.client = Some(client),
                 Err(error) => {
                     let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-                    let failure = Failure::Unreachable(format!("{error}{}", source.unwrap_or_default()));
+                    let failure = CallFailure::Unreachable(format!("{error}{}", source.unwrap_or_default()));
                     let now = self.clock.now().since_boot;
                     let note = self.account.failed(&failure, false, now, &mut self.rng);
                     self.log(note.into_iter().collect());
@@ -261,14 +266,14 @@ impl Task {
         self.report.send_replace(self.account.report(&self.clock.now(), self.calls));
     }
 
-    fn log(&self, notes: Vec<Note>) {
+    fn log(&self, notes: Vec<LogNote>) {
         let account = &self.settings.name;
-        for Note { client, line } in notes {
+        for LogNote { client, line } in notes {
             let client = client.as_ref().map(Name::as_str);
             match line {
-                Line::Warning(text) => warn!(%account, client, "{text}"),
-                Line::Alert(text) => error!(%account, client, "{text}"),
-                Line::Over(text) => info!(%account, client, "{text}"),
+                LogLine::Warning(text) => warn!(%account, client, "{text}"),
+                LogLine::Alert(text) => error!(%account, client, "{text}"),
+                LogLine::Over(text) => info!(%account, client, "{text}"),
             }
         }
     }

@@ -12,14 +12,14 @@ pub(crate) struct TokenKeeper {
     source: TokenSource,
     /// `$CREDENTIALS_DIRECTORY`.
     credentials: Option<PathBuf>,
-    seen: Option<Mark>,
+    seen: Option<FileStamp>,
     token: Option<Token>,
     error: Option<String>,
 }
 
 /// What tells one state of the file from another without reading it; the change time moves with owner and mode as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mark {
+struct FileStamp {
     inode: u64,
     size: u64,
     modified: (i64, i64),
@@ -28,7 +28,7 @@ struct Mark {
 
 /// What [`TokenKeeper::look`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum TokenCheck {
     /// The file is as it was.
     Same,
     /// The file was read: the token is the same, or could not be read (see [`TokenKeeper::error`]).
@@ -44,10 +44,10 @@ impl TokenKeeper {
     }
 
     /// Reads the file where it has changed since the last look; an unreadable one leaves the token that is in use.
-    pub(crate) fn look(&mut self) -> Look {
+    pub(crate) fn look(&mut self) -> TokenCheck {
         let mark = self.mark();
         if mark.is_some() && mark == self.seen {
-            return Look::Same;
+            return TokenCheck::Same;
         }
         // Marked before it is read: what changes in between is read once more.
         self.seen = mark;
@@ -55,19 +55,19 @@ impl TokenKeeper {
     }
 
     /// Reads the file, changed or not.
-    pub(crate) fn read(&mut self) -> Look {
+    pub(crate) fn read(&mut self) -> TokenCheck {
         match self.source.read(self.credentials.as_deref()) {
             Ok(token) => {
                 self.error = None;
                 let new = self.token.as_ref() != Some(&token);
                 self.token = Some(token);
-                if new { Look::New } else { Look::Read }
+                if new { TokenCheck::New } else { TokenCheck::Read }
             }
             Err(error) => {
                 let kept = if self.token.is_some() { " (the token read before stays in use)" } else { "" };
                 let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
                 self.error = Some(format!("{error}{source}{kept}"));
-                Look::Read
+                TokenCheck::Read
             }
         }
     }
@@ -89,10 +89,10 @@ impl TokenKeeper {
         }
     }
 
-    fn mark(&self) -> Option<Mark> {
+    fn mark(&self) -> Option<FileStamp> {
         let path = self.source.path(self.credentials.as_deref()).ok()?;
         let metadata = fs::metadata(path).ok()?;
-        Some(Mark {
+        Some(FileStamp {
             inode: metadata.ino(),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -127,12 +127,12 @@ mod tests {
         let path = folder.path().join("token");
         put(&path, "1");
         let mut keeper = keeper(&path);
-        assert_eq!(keeper.look(), Look::New);
-        assert_eq!(keeper.look(), Look::Same);
+        assert_eq!(keeper.look(), TokenCheck::New);
+        assert_eq!(keeper.look(), TokenCheck::Same);
         put(&path, "1");
-        assert_eq!(keeper.look(), Look::Read);
+        assert_eq!(keeper.look(), TokenCheck::Read);
         put(&path, "2");
-        assert_eq!(keeper.look(), Look::New);
+        assert_eq!(keeper.look(), TokenCheck::New);
         assert_eq!(keeper.token().unwrap().header_value(), format!("Bearer 0x{}", "2".repeat(64)));
     }
 
@@ -144,11 +144,11 @@ mod tests {
         let mut keeper = keeper(&path);
         keeper.look();
         fs::write(&path, "not a token").unwrap();
-        assert_eq!(keeper.look(), Look::Read);
+        assert_eq!(keeper.look(), TokenCheck::Read);
         assert!(keeper.token().is_some());
         assert!(keeper.error().unwrap().contains("stays in use"), "{:?}", keeper.error());
         put(&path, "2");
-        assert_eq!((keeper.look(), keeper.error()), (Look::New, None));
+        assert_eq!((keeper.look(), keeper.error()), (TokenCheck::New, None));
     }
 
     #[test]
@@ -156,12 +156,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let mut keeper = keeper(&path);
-        assert_eq!((keeper.look(), keeper.token()), (Look::Read, None));
+        assert_eq!((keeper.look(), keeper.token()), (TokenCheck::Read, None));
         assert!(keeper.error().unwrap().contains("no token file"));
         put(&path, "1");
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        assert_eq!((keeper.look(), keeper.token()), (Look::Read, None));
+        assert_eq!((keeper.look(), keeper.token()), (TokenCheck::Read, None));
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        assert_eq!(keeper.look(), Look::New);
+        assert_eq!(keeper.look(), TokenCheck::New);
     }
 }

@@ -2,7 +2,7 @@
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Grade {
+pub(crate) enum TroubleLevel {
     /// The next slot tries again.
     Watched,
     /// Tried again on its own, with back-off.
@@ -16,16 +16,16 @@ pub(crate) enum Grade {
 /// Trouble that lasts.
 #[derive(Clone, Debug)]
 pub(crate) struct Trouble {
-    grade: Grade,
+    grade: TroubleLevel,
     /// The worst that was said.
-    said: Grade,
+    said: TroubleLevel,
     text: String,
     failures: u64,
 }
 
 /// A line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum LogLine {
     /// Trouble that starts or gets worse.
     Warning(String),
     /// The same, where an operator has to act.
@@ -35,7 +35,7 @@ pub(crate) enum Line {
 }
 
 impl Trouble {
-    pub(crate) fn grade(&self) -> Grade {
+    pub(crate) fn grade(&self) -> TroubleLevel {
         self.grade
     }
 
@@ -46,20 +46,20 @@ impl Trouble {
 }
 
 /// Notes trouble; gives a line where it is new or worse than what was said of it.
-pub(crate) fn note(trouble: &mut Option<Trouble>, grade: Grade, text: String) -> Option<Line> {
+pub(crate) fn note(trouble: &mut Option<Trouble>, grade: TroubleLevel, text: String) -> Option<LogLine> {
     let failures = trouble.as_ref().map_or(0, |trouble| trouble.failures) + 1;
     let said = trouble.as_ref().map(|trouble| trouble.said);
     let speak = said.is_none_or(|said| grade > said);
     let said = said.map_or(grade, |said| said.max(grade));
     *trouble = Some(Trouble { grade, said, text: text.clone(), failures });
-    speak.then(|| if grade == Grade::Alert { Line::Alert(text) } else { Line::Warning(text) })
+    speak.then(|| if grade == TroubleLevel::Alert { LogLine::Alert(text) } else { LogLine::Warning(text) })
 }
 
 /// Ends trouble; gives a line where there was any. `well` says what is well again.
-pub(crate) fn end(trouble: &mut Option<Trouble>, well: &str) -> Option<Line> {
+pub(crate) fn end(trouble: &mut Option<Trouble>, well: &str) -> Option<LogLine> {
     let over = trouble.take()?;
     let times = if over.failures == 1 { "1 failure".to_owned() } else { format!("{} failures", over.failures) };
-    Some(Line::Over(format!("{well} after {times}")))
+    Some(LogLine::Over(format!("{well} after {times}")))
 }
 
 #[cfg(test)]
@@ -70,11 +70,17 @@ mod tests {
     fn lasting_trouble_is_said_once_when_it_starts_worsens_and_ends() {
         let mut trouble = None;
         let mut lines = Vec::new();
-        for grade in [Grade::Retrying, Grade::Retrying, Grade::Alert, Grade::Retrying, Grade::Alert] {
+        for grade in [
+            TroubleLevel::Retrying,
+            TroubleLevel::Retrying,
+            TroubleLevel::Alert,
+            TroubleLevel::Retrying,
+            TroubleLevel::Alert,
+        ] {
             lines.extend(note(&mut trouble, grade, format!("{grade:?}")));
         }
-        assert_eq!(lines, [Line::Warning("Retrying".into()), Line::Alert("Alert".into())]);
-        assert_eq!(end(&mut trouble, "well"), Some(Line::Over("well after 5 failures".into())));
+        assert_eq!(lines, [LogLine::Warning("Retrying".into()), LogLine::Alert("Alert".into())]);
+        assert_eq!(end(&mut trouble, "well"), Some(LogLine::Over("well after 5 failures".into())));
         assert_eq!(end(&mut trouble, "well"), None);
     }
 }

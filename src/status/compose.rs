@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::document::{Account, AccountState, Bus, BusState, Client, Document, Ledger, Meter, MeterState, SCHEMA};
+use super::document::{
+    AccountState, AccountStatus, BusState, BusStatus, ClientStatus, Document, LedgerStatus, MeterState, MeterStatus,
+    SCHEMA,
+};
 use super::layout::{Layout, LayoutMeter};
 use super::quality;
 use super::trouble::trouble;
@@ -19,7 +22,7 @@ use crate::units::Name;
 
 /// What the document is composed from.
 #[derive(Clone, Debug)]
-pub struct Inputs {
+pub struct StatusInputs {
     pub layout: Layout,
     pub buses: BTreeMap<Name, BusReport>,
     pub ledger: LedgerReport,
@@ -32,7 +35,7 @@ pub struct Inputs {
 }
 
 /// The document as of `now`.
-pub fn compose(inputs: &Inputs, now: ClockReading) -> Document {
+pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
     let layout = &inputs.layout;
     let meters = layout.meters.iter().map(|(name, wanted)| {
         let polled = inputs.buses.get(&wanted.bus).and_then(|bus| bus.meters.get(name));
@@ -54,7 +57,7 @@ pub fn compose(inputs: &Inputs, now: ClockReading) -> Document {
         clients: clients.collect(),
         accounts: accounts.collect(),
         buses: buses.collect(),
-        ledger: Ledger {
+        ledger: LedgerStatus {
             error: said(&inputs.ledger.error),
             barred: said(&inputs.ledger.barred),
             commits: inputs.ledger.commits,
@@ -72,11 +75,11 @@ pub fn compose(inputs: &Inputs, now: ClockReading) -> Document {
     document
 }
 
-fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>, now: &ClockReading) -> Meter {
+fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>, now: &ClockReading) -> MeterStatus {
     let unguarded = MeterLedger::default();
     let guarded = guarded.unwrap_or(&unguarded);
     let registers = (polled.values.register.map(|register| register.value), guarded.register);
-    Meter {
+    MeterStatus {
         state: meter_state(wanted, polled, guarded, now),
         bus: wanted.bus.clone(),
         power_mw: polled.values.power,
@@ -111,10 +114,10 @@ fn meter_state(wanted: &LayoutMeter, polled: &MeterPoll, guarded: &MeterLedger, 
     }
 }
 
-fn client(wanted: &config::ClientConfig, inputs: &Inputs) -> Client {
+fn client(wanted: &config::ClientConfig, inputs: &StatusInputs) -> ClientStatus {
     let figures = inputs.ledger.clients.get(&wanted.name).cloned().unwrap_or_default();
     let errors = inputs.accounts.get(&wanted.account).map(|account| &account.clients);
-    Client {
+    ClientStatus {
         client_id: wanted.client_id.to_string(),
         account: wanted.account.clone(),
         meters: wanted.meters.clone(),
@@ -125,14 +128,14 @@ fn client(wanted: &config::ClientConfig, inputs: &Inputs) -> Client {
     }
 }
 
-fn account(report: Option<&AccountReport>) -> Account {
+fn account(report: Option<&AccountReport>) -> AccountStatus {
     let report = report.cloned().unwrap_or_default();
-    Account {
+    AccountStatus {
         state: match report.state {
-            reporter::AccountState::Ok => AccountState::Ok,
-            reporter::AccountState::Retrying => AccountState::Retrying,
-            reporter::AccountState::Refused => AccountState::Refused,
-            reporter::AccountState::NeverReported => AccountState::NeverReported,
+            reporter::ReportingState::Ok => AccountState::Ok,
+            reporter::ReportingState::Retrying => AccountState::Retrying,
+            reporter::ReportingState::Refused => AccountState::Refused,
+            reporter::ReportingState::NeverReported => AccountState::NeverReported,
         },
         last_report_at: report.last_report_at.map(shown),
         next_report_at: report.next_report_at.map(shown),
@@ -143,10 +146,10 @@ fn account(report: Option<&AccountReport>) -> Account {
     }
 }
 
-fn bus(report: Option<&BusReport>) -> Bus {
+fn bus(report: Option<&BusReport>) -> BusStatus {
     let unknown = BusReport::default();
     let report = report.unwrap_or(&unknown);
-    Bus {
+    BusStatus {
         state: match (&report.error, report.opened) {
             (Some(_), _) => BusState::Closed,
             (None, 0) => BusState::NeverOpened,

@@ -28,18 +28,18 @@ pub struct Document {
     /// What would make the lines carry better, and which figures stand for a while: nothing is lost meanwhile, so this is no trouble.
     #[serde(default)]
     pub advice: Vec<String>,
-    pub meters: BTreeMap<Name, Meter>,
+    pub meters: BTreeMap<Name, MeterStatus>,
     /// Under the client's name: a `[client.NAME]` table's, or the meter's that has a `client_id` of its own.
-    pub clients: BTreeMap<Name, Client>,
-    pub accounts: BTreeMap<Name, Account>,
-    pub buses: BTreeMap<Name, Bus>,
-    pub ledger: Ledger,
+    pub clients: BTreeMap<Name, ClientStatus>,
+    pub accounts: BTreeMap<Name, AccountStatus>,
+    pub buses: BTreeMap<Name, BusStatus>,
+    pub ledger: LedgerStatus,
     /// The tasks that make no progress.
     pub stalled: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Meter {
+pub struct MeterStatus {
     pub state: MeterState,
     pub bus: Name,
     /// As it was last read, negative while exporting.
@@ -70,12 +70,12 @@ pub struct Meter {
     pub failures: u64,
     pub verdicts: BTreeMap<String, u64>,
     #[serde(default)]
-    pub quality: Quality,
+    pub quality: QualityStatus,
 }
 
 /// How well a line carries what is asked of one meter, or of all meters of a bus.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Quality {
+pub struct QualityStatus {
     /// Since the daemon started: `requests`, and by how each ended `answers`, `timeouts`, `crc_errors`, `exceptions`, and where there were
     /// any `wrong_unit`, `wrong_function`, `wrong_length`, `incomplete`, `noise`, `lost`; and what was seen beside it: `slow`, `echoes`,
     /// `late`.
@@ -123,7 +123,7 @@ impl MeterState {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Client {
+pub struct ClientStatus {
     /// Shortened.
     pub client_id: String,
     pub account: Name,
@@ -138,7 +138,7 @@ pub struct Client {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Account {
+pub struct AccountStatus {
     pub state: AccountState,
     pub last_report_at: Option<Timestamp>,
     pub next_report_at: Option<Timestamp>,
@@ -176,7 +176,7 @@ impl AccountState {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Bus {
+pub struct BusStatus {
     pub state: BusState,
     pub error: Option<String>,
     /// Since the daemon started, as are the counts below.
@@ -190,7 +190,7 @@ pub struct Bus {
     /// Readings that the ledger had no room for.
     pub dropped: u64,
     #[serde(default)]
-    pub quality: Quality,
+    pub quality: QualityStatus,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,7 +204,7 @@ pub enum BusState {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Ledger {
+pub struct LedgerStatus {
     /// Why the store cannot be written at the moment.
     pub error: Option<String>,
     /// Why nothing at all is reported: the ledger is another machine's.

@@ -13,27 +13,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::routes::{self, Answer};
-use super::server::{self, Door, Handler, Leave, RETRY_EVERY};
-use super::snapshot::Sources;
+use super::server::{self, Deadline, Door, Handler, RETRY_EVERY};
+use super::snapshot::StatusSources;
 use crate::heartbeat::Heart;
 
 /// From the connection to the answer's last byte.
 const CONNECTION_WITHIN: Duration = Duration::from_secs(30);
-/// What [`Sources::remark`] knows the listener's trouble by.
+/// What [`StatusSources::remark`] knows the listener's trouble by.
 const SUBJECT: &str = "listener";
 
 /// The listener for `[status] listen`.
 #[derive(Debug)]
-pub struct Listener {
+pub struct StatusListener {
     address: SocketAddr,
     hosts: Vec<String>,
-    sources: Sources,
+    sources: StatusSources,
 }
 
-impl Listener {
+impl StatusListener {
     /// `hosts`: the names that it answers to beside the loopback's and its own address.
-    pub fn new(address: SocketAddr, hosts: Vec<String>, sources: Sources) -> Self {
-        Listener { address, hosts, sources }
+    pub fn new(address: SocketAddr, hosts: Vec<String>, sources: StatusSources) -> Self {
+        StatusListener { address, hosts, sources }
     }
 
     /// Serves until `shutdown` says true or its sender is dropped. A busy port is warned of once and tried again.
@@ -64,8 +64,8 @@ impl Listener {
         server::serve(&Tcp { listener, guest: self.guest() }, CONNECTION_WITHIN, heart, shutdown).await;
     }
 
-    fn guest(&self) -> Guest {
-        Guest { address: self.address.ip(), hosts: self.hosts.as_slice().into(), sources: self.sources.clone() }
+    fn guest(&self) -> HttpSession {
+        HttpSession { address: self.address.ip(), hosts: self.hosts.as_slice().into(), sources: self.sources.clone() }
     }
 
     fn complain(&self, error: &io::Error) {
@@ -84,31 +84,31 @@ impl Listener {
 
 struct Tcp {
     listener: TcpListener,
-    guest: Guest,
+    guest: HttpSession,
 }
 
 impl Door for Tcp {
     type Stream = TcpStream;
-    type Handler = Guest;
+    type Handler = HttpSession;
 
     async fn accept(&self) -> io::Result<TcpStream> {
         Ok(self.listener.accept().await?.0)
     }
 
-    fn handler(&self, _stream: &TcpStream, _leave: Leave) -> Guest {
+    fn handler(&self, _stream: &TcpStream, _leave: Deadline) -> HttpSession {
         self.guest.clone()
     }
 }
 
 /// Who comes by TCP may look, where it knows whom it asks.
 #[derive(Clone)]
-struct Guest {
+struct HttpSession {
     address: IpAddr,
     hosts: Arc<[String]>,
-    sources: Sources,
+    sources: StatusSources,
 }
 
-impl Handler for Guest {
+impl Handler for HttpSession {
     async fn answer(self, request: Request<Incoming>) -> Answer {
         let mut named = request.headers().get_all(HOST).iter();
         let (Some(host), None) = (named.next(), named.next()) else {
@@ -124,7 +124,7 @@ impl Handler for Guest {
     }
 }
 
-impl Guest {
+impl HttpSession {
     /// Whether `host` means this listener. A page elsewhere can give its own name our address (DNS rebinding) and have a browser here
     /// fetch what only this box should see; but it cannot make the browser say another Host.
     fn is_me(&self, host: &str) -> bool {

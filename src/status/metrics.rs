@@ -13,7 +13,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::document::{Account, AccountState, Bus, BusState, Client, Document, Meter, MeterState, Quality};
+use super::document::{
+    AccountState, AccountStatus, BusState, BusStatus, ClientStatus, Document, MeterState, MeterStatus, QualityStatus,
+};
 use crate::quality::{Count, Times};
 use crate::units::Name;
 
@@ -67,8 +69,8 @@ fn daemon(writer: &mut Writer, document: &Document) -> fmt::Result {
     writer.plain_counter("ledger_failed_commits_total", "Commits of the ledger that failed.", ledger.failed_commits)
 }
 
-fn meters(writer: &mut Writer, meters: &BTreeMap<Name, Meter>) -> fmt::Result {
-    let of = |value: fn(&Meter) -> Option<f64>| samples("meter", meters, value);
+fn meters(writer: &mut Writer, meters: &BTreeMap<Name, MeterStatus>) -> fmt::Result {
+    let of = |value: fn(&MeterStatus) -> Option<f64>| samples("meter", meters, value);
     let states = meters.iter().flat_map(|(name, meter)| {
         MeterState::ALL
             .map(|state| (vec![("meter", name.as_str()), ("state", state.as_str())], flag(meter.state == state)))
@@ -91,29 +93,29 @@ fn meters(writer: &mut Writer, meters: &BTreeMap<Name, Meter>) -> fmt::Result {
 }
 
 /// A stale meter's power is not what flows now.
-fn fresh_power(meter: &Meter) -> Option<f64> {
+fn fresh_power(meter: &MeterStatus) -> Option<f64> {
     let stale = matches!(meter.state, MeterState::Stale | MeterState::NeverRead);
     meter.power_mw.filter(|_| !stale).map(|power| power.watts())
 }
 
 /// After a power cut the ledger begins with its last commit, a little below what it had counted up to: a scraper would take that for a
 /// counter that began again and add the whole figure anew. So it is shown from the first register taken since the start on.
-fn settled_energy(meter: &Meter) -> Option<f64> {
+fn settled_energy(meter: &MeterStatus) -> Option<f64> {
     let taken =
         meter.verdicts.iter().any(|(verdict, count)| *count > 0 && !matches!(verdict.as_str(), "held" | "glitch"));
     meter.published_mwh.filter(|_| taken).map(|energy| energy.joules())
 }
 
-fn clients(writer: &mut Writer, clients: &BTreeMap<Name, Client>) -> fmt::Result {
-    let of = |value: fn(&Client) -> Option<f64>| samples("client", clients, value);
+fn clients(writer: &mut Writer, clients: &BTreeMap<Name, ClientStatus>) -> fmt::Result {
+    let of = |value: fn(&ClientStatus) -> Option<f64>| samples("client", clients, value);
     let help = "Energy that Arkreen last accepted for the client.";
     writer.gauge("client_accepted_joules", help, of(|client| client.accepted_mwh.map(|energy| energy.joules())))?;
     let help = "When Arkreen last accepted a report of the client.";
     writer.gauge("client_accepted_timestamp_seconds", help, of(|client| client.accepted_at.map(seconds)))
 }
 
-fn accounts(writer: &mut Writer, accounts: &BTreeMap<Name, Account>) -> fmt::Result {
-    let of = |value: fn(&Account) -> Option<f64>| samples("account", accounts, value);
+fn accounts(writer: &mut Writer, accounts: &BTreeMap<Name, AccountStatus>) -> fmt::Result {
+    let of = |value: fn(&AccountStatus) -> Option<f64>| samples("account", accounts, value);
     let states = accounts.iter().flat_map(|(name, account)| {
         AccountState::ALL
             .map(|state| (vec![("account", name.as_str()), ("state", state.as_str())], flag(account.state == state)))
@@ -128,7 +130,7 @@ fn accounts(writer: &mut Writer, accounts: &BTreeMap<Name, Account>) -> fmt::Res
     writer.gauge("account_last_report_timestamp_seconds", help, of(|account| account.last_report_at.map(seconds)))
 }
 
-fn buses(writer: &mut Writer, buses: &BTreeMap<Name, Bus>) -> fmt::Result {
+fn buses(writer: &mut Writer, buses: &BTreeMap<Name, BusStatus>) -> fmt::Result {
     let open = samples("bus", buses, |bus| Some(flag(bus.state == BusState::Open)));
     writer.gauge("bus_open", "1 while the line is open, else 0.", open)?;
     let mut counter = |name, help, value| writer.counter(name, help, samples("bus", buses, value));
@@ -142,7 +144,7 @@ fn buses(writer: &mut Writer, buses: &BTreeMap<Name, Bus>) -> fmt::Result {
 }
 
 /// How well each of these things is reached.
-fn quality(writer: &mut Writer, of: &'static str, things: &[(&Name, &Quality)]) -> fmt::Result {
+fn quality(writer: &mut Writer, of: &'static str, things: &[(&Name, &QualityStatus)]) -> fmt::Result {
     let outcomes = things.iter().flat_map(|(name, quality)| {
         let ends = Count::WORDS[..Count::ENDS].iter().map(|(count, word)| (*word, quality.tally.of(*count)));
         let ends = ends.chain([("exceptions", quality.tally.exceptions())]);
@@ -186,7 +188,7 @@ fn flag(set: bool) -> f64 {
 }
 
 /// A histogram of the answers.
-struct Responses<'d>(&'d Quality);
+struct Responses<'d>(&'d QualityStatus);
 
 impl EncodeMetric for Responses<'_> {
     fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {
@@ -237,7 +239,13 @@ impl Writer<'_> {
         ConstGauge::new(value).encode(self.encoder.encode_descriptor(&name, help, None, MetricType::Counter)?)
     }
 
-    fn histograms(&mut self, name: &str, help: &str, of: &'static str, things: &[(&Name, &Quality)]) -> fmt::Result {
+    fn histograms(
+        &mut self,
+        name: &str,
+        help: &str,
+        of: &'static str,
+        things: &[(&Name, &QualityStatus)],
+    ) -> fmt::Result {
         if things.is_empty() {
             return Ok(());
         }

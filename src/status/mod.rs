@@ -1,7 +1,7 @@
 //! What every task last said, composed into one document, and the doors at which it can be asked for.
 //!
-//! [`Sources`] collects the tasks' reports; [`compose`] turns them into a [`Document`]; the page, the metrics and the `status` command
-//! are views of that document. The [`Listener`] serves it on TCP, read-only; the [`control`] socket serves it too and takes what the
+//! [`StatusSources`] collects the tasks' reports; [`compose`] turns them into a [`Document`]; the page, the metrics and the `status` command
+//! are views of that document. The [`StatusListener`] serves it on TCP, read-only; the [`control`] socket serves it too and takes what the
 //! daemon can be asked to do.
 
 mod compose;
@@ -18,12 +18,13 @@ mod snapshot;
 mod trouble;
 pub mod words;
 
-pub use compose::{Inputs, compose};
+pub use compose::{StatusInputs, compose};
 pub use document::{
-    Account, AccountState, Bus, BusState, Client, Document, Ledger, Meter, MeterState, Quality, SCHEMA,
+    AccountState, AccountStatus, BusState, BusStatus, ClientStatus, Document, LedgerStatus, MeterState, MeterStatus,
+    QualityStatus, SCHEMA,
 };
 pub use layout::{Layout, LayoutBus, LayoutMeter};
-pub use listener::Listener;
+pub use listener::StatusListener;
 pub use metrics::metrics;
 pub use page::page;
-pub use snapshot::{Current, Sources};
+pub use snapshot::{ActiveTasks, StatusSources};

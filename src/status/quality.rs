@@ -9,7 +9,7 @@ use crate::quality::{self, Count, Quality, Tally};
 use crate::units::Name;
 
 /// All requests that these meters were asked.
-pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> document::Quality {
+pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> document::QualityStatus {
     let (mut tally, mut recent, mut recents) = (Tally::default(), Tally::default(), Vec::new());
     for meter in meters {
         let lately = meter.recent();
@@ -20,7 +20,7 @@ pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> docume
     let exceptions = Count::EXCEPTIONS.iter().map(|(count, code)| ((*code).to_owned(), tally.of(*count)));
     let percentile =
         |(name, share): (&str, f64)| Some((name.to_owned(), recent.times.percentile(share)?.as_micros() as u64));
-    document::Quality {
+    document::QualityStatus {
         total: counts(&tally),
         recent: counts(&recent),
         exceptions: exceptions.filter(|(_, count)| *count > 0).collect(),

@@ -9,7 +9,7 @@ use hyper::body::Body;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
-use super::snapshot::Sources;
+use super::snapshot::StatusSources;
 use super::{metrics, page};
 
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
@@ -17,7 +17,7 @@ pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Answers a GET or HEAD of `path`. hyper leaves the body out for HEAD.
-pub(super) fn look(method: &Method, path: &str, sources: &Sources) -> Answer {
+pub(super) fn look(method: &Method, path: &str, sources: &StatusSources) -> Answer {
     if !matches!(*method, Method::GET | Method::HEAD) {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -44,7 +44,7 @@ pub(super) fn json<T: serde::Serialize>(status: StatusCode, value: &T) -> Answer
 }
 
 /// The watchdog's verdict on the daemon, whatever meters and cloud do.
-fn healthz(sources: &Sources) -> Answer {
+fn healthz(sources: &StatusSources) -> Answer {
     let stalled = sources.stalled();
     if stalled.is_empty() {
         text(StatusCode::OK, "ok\n")
@@ -53,7 +53,7 @@ fn healthz(sources: &Sources) -> Answer {
     }
 }
 
-fn html(sources: &Sources) -> Answer {
+fn html(sources: &StatusSources) -> Answer {
     let nonce = format!("{:032x}", rand::random::<u128>());
     let mut answer = answer(StatusCode::OK, "text/html; charset=utf-8", page::page(&sources.document(), &nonce));
     let policy = format!(

@@ -35,7 +35,7 @@ pub(super) trait Door {
     async fn accept(&self) -> io::Result<Self::Stream>;
 
     /// What answers on `stream`, knowing who is at its other end.
-    fn handler(&self, stream: &Self::Stream, leave: Leave) -> Self::Handler;
+    fn handler(&self, stream: &Self::Stream, leave: Deadline) -> Self::Handler;
 }
 
 /// What answers the requests of one connection.
@@ -45,9 +45,9 @@ pub(super) trait Handler: Clone + Send + 'static {
 
 /// Until when a connection may last. Its handler can grant it more.
 #[derive(Clone, Debug)]
-pub(super) struct Leave(watch::Sender<Instant>);
+pub(super) struct Deadline(watch::Sender<Instant>);
 
-impl Leave {
+impl Deadline {
     pub(super) fn until(&self, instant: Instant) {
         self.0.send_replace(instant);
     }
@@ -80,7 +80,7 @@ pub(super) async fn serve(door: &impl Door, whole: Duration, heart: &Heart, shut
                     // Full: hung up on at once, so that who waits knows.
                     if connections.len() < CONNECTIONS {
                         let (leave, until) = watch::channel(Instant::now() + whole);
-                        let handler = door.handler(&stream, Leave(leave));
+                        let handler = door.handler(&stream, Deadline(leave));
                         connections.spawn(within(until, connection(stream, handler)));
                     }
                 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
 
-use super::compose::{Inputs, compose};
+use super::compose::{StatusInputs, compose};
 use super::document::Document;
 use super::layout::Layout;
 use crate::clock::{Clock, ClockReading};
@@ -19,7 +19,7 @@ use crate::units::Name;
 
 /// The configuration in force and its tasks' reports.
 #[derive(Clone, Debug)]
-pub struct Current {
+pub struct ActiveTasks {
     pub config: Arc<Config>,
     pub buses: BTreeMap<Name, watch::Receiver<BusReport>>,
     pub ledger: watch::Receiver<LedgerReport>,
@@ -28,27 +28,27 @@ pub struct Current {
 
 /// What every task last said. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub struct Sources(Arc<Inner>);
+pub struct StatusSources(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     clock: Clock,
     hearts: Hearts,
     started: ClockReading,
-    current: RwLock<Current>,
+    current: RwLock<ActiveTasks>,
     remarks: RwLock<BTreeMap<&'static str, String>>,
 }
 
-impl Sources {
+impl StatusSources {
     /// The daemon counts as started now.
-    pub fn new(clock: Clock, hearts: Hearts, current: Current) -> Self {
+    pub fn new(clock: Clock, hearts: Hearts, current: ActiveTasks) -> Self {
         let started = clock.now();
         let (current, remarks) = (RwLock::new(current), RwLock::default());
-        Sources(Arc::new(Inner { clock, hearts, started, current, remarks }))
+        StatusSources(Arc::new(Inner { clock, hearts, started, current, remarks }))
     }
 
     /// Puts the tasks of another configuration in the place of the present ones.
-    pub fn replace(&self, current: Current) {
+    pub fn replace(&self, current: ActiveTasks) {
         *self.0.current.write().expect("swapping cannot panic") = current;
     }
 
@@ -77,11 +77,11 @@ impl Sources {
         compose(&self.inputs(), self.0.clock.now())
     }
 
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self) -> StatusInputs {
         let current = self.0.current.read().expect("swapping cannot panic");
         let buses = current.buses.iter().map(|(name, report)| (name.clone(), report.borrow().clone()));
         let accounts = current.accounts.iter().map(|(name, report)| (name.clone(), report.borrow().clone()));
-        Inputs {
+        StatusInputs {
             layout: Layout::from(&*current.config),
             buses: buses.collect(),
             ledger: current.ledger.borrow().clone(),
@@ -99,7 +99,7 @@ pub(super) mod tests {
     use crate::config;
 
     /// Sources without a meter, on a simulated clock.
-    pub(in crate::status) fn empty() -> (Sources, Hearts) {
+    pub(in crate::status) fn empty() -> (StatusSources, Hearts) {
         let config = Config {
             accounts: BTreeMap::new(),
             buses: BTreeMap::new(),
@@ -109,10 +109,11 @@ pub(super) mod tests {
             status: config::StatusConfig { listen: None, hosts: Vec::new(), socket: "/nowhere".into() },
         };
         let (_, ledger) = watch::channel(LedgerReport::default());
-        let current = Current { config: Arc::new(config), buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() };
+        let current =
+            ActiveTasks { config: Arc::new(config), buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() };
         let start = jiff::Timestamp::from_second(1_750_000_000).unwrap();
         let hearts = Hearts::default();
-        (Sources::new(Clock::simulated(1, start), hearts.clone(), current), hearts)
+        (StatusSources::new(Clock::simulated(1, start), hearts.clone(), current), hearts)
     }
 
     #[tokio::test(start_paused = true)]
@@ -122,7 +123,7 @@ pub(super) mod tests {
         assert!(seen.document().well);
         let (_, ledger) = watch::channel(LedgerReport { commits: 7, ..LedgerReport::default() });
         let config = sources.0.current.read().unwrap().config.clone();
-        sources.replace(Current { config, buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() });
+        sources.replace(ActiveTasks { config, buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() });
         assert_eq!(seen.document().ledger.commits, 7);
         sources.remark("reload", Some("The configuration was not reloaded.".to_owned()));
         assert_eq!(seen.document().trouble, ["The configuration was not reloaded."]);

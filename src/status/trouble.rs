@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::document::{Account, AccountState, BusState, Document, Meter, MeterState};
+use super::document::{AccountState, AccountStatus, BusState, Document, MeterState, MeterStatus};
 use super::layout::Layout;
 use super::words::{self, plain};
 use crate::reading::stale_after;
@@ -56,7 +56,7 @@ pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], 
     told
 }
 
-fn of_meter(name: &Name, meter: &Meter, document: &Document, just_begun: bool) -> Option<String> {
+fn of_meter(name: &Name, meter: &MeterStatus, document: &Document, just_begun: bool) -> Option<String> {
     let bus_closed = document.buses.get(&meter.bus).is_some_and(|bus| bus.state == BusState::Closed);
     let error = meter.error.as_ref();
     let age = meter.read_at.map(|at| words::ago(at, document.at)).unwrap_or_default();
@@ -71,7 +71,7 @@ fn of_meter(name: &Name, meter: &Meter, document: &Document, just_begun: bool) -
     }
 }
 
-fn of_account(name: &Name, account: &Account, now: Timestamp, just_begun: bool) -> Option<String> {
+fn of_account(name: &Name, account: &AccountStatus, now: Timestamp, just_begun: bool) -> Option<String> {
     let error = account.error.as_ref();
     let last = account.last_report_at.map_or("never".to_owned(), |at| words::ago(at, now));
     match account.state {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::document::{AccountState, BusState, MeterState, Quality};
+use super::document::{AccountState, BusState, MeterState, QualityStatus};
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// `950 W`, `1.23 kW`.
@@ -32,7 +32,7 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
 }
 
 /// Within what time half, 95 % and 99 % of the recent answers came, and which share of the line's time they took; empty where unknown.
-pub fn line_times(quality: &Quality) -> [String; 4] {
+pub fn line_times(quality: &QualityStatus) -> [String; 4] {
     let time = |which: &str| quality.response_us.get(which).map(|us| response(*us)).unwrap_or_default();
     let busy = quality.occupancy.map(|share| format!("{:.1} %", 100.0 * share)).unwrap_or_default();
     [time("p50"), time("p95"), time("p99"), busy]

@@ -50,7 +50,7 @@ async fn the_page_the_document_the_metrics_and_the_health_are_served() {
     }
     assert_eq!(get(address, "/healthz").await, ("HTTP/1.1 200 OK".into(), "ok\n".into()));
     assert!(get(address, "/").await.1.contains("sauna"));
-    assert_eq!(get(address, "/ask").await.0, "HTTP/1.1 404 Not Found");
+    assert_eq!(get(address, "/command").await.0, "HTTP/1.1 404 Not Found");
     daemon.stop().await;
 }
 

@@ -10,7 +10,7 @@ use crate::daemon::settings;
 use crate::ledger::orders;
 use crate::ledger::remedy::{ClientMoved, Order, Outcome, Remedy};
 use crate::ledger::store::in_use;
-use crate::status::control::{self, Ask, ControlError};
+use crate::status::control::{self, ControlCommand, ControlError};
 use crate::status::words;
 use crate::units::MilliwattHours;
 
@@ -32,7 +32,7 @@ pub fn order(config: &Config, remedy: Remedy, dry_run: bool) -> u8 {
 
 /// Asks the daemon; where none answers, this process does it. The exit code where it was not done.
 pub(super) fn ask(config: &Config, remedy: Remedy, dry_run: bool) -> Result<Outcome, u8> {
-    let order = Ask::Ledger { remedy: remedy.clone(), dry_run };
+    let order = ControlCommand::Ledger { remedy: remedy.clone(), dry_run };
     match runtime()?.block_on(control::post(&config.status.socket, &order)) {
         Ok(answer) => match serde_json::from_value::<Result<Outcome, String>>(answer) {
             Ok(Ok(outcome)) => Ok(outcome),

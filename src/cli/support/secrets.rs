@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config, Environment};
-use crate::reporter::Mask;
+use crate::reporter::TokenMask;
 
 /// A token file is smaller; what is larger is none.
 const LARGEST: u64 = 4096;
@@ -19,7 +19,7 @@ const CREDENTIALS: &str = "/run/credentials/arkmeter.service";
 /// Hides them.
 #[derive(Default)]
 pub struct Secrets {
-    masks: Vec<Mask>,
+    masks: Vec<TokenMask>,
     literals: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ impl Secrets {
     /// Hides what a token file of this content holds, well-formed or not.
     pub fn add(&mut self, content: &str) {
         let runs = content.split(|character: char| !character.is_ascii_hexdigit());
-        self.masks.extend(runs.filter(|run| run.len() >= DIGITS).map(Mask::new));
+        self.masks.extend(runs.filter(|run| run.len() >= DIGITS).map(TokenMask::new));
         let line = content.trim();
         if line.len() >= LITERAL && !line.contains('\n') {
             self.literals.push(line.to_owned());

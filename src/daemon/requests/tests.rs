@@ -16,8 +16,8 @@ use crate::ledger::shown::{Shown, ShownJournal};
 use crate::ledger::{self, Settings};
 use crate::reading::{Reading, Register, RegisterDefinition, Values};
 use crate::recorder::Recorder;
-use crate::status::Sources;
-use crate::status::control::{self, Control, QUEUE};
+use crate::status::StatusSources;
+use crate::status::control::{self, ControlSocket, QUEUE};
 use crate::units::{MilliwattHours, Milliwatts};
 
 fn energy(value: u64) -> MilliwattHours {
@@ -54,7 +54,7 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
     let (ledger, task) = ledger::open(&state, settings(&meter), clock.clone()).unwrap();
     tokio::spawn(task.run(hearts.heart("ledger")));
     let recorder = Recorder::new(clock.clone());
-    let (fleet, _ends) = Fleet::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
+    let (fleet, _ends) = TaskSupervisor::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
     for _ in 0..10 {
         tokio::time::sleep(std::time::Duration::from_secs(10)).await;
         let register = Register { value: energy(1_000_000), step: energy(1) };
@@ -67,9 +67,9 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
     }
     tokio::time::resume();
     let (sender, mut asked) = mpsc::channel(QUEUE);
-    let sources = Sources::new(clock, hearts.clone(), fleet.current(config.clone()));
+    let sources = StatusSources::new(clock, hearts.clone(), fleet.current(config.clone()));
     let (_stop, stopped) = watch::channel(false);
-    tokio::spawn(Control::new(socket.clone(), sources, sender, recorder).run(hearts.heart("control"), stopped));
+    tokio::spawn(ControlSocket::new(socket.clone(), sources, sender, recorder).run(hearts.heart("control"), stopped));
     while UnixStream::connect(&socket).await.is_err() {
         tokio::task::yield_now().await;
     }
@@ -81,7 +81,7 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
 
     let ask = async |energy, dry_run| {
         let remedy = Remedy::Credit { meter: meter.clone(), energy };
-        let answer = control::post(&socket, &Ask::Ledger { remedy, dry_run }).await.unwrap();
+        let answer = control::post(&socket, &ControlCommand::Ledger { remedy, dry_run }).await.unwrap();
         serde_json::from_value::<Result<Outcome, String>>(answer).unwrap()
     };
     let would = ask(energy(500), true).await.unwrap();

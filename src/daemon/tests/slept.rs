@@ -31,7 +31,7 @@ async fn house() -> (House, Daemon) {
     (it, daemon)
 }
 
-fn meter(daemon: &Daemon) -> crate::status::Meter {
+fn meter(daemon: &Daemon) -> crate::status::MeterStatus {
     daemon.sources.document().meters[&name("sauna")].clone()
 }
 

@@ -7,13 +7,13 @@ use rand::Rng;
 use super::ALERT_AFTER;
 use crate::reporter::agenda::Agenda;
 use crate::reporter::retry::RetryWaits;
-use crate::reporter::rpc::Entry;
-use crate::reporter::trouble::{self, Grade, Line, Trouble};
+use crate::reporter::rpc::ClientReport;
+use crate::reporter::trouble::{self, LogLine, Trouble, TroubleLevel};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
 /// What is remembered of it.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct ClientProgress {
     pub(super) id: ClientId,
     pub(super) waits: RetryWaits,
     pub(super) trouble: Option<Trouble>,
@@ -29,13 +29,13 @@ pub(super) struct Client {
 
 /// What a refusal means for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) grade: Grade,
-    pub(super) again: Again,
+pub(super) struct Rejection {
+    pub(super) grade: TroubleLevel,
+    pub(super) again: Retry,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+pub(super) enum Retry {
     AtNextSlot,
     /// With back-off.
     Soon,
@@ -43,18 +43,18 @@ pub(super) enum Again {
     Probed,
 }
 
-impl From<Grade> for Again {
-    fn from(grade: Grade) -> Self {
+impl From<TroubleLevel> for Retry {
+    fn from(grade: TroubleLevel) -> Self {
         match grade {
-            Grade::Watched | Grade::Retrying => Again::Soon,
-            Grade::Refused | Grade::Alert => Again::Probed,
+            TroubleLevel::Watched | TroubleLevel::Retrying => Retry::Soon,
+            TroubleLevel::Refused | TroubleLevel::Alert => Retry::Probed,
         }
     }
 }
 
-impl Client {
+impl ClientProgress {
     pub(super) fn new(id: ClientId) -> Self {
-        Client {
+        ClientProgress {
             id,
             waits: RetryWaits::default(),
             trouble: None,
@@ -65,7 +65,7 @@ impl Client {
         }
     }
 
-    pub(super) fn accepted(&mut self) -> Option<Line> {
+    pub(super) fn accepted(&mut self) -> Option<LogLine> {
         self.waits = RetryWaits::default();
         self.too_low = 0;
         self.unknown_code = 0;
@@ -74,25 +74,25 @@ impl Client {
     }
 
     /// What the code means; `None` where it is about the account.
-    pub(super) fn refused(&mut self, code: Option<i64>, entry: &Entry) -> Option<Refused> {
-        let refused = |grade, again| Some(Refused { grade, again });
+    pub(super) fn refused(&mut self, code: Option<i64>, entry: &ClientReport) -> Option<Rejection> {
+        let refused = |grade, again| Some(Rejection { grade, again });
         match code {
             Some(1000 | -32601) => None,
-            Some(4002) => refused(Grade::Refused, Again::Probed),
+            Some(4002) => refused(TroubleLevel::Refused, Retry::Probed),
             Some(4003) => {
                 self.too_low = self.too_low.saturating_add(1);
-                let grade = if self.too_low >= ALERT_AFTER { Grade::Alert } else { Grade::Watched };
-                refused(grade, Again::AtNextSlot)
+                let grade = if self.too_low >= ALERT_AFTER { TroubleLevel::Alert } else { TroubleLevel::Watched };
+                refused(grade, Retry::AtNextSlot)
             }
-            Some(1 | -32603 | -32099..=-32000) => refused(Grade::Retrying, Again::Soon),
+            Some(1 | -32603 | -32099..=-32000) => refused(TroubleLevel::Retrying, Retry::Soon),
             Some(-32700 | -32600 | -32602) => {
                 self.malformed = Some((entry.power, entry.energy));
-                refused(Grade::Alert, Again::AtNextSlot)
+                refused(TroubleLevel::Alert, Retry::AtNextSlot)
             }
             _ => {
                 self.unknown_code = self.unknown_code.saturating_add(1);
-                let grade = if self.unknown_code >= ALERT_AFTER { Grade::Alert } else { Grade::Retrying };
-                refused(grade, Again::Soon)
+                let grade = if self.unknown_code >= ALERT_AFTER { TroubleLevel::Alert } else { TroubleLevel::Retrying };
+                refused(grade, Retry::Soon)
             }
         }
     }
@@ -101,24 +101,24 @@ impl Client {
         &mut self,
         agenda: &mut Agenda,
         name: &Name,
-        refused: Refused,
+        refused: Rejection,
         now: Duration,
         rng: &mut impl Rng,
     ) {
-        if refused.again != Again::AtNextSlot {
+        if refused.again != Retry::AtNextSlot {
             agenda.hold(name, now + wait(&mut self.waits, refused.again, rng));
         }
     }
 
     /// Nothing is known of its figure: the next slot will tell.
-    pub(super) fn watch(&mut self, text: String) -> Option<Line> {
-        trouble::note(&mut self.trouble, Grade::Watched, text)
+    pub(super) fn watch(&mut self, text: String) -> Option<LogLine> {
+        trouble::note(&mut self.trouble, TroubleLevel::Watched, text)
     }
 }
 
-pub(super) fn wait(waits: &mut RetryWaits, again: Again, rng: &mut impl Rng) -> Duration {
+pub(super) fn wait(waits: &mut RetryWaits, again: Retry, rng: &mut impl Rng) -> Duration {
     match again {
-        Again::AtNextSlot | Again::Soon => waits.transient(rng),
-        Again::Probed => waits.slow_probe(),
+        Retry::AtNextSlot | Retry::Soon => waits.transient(rng),
+        Retry::Probed => waits.slow_probe(),
     }
 }

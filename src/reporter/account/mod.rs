@@ -3,7 +3,7 @@
 //! A pure state machine: a round's outcome in; the agenda, the report and the log's lines out.
 
 mod client;
-mod words;
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,19 +11,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::Rng;
 
-use super::agenda::{Agenda, Due};
-use super::batch::Fresh;
-use super::report::{AccountReport, AccountState};
+use super::agenda::{Agenda, DueReports};
+use super::report::{AccountReport, ReportingState};
 use super::retry::RetryWaits;
-use super::round::{Came, Finished};
-use super::rpc::{Entry, Failure, Outcome};
-use super::schedule::Schedule;
-use super::trouble::{self, Grade, Line, Trouble};
+use super::round::{ClientOutcome, RoundResult};
+use super::rpc::{CallFailure, ClientReport, ReportOutcome};
+use super::schedule::ReportSchedule;
+use super::trouble::{self, LogLine, Trouble, TroubleLevel};
 use crate::clock::ClockReading;
 use crate::units::{ClientId, Name};
-use client::{Client, Refused, wait};
+use client::{ClientProgress, Rejection, wait};
 
-pub(crate) use words::Place;
+pub(crate) use texts::EndpointTexts;
 
 /// After this many refusals of a kind in a row the operator is told with emphasis.
 const ALERT_AFTER: u32 = 3;
@@ -31,9 +30,9 @@ const ALERT_AFTER: u32 = 3;
 /// One account.
 #[derive(Debug)]
 pub(crate) struct Account {
-    place: Place,
+    place: EndpointTexts,
     agenda: Agenda,
-    clients: BTreeMap<Name, Client>,
+    clients: BTreeMap<Name, ClientProgress>,
     waits: RetryWaits,
     trouble: Option<Trouble>,
     /// Why there is no token, or why the new one is not used.
@@ -48,18 +47,23 @@ pub(crate) struct Account {
 
 /// A line for the log, about the account or one of its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Note {
+pub(crate) struct LogNote {
     pub(crate) client: Option<Name>,
-    pub(crate) line: Line,
+    pub(crate) line: LogLine,
 }
 
 impl Account {
-    pub(crate) fn new(place: Place, schedule: Schedule, clients: BTreeMap<Name, ClientId>, now: &ClockReading) -> Self {
+    pub(crate) fn new(
+        place: EndpointTexts,
+        schedule: ReportSchedule,
+        clients: BTreeMap<Name, ClientId>,
+        now: &ClockReading,
+    ) -> Self {
         let names: BTreeSet<_> = clients.keys().cloned().collect();
         Account {
             place,
             agenda: Agenda::new(schedule, names, now),
-            clients: clients.into_iter().map(|(name, id)| (name, Client::new(id))).collect(),
+            clients: clients.into_iter().map(|(name, id)| (name, ClientProgress::new(id))).collect(),
             waits: RetryWaits::default(),
             trouble: None,
             token_error: None,
@@ -78,12 +82,12 @@ impl Account {
     }
 
     /// What is due at `now`; it counts as done.
-    pub(crate) fn due(&mut self, now: &ClockReading) -> Option<Due> {
+    pub(crate) fn due(&mut self, now: &ClockReading) -> Option<DueReports> {
         self.agenda.due(now)
     }
 
     /// Everything, whatever the schedule or a pause says; it counts as done.
-    pub(crate) fn all_now(&mut self) -> Due {
+    pub(crate) fn all_now(&mut self) -> DueReports {
         self.agenda.all_now()
     }
 
@@ -109,19 +113,19 @@ impl Account {
     }
 
     /// What is wrong with the token's file, or that nothing is.
-    pub(crate) fn token_file(&mut self, error: Option<String>) -> Vec<Note> {
+    pub(crate) fn token_file(&mut self, error: Option<String>) -> Vec<LogNote> {
         let changed = self.token_error != error;
         let line = match (&self.token_error, &error) {
-            (_, Some(text)) if changed => Some(Line::Alert(text.clone())),
-            (Some(_), None) => Some(Line::Over("the token can be read".into())),
+            (_, Some(text)) if changed => Some(LogLine::Alert(text.clone())),
+            (Some(_), None) => Some(LogLine::Over("the token can be read".into())),
             _ => None,
         };
         self.token_error = error;
-        line.map(Note::account).into_iter().collect()
+        line.map(LogNote::account).into_iter().collect()
     }
 
     /// Of these figures, those that are to be sent. A client that is not among them is waiting for `why`.
-    pub(crate) fn sendable(&mut self, ready: Vec<Fresh>, waiting: Vec<(Name, String)>) -> Vec<Fresh> {
+    pub(crate) fn sendable(&mut self, ready: Vec<ClientReport>, waiting: Vec<(Name, String)>) -> Vec<ClientReport> {
         for (name, why) in waiting {
             if let Some(client) = self.clients.get_mut(&name) {
                 client.waiting = Some(why);
@@ -152,22 +156,22 @@ impl Account {
     }
 
     /// An answer held more than was asked for: said once.
-    pub(crate) fn strays(&mut self, strays: &str) -> Option<Note> {
+    pub(crate) fn strays(&mut self, strays: &str) -> Option<LogNote> {
         let said = std::mem::replace(&mut self.strays_said, true);
-        (!said).then(|| Note::account(Line::Warning(format!("{}: {strays}", self.place.host()))))
+        (!said).then(|| LogNote::account(LogLine::Warning(format!("{}: {strays}", self.place.host()))))
     }
 
     /// Takes up what came of a round.
-    pub(crate) fn settle(&mut self, round: Finished, now: Duration, rng: &mut impl Rng) -> Vec<Note> {
+    pub(crate) fn settle(&mut self, round: RoundResult, now: Duration, rng: &mut impl Rng) -> Vec<LogNote> {
         let mut notes = Vec::new();
         for (name, (entry, came)) in &round.results {
             match came {
-                Came::Failed(Failure::Token(_)) => self.rejected += 1,
-                Came::Heard(outcome) => notes.extend(self.client_heard(name, entry, outcome, now, rng)),
-                Came::Failed(failure) if round.account.is_none() => {
+                ClientOutcome::Failed(CallFailure::Token(_)) => self.rejected += 1,
+                ClientOutcome::Answered(outcome) => notes.extend(self.client_heard(name, entry, outcome, now, rng)),
+                ClientOutcome::Failed(failure) if round.account.is_none() => {
                     notes.extend(self.client_failed(name, failure, now, rng));
                 }
-                Came::Failed(_) | Came::NotSent => {}
+                ClientOutcome::Failed(_) | ClientOutcome::NotSent => {}
             }
         }
         match round.account {
@@ -175,7 +179,7 @@ impl Account {
             None if round.understood => {
                 self.waits = RetryWaits::default();
                 let line = trouble::end(&mut self.trouble, &format!("{} answers again", self.place.host()));
-                notes.extend(line.map(Note::account));
+                notes.extend(line.map(LogNote::account));
             }
             None => {}
         }
@@ -185,27 +189,27 @@ impl Account {
     /// The endpoint could not even be called.
     pub(crate) fn failed(
         &mut self,
-        failure: &Failure,
+        failure: &CallFailure,
         understood: bool,
         now: Duration,
         rng: &mut impl Rng,
-    ) -> Option<Note> {
+    ) -> Option<LogNote> {
         let (mut grade, text) = self.place.failure(failure);
         if understood && !about_account(failure) {
             // Others were answered in the same round: whatever it is, it may pass soon.
-            grade = Grade::Retrying;
+            grade = TroubleLevel::Retrying;
         }
         let wait = match failure {
-            Failure::Wait(Some(wait), _) => *wait,
+            CallFailure::Wait(Some(wait), _) => *wait,
             _ => wait(&mut self.waits, grade.into(), rng),
         };
         self.agenda.pause(now + wait);
-        trouble::note(&mut self.trouble, grade, text).map(Note::account)
+        trouble::note(&mut self.trouble, grade, text).map(LogNote::account)
     }
 
     /// What the account says of itself; `calls` were made since the start.
     pub(crate) fn report(&self, now: &ClockReading, calls: u64) -> AccountReport {
-        let client_text = |client: &Client| {
+        let client_text = |client: &ClientProgress| {
             let trouble = client.trouble.as_ref().map(|trouble| trouble.text().to_owned());
             trouble.or_else(|| client.waiting.clone())
         };
@@ -225,86 +229,93 @@ impl Account {
     }
 
     /// What is to be told of one client after a round that was asked for.
-    pub(crate) fn verdict(&self, name: &Name, came: Option<&(Entry, Came)>) -> Result<String, String> {
+    pub(crate) fn verdict(&self, name: &Name, came: Option<&(ClientReport, ClientOutcome)>) -> Result<String, String> {
         let client = self.clients.get(name);
         let trouble = client.and_then(|client| client.trouble.as_ref()).map(|trouble| trouble.text().to_owned());
         let waiting = client.and_then(|client| client.waiting.clone());
         let account = self.token_error.clone().or(self.trouble.as_ref().map(|trouble| trouble.text().to_owned()));
         match came {
-            Some((entry, Came::Heard(Outcome::Accepted { .. }))) => Ok(words::accepted(entry)),
-            Some((_, Came::Heard(_))) => Err(trouble.or(account).unwrap_or_else(words::not_sent)),
-            Some(_) => Err(account.or(trouble).unwrap_or_else(words::not_sent)),
-            None => Err(waiting.or(account).or(trouble).unwrap_or_else(words::not_sent)),
+            Some((entry, ClientOutcome::Answered(ReportOutcome::Accepted { .. }))) => Ok(texts::accepted(entry)),
+            Some((_, ClientOutcome::Answered(_))) => Err(trouble.or(account).unwrap_or_else(texts::not_sent)),
+            Some(_) => Err(account.or(trouble).unwrap_or_else(texts::not_sent)),
+            None => Err(waiting.or(account).or(trouble).unwrap_or_else(texts::not_sent)),
         }
     }
 
-    fn state(&self) -> AccountState {
-        let retrying = |client: &Client| client.trouble.as_ref().is_some_and(|it| it.grade() == Grade::Retrying);
+    fn state(&self) -> ReportingState {
+        let retrying =
+            |client: &ClientProgress| client.trouble.as_ref().is_some_and(|it| it.grade() == TroubleLevel::Retrying);
         match self.trouble.as_ref().map(Trouble::grade) {
-            _ if self.token_error.is_some() && !self.has_token => AccountState::Refused,
-            Some(Grade::Refused | Grade::Alert) => AccountState::Refused,
-            Some(Grade::Watched | Grade::Retrying) => AccountState::Retrying,
-            None if self.clients.values().any(retrying) => AccountState::Retrying,
-            None if self.last_report_at.is_some() => AccountState::Ok,
-            None => AccountState::NeverReported,
+            _ if self.token_error.is_some() && !self.has_token => ReportingState::Refused,
+            Some(TroubleLevel::Refused | TroubleLevel::Alert) => ReportingState::Refused,
+            Some(TroubleLevel::Watched | TroubleLevel::Retrying) => ReportingState::Retrying,
+            None if self.clients.values().any(retrying) => ReportingState::Retrying,
+            None if self.last_report_at.is_some() => ReportingState::Ok,
+            None => ReportingState::NeverReported,
         }
     }
 
     fn client_heard(
         &mut self,
         name: &Name,
-        entry: &Entry,
-        outcome: &Outcome,
+        entry: &ClientReport,
+        outcome: &ReportOutcome,
         now: Duration,
         rng: &mut impl Rng,
-    ) -> Vec<Note> {
+    ) -> Vec<LogNote> {
         let Some(client) = self.clients.get_mut(name) else { return Vec::new() };
         match outcome {
-            Outcome::Accepted { odd } => {
+            ReportOutcome::Accepted { odd } => {
                 let odd = odd.as_ref().filter(|_| !std::mem::replace(&mut self.odd_result_said, true));
-                let odd = odd.map(|odd| Note::account(Line::Warning(self.place.odd_result(odd))));
-                let over = client.accepted().map(|line| Note::client(name, line));
+                let odd = odd.map(|odd| LogNote::account(LogLine::Warning(self.place.odd_result(odd))));
+                let over = client.accepted().map(|line| LogNote::client(name, line));
                 odd.into_iter().chain(over).collect()
             }
-            Outcome::Refused { code, message } => {
+            ReportOutcome::Refused { code, message } => {
                 self.rejected += 1;
                 let Some(refused) = client.refused(*code, entry) else { return Vec::new() };
                 let text = self.place.refusal(name, client.id, *code, message, entry.energy, client.too_low);
                 client.hold(&mut self.agenda, name, refused, now, rng);
                 let line = trouble::note(&mut client.trouble, refused.grade, text);
-                line.map(|line| Note::client(name, line)).into_iter().collect()
+                line.map(|line| LogNote::client(name, line)).into_iter().collect()
             }
-            Outcome::Indeterminate(why) => {
+            ReportOutcome::Indeterminate(why) => {
                 let line = client.watch(self.place.unclear(why));
-                line.map(|line| Note::client(name, line)).into_iter().collect()
+                line.map(|line| LogNote::client(name, line)).into_iter().collect()
             }
-            Outcome::Missing => {
+            ReportOutcome::Missing => {
                 let line = client.watch(self.place.unclear("no word of this client"));
-                line.map(|line| Note::client(name, line)).into_iter().collect()
+                line.map(|line| LogNote::client(name, line)).into_iter().collect()
             }
         }
     }
 
-    fn client_failed(&mut self, name: &Name, failure: &Failure, now: Duration, rng: &mut impl Rng) -> Option<Note> {
+    fn client_failed(
+        &mut self,
+        name: &Name,
+        failure: &CallFailure,
+        now: Duration,
+        rng: &mut impl Rng,
+    ) -> Option<LogNote> {
         let client = self.clients.get_mut(name)?;
         let (grade, text) = self.place.failure(failure);
-        client.hold(&mut self.agenda, name, Refused { grade, again: grade.into() }, now, rng);
-        trouble::note(&mut client.trouble, grade, text).map(|line| Note::client(name, line))
+        client.hold(&mut self.agenda, name, Rejection { grade, again: grade.into() }, now, rng);
+        trouble::note(&mut client.trouble, grade, text).map(|line| LogNote::client(name, line))
     }
 }
 
-impl Note {
-    fn account(line: Line) -> Self {
-        Note { client: None, line }
+impl LogNote {
+    fn account(line: LogLine) -> Self {
+        LogNote { client: None, line }
     }
 
-    fn client(name: &Name, line: Line) -> Self {
-        Note { client: Some(name.clone()), line }
+    fn client(name: &Name, line: LogLine) -> Self {
+        LogNote { client: Some(name.clone()), line }
     }
 }
 
-fn about_account(failure: &Failure) -> bool {
-    matches!(failure, Failure::Token(_) | Failure::WrongMethod(_))
+fn about_account(failure: &CallFailure) -> bool {
+    matches!(failure, CallFailure::Token(_) | CallFailure::WrongMethod(_))
 }
 
 #[cfg(test)]

@@ -7,13 +7,13 @@ use url::Url;
 use super::*;
 use crate::clock::Clock;
 use crate::config::Batch;
-use crate::reporter::batch::{Batching, Ids};
-use crate::reporter::round::Round;
-use crate::reporter::rpc::Heard;
+use crate::reporter::batching::{Batching, RequestIds};
+use crate::reporter::round::ReportRound;
+use crate::reporter::rpc::CallResult;
 use crate::units::{MilliwattHours, Milliwatts};
 
 const EVERY: Duration = Duration::from_secs(120);
-const ACCEPTED: Outcome = Outcome::Accepted { odd: None };
+const ACCEPTED: ReportOutcome = ReportOutcome::Accepted { odd: None };
 
 /// An account with clients a and b, single calls, in simulated time.
 struct Bench {
@@ -21,8 +21,8 @@ struct Bench {
     now: ClockReading,
     rng: SmallRng,
     energy: u64,
-    ids: Ids,
-    lines: Vec<Note>,
+    ids: RequestIds,
+    lines: Vec<LogNote>,
 }
 
 impl Bench {
@@ -31,8 +31,8 @@ impl Bench {
         let id = |digit: &str| ClientId::parse(&format!("0x{}", digit.repeat(64))).unwrap();
         let clients = BTreeMap::from([(name("a"), id("a")), (name("b"), id("b"))]);
         let url = Url::parse("https://user:secret@api.example/v1?key=secret").unwrap();
-        let place = Place::new(name("main"), &url, "/etc/main.token".into());
-        let schedule = Schedule::new(EVERY, url.as_str(), clients.values().copied());
+        let place = EndpointTexts::new(name("main"), &url, "/etc/main.token".into());
+        let schedule = ReportSchedule::new(EVERY, url.as_str(), clients.values().copied());
         let mut account = Account::new(place, schedule, clients, &now);
         account.new_token(now.since_boot);
         let mut bench = Bench {
@@ -40,7 +40,7 @@ impl Bench {
             now,
             rng: SmallRng::seed_from_u64(7),
             energy: 100,
-            ids: Ids::default(),
+            ids: RequestIds::default(),
             lines: Vec::new(),
         };
         // The opening, and the first slot.
@@ -51,31 +51,32 @@ impl Bench {
     }
 
     /// Goes to the next wake and answers what is sent; who was sent?
-    fn round(&mut self, answer: impl Fn(&Name) -> Answer) -> Vec<Name> {
+    fn round(&mut self, answer: impl Fn(&Name) -> RpcAnswer) -> Vec<Name> {
         let ahead = self.account.wake().saturating_sub(self.now.since_boot);
         self.now = ClockReading { since_boot: self.now.since_boot + ahead, wall: self.now.wall + ahead, ..self.now };
         let due = self.account.due(&self.now).expect("something is due");
         self.send(due, answer)
     }
 
-    fn send(&mut self, due: Due, answer: impl Fn(&Name) -> Answer) -> Vec<Name> {
+    fn send(&mut self, due: DueReports, answer: impl Fn(&Name) -> RpcAnswer) -> Vec<Name> {
         self.energy += 1;
-        let fresh = |client: Name| Fresh {
+        let report = |client: Name| ClientReport {
+            id: self.ids.next(),
             client_id: self.account.clients[&client].id,
             client,
             power: Milliwatts(1),
             energy: MilliwattHours::new(self.energy).unwrap(),
         };
-        let fresh = due.send.into_iter().map(fresh).collect();
+        let fresh = due.send.into_iter().map(report).collect();
         let fresh = self.account.sendable(fresh, Vec::new());
         let sent: Vec<_> = fresh.iter().map(|fresh| fresh.client.clone()).collect();
         self.account.sent(&sent);
         let mut batching = Batching::new(Batch::Never, NonZeroUsize::MIN);
-        let mut round = Round::new(batching.calls(fresh, &mut self.ids, self.now.since_boot));
+        let mut round = ReportRound::new(batching.calls(fresh, self.now.since_boot));
         while let Some(call) = round.next() {
             let heard = match answer(&call.entries[0].client) {
-                Ok(outcome) => Heard::Entries { outcomes: vec![(call.entries[0].id, outcome)], strays: None },
-                Err(failure) => Heard::Failed(failure),
+                Ok(outcome) => CallResult::Answered { outcomes: vec![(call.entries[0].id, outcome)], strays: None },
+                Err(failure) => CallResult::Failed(failure),
             };
             self.account.accepted(heard.accepted(&call).len(), self.now.wall);
             round.heard(call, heard, &mut batching, self.now.since_boot);
@@ -99,26 +100,26 @@ impl Bench {
     }
 
     fn alerts(&self) -> usize {
-        self.lines.iter().filter(|note| matches!(note.line, Line::Alert(_))).count()
+        self.lines.iter().filter(|note| matches!(note.line, LogLine::Alert(_))).count()
     }
 }
 
-type Answer = Result<Outcome, Failure>;
+type RpcAnswer = Result<ReportOutcome, CallFailure>;
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-fn entry(outcome: Outcome) -> Answer {
+fn entry(outcome: ReportOutcome) -> RpcAnswer {
     Ok(outcome)
 }
 
-fn code(code: i64) -> Answer {
-    Ok(Outcome::Refused { code: Some(code), message: "no".into() })
+fn code(code: i64) -> RpcAnswer {
+    Ok(ReportOutcome::Refused { code: Some(code), message: "no".into() })
 }
 
 /// This answer for a, and an acceptance for everyone else.
-fn for_a(answer: Answer) -> impl Fn(&Name) -> Answer {
+fn for_a(answer: RpcAnswer) -> impl Fn(&Name) -> RpcAnswer {
     move |client| if client.as_str() == "a" { answer.clone() } else { Ok(ACCEPTED) }
 }
 
@@ -127,7 +128,7 @@ async fn accepted_is_well() {
     let mut bench = Bench::new().await;
     assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("a"), name("b")]);
     let report = bench.report();
-    assert_eq!((report.state, report.accepted, report.rejected), (AccountState::Ok, 6, 0));
+    assert_eq!((report.state, report.accepted, report.rejected), (ReportingState::Ok, 6, 0));
     assert_eq!(report.last_report_at, Some(bench.now.wall));
     assert_eq!(report.next_report_at, Some(bench.now.wall + EVERY));
     assert_eq!(bench.lines, []);
@@ -137,10 +138,10 @@ async fn accepted_is_well() {
 async fn an_odd_result_is_warned_of_once() {
     let mut bench = Bench::new().await;
     for _ in 0..3 {
-        bench.round(|_| entry(Outcome::Accepted { odd: Some("7".into()) }));
+        bench.round(|_| entry(ReportOutcome::Accepted { odd: Some("7".into()) }));
     }
     assert_eq!(bench.lines.len(), 1);
-    assert_eq!(bench.report().state, AccountState::Ok);
+    assert_eq!(bench.report().state, ReportingState::Ok);
 }
 
 #[tokio::test]
@@ -149,12 +150,12 @@ async fn code_1000_pauses_the_whole_account_and_probes_slowly_for_good() {
     let mut minutes = Vec::new();
     for _ in 0..6 {
         // Slots go by for the ledger meanwhile.
-        while bench.round(|_| Err(Failure::Token("no".into()))).is_empty() {}
+        while bench.round(|_| Err(CallFailure::Token("no".into()))).is_empty() {}
         minutes.push(bench.ahead().as_secs() / 60);
     }
     assert_eq!(minutes, [5, 10, 20, 40, 60, 60]);
     let report = bench.report();
-    assert_eq!(report.state, AccountState::Refused);
+    assert_eq!(report.state, ReportingState::Refused);
     assert!(
         report.error.unwrap().contains("put the token that was issued for https://api.example/v1 in /etc/main.token")
     );
@@ -165,12 +166,12 @@ async fn code_1000_pauses_the_whole_account_and_probes_slowly_for_good() {
 async fn a_new_token_or_a_reload_ends_the_pause_at_once() {
     let mut bench = Bench::new().await;
     for wake in [Account::new_token, Account::reloaded] {
-        bench.round(|_| Err(Failure::Token("no".into())));
+        bench.round(|_| Err(CallFailure::Token("no".into())));
         assert_eq!(bench.ahead().as_secs(), 300);
         wake(&mut bench.account, bench.now.since_boot);
         assert_eq!(bench.ahead(), Duration::ZERO);
         assert_eq!(bench.round(|_| entry(ACCEPTED)).len(), 2);
-        assert_eq!(bench.report().state, AccountState::Ok);
+        assert_eq!(bench.report().state, ReportingState::Ok);
     }
 }
 
@@ -181,7 +182,7 @@ async fn code_4002_stops_that_client_only() {
     assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("b")]);
     assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("b")]);
     assert_eq!(bench.round(for_a(code(4002))), [name("a")], "five minutes later");
-    assert_eq!(bench.report().state, AccountState::Ok);
+    assert_eq!(bench.report().state, ReportingState::Ok);
     let text = bench.text("a");
     assert!(text.contains("token, client_id and environment") && text.contains("belong together"), "{text}");
     assert!(text.contains("0xaaaa…aaaa"), "{text}");
@@ -202,7 +203,7 @@ async fn code_4003_waits_for_the_next_slot_and_after_three_calls_for_the_operato
     assert_eq!(bench.report().rejected, 5);
     bench.round(|_| entry(ACCEPTED));
     assert_eq!(bench.text("a"), "");
-    assert!(matches!(&bench.lines.last().unwrap().line, Line::Over(text) if text.contains("5 failures")));
+    assert!(matches!(&bench.lines.last().unwrap().line, LogLine::Over(text) if text.contains("5 failures")));
     bench.round(for_a(code(4003)));
     assert_eq!(bench.alerts(), 1, "three in a row are counted anew");
 }
@@ -213,10 +214,10 @@ async fn transient_codes_back_off_that_client_with_fresh_readings() {
         let mut bench = Bench::new().await;
         bench.round(for_a(code(transient)));
         assert!(bench.ahead() <= Duration::from_secs(2), "{transient}");
-        assert_eq!(bench.report().state, AccountState::Retrying);
+        assert_eq!(bench.report().state, ReportingState::Retrying);
         assert_eq!(bench.round(for_a(code(transient))), [name("a")]);
         assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("a")]);
-        assert_eq!(bench.report().state, AccountState::Ok);
+        assert_eq!(bench.report().state, ReportingState::Ok);
         assert_eq!(bench.alerts(), 0);
     }
 }
@@ -249,15 +250,15 @@ async fn a_malformed_figure_is_told_and_not_sent_again() {
 async fn code_32601_and_wrong_urls_alert_and_are_probed_slowly() {
     let answers = [
         code(-32601),
-        Err(Failure::Rejected("HTTP 404".into())),
-        Err(Failure::Redirected("HTTP 302 to https://x".into())),
+        Err(CallFailure::Rejected("HTTP 404".into())),
+        Err(CallFailure::Redirected("HTTP 302 to https://x".into())),
     ];
     for answer in answers {
         let mut bench = Bench::new().await;
         bench.round(|_| answer.clone());
         assert_eq!((bench.ahead().as_secs(), bench.alerts()), (300, 1), "{answer:?}");
         let report = bench.report();
-        assert_eq!(report.state, AccountState::Refused);
+        assert_eq!(report.state, ReportingState::Refused);
         let error = report.error.unwrap();
         assert!(error.contains("check url in [account.main]") && !error.contains("secret"), "{error}");
     }
@@ -266,18 +267,18 @@ async fn code_32601_and_wrong_urls_alert_and_are_probed_slowly() {
 #[tokio::test]
 async fn forbidden_is_probed_slowly() {
     let mut bench = Bench::new().await;
-    bench.round(|_| Err(Failure::Forbidden("HTTP 403".into())));
-    assert_eq!((bench.ahead().as_secs(), bench.report().state), (300, AccountState::Refused));
+    bench.round(|_| Err(CallFailure::Forbidden("HTTP 403".into())));
+    assert_eq!((bench.ahead().as_secs(), bench.report().state), (300, ReportingState::Refused));
 }
 
 #[tokio::test]
 async fn a_transient_failure_backs_off_with_a_cap_and_is_said_once() {
     let failures = [
-        Failure::Unreachable("refused".into()),
-        Failure::TimedOut,
-        Failure::Transient("HTTP 500".into()),
-        Failure::Unintelligible("a page".into()),
-        Failure::Wait(None, "HTTP 429".into()),
+        CallFailure::Unreachable("refused".into()),
+        CallFailure::TimedOut,
+        CallFailure::Transient("HTTP 500".into()),
+        CallFailure::Unintelligible("a page".into()),
+        CallFailure::Wait(None, "HTTP 429".into()),
     ];
     for failure in failures {
         let mut bench = Bench::new().await;
@@ -286,27 +287,27 @@ async fn a_transient_failure_backs_off_with_a_cap_and_is_said_once() {
             while bench.round(|_| Err(failure.clone())).is_empty() {}
             longest = longest.max(bench.ahead());
             assert!(bench.ahead() <= Duration::from_secs(120));
-            assert_eq!(bench.report().state, AccountState::Retrying);
+            assert_eq!(bench.report().state, ReportingState::Retrying);
         }
         assert!(longest > Duration::from_secs(60));
         assert_eq!(bench.lines.len(), 1, "{:?}", bench.lines);
         while bench.round(|_| entry(ACCEPTED)).is_empty() {}
         assert_eq!(bench.lines.len(), 2);
-        assert!(matches!(&bench.lines[1].line, Line::Over(text) if text.contains("60 failures")));
-        assert_eq!((bench.ahead() <= EVERY, bench.report().state), (true, AccountState::Ok));
+        assert!(matches!(&bench.lines[1].line, LogLine::Over(text) if text.contains("60 failures")));
+        assert_eq!((bench.ahead() <= EVERY, bench.report().state), (true, ReportingState::Ok));
     }
 }
 
 #[tokio::test]
 async fn retry_after_is_kept_to_the_second() {
     let mut bench = Bench::new().await;
-    bench.round(|_| Err(Failure::Wait(Some(Duration::from_secs(1000)), "HTTP 429".into())));
+    bench.round(|_| Err(CallFailure::Wait(Some(Duration::from_secs(1000)), "HTTP 429".into())));
     assert_eq!(bench.ahead().as_secs(), 1000);
 }
 
 #[tokio::test]
 async fn an_indeterminate_entry_waits_for_the_next_slot() {
-    for outcome in [Outcome::Indeterminate("both".into()), Outcome::Missing] {
+    for outcome in [ReportOutcome::Indeterminate("both".into()), ReportOutcome::Missing] {
         let mut bench = Bench::new().await;
         bench.round(for_a(Ok(outcome)));
         assert_eq!(bench.ahead(), EVERY);
@@ -318,10 +319,10 @@ async fn an_indeterminate_entry_waits_for_the_next_slot() {
 #[tokio::test]
 async fn one_clients_failing_call_is_its_own() {
     let mut bench = Bench::new().await;
-    bench.round(for_a(Err(Failure::Transient("HTTP 500".into()))));
+    bench.round(for_a(Err(CallFailure::Transient("HTTP 500".into()))));
     assert_eq!(bench.report().error, None);
     assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("a")]);
-    bench.round(for_a(Err(Failure::Rejected("HTTP 404".into()))));
+    bench.round(for_a(Err(CallFailure::Rejected("HTTP 404".into()))));
     assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("b")], "slow for a, and b is not disturbed");
 }
 
@@ -329,10 +330,10 @@ async fn one_clients_failing_call_is_its_own() {
 async fn a_report_asked_for_ignores_every_pause() {
     let mut bench = Bench::new().await;
     bench.round(|client| if client.as_str() == "a" { code(4002) } else { Ok(ACCEPTED) });
-    bench.round(|_| Err(Failure::Token("no".into())));
+    bench.round(|_| Err(CallFailure::Token("no".into())));
     let due = bench.account.all_now();
     assert_eq!(bench.send(due, |_| entry(ACCEPTED)), [name("a"), name("b")]);
-    assert_eq!(bench.report().state, AccountState::Ok);
+    assert_eq!(bench.report().state, ReportingState::Ok);
 }
 
 #[tokio::test]
@@ -349,16 +350,16 @@ async fn a_missing_token_is_told_and_its_arrival_reports_at_once() {
     bench.account.has_token = false;
     assert_eq!(bench.account.token_file(Some("no token".into())).len(), 1);
     assert_eq!(bench.account.token_file(Some("no token".into())).len(), 0, "once");
-    assert_eq!((bench.report().state, bench.report().error), (AccountState::Refused, Some("no token".into())));
+    assert_eq!((bench.report().state, bench.report().error), (ReportingState::Refused, Some("no token".into())));
     bench.account.new_token(bench.now.since_boot);
     assert_eq!(bench.account.token_file(None).len(), 1);
-    assert_eq!((bench.report().state, bench.ahead()), (AccountState::Ok, Duration::ZERO));
+    assert_eq!((bench.report().state, bench.ahead()), (ReportingState::Ok, Duration::ZERO));
 }
 
 #[tokio::test]
 async fn a_month_without_the_endpoint_leaves_nothing_behind_and_ends_in_one_fresh_report() {
     let mut bench = Bench::new().await;
-    let unreachable = |_: &Name| Err(Failure::Unreachable("no route to host".into()));
+    let unreachable = |_: &Name| Err(CallFailure::Unreachable("no route to host".into()));
     let began = bench.now.since_boot;
     let mut rounds = 0;
     let mut largest = 0;
@@ -375,12 +376,12 @@ async fn a_month_without_the_endpoint_leaves_nothing_behind_and_ends_in_one_fres
     let now = format!("{:?}", bench.account).len();
     assert!(now < largest + 200, "{largest} -> {now}");
     assert!(bench.lines.len() <= 2, "said once: {:?}", bench.lines);
-    assert_eq!(bench.report().state, AccountState::Retrying);
+    assert_eq!(bench.report().state, ReportingState::Retrying);
     let before = bench.report().accepted;
     let mut sent = Vec::new();
     while bench.report().accepted < before + 2 {
         sent.extend(bench.round(|_| entry(ACCEPTED)));
     }
     assert_eq!(sent, [name("a"), name("b")], "one report each, of the latest figure");
-    assert_eq!(bench.report().state, AccountState::Ok);
+    assert_eq!(bench.report().state, ReportingState::Ok);
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use super::*;
 use crate::config::{Batch, TokenSource};
-use crate::reporter::rpc::{Entry, Outcome, Shape};
+use crate::reporter::rpc::{CallShape, ClientReport, ReportOutcome};
 use crate::simulator::arkreen::{Arkreen, EndpointBehaviour, TestCertificate};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
@@ -20,18 +20,18 @@ fn id(number: u64) -> ClientId {
     ClientId::parse(&format!("0x{number:064x}")).unwrap()
 }
 
-fn entry(number: u64) -> Entry {
+fn entry(number: u64) -> ClientReport {
     let name = Name::new(&format!("client_{number}")).unwrap();
     let energy = MilliwattHours::new(1000 + number).unwrap();
-    Entry { id: number, client: name, client_id: id(number), power: Milliwatts(7), energy }
+    ClientReport { id: number, client: name, client_id: id(number), power: Milliwatts(7), energy }
 }
 
-fn single() -> Call {
-    Call::single(entry(1))
+fn single() -> ReportCall {
+    ReportCall::single(entry(1))
 }
 
-fn batch(count: u64) -> Call {
-    Call { shape: Shape::Batch, entries: (1..=count).map(entry).collect() }
+fn batch(count: u64) -> ReportCall {
+    ReportCall { shape: CallShape::Batch, entries: (1..=count).map(entry).collect() }
 }
 
 fn account(url: Url, timeout: Duration) -> AccountConfig {
@@ -52,19 +52,19 @@ fn credentials() -> Credentials {
     Credentials::new(&Token::parse(&token_text()).unwrap()).unwrap()
 }
 
-fn client(account: &AccountConfig) -> Client {
-    Client::new(account, Clock::system()).unwrap()
+fn client(account: &AccountConfig) -> HttpClient {
+    HttpClient::new(account, Clock::system()).unwrap()
 }
 
 fn arkreen() -> Arkreen {
     Arkreen::start(&token_text(), (1..=3).map(id)).unwrap()
 }
 
-async fn call(arkreen: &Arkreen, call: &Call) -> Heard {
+async fn call(arkreen: &Arkreen, call: &ReportCall) -> CallResult {
     client(&account(arkreen.url(), LONG)).call(call, &credentials()).await
 }
 
-async fn behaving(behaviour: EndpointBehaviour, what: &Call) -> Heard {
+async fn behaving(behaviour: EndpointBehaviour, what: &ReportCall) -> CallResult {
     let arkreen = arkreen();
     arkreen.behave(behaviour);
     let heard = call(&arkreen, what).await;
@@ -72,21 +72,21 @@ async fn behaving(behaviour: EndpointBehaviour, what: &Call) -> Heard {
     heard
 }
 
-async fn failing(behaviour: EndpointBehaviour, what: &Call) -> Failure {
+async fn failing(behaviour: EndpointBehaviour, what: &ReportCall) -> CallFailure {
     match behaving(behaviour, what).await {
-        Heard::Failed(failure) => failure,
+        CallResult::Failed(failure) => failure,
         heard => panic!("{heard:?}"),
     }
 }
 
-async fn outcomes(behaviour: EndpointBehaviour, what: &Call) -> Vec<Outcome> {
+async fn outcomes(behaviour: EndpointBehaviour, what: &ReportCall) -> Vec<ReportOutcome> {
     match behaving(behaviour, what).await {
-        Heard::Entries { outcomes, .. } => outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
+        CallResult::Answered { outcomes, .. } => outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
         heard => panic!("{heard:?}"),
     }
 }
 
-const ACCEPTED: Outcome = Outcome::Accepted { odd: None };
+const ACCEPTED: ReportOutcome = ReportOutcome::Accepted { odd: None };
 
 #[tokio::test]
 async fn figures_are_taken_singly_and_in_batches() {
@@ -103,19 +103,19 @@ async fn figures_are_taken_singly_and_in_batches() {
 async fn refusals_come_with_their_codes() {
     let arkreen = arkreen();
     arkreen.set_energy(id(1), MilliwattHours::MAX);
-    let calls = Call { shape: Shape::Batch, entries: vec![entry(1), entry(2), entry(9)] };
-    let Heard::Entries { outcomes, .. } = call(&arkreen, &calls).await else { panic!() };
+    let calls = ReportCall { shape: CallShape::Batch, entries: vec![entry(1), entry(2), entry(9)] };
+    let CallResult::Answered { outcomes, .. } = call(&arkreen, &calls).await else { panic!() };
     let codes: Vec<_> = outcomes
         .into_iter()
         .map(|(_, outcome)| match outcome {
-            Outcome::Refused { code, .. } => code,
+            ReportOutcome::Refused { code, .. } => code,
             _ => None,
         })
         .collect();
     assert_eq!(codes, [Some(4003), None, Some(4002)]);
     arkreen.set_token(&format!("0x{}", "2".repeat(64)));
     for shape in [single(), batch(2)] {
-        assert!(matches!(call(&arkreen, &shape).await, Heard::Failed(Failure::Token(_))));
+        assert!(matches!(call(&arkreen, &shape).await, CallResult::Failed(CallFailure::Token(_))));
     }
 }
 
@@ -133,17 +133,17 @@ async fn answers_that_are_none_are_unintelligible() {
     ] {
         for what in [single(), batch(2)] {
             let failure = failing(behaviour.clone(), &what).await;
-            assert!(matches!(failure, Failure::Unintelligible(_)), "{behaviour:?}: {failure:?}");
+            assert!(matches!(failure, CallFailure::Unintelligible(_)), "{behaviour:?}: {failure:?}");
         }
     }
-    assert!(matches!(failing(EndpointBehaviour::WrongId, &single()).await, Failure::Unintelligible(_)));
-    assert_eq!(outcomes(EndpointBehaviour::WrongId, &batch(2)).await, [Outcome::Missing, Outcome::Missing]);
+    assert!(matches!(failing(EndpointBehaviour::WrongId, &single()).await, CallFailure::Unintelligible(_)));
+    assert_eq!(outcomes(EndpointBehaviour::WrongId, &batch(2)).await, [ReportOutcome::Missing, ReportOutcome::Missing]);
 }
 
 #[tokio::test]
 async fn an_endless_answer_is_read_up_to_its_limit() {
     let failure = failing(EndpointBehaviour::Huge(50_000_000), &single()).await;
-    assert_eq!(failure, Failure::Unintelligible("HTTP 200 with an answer that is too long".into()));
+    assert_eq!(failure, CallFailure::Unintelligible("HTTP 200 with an answer that is too long".into()));
     let body = format!("{}{{\"id\":1,\"result\":\"OK\"}}", " ".repeat(60_000));
     assert_eq!(
         outcomes(EndpointBehaviour::Raw { status: 200, body }, &single()).await,
@@ -156,14 +156,14 @@ async fn an_endless_answer_is_read_up_to_its_limit() {
 async fn statuses_mean_what_the_table_says() {
     let limited =
         |retry_after: Option<&str>| EndpointBehaviour::RateLimited { retry_after: retry_after.map(Into::into) };
-    let wait = |seconds| Failure::Wait(Some(Duration::from_secs(seconds)), "HTTP 429".into());
+    let wait = |seconds| CallFailure::Wait(Some(Duration::from_secs(seconds)), "HTTP 429".into());
     assert_eq!(failing(limited(Some("7")), &single()).await, wait(7));
     assert_eq!(failing(limited(Some("Fri, 31 Dec 2500 23:59:59 GMT")), &single()).await, wait(3600));
-    assert_eq!(failing(limited(None), &single()).await, Failure::Wait(None, "HTTP 429".into()));
-    assert_eq!(failing(EndpointBehaviour::Status(500), &single()).await, Failure::Transient("HTTP 500".into()));
-    assert_eq!(failing(EndpointBehaviour::Status(408), &single()).await, Failure::Transient("HTTP 408".into()));
-    assert_eq!(failing(EndpointBehaviour::Status(403), &single()).await, Failure::Forbidden("HTTP 403".into()));
-    assert_eq!(failing(EndpointBehaviour::Status(404), &single()).await, Failure::Rejected("HTTP 404".into()));
+    assert_eq!(failing(limited(None), &single()).await, CallFailure::Wait(None, "HTTP 429".into()));
+    assert_eq!(failing(EndpointBehaviour::Status(500), &single()).await, CallFailure::Transient("HTTP 500".into()));
+    assert_eq!(failing(EndpointBehaviour::Status(408), &single()).await, CallFailure::Transient("HTTP 408".into()));
+    assert_eq!(failing(EndpointBehaviour::Status(403), &single()).await, CallFailure::Forbidden("HTTP 403".into()));
+    assert_eq!(failing(EndpointBehaviour::Status(404), &single()).await, CallFailure::Rejected("HTTP 404".into()));
 }
 
 #[tokio::test]
@@ -171,31 +171,37 @@ async fn a_redirect_is_not_followed() {
     let (first, second) = (arkreen(), arkreen());
     first.behave(EndpointBehaviour::Redirect(second.url().into()));
     let heard = call(&first, &single()).await;
-    assert_eq!(heard, Heard::Failed(Failure::Redirected(format!("HTTP 307 to {}", second.url()))));
+    assert_eq!(heard, CallResult::Failed(CallFailure::Redirected(format!("HTTP 307 to {}", second.url()))));
     assert_eq!(second.calls(), []);
 }
 
 #[tokio::test]
 async fn errors_for_a_batch_and_its_entries_are_told_apart() {
     let error = |code| EndpointBehaviour::Error { status: 200, code, message: "no".into() };
-    let refused = |code| Outcome::Refused { code: Some(code), message: "no".into() };
-    let batch_error = Failure::Batch { code: Some(-32600), message: "no".into() };
+    let refused = |code| ReportOutcome::Refused { code: Some(code), message: "no".into() };
+    let batch_error = CallFailure::Batch { code: Some(-32600), message: "no".into() };
     assert_eq!(failing(error(-32600), &batch(2)).await, batch_error);
     assert_eq!(outcomes(error(-32600), &single()).await, [refused(-32600)]);
     let each = EndpointBehaviour::EntryErrors { code: 1, message: "no".into() };
     assert_eq!(outcomes(each, &batch(2)).await, [refused(1), refused(1)]);
-    assert_eq!(outcomes(EndpointBehaviour::Partial(1), &batch(2)).await, [ACCEPTED, Outcome::Missing]);
-    assert_eq!(outcomes(EndpointBehaviour::Partial(0), &batch(2)).await, [Outcome::Missing, Outcome::Missing]);
-    assert_eq!(outcomes(EndpointBehaviour::FirstOnly, &batch(2)).await, [ACCEPTED, Outcome::Missing]);
+    assert_eq!(outcomes(EndpointBehaviour::Partial(1), &batch(2)).await, [ACCEPTED, ReportOutcome::Missing]);
+    assert_eq!(
+        outcomes(EndpointBehaviour::Partial(0), &batch(2)).await,
+        [ReportOutcome::Missing, ReportOutcome::Missing]
+    );
+    assert_eq!(outcomes(EndpointBehaviour::FirstOnly, &batch(2)).await, [ACCEPTED, ReportOutcome::Missing]);
 }
 
 #[tokio::test]
 async fn odd_answers_are_tolerated_or_not_believed() {
     assert_eq!(outcomes(EndpointBehaviour::TextId, &batch(2)).await, [ACCEPTED, ACCEPTED]);
-    assert!(matches!(outcomes(EndpointBehaviour::OddResult, &single()).await[0], Outcome::Accepted { odd: Some(_) }));
+    assert!(matches!(
+        outcomes(EndpointBehaviour::OddResult, &single()).await[0],
+        ReportOutcome::Accepted { odd: Some(_) }
+    ));
     for behaviour in [EndpointBehaviour::Contradictory, EndpointBehaviour::Hollow] {
         let all = outcomes(behaviour, &batch(2)).await;
-        assert!(all.iter().all(|outcome| matches!(outcome, Outcome::Indeterminate(_))), "{all:?}");
+        assert!(all.iter().all(|outcome| matches!(outcome, ReportOutcome::Indeterminate(_))), "{all:?}");
     }
 }
 
@@ -213,7 +219,11 @@ async fn a_call_ends_in_time_however_slowly_it_is_answered() {
         let arkreen = arkreen();
         arkreen.behave(behaviour.clone());
         let client = client(&account(arkreen.url(), Duration::from_millis(300)));
-        assert_eq!(client.call(&single(), &credentials()).await, Heard::Failed(Failure::TimedOut), "{behaviour:?}");
+        assert_eq!(
+            client.call(&single(), &credentials()).await,
+            CallResult::Failed(CallFailure::TimedOut),
+            "{behaviour:?}"
+        );
         assert!(
             client.call(&single(), &credentials()).await.accepted(&single()).len() == 1,
             "and the next one is well"
@@ -226,12 +236,14 @@ async fn a_call_ends_in_time_however_slowly_it_is_answered() {
 async fn a_refused_connection_is_unreachable() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let client = client(&account(Url::parse(&format!("http://127.0.0.1:{port}/v1")).unwrap(), LONG));
-    let Heard::Failed(Failure::Unreachable(why)) = client.call(&single(), &credentials()).await else { panic!() };
+    let CallResult::Failed(CallFailure::Unreachable(why)) = client.call(&single(), &credentials()).await else {
+        panic!()
+    };
     assert!(why.contains("refused"), "{why}");
 }
 
 /// A call over TLS to `localhost` with this certificate, trusting its authority or another one.
-async fn over_tls(certificate: TestCertificate, trusted: bool) -> (Heard, Clock) {
+async fn over_tls(certificate: TestCertificate, trusted: bool) -> (CallResult, Clock) {
     let (arkreen, authority) = Arkreen::start_tls(&token_text(), [id(1)], certificate);
     let (_other, another_authority) = Arkreen::start_tls(&token_text(), [id(1)], certificate);
     let folder = tempfile::tempdir().unwrap();
@@ -239,7 +251,7 @@ async fn over_tls(certificate: TestCertificate, trusted: bool) -> (Heard, Clock)
     std::fs::write(&path, if trusted { authority } else { another_authority }).unwrap();
     let clock = Clock::system();
     let account = AccountConfig { ca_file: Some(path), ..account(arkreen.url(), LONG) };
-    let heard = Client::new(&account, clock.clone()).unwrap().call(&single(), &credentials()).await;
+    let heard = HttpClient::new(&account, clock.clone()).unwrap().call(&single(), &credentials()).await;
     (heard, clock)
 }
 
@@ -256,7 +268,7 @@ async fn over_tls_figures_are_taken_and_the_clock_is_confirmed() {
 async fn a_date_that_came_in_the_clear_confirms_nothing() {
     let (arkreen, clock) = (arkreen(), Clock::system());
     let before = clock.now().trusted;
-    let client = Client::new(&account(arkreen.url(), LONG), clock.clone()).unwrap();
+    let client = HttpClient::new(&account(arkreen.url(), LONG), clock.clone()).unwrap();
     assert_eq!(client.call(&single(), &credentials()).await.accepted(&single()).len(), 1);
     assert_eq!(clock.now().trusted, before);
 }
@@ -270,7 +282,7 @@ async fn a_certificate_that_is_not_to_be_believed_is_refused_with_a_remedy() {
     ];
     for (certificate, trusted, remedy) in rows {
         let (heard, _) = over_tls(certificate, trusted).await;
-        let Heard::Failed(Failure::Unreachable(why)) = heard else { panic!("{heard:?}") };
+        let CallResult::Failed(CallFailure::Unreachable(why)) = heard else { panic!("{heard:?}") };
         assert!(why.contains(remedy), "{why}");
     }
 }
@@ -281,9 +293,9 @@ async fn a_ca_file_that_is_none_is_told() {
     let path = folder.path().join("ca.pem");
     let url = Url::parse("https://localhost/v1").unwrap();
     let account = AccountConfig { ca_file: Some(path.clone()), ..account(url.clone(), LONG) };
-    assert!(matches!(Client::new(&account, Clock::system()), Err(ClientError::Certificates { .. })));
+    assert!(matches!(HttpClient::new(&account, Clock::system()), Err(HttpClientError::Certificates { .. })));
     std::fs::write(&path, "no certificate").unwrap();
-    assert!(matches!(Client::new(&account, Clock::system()), Err(ClientError::NoCertificate(_))));
+    assert!(matches!(HttpClient::new(&account, Clock::system()), Err(HttpClientError::NoCertificate(_))));
 }
 
 #[tokio::test]

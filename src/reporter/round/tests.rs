@@ -2,19 +2,19 @@ use std::num::NonZeroUsize;
 
 use super::*;
 use crate::config::Batch;
-use crate::reporter::batch::{Fresh, Ids, singly};
+use crate::reporter::batching::singly;
 use crate::units::{ClientId, MilliwattHours, Milliwatts};
 
-const ACCEPTED: Outcome = Outcome::Accepted { odd: None };
+const ACCEPTED: ReportOutcome = ReportOutcome::Accepted { odd: None };
 
 struct Bench {
     batching: Batching,
-    ids: Ids,
-    round: Round,
+    round: ReportRound,
 }
 
-fn figures(count: u64) -> Vec<Fresh> {
-    let fresh = |number: u64| Fresh {
+fn figures(count: u64) -> Vec<ClientReport> {
+    let fresh = |number: u64| ClientReport {
+        id: number + 1,
         client: name(number),
         client_id: ClientId::parse(&format!("0x{number:064x}")).unwrap(),
         power: Milliwatts(0),
@@ -27,43 +27,40 @@ fn name(number: u64) -> Name {
     Name::new(&format!("client_{number}")).unwrap()
 }
 
-fn refused(code: i64) -> Outcome {
-    Outcome::Refused { code: Some(code), message: String::new() }
+fn refused(code: i64) -> ReportOutcome {
+    ReportOutcome::Refused { code: Some(code), message: String::new() }
 }
 
-fn transient() -> Failure {
-    Failure::Transient("HTTP 500".into())
+fn transient() -> CallFailure {
+    CallFailure::Transient("HTTP 500".into())
 }
 
 impl Bench {
     fn new(mode: Batch, clients: u64) -> Self {
-        let mut bench = Bench {
-            batching: Batching::new(mode, NonZeroUsize::new(100).unwrap()),
-            ids: Ids::default(),
-            round: Round::default(),
-        };
+        let mut bench =
+            Bench { batching: Batching::new(mode, NonZeroUsize::new(100).unwrap()), round: ReportRound::default() };
         bench.begin(clients);
         bench
     }
 
     fn begin(&mut self, clients: u64) {
-        self.round = Round::new(self.batching.calls(figures(clients), &mut self.ids, Duration::ZERO));
+        self.round = ReportRound::new(self.batching.calls(figures(clients), Duration::ZERO));
     }
 
     /// Answers the next call with these outcomes, or with one for all.
-    fn entries(&mut self, outcomes: &[Outcome]) {
+    fn entries(&mut self, outcomes: &[ReportOutcome]) {
         let call = self.round.next().expect("a call may start");
         let given = outcomes.iter().cycle().cloned();
         let outcomes = call.entries.iter().map(|entry| entry.id).zip(given).collect();
-        self.heard(call, Heard::Entries { outcomes, strays: None });
+        self.heard(call, CallResult::Answered { outcomes, strays: None });
     }
 
-    fn fail(&mut self, failure: Failure) {
+    fn fail(&mut self, failure: CallFailure) {
         let call = self.round.next().expect("a call may start");
-        self.heard(call, Heard::Failed(failure));
+        self.heard(call, CallResult::Failed(failure));
     }
 
-    fn heard(&mut self, call: Call, heard: Heard) {
+    fn heard(&mut self, call: ReportCall, heard: CallResult) {
         self.round.heard(call, heard, &mut self.batching, Duration::ZERO);
     }
 
@@ -71,21 +68,21 @@ impl Bench {
     fn again(&mut self) -> Vec<Name> {
         let again = self.round.again();
         let fresh = figures(1000).into_iter().filter(|fresh| again.contains(&fresh.client)).collect();
-        self.round.enqueue(singly(fresh, &mut self.ids));
+        self.round.enqueue(singly(fresh));
         again
     }
 
     fn is_batch_next(&mut self, clients: u64) -> bool {
-        let calls = self.batching.clone().calls(figures(clients), &mut self.ids.clone(), Duration::ZERO);
-        calls[0].shape == Shape::Batch
+        let calls = self.batching.clone().calls(figures(clients), Duration::ZERO);
+        calls[0].shape == CallShape::Batch
     }
 
-    fn finish(self) -> Finished {
+    fn finish(self) -> RoundResult {
         self.round.finish()
     }
 }
 
-fn came(finished: &Finished, number: u64) -> &Came {
+fn came(finished: &RoundResult, number: u64) -> &ClientOutcome {
     &finished.results[&name(number)].1
 }
 
@@ -101,7 +98,7 @@ fn single_calls_go_eight_at_a_time_and_each_client_once() {
             assert_eq!(bench.round.next(), None);
             let call = under_way.remove(0);
             let outcomes = vec![(call.entries[0].id, ACCEPTED)];
-            bench.heard(call, Heard::Entries { outcomes, strays: None });
+            bench.heard(call, CallResult::Answered { outcomes, strays: None });
         }
     }
     assert_eq!(clients.len(), 20);
@@ -113,20 +110,20 @@ fn batches_go_one_after_the_other() {
     let first = bench.round.next().unwrap();
     assert_eq!(bench.round.next(), None);
     let outcomes = first.entries.iter().map(|entry| (entry.id, ACCEPTED)).collect();
-    bench.heard(first, Heard::Entries { outcomes, strays: None });
+    bench.heard(first, CallResult::Answered { outcomes, strays: None });
     bench.entries(&[ACCEPTED]);
     bench.entries(&[ACCEPTED]);
     let finished = bench.finish();
     assert!(finished.account.is_none() && finished.understood);
-    assert!(finished.results.values().all(|(_, came)| *came == Came::Heard(ACCEPTED)));
+    assert!(finished.results.values().all(|(_, came)| *came == ClientOutcome::Answered(ACCEPTED)));
 }
 
 #[test]
 fn an_error_for_a_batch_is_repeated_singly_now_and_batches_are_left_alone() {
     for failure in [
-        Failure::Batch { code: Some(-32600), message: String::new() },
-        Failure::Batch { code: Some(-32603), message: String::new() },
-        Failure::TooLarge("HTTP 413".into()),
+        CallFailure::Batch { code: Some(-32600), message: String::new() },
+        CallFailure::Batch { code: Some(-32603), message: String::new() },
+        CallFailure::TooLarge("HTTP 413".into()),
     ] {
         let mut bench = Bench::new(Batch::Auto, 3);
         bench.fail(failure);
@@ -141,7 +138,7 @@ fn an_error_for_a_batch_is_repeated_singly_now_and_batches_are_left_alone() {
 #[test]
 fn the_batches_that_were_to_follow_a_refused_one_go_singly_too() {
     let mut bench = Bench::new(Batch::Auto, 250);
-    bench.fail(Failure::Batch { code: Some(-32600), message: String::new() });
+    bench.fail(CallFailure::Batch { code: Some(-32600), message: String::new() });
     assert_eq!(bench.round.next(), None);
     assert_eq!(bench.again().len(), 250);
 }
@@ -150,10 +147,10 @@ fn the_batches_that_were_to_follow_a_refused_one_go_singly_too() {
 fn an_unproven_batch_that_fails_anyhow_goes_singly_and_twice_is_enough() {
     for failure in [
         transient(),
-        Failure::Unintelligible("a page".into()),
-        Failure::Forbidden("HTTP 403".into()),
-        Failure::Rejected("HTTP 400".into()),
-        Failure::Redirected("HTTP 302".into()),
+        CallFailure::Unintelligible("a page".into()),
+        CallFailure::Forbidden("HTTP 403".into()),
+        CallFailure::Rejected("HTTP 400".into()),
+        CallFailure::Redirected("HTTP 302".into()),
     ] {
         let mut bench = Bench::new(Batch::Auto, 3);
         for _ in 0..2 {
@@ -171,10 +168,10 @@ fn an_unproven_batch_that_fails_anyhow_goes_singly_and_twice_is_enough() {
 #[test]
 fn a_batch_that_cannot_be_delivered_says_nothing_about_batches() {
     for failure in [
-        Failure::Unreachable("refused".into()),
-        Failure::TimedOut,
-        Failure::Token(String::new()),
-        Failure::Wait(None, "HTTP 429".into()),
+        CallFailure::Unreachable("refused".into()),
+        CallFailure::TimedOut,
+        CallFailure::Token(String::new()),
+        CallFailure::Wait(None, "HTTP 429".into()),
     ] {
         let mut bench = Bench::new(Batch::Auto, 250);
         bench.fail(failure.clone());
@@ -182,7 +179,7 @@ fn a_batch_that_cannot_be_delivered_says_nothing_about_batches() {
         assert_eq!(bench.round.next(), None, "the other batches would fail alike");
         assert!(bench.is_batch_next(3));
         let finished = bench.finish();
-        assert_eq!(*came(&finished, 240), Came::NotSent);
+        assert_eq!(*came(&finished, 240), ClientOutcome::NotSent);
         assert_eq!(finished.account, Some(failure));
     }
 }
@@ -214,15 +211,15 @@ fn when_single_calls_fail_as_well_it_was_not_about_batches() {
 #[test]
 fn entries_without_an_answer_go_once_more_singly() {
     let mut bench = Bench::new(Batch::Auto, 4);
-    bench.entries(&[ACCEPTED, Outcome::Missing, ACCEPTED, Outcome::Missing]);
+    bench.entries(&[ACCEPTED, ReportOutcome::Missing, ACCEPTED, ReportOutcome::Missing]);
     assert_eq!(bench.again(), [name(1), name(3)]);
     bench.entries(&[ACCEPTED]);
     bench.entries(&[refused(4003)]);
     assert_eq!(bench.again(), [], "once");
     assert!(bench.is_batch_next(4), "two answers in one are a batch answer");
     let finished = bench.finish();
-    assert_eq!(*came(&finished, 1), Came::Heard(ACCEPTED));
-    assert_eq!(*came(&finished, 3), Came::Heard(refused(4003)));
+    assert_eq!(*came(&finished, 1), ClientOutcome::Answered(ACCEPTED));
+    assert_eq!(*came(&finished, 3), ClientOutcome::Answered(refused(4003)));
 }
 
 #[test]
@@ -230,7 +227,7 @@ fn an_endpoint_that_answers_one_entry_of_each_batch_is_left_to_single_calls() {
     let mut bench = Bench::new(Batch::Auto, 3);
     for _ in 0..2 {
         bench.begin(3);
-        bench.entries(&[ACCEPTED, Outcome::Missing, Outcome::Missing]);
+        bench.entries(&[ACCEPTED, ReportOutcome::Missing, ReportOutcome::Missing]);
         assert_eq!(bench.again().len(), 2);
         bench.entries(&[ACCEPTED]);
         bench.entries(&[ACCEPTED]);
@@ -250,13 +247,13 @@ fn an_entry_of_a_batch_called_malformed_is_tried_singly() {
 #[test]
 fn always_means_no_single_calls() {
     let mut bench = Bench::new(Batch::Always, 2);
-    bench.fail(Failure::Batch { code: Some(-32600), message: String::new() });
+    bench.fail(CallFailure::Batch { code: Some(-32600), message: String::new() });
     assert_eq!(bench.again(), []);
     assert!(bench.is_batch_next(2));
     let finished = bench.finish();
-    assert_eq!(*came(&finished, 1), Came::Heard(refused(-32600)));
+    assert_eq!(*came(&finished, 1), ClientOutcome::Answered(refused(-32600)));
     let mut bench = Bench::new(Batch::Always, 2);
-    bench.entries(&[Outcome::Missing]);
+    bench.entries(&[ReportOutcome::Missing]);
     assert_eq!(bench.again(), []);
     let mut bench = Bench::new(Batch::Always, 2);
     bench.fail(transient());
@@ -266,7 +263,7 @@ fn always_means_no_single_calls() {
 #[test]
 fn a_refused_token_or_url_stops_the_round() {
     for (outcome, failure) in
-        [(refused(1000), Failure::Token(String::new())), (refused(-32601), Failure::WrongMethod(String::new()))]
+        [(refused(1000), CallFailure::Token(String::new())), (refused(-32601), CallFailure::WrongMethod(String::new()))]
     {
         let mut bench = Bench::new(Batch::Never, 20);
         bench.entries(&[outcome]);
@@ -274,7 +271,7 @@ fn a_refused_token_or_url_stops_the_round() {
         assert_eq!(bench.finish().account, Some(failure));
     }
     let mut bench = Bench::new(Batch::Never, 20);
-    bench.fail(Failure::Wait(None, "HTTP 429".into()));
+    bench.fail(CallFailure::Wait(None, "HTTP 429".into()));
     assert_eq!(bench.round.next(), None);
 }
 
@@ -285,17 +282,17 @@ fn one_client_whose_call_fails_does_not_stop_the_others() {
     (0..19).for_each(|_| bench.entries(&[ACCEPTED]));
     let finished = bench.finish();
     assert_eq!(finished.account, None);
-    assert_eq!(*came(&finished, 0), Came::Failed(transient()));
+    assert_eq!(*came(&finished, 0), ClientOutcome::Failed(transient()));
 }
 
 #[test]
 fn eight_failures_in_a_row_end_a_round() {
     let mut bench = Bench::new(Batch::Never, 20);
     bench.entries(&[ACCEPTED]);
-    (0..8).for_each(|_| bench.fail(Failure::TimedOut));
+    (0..8).for_each(|_| bench.fail(CallFailure::TimedOut));
     assert_eq!(bench.round.next(), None);
     let finished = bench.finish();
     assert!(finished.understood);
-    assert_eq!(finished.account, Some(Failure::TimedOut));
-    assert_eq!(*came(&finished, 19), Came::NotSent);
+    assert_eq!(finished.account, Some(CallFailure::TimedOut));
+    assert_eq!(*came(&finished, 19), ClientOutcome::NotSent);
 }

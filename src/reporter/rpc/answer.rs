@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Call, Entry, Shape};
-use crate::reporter::mask::Mask;
+use super::{CallShape, ClientReport, ReportCall};
+use crate::reporter::mask::TokenMask;
 use crate::reporter::retry;
 
 /// The code of an `authorization` that was not accepted.
@@ -15,7 +15,7 @@ const INVALID_TOKEN: i64 = 1000;
 
 /// An HTTP answer as it came, its body bounded.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct RpcAnswer {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<String>,
     pub(crate) location: Option<String>,
@@ -28,29 +28,29 @@ pub(crate) struct Answer {
 
 /// What came of a call.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Heard {
+pub(crate) enum CallResult {
     /// JSON-RPC: an outcome for each entry, by id in the order of the call.
-    Entries {
-        outcomes: Vec<(u64, Outcome)>,
+    Answered {
+        outcomes: Vec<(u64, ReportOutcome)>,
         /// What the answer held beside them, for the log.
         strays: Option<String>,
     },
     /// Nothing about any entry.
-    Failed(Failure),
+    Failed(CallFailure),
 }
 
-impl Heard {
+impl CallResult {
     /// The entries that Arkreen took.
-    pub(crate) fn accepted<'a>(&self, call: &'a Call) -> Vec<&'a Entry> {
-        let Heard::Entries { outcomes, .. } = self else { return Vec::new() };
-        let taken = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Accepted { .. }));
+    pub(crate) fn accepted<'a>(&self, call: &'a ReportCall) -> Vec<&'a ClientReport> {
+        let CallResult::Answered { outcomes, .. } = self else { return Vec::new() };
+        let taken = outcomes.iter().filter(|(_, outcome)| matches!(outcome, ReportOutcome::Accepted { .. }));
         taken.filter_map(|(id, _)| call.entries.iter().find(|entry| entry.id == *id)).collect()
     }
 }
 
 /// What came of one entry. Texts are fit to show.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Outcome {
+pub(crate) enum ReportOutcome {
     Accepted {
         /// The result where it is not `"OK"`.
         odd: Option<String>,
@@ -68,7 +68,7 @@ pub(crate) enum Outcome {
 
 /// Why a call said nothing about its entries. Texts are fit to show.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Failure {
+pub(crate) enum CallFailure {
     /// No connection, or no TLS.
     Unreachable(String),
     TimedOut,
@@ -98,53 +98,53 @@ pub(crate) enum Failure {
 }
 
 /// What `answer` says about `call`.
-pub(crate) fn interpret(call: &Call, answer: &Answer, mask: &Mask) -> Heard {
+pub(crate) fn interpret(call: &ReportCall, answer: &RpcAnswer, mask: &TokenMask) -> CallResult {
     let responses = if answer.too_long { None } else { responses(&answer.body) };
     let wait = asked_to_wait(answer);
     match responses.map(|responses| sort(call, responses, mask)) {
-        Some(token @ Heard::Failed(Failure::Token(_))) => token,
+        Some(token @ CallResult::Failed(CallFailure::Token(_))) => token,
         // Whatever else such an answer says, it is no time to press on.
-        _ if wait.is_some() || answer.status == 429 => Heard::Failed(Failure::Wait(wait, status_text(answer))),
+        _ if wait.is_some() || answer.status == 429 => CallResult::Failed(CallFailure::Wait(wait, status_text(answer))),
         Some(heard) if speaks_for_itself(&heard) || (200..300).contains(&answer.status) => heard,
-        _ => Heard::Failed(by_status(answer, mask)),
+        _ => CallResult::Failed(by_status(answer, mask)),
     }
 }
 
 /// Whether the body is JSON-RPC about this call, so that the HTTP status adds nothing.
-fn speaks_for_itself(heard: &Heard) -> bool {
+fn speaks_for_itself(heard: &CallResult) -> bool {
     match heard {
-        Heard::Entries { outcomes, .. } => {
-            outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Accepted { .. } | Outcome::Refused { .. }))
-        }
-        Heard::Failed(failure) => matches!(failure, Failure::Batch { code: Some(_), .. }),
+        CallResult::Answered { outcomes, .. } => outcomes
+            .iter()
+            .any(|(_, outcome)| matches!(outcome, ReportOutcome::Accepted { .. } | ReportOutcome::Refused { .. })),
+        CallResult::Failed(failure) => matches!(failure, CallFailure::Batch { code: Some(_), .. }),
     }
 }
 
-fn asked_to_wait(answer: &Answer) -> Option<Duration> {
+fn asked_to_wait(answer: &RpcAnswer) -> Option<Duration> {
     let header = answer.retry_after.as_deref().filter(|_| matches!(answer.status, 429 | 503))?;
     retry::retry_after(header, answer.now)
 }
 
-fn by_status(answer: &Answer, mask: &Mask) -> Failure {
+fn by_status(answer: &RpcAnswer, mask: &TokenMask) -> CallFailure {
     let text = status_text(answer);
     match answer.status {
-        408 | 500..=599 => Failure::Transient(text),
-        401 | 403 => Failure::Forbidden(text),
-        413 => Failure::TooLarge(text),
-        400..=499 => Failure::Rejected(text),
+        408 | 500..=599 => CallFailure::Transient(text),
+        401 | 403 => CallFailure::Forbidden(text),
+        413 => CallFailure::TooLarge(text),
+        400..=499 => CallFailure::Rejected(text),
         300..=399 => {
             let to = answer.location.as_deref().map(|to| format!(" to {}", mask.show(to))).unwrap_or_default();
-            Failure::Redirected(format!("{text}{to}"))
+            CallFailure::Redirected(format!("{text}{to}"))
         }
-        _ => Failure::Unintelligible(unintelligible(answer, mask)),
+        _ => CallFailure::Unintelligible(unintelligible(answer, mask)),
     }
 }
 
-fn status_text(answer: &Answer) -> String {
+fn status_text(answer: &RpcAnswer) -> String {
     format!("HTTP {}", answer.status)
 }
 
-fn unintelligible(answer: &Answer, mask: &Mask) -> String {
+fn unintelligible(answer: &RpcAnswer, mask: &TokenMask) -> String {
     if answer.too_long {
         return format!("{} with an answer that is too long", status_text(answer));
     }
@@ -175,11 +175,11 @@ fn is_response(object: &Map<String, Value>) -> bool {
     object.get("id").is_some_and(|id| !id.is_null()) || error_code(object.get("error")).is_some()
 }
 
-fn sort(call: &Call, responses: Responses, mask: &Mask) -> Heard {
-    let mut found: BTreeMap<u64, Vec<Outcome>> = BTreeMap::new();
+fn sort(call: &ReportCall, responses: Responses, mask: &TokenMask) -> CallResult {
+    let mut found: BTreeMap<u64, Vec<ReportOutcome>> = BTreeMap::new();
     let mut strays = 0;
     match (responses, call.shape) {
-        (Responses::One(object), Shape::Single) => {
+        (Responses::One(object), CallShape::Single) => {
             // One call, one answer: an error need not name the id it could not read.
             let unnamed_error = object.get("id").is_none_or(Value::is_null) && non_null(&object, "error");
             let id = if unnamed_error { call.entries.first().map(|entry| entry.id) } else { id_of(&object) };
@@ -187,39 +187,39 @@ fn sort(call: &Call, responses: Responses, mask: &Mask) -> Heard {
                 found.entry(id).or_default().push(outcome(&object, mask));
             }
         }
-        (Responses::One(object), Shape::Batch) if non_null(&object, "error") => {
+        (Responses::One(object), CallShape::Batch) if non_null(&object, "error") => {
             let (code, message) = error_of(object.get("error"), mask);
-            return Heard::Failed(match code {
-                Some(INVALID_TOKEN) => Failure::Token(message),
-                code => Failure::Batch { code, message },
+            return CallResult::Failed(match code {
+                Some(INVALID_TOKEN) => CallFailure::Token(message),
+                code => CallFailure::Batch { code, message },
             });
         }
-        (Responses::One(object), Shape::Batch) => {
+        (Responses::One(object), CallShape::Batch) => {
             collect(call, vec![Value::Object(object)], mask, &mut found, &mut strays)
         }
         (Responses::Many(elements), _) => {
             if let Some(message) = token_refused(&elements, mask) {
-                return Heard::Failed(Failure::Token(message));
+                return CallResult::Failed(CallFailure::Token(message));
             }
             collect(call, elements, mask, &mut found, &mut strays);
         }
     }
     let outcomes: Vec<_> = call.entries.iter().map(|entry| (entry.id, settle(found.remove(&entry.id)))).collect();
-    if let [(_, Outcome::Refused { code: Some(INVALID_TOKEN), message })] = outcomes.as_slice() {
-        return Heard::Failed(Failure::Token(message.clone()));
+    if let [(_, ReportOutcome::Refused { code: Some(INVALID_TOKEN), message })] = outcomes.as_slice() {
+        return CallResult::Failed(CallFailure::Token(message.clone()));
     }
-    if let (Shape::Single, [(_, Outcome::Missing)]) = (call.shape, outcomes.as_slice()) {
-        return Heard::Failed(Failure::Unintelligible("an answer to another request".into()));
+    if let (CallShape::Single, [(_, ReportOutcome::Missing)]) = (call.shape, outcomes.as_slice()) {
+        return CallResult::Failed(CallFailure::Unintelligible("an answer to another request".into()));
     }
     let strays = (strays > 0).then(|| format!("{strays} answers to no request of this call were ignored"));
-    Heard::Entries { outcomes, strays }
+    CallResult::Answered { outcomes, strays }
 }
 
 fn collect(
-    call: &Call,
+    call: &ReportCall,
     elements: Vec<Value>,
-    mask: &Mask,
-    found: &mut BTreeMap<u64, Vec<Outcome>>,
+    mask: &TokenMask,
+    found: &mut BTreeMap<u64, Vec<ReportOutcome>>,
     strays: &mut usize,
 ) {
     for element in elements {
@@ -233,34 +233,34 @@ fn collect(
 }
 
 /// 1000 is about the account, whichever entry it comes with; but not where the same answer accepts others.
-fn token_refused(elements: &[Value], mask: &Mask) -> Option<String> {
+fn token_refused(elements: &[Value], mask: &TokenMask) -> Option<String> {
     let objects: Vec<_> = elements.iter().filter_map(Value::as_object).collect();
-    let accepted = objects.iter().any(|object| matches!(outcome(object, mask), Outcome::Accepted { .. }));
+    let accepted = objects.iter().any(|object| matches!(outcome(object, mask), ReportOutcome::Accepted { .. }));
     let mut errors = objects.iter().map(|object| error_of(object.get("error"), mask));
     let (_, message) = errors.find(|(code, _)| *code == Some(INVALID_TOKEN))?;
     (!accepted).then_some(message)
 }
 
-fn settle(found: Option<Vec<Outcome>>) -> Outcome {
+fn settle(found: Option<Vec<ReportOutcome>>) -> ReportOutcome {
     match found.unwrap_or_default().as_slice() {
-        [] => Outcome::Missing,
+        [] => ReportOutcome::Missing,
         [first, rest @ ..] if rest.iter().all(|other| other == first) => first.clone(),
-        _ => Outcome::Indeterminate("several answers that contradict each other".into()),
+        _ => ReportOutcome::Indeterminate("several answers that contradict each other".into()),
     }
 }
 
-fn outcome(object: &Map<String, Value>, mask: &Mask) -> Outcome {
+fn outcome(object: &Map<String, Value>, mask: &TokenMask) -> ReportOutcome {
     match (non_null(object, "result"), non_null(object, "error")) {
         (true, false) => {
             let odd = object.get("result").filter(|result| result.as_str() != Some("OK"));
-            Outcome::Accepted { odd: odd.map(|result| mask.show(&result.to_string())) }
+            ReportOutcome::Accepted { odd: odd.map(|result| mask.show(&result.to_string())) }
         }
         (false, true) => {
             let (code, message) = error_of(object.get("error"), mask);
-            Outcome::Refused { code, message }
+            ReportOutcome::Refused { code, message }
         }
-        (true, true) => Outcome::Indeterminate("an answer with both a result and an error".into()),
-        (false, false) => Outcome::Indeterminate("an answer with neither a result nor an error".into()),
+        (true, true) => ReportOutcome::Indeterminate("an answer with both a result and an error".into()),
+        (false, false) => ReportOutcome::Indeterminate("an answer with neither a result nor an error".into()),
     }
 }
 
@@ -281,7 +281,7 @@ fn error_code(error: Option<&Value>) -> Option<i64> {
     error?.as_object()?.get("code")?.as_i64()
 }
 
-fn error_of(error: Option<&Value>, mask: &Mask) -> (Option<i64>, String) {
+fn error_of(error: Option<&Value>, mask: &TokenMask) -> (Option<i64>, String) {
     let message = match error {
         Some(Value::Object(object)) => object.get("message").and_then(Value::as_str),
         other => other.and_then(Value::as_str),

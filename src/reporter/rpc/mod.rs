@@ -1,63 +1,68 @@
 //! The report call on the wire: JSON-RPC 2.0, method `edr_reportConsumeData`, and what each answer means.
 
 mod answer;
-mod judged;
+mod summary;
 
-pub(crate) use answer::{Answer, Failure, Heard, Outcome, interpret};
+pub(crate) use answer::{CallFailure, CallResult, ReportOutcome, RpcAnswer, interpret};
 
-pub use judged::{Judged, judged};
+pub use summary::{AnswerSummary, summarize};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
 const METHOD: &str = "edr_reportConsumeData";
 
-/// One client's figure in a call.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
-    /// The JSON-RPC id: no other entry of this task has it.
+/// One client's report: read from the ledger when it is due, and the `params` of its request on the wire.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ClientReport {
+    /// The id of the JSON-RPC request: no other report of this task has it.
+    #[serde(skip)]
     pub(crate) id: u64,
+    #[serde(skip)]
     pub(crate) client: Name,
+    #[serde(rename = "clientId", serialize_with = "whole_client_id")]
     pub(crate) client_id: ClientId,
+    #[serde(serialize_with = "sendable_power")]
     pub(crate) power: Milliwatts,
+    /// Written as a number of mWh.
     pub(crate) energy: MilliwattHours,
 }
 
 /// One HTTP call: at least one entry, each of another client.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Call {
-    pub(crate) shape: Shape,
-    pub(crate) entries: Vec<Entry>,
+pub(crate) struct ReportCall {
+    pub(crate) shape: CallShape,
+    pub(crate) entries: Vec<ClientReport>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum CallShape {
     /// One request object.
     Single,
     /// An array of request objects (JSON-RPC 2.0, section 6).
     Batch,
 }
 
-impl Call {
-    pub(crate) fn single(entry: Entry) -> Self {
-        Call { shape: Shape::Single, entries: vec![entry] }
+impl ReportCall {
+    pub(crate) fn single(entry: ClientReport) -> Self {
+        ReportCall { shape: CallShape::Single, entries: vec![entry] }
     }
 
-    /// The body. The only place where a client identifier is written whole.
+    /// The body.
     pub(crate) fn body(&self) -> String {
         self.text(|value| serde_json::to_string(&value))
     }
 
-    /// The body as [`Call::body`], for people: indented.
+    /// The body as [`ReportCall::body`], for people: indented.
     pub(crate) fn pretty_body(&self) -> String {
         self.text(|value| serde_json::to_string_pretty(&value))
     }
 
-    fn text(&self, write: impl Fn(Body) -> serde_json::Result<String>) -> String {
+    fn text(&self, write: impl Fn(Body<'_>) -> serde_json::Result<String>) -> String {
         let requests: Vec<_> = self.entries.iter().map(Request::new).collect();
         let body = match (self.shape, requests) {
-            (Shape::Single, mut requests) if requests.len() == 1 => Body::Single(requests.remove(0)),
+            (CallShape::Single, mut requests) if requests.len() == 1 => Body::Single(requests.remove(0)),
             (_, requests) => Body::Batch(requests),
         };
         write(body).expect("integers and texts are always JSON")
@@ -66,36 +71,34 @@ impl Call {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Body {
-    Single(Request),
-    Batch(Vec<Request>),
+enum Body<'r> {
+    Single(Request<'r>),
+    Batch(Vec<Request<'r>>),
 }
 
 #[derive(Serialize)]
-struct Request {
+struct Request<'r> {
     jsonrpc: &'static str,
     id: u64,
     method: &'static str,
-    params: Params,
+    params: &'r ClientReport,
 }
 
-#[derive(Serialize)]
-struct Params {
-    #[serde(rename = "clientId")]
-    client_id: String,
-    /// mW
-    power: u64,
-    /// mWh
-    energy: u64,
-}
-
-impl Request {
-    fn new(entry: &Entry) -> Self {
-        // Power has the same bound as energy: what a JSON reader may not take exactly is not sent.
-        let power = u64::try_from(entry.power.consumed().0).unwrap_or(0).min(MilliwattHours::MAX.get());
-        let params = Params { client_id: entry.client_id.to_hex(), power, energy: entry.energy.get() };
-        Request { jsonrpc: "2.0", id: entry.id, method: METHOD, params }
+impl<'r> Request<'r> {
+    fn new(report: &'r ClientReport) -> Self {
+        Request { jsonrpc: "2.0", id: report.id, method: METHOD, params: report }
     }
+}
+
+/// The only place where a client identifier is written whole.
+fn whole_client_id<S: Serializer>(client_id: &ClientId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&client_id.to_hex())
+}
+
+/// Power in mW, at least 0. Its upper bound is that of the energy: the largest integer that every JSON reader keeps exactly.
+fn sendable_power<S: Serializer>(power: &Milliwatts, serializer: S) -> Result<S::Ok, S::Error> {
+    let consumed = u64::try_from(power.consumed().0).unwrap_or(0);
+    serializer.serialize_u64(consumed.min(MilliwattHours::MAX.get()))
 }
 
 #[cfg(test)]

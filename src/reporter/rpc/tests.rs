@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::reporter::mask::Mask;
+use crate::reporter::mask::TokenMask;
 
-fn entry(number: u64) -> Entry {
-    Entry {
+fn entry(number: u64) -> ClientReport {
+    ClientReport {
         id: number,
         client: Name::new(&format!("client_{number}")).unwrap(),
         client_id: ClientId::parse(&format!("0x{number:064x}")).unwrap(),
@@ -17,34 +17,34 @@ fn entry(number: u64) -> Entry {
     }
 }
 
-fn single() -> Call {
-    Call::single(entry(1))
+fn single() -> ReportCall {
+    ReportCall::single(entry(1))
 }
 
-fn batch(entries: u64) -> Call {
-    Call { shape: Shape::Batch, entries: (1..=entries).map(entry).collect() }
+fn batch(entries: u64) -> ReportCall {
+    ReportCall { shape: CallShape::Batch, entries: (1..=entries).map(entry).collect() }
 }
 
-fn answer(status: u16, body: impl ToString) -> Answer {
+fn answer(status: u16, body: impl ToString) -> RpcAnswer {
     let now = Timestamp::from_second(784_111_777).unwrap();
     let body = body.to_string().into_bytes();
-    Answer { status, retry_after: None, location: None, now, body, too_long: false }
+    RpcAnswer { status, retry_after: None, location: None, now, body, too_long: false }
 }
 
-fn hear(call: &Call, status: u16, body: impl ToString) -> Heard {
-    interpret(call, &answer(status, body), &Mask::default())
+fn hear(call: &ReportCall, status: u16, body: impl ToString) -> CallResult {
+    interpret(call, &answer(status, body), &TokenMask::default())
 }
 
-fn failure(call: &Call, status: u16, body: impl ToString) -> Failure {
+fn failure(call: &ReportCall, status: u16, body: impl ToString) -> CallFailure {
     match hear(call, status, body) {
-        Heard::Failed(failure) => failure,
+        CallResult::Failed(failure) => failure,
         heard => panic!("{heard:?}"),
     }
 }
 
-fn outcomes(call: &Call, body: impl ToString) -> Vec<Outcome> {
+fn outcomes(call: &ReportCall, body: impl ToString) -> Vec<ReportOutcome> {
     match hear(call, 200, body) {
-        Heard::Entries { outcomes, .. } => {
+        CallResult::Answered { outcomes, .. } => {
             assert!(outcomes.iter().zip(&call.entries).all(|((id, _), entry)| *id == entry.id));
             outcomes.into_iter().map(|(_, outcome)| outcome).collect()
         }
@@ -60,11 +60,11 @@ fn error(id: impl Into<Value>, code: i64) -> Value {
     json!({"jsonrpc": "2.0", "id": id.into(), "error": {"code": code, "message": "no"}})
 }
 
-fn refused(code: i64) -> Outcome {
-    Outcome::Refused { code: Some(code), message: "no".into() }
+fn refused(code: i64) -> ReportOutcome {
+    ReportOutcome::Refused { code: Some(code), message: "no".into() }
 }
 
-const ACCEPTED: Outcome = Outcome::Accepted { odd: None };
+const ACCEPTED: ReportOutcome = ReportOutcome::Accepted { odd: None };
 
 #[test]
 fn a_single_call_is_written_to_the_letter() {
@@ -88,7 +88,7 @@ fn a_batch_is_an_array_even_of_one() {
 #[test]
 fn power_is_never_negative_and_never_above_what_json_can_say() {
     for (power, sent) in [(-5, 0), (i64::MIN, 0), (i64::MAX, (1u64 << 53) - 1), (7, 7)] {
-        let call = Call::single(Entry { power: Milliwatts(power), ..entry(1) });
+        let call = ReportCall::single(ClientReport { power: Milliwatts(power), ..entry(1) });
         let body: Value = serde_json::from_str(&call.body()).unwrap();
         assert_eq!(body["params"]["power"], sent);
     }
@@ -108,21 +108,21 @@ fn the_id_may_come_as_text() {
 
 #[test]
 fn an_odd_result_is_accepted_and_told() {
-    let odd = Outcome::Accepted { odd: Some("{\"a\":1}".into()) };
+    let odd = ReportOutcome::Accepted { odd: Some("{\"a\":1}".into()) };
     assert_eq!(outcomes(&single(), json!({"id": 1, "result": {"a": 1}})), [odd]);
 }
 
 #[test]
 fn result_and_error_or_neither_is_indeterminate() {
     let both = json!({"id": 1, "result": "OK", "error": {"code": 1}});
-    assert!(matches!(outcomes(&single(), both)[0], Outcome::Indeterminate(_)));
+    assert!(matches!(outcomes(&single(), both)[0], ReportOutcome::Indeterminate(_)));
     let neither = json!({"id": 1, "result": null, "error": null});
-    assert!(matches!(outcomes(&single(), neither)[0], Outcome::Indeterminate(_)));
+    assert!(matches!(outcomes(&single(), neither)[0], ReportOutcome::Indeterminate(_)));
 }
 
 #[test]
 fn code_1000_is_about_the_account_under_any_status_and_shape() {
-    let token = Failure::Token("no".into());
+    let token = CallFailure::Token("no".into());
     for status in [200, 400, 401, 403, 429, 500, 503] {
         assert_eq!(failure(&single(), status, error(1, 1000)), token, "{status}");
         assert_eq!(failure(&single(), status, error(Value::Null, 1000)), token, "{status}");
@@ -140,10 +140,10 @@ fn an_acceptance_beside_a_1000_is_not_lost() {
 fn an_error_is_told_with_its_code_under_any_status() {
     for status in [200, 400, 403, 500] {
         let heard = hear(&single(), status, error(1, 4003));
-        assert_eq!(heard, Heard::Entries { outcomes: vec![(1, refused(4003))], strays: None });
+        assert_eq!(heard, CallResult::Answered { outcomes: vec![(1, refused(4003))], strays: None });
     }
     assert_eq!(outcomes(&batch(2), json!([error(2, 4002), error(1, 4003)])), [refused(4003), refused(4002)]);
-    let text = Outcome::Refused { code: None, message: "sorry".into() };
+    let text = ReportOutcome::Refused { code: None, message: "sorry".into() };
     assert_eq!(outcomes(&single(), json!({"id": 1, "error": "sorry"})), [text]);
 }
 
@@ -152,37 +152,40 @@ fn a_success_that_is_no_answer_is_unintelligible() {
     let bodies =
         ["", "<html>", "{\"jsonrpc\":\"2.0\",\"id\":1,\"res", "[]", "null", "\"OK\"", "{}", "{\"result\":\"OK\"}"];
     for body in bodies {
-        assert!(matches!(failure(&single(), 200, body), Failure::Unintelligible(_)), "{body}");
+        assert!(matches!(failure(&single(), 200, body), CallFailure::Unintelligible(_)), "{body}");
     }
-    assert!(matches!(failure(&single(), 204, ""), Failure::Unintelligible(_)));
+    assert!(matches!(failure(&single(), 204, ""), CallFailure::Unintelligible(_)));
     let nested = "[".repeat(100_000);
-    assert!(matches!(failure(&single(), 200, nested), Failure::Unintelligible(_)));
+    assert!(matches!(failure(&single(), 200, nested), CallFailure::Unintelligible(_)));
 }
 
 #[test]
 fn an_answer_that_was_cut_is_not_believed() {
-    let cut = Answer { too_long: true, ..answer(200, ok(1)) };
-    assert!(matches!(interpret(&single(), &cut, &Mask::default()), Heard::Failed(Failure::Unintelligible(_))));
+    let cut = RpcAnswer { too_long: true, ..answer(200, ok(1)) };
+    assert!(matches!(
+        interpret(&single(), &cut, &TokenMask::default()),
+        CallResult::Failed(CallFailure::Unintelligible(_))
+    ));
 }
 
 #[test]
 fn an_answer_with_another_id_is_not_ours() {
     for id in [json!(2), json!("2"), json!("x"), json!(-1), json!(1.5), json!([1]), Value::Null] {
-        assert!(matches!(failure(&single(), 200, ok(id.clone())), Failure::Unintelligible(_)), "{id}");
-        assert!(matches!(failure(&single(), 500, ok(id)), Failure::Transient(_)));
+        assert!(matches!(failure(&single(), 200, ok(id.clone())), CallFailure::Unintelligible(_)), "{id}");
+        assert!(matches!(failure(&single(), 500, ok(id)), CallFailure::Transient(_)));
     }
-    assert!(matches!(failure(&single(), 200, error(2, 4003)), Failure::Unintelligible(_)));
+    assert!(matches!(failure(&single(), 200, error(2, 4003)), CallFailure::Unintelligible(_)));
 }
 
 #[test]
 fn statuses_without_json_rpc_speak_for_themselves() {
-    type Make = fn(String) -> Failure;
+    type Make = fn(String) -> CallFailure;
     let rows: [(&[u16], Make); 5] = [
-        (&[408, 500, 502, 503, 504], Failure::Transient),
-        (&[401, 403], Failure::Forbidden),
-        (&[400, 404, 405, 410, 418], Failure::Rejected),
-        (&[413], Failure::TooLarge),
-        (&[301, 302, 307, 308], Failure::Redirected),
+        (&[408, 500, 502, 503, 504], CallFailure::Transient),
+        (&[401, 403], CallFailure::Forbidden),
+        (&[400, 404, 405, 410, 418], CallFailure::Rejected),
+        (&[413], CallFailure::TooLarge),
+        (&[301, 302, 307, 308], CallFailure::Redirected),
     ];
     for (statuses, make) in rows {
         for status in statuses {
@@ -195,19 +198,19 @@ fn statuses_without_json_rpc_speak_for_themselves() {
 
 #[test]
 fn a_redirect_tells_where_it_leads() {
-    let redirect = Answer { location: Some("https://other.example/\u{1b}".into()), ..answer(302, "") };
-    let heard = interpret(&single(), &redirect, &Mask::default());
-    assert_eq!(heard, Heard::Failed(Failure::Redirected("HTTP 302 to https://other.example/?".into())));
+    let redirect = RpcAnswer { location: Some("https://other.example/\u{1b}".into()), ..answer(302, "") };
+    let heard = interpret(&single(), &redirect, &TokenMask::default());
+    assert_eq!(heard, CallResult::Failed(CallFailure::Redirected("HTTP 302 to https://other.example/?".into())));
 }
 
 #[test]
 fn a_429_waits_for_as_long_as_it_says() {
     let wait = |status, retry_after: Option<&str>, body: Value| {
-        let answer = Answer { retry_after: retry_after.map(Into::into), ..answer(status, body) };
-        interpret(&single(), &answer, &Mask::default())
+        let answer = RpcAnswer { retry_after: retry_after.map(Into::into), ..answer(status, body) };
+        interpret(&single(), &answer, &TokenMask::default())
     };
     let waiting = |status, seconds: Option<u64>| {
-        Heard::Failed(Failure::Wait(seconds.map(Duration::from_secs), format!("HTTP {status}")))
+        CallResult::Failed(CallFailure::Wait(seconds.map(Duration::from_secs), format!("HTTP {status}")))
     };
     assert_eq!(wait(429, Some("7"), Value::Null), waiting(429, Some(7)));
     assert_eq!(wait(429, Some("Sun, 06 Nov 1994 08:50:37 GMT"), Value::Null), waiting(429, Some(60)));
@@ -215,44 +218,44 @@ fn a_429_waits_for_as_long_as_it_says() {
     assert_eq!(wait(429, Some("0"), Value::Null), waiting(429, None));
     assert_eq!(wait(429, Some("7"), error(1, -32005)), waiting(429, Some(7)), "whatever its body says");
     assert_eq!(wait(503, Some("7"), Value::Null), waiting(503, Some(7)));
-    assert_eq!(wait(503, None, Value::Null), Heard::Failed(Failure::Transient("HTTP 503".into())));
-    assert_eq!(wait(500, Some("7"), Value::Null), Heard::Failed(Failure::Transient("HTTP 500".into())));
+    assert_eq!(wait(503, None, Value::Null), CallResult::Failed(CallFailure::Transient("HTTP 503".into())));
+    assert_eq!(wait(500, Some("7"), Value::Null), CallResult::Failed(CallFailure::Transient("HTTP 500".into())));
 }
 
 #[test]
 fn one_error_for_a_batch_is_about_none_of_its_entries() {
-    let batch_error = Failure::Batch { code: Some(-32600), message: "no".into() };
+    let batch_error = CallFailure::Batch { code: Some(-32600), message: "no".into() };
     assert_eq!(failure(&batch(2), 200, error(Value::Null, -32600)), batch_error);
     assert_eq!(failure(&batch(2), 400, error(1, -32600)), batch_error);
 }
 
 #[test]
 fn of_an_incomplete_batch_answer_only_matching_ids_count() {
-    assert_eq!(outcomes(&batch(3), json!([ok(2)])), [Outcome::Missing, ACCEPTED, Outcome::Missing]);
-    assert_eq!(outcomes(&batch(2), json!([])), [Outcome::Missing, Outcome::Missing]);
-    assert_eq!(outcomes(&batch(2), ok(2)), [Outcome::Missing, ACCEPTED], "one object");
-    assert_eq!(outcomes(&batch(2), ok(9)), [Outcome::Missing, Outcome::Missing]);
+    assert_eq!(outcomes(&batch(3), json!([ok(2)])), [ReportOutcome::Missing, ACCEPTED, ReportOutcome::Missing]);
+    assert_eq!(outcomes(&batch(2), json!([])), [ReportOutcome::Missing, ReportOutcome::Missing]);
+    assert_eq!(outcomes(&batch(2), ok(2)), [ReportOutcome::Missing, ACCEPTED], "one object");
+    assert_eq!(outcomes(&batch(2), ok(9)), [ReportOutcome::Missing, ReportOutcome::Missing]);
 }
 
 #[test]
 fn strays_are_ignored_and_told() {
     let heard = hear(&batch(1), 200, json!([ok(1), ok(7), "x", error(Value::Null, 5)]));
-    let Heard::Entries { outcomes, strays: Some(strays) } = heard else { panic!("{heard:?}") };
+    let CallResult::Answered { outcomes, strays: Some(strays) } = heard else { panic!("{heard:?}") };
     assert_eq!(outcomes, [(1, ACCEPTED)]);
     assert!(strays.starts_with("3 "), "{strays}");
 }
 
 #[test]
 fn conflicting_duplicates_are_indeterminate_and_equal_ones_are_one() {
-    assert!(matches!(outcomes(&batch(1), json!([ok(1), error(1, 4003)]))[0], Outcome::Indeterminate(_)));
+    assert!(matches!(outcomes(&batch(1), json!([ok(1), error(1, 4003)]))[0], ReportOutcome::Indeterminate(_)));
     assert_eq!(outcomes(&batch(1), json!([ok(1), ok("1")])), [ACCEPTED]);
 }
 
 #[test]
 fn the_token_is_hidden_wherever_it_is_echoed() {
     let token = "1".repeat(64);
-    let mask = Mask::new(&token);
-    let show = |call: &Call, status, body: String| format!("{:?}", interpret(call, &answer(status, body), &mask));
+    let mask = TokenMask::new(&token);
+    let show = |call: &ReportCall, status, body: String| format!("{:?}", interpret(call, &answer(status, body), &mask));
     let quoted = format!("\"0x{token}\"");
     for body in [
         format!("{{\"id\":1,\"error\":{{\"code\":1000,\"message\":{quoted}}}}}"),
@@ -302,9 +305,9 @@ proptest! {
 
     #[test]
     fn any_bytes_have_an_interpretation(body in proptest::collection::vec(any::<u8>(), 0..200), status in 100u16..600) {
-        let answer = Answer { body, ..answer(status, "") };
+        let answer = RpcAnswer { body, ..answer(status, "") };
         for call in [batch(2), single()] {
-            prop_assert!(interpret(&call, &answer, &Mask::default()).accepted(&call).is_empty());
+            prop_assert!(interpret(&call, &answer, &TokenMask::default()).accepted(&call).is_empty());
         }
     }
 }

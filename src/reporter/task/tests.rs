@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::super::{AccountState, Reported};
+use super::super::{ReportedClient, ReportingState};
 use super::*;
 use crate::clock::ClockReading;
 use crate::config::{Batch, TokenSource};
@@ -31,7 +31,7 @@ struct Bench {
     arkreen: Arkreen,
     ledger: ledger::Handle,
     clock: Clock,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<AccountCommand>,
     report: watch::Receiver<AccountReport>,
     task: JoinHandle<()>,
 }
@@ -112,7 +112,8 @@ impl Bench {
         };
         let (commands, receiver) = mpsc::channel(8);
         let (sender, report) = watch::channel(AccountReport::default());
-        let clients = (1..=clients).map(|number| Reported { name: name(number), client_id: id(number) }).collect();
+        let clients =
+            (1..=clients).map(|number| ReportedClient { name: name(number), client_id: id(number) }).collect();
         let reporter = Reporter {
             account,
             clients,
@@ -148,7 +149,7 @@ impl Bench {
 
     async fn report_now(&self) -> Vec<(Name, Result<String, String>)> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::ReportNow { reply }).await.unwrap();
+        self.commands.send(AccountCommand::ReportNow { reply }).await.unwrap();
         answer.await.unwrap()
     }
 
@@ -177,7 +178,7 @@ async fn what_is_accepted_is_told_and_recorded() {
     assert_eq!(lines.len(), 3);
     assert!(lines.iter().all(|(_, line)| *line == Ok("accepted 5 W and 1 kWh".into())), "{lines:?}");
     let report = bench.until(|report| report.accepted == 3).await;
-    assert_eq!((report.state, report.calls, report.rejected, report.error), (AccountState::Ok, 1, 0, None));
+    assert_eq!((report.state, report.calls, report.rejected, report.error), (ReportingState::Ok, 1, 0, None));
     assert!(report.next_report_at.is_some() && report.clients.is_empty());
     assert_eq!(bench.shapes(), [(true, 3)]);
     assert_eq!(bench.arkreen.energy(id(2)), MilliwattHours::new(1_000_000));
@@ -219,11 +220,11 @@ async fn an_endpoint_without_batches_is_served_singly() {
     assert_eq!(bench.shapes()[0], (true, 20));
     assert!(bench.report_now().await.iter().all(|(_, line)| line.is_ok()));
     assert_eq!(bench.shapes()[1..], [(false, 1); 40]);
-    bench.commands.send(Command::Reloaded).await.unwrap();
+    bench.commands.send(AccountCommand::Reloaded).await.unwrap();
     bench.arkreen.for_batches(EndpointBehaviour::Normal);
     bench.report_now().await;
     assert_eq!(bench.shapes()[41..], [(true, 20)], "a reload gives batches another chance");
-    assert_eq!(bench.until(|report| report.calls == 42).await.state, AccountState::Ok);
+    assert_eq!(bench.until(|report| report.calls == 42).await.state, ReportingState::Ok);
     bench.assert_well_behaved();
 }
 
@@ -240,13 +241,13 @@ async fn entries_left_out_of_a_batch_answer_go_once_more() {
 async fn a_refused_token_is_taken_up_again_when_its_file_changes() {
     let mut bench = Bench::new(2, OFTEN).await;
     bench.arkreen.set_token(&token("2"));
-    let report = bench.until(|report| report.state == AccountState::Refused).await;
+    let report = bench.until(|report| report.state == ReportingState::Refused).await;
     assert!(report.error.unwrap().contains("does not accept the token"));
     let accepted = report.accepted;
     fs::write(bench.token_file(), "not a token").unwrap();
     bench.until(|report| report.error.as_ref().is_some_and(|error| error.contains("stays in use"))).await;
     put_token(&bench.token_file(), "2");
-    bench.until(|report| report.state == AccountState::Ok && report.accepted > accepted).await;
+    bench.until(|report| report.state == ReportingState::Ok && report.accepted > accepted).await;
     bench.assert_well_behaved();
 }
 
@@ -268,7 +269,7 @@ async fn a_figure_below_arkreens_is_not_pressed() {
 async fn a_dry_run_shows_the_call_and_makes_none() {
     let bench = Bench::new(2, SELDOM).await;
     let (reply, answer) = oneshot::channel();
-    bench.commands.send(Command::DryRun { reply }).await.unwrap();
+    bench.commands.send(AccountCommand::DryRun { reply }).await.unwrap();
     let bodies = answer.await.unwrap();
     let body: serde_json::Value = serde_json::from_str(&bodies[0]).unwrap();
     assert_eq!((bodies.len(), &body[1]["params"]["energy"]), (1, &serde_json::json!(1_000_000)));
@@ -294,7 +295,7 @@ async fn it_ends_at_once_in_the_middle_of_a_call() {
     arkreen.behave(EndpointBehaviour::Slow(Duration::from_secs(60)));
     let mut events = arkreen.events();
     let (reply, answer) = oneshot::channel();
-    commands.send(Command::ReportNow { reply }).await.unwrap();
+    commands.send(AccountCommand::ReportNow { reply }).await.unwrap();
     events.recv().await.unwrap();
     drop(commands);
     tokio::time::timeout(Duration::from_secs(1), task).await.expect("it ends within a second").unwrap();

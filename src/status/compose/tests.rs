@@ -36,7 +36,7 @@ fn at(seconds: u64) -> ClockReading {
 }
 
 /// A cabinet with one meter, polled every 10 s and read at second 1000, that is reported as a client of its own.
-pub(in crate::status) fn cabinet() -> Inputs {
+pub(in crate::status) fn cabinet() -> StatusInputs {
     let (meter, bus, main) = (name("heat_pump"), name("cabinet"), name("main"));
     let register = Register { value: mwh(180_004_166_000), step: mwh(10_000) };
     let values = Values { power: Some(Milliwatts(1_500_000)), register: Some(register), serial: None };
@@ -66,13 +66,13 @@ pub(in crate::status) fn cabinet() -> Inputs {
     let client =
         config::ClientConfig { name: meter.clone(), client_id, account: main.clone(), meters: vec![meter.clone()] };
     let account = AccountReport {
-        state: reporter::AccountState::Ok,
+        state: reporter::ReportingState::Ok,
         last_report_at: Some(accepted_at),
         accepted: 8,
         calls: 9,
         ..AccountReport::default()
     };
-    Inputs {
+    StatusInputs {
         layout: Layout {
             meters: [(meter.clone(), LayoutMeter { bus: bus.clone(), unit: 7, poll_every: Duration::from_secs(10) })]
                 .into(),
@@ -94,24 +94,24 @@ pub(in crate::status) fn cabinet() -> Inputs {
     }
 }
 
-pub(in crate::status) fn poll(inputs: &mut Inputs) -> &mut MeterPoll {
+pub(in crate::status) fn poll(inputs: &mut StatusInputs) -> &mut MeterPoll {
     inputs.buses.get_mut("cabinet").unwrap().meters.get_mut("heat_pump").unwrap()
 }
 
-pub(in crate::status) fn guarded(inputs: &mut Inputs) -> &mut MeterLedger {
+pub(in crate::status) fn guarded(inputs: &mut StatusInputs) -> &mut MeterLedger {
     inputs.ledger.meters.get_mut("heat_pump").unwrap()
 }
 
-fn account_report(inputs: &mut Inputs) -> &mut AccountReport {
+fn account_report(inputs: &mut StatusInputs) -> &mut AccountReport {
     inputs.accounts.get_mut("main").unwrap()
 }
 
 /// As of a second after the meter was read.
-pub(in crate::status) fn document(inputs: &Inputs) -> Document {
+pub(in crate::status) fn document(inputs: &StatusInputs) -> Document {
     compose(inputs, at(1001))
 }
 
-fn state(inputs: &Inputs) -> MeterState {
+fn state(inputs: &StatusInputs) -> MeterState {
     document(inputs).meters["heat_pump"].state
 }
 
@@ -218,13 +218,13 @@ fn an_account_in_trouble_speaks_for_its_clients() {
     account_report(&mut inputs).clients.insert(name("heat_pump"), "clientId unknown".to_owned());
     assert_eq!(document(&inputs).trouble, ["Client heat_pump is not reported as it should be: clientId unknown."]);
     assert_eq!(document(&inputs).clients["heat_pump"].error.as_deref(), Some("clientId unknown"));
-    account_report(&mut inputs).state = reporter::AccountState::Refused;
+    account_report(&mut inputs).state = reporter::ReportingState::Refused;
     account_report(&mut inputs).error = Some("the token is not valid".to_owned());
     assert_eq!(
         document(&inputs).trouble,
         ["Account main is refused by Arkreen (last report: 11s ago): the token is not valid."]
     );
-    account_report(&mut inputs).state = reporter::AccountState::Retrying;
+    account_report(&mut inputs).state = reporter::ReportingState::Retrying;
     assert_eq!(document(&inputs).accounts["main"].state, AccountState::Retrying);
     assert!(document(&inputs).trouble[0].starts_with("Account main cannot report and tries again"));
 }
@@ -306,7 +306,7 @@ fn the_words_are_those_of_the_json() {
     for state in AccountState::ALL {
         assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
     }
-    let empty: BTreeMap<Name, Meter> = BTreeMap::new();
+    let empty: BTreeMap<Name, MeterStatus> = BTreeMap::new();
     assert_eq!(serde_json::to_value(empty).unwrap(), serde_json::json!({}));
 }
 

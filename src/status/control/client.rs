@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::server::ANSWER_WITHIN;
-use super::{ASK_PATH, Ask};
+use super::{COMMAND_PATH, ControlCommand};
 use crate::text;
 
 /// How long the daemon may take to say how it is.
@@ -48,9 +48,9 @@ pub async fn get(socket: &Path, path: &str) -> Result<Vec<u8>, ControlError> {
 }
 
 /// Asks the daemon at `socket` to do something and gives its answer.
-pub async fn post(socket: &Path, ask: &Ask) -> Result<serde_json::Value, ControlError> {
+pub async fn post(socket: &Path, ask: &ControlCommand) -> Result<serde_json::Value, ControlError> {
     let body = serde_json::to_vec(ask).map_err(|error| ControlError::Other(error.into()))?;
-    let answer = exchange(socket, Method::POST, ASK_PATH, body.into(), ANSWER_WITHIN + LOOK_WITHIN).await?;
+    let answer = exchange(socket, Method::POST, COMMAND_PATH, body.into(), ANSWER_WITHIN + LOOK_WITHIN).await?;
     serde_json::from_slice(&answer).map_err(|error| ControlError::Other(error.into()))
 }
 

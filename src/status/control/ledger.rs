@@ -5,7 +5,7 @@ use hyper::{StatusCode, Uri};
 use crate::ledger::history::shown::{self as history, Wanted};
 use crate::ledger::shown::{self, Entries};
 use crate::status::routes::{self, Answer};
-use crate::status::snapshot::Sources;
+use crate::status::snapshot::StatusSources;
 
 pub(super) const SHOW: &str = "/ledger.json";
 pub(super) const JOURNAL: &str = "/journal.json";
@@ -17,7 +17,7 @@ pub(super) fn wants_latest_history(uri: &Uri) -> bool {
 }
 
 /// Answers a GET of [`SHOW`], [`JOURNAL`] (as [`Entries::query`] has it) or [`HISTORY`] (as [`Wanted::query`]); `None` for every other path.
-pub(super) async fn look(uri: &Uri, sources: &Sources) -> Option<Answer> {
+pub(super) async fn look(uri: &Uri, sources: &StatusSources) -> Option<Answer> {
     let folder = sources.state_folder();
     match uri.path() {
         SHOW => Some(shown(move || shown::show(&folder)).await),

@@ -2,13 +2,13 @@
 
 mod client;
 mod ledger;
-mod place;
 mod record;
 mod server;
+mod socket_file;
 
 pub use client::{ControlError, get, post, stream};
 pub use record::{END, LONGEST, record_path};
-pub use server::{ANSWER_WITHIN, Asked, Control, QUEUE};
+pub use server::{ANSWER_WITHIN, ControlRequest, ControlSocket, QUEUE};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use crate::units::Name;
 /// What the daemon can be asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Ask {
+pub enum ControlCommand {
     /// Reads these meters now; all of them when empty.
     Read { meters: Vec<Name> },
     /// Reports now, or says what would be sent; all accounts when none is named.
@@ -29,10 +29,10 @@ pub enum Ask {
     History {},
 }
 
-/// Where an [`Ask`] is posted.
-const ASK_PATH: &str = "/ask";
-/// Bytes of an [`Ask`]: several hundred meters by name.
-const ASK_MAX: usize = 64 * 1024;
+/// Where an [`ControlCommand`] is posted.
+const COMMAND_PATH: &str = "/command";
+/// Bytes of an [`ControlCommand`]: several hundred meters by name.
+const COMMAND_MAX: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::recorder::{Lines, Recorder, Recording};
 use crate::status::routes::{self, Answer};
-use crate::status::server::Leave;
+use crate::status::server::Deadline;
 use crate::units::Name;
 
 const PATH: &str = "/record";
@@ -30,7 +30,7 @@ pub fn record_path(meter: Option<&Name>, lasting: Duration) -> String {
 }
 
 /// Answers a GET of [`PATH`] with `?for=SECONDS&meter=NAME`; `None` for every other path.
-pub(super) fn record(uri: &Uri, recorder: &Recorder, leave: &Leave) -> Option<Answer> {
+pub(super) fn record(uri: &Uri, recorder: &Recorder, leave: &Deadline) -> Option<Answer> {
     if uri.path() != PATH {
         return None;
     }

@@ -15,17 +15,17 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::place::{Place, PlaceError};
-use super::{ASK_MAX, ASK_PATH, Ask, ledger, record};
+use super::socket_file::{SocketFile, SocketFileError};
+use super::{COMMAND_MAX, COMMAND_PATH, ControlCommand, ledger, record};
 use crate::heartbeat::Heart;
 use crate::recorder::Recorder;
 use crate::status::routes::{self, Answer};
-use crate::status::server::{self, Door, HEAD_WITHIN, Handler, Leave, RETRY_EVERY};
-use crate::status::snapshot::Sources;
+use crate::status::server::{self, Deadline, Door, HEAD_WITHIN, Handler, RETRY_EVERY};
+use crate::status::snapshot::StatusSources;
 
-/// How long the daemon may take for an [`Ask`]: reading every meter of a slow bus once, or a report with its retries.
+/// How long the daemon may take for an [`ControlCommand`]: reading every meter of a slow bus once, or a report with its retries.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(120);
-/// Depth of the queue of [`Asked`]: people ask, and one at a time; whoever comes fifth is told to come again.
+/// Depth of the queue of [`ControlRequest`]: people ask, and one at a time; whoever comes fifth is told to come again.
 pub const QUEUE: usize = 4;
 
 /// How long somebody who looks at the history waits for its latest slots.
@@ -33,8 +33,8 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// What somebody asked for, and where the answer goes. Dropping `reply` says that the daemon cannot do it now.
 #[derive(Debug)]
-pub struct Asked {
-    pub ask: Ask,
+pub struct ControlRequest {
+    pub ask: ControlCommand,
     /// The user who asked.
     pub uid: u32,
     pub reply: oneshot::Sender<Value>,
@@ -42,17 +42,17 @@ pub struct Asked {
 
 /// The control socket at `[status] socket`.
 #[derive(Debug)]
-pub struct Control {
+pub struct ControlSocket {
     path: PathBuf,
-    sources: Sources,
-    asks: mpsc::Sender<Asked>,
+    sources: StatusSources,
+    asks: mpsc::Sender<ControlRequest>,
     recorder: Recorder,
 }
 
-impl Control {
+impl ControlSocket {
     /// `asks` goes to the daemon, [`QUEUE`] deep.
-    pub fn new(path: PathBuf, sources: Sources, asks: mpsc::Sender<Asked>, recorder: Recorder) -> Self {
-        Control { path, sources, asks, recorder }
+    pub fn new(path: PathBuf, sources: StatusSources, asks: mpsc::Sender<ControlRequest>, recorder: Recorder) -> Self {
+        ControlSocket { path, sources, asks, recorder }
     }
 
     /// Serves until `shutdown` says true or its sender is dropped, and removes the socket's file; so does dropping this future.
@@ -61,7 +61,7 @@ impl Control {
     pub async fn run(self, mut heart: Heart, mut shutdown: watch::Receiver<bool>) {
         let mut refused = false;
         let (listener, _place) = loop {
-            match Place::take(&self.path).await {
+            match SocketFile::take(&self.path).await {
                 Ok(taken) => break taken,
                 Err(error) if !refused => self.complain(&error),
                 Err(_) => {}
@@ -84,7 +84,7 @@ impl Control {
         }
     }
 
-    fn complain(&self, error: &PlaceError) {
+    fn complain(&self, error: &SocketFileError) {
         let cause = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
         let socket = self.path.display();
         tracing::warn!(%socket, "no control socket, `arkmeter status` will not find this daemon: {error}{cause}; tried again every 30 s");
@@ -100,38 +100,38 @@ fn own_uid() -> io::Result<u32> {
 struct Socket {
     listener: UnixListener,
     own_uid: u32,
-    sources: Sources,
-    asks: mpsc::Sender<Asked>,
+    sources: StatusSources,
+    asks: mpsc::Sender<ControlRequest>,
     recorder: Recorder,
 }
 
 impl Door for Socket {
     type Stream = UnixStream;
-    type Handler = Visitor;
+    type Handler = ControlSession;
 
     async fn accept(&self) -> io::Result<UnixStream> {
         Ok(self.listener.accept().await?.0)
     }
 
-    fn handler(&self, stream: &UnixStream, leave: Leave) -> Visitor {
+    fn handler(&self, stream: &UnixStream, leave: Deadline) -> ControlSession {
         let (peer, own_uid) = (stream.peer_cred().ok(), self.own_uid);
         let (sources, asks, recorder) = (self.sources.clone(), self.asks.clone(), self.recorder.clone());
-        Visitor { peer, own_uid, sources, asks, recorder, leave }
+        ControlSession { peer, own_uid, sources, asks, recorder, leave }
     }
 }
 
 /// Who came through the socket's file mode may look; who may ask is decided here.
 #[derive(Clone)]
-struct Visitor {
+struct ControlSession {
     peer: Option<UCred>,
     own_uid: u32,
-    sources: Sources,
-    asks: mpsc::Sender<Asked>,
+    sources: StatusSources,
+    asks: mpsc::Sender<ControlRequest>,
     recorder: Recorder,
-    leave: Leave,
+    leave: Deadline,
 }
 
-impl Handler for Visitor {
+impl Handler for ControlSession {
     async fn answer(self, request: Request<Incoming>) -> Answer {
         if *request.method() == Method::GET {
             if ledger::wants_latest_history(request.uri()) {
@@ -149,16 +149,16 @@ impl Handler for Visitor {
         if *request.method() != Method::POST {
             return routes::look(request.method(), request.uri().path(), &self.sources);
         }
-        if request.uri().path() != ASK_PATH {
+        if request.uri().path() != COMMAND_PATH {
             return routes::text(
                 StatusCode::NOT_FOUND,
-                format!("not found: what the daemon can do is asked at {ASK_PATH}\n"),
+                format!("not found: what the daemon can do is asked at {COMMAND_PATH}\n"),
             );
         }
-        let Some(peer) = self.peer.filter(|peer| may_ask(peer.uid(), self.own_uid)) else {
+        let Some(peer) = self.peer.filter(|peer| may_command(peer.uid(), self.own_uid)) else {
             return routes::text(StatusCode::FORBIDDEN, "only root or the daemon's own user may ask for this\n");
         };
-        let body = timeout(HEAD_WITHIN, Limited::new(request.into_body(), ASK_MAX).collect()).await;
+        let body = timeout(HEAD_WITHIN, Limited::new(request.into_body(), COMMAND_MAX).collect()).await;
         let Ok(Ok(body)) = body else {
             return routes::text(StatusCode::BAD_REQUEST, "the request's body is too long or did not come\n");
         };
@@ -169,19 +169,19 @@ impl Handler for Visitor {
     }
 }
 
-impl Visitor {
+impl ControlSession {
     /// Where that cannot be done now, the latest slots are missing from what is looked at, and nothing else.
     async fn have_history_written(&self) {
         let (reply, answer) = oneshot::channel();
-        if self.asks.try_send(Asked { ask: Ask::History {}, uid: self.own_uid, reply }).is_ok() {
+        if self.asks.try_send(ControlRequest { ask: ControlCommand::History {}, uid: self.own_uid, reply }).is_ok() {
             let _ = timeout(WRITTEN_WITHIN, answer).await;
         }
     }
 
-    async fn ask(self, ask: Ask, peer: &UCred) -> Answer {
+    async fn ask(self, ask: ControlCommand, peer: &UCred) -> Answer {
         tracing::info!(uid = peer.uid(), pid = peer.pid(), ?ask, "asked through the control socket");
         let (reply, answer) = oneshot::channel();
-        match self.asks.try_send(Asked { ask, uid: peer.uid(), reply }) {
+        match self.asks.try_send(ControlRequest { ask, uid: peer.uid(), reply }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
                 return routes::text(
@@ -204,6 +204,6 @@ fn stopping() -> Answer {
 }
 
 /// The group may look at everything but have nothing done.
-pub(super) fn may_ask(uid: u32, own_uid: u32) -> bool {
+pub(super) fn may_command(uid: u32, own_uid: u32) -> bool {
     uid == 0 || uid == own_uid
 }

@@ -9,8 +9,8 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::place::{Place, PlaceError};
-use super::server::may_ask;
+use super::server::may_command;
+use super::socket_file::{SocketFile, SocketFileError};
 use super::*;
 use crate::clock::Clock;
 use crate::heartbeat::Hearts;
@@ -21,8 +21,8 @@ use crate::status::snapshot::tests::empty;
 struct Served {
     folder: tempfile::TempDir,
     path: PathBuf,
-    asks: mpsc::Sender<Asked>,
-    asked: mpsc::Receiver<Asked>,
+    asks: mpsc::Sender<ControlRequest>,
+    asked: mpsc::Receiver<ControlRequest>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     _hearts: Hearts,
@@ -36,7 +36,7 @@ fn served_at(relative: &str) -> Served {
     let (asks, asked) = mpsc::channel(QUEUE);
     let (stop, shutdown) = watch::channel(false);
     let recorder = Recorder::new(Clock::system());
-    let control = Control::new(path.clone(), sources, asks.clone(), recorder);
+    let control = ControlSocket::new(path.clone(), sources, asks.clone(), recorder);
     let task = tokio::spawn(control.run(hearts.heart("control"), shutdown));
     Served { folder, path, asks, asked, stop, task, _hearts: hearts }
 }
@@ -53,8 +53,8 @@ async fn connected(path: &Path) {
     }
 }
 
-fn read_all() -> Ask {
-    Ask::Read { meters: Vec::new() }
+fn read_all() -> ControlCommand {
+    ControlCommand::Read { meters: Vec::new() }
 }
 
 #[tokio::test]
@@ -95,13 +95,13 @@ async fn what_a_dead_daemon_left_is_removed_and_nothing_else() {
     let path = folder.path().join("control.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(matches!(get(&path, "/healthz").await, Err(ControlError::NoDaemon(_))), "a dead one's socket");
-    let (_listener, place) = Place::take(&path).await.unwrap();
-    assert!(matches!(Place::take(&path).await, Err(PlaceError::Taken)));
+    let (_listener, place) = SocketFile::take(&path).await.unwrap();
+    assert!(matches!(SocketFile::take(&path).await, Err(SocketFileError::Taken)));
     assert!(path.exists(), "a living daemon's socket stays");
 
     fs::remove_file(&path).unwrap();
     fs::write(&path, "precious").unwrap();
-    assert!(matches!(Place::take(&path).await, Err(PlaceError::NoSocket)));
+    assert!(matches!(SocketFile::take(&path).await, Err(SocketFileError::NoSocket)));
     drop(place);
     assert_eq!(fs::read(&path).unwrap(), b"precious", "another's file stays");
 }
@@ -110,8 +110,8 @@ async fn what_a_dead_daemon_left_is_removed_and_nothing_else() {
 async fn a_missing_folder_is_waited_for() {
     let served = served_at("run/control.sock");
     let folder = served.folder.path().join("run");
-    let missing = Place::take(&served.path).await.unwrap_err();
-    assert!(matches!(&missing, PlaceError::NoFolder(missing) if *missing == folder), "{missing}");
+    let missing = SocketFile::take(&served.path).await.unwrap_err();
+    assert!(matches!(&missing, SocketFileError::NoFolder(missing) if *missing == folder), "{missing}");
     tokio::time::sleep(std::time::Duration::from_secs(100)).await;
     assert!(!served.task.is_finished());
     fs::create_dir(&folder).unwrap();
@@ -124,8 +124,10 @@ async fn a_missing_folder_is_waited_for() {
 #[tokio::test]
 async fn what_is_asked_reaches_the_daemon_and_its_answer_comes_back() {
     let mut served = served().await;
-    let asks =
-        [Ask::Read { meters: vec![Name::new("heat_pump").unwrap()] }, Ask::Report { dry_run: true, account: None }];
+    let asks = [
+        ControlCommand::Read { meters: vec![Name::new("heat_pump").unwrap()] },
+        ControlCommand::Report { dry_run: true, account: None },
+    ];
     for ask in asks {
         let daemon = async {
             let asked = served.asked.recv().await.unwrap();
@@ -141,7 +143,7 @@ async fn a_full_queue_and_a_stopping_daemon_say_so() {
     let mut served = served().await;
     for _ in 0..QUEUE {
         let (reply, _) = tokio::sync::oneshot::channel();
-        served.asks.try_send(Asked { ask: read_all(), uid: 0, reply }).unwrap();
+        served.asks.try_send(ControlRequest { ask: read_all(), uid: 0, reply }).unwrap();
     }
     let busy = post(&served.path, &read_all()).await.unwrap_err().to_string();
     assert!(busy.contains("busy"), "{busy}");
@@ -175,7 +177,7 @@ async fn what_cannot_be_asked_for_never_reaches_the_daemon() {
     let mut served = served().await;
     // What came through would be answered with 503.
     served.asked.close();
-    let long = "{\"read\":{\"meters\":[]}}".to_owned() + &" ".repeat(ASK_MAX);
+    let long = "{\"read\":{\"meters\":[]}}".to_owned() + &" ".repeat(COMMAND_MAX);
     let bodies = [
         "",
         "{",
@@ -188,7 +190,7 @@ async fn what_cannot_be_asked_for_never_reaches_the_daemon() {
     for body in bodies {
         let answer = raw(
             &served.path,
-            &format!("POST {ASK_PATH} HTTP/1.1\r\nHost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len()),
+            &format!("POST {COMMAND_PATH} HTTP/1.1\r\nHost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len()),
         )
         .await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{body:.40}: {answer}");
@@ -207,8 +209,8 @@ async fn raw(path: &Path, request: &str) -> String {
 
 #[test]
 fn only_root_and_the_daemons_own_user_may_ask() {
-    assert!(may_ask(0, 990) && may_ask(990, 990));
-    assert!(!may_ask(1000, 990) && !may_ask(1000, 0) && !may_ask(u32::MAX, 990));
+    assert!(may_command(0, 990) && may_command(990, 990));
+    assert!(!may_command(1000, 990) && !may_command(1000, 0) && !may_command(u32::MAX, 990));
 }
 
 #[test]

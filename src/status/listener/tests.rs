@@ -10,7 +10,7 @@ use crate::status::snapshot::tests::empty;
 
 struct Served {
     address: SocketAddr,
-    sources: Sources,
+    sources: StatusSources,
     hearts: Hearts,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
@@ -22,7 +22,7 @@ async fn served() -> Served {
     let address = listener.local_addr().unwrap();
     let (sources, hearts) = empty();
     let (stop, mut shutdown) = watch::channel(false);
-    let served = Listener::new(address, vec!["meters.example".to_owned()], sources.clone());
+    let served = StatusListener::new(address, vec!["meters.example".to_owned()], sources.clone());
     let heart = hearts.heart("listener");
     let task = tokio::spawn(async move { served.serve(listener, &heart, &mut shutdown).await });
     Served { address, sources, hearts, stop, task }
@@ -200,7 +200,7 @@ async fn a_busy_port_is_told_and_waited_for() {
     let (sources, hearts) = empty();
     let (_stop, shutdown) = watch::channel(false);
     let heart = hearts.heart("listener");
-    let task = tokio::spawn(Listener::new(address, Vec::new(), sources.clone()).run(heart, shutdown));
+    let task = tokio::spawn(StatusListener::new(address, Vec::new(), sources.clone()).run(heart, shutdown));
     while sources.document().well {
         tokio::task::yield_now().await;
     }

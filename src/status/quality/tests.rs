@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use crate::poller::MeterPoll;
 use crate::quality::{Count, Outcome, Quality, Request, Tally};
 use crate::status::compose::tests::{cabinet, document, poll};
-use crate::status::{Inputs, LayoutMeter, metrics, page};
+use crate::status::{LayoutMeter, StatusInputs, metrics, page};
 use crate::units::Name;
 
 const MS: Duration = Duration::from_millis(1);
@@ -27,7 +27,7 @@ fn polled(damaged: u32) -> Quality {
 }
 
 /// The cabinet, its meter noisy, and another one that is not.
-fn noisy() -> Inputs {
+fn noisy() -> StatusInputs {
     let mut inputs = cabinet();
     let (sauna, bus) = (Name::new("sauna").unwrap(), Name::new("cabinet").unwrap());
     let wanted = LayoutMeter { bus, unit: 8, poll_every: Duration::from_secs(10) };

@@ -39,7 +39,7 @@ async fn a_name_that_does_not_resolve_is_unreachable() {
     let account = account(Url::parse("https://arkreen.invalid/v1").unwrap(), LONG);
     match client(&account).call(&single(), &credentials()).await {
         // A resolver that is away itself is given up on in the account's time.
-        Heard::Failed(Failure::Unreachable(_) | Failure::TimedOut) => {}
+        CallResult::Failed(CallFailure::Unreachable(_) | CallFailure::TimedOut) => {}
         heard => panic!("{heard:?}"),
     }
 }
@@ -56,7 +56,7 @@ async fn a_connection_that_nobody_takes_or_refuses_is_given_up_on_in_time() {
         queue.push(stream);
     }
     let account = account(Url::parse(&format!("http://{address}/v1")).unwrap(), SHORT);
-    assert_eq!(client(&account).call(&single(), &credentials()).await, Heard::Failed(Failure::TimedOut));
+    assert_eq!(client(&account).call(&single(), &credentials()).await, CallResult::Failed(CallFailure::TimedOut));
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn what_is_older_than_tls_1_2_is_neither_offered_nor_taken() {
     let account = account(url("https", address), LONG);
     let (heard, hello) =
         tokio::join!(async { client(&account).call(&single(), &credentials()).await }, hears(listener, &record));
-    assert!(matches!(&heard, Heard::Failed(Failure::Unreachable(_))), "{heard:?}");
+    assert!(matches!(&heard, CallResult::Failed(CallFailure::Unreachable(_))), "{heard:?}");
     // The extension supported_versions with two of them, 1.3 and 1.2. Source: RFC 8446, section 4.2.1.
     let offered = [0, 43, 0, 5, 4, 3, 4, 3, 3];
     assert!(hello.windows(offered.len()).any(|bytes| bytes == offered), "{hello:?}");
@@ -97,7 +97,7 @@ async fn a_compressed_answer_is_not_unpacked() {
     let account = account(url("http", address), LONG);
     let (heard, asked) =
         tokio::join!(async { client(&account).call(&single(), &credentials()).await }, hears(listener, &answer));
-    assert!(matches!(&heard, Heard::Failed(Failure::Unintelligible(_))), "{heard:?}");
+    assert!(matches!(&heard, CallResult::Failed(CallFailure::Unintelligible(_))), "{heard:?}");
     assert!(!String::from_utf8(asked).unwrap().to_lowercase().contains("accept-encoding"));
 }
 
@@ -128,7 +128,7 @@ async fn an_answer_without_an_end_is_hung_up_on_and_not_kept() {
             async { client(&account).call(&single(), &credentials()).await },
             pours(listener, head.as_bytes(), again, Duration::ZERO)
         );
-        let Heard::Failed(Failure::Unintelligible(what)) = &heard else { panic!("{heard:?}") };
+        let CallResult::Failed(CallFailure::Unintelligible(what)) = &heard else { panic!("{heard:?}") };
         assert!(what.contains(why), "{what}");
         // What the kernel's buffers hold is taken, too.
         assert!(taken < 32 << 20, "{taken} bytes");
@@ -141,7 +141,7 @@ async fn an_answer_whose_head_trickles_for_hours_is_given_up_on_in_time() {
     let account = account(url("http", address), SHORT);
     let trickle = pours(listener, b"HTTP/1.1 200 OK\r\nx-more: ", b"a", Duration::from_millis(20));
     let (heard, _) = tokio::join!(async { client(&account).call(&single(), &credentials()).await }, trickle);
-    assert_eq!(heard, Heard::Failed(Failure::TimedOut));
+    assert_eq!(heard, CallResult::Failed(CallFailure::TimedOut));
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn a_proxy_on_the_way_to_https_hears_the_host_and_never_the_token() {
         async { client(&account).call(&single(), &credentials()).await },
         hears(listener, b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
     );
-    assert!(matches!(&heard, Heard::Failed(Failure::Unreachable(_))), "{heard:?}");
+    assert!(matches!(&heard, CallResult::Failed(CallFailure::Unreachable(_))), "{heard:?}");
     let asked = String::from_utf8(asked).unwrap();
     assert!(asked.starts_with("CONNECT arkreen.invalid:443 HTTP/1.1\r\n"), "{asked}");
     let lower = asked.to_lowercase();

@@ -2,13 +2,13 @@
 
 use url::Url;
 
-use crate::reporter::rpc::{Entry, Failure};
-use crate::reporter::trouble::Grade;
+use crate::reporter::rpc::{CallFailure, ClientReport};
+use crate::reporter::trouble::TroubleLevel;
 use crate::units::{ClientId, MilliwattHours, Name};
 
 /// Where an account reports to, in the words of its configuration.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct EndpointTexts {
     account: Name,
     url: String,
     host: String,
@@ -16,13 +16,13 @@ pub(crate) struct Place {
     token: String,
 }
 
-impl Place {
+impl EndpointTexts {
     /// `token` says where the token is kept.
     pub(crate) fn new(account: Name, url: &Url, token: String) -> Self {
         let host = url.host_str().unwrap_or("the endpoint").to_owned();
         // Whatever else a URL may carry is not for the log.
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        Place { account, url: format!("{}://{host}{port}{}", url.scheme(), url.path()), host, token }
+        EndpointTexts { account, url: format!("{}://{host}{port}{}", url.scheme(), url.path()), host, token }
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -30,37 +30,41 @@ impl Place {
     }
 
     /// How bad a failed call is, and what to say of it.
-    pub(crate) fn failure(&self, failure: &Failure) -> (Grade, String) {
-        let Place { account, url, host, token } = self;
+    pub(crate) fn failure(&self, failure: &CallFailure) -> (TroubleLevel, String) {
+        let EndpointTexts { account, url, host, token } = self;
         let check_url = format!("check url in [account.{account}] (now {url}) and what stands between this box and it");
         match failure {
-            Failure::Unreachable(why) => (Grade::Retrying, format!("cannot reach {host}: {why}")),
-            Failure::TimedOut => (Grade::Retrying, format!("{host} did not answer in time")),
-            Failure::Wait(_, status) => (Grade::Retrying, format!("{host} asks for fewer calls ({status}): waiting")),
-            Failure::Transient(status) => (Grade::Retrying, format!("{host} has trouble of its own ({status})")),
-            Failure::Unintelligible(what) => (Grade::Retrying, format!("{host} gave {what}")),
-            Failure::Batch { code, message } => {
-                (Grade::Retrying, format!("{host} refused a batch ({})", code_text(*code, message)))
+            CallFailure::Unreachable(why) => (TroubleLevel::Retrying, format!("cannot reach {host}: {why}")),
+            CallFailure::TimedOut => (TroubleLevel::Retrying, format!("{host} did not answer in time")),
+            CallFailure::Wait(_, status) => {
+                (TroubleLevel::Retrying, format!("{host} asks for fewer calls ({status}): waiting"))
             }
-            Failure::Token(message) => (
-                Grade::Refused,
+            CallFailure::Transient(status) => {
+                (TroubleLevel::Retrying, format!("{host} has trouble of its own ({status})"))
+            }
+            CallFailure::Unintelligible(what) => (TroubleLevel::Retrying, format!("{host} gave {what}")),
+            CallFailure::Batch { code, message } => {
+                (TroubleLevel::Retrying, format!("{host} refused a batch ({})", code_text(*code, message)))
+            }
+            CallFailure::Token(message) => (
+                TroubleLevel::Refused,
                 format!(
                     "Arkreen does not accept the token of account {account} ({}): put the token that was issued for {url} in {token}",
                     code_text(Some(1000), message)
                 ),
             ),
-            Failure::Forbidden(status) => {
-                (Grade::Refused, format!("{host} lets this box not in ({status}): {check_url}"))
+            CallFailure::Forbidden(status) => {
+                (TroubleLevel::Refused, format!("{host} lets this box not in ({status}): {check_url}"))
             }
-            Failure::WrongMethod(message) => (
-                Grade::Alert,
+            CallFailure::WrongMethod(message) => (
+                TroubleLevel::Alert,
                 format!("{url} is not Arkreen's report call ({}): {check_url}", code_text(Some(-32601), message)),
             ),
-            Failure::Rejected(status) | Failure::TooLarge(status) => {
-                (Grade::Alert, format!("{host} does not take reports at this URL ({status}): {check_url}"))
+            CallFailure::Rejected(status) | CallFailure::TooLarge(status) => {
+                (TroubleLevel::Alert, format!("{host} does not take reports at this URL ({status}): {check_url}"))
             }
-            Failure::Redirected(status) => (
-                Grade::Alert,
+            CallFailure::Redirected(status) => (
+                TroubleLevel::Alert,
                 format!(
                     "{host} sends reports elsewhere ({status}), which is not followed, as the token would go with them: {check_url}"
                 ),
@@ -78,7 +82,7 @@ impl Place {
         energy: MilliwattHours,
         in_a_row: u32,
     ) -> String {
-        let Place { account, url, .. } = self;
+        let EndpointTexts { account, url, .. } = self;
         let said = code_text(code, message);
         match code {
             Some(4002) => format!(
@@ -115,7 +119,7 @@ impl Place {
 }
 
 /// What to say of an accepted entry.
-pub(crate) fn accepted(entry: &Entry) -> String {
+pub(crate) fn accepted(entry: &ClientReport) -> String {
     format!("accepted {} W and {} kWh", entry.power.consumed().watts(), entry.energy.kilowatt_hours())
 }
 

@@ -17,8 +17,8 @@ use crate::heartbeat::Hearts;
 use crate::ledger;
 use crate::poller::{self, BusReport, Poller};
 use crate::recorder::Recorder;
-use crate::reporter::{self, AccountReport, Reported, Reporter};
-use crate::status::Current;
+use crate::reporter::{self, AccountReport, ReportedClient, Reporter};
+use crate::status::ActiveTasks;
 use crate::units::Name;
 
 /// How long a task may take to end after it was told to. Whoever takes longer is cut off.
@@ -27,12 +27,12 @@ const STOP_WITHIN: Duration = Duration::from_millis(1500);
 const COMMANDS: usize = 4;
 
 /// All tasks that a configuration asks for.
-pub struct Fleet {
+pub struct TaskSupervisor {
     ledger: ledger::Handle,
     recorder: Recorder,
     clock: Clock,
     hearts: Hearts,
-    ended: mpsc::UnboundedSender<Ended>,
+    ended: mpsc::UnboundedSender<TaskEnd>,
     running: BTreeSet<u64>,
     started: u64,
     buses: BTreeMap<Name, RunningBus>,
@@ -41,15 +41,15 @@ pub struct Fleet {
 
 /// When accounts report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reports {
+pub enum ReportMode {
     OnSchedule,
     /// Only when a command says so.
-    WhenAsked,
+    OnCommand,
 }
 
 /// A task is over. Expected only where it was told to stop.
 #[derive(Debug)]
-pub struct Ended {
+pub struct TaskEnd {
     number: u64,
     pub task: String,
     pub panicked: bool,
@@ -60,41 +60,41 @@ struct RunningBus {
     meters: Vec<config::MeterConfig>,
     commands: mpsc::Sender<poller::Command>,
     report: watch::Receiver<BusReport>,
-    task: Task,
+    task: RunningTask,
 }
 
 struct RunningAccount {
     account: config::AccountConfig,
-    clients: Vec<Reported>,
-    commands: mpsc::Sender<reporter::Command>,
+    clients: Vec<ReportedClient>,
+    commands: mpsc::Sender<reporter::AccountCommand>,
     report: watch::Receiver<AccountReport>,
-    task: Task,
+    task: RunningTask,
 }
 
 /// One running task.
-pub struct Task {
+pub struct RunningTask {
     number: u64,
     name: String,
     handle: JoinHandle<()>,
 }
 
-impl Fleet {
+impl TaskSupervisor {
     /// An empty fleet, and where the ends of its tasks are told.
     pub fn new(
         ledger: ledger::Handle,
         recorder: Recorder,
         clock: Clock,
         hearts: Hearts,
-    ) -> (Self, mpsc::UnboundedReceiver<Ended>) {
+    ) -> (Self, mpsc::UnboundedReceiver<TaskEnd>) {
         // Unbounded, but each task says one thing, once.
         let (ended, ends) = mpsc::unbounded_channel();
         let (buses, accounts, running) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let ledger = ledger.recorded_by(recorder.clone());
-        (Fleet { ledger, recorder, clock, hearts, ended, running, started: 0, buses, accounts }, ends)
+        (TaskSupervisor { ledger, recorder, clock, hearts, ended, running, started: 0, buses, accounts }, ends)
     }
 
     /// Stops what `config` no longer has or has otherwise, tells the ledger, starts what is new, and leaves the rest alone.
-    pub async fn apply(&mut self, config: &Config, reports: Reports) -> Result<(), ledger::Gone> {
+    pub async fn apply(&mut self, config: &Config, reports: ReportMode) -> Result<(), ledger::Gone> {
         let mut stopping = Vec::new();
         for (name, running) in std::mem::take(&mut self.buses) {
             let same = config.buses.get(&name) == Some(&running.bus) && meters_on(config, &name) == running.meters;
@@ -114,7 +114,7 @@ impl Fleet {
         self.ledger.reconfigure(settings::of_ledger(config)).await?;
         for running in self.accounts.values() {
             // A full queue means that the account is about to look anyway.
-            let _ = running.commands.try_send(reporter::Command::Reloaded);
+            let _ = running.commands.try_send(reporter::AccountCommand::Reloaded);
         }
         for (name, bus) in &config.buses {
             let meters = meters_on(config, name);
@@ -140,13 +140,13 @@ impl Fleet {
     }
 
     /// Whether nobody told this task to end.
-    pub fn unexpected(&self, ended: &Ended) -> bool {
+    pub fn unexpected(&self, ended: &TaskEnd) -> bool {
         self.running.contains(&ended.number)
     }
 
     /// What the status room watches.
-    pub fn current(&self, config: Arc<Config>) -> Current {
-        Current {
+    pub fn current(&self, config: Arc<Config>) -> ActiveTasks {
+        ActiveTasks {
             config,
             buses: self.buses.iter().map(|(name, bus)| (name.clone(), bus.report.clone())).collect(),
             ledger: self.ledger.report(),
@@ -165,7 +165,7 @@ impl Fleet {
     }
 
     /// Where an account is asked; weak likewise.
-    pub fn account_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<reporter::Command>> {
+    pub fn account_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<reporter::AccountCommand>> {
         self.accounts.iter().map(|(name, running)| (name.clone(), running.commands.downgrade())).collect()
     }
 
@@ -188,7 +188,7 @@ impl Fleet {
         self.buses.insert(bus.name.clone(), RunningBus { bus, meters, commands: sender, report, task });
     }
 
-    fn start_account(&mut self, account: config::AccountConfig, clients: Vec<Reported>, reports: Reports) {
+    fn start_account(&mut self, account: config::AccountConfig, clients: Vec<ReportedClient>, reports: ReportMode) {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let (said, report) = watch::channel(AccountReport::default());
         let task = format!("account {}", account.name);
@@ -200,27 +200,27 @@ impl Fleet {
             report: said,
             clock: self.clock.clone(),
             heart: self.hearts.heart(task.clone()),
-            scheduled: reports == Reports::OnSchedule,
+            scheduled: reports == ReportMode::OnSchedule,
         };
         let task = self.start(task, reporter.run());
         self.accounts.insert(account.name.clone(), RunningAccount { account, clients, commands: sender, report, task });
     }
 
     /// Starts a task whose end is told, and counts as unexpected until it is stopped.
-    pub fn start(&mut self, name: impl Into<String>, future: impl Future<Output = ()> + Send + 'static) -> Task {
+    pub fn start(&mut self, name: impl Into<String>, future: impl Future<Output = ()> + Send + 'static) -> RunningTask {
         self.started += 1;
         let name = name.into();
         let (number, ended, task) = (self.started, self.ended.clone(), name.clone());
         self.running.insert(number);
         let handle = tokio::spawn(async move {
             let panicked = AssertUnwindSafe(future).catch_unwind().await.is_err();
-            let _ = ended.send(Ended { number, task, panicked });
+            let _ = ended.send(TaskEnd { number, task, panicked });
         });
-        Task { number, name, handle }
+        RunningTask { number, name, handle }
     }
 
     /// Awaits tasks that were told to stop, all at once.
-    pub async fn finish(&mut self, tasks: Vec<Task>) {
+    pub async fn finish(&mut self, tasks: Vec<RunningTask>) {
         let until = tokio::time::Instant::now() + STOP_WITHIN;
         for mut task in tasks {
             self.running.remove(&task.number);
@@ -236,7 +236,7 @@ fn meters_on(config: &Config, bus: &Name) -> Vec<config::MeterConfig> {
     config.meters.values().filter(|meter| meter.bus == *bus).cloned().collect()
 }
 
-fn clients_of(config: &Config, account: &Name) -> Vec<Reported> {
+fn clients_of(config: &Config, account: &Name) -> Vec<ReportedClient> {
     let clients = config.clients.values().filter(|client| client.account == *account);
-    clients.map(|client| Reported { name: client.name.clone(), client_id: client.client_id }).collect()
+    clients.map(|client| ReportedClient { name: client.name.clone(), client_id: client.client_id }).collect()
 }

@@ -9,7 +9,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 /// Why there is no socket, with the remedy.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PlaceError {
+pub(super) enum SocketFileError {
     #[error("its folder {0} is missing: create it, or set `socket` in [status]")]
     NoFolder(PathBuf),
     #[error("this user may not write in its folder {0}: run as root or the user arkmeter, or set `socket` in [status]")]
@@ -24,15 +24,15 @@ pub(super) enum PlaceError {
 
 /// The socket's file, removed when dropped unless another has taken its place.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct SocketFile {
     path: PathBuf,
     /// Device and inode.
     identity: (u64, u64),
 }
 
-impl Place {
+impl SocketFile {
     /// Listens at `path`; a socket file that a dead daemon left is removed.
-    pub(super) async fn take(path: &Path) -> Result<(UnixListener, Self), PlaceError> {
+    pub(super) async fn take(path: &Path) -> Result<(UnixListener, Self), SocketFileError> {
         let listener = match UnixListener::bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 clear(path).await?;
@@ -46,12 +46,12 @@ impl Place {
             fs::set_permissions(path, Permissions::from_mode(0o660))?;
             fs::symlink_metadata(path)
         };
-        let identity = identity(&made().map_err(PlaceError::Other)?);
-        Ok((listener, Place { path: path.to_owned(), identity }))
+        let identity = identity(&made().map_err(SocketFileError::Other)?);
+        Ok((listener, SocketFile { path: path.to_owned(), identity }))
     }
 }
 
-impl Drop for Place {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         let ours = fs::symlink_metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.identity);
         if ours && let Err(error) = fs::remove_file(&self.path) {
@@ -61,26 +61,26 @@ impl Drop for Place {
 }
 
 /// Removes the socket file at `path` if nobody answers there.
-async fn clear(path: &Path) -> Result<(), PlaceError> {
-    let metadata = fs::symlink_metadata(path).map_err(PlaceError::Other)?;
+async fn clear(path: &Path) -> Result<(), SocketFileError> {
+    let metadata = fs::symlink_metadata(path).map_err(SocketFileError::Other)?;
     if !metadata.file_type().is_socket() {
-        return Err(PlaceError::NoSocket);
+        return Err(SocketFileError::NoSocket);
     }
     match UnixStream::connect(path).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(|error| explain(path, error))
         }
         Err(error) => Err(explain(path, error)),
-        Ok(_) => Err(PlaceError::Taken),
+        Ok(_) => Err(SocketFileError::Taken),
     }
 }
 
-fn explain(path: &Path, error: io::Error) -> PlaceError {
+fn explain(path: &Path, error: io::Error) -> SocketFileError {
     let folder = || path.parent().unwrap_or(Path::new("/")).to_owned();
     match error.kind() {
-        io::ErrorKind::NotFound => PlaceError::NoFolder(folder()),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => PlaceError::NotAllowed(folder()),
-        _ => PlaceError::Other(error),
+        io::ErrorKind::NotFound => SocketFileError::NoFolder(folder()),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => SocketFileError::NotAllowed(folder()),
+        _ => SocketFileError::Other(error),
     }
 }
 
