@@ -173,7 +173,7 @@ fn ratings_grow_with_the_transformers() {
 
 #[test]
 fn the_documentation_is_right() {
-    let text = include_str!("../../../config/profiles/README.md");
+    let text = include_str!("../../../docs/profiles.md");
     let examples: Vec<_> = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert_eq!(examples.len(), 7);
     for example in examples {
