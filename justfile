@@ -21,6 +21,10 @@ lint:
     cargo fmt
     cargo clippy --all-targets --locked -- -D warnings
 
+# Man pages and shell completions, from the command line's definition
+generate:
+    cargo xtask generate
+
 # The figures that arkmeter is measured by, or only those that are named: size, profiles, start, line, scan, rate, cpu, idle
 bench *figures:
     cargo bench --bench figures -- {{figures}}

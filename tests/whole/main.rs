@@ -14,6 +14,7 @@ mod cloud;
 mod command_line;
 mod cuts;
 mod demo;
+mod documents;
 mod doors;
 mod faults;
 mod faulty;
