@@ -1,8 +1,8 @@
 //! What of a state has to reach the disk when nothing but ordinary advances happened since it was stored whole: a few bytes a slot.
 
-use super::plausible::Point;
-use super::power::{Sample, Witness};
-use super::state::{Integral, MeterState};
+use super::plausible::RegisterPoint;
+use super::power::{EnergyBounds, PowerSample};
+use super::state::{GuardMemory, GuardState, Integral, MeterFigure};
 use crate::clock::ClockReading;
 use crate::reading::Register;
 use crate::units::{MilliwattHours, Milliwatts};
@@ -11,19 +11,19 @@ use crate::units::{MilliwattHours, Milliwatts};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advance {
     pub published: MilliwattHours,
-    pub way: Way,
+    pub kind: AdvanceKind,
 }
 
 /// How the figure came there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum AdvanceKind {
     Counter {
         register: MilliwattHours,
         step: MilliwattHours,
         /// When the register was first seen at this value.
         at: ClockReading,
         /// What power has said since.
-        since: Witness,
+        since: EnergyBounds,
     },
     Integral {
         /// Less than a mWh, in half mW·ns.
@@ -34,40 +34,45 @@ pub enum Way {
     },
 }
 
-impl MeterState {
+impl GuardState {
     /// Where the meter has got to; absent before its baseline.
     pub fn advance(&self) -> Option<Advance> {
-        let published = self.published?;
-        let way = match self.taken {
-            Some(Point { value: register, step, at, witness, .. }) => {
-                Way::Counter { register, step, at, since: self.power.totals.minus(&witness) }
+        let published = self.figure.published?;
+        let kind = match self.figure.taken {
+            Some(RegisterPoint { value: register, step, at, witness, .. }) => {
+                AdvanceKind::Counter { register, step, at, since: self.figure.totals.minus(&witness) }
             }
             None => {
-                let Sample { power, at } = self.power.last().filter(|_| self.integral.counts)?;
-                Way::Integral { rest: self.integral.rest, power, at }
+                let PowerSample { power, at } = self.figure.integral.last.filter(|_| self.figure.integral.counts)?;
+                AdvanceKind::Integral { rest: self.figure.integral.rest, power, at }
             }
         };
-        Some(Advance { published, way })
+        Some(Advance { published, kind })
     }
 
-    /// Whether only ordinary advances lead from `stored` to this state: [`MeterState::resume`] then brings the one to the other, but for
-    /// when it was last read, what was [learned](MeterState::learned) in between, and an advance that waits for its confirmation.
-    pub fn only_advanced(&self, stored: &MeterState) -> bool {
-        let quiet = self.hold.as_ref().is_none_or(|hold| hold.is_quiet()) && stored.hold.is_none();
-        let counted = self.taken.is_some() == stored.taken.is_some() && self.advance().is_some();
+    /// Whether only ordinary advances lead from `stored` to this state: [`GuardState::resume`] then brings the one to the other, but for
+    /// when it was last read, what was [learned](GuardState::learned) in between, and an advance that waits for its confirmation.
+    pub fn only_advanced(&self, stored: &GuardState) -> bool {
+        let quiet = self.memory.hold.as_ref().is_none_or(|hold| hold.is_quiet()) && stored.memory.hold.is_none();
+        let counted = self.figure.taken.is_some() == stored.figure.taken.is_some() && self.advance().is_some();
         if !quiet || !counted {
             return false;
         }
-        let (published, taken, power) = (stored.published, stored.taken, stored.power.clone());
-        let integral = Integral { rest: stored.integral.rest, ..self.integral };
-        let read_at = stored.read_at;
-        let otherwise = MeterState { published, taken, hold: None, read_at, power, integral, ..self.clone() };
-        otherwise == *stored
+        let integral =
+            Integral { rest: stored.figure.integral.rest, last: stored.figure.integral.last, ..self.figure.integral };
+        let figure = MeterFigure {
+            offset: self.figure.offset,
+            serial: self.figure.serial.clone(),
+            integral,
+            ..stored.figure.clone()
+        };
+        let memory = GuardMemory { hold: None, power: stored.memory.power.clone(), ..self.memory.clone() };
+        GuardState { figure, memory } == *stored
     }
 
     /// Whether more is known of what the connection carries than `stored` says, by so much that it would be missed.
-    pub fn learned(&self, stored: &MeterState) -> bool {
-        self.power.knows_more_than(&stored.power)
+    pub fn learned(&self, stored: &GuardState) -> bool {
+        self.memory.power.knows_more_than(&stored.memory.power)
     }
 
     /// Goes on from where the meter had got to when the whole state was not stored again.
@@ -75,20 +80,21 @@ impl MeterState {
         if self.advance() == Some(advance) {
             return;
         }
-        self.published = self.published.max(Some(advance.published));
-        match advance.way {
-            Way::Counter { register: value, step, at, since } => {
-                let stands = self.taken.filter(|taken| (taken.value, taken.at) == (value, at));
-                let begun = Point::new(&Register { value, step }, &at, self.power.totals);
-                let begun = Point { debt: 2 * step.get(), ..begun };
-                let witness = self.power.totals;
-                self.power.totals = witness.plus(&since);
-                self.read_at = Some(at);
-                self.taken = Some(Point { step, witness, ..stands.unwrap_or(begun) });
+        let figure = &mut self.figure;
+        figure.published = figure.published.max(Some(advance.published));
+        match advance.kind {
+            AdvanceKind::Counter { register: value, step, at, since } => {
+                let stands = figure.taken.filter(|taken| (taken.value, taken.at) == (value, at));
+                let begun = RegisterPoint::new(&Register { value, step }, &at, figure.totals);
+                let begun = RegisterPoint { debt: 2 * step.get(), ..begun };
+                let witness = figure.totals;
+                figure.totals = witness.plus(&since);
+                figure.read_at = Some(at);
+                figure.taken = Some(RegisterPoint { step, witness, ..stands.unwrap_or(begun) });
             }
-            Way::Integral { rest, power, at } => {
-                self.integral.rest = rest;
-                self.power.resume(Sample { power, at });
+            AdvanceKind::Integral { rest, power, at } => {
+                figure.integral.rest = rest;
+                figure.integral.last = Some(PowerSample { power, at });
             }
         }
     }
@@ -131,9 +137,10 @@ mod tests {
         let zero = reading("a", 100, 0);
         let held = judge(stored.clone(), &settings, &zero.at, &zero.values).state;
         assert!(held.held().is_some() && !held.only_advanced(&stored));
-        assert!(!stored.only_advanced(&MeterState::default()));
+        assert!(!stored.only_advanced(&GuardState::default()));
         assert!(stored.only_advanced(&stored));
-        let elsewhere = MeterState { offset: 5, ..stored.clone() };
+        let mut elsewhere = stored.clone();
+        elsewhere.figure.offset = 5;
         assert!(!elsewhere.only_advanced(&stored));
     }
 
@@ -143,7 +150,7 @@ mod tests {
         let stored = state(&settings, 1_000_000);
         let quiet = reading("a", 100, 1_000_000 + 200_000);
         let waits = judge(stored.clone(), &settings, &quiet.at, &quiet.values).state;
-        assert!(waits.hold.is_some() && !waits.is_held() && waits.only_advanced(&stored));
+        assert!(waits.memory.hold.is_some() && !waits.is_held() && waits.only_advanced(&stored));
         assert!(!stored.only_advanced(&waits), "what is on disk still waits");
     }
 
@@ -166,12 +173,12 @@ mod tests {
     #[test]
     fn integrated_energy_goes_on_to_the_last_half_milliwatt_hour() {
         let settings = MeterSettings { counter: CounterSettings::FromPower, ..meter("a") };
-        let judged = |state: &MeterState, seconds: u64| {
+        let judged = |state: &GuardState, seconds: u64| {
             let mut reading = reading("a", seconds, 0);
             reading.values = Values { power: Some(Milliwatts(1_234_567)), register: None, serial: None };
             judge(state.clone(), &settings, &reading.at, &reading.values).state
         };
-        let stored = (0..10).fold(MeterState::default(), |state, poll| judged(&state, 10 * poll));
+        let stored = (0..10).fold(GuardState::default(), |state, poll| judged(&state, 10 * poll));
         let later = (10..50).fold(stored.clone(), |state, poll| judged(&state, 10 * poll));
         assert!(later.only_advanced(&stored));
         let mut resumed = stored.clone();

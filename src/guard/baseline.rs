@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::decisions::DAY;
 use super::hold::{Cause, Hold};
-use super::judging::{Judged, Judging};
-use super::plausible::Point;
+use super::judging::{Judgement, Judging};
+use super::plausible::RegisterPoint;
 use super::verdict::Verdict;
 use super::{state::signed, wording};
 use crate::units::MilliwattHours;
@@ -21,12 +21,12 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 impl Judging<'_> {
     /// Judges a reading while there is no baseline.
-    pub(super) fn begin(mut self, to: Point) -> Judged {
-        if self.state.definition != self.settings.definition.text {
-            self.state.definition = self.settings.definition.text.clone();
-            self.state.hold = None;
+    pub(super) fn begin(mut self, to: RegisterPoint) -> Judgement {
+        if self.state.memory.definition != self.settings.definition.text {
+            self.state.memory.definition = self.settings.definition.text.clone();
+            self.state.memory.hold = None;
         }
-        let run = self.state.hold.take().map(|run| *run).filter(|run| self.goes_on(run, &to));
+        let run = self.state.memory.hold.take().filter(|run| self.goes_on(run, &to));
         let known = run.as_ref().is_some_and(|run| run.cause == Cause::Higher);
         let run = match run {
             Some(mut run) => {
@@ -41,29 +41,29 @@ impl Judging<'_> {
             _ => Duration::ZERO,
         };
         if !run.lasted(READINGS, needed) {
-            self.state.hold = Some(run.into());
+            self.state.memory.hold = Some(run);
             return self.end(Verdict::Baseline, None);
         }
         let limit = self.state.lifetime(self.settings);
         if run.last.value.get() > limit {
             let reason = wording::too_high_to_begin(&self.settings.name, &run, limit);
             let readings = run.readings;
-            self.state.hold = Some(Hold { cause: Cause::Higher, ..run }.into());
+            self.state.memory.hold = Some(Hold { cause: Cause::Higher, ..run });
             return if known { self.end(Verdict::Held, None) } else { self.decided(Verdict::Held, readings, reason) };
         }
         self.found(run)
     }
 
     /// The run is the baseline.
-    pub(super) fn found(mut self, run: Hold) -> Judged {
-        self.state.offset = if self.settings.start_at_zero { -signed(run.first.value) } else { 0 };
-        self.state.serial = run.serial.clone();
+    pub(super) fn found(mut self, run: Hold) -> Judgement {
+        self.state.figure.offset = if self.settings.start_at_zero { -signed(run.first.value) } else { 0 };
+        self.state.figure.serial = run.serial.clone();
         self.settle(&run.founding());
         let reason = wording::baseline(&run, self.settings.start_at_zero);
         self.decided(Verdict::Baseline, run.readings, reason)
     }
 
-    fn goes_on(&self, run: &Hold, to: &Point) -> bool {
+    fn goes_on(&self, run: &Hold, to: &RegisterPoint) -> bool {
         let near = to.at.since(&run.seen_at).is_some_and(|gap| gap <= APART_MAX);
         let other = matches!((self.serial, run.serial.as_deref()), (Some(read), Some(known)) if read != known);
         near && !other && run.meets(&self.measure(), to)

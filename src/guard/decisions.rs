@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::hold::{Cause, Hold};
-use super::judging::{Judged, Judging};
-use super::plausible::{Grade, Point, falls, steps};
+use super::judging::{Judgement, Judging};
+use super::plausible::{Grade, RegisterPoint, falls, steps};
 use super::state::{Epoch, Uncredited, signed};
 use super::verdict::Verdict;
 use super::wording;
@@ -21,9 +21,9 @@ const RESTORED_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Judging<'_> {
     /// Decides on a run that has just grown by a reading.
-    pub(super) fn decide(mut self, mut hold: Hold, anchor: &Point) -> Judged {
+    pub(super) fn decide(mut self, mut hold: Hold, anchor: &RegisterPoint) -> Judgement {
         self.learn_from(&hold);
-        if matches!(hold.cause, Cause::Untold | Cause::Higher) && !self.state.moved {
+        if matches!(hold.cause, Cause::Untold | Cause::Higher) && !self.state.memory.moved {
             hold.cause = self.judge_again(&hold, anchor);
         }
         if matches!(hold.cause, Cause::Unexplained | Cause::Doubtful) && self.earlier_epoch(&hold, anchor).is_some() {
@@ -41,7 +41,7 @@ impl Judging<'_> {
             Cause::Higher | Cause::Serial if lasted(LONG) => self.another_epoch(&hold, anchor),
             _ => {
                 let verdict = if hold.is_quiet() { Verdict::Unchanged } else { Verdict::Held };
-                self.state.hold = Some(hold.into());
+                self.state.memory.hold = Some(hold);
                 self.end(verdict, None)
             }
         }
@@ -52,12 +52,14 @@ impl Judging<'_> {
         let watched = hold.seen_at.since(&hold.first.at).filter(|watched| *watched <= hold.age);
         let grown = hold.last.value.saturating_sub(hold.first.value);
         let watched = watched.unwrap_or_default();
-        self.state.power.learn_rate(grown, hold.last.step, watched, &hold.first.witness);
-        self.state.power.note_overload(self.settings, hold.last.value, hold.last.step);
+        let totals = self.state.figure.totals;
+        let power = &mut self.state.memory.power;
+        power.learn_rate(grown, hold.last.step, watched, &totals.since(&hold.first.witness));
+        power.note_overload(self.settings, hold.last.value, hold.last.step, &totals);
     }
 
     /// What was too much when the hold began may be possible by what is known of the clock and of the connection by now.
-    fn judge_again(&self, hold: &Hold, anchor: &Point) -> Cause {
+    fn judge_again(&self, hold: &Hold, anchor: &RegisterPoint) -> Cause {
         match self.measure().grade(anchor, &hold.first) {
             Grade::Explained | Grade::Slight | Grade::Possible => Cause::Unexplained,
             Grade::Doubtful => Cause::Doubtful,
@@ -67,11 +69,11 @@ impl Judging<'_> {
     }
 
     /// What was held is what happened.
-    fn advance(mut self, hold: &Hold, anchor: &Point) -> Judged {
+    fn advance(mut self, hold: &Hold, anchor: &RegisterPoint) -> Judgement {
         let debt = self.measure().debt(anchor, &hold.confirmed);
-        let run = Hold { confirmed: Point { debt, ..hold.confirmed }, ..hold.clone() };
-        if self.state.serial.is_none() {
-            self.state.serial = run.serial.clone();
+        let run = Hold { confirmed: RegisterPoint { debt, ..hold.confirmed }, ..hold.clone() };
+        if self.state.figure.serial.is_none() {
+            self.state.figure.serial = run.serial.clone();
         }
         self.settle(&run);
         if hold.is_quiet() {
@@ -82,53 +84,53 @@ impl Judging<'_> {
     }
 
     /// A day has passed and nothing tells how long the advance took: not credited, unless the clock comes to tell.
-    fn step_untold(mut self, hold: &Hold, anchor: &Point) -> Judged {
+    fn step_untold(mut self, hold: &Hold, anchor: &RegisterPoint) -> Judgement {
         self.state.begin_epoch(hold.first.value, self.at);
-        self.state.uncredited = Some(Uncredited { from: *anchor, to: hold.first }.into());
+        self.state.memory.uncredited = Some(Uncredited { from: *anchor, to: hold.first });
         self.settle(&hold.founding());
         let reason = wording::stepped_untold(&self.settings.name, anchor, hold);
         self.decided(Verdict::Stepped, hold.readings, reason)
     }
 
     /// The clock is trusted now: a step that was not credited may have been possible.
-    pub(super) fn credit_untold(&mut self) -> Option<Judged> {
-        let step = *self.state.uncredited.as_deref().filter(|_| self.state.hold.is_none())?;
+    pub(super) fn credit_untold(&mut self) -> Option<Judgement> {
+        let step = self.state.memory.uncredited.filter(|_| self.state.memory.hold.is_none())?;
         step.to.at.since(&step.from.at)?;
-        self.state.uncredited = None;
+        self.state.memory.uncredited = None;
         if self.measure().grade(&step.from, &step.to) >= Grade::Beyond {
             return None;
         }
         let change = step.to.value.saturating_sub(step.from.value);
-        self.state.offset = self.state.offset.saturating_add(signed(change));
-        let taken = self.state.taken?;
+        self.state.figure.offset = self.state.figure.offset.saturating_add(signed(change));
+        let taken = self.state.figure.taken?;
         self.state.take(taken);
         let judging = Judging::new(self.state.clone(), self.settings, self.at, self.serial, self.has_sample);
         Some(judging.decided(Verdict::Advanced, 0, wording::credited(change)))
     }
 
     /// Power says that the register must have moved since it was read at that point.
-    pub(super) fn flows_since(&self, point: &Point) -> bool {
-        let (lower, _, _) = self.state.power.totals.since(&point.witness);
+    pub(super) fn flows_since(&self, point: &RegisterPoint) -> bool {
+        let lower = self.state.figure.totals.since(&point.witness).lower;
         lower > 2 * point.step.get()
     }
 
     /// A register that stands while power flows, or at 0 where it may have begun again there: a meter that is still starting, or one that
     /// does not say what it counts.
-    fn is_starting(&self, hold: &Hold, anchor: &Point) -> bool {
+    fn is_starting(&self, hold: &Hold, anchor: &RegisterPoint) -> bool {
         let stands = hold.last.value == hold.first.value && self.flows_since(&hold.first);
         let zeros = hold.last.value == MilliwattHours::ZERO && self.rolling_over(hold, anchor).is_some();
         (stands || zeros) && hold.age < DAY
     }
 
     /// What the advance is worth if the register has begun again at 0.
-    fn rolling_over(&self, hold: &Hold, anchor: &Point) -> Option<Grade> {
+    fn rolling_over(&self, hold: &Hold, anchor: &RegisterPoint) -> Option<Grade> {
         let size = self.settings.definition.rollover?;
         let value = hold.first.value.checked_add(size).filter(|_| anchor.value <= size)?;
-        let grade = self.measure().grade(anchor, &Point { value, ..hold.first });
+        let grade = self.measure().grade(anchor, &RegisterPoint { value, ..hold.first });
         Some(grade).filter(|grade| *grade < Grade::Beyond)
     }
 
-    fn has_rolled_over(&self, hold: &Hold, anchor: &Point) -> bool {
+    fn has_rolled_over(&self, hold: &Hold, anchor: &RegisterPoint) -> bool {
         // A register of exactly 0 may be a meter that is starting.
         let counts = hold.last.value > MilliwattHours::ZERO;
         let needed = match self.rolling_over(hold, anchor) {
@@ -142,27 +144,27 @@ impl Judging<'_> {
         hold.lasted(needed.0, needed.1)
     }
 
-    fn roll_over(mut self, hold: &Hold) -> Judged {
+    fn roll_over(mut self, hold: &Hold) -> Judgement {
         let Some(size) = self.settings.definition.rollover else {
             return self.end(Verdict::Held, None);
         };
         self.state.close_epoch(self.at);
-        self.state.offset = self.state.offset.saturating_add(signed(size));
+        self.state.figure.offset = self.state.figure.offset.saturating_add(signed(size));
         self.settle(hold);
         self.decided(Verdict::Rollover, hold.readings, wording::rollover(size))
     }
 
     /// The register counts from somewhere else now: an earlier epoch goes on, or a new one begins.
-    fn another_epoch(mut self, hold: &Hold, anchor: &Point) -> Judged {
+    fn another_epoch(mut self, hold: &Hold, anchor: &RegisterPoint) -> Judgement {
         let earlier = self.earlier_epoch(hold, anchor);
         if let Some(index) = earlier {
-            let epoch = self.state.earlier.remove(index);
+            let epoch = self.state.memory.earlier.remove(index);
             return self.restore(epoch, hold);
         }
         let before = self.state.register();
         self.state.begin_epoch(hold.first.value, self.at);
-        self.state.serial = hold.serial.clone();
-        self.state.uncredited = None;
+        self.state.figure.serial = hold.serial.clone();
+        self.state.memory.uncredited = None;
         self.settle(&hold.founding());
         let verdict = match hold.cause {
             Cause::Serial => Verdict::Replaced,
@@ -174,22 +176,22 @@ impl Judging<'_> {
     }
 
     /// The earlier epoch that the run goes on with: the nearest, and one that is worth less than a rise from `anchor` would be.
-    fn earlier_epoch(&self, hold: &Hold, anchor: &Point) -> Option<usize> {
+    fn earlier_epoch(&self, hold: &Hold, anchor: &RegisterPoint) -> Option<usize> {
         let worth =
             |epoch: &Epoch| signed(hold.first.value).saturating_add(epoch.offset).saturating_sub(self.state.figure());
         let rise = signed(hold.first.value) - signed(anchor.value);
         let most = if falls(anchor, &hold.first) { i64::MAX } else { rise };
-        let epochs = self.state.earlier.iter().enumerate();
+        let epochs = self.state.memory.earlier.iter().enumerate();
         let fitting = epochs.filter(|(_, epoch)| self.continues(epoch, hold) && worth(epoch) < most);
         fitting.min_by_key(|(_, epoch)| worth(epoch)).map(|(index, _)| index)
     }
 
-    fn restore(mut self, epoch: Epoch, hold: &Hold) -> Judged {
+    fn restore(mut self, epoch: Epoch, hold: &Hold) -> Judgement {
         // What counted meanwhile was another register, or none: nothing is to come back to it.
-        self.state.power.forget_stretch();
-        self.state.offset = epoch.offset;
-        self.state.serial = hold.serial.clone().or(epoch.serial);
-        self.state.uncredited = None;
+        self.state.memory.power.forget_stretch();
+        self.state.figure.offset = epoch.offset;
+        self.state.figure.serial = hold.serial.clone().or(epoch.serial);
+        self.state.memory.uncredited = None;
         self.settle(&hold.founding());
         let reason = wording::restored(epoch.last.value, hold);
         self.decided(Verdict::Restored, hold.readings, reason)
@@ -210,17 +212,17 @@ impl Judging<'_> {
     }
 
     /// Decides on a run of readings in a new definition.
-    pub(super) fn decide_redefined(mut self, run: Hold) -> Judged {
+    pub(super) fn decide_redefined(mut self, run: Hold) -> Judgement {
         if !run.lasted(POSSIBLE.0, Duration::ZERO) {
-            self.state.hold = Some(run.into());
+            self.state.memory.hold = Some(run);
             return self.end(Verdict::Held, None);
         }
         self.state.begin_epoch(run.first.value, self.at);
-        self.state.earlier.clear();
-        self.state.definition = self.settings.definition.text.clone();
-        self.state.serial = run.serial.clone();
-        self.state.uncredited = None;
-        self.state.integral = Default::default();
+        self.state.memory.earlier.clear();
+        self.state.memory.definition = self.settings.definition.text.clone();
+        self.state.figure.serial = run.serial.clone();
+        self.state.memory.uncredited = None;
+        self.state.figure.integral = Default::default();
         self.settle(&run.founding());
         let reason = wording::redefined(&run);
         self.decided(Verdict::Redefined, run.readings, reason)

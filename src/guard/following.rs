@@ -1,30 +1,32 @@
 //! Readings after the baseline: taken, or held, or the end of a hold.
 
 use super::hold::{Cause, Hold};
-use super::judging::{Judged, Judging};
-use super::plausible::{Grade, Point, falls, steps};
+use super::judging::{Judgement, Judging};
+use super::plausible::{Grade, RegisterPoint, falls, steps};
 use super::verdict::Verdict;
 use super::wording;
 use crate::units::MilliwattHours;
 
 impl Judging<'_> {
     /// Judges a reading after the baseline.
-    pub(super) fn go_on(mut self, to: Point) -> Judged {
-        let Some(anchor) = self.state.taken.filter(|_| self.state.definition == self.settings.definition.text) else {
+    pub(super) fn go_on(mut self, to: RegisterPoint) -> Judgement {
+        let Some(anchor) =
+            self.state.figure.taken.filter(|_| self.state.memory.definition == self.settings.definition.text)
+        else {
             return self.redefine(to);
         };
         if let Some(credited) = self.credit_untold() {
             return credited;
         }
-        match self.state.hold.take() {
-            Some(hold) if !self.is_stale(&hold, &anchor, &to) => self.go_on_held(*hold, &anchor, to),
+        match self.state.memory.hold.take() {
+            Some(hold) if !self.is_stale(&hold, &anchor, &to) => self.go_on_held(hold, &anchor, to),
             _ => self.judge_afresh(&anchor, to),
         }
     }
 
     /// Whether the run proves nothing any more: short, broken off, and the time that has passed makes this reading possible.
-    fn is_stale(&self, hold: &Hold, anchor: &Point, to: &Point) -> bool {
-        let two_polls = self.state.power.two_polls(self.settings);
+    fn is_stale(&self, hold: &Hold, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
+        let two_polls = self.state.memory.power.two_polls(self.settings);
         let other = hold.cause == Cause::Serial || self.state.is_other(self.serial);
         let possible = !other && !falls(anchor, to) && self.measure().grade(anchor, to) < Grade::Beyond;
         // What agrees with it, and would have to wait as it does, makes a run of it all the same: a line on which little comes through.
@@ -34,7 +36,7 @@ impl Judging<'_> {
     }
 
     /// Judges a reading against the last register taken alone.
-    fn judge_afresh(mut self, anchor: &Point, to: Point) -> Judged {
+    fn judge_afresh(mut self, anchor: &RegisterPoint, to: RegisterPoint) -> Judgement {
         match self.objection(anchor, &to) {
             None => {
                 let verdict = self.follow(anchor, to);
@@ -47,15 +49,15 @@ impl Judging<'_> {
         }
     }
 
-    fn begin_hold(mut self, hold: Hold) -> Judged {
+    fn begin_hold(mut self, hold: Hold) -> Judgement {
         let (quiet, readings) = (hold.is_quiet(), hold.readings);
         let reason = wording::beginning(self.state.register(), &hold, self.settings);
-        self.state.hold = Some(hold.into());
+        self.state.memory.hold = Some(hold);
         if quiet { self.end(Verdict::Unchanged, None) } else { self.decided(Verdict::Held, readings, reason) }
     }
 
     /// Judges a reading while others wait.
-    fn go_on_held(mut self, mut hold: Hold, anchor: &Point, to: Point) -> Judged {
+    fn go_on_held(mut self, mut hold: Hold, anchor: &RegisterPoint, to: RegisterPoint) -> Judgement {
         if self.is_back(&hold, anchor, &to) {
             return self.drop_hold(&hold, anchor, to);
         }
@@ -70,7 +72,7 @@ impl Judging<'_> {
         let Some(stray) = hold.stray else {
             hold.grow_older(self.at);
             hold.stray = Some(to);
-            self.state.hold = Some(hold.into());
+            self.state.memory.hold = Some(hold);
             return self.end(Verdict::Held, None);
         };
         match self.objection(anchor, &stray) {
@@ -84,15 +86,15 @@ impl Judging<'_> {
     }
 
     /// The candidates were a passing fault.
-    fn drop_hold(mut self, hold: &Hold, anchor: &Point, to: Point) -> Judged {
+    fn drop_hold(mut self, hold: &Hold, anchor: &RegisterPoint, to: RegisterPoint) -> Judgement {
         // The candidates hid when the register advanced.
-        let two_polls = self.state.power.two_polls(self.settings);
+        let two_polls = self.state.memory.power.two_polls(self.settings);
         let hidden = self.at.since(&hold.first.at).map(|hidden| hidden + two_polls + hold.first.unseen);
         let to = to.after(hidden.unwrap_or_default());
         let verdict = match self.objection(anchor, &to) {
             None => self.follow(anchor, to),
             Some(cause) => {
-                self.state.hold = Some(Hold::new(cause, to, self.serial).into());
+                self.state.memory.hold = Some(Hold::new(cause, to, self.serial));
                 Verdict::Unchanged
             }
         };
@@ -104,7 +106,7 @@ impl Judging<'_> {
     }
 
     /// Whether the reading is where the last register taken would now be, and no part of the run.
-    fn is_back(&self, hold: &Hold, anchor: &Point, to: &Point) -> bool {
+    fn is_back(&self, hold: &Hold, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
         if self.state.is_other(self.serial) || falls(anchor, to) {
             return false;
         }
@@ -119,25 +121,25 @@ impl Judging<'_> {
     }
 
     /// A register that fell and counted on from there reaches the old one by counting, not by a jump.
-    fn has_grown(&self, hold: &Hold, anchor: &Point, to: &Point) -> bool {
+    fn has_grown(&self, hold: &Hold, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
         let depth = anchor.value.saturating_sub(hold.first.value).get();
         let half = MilliwattHours::new(hold.last.value.get() + depth / 2).unwrap_or(MilliwattHours::MAX);
-        let jump = Point { value: half, ..*to };
+        let jump = RegisterPoint { value: half, ..*to };
         let deep = depth > 8 * steps(anchor, to) && !hold.flows_into(&self.measure(), &jump);
         hold.readings >= 3 && deep && hold.flows_into(&self.measure(), to)
     }
 
-    fn joins(&self, hold: &Hold, to: &Point) -> bool {
+    fn joins(&self, hold: &Hold, to: &RegisterPoint) -> bool {
         let other = matches!((self.serial, hold.serial.as_deref()), (Some(read), Some(known)) if read != known);
         let old = hold.cause == Cause::Serial && self.state.is_same(self.serial);
         !other && !old && hold.meets(&self.measure(), to)
     }
 
     /// Another definition of the register: nothing connects what it says now with what it said before.
-    fn redefine(mut self, to: Point) -> Judged {
-        let run = self.state.hold.take().map(|hold| *hold).filter(|hold| hold.cause == Cause::Redefined);
+    fn redefine(mut self, to: RegisterPoint) -> Judgement {
+        let run = self.state.memory.hold.take().filter(|hold| hold.cause == Cause::Redefined);
         let Some(mut run) = run.filter(|run| run.meets(&self.measure(), &to)) else {
-            self.state.power.forget_samples();
+            self.state.memory.power.forget_samples();
             let run = Hold::new(Cause::Redefined, to, self.serial);
             return self.begin_hold(run);
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::plausible::{Grade, Measure, Point, falls};
+use super::plausible::{Grade, Measure, RegisterPoint, falls};
 use crate::clock::ClockReading;
 
 /// A run that broke off for longer than this and was still short proves nothing.
@@ -39,11 +39,11 @@ pub(super) enum Cause {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Hold {
     pub(super) cause: Cause,
-    pub(super) first: Point,
+    pub(super) first: RegisterPoint,
     /// The highest value that a later reading has confirmed.
-    pub(super) confirmed: Point,
+    pub(super) confirmed: RegisterPoint,
     /// The last value; its time is that of the run's last advance.
-    pub(super) last: Point,
+    pub(super) last: RegisterPoint,
     pub(super) readings: u32,
     /// How long the run has been watched.
     pub(super) age: Duration,
@@ -52,33 +52,33 @@ pub(super) struct Hold {
     pub(super) serial: Option<String>,
     /// The last reading, where it was no part of the run.
     #[serde(default)]
-    pub(super) stray: Option<Point>,
+    pub(super) stray: Option<RegisterPoint>,
 }
 
 impl Hold {
-    pub(super) fn new(cause: Cause, first: Point, serial: Option<&str>) -> Self {
+    pub(super) fn new(cause: Cause, first: RegisterPoint, serial: Option<&str>) -> Self {
         let serial = serial.map(str::to_owned);
         let (confirmed, last, seen_at) = (first, first, first.at);
         Hold { cause, first, confirmed, last, readings: 1, age: Duration::ZERO, seen_at, serial, stray: None }
     }
 
     /// Whether the reading goes on where the run stands: standing still, or advancing as much as can be.
-    pub(super) fn meets(&self, measure: &Measure, to: &Point) -> bool {
+    pub(super) fn meets(&self, measure: &Measure, to: &RegisterPoint) -> bool {
         if falls(&self.last, to) {
             return self.confirmed.value < self.last.value && !falls(&self.confirmed, to);
         }
         // Only a run of some length may be a register that stood for a while before it was first read.
         let fresh = self.has_stood(&self.last) && self.readings >= WEAK_READINGS;
-        !matches!(measure.grade(&Point { fresh, ..self.last }, to), Grade::Beyond | Grade::Untold)
+        !matches!(measure.grade(&RegisterPoint { fresh, ..self.last }, to), Grade::Beyond | Grade::Untold)
     }
 
     /// Whether the reading goes on where the run stands, by no more than power explains.
-    pub(super) fn flows_into(&self, measure: &Measure, to: &Point) -> bool {
-        !falls(&self.last, to) && measure.grade(&Point { fresh: false, ..self.last }, to) == Grade::Explained
+    pub(super) fn flows_into(&self, measure: &Measure, to: &RegisterPoint) -> bool {
+        !falls(&self.last, to) && measure.grade(&RegisterPoint { fresh: false, ..self.last }, to) == Grade::Explained
     }
 
     /// Takes the reading into the run.
-    pub(super) fn push(&mut self, measure: &Measure, to: Point, serial: Option<&str>) {
+    pub(super) fn push(&mut self, measure: &Measure, to: RegisterPoint, serial: Option<&str>) {
         self.grow_older(&to.at);
         self.readings = self.readings.saturating_add(1);
         self.stray = None;
@@ -92,23 +92,23 @@ impl Hold {
         self.confirmed = self.last;
         if to.value > self.last.value {
             let debt = measure.debt(&self.last, &to);
-            self.last = Point { debt, ..to };
+            self.last = RegisterPoint { debt, ..to };
         }
     }
 
     /// Whether the register may have stood at this value of the run before it was read.
-    fn has_stood(&self, point: &Point) -> bool {
+    fn has_stood(&self, point: &RegisterPoint) -> bool {
         point.fresh || point.value == self.first.value
     }
 
     /// The run as the beginning of an epoch: nothing is known of the register before.
     pub(super) fn founding(&self) -> Hold {
         let fresh = self.has_stood(&self.confirmed);
-        Hold { confirmed: Point { fresh, ..self.confirmed }, ..self.clone() }
+        Hold { confirmed: RegisterPoint { fresh, ..self.confirmed }, ..self.clone() }
     }
 
     /// Two readings in a row were no part of the run: it begins again with them, or with the second where they do not agree.
-    pub(super) fn begin_again(&self, measure: &Measure, cause: Cause, to: Point, serial: Option<&str>) -> Hold {
+    pub(super) fn begin_again(&self, measure: &Measure, cause: Cause, to: RegisterPoint, serial: Option<&str>) -> Hold {
         let stray = self.stray.map(|stray| Hold::new(cause, stray, serial));
         match stray {
             Some(mut run) if run.meets(measure, &to) => {

@@ -1,6 +1,6 @@
 //! A meter without a counter gets one: its power integrated over time.
 
-use super::judging::{Judged, Judging};
+use super::judging::{Judgement, Judging};
 use super::power::Pair;
 use super::verdict::Verdict;
 use crate::units::{MilliwattHours, Milliwatts};
@@ -12,40 +12,40 @@ const OVERLOAD_MAX: i64 = 4;
 
 impl Judging<'_> {
     /// Judges a poll of a meter without a counter. `pair` is absent at the first sample and after a gap of more than two polls.
-    pub(super) fn integrate(mut self, pair: Option<Pair>) -> Judged {
-        let first = !self.state.integral.counts;
-        self.state.hold = None;
+    pub(super) fn integrate(mut self, pair: Option<Pair>) -> Judgement {
+        let first = !self.state.figure.integral.counts;
+        self.state.memory.hold = None;
         if first && !self.has_sample {
-            let verdict = if self.state.published.is_none() { Verdict::Baseline } else { Verdict::Unchanged };
+            let verdict = if self.state.figure.published.is_none() { Verdict::Baseline } else { Verdict::Unchanged };
             return self.end(verdict, None);
         }
         if first {
-            let verdict = if self.state.published.is_none() { Verdict::Baseline } else { Verdict::Redefined };
-            self.state.integral.counts = true;
-            self.state.definition = self.settings.definition.text.clone();
-            self.state.published.get_or_insert_default();
-            self.state.taken = None;
-            self.state.earlier.clear();
+            let verdict = if self.state.figure.published.is_none() { Verdict::Baseline } else { Verdict::Redefined };
+            self.state.figure.integral.counts = true;
+            self.state.memory.definition = self.settings.definition.text.clone();
+            self.state.figure.published.get_or_insert_default();
+            self.state.figure.taken = None;
+            self.state.memory.earlier.clear();
             return self.decided(verdict, 1, "energy is integrated from power: the meter has no counter".to_owned());
         }
         let gained = pair.map_or(0, |pair| self.trapezoid(pair));
-        let published = self.state.published.unwrap_or_default();
-        let owed = self.state.integral.owed;
-        self.state.integral.owed = MilliwattHours::new(owed.get().saturating_sub(gained)).unwrap_or_default();
+        let published = self.state.figure.published.unwrap_or_default();
+        let owed = self.state.figure.integral.owed;
+        self.state.figure.integral.owed = MilliwattHours::new(owed.get().saturating_sub(gained)).unwrap_or_default();
         let gained = gained.saturating_sub(owed.get());
         let sum = MilliwattHours::new(published.get().saturating_add(gained)).unwrap_or(MilliwattHours::MAX);
-        self.state.published = Some(sum);
+        self.state.figure.published = Some(sum);
         self.end(if sum > published { Verdict::Advanced } else { Verdict::Unchanged }, None)
     }
 
     /// Whole mWh gained between two samples; the rest is kept.
     fn trapezoid(&mut self, pair: Pair) -> u64 {
         let rated = self.settings.max_power.0;
-        let shown = self.state.power.sustained.0.min(rated.saturating_mul(OVERLOAD_MAX));
+        let shown = self.state.memory.power.rates.sustained.0.min(rated.saturating_mul(OVERLOAD_MAX));
         let carried = Milliwatts(rated.max(shown).max(0));
         let sum = pair.before.min(carried).0.unsigned_abs() + pair.after.min(carried).0.unsigned_abs();
-        let area = u128::from(sum) * pair.apart.as_nanos() + u128::from(self.state.integral.rest);
-        self.state.integral.rest = (area % HALVES_PER_MILLIWATT_HOUR) as u64;
+        let area = u128::from(sum) * pair.apart.as_nanos() + u128::from(self.state.figure.integral.rest);
+        self.state.figure.integral.rest = (area % HALVES_PER_MILLIWATT_HOUR) as u64;
         u64::try_from(area / HALVES_PER_MILLIWATT_HOUR).unwrap_or(u64::MAX)
     }
 }

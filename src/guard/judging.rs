@@ -1,26 +1,26 @@
 //! One reading being judged: what the rules lean on, and how a judgement is closed.
 
 use super::hold::{Cause, Hold};
-use super::plausible::{Grade, Measure, Point, falls, steps};
+use super::plausible::{Grade, Measure, RegisterPoint, falls, steps};
 use super::settings::MeterSettings;
-use super::state::MeterState;
-use super::verdict::{Entry, Verdict};
+use super::state::GuardState;
+use super::verdict::{GuardEvent, Verdict};
 use crate::clock::ClockReading;
 use crate::units::MilliwattHours;
 
 /// One reading, judged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
-    pub state: MeterState,
+pub struct Judgement {
+    pub state: GuardState,
     pub verdict: Verdict,
     /// What the journal keeps of it; with one, the state is committed at once. Absent for an ordinary `advanced` or
     /// `unchanged`, and for the readings of a hold or a baseline between its beginning and its end.
-    pub entry: Option<Entry>,
+    pub entry: Option<GuardEvent>,
 }
 
 /// The state as it becomes, and what it was before for the journal.
 pub(super) struct Judging<'a> {
-    pub(super) state: MeterState,
+    pub(super) state: GuardState,
     pub(super) settings: &'a MeterSettings,
     pub(super) at: &'a ClockReading,
     pub(super) serial: Option<&'a str>,
@@ -39,7 +39,7 @@ struct Before {
 
 impl<'a> Judging<'a> {
     pub(super) fn new(
-        state: MeterState,
+        state: GuardState,
         settings: &'a MeterSettings,
         at: &'a ClockReading,
         serial: Option<&'a str>,
@@ -47,20 +47,20 @@ impl<'a> Judging<'a> {
     ) -> Self {
         let before = Before {
             register: state.register(),
-            published: state.published,
-            serial: state.serial.clone(),
+            published: state.figure.published,
+            serial: state.figure.serial.clone(),
             figure: state.figure(),
-            offset: state.offset,
+            offset: state.figure.offset,
         };
         Judging { state, settings, at, serial, has_sample, before }
     }
 
     pub(super) fn measure(&self) -> Measure<'_> {
-        Measure { memory: &self.state.power, settings: self.settings }
+        Measure { memory: &self.state.memory.power, totals: &self.state.figure.totals, settings: self.settings }
     }
 
     /// Why this value cannot be taken at once after `anchor`; `None` where it can.
-    pub(super) fn objection(&self, anchor: &Point, to: &Point) -> Option<Cause> {
+    pub(super) fn objection(&self, anchor: &RegisterPoint, to: &RegisterPoint) -> Option<Cause> {
         if self.state.is_other(self.serial) {
             return Some(Cause::Serial);
         }
@@ -68,7 +68,7 @@ impl<'a> Judging<'a> {
             return Some(Cause::Lower);
         }
         let grade = self.measure().grade(anchor, to);
-        let elsewhere = self.state.moved && !self.state.is_same(self.serial);
+        let elsewhere = self.state.memory.moved && !self.state.is_same(self.serial);
         match grade {
             Grade::Explained => None,
             _ if elsewhere => Some(Cause::Higher),
@@ -81,36 +81,36 @@ impl<'a> Judging<'a> {
     }
 
     /// Takes the register where it follows on the last one taken.
-    pub(super) fn follow(&mut self, anchor: &Point, to: Point) -> Verdict {
-        if self.state.serial.is_none() {
-            self.state.serial = self.serial.map(str::to_owned);
+    pub(super) fn follow(&mut self, anchor: &RegisterPoint, to: RegisterPoint) -> Verdict {
+        if self.state.figure.serial.is_none() {
+            self.state.figure.serial = self.serial.map(str::to_owned);
         }
-        self.state.moved = false;
+        self.state.memory.moved = false;
         if to.value <= anchor.value {
-            self.state.power.noisy |= to.value < anchor.value;
+            self.state.memory.power.rates.noisy |= to.value < anchor.value;
             return Verdict::Unchanged;
         }
         let debt = self.measure().debt(anchor, &to);
         let small = to.value.saturating_sub(anchor.value).get() <= 2 * steps(anchor, &to);
-        let to = Point { fresh: to.fresh || (small && self.state.power.noisy), ..to };
-        self.state.take(Point { debt, ..to });
+        let to = RegisterPoint { fresh: to.fresh || (small && self.state.memory.power.rates.noisy), ..to };
+        self.state.take(RegisterPoint { debt, ..to });
         Verdict::Advanced
     }
 
     /// Takes the run that a hold has become: as far as a later reading has confirmed it, and beyond where power explains it.
     pub(super) fn settle(&mut self, run: &Hold) {
         self.state.take(run.confirmed);
-        self.state.moved = false;
+        self.state.memory.moved = false;
         let objection = self.objection(&run.confirmed, &run.last);
-        self.state.hold = objection.map(|cause| Hold::new(cause, run.last, self.serial).into());
+        self.state.memory.hold = objection.map(|cause| Hold::new(cause, run.last, self.serial));
         if objection.is_none() && run.last.value > run.confirmed.value {
             self.state.take(run.last);
         }
     }
 
     /// A poll without a register.
-    pub(super) fn pass(self) -> Judged {
-        let verdict = match (&self.state.hold, self.state.published) {
+    pub(super) fn pass(self) -> Judgement {
+        let verdict = match (&self.state.memory.hold, self.state.figure.published) {
             (Some(hold), _) if !hold.is_quiet() => Verdict::Held,
             (_, None) => Verdict::Baseline,
             _ => Verdict::Unchanged,
@@ -118,24 +118,24 @@ impl<'a> Judging<'a> {
         self.end(verdict, None)
     }
 
-    pub(super) fn end(self, verdict: Verdict, entry: Option<Entry>) -> Judged {
-        Judged { state: self.state, verdict, entry }
+    pub(super) fn end(self, verdict: Verdict, entry: Option<GuardEvent>) -> Judgement {
+        Judgement { state: self.state, verdict, entry }
     }
 
     /// Ends with a decision that the journal keeps.
-    pub(super) fn decided(self, verdict: Verdict, readings: u32, reason: String) -> Judged {
-        let register = self.state.hold.as_ref().filter(|_| verdict == Verdict::Held).map(|hold| hold.last.value);
-        let entry = Entry {
+    pub(super) fn decided(self, verdict: Verdict, readings: u32, reason: String) -> Judgement {
+        let register = self.state.memory.hold.as_ref().filter(|_| verdict == Verdict::Held).map(|hold| hold.last.value);
+        let entry = GuardEvent {
             at: *self.at,
             verdict,
             register_before: self.before.register,
             register_after: register.or(self.state.register()),
             published_before: self.before.published,
-            published_after: self.state.published,
+            published_after: self.state.figure.published,
             reason,
             readings,
             serial_before: self.before.serial.clone(),
-            serial_after: self.serial.map(str::to_owned).or_else(|| self.state.serial.clone()),
+            serial_after: self.serial.map(str::to_owned).or_else(|| self.state.figure.serial.clone()),
             correction: self.correction(verdict),
             undoes: None,
         };
@@ -147,7 +147,7 @@ impl<'a> Judging<'a> {
         let moved = match verdict {
             Verdict::Advanced => self.state.figure().saturating_sub(self.before.figure),
             Verdict::Rollover | Verdict::Replaced | Verdict::Reset | Verdict::Stepped | Verdict::Restored => {
-                self.state.offset.saturating_sub(self.before.offset)
+                self.state.figure.offset.saturating_sub(self.before.offset)
             }
             _ => 0,
         };

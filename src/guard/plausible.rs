@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::power::{PowerMemory, Witness, energy};
+use super::power::{EnergyBounds, PowerMemory, SampledEnergy, energy};
 use super::settings::MeterSettings;
 use crate::clock::ClockReading;
 use crate::reading::Register;
@@ -20,34 +20,36 @@ const OVERLOAD_MAX: u64 = 10;
 
 /// A register value, and everything that judges what may follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Point {
-    pub(super) value: MilliwattHours,
-    pub(super) step: MilliwattHours,
+pub struct RegisterPoint {
+    /// The register.
+    pub value: MilliwattHours,
+    /// Its resolution, at least 1 mWh.
+    pub step: MilliwattHours,
     /// When the register was first seen at this value.
-    pub(super) at: ClockReading,
-    /// The power's totals at that time.
+    pub at: ClockReading,
+    /// The totals of the power samples at that time.
     #[serde(default)]
-    pub(super) witness: Witness,
+    pub witness: EnergyBounds,
     /// How much of the two steps of grace earlier advances have used up, in mWh.
     #[serde(default)]
-    pub(super) debt: u64,
+    pub debt: u64,
     /// It was not seen to advance to this value (the first reading, or one after a gap): it may have stood there for a while.
     #[serde(default)]
-    pub(super) fresh: bool,
-    /// For how long nobody had looked then; 0 where that is not known.
+    pub fresh: bool,
+    /// How long the register had not been read before; 0 where that is not known.
     #[serde(default)]
-    pub(super) unseen: Duration,
+    pub unseen: Duration,
 }
 
-impl Point {
-    pub(super) fn new(register: &Register, at: &ClockReading, witness: Witness) -> Self {
+impl RegisterPoint {
+    pub(super) fn new(register: &Register, at: &ClockReading, witness: EnergyBounds) -> Self {
         let (debt, fresh, unseen) = (0, false, Duration::ZERO);
-        Point { value: register.value, step: register.step, at: *at, witness, debt, fresh, unseen }
+        RegisterPoint { value: register.value, step: register.step, at: *at, witness, debt, fresh, unseen }
     }
 
     /// The register may have stood at this value before it was read, since nobody had looked for so long.
     pub(super) fn after(self, unseen: Duration) -> Self {
-        Point { fresh: true, unseen, ..self }
+        RegisterPoint { fresh: true, unseen, ..self }
     }
 }
 
@@ -71,18 +73,19 @@ pub(super) enum Grade {
 /// What judges an advance beside the two registers.
 pub(super) struct Measure<'a> {
     pub(super) memory: &'a PowerMemory,
+    pub(super) totals: &'a EnergyBounds,
     pub(super) settings: &'a MeterSettings,
 }
 
 impl Measure<'_> {
     /// Grades the advance from `from` to `to`; `to` is not lower.
-    pub(super) fn grade(&self, from: &Point, to: &Point) -> Grade {
+    pub(super) fn grade(&self, from: &RegisterPoint, to: &RegisterPoint) -> Grade {
         let change = to.value.saturating_sub(from.value).get();
         let grace = (2 * steps(from, to)).saturating_sub(from.debt);
         let told = to.at.since(&from.at);
         // Another boot: at least the time since this one is certain.
         let elapsed = told.unwrap_or(to.at.since_boot);
-        let (lower, upper, covered) = to.witness.since(&from.witness);
+        let SampledEnergy { lower, upper, covered } = to.witness.since(&from.witness);
         let uncovered = elapsed.saturating_sub(covered);
         let full = self.memory.measure(self.settings);
         let explained = self.explained(change, lower, full, elapsed);
@@ -97,7 +100,7 @@ impl Measure<'_> {
             Duration::ZERO => 0,
             stood => energy(self.known_rate(full), stood + poll),
         };
-        let hidden = energy(self.memory.hidden.min(full), elapsed.min(two_polls));
+        let hidden = energy(self.memory.rates.hidden.min(full), elapsed.min(two_polls));
         let expected = quarter_more(upper + late + blind.max(hidden)) + grace;
         let slight = quarter_more(explained) + energy(full, two_polls) + grace;
         let unseen = energy(self.usual_rate(full), uncovered) + energy(self.known_usual_rate(full), lump);
@@ -132,7 +135,7 @@ impl Measure<'_> {
 
     /// For how long the register may have stood at `from` before it was first read there: no longer than nobody looked, nor than it is
     /// known to stand between two advances.
-    fn stood(&self, from: &Point, elapsed: Duration) -> Duration {
+    fn stood(&self, from: &RegisterPoint, elapsed: Duration) -> Duration {
         let unseen = if from.unseen.is_zero() { LUMP } else { from.unseen };
         if !from.fresh || elapsed >= unseen.max(LUMP) || from.value == MilliwattHours::ZERO {
             return Duration::ZERO;
@@ -141,11 +144,11 @@ impl Measure<'_> {
     }
 
     /// How much of the grace is used up after the advance from `from` to `to`.
-    pub(super) fn debt(&self, from: &Point, to: &Point) -> u64 {
+    pub(super) fn debt(&self, from: &RegisterPoint, to: &RegisterPoint) -> u64 {
         let change = to.value.saturating_sub(from.value).get();
         let elapsed = to.at.since(&from.at).unwrap_or(to.at.since_boot);
         let full = self.memory.measure(self.settings);
-        let (lower, _, _) = to.witness.since(&from.witness);
+        let lower = to.witness.since(&from.witness).lower;
         let room = quarter_more(energy(full, elapsed).max(self.explained(change, lower, full, elapsed)));
         (from.debt + change).saturating_sub(room).min(2 * steps(from, to))
     }
@@ -159,28 +162,28 @@ impl Measure<'_> {
 
     /// The rate that the register may show at once where no power is measured.
     fn known_rate(&self, full: Milliwatts) -> Milliwatts {
-        self.memory.seen.map_or(full, |seen| Milliwatts(seen.0.saturating_mul(3) / 2)).min(full)
+        self.memory.rates.seen.map_or(full, |seen| Milliwatts(seen.0.saturating_mul(3) / 2)).min(full)
     }
 
     /// What this connection may well have carried while nobody looked; all that it can where nothing is known of it.
     fn usual_rate(&self, full: Milliwatts) -> Milliwatts {
-        let known = self.memory.seen.is_some() || self.memory.totals.covered > Duration::ZERO;
+        let known = self.memory.rates.seen.is_some() || self.totals.covered > Duration::ZERO;
         if known { self.known_usual_rate(full) } else { full }
     }
 
     fn known_usual_rate(&self, full: Milliwatts) -> Milliwatts {
-        let seen = self.memory.seen.unwrap_or_default().max(self.memory.sustained);
+        let seen = self.memory.rates.seen.unwrap_or_default().max(self.memory.rates.sustained);
         Milliwatts(seen.0.saturating_mul(2).clamp(full.0 / 4, full.0))
     }
 }
 
 /// The coarser of the two values' steps, in mWh.
-pub(super) fn steps(a: &Point, b: &Point) -> u64 {
+pub(super) fn steps(a: &RegisterPoint, b: &RegisterPoint) -> u64 {
     a.step.max(b.step).get().max(1)
 }
 
 /// Whether `to` is below `from` by more than the noise of the last digits.
-pub(super) fn falls(from: &Point, to: &Point) -> bool {
+pub(super) fn falls(from: &RegisterPoint, to: &RegisterPoint) -> bool {
     from.value.get() > to.value.get() + 2 * steps(from, to)
 }
 

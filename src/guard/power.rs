@@ -22,22 +22,24 @@ const OVERLOAD_MAX: i64 = 10;
 /// No configuration polls slower than this, so no longer pace is believed.
 const SLOWEST_POLL: Duration = Duration::from_secs(180);
 
-/// What the power samples say of the energy, as running totals: the difference of two tells what passed between them.
+/// The energy that power samples account for, as running totals: the difference of two is what passed between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Witness {
-    /// Of two neighbouring samples the lower, in µWh: what was at least consumed.
+pub struct EnergyBounds {
+    /// The energy at the lower of each two neighbouring samples, in µWh: consumed at the least.
     pub lower: u64,
-    /// Of two neighbouring samples the higher, in µWh, none above what the connection carries.
+    /// The energy at the higher of each two neighbouring samples, in µWh; no sample above what the connection carries.
     pub upper: u64,
-    /// For how long neighbouring samples were at most two polls apart.
+    /// The time during which neighbouring samples were at most two polls apart.
     pub covered: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Sample {
-    pub(super) power: Milliwatts,
-    pub(super) at: ClockReading,
+pub struct PowerSample {
+    /// 0 or more: export counts as 0.
+    pub power: Milliwatts,
+    /// When the answer arrived.
+    pub at: ClockReading,
 }
 
 /// Two neighbouring samples, at most two polls apart; export counts as 0.
@@ -53,42 +55,48 @@ pub(super) struct Pair {
 #[serde(default)]
 pub(super) struct PowerMemory {
     /// The last samples without a gap, at most three, oldest first.
-    samples: Vec<Sample>,
+    pub(super) samples: Vec<PowerSample>,
     /// The last times between polls, at most three.
-    intervals: Vec<Duration>,
-    polled_at: Option<ClockReading>,
-    pub(super) totals: Witness,
+    pub(super) intervals: Vec<Duration>,
+    pub(super) polled_at: Option<ClockReading>,
+    pub(super) rates: ConnectionRates,
+    pub(super) suspected: Option<Overload>,
+    pub(super) stretch: Option<Stretch>,
+    /// The last times between two advances of the register, at most three, and when it last advanced.
+    pub(super) lumps: Vec<Duration>,
+    pub(super) advanced_at: Option<ClockReading>,
+}
+
+/// What this connection was ever seen to carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ConnectionRates {
     /// The highest power that three samples in a row reached.
     pub(super) sustained: Milliwatts,
     /// The highest rate of the register over a minute or more.
     pub(super) seen: Option<Milliwatts>,
-    /// The highest rate of the register beyond what the power register said at the same time.
+    /// The highest rate of the register beyond what the power register gave at the same time.
     pub(super) hidden: Milliwatts,
-    /// More than `max_power`, as the power register said it and the counter confirmed it.
-    overload: Milliwatts,
-    suspected: Option<Overload>,
-    stretch: Option<Stretch>,
-    /// The last times between two advances of the register, at most three, and when it last advanced.
-    lumps: Vec<Duration>,
-    /// The register was seen to fall by no more than two steps: so small an advance may be noise as well.
+    /// More than `max_power`, given by the power register and confirmed by the counter.
+    pub(super) overload: Milliwatts,
+    /// The register was seen to fall by no more than two steps: an advance as small may be noise too.
     pub(super) noisy: bool,
-    advanced_at: Option<ClockReading>,
 }
 
 /// Where a rate is learned from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Stretch {
+pub(super) struct Stretch {
     value: MilliwattHours,
     at: ClockReading,
-    totals: Witness,
+    totals: EnergyBounds,
 }
 
 /// A power above `max_power` that the counter has not confirmed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Overload {
+pub(super) struct Overload {
     power: Milliwatts,
     value: MilliwattHours,
-    totals: Witness,
+    totals: EnergyBounds,
 }
 
 impl PowerMemory {
@@ -103,7 +111,7 @@ impl PowerMemory {
             keep_last(&mut self.intervals, 3, interval);
         }
         self.polled_at = Some(*at);
-        let sample = Sample { power: power?.consumed(), at: *at };
+        let sample = PowerSample { power: power?.consumed(), at: *at };
         let before = self.samples.last().copied();
         let pair = before.and_then(|before| {
             let apart = at.since(&before.at)?;
@@ -113,14 +121,7 @@ impl PowerMemory {
             self.samples.clear();
         }
         keep_last(&mut self.samples, 3, sample);
-        self.sustained = self.sustained.max(self.sustained_now());
-        if let Some(pair) = pair {
-            let carried = self.measure(settings).max(self.sustained_now());
-            let upper = pair.before.max(pair.after).min(carried);
-            self.totals.lower = self.totals.lower.saturating_add(micro(pair.before.min(pair.after), pair.apart));
-            self.totals.upper = self.totals.upper.saturating_add(micro(upper, pair.apart));
-            self.totals.covered = self.totals.covered.saturating_add(pair.apart);
-        }
+        self.rates.sustained = self.rates.sustained.max(self.sustained_now());
         pair
     }
 
@@ -144,13 +145,15 @@ impl PowerMemory {
         self.lumps.iter().max().filter(|_| self.lumps.len() == 3).map(|lump| *lump * 11 / 10)
     }
 
-    pub(super) fn last(&self) -> Option<Sample> {
+    pub(super) fn last(&self) -> Option<PowerSample> {
         self.samples.last().copied()
     }
 
     /// Goes on behind that sample; what came before it is not known.
-    pub(super) fn resume(&mut self, sample: Sample) {
-        self.samples = vec![sample];
+    pub(super) fn resume(&mut self, sample: PowerSample) {
+        if self.last() != Some(sample) {
+            self.samples = vec![sample];
+        }
     }
 
     /// The highest of the last samples.
@@ -160,24 +163,30 @@ impl PowerMemory {
 
     /// What this connection carries: as configured, or what both registers have shown that it carries.
     pub(super) fn measure(&self, settings: &MeterSettings) -> Milliwatts {
-        settings.max_power.max(self.overload)
+        settings.max_power.max(self.rates.overload)
     }
 
     /// Believes three samples in a row above `max_power` once the register, taken at `value`, advances about as they say.
-    pub(super) fn note_overload(&mut self, settings: &MeterSettings, value: MilliwattHours, step: MilliwattHours) {
+    pub(super) fn note_overload(
+        &mut self,
+        settings: &MeterSettings,
+        value: MilliwattHours,
+        step: MilliwattHours,
+        totals: &EnergyBounds,
+    ) {
         let most = Milliwatts(settings.max_power.0.saturating_mul(OVERLOAD_MAX));
         let power = self.sustained_now().min(most);
         if power > self.measure(settings) {
-            let first = Overload { power, value, totals: self.totals };
+            let first = Overload { power, value, totals: *totals };
             let suspected = self.suspected.get_or_insert(first);
             suspected.power = suspected.power.max(power);
         }
         let Some(suspected) = self.suspected.filter(|suspected| suspected.value != value) else { return };
-        let (said, _, _) = self.totals.since(&suspected.totals);
+        let said = totals.since(&suspected.totals).lower;
         let advance = value.saturating_sub(suspected.value).get();
         let grace = 2 * step.get();
         if value > suspected.value && advance + grace >= said / 2 && advance <= 2 * said + grace {
-            self.overload = self.overload.max(suspected.power);
+            self.rates.overload = self.rates.overload.max(suspected.power);
         }
         self.suspected = None;
     }
@@ -191,51 +200,59 @@ impl PowerMemory {
     }
 
     /// Learns the register's rate from a value that was taken.
-    pub(super) fn learn(&mut self, value: MilliwattHours, step: MilliwattHours, at: &ClockReading) {
+    pub(super) fn learn(
+        &mut self,
+        value: MilliwattHours,
+        step: MilliwattHours,
+        at: &ClockReading,
+        totals: &EnergyBounds,
+    ) {
         if let Some(lump) = self.advanced_at.and_then(|before| at.since(&before)) {
             keep_last(&mut self.lumps, 3, lump);
         }
         self.advanced_at = Some(*at);
-        let here = Stretch { value, at: *at, totals: self.totals };
+        let here = Stretch { value, at: *at, totals: *totals };
         let known = self.stretch.and_then(|from| Some((from, at.since(&from.at)?)));
         let Some((from, elapsed)) = known.filter(|(_, elapsed)| *elapsed <= STRETCH_MAX) else {
             self.stretch = Some(here);
             return;
         };
-        self.learn_rate(value.saturating_sub(from.value), step, elapsed, &from.totals);
+        let sampled = totals.since(&from.totals);
+        self.learn_rate(value.saturating_sub(from.value), step, elapsed, &sampled);
         if elapsed >= STRETCH_LONG {
             self.stretch = Some(here);
         }
     }
 
-    /// Learns from an advance of a register that was watched since the power's totals were `from`.
+    /// Learns from an advance of a register that was watched for `elapsed`, while power samples accounted for `sampled`.
     pub(super) fn learn_rate(
         &mut self,
         change: MilliwattHours,
         step: MilliwattHours,
         elapsed: Duration,
-        from: &Witness,
+        sampled: &SampledEnergy,
     ) {
         if elapsed < STRETCH_MIN {
             return;
         }
-        let (_, upper, covered) = self.totals.since(from);
         let sure = change.get().saturating_sub(2 * step.get());
-        self.seen = Some(self.seen.unwrap_or_default().max(rate(sure, elapsed)));
-        if covered * 10 >= elapsed * 9 {
-            self.hidden = self.hidden.max(rate(sure.saturating_sub(upper + upper / 4), elapsed));
+        self.rates.seen = Some(self.rates.seen.unwrap_or_default().max(rate(sure, elapsed)));
+        if sampled.covered * 10 >= elapsed * 9 {
+            let explained = sampled.upper + sampled.upper / 4;
+            self.rates.hidden = self.rates.hidden.max(rate(sure.saturating_sub(explained), elapsed));
         }
     }
 
     /// Whether something lasting was learned since `stored`: what three polls or three advances would tell again is not worth a word.
     pub(super) fn knows_more_than(&self, stored: &PowerMemory) -> bool {
         let more = |now: Milliwatts, then: Milliwatts| now.0 > then.0.saturating_add(then.0 / 8);
-        self.overload != stored.overload
-            || self.noisy != stored.noisy
-            || self.seen.is_some() != stored.seen.is_some()
-            || more(self.seen.unwrap_or_default(), stored.seen.unwrap_or_default())
-            || more(self.hidden, stored.hidden)
-            || more(self.sustained, stored.sustained)
+        let (now, then) = (&self.rates, &stored.rates);
+        now.overload != then.overload
+            || now.noisy != then.noisy
+            || now.seen.is_some() != then.seen.is_some()
+            || more(now.seen.unwrap_or_default(), then.seen.unwrap_or_default())
+            || more(now.hidden, then.hidden)
+            || more(now.sustained, then.sustained)
     }
 
     /// Another register counts from here on: no rate leads from the old one to it.
@@ -260,29 +277,50 @@ impl PowerMemory {
     }
 }
 
-impl Witness {
-    pub(super) fn minus(&self, earlier: &Witness) -> Witness {
-        Witness {
+impl EnergyBounds {
+    pub(super) fn minus(&self, earlier: &EnergyBounds) -> EnergyBounds {
+        EnergyBounds {
             lower: self.lower.saturating_sub(earlier.lower),
             upper: self.upper.saturating_sub(earlier.upper),
             covered: self.covered.saturating_sub(earlier.covered),
         }
     }
 
-    pub(super) fn plus(&self, more: &Witness) -> Witness {
-        Witness {
+    pub(super) fn plus(&self, more: &EnergyBounds) -> EnergyBounds {
+        EnergyBounds {
             lower: self.lower.saturating_add(more.lower),
             upper: self.upper.saturating_add(more.upper),
             covered: self.covered.saturating_add(more.covered),
         }
     }
 
-    /// What passed between two totals: at least, at most (both in mWh), and for how long the samples tell it.
-    pub(super) fn since(&self, earlier: &Witness) -> (u64, u64, Duration) {
-        let lower = self.lower.saturating_sub(earlier.lower) / 1000;
-        let upper = self.upper.saturating_sub(earlier.upper).div_ceil(1000);
-        (lower, upper, self.covered.saturating_sub(earlier.covered))
+    /// Adds what passed between two samples; no power above `carried` counts for the upper bound.
+    pub(super) fn add(&mut self, pair: Pair, carried: Milliwatts) {
+        let upper = pair.before.max(pair.after).min(carried);
+        self.lower = self.lower.saturating_add(micro(pair.before.min(pair.after), pair.apart));
+        self.upper = self.upper.saturating_add(micro(upper, pair.apart));
+        self.covered = self.covered.saturating_add(pair.apart);
     }
+
+    /// What passed since these totals were `earlier`.
+    pub(super) fn since(&self, earlier: &EnergyBounds) -> SampledEnergy {
+        SampledEnergy {
+            lower: self.lower.saturating_sub(earlier.lower) / 1000,
+            upper: self.upper.saturating_sub(earlier.upper).div_ceil(1000),
+            covered: self.covered.saturating_sub(earlier.covered),
+        }
+    }
+}
+
+/// The energy that power samples account for between two readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SampledEnergy {
+    /// At least, in mWh.
+    pub(super) lower: u64,
+    /// At most, in mWh.
+    pub(super) upper: u64,
+    /// The part of the time that samples cover.
+    pub(super) covered: Duration,
 }
 
 /// Power over time in mWh, rounded down, and never more than a few times what a register can say: sums of it do not overflow.

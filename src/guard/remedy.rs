@@ -2,40 +2,40 @@
 //! exchanged on purpose, a judgement undone. Whatever is ordered, published never falls.
 
 use super::error::DecisionError;
-use super::judging::{Judged, Judging};
+use super::judging::{Judgement, Judging};
 use super::operator::within_a_lifetime;
-use super::plausible::{Grade, Measure, Point, falls};
+use super::plausible::{Grade, Measure, RegisterPoint, falls};
 use super::settings::MeterSettings;
-use super::state::{Epoch, MeterState, signed};
-use super::verdict::{Entry, Verdict};
+use super::state::{Epoch, GuardState, signed};
+use super::verdict::{GuardEvent, Verdict};
 use super::wording;
 use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Name};
 
 /// Integrated energy goes on from where an older copy of the ledger knew it.
-pub fn go_on(state: &MeterState, settings: &MeterSettings, at: &ClockReading) -> Judged {
+pub fn go_on(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -> Judgement {
     let judging = Judging::new(state.clone(), settings, at, None, false);
-    judging.decided(Verdict::Unchanged, 0, wording::goes_on(state.published))
+    judging.decided(Verdict::Unchanged, 0, wording::goes_on(state.figure.published))
 }
 
 /// A ledger of its own begins for a meter that may be another one renamed.
-pub fn begin(state: &MeterState, settings: &MeterSettings, at: &ClockReading, other: &Name) -> Judged {
+pub fn begin(state: &GuardState, settings: &MeterSettings, at: &ClockReading, other: &Name) -> Judgement {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.settle_place(settings);
     judging.decided(Verdict::Baseline, 0, wording::begins_its_own(other))
 }
 
 /// The meter is read where the configuration has its name, although the ledger of that name came from another place.
-pub fn moved(state: &MeterState, settings: &MeterSettings, at: &ClockReading) -> Judged {
+pub fn moved(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -> Judgement {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.settle_place(settings);
     judging.decided(Verdict::Unchanged, 0, wording::moved())
 }
 
 /// What the journal keeps of a new name: no figure moves.
-pub fn renamed(state: &MeterState, at: &ClockReading, from: &Name) -> Entry {
-    let (register, published, serial) = (state.register(), state.published, state.serial.clone());
-    Entry {
+pub fn renamed(state: &GuardState, at: &ClockReading, from: &Name) -> GuardEvent {
+    let (register, published, serial) = (state.register(), state.figure.published, state.figure.serial.clone());
+    GuardEvent {
         at: *at,
         verdict: Verdict::Unchanged,
         register_before: register,
@@ -54,24 +54,24 @@ pub fn renamed(state: &MeterState, at: &ClockReading, from: &Name) -> Entry {
 /// Raises the floor: nothing below `energy` is published from now on. What the counter says stays as it is, so that published stands
 /// still until the counter's own figure passes it.
 pub fn set(
-    state: &MeterState,
+    state: &GuardState,
     settings: &MeterSettings,
     at: &ClockReading,
     energy: MilliwattHours,
-) -> Result<Judged, DecisionError> {
-    let published = state.published.ok_or_else(|| DecisionError::NoBaseline(settings.name.clone()))?;
+) -> Result<Judgement, DecisionError> {
+    let published = state.figure.published.ok_or_else(|| DecisionError::NoBaseline(settings.name.clone()))?;
     if energy <= published {
         return Err(DecisionError::Lower { name: settings.name.clone(), published });
     }
     within_a_lifetime(state, settings, energy.saturating_sub(published))?;
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
-    judging.state.published = Some(energy);
+    judging.state.figure.published = Some(energy);
     Ok(judging.decided(Verdict::Advanced, 0, wording::set(energy)))
 }
 
 /// That published stands still for a while, where it does.
-pub fn stands(state: &MeterState, settings: &MeterSettings) -> Option<String> {
-    let behind = signed(state.published?).checked_sub(state.counted()?)?;
+pub fn stands(state: &GuardState, settings: &MeterSettings) -> Option<String> {
+    let behind = signed(state.figure.published?).checked_sub(state.counted()?)?;
     let behind = u64::try_from(behind).ok().and_then(MilliwattHours::new)?;
     (behind > MilliwattHours::ZERO).then(|| wording::stands(behind, settings))
 }
@@ -80,17 +80,17 @@ pub fn stands(state: &MeterState, settings: &MeterSettings) -> Option<String> {
 ///
 /// Before the new meter was taken for a reset or a replacement, and after; both registers have to be possible.
 pub fn replace(
-    state: &MeterState,
+    state: &GuardState,
     settings: &MeterSettings,
     at: &ClockReading,
     old: MilliwattHours,
     new: MilliwattHours,
-) -> Result<Judged, DecisionError> {
-    let taken = state.taken.ok_or_else(|| DecisionError::NoCounter(settings.name.clone()))?;
-    let measure = Measure { memory: &state.power, settings };
-    let follows = |from: &Point, value| is_possible(&measure, from, value, at);
-    let noticed = state.earlier.last().filter(|epoch| follows(&epoch.last, old)).map(|epoch| {
-        let began = Point { value: new, debt: 0, fresh: true, ..epoch.last };
+) -> Result<Judgement, DecisionError> {
+    let taken = state.figure.taken.ok_or_else(|| DecisionError::NoCounter(settings.name.clone()))?;
+    let measure = Measure { memory: &state.memory.power, totals: &state.figure.totals, settings };
+    let follows = |from: &RegisterPoint, value| is_possible(&measure, from, value, at);
+    let noticed = state.memory.earlier.last().filter(|epoch| follows(&epoch.last, old)).map(|epoch| {
+        let began = RegisterPoint { value: new, debt: 0, fresh: true, ..epoch.last };
         let right = follows(&began, taken.value);
         let impossible = DecisionError::NewReadingTooLow { new, taken: taken.value };
         right.then(|| correct_exchange(state, epoch, old, new)).ok_or(impossible)
@@ -111,53 +111,53 @@ pub fn replace(
 
 /// The old meter counted last; what waits, if anything does, is the new one's register.
 fn exchange(
-    state: &MeterState,
-    taken: &Point,
+    state: &GuardState,
+    taken: &RegisterPoint,
     at: &ClockReading,
     old: MilliwattHours,
     new: MilliwattHours,
-) -> Result<MeterState, DecisionError> {
+) -> Result<GuardState, DecisionError> {
     // The new one may have counted since the old one was last seen to.
-    let began = Point { value: new, debt: 0, fresh: true, ..*taken };
-    if let Some(hold) = state.hold.as_ref().filter(|hold| falls(&began, &hold.last)) {
+    let began = RegisterPoint { value: new, debt: 0, fresh: true, ..*taken };
+    if let Some(hold) = state.memory.hold.as_ref().filter(|hold| falls(&began, &hold.last)) {
         return Err(DecisionError::NewReadingTooHigh { new, seen: hold.last.value });
     }
     let mut changed = state.clone();
-    changed.take(Point { value: old, at: *at, ..*taken });
+    changed.take(RegisterPoint { value: old, at: *at, ..*taken });
     changed.close_epoch(at);
-    changed.offset = changed.figure().saturating_sub(signed(new));
+    changed.figure.offset = changed.figure().saturating_sub(signed(new));
     changed.take(began);
-    changed.serial = changed.hold.take().and_then(|hold| hold.serial);
-    changed.uncredited = None;
+    changed.figure.serial = changed.memory.hold.take().and_then(|hold| hold.serial);
+    changed.memory.uncredited = None;
     Ok(changed)
 }
 
 /// The new meter's register is taken already, as that of a reset, a replacement or a step: where it began is known better now.
-fn correct_exchange(state: &MeterState, before: &Epoch, old: MilliwattHours, new: MilliwattHours) -> MeterState {
+fn correct_exchange(state: &GuardState, before: &Epoch, old: MilliwattHours, new: MilliwattHours) -> GuardState {
     let mut changed = state.clone();
-    changed.offset = signed(old).saturating_add(before.offset).saturating_sub(signed(new));
-    if let Some(taken) = changed.taken {
+    changed.figure.offset = signed(old).saturating_add(before.offset).saturating_sub(signed(new));
+    if let Some(taken) = changed.figure.taken {
         changed.take(taken);
     }
-    changed.uncredited = None;
+    changed.memory.uncredited = None;
     changed
 }
 
 /// Whether a register may have come to `value` by now.
-fn is_possible(measure: &Measure<'_>, from: &Point, value: MilliwattHours, at: &ClockReading) -> bool {
-    let to = Point { value, at: *at, witness: measure.memory.totals, ..*from };
+fn is_possible(measure: &Measure<'_>, from: &RegisterPoint, value: MilliwattHours, at: &ClockReading) -> bool {
+    let to = RegisterPoint { value, at: *at, witness: *measure.totals, ..*from };
     !falls(from, &to) && measure.grade(from, &to) < Grade::Beyond
 }
 
 /// The judgement of this entry (number `id`) was wrong: what it did to the figure is taken back. Where that lowers the figure, published
 /// stands still until the corrected figure passes it.
 pub fn undo(
-    state: &MeterState,
+    state: &GuardState,
     settings: &MeterSettings,
     at: &ClockReading,
     id: i64,
-    entry: &Entry,
-) -> Result<Judged, DecisionError> {
+    entry: &GuardEvent,
+) -> Result<Judgement, DecisionError> {
     let Some(correction) = entry.correction else {
         let (word, instead) = (entry.verdict.as_str().to_owned(), wording::instead(entry.verdict));
         return Err(DecisionError::NothingToUndo { entry: id, word, instead });
@@ -165,11 +165,12 @@ pub fn undo(
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     let changed = &mut judging.state;
     // What ended since then was counted on top of it.
-    for epoch in changed.earlier.iter_mut().filter(|epoch| is_later(&epoch.ended, &entry.at)) {
+    for epoch in changed.memory.earlier.iter_mut().filter(|epoch| is_later(&epoch.ended, &entry.at)) {
         epoch.offset = epoch.offset.saturating_add(correction);
     }
     // A step that waits for the clock would else be credited twice.
-    changed.uncredited = changed.uncredited.take().filter(|step| entry.register_before != Some(step.from.value));
+    changed.memory.uncredited =
+        changed.memory.uncredited.take().filter(|step| entry.register_before != Some(step.from.value));
     changed.correct(correction)?;
     let mut judged = judging.decided(Verdict::Restored, 0, wording::undone(id, correction));
     if let Some(entry) = &mut judged.entry {
@@ -186,37 +187,38 @@ fn is_later(this: &ClockReading, other: &ClockReading) -> bool {
 }
 
 /// Refuses a figure that could not be reported.
-fn within(state: &MeterState) -> Result<(), DecisionError> {
+fn within(state: &GuardState) -> Result<(), DecisionError> {
     if state.figure() > signed(MilliwattHours::MAX) { Err(DecisionError::TooMuch) } else { Ok(()) }
 }
 
-impl MeterState {
+impl GuardState {
     /// The serial number of the meter that counts now, as far as it was read. Another's text: not to be shown as it is.
     pub fn serial(&self) -> Option<&str> {
-        self.serial.as_deref()
+        self.figure.serial.as_deref()
     }
 
     /// What the counter alone would say (register + offset, in mWh; or what power comes to): below the published figure after a
     /// correction, until it catches up. Absent where there is neither.
     pub fn counted(&self) -> Option<i64> {
-        let integrated = self.published.filter(|_| self.integral.counts && self.taken.is_none());
-        let integrated = integrated.map(|published| signed(published).saturating_sub(signed(self.integral.owed)));
-        self.taken.map(|_| self.figure()).or(integrated)
+        let integrated = self.figure.published.filter(|_| self.figure.integral.counts && self.figure.taken.is_none());
+        let integrated =
+            integrated.map(|published| signed(published).saturating_sub(signed(self.figure.integral.owed)));
+        self.figure.taken.map(|_| self.figure()).or(integrated)
     }
 
     /// Moves the counter's figure by so many mWh; published rises with it, or stands until it has caught up.
     pub(super) fn correct(&mut self, by: i64) -> Result<(), DecisionError> {
-        self.offset = self.offset.saturating_add(by);
+        self.figure.offset = self.figure.offset.saturating_add(by);
         within(self)?;
-        match (self.taken, self.published) {
+        match (self.figure.taken, self.figure.published) {
             (Some(taken), _) => self.take(taken),
             (None, Some(published)) => {
                 let counted = self.counted().unwrap_or(signed(published)).saturating_add(by);
                 let (figure, floor) = (counted.max(signed(published)), signed(published));
                 let figure = u64::try_from(figure).ok().and_then(MilliwattHours::new);
-                self.published = Some(figure.ok_or(DecisionError::TooMuch)?);
+                self.figure.published = Some(figure.ok_or(DecisionError::TooMuch)?);
                 let owed = u64::try_from(floor.saturating_sub(counted)).unwrap_or(0);
-                self.integral.owed = MilliwattHours::new(owed).unwrap_or(MilliwattHours::MAX);
+                self.figure.integral.owed = MilliwattHours::new(owed).unwrap_or(MilliwattHours::MAX);
             }
             (None, None) => {}
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{CounterSettings, MeterSettings, MeterState, judge};
+use super::{CounterSettings, GuardState, MeterSettings, judge};
 use crate::clock::{Clock, ClockReading};
 use crate::reading::{Reading, Register, RegisterDefinition, Values};
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -45,8 +45,8 @@ pub(crate) fn reading(meter: &str, seconds: u64, register: u64) -> Reading {
 }
 
 /// The state of a meter after its baseline at this register.
-pub(crate) fn state(meter: &MeterSettings, register: u64) -> MeterState {
-    let mut state = MeterState::default();
+pub(crate) fn state(meter: &MeterSettings, register: u64) -> GuardState {
+    let mut state = GuardState::default();
     for poll in 0..10 {
         let reading = reading("any", 10 * poll, register);
         state = judge(state, meter, &reading.at, &reading.values).state;

@@ -12,7 +12,7 @@ const KWH: u64 = 1_000_000;
 
 /// A meter on a bench: its state, its settings, and a clock that the test sets.
 struct Bench {
-    state: MeterState,
+    state: GuardState,
     settings: MeterSettings,
     boot: u64,
     second: u64,
@@ -34,7 +34,7 @@ impl Bench {
             definition: RegisterDefinition { text: "holding 0 u32 0.01 kWh".to_owned(), rollover: None },
             place: "cabinet 1".to_owned(),
         };
-        let state = MeterState::default();
+        let state = GuardState::default();
         Bench { state, settings, boot: 1, second: 0, off: 0, trusted: true, power: None, serial: None }
     }
 
@@ -55,7 +55,7 @@ impl Bench {
         }
     }
 
-    fn poll(&mut self, register: Option<u64>) -> Judged {
+    fn poll(&mut self, register: Option<u64>) -> Judgement {
         let register = register.map(|value| Register {
             value: MilliwattHours::new(value).unwrap(),
             step: MilliwattHours::new(10_000).unwrap(),
@@ -348,9 +348,9 @@ fn a_null_register_changes_no_energy_and_ends_no_hold() {
 
 #[test]
 fn a_state_of_an_older_program_is_read() {
-    let state: MeterState = serde_json::from_str("{}").unwrap();
-    assert_eq!(state, MeterState::default());
-    let state: MeterState = serde_json::from_str(r#"{"published": 7, "power": {}, "of a newer one": 1}"#).unwrap();
+    let state: GuardState = serde_json::from_str("{}").unwrap();
+    assert_eq!(state, GuardState::default());
+    let state: GuardState = serde_json::from_str(r#"{"published": 7, "power": {}, "of a newer one": 1}"#).unwrap();
     assert_eq!(state.published().map(u64::from), Some(7));
 }
 

@@ -72,7 +72,7 @@ impl Verdict {
 
 /// A decision worth remembering.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct GuardEvent {
     pub at: ClockReading,
     pub verdict: Verdict,
     pub register_before: Option<MilliwattHours>,

@@ -1,7 +1,7 @@
 //! What the guard says to people: what was seen, what was expected, what can be done.
 
 use super::hold::{Cause, Hold};
-use super::plausible::Point;
+use super::plausible::RegisterPoint;
 use super::settings::MeterSettings;
 use super::verdict::Verdict;
 use crate::text::foreign;
@@ -38,17 +38,17 @@ pub(super) fn baseline(run: &Hold, start_at_zero: bool) -> String {
     format!("{} readings agree at {}: the figure begins at {from}", run.readings, kilowatt_hours(run.last.value))
 }
 
-pub(super) fn glitch(anchor: &Point, hold: &Hold, to: &Point) -> String {
+pub(super) fn glitch(anchor: &RegisterPoint, hold: &Hold, to: &RegisterPoint) -> String {
     let [before, seen, now] = [anchor.value, hold.last.value, to.value].map(kilowatt_hours);
     format!("the register said {seen} {} times and is back at {now} (before: {before})", hold.readings)
 }
 
-pub(super) fn advanced(anchor: &Point, hold: &Hold, taken: Option<MilliwattHours>) -> String {
+pub(super) fn advanced(anchor: &RegisterPoint, hold: &Hold, taken: Option<MilliwattHours>) -> String {
     let [before, now] = [anchor.value, taken.unwrap_or(hold.last.value)].map(kilowatt_hours);
     format!("{} readings agree that the register went from {before} to {now}", hold.readings)
 }
 
-pub(super) fn stepped_untold(name: &Name, anchor: &Point, hold: &Hold) -> String {
+pub(super) fn stepped_untold(name: &Name, anchor: &RegisterPoint, hold: &Hold) -> String {
     let [before, now] = [anchor.value, hold.first.value].map(kilowatt_hours);
     format!(
         "the register went from {before} to {now} and no trusted clock tells in what time; not credited until one does; \

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::store::{JournalRow, Look, StoreError};
-use crate::guard::{DecisionError, Entry};
+use crate::guard::{DecisionError, GuardEvent};
 use crate::units::{MilliwattHours, Name};
 
 /// What an operator knows and the guard cannot.
@@ -148,7 +148,7 @@ pub struct ClientMoved {
 }
 
 impl Outcome {
-    pub(super) fn of(remedy: &Remedy, meter: Name, entry: &Entry) -> Self {
+    pub(super) fn of(remedy: &Remedy, meter: Name, entry: &GuardEvent) -> Self {
         Outcome {
             meter: Some(meter),
             register_before_mwh: entry.register_before,

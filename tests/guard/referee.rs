@@ -1,7 +1,7 @@
 //! Replays a history through a judge of readings and holds it against the promises.
 
 use arkmeter::clock::ClockReading;
-use arkmeter::guard::{MeterSettings, MeterState, Verdict, judge};
+use arkmeter::guard::{GuardState, MeterSettings, Verdict, judge};
 use arkmeter::reading::Values;
 
 use crate::world::{Event, Life, Moment, Poll, World};
@@ -19,9 +19,9 @@ pub(crate) trait Publisher: Clone {
 
 #[derive(Clone, Default)]
 pub(crate) struct Guard {
-    state: MeterState,
+    state: GuardState,
     /// The whole state as it was last stored.
-    whole: MeterState,
+    whole: GuardState,
 }
 
 impl Publisher for Guard {
@@ -48,7 +48,7 @@ impl Publisher for Guard {
     fn reload(&self) -> Self {
         let text = serde_json::to_string(&self.whole).unwrap();
         assert!(text.len() < 16_384, "the state grew to {} bytes", text.len());
-        let mut state: MeterState = serde_json::from_str(&text).unwrap();
+        let mut state: GuardState = serde_json::from_str(&text).unwrap();
         if let Some(advance) = self.state.advance() {
             state.resume(advance);
         }

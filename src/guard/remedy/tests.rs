@@ -10,21 +10,21 @@ use crate::reading::Reading;
 use crate::units::Milliwatts;
 
 /// Polls from `seconds` on, each 10 s: the state after the last, and every entry on the way.
-fn polls(state: MeterState, seconds: u64, registers: &[u64]) -> (MeterState, Vec<Entry>) {
+fn polls(state: GuardState, seconds: u64, registers: &[u64]) -> (GuardState, Vec<GuardEvent>) {
     polls_of(state, seconds, registers, |_| {})
 }
 
 /// The same where nothing flows: a register that stands is none that fails to count.
-fn idle_polls(state: MeterState, seconds: u64, registers: &[u64]) -> (MeterState, Vec<Entry>) {
+fn idle_polls(state: GuardState, seconds: u64, registers: &[u64]) -> (GuardState, Vec<GuardEvent>) {
     polls_of(state, seconds, registers, |reading| reading.values.power = Some(Milliwatts(0)))
 }
 
 fn polls_of(
-    mut state: MeterState,
+    mut state: GuardState,
     seconds: u64,
     registers: &[u64],
     change: fn(&mut Reading),
-) -> (MeterState, Vec<Entry>) {
+) -> (GuardState, Vec<GuardEvent>) {
     let mut entries = Vec::new();
     for (poll, register) in registers.iter().enumerate() {
         let mut reading: Reading = reading("a", seconds + 10 * poll as u64, *register);
@@ -37,7 +37,7 @@ fn polls_of(
 }
 
 /// A meter at 1 kWh whose register fell to 0.2 kWh and stayed there: taken for a reset.
-fn after_reset() -> (MeterState, Entry) {
+fn after_reset() -> (GuardState, GuardEvent) {
     let (after, entries) = idle_polls(state(&meter("a"), 1_000_000), 100, &[200_000; 70]);
     let reset = entries.into_iter().find(|entry| entry.verdict == Verdict::Reset).unwrap();
     (after, reset)
@@ -59,7 +59,7 @@ fn a_hold_that_is_accepted_is_what_it_would_have_become() {
 #[test]
 fn a_first_figure_beyond_belief_is_taken_once_accepted() {
     let lifetimes = 40 * 365 * 24 * 20_000_000_u64;
-    let (held, _) = polls(MeterState::default(), 0, &[lifetimes; 5]);
+    let (held, _) = polls(GuardState::default(), 0, &[lifetimes; 5]);
     assert!(held.published().is_none() && held.held().is_some());
     let accepted = accept(&held, &meter("a"), &at(60)).unwrap();
     assert_eq!(accepted.state.published(), Some(energy(lifetimes)));
@@ -81,7 +81,7 @@ fn what_arkreen_holds_is_the_floor_until_the_counter_has_passed_it() {
 #[test]
 fn an_exchange_is_counted_exactly_before_the_new_meter_was_taken_and_after() {
     let old = state(&meter("a"), 1_000_000);
-    let told = |state: &MeterState, seconds| {
+    let told = |state: &GuardState, seconds| {
         replace(state, &meter("a"), &at(seconds), energy(1_006_000), energy(3_000)).map(|judged| judged.state)
     };
     // At once, while it is held, and after it was taken for a reset.
@@ -144,7 +144,7 @@ fn an_undone_step_is_credited_and_an_undone_credit_is_taken_back() {
 }
 
 /// A meter without a counter that draws 3.6 kW: its state after so many polls, each 10 s and worth 10 Wh.
-fn integrated(mut state: MeterState, polls: std::ops::Range<u64>) -> MeterState {
+fn integrated(mut state: GuardState, polls: std::ops::Range<u64>) -> GuardState {
     let settings = MeterSettings { counter: CounterSettings::FromPower, ..meter("a") };
     for poll in polls {
         let mut reading = reading("a", 10 * poll, 0);
@@ -157,7 +157,7 @@ fn integrated(mut state: MeterState, polls: std::ops::Range<u64>) -> MeterState 
 #[test]
 fn a_credit_of_a_meter_without_a_counter_is_undone_by_standing_still() {
     let settings = MeterSettings { counter: CounterSettings::FromPower, ..meter("a") };
-    let before = integrated(MeterState::default(), 0..11);
+    let before = integrated(GuardState::default(), 0..11);
     assert_eq!((before.published(), before.counted()), (Some(energy(100_000)), Some(100_000)));
     let credited = credit(&before, &settings, &at(105), energy(25_000)).unwrap();
     assert_eq!(credited.state.published(), Some(energy(125_000)));
@@ -168,7 +168,7 @@ fn a_credit_of_a_meter_without_a_counter_is_undone_by_standing_still() {
     let half = integrated(undone.state.clone(), 11..13);
     assert_eq!((half.published(), half.counted()), (Some(energy(125_000)), Some(120_000)));
     assert!(!half.only_advanced(&undone.state), "it is written whole: an advance alone does not tell what is owed");
-    let half: MeterState = serde_json::from_str(&serde_json::to_string(&half).unwrap()).unwrap();
+    let half: GuardState = serde_json::from_str(&serde_json::to_string(&half).unwrap()).unwrap();
     let after = integrated(half, 13..21);
     assert_eq!((after.published(), stands(&after, &settings)), (Some(energy(200_000)), None));
     // To undo the undoing is to have the credit again; a credit meanwhile pays what is owed first.
@@ -240,7 +240,7 @@ proptest! {
         let settings = meter("a");
         let mut state = state(&settings, 1_000_000);
         let (mut register, mut seconds) = (1_000_000u64, 100u64);
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<GuardEvent> = Vec::new();
         for (act, pause) in acts {
             seconds += pause;
             let now = at(seconds);

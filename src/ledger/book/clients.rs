@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::remedies::signed;
 use super::{Book, Page};
 use crate::clock::ClockReading;
-use crate::guard::{DecisionError, Entry, Verdict};
+use crate::guard::{DecisionError, GuardEvent, Verdict};
 use crate::ledger::ClientLedger;
 use crate::ledger::client::{ClientState, Settled};
 use crate::ledger::remedy::{ClientMoved, CommandError, Order, Outcome};
@@ -175,8 +175,8 @@ impl Page {
 }
 
 /// What the journal keeps of a client.
-fn entry(before: Option<MilliwattHours>, after: Option<MilliwattHours>, reason: &str, at: &ClockReading) -> Entry {
-    Entry {
+fn entry(before: Option<MilliwattHours>, after: Option<MilliwattHours>, reason: &str, at: &ClockReading) -> GuardEvent {
+    GuardEvent {
         at: *at,
         verdict: Verdict::Unchanged,
         register_before: None,

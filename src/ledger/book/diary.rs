@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Book;
 use crate::clock::ClockReading;
-use crate::guard::{Entry, Verdict};
+use crate::guard::{GuardEvent, Verdict};
 use crate::ledger::store::JournalRow;
 use crate::units::Name;
 
@@ -57,7 +57,7 @@ impl Diary {
         Diary { next_id, waiting: BTreeMap::new(), spells: BTreeMap::new() }
     }
 
-    pub(super) fn note(&mut self, meter: &Name, entry: &Entry, epoch: u64) -> Noted {
+    pub(super) fn note(&mut self, meter: &Name, entry: &GuardEvent, epoch: u64) -> Noted {
         let passing = matches!(entry.verdict, Verdict::Held | Verdict::Glitch | Verdict::Advanced | Verdict::Unchanged);
         let before = self.spells.remove(meter);
         let goes_on = |spell: &Spell| entry.at.since(&spell.last).is_some_and(|gap| gap < SPELL_ENDS_AFTER);
@@ -88,7 +88,7 @@ impl Diary {
         &mut self,
         meter: Option<&Name>,
         word: &str,
-        entry: Option<Entry>,
+        entry: Option<GuardEvent>,
         reason: &str,
         at: &ClockReading,
         epoch: u64,
@@ -128,7 +128,7 @@ impl Diary {
         self.waiting.is_empty()
     }
 
-    fn begin(&mut self, meter: &Name, entry: &Entry) -> Spell {
+    fn begin(&mut self, meter: &Name, entry: &GuardEvent) -> Spell {
         let row = JournalRow {
             id: self.next_id,
             meter: Some(meter.clone()),
@@ -146,7 +146,7 @@ impl Diary {
 
 impl Spell {
     /// The row keeps how it began, and takes up what it came to.
-    fn go_on(&mut self, entry: &Entry) {
+    fn go_on(&mut self, entry: &GuardEvent) {
         self.last = entry.at;
         self.row.count += 1;
         self.row.last = entry.at.wall;

@@ -19,7 +19,7 @@ use super::settings::{ClientKey, ClientSettings, Settings};
 use super::store::{ClientRow, Commit, Contents, MeterRow, Rename};
 use super::{Accepted, Barred, MeterLedger};
 use crate::clock::ClockReading;
-use crate::guard::{self, Entry, Judged, MeterState, Verdict, Verdicts};
+use crate::guard::{self, GuardEvent, GuardState, Judgement, Verdict, Verdicts};
 use crate::guard::{CounterSettings, MeterSettings};
 use crate::reading::{Held, Reading, RegisterDefinition};
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -65,7 +65,7 @@ pub(crate) struct Book {
 #[derive(Debug)]
 struct Page {
     settings: Option<MeterSettings>,
-    state: MeterState,
+    state: GuardState,
     confirmed: bool,
     /// As far as the disk knows.
     confirmed_on_disk: bool,
@@ -79,7 +79,7 @@ struct Page {
     /// Whose ledger its readings may belong to instead: nothing of them is taken.
     put_off: Option<Whose>,
     /// The whole state as it is on disk, but for how far the meter got; absent where it has to be written.
-    whole: Option<MeterState>,
+    whole: Option<GuardState>,
 }
 
 /// One client's account.
@@ -98,7 +98,7 @@ struct Account {
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub verdict: Verdict,
-    pub entry: Option<Entry>,
+    pub entry: Option<GuardEvent>,
     /// The figure now; ahead of the disk until the next commit.
     pub published: Option<MilliwattHours>,
     /// The register is not taken at the moment.
@@ -189,7 +189,7 @@ impl Book {
         }
         let first = page.state.published().is_none();
         let state = std::mem::take(&mut page.state);
-        let Judged { state, verdict, entry } = guard::judge(state, settings, &reading.at, &reading.values);
+        let Judgement { state, verdict, entry } = guard::judge(state, settings, &reading.at, &reading.values);
         let (published, held) = (state.published(), state.is_held());
         let begun = first && published.is_some();
         page.read(reading, verdict, state);
@@ -347,7 +347,7 @@ impl Page {
     }
 
     /// Takes a judged reading down.
-    fn read(&mut self, reading: &Reading, verdict: Verdict, state: MeterState) {
+    fn read(&mut self, reading: &Reading, verdict: Verdict, state: GuardState) {
         let counts = matches!(self.settings, Some(MeterSettings { counter: CounterSettings::Register, .. }));
         // A lower register within the noise of its last digits is taken as the one that stands; a higher one may wait to be believed.
         let taken = reading.values.register.is_some_and(|register| {
@@ -383,7 +383,7 @@ impl Default for Page {
     fn default() -> Self {
         Page {
             settings: None,
-            state: MeterState::default(),
+            state: GuardState::default(),
             confirmed: true,
             confirmed_on_disk: true,
             updated: Timestamp::UNIX_EPOCH,

@@ -2,7 +2,7 @@
 
 use super::{Book, Page, Taken};
 use crate::clock::ClockReading;
-use crate::guard::{self, Entry, Verdict};
+use crate::guard::{self, GuardEvent, Verdict};
 use crate::ledger::names::{self, Whose};
 use crate::ledger::remedy::CommandError;
 use crate::ledger::store::Rename;
@@ -11,7 +11,7 @@ use crate::units::Name;
 
 impl Book {
     /// Whether the ledger of `from` can go on as that of `to`, and what the journal keeps of it. Changes nothing.
-    pub(super) fn check_rename(&self, from: &Name, to: &Name, now: &ClockReading) -> Result<Entry, CommandError> {
+    pub(super) fn check_rename(&self, from: &Name, to: &Name, now: &ClockReading) -> Result<GuardEvent, CommandError> {
         let known = self.meters.iter().filter(|(_, page)| !page.state.is_blank()).map(|(name, _)| name);
         let page = self.meters.get(from).filter(|page| !page.state.is_blank());
         let page =

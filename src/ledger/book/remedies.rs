@@ -2,7 +2,7 @@
 
 use super::{Book, Page, clients};
 use crate::clock::ClockReading;
-use crate::guard::{self, DecisionError, Entry, Judged};
+use crate::guard::{self, DecisionError, GuardEvent, Judgement};
 use crate::guard::{CounterSettings, MeterSettings};
 use crate::ledger::Barred;
 use crate::ledger::names::{self, Whose};
@@ -134,7 +134,7 @@ impl Book {
         &mut self,
         order: &Order,
         meter: Option<&Name>,
-        entry: Option<Entry>,
+        entry: Option<GuardEvent>,
         reason: &str,
         now: &ClockReading,
     ) -> i64 {
@@ -169,7 +169,7 @@ impl Page {
         settings: &MeterSettings,
         order: &Order,
         now: &ClockReading,
-    ) -> Result<(Judged, bool), CommandError> {
+    ) -> Result<(Judgement, bool), CommandError> {
         let state = &self.state;
         let name = || settings.name.clone();
         let judged = match &order.remedy {

@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use super::error::Fault;
 use super::seal;
 use crate::clock::{BootId, ClockReading};
-use crate::guard::{Advance, Entry, MeterState, Way, Witness};
+use crate::guard::{Advance, AdvanceKind, EnergyBounds, GuardEvent, GuardState};
 use crate::ledger::client::ClientState;
 use crate::ledger::settings::ClientKey;
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
@@ -18,7 +18,7 @@ use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeterRow {
     pub name: Name,
-    pub state: MeterState,
+    pub state: GuardState,
     /// False after the store fell back to an older copy, until the meter's register was taken: its figure may be older than what
     /// Arkreen holds.
     pub confirmed: bool,
@@ -52,7 +52,7 @@ pub struct JournalRow {
     /// Why, for people.
     pub reason: String,
     /// Everything the guard said; of a spell what it began with and what it last came to.
-    pub entry: Option<Entry>,
+    pub entry: Option<GuardEvent>,
 }
 
 /// A meter's ledger goes on under another name.
@@ -127,11 +127,11 @@ impl MeterRow {
 
     /// How far it got.
     pub(super) fn figure_values(&self) -> serde_json::Result<Vec<Value>> {
-        let (register, step, advanced) = match self.state.advance().map(|advance| advance.way) {
-            Some(Way::Counter { register, step, at, since }) => {
+        let (register, step, advanced) = match self.state.advance().map(|advance| advance.kind) {
+            Some(AdvanceKind::Counter { register, step, at, since }) => {
                 (Some(register), Some(step), Some(written_advance(&at, &since)?))
             }
-            Some(Way::Integral { rest, power, at }) => (None, None, Some(written_sample(rest, power, &at)?)),
+            Some(AdvanceKind::Integral { rest, power, at }) => (None, None, Some(written_sample(rest, power, &at)?)),
             None => (None, None, None),
         };
         Ok(vec![
@@ -161,14 +161,14 @@ impl MeterRow {
         if name != of {
             return Err(strange("figure"));
         }
-        let mut state: MeterState = json(&text(state)?)?;
+        let mut state: GuardState = json(&text(state)?)?;
         if let (Some(figure), true) = (read_energy(published.clone())?, advanced != Value::Null) {
             let (advanced, register, step) = (text(advanced)?, read_energy(register)?, read_energy(step)?);
-            let way = match (register, step) {
+            let kind = match (register, step) {
                 (Some(register), Some(step)) => read_advance(&advanced, register, step)?,
                 _ => read_sample(&advanced)?,
             };
-            state.resume(Advance { published: figure, way });
+            state.resume(Advance { published: figure, kind });
         }
         // Said in both rows: one more check of both.
         if published != energy(state.published()) {
@@ -237,7 +237,7 @@ impl JournalRow {
         "INSERT OR REPLACE INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
     pub(super) fn values(&self) -> serde_json::Result<Vec<Value>> {
-        let of = |field: fn(&Entry) -> Option<MilliwattHours>| energy(self.entry.as_ref().and_then(field));
+        let of = |field: fn(&GuardEvent) -> Option<MilliwattHours>| energy(self.entry.as_ref().and_then(field));
         Ok(vec![
             self.id.into(),
             self.meter.as_ref().map(|name| name.as_str().to_owned()).into(),
@@ -329,16 +329,16 @@ fn stamp((boot, seconds, nanoseconds, wall, trusted): Written) -> Result<ClockRe
 }
 
 /// When a counter was first seen where it stands, and what power has said since.
-fn written_advance(at: &ClockReading, since: &Witness) -> serde_json::Result<String> {
+fn written_advance(at: &ClockReading, since: &EnergyBounds) -> serde_json::Result<String> {
     serde_json::to_string(&(written(at), since.lower, since.upper, since.covered.as_nanos()))
 }
 
-fn read_advance(text: &str, register: MilliwattHours, step: MilliwattHours) -> Result<Way, Fault> {
+fn read_advance(text: &str, register: MilliwattHours, step: MilliwattHours) -> Result<AdvanceKind, Fault> {
     // Of a program that did not store what power said there is the stamp alone.
     let (at, lower, upper, covered) =
         json::<(Written, u64, u64, u64)>(text).or_else(|_| json::<Written>(text).map(|at| (at, 0, 0, 0)))?;
-    let since = Witness { lower, upper, covered: Duration::from_nanos(covered) };
-    Ok(Way::Counter { register, step, at: stamp(at)?, since })
+    let since = EnergyBounds { lower, upper, covered: Duration::from_nanos(covered) };
+    Ok(AdvanceKind::Counter { register, step, at: stamp(at)?, since })
 }
 
 /// How far an integrated meter got.
@@ -346,9 +346,9 @@ fn written_sample(rest: u64, power: Milliwatts, at: &ClockReading) -> serde_json
     serde_json::to_string(&(rest, power, written(at)))
 }
 
-fn read_sample(text: &str) -> Result<Way, Fault> {
+fn read_sample(text: &str) -> Result<AdvanceKind, Fault> {
     let (rest, power, at) = json::<(u64, Milliwatts, Written)>(text)?;
-    Ok(Way::Integral { rest, power, at: stamp(at)? })
+    Ok(AdvanceKind::Integral { rest, power, at: stamp(at)? })
 }
 
 /// To the second: for people.
@@ -382,9 +382,9 @@ mod tests {
         let row = MeterRow { name: name("a"), state: state(&meter("a"), 1000), confirmed: true, updated, whole: true };
         let (values, figure) = (row.values().unwrap(), row.figure_values().unwrap());
         assert_eq!(MeterRow::read(values.clone(), figure.clone()).unwrap(), row);
-        let at = row.state.advance().and_then(|advance| match advance.way {
-            Way::Counter { at, .. } => Some(at),
-            Way::Integral { .. } => None,
+        let at = row.state.advance().and_then(|advance| match advance.kind {
+            AdvanceKind::Counter { at, .. } => Some(at),
+            AdvanceKind::Integral { .. } => None,
         });
         let mut alone = figure;
         alone[4] = Value::Text(serde_json::to_string(&written(&at.unwrap())).unwrap());

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::guard::{Entry, Verdict};
+use crate::guard::{GuardEvent, Verdict};
 use crate::ledger::Barred;
 use crate::ledger::book::{Book, Taken};
 use crate::ledger::remedy::Outcome;
@@ -39,7 +39,7 @@ pub(super) fn taken(meter: &Name, taken: &Taken) {
         tracing::warn!(%meter, "{why}");
     }
     let Some(entry) = taken.entry.as_ref().filter(|_| taken.news) else { return };
-    let Entry { register_before, register_after, published_before, published_after, reason, .. } = entry;
+    let GuardEvent { register_before, register_after, published_before, published_after, reason, .. } = entry;
     let verdict = entry.verdict.as_str();
     let (register_before, register_after) = (number(*register_before), number(*register_after));
     let (published_before, published_after) = (number(*published_before), number(*published_after));

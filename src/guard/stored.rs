@@ -1,0 +1,123 @@
+//! The form in which ledgers have held a meter's state as one text.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::hold::Hold;
+use super::plausible::RegisterPoint;
+use super::power::{ConnectionRates, EnergyBounds, Overload, PowerMemory, PowerSample, Stretch};
+use super::state::{Epoch, GuardMemory, GuardState, Integral, MeterFigure, Uncredited};
+use crate::clock::ClockReading;
+use crate::units::{MilliwattHours, Milliwatts};
+
+/// Figure and memory in one. A missing field reads as its default.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct StoredState {
+    definition: String,
+    place: String,
+    moved: bool,
+    renamed: bool,
+    serial: Option<String>,
+    published: Option<MilliwattHours>,
+    offset: i64,
+    taken: Option<RegisterPoint>,
+    hold: Option<Hold>,
+    earlier: Vec<Epoch>,
+    epochs: u32,
+    uncredited: Option<Uncredited>,
+    read_at: Option<ClockReading>,
+    power: StoredPower,
+    integral: Integral,
+}
+
+/// What was learned of a meter's power, with the totals of its samples.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredPower {
+    samples: Vec<PowerSample>,
+    intervals: Vec<Duration>,
+    polled_at: Option<ClockReading>,
+    totals: EnergyBounds,
+    sustained: Milliwatts,
+    seen: Option<Milliwatts>,
+    hidden: Milliwatts,
+    overload: Milliwatts,
+    suspected: Option<Overload>,
+    stretch: Option<Stretch>,
+    lumps: Vec<Duration>,
+    noisy: bool,
+    advanced_at: Option<ClockReading>,
+}
+
+impl From<StoredState> for GuardState {
+    fn from(stored: StoredState) -> Self {
+        let StoredState { definition, place, moved, renamed, serial, published, offset, taken, .. } = stored;
+        let StoredState { hold, earlier, epochs, uncredited, read_at, power, mut integral, .. } = stored;
+        let totals = power.totals;
+        if integral.counts && integral.last.is_none() {
+            integral.last = power.samples.last().copied();
+        }
+        let power = PowerMemory {
+            samples: power.samples,
+            intervals: power.intervals,
+            polled_at: power.polled_at,
+            rates: ConnectionRates {
+                sustained: power.sustained,
+                seen: power.seen,
+                hidden: power.hidden,
+                overload: power.overload,
+                noisy: power.noisy,
+            },
+            suspected: power.suspected,
+            stretch: power.stretch,
+            lumps: power.lumps,
+            advanced_at: power.advanced_at,
+        };
+        GuardState {
+            figure: MeterFigure { published, offset, taken, serial, read_at, totals, integral },
+            memory: GuardMemory { definition, place, moved, renamed, hold, earlier, epochs, uncredited, power },
+        }
+    }
+}
+
+impl From<GuardState> for StoredState {
+    fn from(GuardState { figure, memory }: GuardState) -> Self {
+        let MeterFigure { published, offset, taken, serial, read_at, totals, integral } = figure;
+        let GuardMemory { definition, place, moved, renamed, hold, earlier, epochs, uncredited, power } = memory;
+        let rates = power.rates;
+        let power = StoredPower {
+            samples: power.samples,
+            intervals: power.intervals,
+            polled_at: power.polled_at,
+            totals,
+            sustained: rates.sustained,
+            seen: rates.seen,
+            hidden: rates.hidden,
+            overload: rates.overload,
+            suspected: power.suspected,
+            stretch: power.stretch,
+            lumps: power.lumps,
+            noisy: rates.noisy,
+            advanced_at: power.advanced_at,
+        };
+        StoredState {
+            definition,
+            place,
+            moved,
+            renamed,
+            serial,
+            published,
+            offset,
+            taken,
+            hold,
+            earlier,
+            epochs,
+            uncredited,
+            read_at,
+            power,
+            integral,
+        }
+    }
+}
