@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::place::{self, Table, TableMap};
 use crate::finding::Finding;
 use crate::form::{Field, Form};
-use crate::meter::{self, Installation, Profile, Ratio};
+use crate::meter::{self, Installation, Profile, TransformerRatio};
 use crate::units::Milliwatts;
 
 /// The profiles that a meter can name.
@@ -75,8 +75,8 @@ pub(super) fn mapped(form: &Form<'_>, profile: Option<Arc<Profile>>) -> Option<A
 pub(super) fn installed(form: &Form<'_>, profile: Option<&Profile>) -> Option<(Installation, Milliwatts)> {
     let reversed_field = form.field("reversed");
     let reversed = reversed_field.as_ref().map_or(Some(false), Field::boolean);
-    let ct_ratio = form.or("ct_ratio", Ratio::ONE, ratio);
-    let pt_ratio = form.or("pt_ratio", Ratio::ONE, ratio);
+    let ct_ratio = form.or("ct_ratio", TransformerRatio::ONE, ratio);
+    let pt_ratio = form.or("pt_ratio", TransformerRatio::ONE, ratio);
     let max_power = form.maybe("max_power", Field::power);
     let chain_meter = form.maybe("chain_meter", |field| u8::try_from(field.integer(1..=99)?).ok());
     let profile = profile?;
@@ -101,8 +101,8 @@ pub(super) fn installed(form: &Form<'_>, profile: Option<&Profile>) -> Option<(I
     Some((installation, max_power))
 }
 
-fn ratio(field: &Field<'_>) -> Option<Ratio> {
-    let ratio = Ratio::parse(field.number_text()?);
+fn ratio(field: &Field<'_>) -> Option<TransformerRatio> {
+    let ratio = TransformerRatio::parse(field.number_text()?);
     ratio.or_else(|| {
         field.fail("is not a transformer's ratio", "primary/secondary as on its plate, \"200/5\", or one number, 40")
     })

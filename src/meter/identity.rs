@@ -70,7 +70,7 @@ impl Expectation {
         let function = register_form::required_function(&form);
         let help = "\"u16\", \"u32\" or another whole number, or \"ascii\"";
         let words: Vec<_> =
-            Kind::whole_words().into_iter().map(|(word, kind)| (word, Some(kind))).chain([("ascii", None)]).collect();
+            Kind::integer_words().map(|(word, kind)| (word, Some(kind))).chain([("ascii", None)]).collect();
         let kind = form.required("type", help).and_then(|field| field.one_of(&words));
         let (low_word_first, low_byte_first) = register_form::orders(&form);
         let low_byte_first = low_byte_first.unwrap_or(false);

@@ -42,6 +42,6 @@ pub use plan::{Decoded, ReadPlan};
 pub use profile::{Installation, Profile, RegisterMap, SerialDefaults};
 pub use quantity::{Number, Quantity};
 pub use range::{Answers, Function, RegisterRange};
-pub use ratio::Ratio;
+pub use ratio::TransformerRatio;
 pub use serial_number::{SerialNumber, Writing};
 pub use unit::{QuantityKind, QuantityUnit};

@@ -1,34 +1,38 @@
-//! Registers beside a number that change what it is worth: its power of ten, and its sign.
+//! Registers that modify the number next to them: its power of ten and its sign.
 
 use super::decode_error::DecodeError;
-use super::exact::Fraction;
+use super::exact::{Exact, power_of_ten};
 use super::number::{Format, Kind, Pattern};
 use super::range::RegisterRange;
 use super::raw::RawNumber;
 use super::register_form::{self, Limits};
 use crate::form::{Field, Form};
 
-/// The power of ten that a number is to be multiplied with.
+/// The register with the power of ten by which a number is multiplied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exponent {
+    /// One register.
     pub range: RegisterRange,
+    /// A 16-bit format.
     pub format: Format,
-    /// The patterns that mean "not there".
+    /// The patterns that mean "not available".
     pub invalid: Vec<Pattern>,
 }
 
-/// Whether a number is negative.
+/// The register with the sign of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sign {
+    /// One register.
     pub range: RegisterRange,
+    /// A 16-bit format.
     pub format: Format,
-    /// What the register holds where it is.
+    /// The register's value where the number is negative.
     pub negative: i64,
-    /// And where it is not.
+    /// The register's value where the number is positive.
     pub positive: i64,
 }
 
-/// What a number has that stands alone says for the registers beside it.
+/// What a modifier takes over from its number.
 #[derive(Clone, Copy)]
 pub(super) struct ModifierContext<'a> {
     pub(super) number: RegisterRange,
@@ -36,30 +40,31 @@ pub(super) struct ModifierContext<'a> {
     pub(super) limits: Limits<'a>,
 }
 
-/// No meter counts in larger or smaller powers; a register that holds one holds something else.
-const LARGEST: i128 = 15;
+/// No meter uses larger or smaller powers of ten; a register with another value is not an exponent.
+const MAX_EXPONENT: i128 = 15;
 
 const ONE_REGISTER: [(&str, Kind); 2] = [("i16", Kind::I16), ("u16", Kind::U16)];
 
 impl Exponent {
-    /// `exponent = { register = .., type = .., invalid = .. }`
-    pub(super) fn from_field(field: &Field<'_>, of: ModifierContext<'_>) -> Option<Self> {
+    /// Reads `exponent = { register = .., type = .., invalid = .. }`.
+    pub(super) fn from_field(field: &Field<'_>, context: ModifierContext<'_>) -> Option<Self> {
         let form = field.table()?;
-        let register = register(&form, Kind::I16, of);
+        let register = register(&form, Kind::I16, context);
         let invalid = register_form::invalid(&form, register.map_or(Kind::I16, |(_, format)| format.kind));
         form.finish();
         let (range, format) = register?;
         Some(Exponent { range, format, invalid: invalid? })
     }
 
-    pub(super) fn read(&self, words: &[u16]) -> Result<Fraction, DecodeError> {
+    /// The power of ten in these registers.
+    pub(super) fn read(&self, words: &[u16]) -> Result<Exact, DecodeError> {
         let bits = self.format.bits(words);
-        if self.invalid.iter().any(|pattern| pattern.fits(bits)) {
+        if self.invalid.iter().any(|pattern| pattern.matches(bits)) {
             return Err(DecodeError::NoValue(self.range, bits));
         }
         match RawNumber::new(self.format.kind, bits) {
-            Some(RawNumber::Integer(exponent)) if (-LARGEST..=LARGEST).contains(&exponent) => {
-                Fraction::power_of_ten(exponent as i32).ok_or(DecodeError::TooLarge)
+            Some(RawNumber::Integer(exponent)) if (-MAX_EXPONENT..=MAX_EXPONENT).contains(&exponent) => {
+                power_of_ten(exponent as i32).ok_or(DecodeError::TooLarge)
             }
             _ => Err(DecodeError::NoExponent(self.range)),
         }
@@ -67,16 +72,16 @@ impl Exponent {
 }
 
 impl Sign {
-    /// `sign = { register = .., type = .., negative = .., positive = .. }`
-    pub(super) fn from_field(field: &Field<'_>, of: ModifierContext<'_>) -> Option<Self> {
+    /// Reads `sign = { register = .., type = .., negative = .., positive = .. }`.
+    pub(super) fn from_field(field: &Field<'_>, context: ModifierContext<'_>) -> Option<Self> {
         let form = field.table()?;
-        let register = register(&form, Kind::U16, of);
+        let register = register(&form, Kind::U16, context);
         let state = |field: &Field<'_>| field.integer(i64::from(i16::MIN)..=i64::from(u16::MAX));
-        let negative = form.required("negative", "what the register holds where the value is negative: 1");
+        let negative = form.required("negative", "the register's value where the number is negative: 1");
         let negative = negative.and_then(|field| state(&field));
         let positive = form.or("positive", 0, state);
         if let (true, Some(field)) = (negative.is_some() && negative == positive, form.field("negative")) {
-            return field.fail("is also what a positive value has", "give `positive` another number");
+            return field.fail("is also the value for positive numbers", "give `positive` another number");
         }
         form.finish();
         let (range, format) = register?;
@@ -93,9 +98,9 @@ impl Sign {
     }
 }
 
-fn register(form: &Form<'_>, kind: Kind, of: ModifierContext<'_>) -> Option<(RegisterRange, Format)> {
+fn register(form: &Form<'_>, kind: Kind, context: ModifierContext<'_>) -> Option<(RegisterRange, Format)> {
     let kind = form.or("type", kind, |field| field.one_of(&ONE_REGISTER));
-    let range = register_form::range(form, Some(of.number.function), 1, of.limits);
-    let format = Format { kind: kind?, low_word_first: false, low_byte_first: of.low_byte_first };
+    let range = register_form::range(form, Some(context.number.function), 1, context.limits);
+    let format = Format { kind: kind?, low_word_first: false, low_byte_first: context.low_byte_first };
     Some((range?, format))
 }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-/// How a number lies in its registers.
+/// How registers hold a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
+    /// The number's type, which also gives the count of registers.
     pub kind: Kind,
     /// The lowest register holds the least significant word.
     pub low_word_first: bool,
@@ -12,7 +13,9 @@ pub struct Format {
     pub low_byte_first: bool,
 }
 
+/// The type of a number, as the profile key `type` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of the integer types say everything")]
 pub enum Kind {
     U16,
     I16,
@@ -26,7 +29,7 @@ pub enum Kind {
     F32,
     /// IEEE 754 double precision.
     F64,
-    /// Sign and magnitude: the highest bit is the minus.
+    /// Sign and magnitude: the highest bit is the sign.
     Sm16,
     Sm32,
     Sm64,
@@ -45,70 +48,70 @@ pub enum Kind {
     T6,
 }
 
-/// The word a profile uses for each, and how many registers it takes.
-const KINDS: [(&str, Kind, u16); 22] = [
-    ("u16", Kind::U16, 1),
-    ("i16", Kind::I16, 1),
-    ("u32", Kind::U32, 2),
-    ("i32", Kind::I32, 2),
-    ("u48", Kind::U48, 3),
-    ("i48", Kind::I48, 3),
-    ("u64", Kind::U64, 4),
-    ("i64", Kind::I64, 4),
-    ("f32", Kind::F32, 2),
-    ("f64", Kind::F64, 4),
-    ("sm16", Kind::Sm16, 1),
-    ("sm32", Kind::Sm32, 2),
-    ("sm64", Kind::Sm64, 4),
-    ("bcd16", Kind::Bcd16, 1),
-    ("bcd32", Kind::Bcd32, 2),
-    ("bcd48", Kind::Bcd48, 3),
-    ("bcd64", Kind::Bcd64, 4),
-    ("mod10k32", Kind::Mod10k32, 2),
-    ("mod10k48", Kind::Mod10k48, 3),
-    ("mod10k64", Kind::Mod10k64, 4),
-    ("t5", Kind::T5, 2),
-    ("t6", Kind::T6, 2),
-];
-
 impl Kind {
-    /// The word a profile uses for each.
-    pub(super) fn words() -> [(&'static str, Kind); KINDS.len()] {
-        KINDS.map(|(word, kind, _)| (word, kind))
-    }
+    /// Each type with the word that profiles use for it.
+    pub(super) const WORDS: [(&str, Kind); 22] = [
+        ("u16", Kind::U16),
+        ("i16", Kind::I16),
+        ("u32", Kind::U32),
+        ("i32", Kind::I32),
+        ("u48", Kind::U48),
+        ("i48", Kind::I48),
+        ("u64", Kind::U64),
+        ("i64", Kind::I64),
+        ("f32", Kind::F32),
+        ("f64", Kind::F64),
+        ("sm16", Kind::Sm16),
+        ("sm32", Kind::Sm32),
+        ("sm64", Kind::Sm64),
+        ("bcd16", Kind::Bcd16),
+        ("bcd32", Kind::Bcd32),
+        ("bcd48", Kind::Bcd48),
+        ("bcd64", Kind::Bcd64),
+        ("mod10k32", Kind::Mod10k32),
+        ("mod10k48", Kind::Mod10k48),
+        ("mod10k64", Kind::Mod10k64),
+        ("t5", Kind::T5),
+        ("t6", Kind::T6),
+    ];
 
-    /// The words of those that hold whole numbers, whatever they say.
-    pub(super) fn whole_words() -> Vec<(&'static str, Kind)> {
-        Self::words().into_iter().filter(|(_, kind)| !kind.is_float() && !kind.has_exponent()).collect()
+    /// The types that hold whole numbers only.
+    pub(super) fn integer_words() -> impl Iterator<Item = (&'static str, Kind)> {
+        Self::WORDS.into_iter().filter(|(_, kind)| !kind.is_float() && !kind.has_exponent())
     }
 
     /// `u16`, `f32`, ...
     pub fn word(self) -> &'static str {
-        // In the order of the variants, which a test watches over.
-        KINDS[self as usize].0
+        Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
     }
 
     /// How many registers it takes, 1 to 4.
     pub fn registers(self) -> u16 {
-        KINDS[self as usize].2
+        match self {
+            Kind::U16 | Kind::I16 | Kind::Sm16 | Kind::Bcd16 => 1,
+            Kind::U32 | Kind::I32 | Kind::F32 | Kind::Sm32 | Kind::Bcd32 | Kind::Mod10k32 | Kind::T5 | Kind::T6 => 2,
+            Kind::U48 | Kind::I48 | Kind::Bcd48 | Kind::Mod10k48 => 3,
+            Kind::U64 | Kind::I64 | Kind::F64 | Kind::Sm64 | Kind::Bcd64 | Kind::Mod10k64 => 4,
+        }
     }
 
     pub(super) fn is_signed(self) -> bool {
-        let whole =
+        let signed_integer =
             matches!(self, Kind::I16 | Kind::I32 | Kind::I48 | Kind::I64 | Kind::Sm16 | Kind::Sm32 | Kind::Sm64);
-        whole || self.is_float() || self == Kind::T6
+        signed_integer || self.is_float() || self == Kind::T6
     }
 
+    /// Whether it is a binary float.
     pub fn is_float(self) -> bool {
         matches!(self, Kind::F32 | Kind::F64)
     }
 
-    /// Whether the number brings its own power of ten.
+    /// Whether the number contains its own power of ten.
     pub fn has_exponent(self) -> bool {
         matches!(self, Kind::T5 | Kind::T6)
     }
 
-    /// How many different values a count in this format has from zero up; for a float, up to where it still counts in ones.
+    /// How many values a counter of this type has from 0 up; for a float, up to the last whole number that it resolves.
     pub(super) fn range(self) -> u128 {
         let bits = 16 * u32::from(self.registers());
         match self {
@@ -123,15 +126,16 @@ impl Kind {
         }
     }
 
-    /// The patterns that mean "no value" unless the profile says otherwise: the ends of an integer's range. Meters use them for
-    /// "not available" and for "over range"; a true value that happens to be one costs a single reading.
+    /// The patterns that mean "no value" unless the profile lists others: the ends of an integer's range.
+    ///
+    /// Meters use them for "not available" and "over range". A true value that equals one of them costs a single reading.
     pub(super) fn default_invalid(self) -> Vec<Pattern> {
         let ones = u64::MAX >> (64 - 16 * self.registers());
         let ends: &[u64] = match self {
             Kind::U16 | Kind::U32 | Kind::U48 | Kind::U64 | Kind::T5 => &[ones],
             Kind::I16 | Kind::I32 | Kind::I48 | Kind::I64 => &[ones / 2 + 1, ones / 2],
             Kind::Sm16 | Kind::Sm32 | Kind::Sm64 => &[ones, ones / 2],
-            // NaN says it in a float, a digit beyond 9 or 9999 in the others.
+            // A float uses NaN, the others a digit above 9 or 9999.
             _ => &[],
         };
         ends.iter().copied().map(Pattern::exactly).collect()
@@ -143,6 +147,7 @@ impl Kind {
 pub struct Pattern {
     /// The bits that are compared.
     pub mask: u64,
+    /// What these bits are.
     pub value: u64,
 }
 
@@ -151,7 +156,7 @@ impl Pattern {
         Pattern { mask: u64::MAX, value }
     }
 
-    pub(super) fn fits(self, bits: u64) -> bool {
+    pub(super) fn matches(self, bits: u64) -> bool {
         bits & self.mask == self.value
     }
 }
@@ -166,7 +171,7 @@ impl fmt::Display for Pattern {
 }
 
 impl Format {
-    /// The pattern in these registers, most significant bit first.
+    /// The bits of these registers, most significant word first.
     pub(super) fn bits(self, words: &[u16]) -> u64 {
         let in_order = |word: &u16| if self.low_byte_first { word.swap_bytes() } else { *word };
         let append = |bits: u64, word: u16| bits << 16 | u64::from(word);
@@ -177,7 +182,7 @@ impl Format {
         }
     }
 
-    /// What differs from high word and high byte first, in words; empty where nothing does.
+    /// The order of words and bytes, in words; empty for high word and high byte first.
     pub fn order(self) -> &'static str {
         match (self.low_word_first && self.kind.registers() > 1, self.low_byte_first) {
             (false, false) => "",
@@ -193,9 +198,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_stand_in_the_order_of_their_variants() {
-        for (place, (word, kind, registers)) in KINDS.into_iter().enumerate() {
-            assert_eq!((kind as usize, kind.word(), kind.registers()), (place, word, registers));
+    fn each_type_has_a_word_with_its_width() {
+        for (word, kind) in Kind::WORDS {
+            let digits = word.trim_start_matches("mod10k").trim_start_matches(char::is_alphabetic);
+            let bits = digits.parse().ok().filter(|bits| *bits >= 16).unwrap_or(32);
+            assert_eq!((kind.word(), 16 * kind.registers()), (word, bits));
         }
     }
 
@@ -204,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_bytes_in_each_order() {
+    fn words_and_bytes_are_read_in_each_order() {
         let words = [0x1234, 0x5678];
         assert_eq!(format(Kind::U32, false, false).bits(&words), 0x1234_5678);
         assert_eq!(format(Kind::U32, true, false).bits(&words), 0x5678_1234);

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use num_traits::CheckedMul;
+
 use super::chain::{Chain, ModelLocation};
-use super::exact::Fraction;
+use super::exact::{Exact, rounded};
 use super::gaps::Gaps;
 use super::identity::Expectation;
 use super::quantity::Quantity;
-use super::ratio::Ratio;
+use super::ratio::TransformerRatio;
 use super::serial_number::SerialNumber;
 use crate::units::{Milliwatts, Name, Parity, UnitId};
 
@@ -19,39 +21,42 @@ pub struct Profile {
     pub name: Name,
     /// Other names of the same registers.
     pub aliases: Vec<Name>,
+    /// Who makes the meter.
     pub vendor: String,
+    /// What is printed on the meter.
     pub model: String,
     /// The rating: what the meter can measure, before transformers.
     pub max_power: Option<Milliwatts>,
     /// 1 ..= 125.
     pub max_registers_per_read: u16,
-    /// How its models are found in a chain of models; addresses then count from the model's start, those of the serial number and of the
-    /// identity from the start of the Common model before it.
+    /// How the meter's models are found in a SunSpec chain. Addresses then count from the start of the model; those of the serial number
+    /// and of the identity count from the start of the Common model before it.
     pub chain: Option<Chain>,
-    /// Where they were found.
+    /// Where the models were found.
     pub location: Option<ModelLocation>,
     /// Where reads may cross registers that the profile does not name.
     pub gaps: Gaps,
     /// The silence that this meter needs before each request.
     pub delay: Duration,
-    /// Active power, positive while consuming.
+    /// Active power, positive for consumption.
     pub power: Quantity,
-    /// The counter of imported active energy. Without one the energy is integrated from the power.
+    /// The counter of imported active energy. Without it the energy is integrated from the power.
     pub energy: Option<Quantity>,
-    /// The counter of exported active energy: the consumption where the meter is wired the other way.
+    /// The counter of exported active energy: the consumption of a meter that is wired the other way.
     pub export_energy: Option<Quantity>,
-    /// The sum of the phases' powers: what `power` is compared with where a map is to be found.
+    /// The sum of the phases' powers. `power` is compared with it while a map is selected.
     pub phase_power: Option<Quantity>,
+    /// Where the meter keeps its serial number.
     pub serial_number: Option<SerialNumber>,
-    /// What tells this meter from others; all of it.
+    /// What distinguishes this meter from others; all of it must hold.
     pub identity: Vec<Expectation>,
-    /// How the meter must be set for the registers to mean what the profile says.
+    /// How the meter must be set for its registers to mean what the profile says.
     pub settings: Vec<Expectation>,
-    /// Several meters under one name: the registers of each. Where there are any, the profile's own are those of the first.
+    /// The register maps of several meters under one name. The profile's own registers are those of the first map.
     pub maps: Vec<RegisterMap>,
     /// Which map of its profile this is.
     pub map: Option<Name>,
-    /// How the line is set when the meter leaves the factory.
+    /// The factory settings of the serial line.
     pub serial_defaults: SerialDefaults,
     /// Where the registers come from.
     pub sources: Vec<String>,
@@ -61,58 +66,62 @@ pub struct Profile {
     pub quirks: Vec<String>,
 }
 
-/// One of several sets of registers under one name.
+/// One of several sets of registers under one profile name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegisterMap {
+    /// What `map` in `[meter.NAME]` calls it.
     pub name: Name,
-    /// Who says so, or which of the meters have it.
+    /// Which source or which of the meters has it.
     pub note: Option<String>,
-    /// What tells this map from the others, beside the identity of the profile. Empty where nothing does.
+    /// What distinguishes this map from the others, in addition to the identity of the profile. Empty where nothing does.
     pub identity: Vec<Expectation>,
-    /// The profile with the tables of this map in the place of its own, and both identities.
+    /// The profile with the tables of this map and both identities.
     pub profile: Arc<Profile>,
 }
 
-/// The serial line as the meter leaves the factory, as far as it is known.
+/// The factory settings of a meter's serial line, as far as they are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SerialDefaults {
     /// Bits per second.
     pub baud: Option<u32>,
+    /// The parity bit.
     pub parity: Option<Parity>,
     /// 1 or 2.
     pub stop_bits: Option<u8>,
+    /// The Modbus unit.
     pub unit: Option<UnitId>,
 }
 
-/// How this meter is connected: what the installer says beyond the profile.
+/// How one meter is installed: what the configuration adds to the profile.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Installation {
-    /// Wired the other way: power changes sign and the exported counter is the consumption.
+    /// Wired the other way: power changes its sign, and the export counter is the consumption.
     pub reversed: bool,
-    /// Current transformers that the meter does not know of: power and energy are multiplied by it.
-    pub ct_ratio: Ratio,
-    /// Voltage transformers that the meter does not know of: power and energy are multiplied by it.
-    pub pt_ratio: Ratio,
+    /// Current transformers that the meter does not know: power and energy are multiplied by it.
+    pub ct_ratio: TransformerRatio,
+    /// Voltage transformers that the meter does not know: power and energy are multiplied by it.
+    pub pt_ratio: TransformerRatio,
     /// Which of several meters in a chain of models, from 1.
     pub chain_meter: Option<u8>,
 }
 
 impl Profile {
-    /// Whether the meter has a counter. Where it has none, the energy is integrated from the power.
+    /// Whether the meter has a counter. Without one the energy is integrated from the power.
     pub fn has_counter(&self) -> bool {
         self.energy.is_some()
     }
 
-    /// Whether the meter may be wired the other way: it counts the export too, or both directions alike, or not at all.
+    /// Whether the meter may be wired the other way: it counts the export, or both directions in one counter, or nothing.
     pub fn can_reverse(&self) -> bool {
         let own = self.energy.as_ref().is_none_or(|energy| energy.both_directions) || self.export_energy.is_some();
         own && self.maps.iter().all(|map| map.profile.can_reverse())
     }
 
-    /// The rating behind these transformers; `None` where the profile has none, or the product is above 1 TW.
+    /// The rating times the transformer ratios. `None` without a rating, and for a product above 1 TW.
     pub fn rated_power(&self, installation: &Installation) -> Option<Milliwatts> {
-        let rating = Fraction::whole(self.max_power?.0.into()).times(installation.factor())?;
-        i64::try_from(rating.rounded()).ok().filter(|power| (1..=MOST_POWER).contains(power)).map(Milliwatts)
+        let rating = Exact::from_integer(self.max_power?.0.into()).checked_mul(&installation.factor())?;
+        let power = i64::try_from(rounded(rating)).ok()?;
+        (1..=MAX_POWER).contains(&power).then_some(Milliwatts(power))
     }
 
     /// The counter that is the consumption in this installation.
@@ -125,13 +134,12 @@ impl Profile {
 }
 
 /// 1 TW in mW: no meter measures more.
-pub(super) const MOST_POWER: i64 = 1_000_000_000_000_000;
+pub(super) const MAX_POWER: i64 = 1_000_000_000_000_000;
 
 impl Installation {
-    /// What power and energy are multiplied by.
-    pub(super) fn factor(&self) -> Fraction {
-        // Two ratios of at most 10^9 a side always multiply.
-        self.ct_ratio.fraction().times(self.pt_ratio.fraction()).unwrap_or(Fraction::ONE)
+    /// Power and energy are multiplied by this.
+    pub(super) fn factor(&self) -> Exact {
+        self.ct_ratio.exact() * self.pt_ratio.exact()
     }
 }
 

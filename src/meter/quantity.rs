@@ -1,19 +1,24 @@
 //! A quantity of a meter: the numbers in its registers and how they make up a power or an energy.
 
+use num_traits::{CheckedAdd, CheckedMul};
+
 use super::decode_error::DecodeError;
-use super::exact::{Decimal, Fraction};
+use super::exact::{self, Exact, ONE, ZERO};
 use super::modifiers::{Exponent, Sign};
 use super::number::{Format, Kind, Pattern};
 use super::range::{Answers, RegisterRange};
 use super::raw::RawNumber;
 use super::unit::QuantityUnit;
 
-/// A number in registers: where it lies, its format, and what one digit is worth.
+/// A number in registers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Number {
+    /// Its registers.
     pub range: RegisterRange,
+    /// How the registers hold it.
     pub format: Format,
-    pub(super) scale: Decimal,
+    /// The worth of one digit, in the unit of the quantity.
+    pub(super) scale: Exact,
     /// The patterns that mean "no value".
     pub invalid: Vec<Pattern>,
     /// The register with the power of ten, read in the same response.
@@ -25,75 +30,72 @@ pub struct Number {
 /// A power or an energy: the sum of one or more numbers, in one unit, multiplied by the ratios that the meter keeps in registers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantity {
+    /// The unit of each scaled term.
     pub unit: QuantityUnit,
-    /// At least one. They are read in one response, so that a carry between them is never seen half done.
+    /// At least one. They are read in one response, so that a carry between them is never half done.
     pub terms: Vec<Number>,
-    /// Settings of the meter that multiply the value (a CT ratio). They stand still, and may come in another response.
+    /// Settings of the meter that multiply the value (a CT ratio). They rarely change, and may come in another response.
     pub ratios: Vec<Number>,
-    /// Likewise those that divide it.
+    /// Settings of the meter that divide the value.
     pub divisors: Vec<Number>,
     /// The meter answers it only in a request of its own.
     pub alone: bool,
-    /// Only the size counts: some of these meters show the counter with a minus.
+    /// The sign is ignored: some of these meters show the counter as negative.
     pub absolute: bool,
     /// The raw count at which each term starts again at 0.
     pub rollover: Option<u64>,
-    /// The counter counts both directions into one figure.
+    /// The counter adds up import and export.
     pub both_directions: bool,
     /// The counter can be set back to 0 at the meter.
     pub resettable: bool,
 }
 
-/// A value in mW or mWh and its resolution, neither rounded yet.
+/// A value in mW or mWh and its resolution, neither of them rounded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measured {
-    pub(super) value: Fraction,
-    pub(super) step: Fraction,
+    pub(super) value: Exact,
+    pub(super) step: Exact,
 }
 
 impl Number {
-    /// One digit's worth, in the quantity's unit.
-    pub(super) fn scale(&self) -> Fraction {
-        self.scale.fraction()
-    }
-
     /// The scale as a decimal number: `0.01`.
     pub fn scale_text(&self) -> String {
-        self.scale.to_string()
+        exact::decimal_text(self.scale)
     }
 
-    /// Its own registers, and those beside it.
+    /// Its own registers and those of its modifiers.
     pub(super) fn ranges(&self) -> impl Iterator<Item = RegisterRange> + '_ {
-        let beside = [self.exponent.as_ref().map(|it| it.range), self.sign.as_ref().map(|it| it.range)];
-        std::iter::once(self.range).chain(beside.into_iter().flatten())
+        let modifiers = [self.exponent.as_ref().map(|it| it.range), self.sign.as_ref().map(|it| it.range)];
+        std::iter::once(self.range).chain(modifiers.into_iter().flatten())
     }
 
-    /// Value and least digit out of the registers of `whole`, which holds all of [`Number::ranges`]; scaled.
+    /// Scaled value and resolution, from `words`: the registers of `whole`, which covers all of [`Number::ranges`].
     fn read(&self, whole: RegisterRange, words: &[u16]) -> Result<Measured, DecodeError> {
         let part = |range: RegisterRange| {
             let start = usize::from(range.address - whole.address);
             &words[start..start + usize::from(range.count)]
         };
         let bits = self.format.bits(part(self.range));
-        if self.invalid.iter().any(|pattern| pattern.fits(bits)) {
+        if self.invalid.iter().any(|pattern| pattern.matches(bits)) {
             return Err(DecodeError::NoValue(self.range, bits));
         }
         let raw = RawNumber::new(self.format.kind, bits).ok_or(DecodeError::NotANumber(self.range))?;
-        let mut worth = self.scale();
+        let mut scale = self.scale;
         if let Some(exponent) = &self.exponent {
-            worth = exponent.read(part(exponent.range))?.times(worth).ok_or(DecodeError::TooLarge)?;
+            scale = product(scale, exponent.read(part(exponent.range))?)?;
         }
         if let Some(sign) = &self.sign
             && sign.read(part(sign.range))?
         {
-            worth = worth.negated();
+            scale = exact::negated(scale).ok_or(DecodeError::TooLarge)?;
         }
-        let scaled = |number: Option<Fraction>| number.and_then(|it| it.times(worth)).ok_or(DecodeError::TooLarge);
-        Ok(Measured { value: scaled(raw.value())?, step: scaled(raw.digit())?.absolute() })
+        let value = product(raw.value().ok_or(DecodeError::TooLarge)?, scale)?;
+        let step = product(raw.step().ok_or(DecodeError::TooLarge)?, scale)?;
+        Ok(Measured { value, step: exact::absolute(step).ok_or(DecodeError::TooLarge)? })
     }
 
-    /// The number in registers that stand `by` further on, with those beside it.
-    fn moved(&mut self, by: u16) {
+    /// Adds `by` to the address of the number and of its modifiers.
+    fn shift(&mut self, by: u16) {
         self.range = self.range.moved(by);
         if let Some(exponent) = &mut self.exponent {
             exponent.range = exponent.range.moved(by);
@@ -103,149 +105,150 @@ impl Number {
         }
     }
 
-    /// What tells this number from another one, whatever way it was written; addresses as counted from `start`.
-    fn definition(&self, unit: Fraction, start: u16) -> Option<String> {
-        let RegisterRange { function, address, .. } = self.range;
-        let address = address - start;
-        let (kind, order) = (self.format.kind.word(), self.format.order());
-        let worth = self.scale().times(unit)?;
-        let beside = |what: &str, range: RegisterRange, kind: Kind| {
+    /// What distinguishes this number from others, in the same words however the profile writes it. Addresses count from `start`.
+    fn definition(&self, unit: Exact, start: u16) -> Option<String> {
+        let function = self.range.function.word();
+        let address = self.range.address - start;
+        let kind = self.format.kind.word();
+        let order = match self.format.order() {
+            "" => String::new(),
+            order => format!(" {order}"),
+        };
+        let scale = self.scale.checked_mul(&unit)?;
+        let modifier = |what: &str, range: RegisterRange, kind: Kind| {
             format!(" {what} 0x{:04x} {}", range.address - start, kind.word())
         };
-        let exponent = self.exponent.as_ref().map(|it| beside("x 10^", it.range, it.format.kind)).unwrap_or_default();
-        let sign = self
-            .sign
-            .as_ref()
-            .map(|it| format!("{} {} {}", beside("signed by", it.range, it.format.kind), it.negative, it.positive));
-        let sign = sign.unwrap_or_default();
-        Some(
-            format!("[{} 0x{address:04x} {kind} {order} x {worth}{exponent}{sign}]", function.word())
-                .replace("  ", " "),
-        )
+        let exponent = self.exponent.as_ref().map_or(String::new(), |it| modifier("x 10^", it.range, it.format.kind));
+        let sign = self.sign.as_ref().map_or(String::new(), |it| {
+            format!("{} {} {}", modifier("signed by", it.range, it.format.kind), it.negative, it.positive)
+        });
+        Some(format!("[{function} 0x{address:04x} {kind}{order} x {scale}{exponent}{sign}]"))
     }
 }
 
 impl Quantity {
-    /// The registers of all terms: read in one response.
+    /// The registers of all terms, which are read in one response.
     pub(super) fn range(&self) -> Option<RegisterRange> {
         let mut ranges = self.terms.iter().flat_map(Number::ranges);
         let first = ranges.next()?;
         ranges.try_fold(first, RegisterRange::joined)
     }
 
-    /// Everything to be read for it, each entry whole in one response.
+    /// Everything that is read for it. Each range must come whole in one response.
     pub(super) fn ranges(&self) -> impl Iterator<Item = RegisterRange> + '_ {
         self.range().into_iter().chain(self.ratios.iter().chain(&self.divisors).map(|ratio| ratio.range))
     }
 
-    /// The value in mW or mWh times `installed` (the transformers outside the meter). `Ok(None)` where something of it was not answered.
-    pub(super) fn read(&self, answers: &Answers, installed: Fraction) -> Result<Option<Measured>, DecodeError> {
+    /// The value in mW or mWh times `installed`, the transformers outside the meter. `Ok(None)` where a part of it was not answered.
+    pub(super) fn read(&self, answers: &Answers, installed: Exact) -> Result<Option<Measured>, DecodeError> {
         let Some(whole) = self.range() else { return Ok(None) };
         let Some(words) = whole.out_of(answers) else { return Ok(None) };
-        let Some(factor) = self.ratio(answers)? else { return Ok(None) };
-        let factor =
-            factor.times(installed).and_then(|it| it.times(self.unit.fraction())).ok_or(DecodeError::TooLarge)?;
+        let Some(ratio) = self.ratio(answers)? else { return Ok(None) };
+        let factor = product(product(ratio, installed)?, self.unit.exact())?;
 
-        let (mut sum, mut resolution) = (Fraction::ZERO, Resolution::default());
+        let (mut sum, mut resolution) = (ZERO, Resolution::default());
         for term in &self.terms {
             let Measured { value, step } = term.read(whole, words)?;
-            sum = sum.plus(value).ok_or(DecodeError::TooLarge)?;
+            sum = sum.checked_add(&value).ok_or(DecodeError::TooLarge)?;
             resolution.add(term, step);
         }
         if self.absolute {
-            sum = sum.absolute();
+            sum = exact::absolute(sum).ok_or(DecodeError::TooLarge)?;
         }
-        let scaled = |number: Fraction| number.times(factor).ok_or(DecodeError::TooLarge);
-        Ok(Some(Measured { value: scaled(sum)?, step: scaled(resolution.combined())? }))
+        Ok(Some(Measured { value: product(sum, factor)?, step: product(resolution.combined(), factor)? }))
     }
 
-    /// The resolution at `value` (mWh), as far as it is known without asking the meter for its ratios and exponents.
-    pub(super) fn step_at(&self, value: u64, installed: Fraction) -> Option<Fraction> {
-        let factor = installed.times(self.unit.fraction())?;
+    /// The resolution at `value` (mWh). Ratio and exponent registers of the meter are unknown here and count as 1.
+    pub(super) fn step_at(&self, value: u64, installed: Exact) -> Option<Exact> {
+        let factor = installed.checked_mul(&self.unit.exact())?;
         let mut resolution = Resolution::default();
         for term in &self.terms {
-            let worth = term.scale().times(factor)?;
-            let raw = value as f64 / worth.approximate();
-            let digit = match term.format.kind {
-                Kind::F32 => RawNumber::Single(raw as f32).digit(),
-                Kind::F64 => RawNumber::Double(raw).digit(),
+            let scale = term.scale.checked_mul(&factor)?;
+            let raw = value as f64 / exact::approximate(scale);
+            let step = match term.format.kind {
+                Kind::F32 => RawNumber::Single(raw as f32).step(),
+                Kind::F64 => RawNumber::Double(raw).step(),
                 Kind::T5 | Kind::T6 => {
                     // The number has as many digits as fit.
                     let too_large = raw.abs() / term.format.kind.range() as f64;
                     let dropped = (0..30).find(|digits| too_large <= 10_f64.powi(*digits)).unwrap_or(30);
-                    RawNumber::Decimal(1, dropped as i8).digit()
+                    exact::power_of_ten(dropped)
                 }
-                _ => RawNumber::Integer(0).digit(),
+                _ => Some(ONE),
             };
-            resolution.add(term, digit?.times(worth)?.absolute());
+            resolution.add(term, exact::absolute(step?.checked_mul(&scale)?)?);
         }
         Some(resolution.combined())
     }
 
-    /// The sum falls back to a smaller figure by this many mWh when a term starts again at 0.
-    pub(super) fn rollover(&self, installed: Fraction) -> Option<Fraction> {
-        let worth = self.terms.first()?.scale().times(self.unit.fraction())?.times(installed)?;
-        Fraction::whole(self.rollover?.into()).times(worth)
+    /// The sum falls by this many mWh when a term starts again at 0.
+    pub(super) fn rollover(&self, installed: Exact) -> Option<Exact> {
+        let scale = self.terms.first()?.scale.checked_mul(&self.unit.exact())?.checked_mul(&installed)?;
+        Exact::from_integer(self.rollover?.into()).checked_mul(&scale)
     }
 
-    /// The quantity in registers that stand `by` further on.
+    /// The same quantity with `by` added to each address.
     pub(super) fn moved(mut self, by: u16) -> Self {
         let numbers = self.terms.iter_mut().chain(&mut self.ratios).chain(&mut self.divisors);
-        numbers.for_each(|number| number.moved(by));
+        numbers.for_each(|number| number.shift(by));
         self
     }
 
-    /// What makes the value out of the registers: equal for equal meaning. Addresses as counted from `start`.
-    pub(super) fn definition(&self, installed: Fraction, start: u16) -> Option<String> {
-        let unit = self.unit.fraction().times(installed)?;
+    /// What turns the registers into the value: equal for an equal meaning. Addresses count from `start`.
+    pub(super) fn definition(&self, installed: Exact, start: u16) -> Option<String> {
+        let unit = self.unit.exact().checked_mul(&installed)?;
         let mut terms: Vec<_> = self.terms.iter().map(|term| term.definition(unit, start)).collect::<Option<_>>()?;
-        let [ratios, divisors] = [(&self.ratios, '*'), (&self.divisors, '/')].map(|(ratios, sign)| {
-            let one = |ratio: &Number| Some(format!(" {sign} {}", ratio.definition(Fraction::ONE, start)?));
-            let mut all = ratios.iter().map(one).collect::<Option<Vec<_>>>()?;
+        terms.sort();
+        let factors = |numbers: &[Number], operator: char| {
+            let one = |number: &Number| Some(format!(" {operator} {}", number.definition(ONE, start)?));
+            let mut all = numbers.iter().map(one).collect::<Option<Vec<_>>>()?;
             all.sort();
             Some(all.concat())
-        });
-        terms.sort();
+        };
+        let (ratios, divisors) = (factors(&self.ratios, '*')?, factors(&self.divisors, '/')?);
         let absolute = if self.absolute { " absolute" } else { "" };
-        Some(format!("{}{}{}{absolute}", terms.join(" + "), ratios?, divisors?))
+        Some(format!("{}{ratios}{divisors}{absolute}", terms.join(" + ")))
     }
 
-    /// The product of the ratio registers, divided by those that divide.
-    fn ratio(&self, answers: &Answers) -> Result<Option<Fraction>, DecodeError> {
-        let mut product = Fraction::ONE;
-        let divisors = self.divisors.iter().map(|ratio| (ratio, true));
-        for (ratio, divides) in self.ratios.iter().map(|ratio| (ratio, false)).chain(divisors) {
-            let Some(words) = ratio.range.out_of(answers) else { return Ok(None) };
-            let value = ratio.read(ratio.range, words)?.value;
-            if value.is_zero() || value.is_negative() {
-                return Err(DecodeError::NoRatio(ratio.range));
+    /// The product of the ratio registers, divided by the divisor registers.
+    fn ratio(&self, answers: &Answers) -> Result<Option<Exact>, DecodeError> {
+        let mut ratio = ONE;
+        let divisors = self.divisors.iter().map(|number| (number, true));
+        for (number, divides) in self.ratios.iter().map(|number| (number, false)).chain(divisors) {
+            let Some(words) = number.range.out_of(answers) else { return Ok(None) };
+            let value = number.read(number.range, words)?.value;
+            if value <= ZERO {
+                return Err(DecodeError::NoRatio(number.range));
             }
-            let value = if divides { value.inverted() } else { Some(value) };
-            product = value.and_then(|value| product.times(value)).ok_or(DecodeError::TooLarge)?;
+            ratio = product(ratio, if divides { value.recip() } else { value })?;
         }
-        Ok(Some(product))
+        Ok(Some(ratio))
     }
 }
 
-/// The resolution of a sum: of integers the least digit (a second register may hold the decimals of the first), with floats
-/// the coarsest float, whose last place wavers.
+fn product(left: Exact, right: Exact) -> Result<Exact, DecodeError> {
+    left.checked_mul(&right).ok_or(DecodeError::TooLarge)
+}
+
+/// The resolution of a sum. Of integers it is the smallest step, because a second register may hold the decimals of the first;
+/// with floats it is the coarsest float, whose last digit is uncertain.
 #[derive(Default)]
 struct Resolution {
-    coarsest_float: Option<Fraction>,
-    finest: Option<Fraction>,
+    coarsest_float: Option<Exact>,
+    finest: Option<Exact>,
 }
 
 impl Resolution {
-    /// The sum has this term too.
-    fn add(&mut self, term: &Number, step: Fraction) {
-        self.finest = self.finest.filter(|finest| !finest.exceeds(step)).or(Some(step));
+    /// Adds a term of the sum.
+    fn add(&mut self, term: &Number, step: Exact) {
+        self.finest = Some(self.finest.map_or(step, |finest| finest.min(step)));
         if term.format.kind.is_float() {
-            self.coarsest_float = self.coarsest_float.filter(|coarsest| coarsest.exceeds(step)).or(Some(step));
+            self.coarsest_float = self.coarsest_float.max(Some(step));
         }
     }
 
-    fn combined(self) -> Fraction {
-        self.coarsest_float.or(self.finest).unwrap_or(Fraction::ONE)
+    fn combined(self) -> Exact {
+        self.coarsest_float.or(self.finest).unwrap_or(ONE)
     }
 }
 

@@ -1,99 +1,109 @@
-//! A quantity as a profile writes it: every key checked where it stands.
+//! Parses a quantity of a profile.
 
-use super::exact::Fraction;
+use num_traits::CheckedMul;
+
+use super::exact::{self, Exact, ONE, ZERO};
 use super::number_form::{NumberKeys, number};
 use super::quantity::{Number, Quantity};
 use super::register_form::Limits;
 use super::unit::{QuantityKind, QuantityUnit};
 use crate::form::{Field, Form};
 
-const MOST_TERMS: usize = 8;
+const MAX_TERMS: usize = 8;
+/// In mW or mWh.
+const LARGEST_DIGIT: Exact = Exact::new_raw(1_000_000_000_000, 1);
+
+/// A register that multiplies the quantity, or divides it.
+struct Factor {
+    number: Number,
+    divides: bool,
+}
 
 /// The quantity of one table; problems go to the form's findings.
-pub(super) fn quantity(form: Form<'_>, measure: QuantityKind, limits: Limits<'_>) -> Option<Quantity> {
+pub(super) fn quantity(form: Form<'_>, kind: QuantityKind, limits: Limits<'_>) -> Option<Quantity> {
     let keys = NumberKeys::of(&form);
-    let unit = unit(&form, measure);
-    let ratios = ratios(&form, &keys, limits);
+    let unit = unit(&form, kind);
+    let factors = factors(&form, &keys, limits);
     let alone = form.or("alone", false, Field::boolean);
     let terms = match form.field("sum") {
         Some(sum) => sum_of(&form, &sum, &keys, limits),
         None => number(&form, &keys, limits).map(|number| vec![number]),
     };
     let together = terms.as_ref().map(|terms| check_together(&form, terms, limits));
-    let energy = measure == QuantityKind::Energy;
-    let rollover = if energy { form.field("rollover") } else { None };
-    let resettable = energy.then(|| form.field("resettable")).flatten().and_then(|field| field.boolean());
-    let direction = energy.then(|| form.field("direction")).flatten();
-    let absolute = energy.then(|| form.field("absolute")).flatten().and_then(|field| field.boolean());
-    let both_directions = direction.and_then(|field| field.one_of(&[("import", false), ("both", true)]));
-
-    let rollover = rollover.and_then(|field| check_rollover(&field, terms.as_deref()?));
+    // These keys belong to counters only: elsewhere they are unknown keys.
+    let counter_field = |key| if kind == QuantityKind::Energy { form.field(key) } else { None };
+    let flag = |key| counter_field(key).and_then(|field| field.boolean()).unwrap_or(false);
+    let (resettable, absolute) = (flag("resettable"), flag("absolute"));
+    let directions = [("import", false), ("both", true)];
+    let both_directions = counter_field("direction").and_then(|field| field.one_of(&directions)).unwrap_or(false);
+    let rollover = counter_field("rollover").and_then(|field| check_rollover(&field, terms.as_deref()?));
     if let (Some(unit), Some(terms)) = (unit, &terms) {
-        check_worth(&form, unit, terms);
+        check_scale(&form, unit, terms);
     }
     form.finish();
     together.flatten()?;
-    let (ratios, divisors): (Vec<_>, Vec<_>) = ratios?.into_iter().partition(|(_, divides)| !divides);
+    let (divisors, ratios): (Vec<_>, Vec<_>) = factors?.into_iter().partition(|factor| factor.divides);
+    let numbers = |factors: Vec<Factor>| factors.into_iter().map(|factor| factor.number).collect();
     Some(Quantity {
         unit: unit?,
         terms: terms?,
-        ratios: ratios.into_iter().map(|(ratio, _)| ratio).collect(),
-        divisors: divisors.into_iter().map(|(ratio, _)| ratio).collect(),
+        ratios: numbers(ratios),
+        divisors: numbers(divisors),
         alone: alone?,
-        absolute: absolute.unwrap_or(false),
+        absolute,
         rollover,
-        both_directions: both_directions.unwrap_or(false),
-        resettable: resettable.unwrap_or(false),
+        both_directions,
+        resettable,
     })
 }
 
-fn unit(form: &Form<'_>, measure: QuantityKind) -> Option<QuantityUnit> {
-    let (of, words) = (QuantityUnit::of(measure), QuantityUnit::words());
-    let field = form.required("unit", of)?;
-    let unit = field.one_of(&words)?;
-    if unit.measure() == measure {
+fn unit(form: &Form<'_>, kind: QuantityKind) -> Option<QuantityUnit> {
+    let field = form.required("unit", kind.units())?;
+    let unit = field.one_of(&QuantityUnit::words())?;
+    if unit.kind() == kind {
         return Some(unit);
     }
-    let (this, other) = match measure {
-        QuantityKind::Power => ("a power", "an energy"),
-        QuantityKind::Energy => ("an energy", "a power"),
+    let message = match kind {
+        QuantityKind::Power => "is a unit of energy, but this is a power",
+        QuantityKind::Energy => "is a unit of power, but this is an energy",
     };
-    field.fail(&format!("is the unit of {other}; this is {this}"), of)
+    field.fail(message, kind.units())
 }
 
-/// `ratio = { .. }` or `ratio = [{ .. }, { .. }]`: registers whose values multiply, or divide.
-fn ratios<'t>(form: &Form<'t>, quantity: &NumberKeys<'t>, limits: Limits<'_>) -> Option<Vec<(Number, bool)>> {
+/// Reads `ratio = { .. }` or `ratio = [{ .. }, { .. }]`.
+fn factors<'t>(form: &Form<'t>, quantity: &NumberKeys<'t>, limits: Limits<'_>) -> Option<Vec<Factor>> {
     let Some(field) = form.field("ratio") else { return Some(Vec::new()) };
     let fields = if field.is_array() { field.array()? } else { vec![field.clone()] };
-    if fields.len() > MOST_TERMS {
-        return field.fail("has too many entries", format!("at most {MOST_TERMS}"));
+    if fields.len() > MAX_TERMS {
+        return field.fail("has too many entries", format!("at most {MAX_TERMS}"));
     }
     let one = |field: &Field<'t>| {
         let form = field.table()?;
         let keys = NumberKeys::of(&form).or(&NumberKeys::of_function(quantity.function()));
-        let ratio = number(&form, &keys, limits);
+        let number = number(&form, &keys, limits);
         let divides = form.or("divide", false, Field::boolean);
-        if ratio.as_ref().is_some_and(|ratio| ratio.exponent.is_some() || ratio.sign.is_some()) {
-            field.fail::<()>("has a register beside it", "a ratio has neither `exponent` nor `sign`");
+        if number.as_ref().is_some_and(|number| number.exponent.is_some() || number.sign.is_some()) {
+            field.fail::<()>("has an exponent or a sign", "a ratio has neither `exponent` nor `sign`");
         }
         if keys.has_negative_scale() {
             field.fail::<()>("has a negative scale", "a ratio is above zero");
         }
         form.finish();
-        Some((ratio?, divides?))
+        Some(Factor { number: number?, divides: divides? })
     };
-    // All of them are looked at, so that every problem is told.
+    // All of them are read, so that every problem is reported.
     fields.iter().map(one).collect::<Vec<_>>().into_iter().collect()
 }
 
-/// `sum = [{ register = .. }, ..]`: what a term does not say it takes from the table around it.
+/// Reads `sum = [{ register = .. }, ..]`. A term inherits missing keys from the table around it.
 fn sum_of<'t>(form: &Form<'t>, sum: &Field<'t>, keys: &NumberKeys<'t>, limits: Limits<'_>) -> Option<Vec<Number>> {
     if let Some(register) = form.field("register") {
-        return register.fail("stands beside `sum`", "one of them: give each term of the sum its own register");
+        return register
+            .fail("cannot be used with `sum`", "give each term of the sum its own register, and leave this one out");
     }
     let fields = sum.array()?;
-    if !(1..=MOST_TERMS).contains(&fields.len()) {
-        return sum.fail("has no fitting number of terms", format!("1 to {MOST_TERMS}"));
+    if !(1..=MAX_TERMS).contains(&fields.len()) {
+        return sum.fail("has too many terms, or none", format!("1 to {MAX_TERMS}"));
     }
     let one = |field: &Field<'t>| {
         let form = field.table()?;
@@ -105,8 +115,8 @@ fn sum_of<'t>(form: &Form<'t>, sum: &Field<'t>, keys: &NumberKeys<'t>, limits: L
     terms.into_iter().collect()
 }
 
-/// Terms must come in one response, and so must a number and what stands beside it: two would be of two moments, and a carry from one
-/// to the other would be lost or doubled.
+/// The terms of a sum must come in one response, and so must a number and its modifiers: two responses are of two moments, and a carry
+/// between them would be lost or counted twice.
 fn check_together(form: &Form<'_>, terms: &[Number], limits: Limits<'_>) -> Option<()> {
     let mut ranges: Vec<_> = terms.iter().flat_map(Number::ranges).collect();
     ranges.sort();
@@ -115,13 +125,13 @@ fn check_together(form: &Form<'_>, terms: &[Number], limits: Limits<'_>) -> Opti
     let mut joined = *ranges.first()?;
     for range in ranges {
         if range.function == joined.function && !limits.gaps.may_join(joined, range) {
-            let help = "this is read in one response; set gaps = true if the meter answers reads across unused registers, or \
-                        name the range where it does: gaps = [[first, last]]";
-            return field.fail("has registers between its own that belong to none", help);
+            let help = "all of them are read in one response; if the meter answers reads across unused registers, write gaps = true, \
+                        or the ranges where it does: gaps = [[first, last]]";
+            return field.fail("has unused registers between its own", help);
         }
         let next = joined.joined(range).filter(|next| next.count <= limits.max_registers);
         let Some(next) = next else {
-            let help = "one function, and at most max_registers_per_read registers from the first to the last";
+            let help = "use one function, and at most max_registers_per_read registers from the first to the last";
             return field.fail("cannot be read in one response", help);
         };
         joined = next;
@@ -133,39 +143,39 @@ fn check_rollover(field: &Field<'_>, terms: &[Number]) -> Option<u64> {
     let count = field.bits()?;
     let range = terms.iter().map(|term| term.format.kind.range()).min()?;
     if terms.iter().any(|term| term.format.kind.has_exponent() || term.exponent.is_some()) {
-        return field.fail("does not fit a number with an exponent", "leave it out");
+        return field.fail("cannot be used for a number with an exponent", "leave it out");
     }
     if count == 0 || u128::from(count) > range {
         return field.fail(
-            "is no count that the type reaches",
+            "is not a count that the type reaches",
             format!("the raw count at which the register starts again at 0, at most {range}"),
         );
     }
-    let first = terms.first()?.scale();
-    if terms.iter().any(|term| term.scale() != first) {
-        return field.fail("does not fit a sum of differently scaled terms", "leave it out");
+    let first = terms.first()?.scale;
+    if terms.iter().any(|term| term.scale != first) {
+        return field.fail("cannot be used for a sum of differently scaled terms", "leave it out");
     }
     Some(count)
 }
 
-/// What a digit is worth must make sense: something of the value must remain, and a single digit must not be a power station.
-fn check_worth(form: &Form<'_>, unit: QuantityUnit, terms: &[Number]) {
-    let largest = Fraction::power_of_ten(12).unwrap_or(Fraction::ONE);
-    let told = form.field("scale").or_else(|| form.field("sum"));
-    let Some(field) = told.or_else(|| form.field("unit")) else { return };
+/// The scale must be sensible: something of the value must remain, and a single digit must not be the energy of a power station.
+fn check_scale(form: &Form<'_>, unit: QuantityUnit, terms: &[Number]) {
+    let field = form.field("scale").or_else(|| form.field("sum")).or_else(|| form.field("unit"));
+    let Some(field) = field else { return };
     for term in terms {
-        let worth = term.scale().times(unit.fraction()).map(Fraction::absolute);
-        let full = worth.and_then(|worth| worth.times(Fraction::whole(i128::try_from(term.format.kind.range()).ok()?)));
-        if worth.is_none_or(|worth| worth.exceeds(largest)) {
+        let scale = term.scale.checked_mul(&unit.exact()).and_then(exact::absolute);
+        if scale.is_none_or(|scale| scale > LARGEST_DIGIT) {
             return field.fail("makes one digit more than 10^12 mW or mWh", "check scale and unit").unwrap_or(());
         }
-        if full.is_some_and(|full| Fraction::ONE.exceeds(full)) {
+        let range = i128::try_from(term.format.kind.range()).map(Exact::from_integer).ok();
+        let full = scale.zip(range).and_then(|(scale, range)| scale.checked_mul(&range));
+        if full.is_some_and(|full| full < ONE) {
             let help = "even the largest number of this type would be less than 1 mW or 1 mWh";
             return field.fail("loses every digit", help).unwrap_or(());
         }
     }
-    if unit.measure() == QuantityKind::Energy
-        && terms.iter().all(|term| term.scale.is_negative())
+    if unit.kind() == QuantityKind::Energy
+        && terms.iter().all(|term| term.scale < ZERO)
         && form.field("absolute").is_none()
     {
         field.fail::<()>("makes the energy negative", "a counter counts up: give a scale above zero");

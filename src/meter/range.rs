@@ -1,4 +1,4 @@
-//! A run of registers: where a value lies, and what one request reads.
+//! Ranges of registers: where a value is, and what one request reads.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,16 +32,18 @@ impl Function {
     }
 }
 
-/// One read request: `count` registers from the 0-based protocol address `address`.
+/// `count` registers from the protocol address `address`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegisterRange {
+    /// The function that reads them.
     pub function: Function,
+    /// The 0-based protocol address of the first register.
     pub address: u16,
-    /// 1 ..= 125.
+    /// 1 ..= 125 in a request.
     pub count: u16,
 }
 
-/// The answers of one poll: each range's registers, exactly as many as were asked for.
+/// The answers of one poll: the registers of each range that was requested.
 pub type Answers = BTreeMap<RegisterRange, Vec<u16>>;
 
 impl RegisterRange {
@@ -50,33 +52,34 @@ impl RegisterRange {
         u32::from(self.address) + u32::from(self.count)
     }
 
+    /// Whether it contains all of `other`.
     pub(crate) fn covers(self, other: RegisterRange) -> bool {
         self.function == other.function && self.address <= other.address && other.end() <= self.end()
     }
 
-    /// As many registers, `by` further on: the caller knows that there are so many.
+    /// The same count of registers, `by` further on. The caller ensures that they exist.
     pub(super) fn moved(self, by: u16) -> RegisterRange {
         RegisterRange { address: self.address.saturating_add(by), ..self }
     }
 
     pub(super) fn overlaps(self, other: RegisterRange) -> bool {
-        let apart = self.end() <= u32::from(other.address) || other.end() <= u32::from(self.address);
-        self.function == other.function && !apart
+        let disjoint = self.end() <= u32::from(other.address) || other.end() <= u32::from(self.address);
+        self.function == other.function && !disjoint
     }
 
-    /// The least range with both; `None` where they are of different functions, or too far apart for a count.
+    /// The smallest range with both. `None` for different functions, and for ranges too far apart for a count.
     pub(super) fn joined(self, other: RegisterRange) -> Option<RegisterRange> {
         let address = self.address.min(other.address);
         let count = u16::try_from(self.end().max(other.end()) - u32::from(address)).ok()?;
         (self.function == other.function).then_some(RegisterRange { address, count, ..self })
     }
 
-    /// This range's registers out of an answer that holds all of them. An answer of another length than was asked for holds none.
+    /// Its registers, from the answer that contains all of them. An answer with another count of registers than requested is ignored.
     pub fn out_of(self, answers: &Answers) -> Option<&[u16]> {
-        let whole = |(range, words): &(&RegisterRange, &Vec<u16>)| {
+        let contains_self = |(range, words): &(&RegisterRange, &Vec<u16>)| {
             range.covers(self) && words.len() == usize::from(range.count)
         };
-        let (range, words) = answers.iter().find(whole)?;
+        let (range, words) = answers.iter().find(contains_self)?;
         let start = usize::from(self.address - range.address);
         words.get(start..start + usize::from(self.count))
     }

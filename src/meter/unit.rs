@@ -1,11 +1,13 @@
-//! The measuring units that a profile may name.
+//! The units that a profile may name.
 
-use super::exact::Fraction;
+use super::exact::Exact;
 
 /// What a quantity measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuantityKind {
+    /// Active power.
     Power,
+    /// Active energy.
     Energy,
 }
 
@@ -13,33 +15,25 @@ pub enum QuantityKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuantityUnit {
     word: &'static str,
-    measure: QuantityKind,
-    /// What one of it is in mW or mWh: 10 to this power.
-    exponent: i32,
+    kind: QuantityKind,
+    /// One of it is 10 to this power in mW or mWh.
+    exponent: u32,
 }
 
 impl QuantityUnit {
     const ALL: [QuantityUnit; 8] = [
-        QuantityUnit { word: "mW", measure: QuantityKind::Power, exponent: 0 },
-        QuantityUnit { word: "W", measure: QuantityKind::Power, exponent: 3 },
-        QuantityUnit { word: "kW", measure: QuantityKind::Power, exponent: 6 },
-        QuantityUnit { word: "MW", measure: QuantityKind::Power, exponent: 9 },
-        QuantityUnit { word: "mWh", measure: QuantityKind::Energy, exponent: 0 },
-        QuantityUnit { word: "Wh", measure: QuantityKind::Energy, exponent: 3 },
-        QuantityUnit { word: "kWh", measure: QuantityKind::Energy, exponent: 6 },
-        QuantityUnit { word: "MWh", measure: QuantityKind::Energy, exponent: 9 },
+        QuantityUnit { word: "mW", kind: QuantityKind::Power, exponent: 0 },
+        QuantityUnit { word: "W", kind: QuantityKind::Power, exponent: 3 },
+        QuantityUnit { word: "kW", kind: QuantityKind::Power, exponent: 6 },
+        QuantityUnit { word: "MW", kind: QuantityKind::Power, exponent: 9 },
+        QuantityUnit { word: "mWh", kind: QuantityKind::Energy, exponent: 0 },
+        QuantityUnit { word: "Wh", kind: QuantityKind::Energy, exponent: 3 },
+        QuantityUnit { word: "kWh", kind: QuantityKind::Energy, exponent: 6 },
+        QuantityUnit { word: "MWh", kind: QuantityKind::Energy, exponent: 9 },
     ];
 
     pub(super) fn words() -> [(&'static str, QuantityUnit); 8] {
         Self::ALL.map(|unit| (unit.word, unit))
-    }
-
-    /// The words of one measure, for a message: "mW, W, kW or MW".
-    pub(super) fn of(measure: QuantityKind) -> &'static str {
-        match measure {
-            QuantityKind::Power => "mW, W, kW or MW",
-            QuantityKind::Energy => "mWh, Wh, kWh or MWh",
-        }
     }
 
     /// `W`, `kWh`, ...
@@ -47,12 +41,23 @@ impl QuantityUnit {
         self.word
     }
 
-    pub fn measure(self) -> QuantityKind {
-        self.measure
+    /// What it measures.
+    pub fn kind(self) -> QuantityKind {
+        self.kind
     }
 
     /// One of it in mW or mWh.
-    pub(super) fn fraction(self) -> Fraction {
-        Fraction::whole(10_i128.pow(self.exponent.unsigned_abs()))
+    pub(super) fn exact(self) -> Exact {
+        Exact::from_integer(10_i128.pow(self.exponent))
+    }
+}
+
+impl QuantityKind {
+    /// Its units, for a message.
+    pub(super) fn units(self) -> &'static str {
+        match self {
+            QuantityKind::Power => "mW, W, kW or MW",
+            QuantityKind::Energy => "mWh, Wh, kWh or MWh",
+        }
     }
 }

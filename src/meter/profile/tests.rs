@@ -74,25 +74,25 @@ fn the_form_of_the_design_is_read() {
 fn each_problem_is_told_at_its_place() {
     for (old, new, place, message) in [
         ("0x000C", "65536", "65536", "`power.register` is out of range"),
-        ("0x000C", "65535", "65535", "last word beyond register 65535"),
+        ("0x000C", "65535", "65535", "ends beyond register 65535"),
         ("= 60", "= 1", "0x000C", "takes more than max_registers_per_read"),
         ("= 60", "= 126", "126", "out of range"),
-        ("0.010", "\"1/3\"", "\"1/3\"", "no exact decimal"),
-        ("0.010", "0", "0", "no exact decimal"),
+        ("0.010", "\"1/3\"", "\"1/3\"", "is not a decimal number"),
+        ("0.010", "0", "0", "is not a decimal number"),
         ("\"kWh\"\nscale = 0.010", "\"mWh\"\nscale = \"1e-15\"", "\"1e-15\"", "loses every digit"),
         ("0.010", "\"1e15\"", "\"1e15\"", "makes one digit more than"),
         ("0.010", "-1", "-1", "makes the energy negative"),
-        ("0.010", "nan", "nan", "no exact decimal"),
-        ("\"kWh\"", "\"W\"", "\"W\"", "the unit of a power; this is an energy"),
-        ("\"W\"", "\"Wh\"", "\"Wh\"", "the unit of an energy; this is a power"),
+        ("0.010", "nan", "nan", "is not a decimal number"),
+        ("\"kWh\"", "\"W\"", "\"W\"", "a unit of power, but this is an energy"),
+        ("\"W\"", "\"Wh\"", "\"Wh\"", "a unit of energy, but this is a power"),
         ("\"kWh\"", "\"VAh\"", "\"VAh\"", "none of its words"),
-        ("= 100000000", "= 4294967297", "4294967297", "no count that the type reaches"),
-        ("= 100000000", "= 0", "0", "no count that the type reaches"),
+        ("= 100000000", "= 4294967297", "4294967297", "not a count that the type reaches"),
+        ("= 100000000", "= 0", "0", "not a count that the type reaches"),
         ("rollover", "roll_over", "roll_over", "unknown key `roll_over`"),
         ("vendor", "maker", "maker", "unknown key `maker`"),
         ("\"f32\"", "\"float\"", "\"float\"", "none of its words"),
         ("unit = \"W\"", "unit = \"W\"\nrollover = 5", "rollover", "unknown key `rollover`"),
-        ("unit = \"W\"", "unit = \"W\"\ninvalid = [0x1_0000_0000]", "0x1_0000_0000", "which no f32 can be"),
+        ("unit = \"W\"", "unit = \"W\"\ninvalid = [0x1_0000_0000]", "0x1_0000_0000", "too large for f32"),
         ("unit = \"W\"", "unit = \"W\"\nratio = { register = 5 }", "ratio", "lacks `type`"),
         ("[energy]", "[export_energy]", "[export_energy]", "stands without `energy`"),
         ("vendor", "aliases = [\"a b\"]\nvendor", "\"a b\"", "not a name"),
@@ -114,8 +114,8 @@ fn all_problems_are_told_at_once() {
     }
     tells(&told, "70000", "out of range");
     tells(&told, "\"f33\"", "none of its words");
-    tells(&told, "0", "no exact decimal");
-    tells(&told, "\"W\"", "the unit of a power");
+    tells(&told, "0", "is not a decimal number");
+    tells(&told, "\"W\"", "a unit of power");
     assert!(told.iter().all(|(_, what)| !what.contains("[power] lacks `type`")), "told twice: {told:?}");
 }
 
@@ -133,7 +133,7 @@ fn a_power_is_required_and_a_counter_is_not() {
 fn a_manuals_3xxxx_number_is_warned_about_and_taken() {
     let (profile, told) = parsed(&GOOD.replace("0x000C", "30013"));
     assert!(profile.is_some());
-    tells(&told, "30013", "looks like a manual's 3xxxx number");
+    tells(&told, "30013", "looks like a 3xxxx number of a manual");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_sum_must_come_in_one_response() {
         assert!(told[0].1.contains("cannot be read in one response"), "{told:?}");
     }
     let (_, told) = parsed(&sum("{ register = 30 }").replace("unit = \"kWh\"", "unit = \"kWh\"\nregister = 3"));
-    tells(&told, "3", "stands beside `sum`");
+    tells(&told, "3", "cannot be used with `sum`");
     let uneven = sum("{ register = 30 }, { register = 32, scale = 1 }").replace("# =", "rollover =");
     tells(&parsed(&uneven).1, "100000000", "differently scaled terms");
 }
@@ -160,8 +160,8 @@ fn a_sum_must_come_in_one_response() {
 fn ratings_grow_with_the_transformers() {
     let profile = good(GOOD);
     let installed = |ct, pt| Installation {
-        ct_ratio: Ratio::parse(ct).unwrap(),
-        pt_ratio: Ratio::parse(pt).unwrap(),
+        ct_ratio: TransformerRatio::parse(ct).unwrap(),
+        pt_ratio: TransformerRatio::parse(pt).unwrap(),
         ..Installation::default()
     };
     assert_eq!(profile.rated_power(&installed("1", "1")), Some(Milliwatts(23_000_000)));
@@ -217,7 +217,7 @@ fn values_do_not_share_registers() {
     for (old, new, message) in [
         ("0x0048", "0x000D", "`energy` reads input 0x000D..0x000E, which belongs to `power`"),
         ("0x0048", "0x000C", "which belongs to `power`"),
-        ("[energy]", "sum = [{ register = 1 }, { register = 2 }]\n[energy]", "stands beside `sum`"),
+        ("[energy]", "sum = [{ register = 1 }, { register = 2 }]\n[energy]", "cannot be used with `sum`"),
     ] {
         let told = spoilt(old, new);
         assert!(told.iter().any(|(_, what)| what.contains(message)), "{told:?}");

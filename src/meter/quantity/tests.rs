@@ -1,4 +1,4 @@
-//! What stands beside a number, and what is read with what.
+//! Modifiers of numbers, ratios, and which registers are read together.
 
 use proptest::prelude::*;
 
@@ -39,13 +39,10 @@ fn energy(decoded: &Decoded) -> Option<(u64, u64)> {
 }
 
 #[track_caller]
-fn tells(toml: &str, place: &str, message: &str) {
+fn assert_problem(toml: &str, span: &str, message: &str) {
     let (profile, told) = parsed(toml);
     assert_eq!(profile, None);
-    assert!(
-        told.iter().any(|(at, what)| at == place && what.contains(message)),
-        "no {message:?} at {place:?}: {told:?}"
-    );
+    assert!(told.iter().any(|(at, what)| at == span && what.contains(message)), "no {message:?} at {span:?}: {told:?}");
 }
 
 proptest! {
@@ -68,12 +65,12 @@ proptest! {
 }
 
 #[test]
-fn an_exponent_that_is_none_makes_no_value() {
+fn an_invalid_exponent_makes_no_value() {
     let profile = good(&meter("", POWER, SCALED));
     for (exponent, why) in [
         (0x8000, "energy: 0x8000 (holding 0x0006) means that the meter has no value"),
-        (16, "energy: what holding 0x0006 holds is no power of ten"),
-        (-16_i16 as u16, "energy: what holding 0x0006 holds is no power of ten"),
+        (16, "energy: the value in holding 0x0006 is not a power of ten"),
+        (-16_i16 as u16, "energy: the value in holding 0x0006 is not a power of ten"),
     ] {
         let decoded = read(&profile, &[0, 0, 0, 0, 0, 5, exponent]);
         assert_eq!((energy(&decoded), decoded.problems), (None, vec![why.to_owned()]));
@@ -82,7 +79,7 @@ fn an_exponent_that_is_none_makes_no_value() {
 }
 
 #[test]
-fn a_sign_register_says_which_way_power_flows() {
+fn a_sign_register_gives_the_direction_of_power() {
     let profile = good(&meter("", SIGNED, ENERGY));
     for (sign, power) in [(0, Some(500_000)), (1, Some(-500_000)), (2, None), (0xFFFF, None)] {
         let decoded = read(&profile, &[500, sign]);
@@ -97,7 +94,7 @@ fn a_sign_register_says_which_way_power_flows() {
 }
 
 #[test]
-fn what_stands_beside_a_number_changes_its_definition() {
+fn modifiers_and_ratios_are_part_of_the_definition() {
     let definition = |energy: &str| plan(&good(&meter("", POWER, energy))).definition();
     let exponent = definition(SCALED);
     assert_ne!(exponent, definition(ENERGY));
@@ -117,7 +114,7 @@ fn a_ratio_may_divide() {
 }
 
 #[test]
-fn a_counter_with_a_minus_counts_where_the_profile_says_so() {
+fn a_negative_counter_counts_with_absolute() {
     let signed = "register = 4\ntype = \"i32\"";
     let minus = [0, 0, 0, 0, 0xFFFF, 0xFFFE];
     assert_eq!(energy(&read(&good(&meter("", POWER, signed)), &minus)), None);
@@ -154,7 +151,7 @@ fn reads_cross_gaps_where_they_may_and_never_touch_a_hole() {
 }
 
 #[test]
-fn what_must_be_read_alone_is() {
+fn a_quantity_marked_alone_has_its_own_request() {
     let energy = "register = 2\ntype = \"u32\"";
     let power = "register = 1\ntype = \"i16\"";
     let joined = good(&meter("", power, energy));
@@ -164,44 +161,48 @@ fn what_must_be_read_alone_is() {
 }
 
 #[test]
-fn each_mistake_beside_a_number_is_told_at_its_place() {
+fn each_problem_is_reported_with_its_span() {
     let energy = |keys: &str| meter("", POWER, &format!("{ENERGY}\n{keys}"));
-    for (keys, place, message) in [
-        ("exponent = { register = 9 }", "{ register = 9 }", "registers between its own that belong to none"),
+    for (keys, span, message) in [
+        ("exponent = { register = 9 }", "{ register = 9 }", "unused registers between its own"),
         ("exponent = { register = 5 }", "{ register = 5 }", "is a register of the value itself"),
         ("exponent = { register = 65536 }", "65536", "out of range"),
         ("exponent = { type = \"i16\" }", "exponent", "lacks `register`"),
         ("exponent = { register = 6, type = \"u32\" }", "\"u32\"", "none of its words"),
         ("exponent = { register = 6, scale = 2 }", "scale", "unknown key `scale`"),
-        ("exponent = { register = 6 }\nrollover = 1000", "1000", "does not fit a number with an exponent"),
+        ("exponent = { register = 6 }\nrollover = 1000", "1000", "cannot be used for a number with an exponent"),
         ("exponent = 6", "6", "not a table"),
         ("sign = { register = 6 }", "sign", "lacks `negative`"),
-        ("sign = { register = 6, negative = 0 }", "0", "also what a positive value has"),
+        ("sign = { register = 6, negative = 0 }", "0", "is also the value for positive numbers"),
         ("sign = { register = 6, negative = 70000 }", "70000", "out of range"),
         ("sign = { register = 3, negative = 1, positive = true }", "true", "not a whole number"),
-        ("invalid = [{ mask = 0xFF, value = 0x100 }]", "{ mask = 0xFF, value = 0x100 }", "can never be"),
+        ("invalid = [{ mask = 0xFF, value = 0x100 }]", "{ mask = 0xFF, value = 0x100 }", "can never match"),
         ("invalid = [{ mask = 0xFF }]", "{ mask = 0xFF }", "lacks `value`"),
-        ("invalid = [0x100000000]", "0x100000000", "which no u32 can be"),
+        ("invalid = [0x100000000]", "0x100000000", "too large for u32"),
         (
             "ratio = { register = 6, type = \"u16\", exponent = { register = 7 } }",
             "{ register = 6, type = \"u16\", exponent = { register = 7 } }",
-            "has a register beside it",
+            "has an exponent or a sign",
         ),
         ("alone = 1", "1", "is a whole number"),
     ] {
-        tells(&energy(keys), place, message);
+        assert_problem(&energy(keys), span, message);
     }
-    tells(&meter("max_registers_per_read = 2", POWER, SCALED), "{ register = 6 }", "cannot be read in one response");
-    for (keys, place, message) in [
-        ("holes = [[5, 9]]", "4", "lies in a hole, or across one"),
+    assert_problem(
+        &meter("max_registers_per_read = 2", POWER, SCALED),
+        "{ register = 6 }",
+        "cannot be read in one response",
+    );
+    for (keys, span, message) in [
+        ("holes = [[5, 9]]", "4", "touches a hole"),
         ("holes = [[9, 5]]", "[9, 5]", "ends before it begins"),
         ("holes = [5]", "5", "no range of registers"),
         ("holes = [[5]]", "[5]", "no range of registers"),
         ("gaps = [[5, 65536]]", "65536", "out of range"),
         ("gaps = 5", "5", "is a whole number"),
     ] {
-        tells(&meter(keys, POWER, ENERGY), place, message);
+        assert_problem(&meter(keys, POWER, ENERGY), span, message);
     }
     let across = meter("gaps = true\nholes = [[6, 6]]", POWER, &SCALED.replace("= 6", "= 7"));
-    tells(&across, "{ register = 7 }", "registers between its own that belong to none");
+    assert_problem(&across, "{ register = 7 }", "unused registers between its own");
 }

@@ -1,28 +1,29 @@
-//! Each number format against an encoder that was written apart from the decoder.
+//! Each number format against an independent encoder.
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::meter::exact::approximate;
 use crate::meter::number::Format;
 
 #[test]
-fn a_float_says_how_fine_it_is() {
+fn the_step_of_a_float_is_the_distance_to_the_next() {
     // 131072 kWh in f32: the next float is 1/64 kWh away.
-    assert_eq!(RawNumber::Single(131_072.0).digit(), Fraction::new(1, 64));
-    assert_eq!(RawNumber::Single(131_071.99).digit(), Fraction::new(1, 128));
-    assert_eq!(RawNumber::Double(2_f64.powi(53)).digit(), Some(Fraction::whole(2)));
-    assert_eq!(RawNumber::Single(0.0).digit(), Some(Fraction::ZERO));
+    assert_eq!(RawNumber::Single(131_072.0).step(), Some(Exact::new(1, 64)));
+    assert_eq!(RawNumber::Single(131_071.99).step(), Some(Exact::new(1, 128)));
+    assert_eq!(RawNumber::Double(2_f64.powi(53)).step(), Some(Exact::from_integer(2)));
+    assert_eq!(RawNumber::Single(0.0).step(), Some(ZERO));
     assert_eq!(RawNumber::new(Kind::F32, f32::NAN.to_bits().into()), None);
     assert_eq!(RawNumber::new(Kind::F64, f64::INFINITY.to_bits()), None);
     assert_eq!(RawNumber::Double(1e300).value(), None);
-    assert_eq!(RawNumber::Single(-0.0).value(), Some(Fraction::ZERO));
+    assert_eq!(RawNumber::Single(-0.0).value(), Some(ZERO));
 }
 
 proptest! {
     #[test]
-    fn a_float_is_taken_exactly(value in -1e15_f64..1e15) {
-        // Both operations are exact in f64 where the fraction is: a power of two as denominator.
-        prop_assert_eq!(RawNumber::Double(value).value().unwrap().approximate(), value);
+    fn a_float_is_converted_exactly(value in -1e15_f64..1e15) {
+        // Both conversions are exact in f64: the denominator is a power of two.
+        prop_assert_eq!(RawNumber::Double(value).value().map(approximate), Some(value));
     }
 
     #[test]
@@ -38,7 +39,7 @@ proptest! {
         let format = Format { kind, low_word_first: low_word, low_byte_first: low_byte };
         prop_assert_eq!(words.len(), usize::from(kind.registers()));
         let read = RawNumber::new(kind, format.bits(&words)).unwrap();
-        prop_assert_eq!((read.value(), read.digit()), (Some(Fraction::whole(number)), Some(Fraction::ONE)));
+        prop_assert_eq!((read.value(), read.step()), (Some(Exact::from_integer(number)), Some(ONE)));
     }
 
     #[test]
@@ -52,12 +53,12 @@ proptest! {
         let format = Format { kind, low_word_first: low_word, low_byte_first: false };
         let read = RawNumber::new(kind, format.bits(&ordered(words.to_vec(), low_word, false))).unwrap();
         let power = 10_i128.pow(exponent.unsigned_abs().into());
-        let worth = |number| if exponent < 0 { Fraction::new(number, power) } else { Fraction::new(number * power, 1) };
-        prop_assert_eq!((read.value(), read.digit()), (worth(number.into()), worth(1)));
+        let worth = |number| Some(if exponent < 0 { Exact::new(number, power) } else { Exact::from_integer(number * power) });
+        prop_assert_eq!((read.value(), read.step()), (worth(number.into()), worth(1)));
     }
 
     #[test]
-    fn what_is_no_digit_is_no_number(place in 0_u32..8, digit in 10_u64..16, group in 10_000_u64..65_536) {
+    fn a_digit_that_is_too_large_makes_no_number(place in 0_u32..8, digit in 10_u64..16, group in 10_000_u64..65_536) {
         prop_assert_eq!(RawNumber::new(Kind::Bcd32, digit << (4 * place)), None);
         prop_assert_eq!(RawNumber::new(Kind::Mod10k32, group << (16 * (place % 2))), None);
     }
@@ -84,7 +85,7 @@ const WHOLE: [Kind; 18] = [
     Kind::Mod10k64,
 ];
 
-/// The registers of a whole number, high word first, by way of its digits as text or its bytes.
+/// The registers of a whole number, high word first, made from its digits or its bytes.
 fn encoded(kind: Kind, number: i128) -> Vec<u16> {
     let registers = usize::from(kind.registers());
     let text = |radix| {
@@ -116,17 +117,17 @@ fn ordered(mut words: Vec<u16>, low_word_first: bool, low_byte_first: bool) -> V
 }
 
 #[test]
-fn odd_numbers_mean_what_their_makers_say() {
-    // Bit 31 is the sign, and a minus before nothing is nothing.
+fn unusual_types_decode_as_their_vendors_define_them() {
+    // Bit 31 is the sign; minus zero is zero.
     assert_eq!(RawNumber::new(Kind::Sm32, 0x8000_00FF), Some(RawNumber::Integer(-255)));
     assert_eq!(RawNumber::new(Kind::Sm32, 0x8000_0000), Some(RawNumber::Integer(0)));
     // 0xFE is 10^-2.
-    assert_eq!(RawNumber::new(Kind::T6, 0xFE00_04D2).unwrap().value(), Fraction::new(1234, 100));
-    assert_eq!(RawNumber::new(Kind::T6, 0x01FF_FFFF).unwrap().value(), Some(Fraction::whole(-10)));
-    assert_eq!(RawNumber::new(Kind::T5, 0x01FF_FFFF).unwrap().value(), Some(Fraction::whole(167_772_150)));
-    // 10^127 is beyond any meter, and no power of ten is lost in silence.
+    assert_eq!(RawNumber::new(Kind::T6, 0xFE00_04D2).unwrap().value(), Some(Exact::new(1234, 100)));
+    assert_eq!(RawNumber::new(Kind::T6, 0x01FF_FFFF).unwrap().value(), Some(Exact::from_integer(-10)));
+    assert_eq!(RawNumber::new(Kind::T5, 0x01FF_FFFF).unwrap().value(), Some(Exact::from_integer(167_772_150)));
+    // 10^127 is beyond any meter. It does not overflow silently.
     assert_eq!(RawNumber::new(Kind::T6, 0x7F00_0001).unwrap().value(), None);
-    assert_eq!(RawNumber::new(Kind::T6, 0x7F00_0000).unwrap().value(), Some(Fraction::ZERO));
+    assert_eq!(RawNumber::new(Kind::T6, 0x7F00_0000).unwrap().value(), Some(ZERO));
     assert_eq!(RawNumber::new(Kind::Mod10k32, 0x0002_270F), Some(RawNumber::Integer(29_999)));
     assert_eq!(RawNumber::new(Kind::Bcd32, 0x0012_3456), Some(RawNumber::Integer(123_456)));
 }

@@ -1,30 +1,33 @@
-//! What is known of a meter's registers, as facts.toml has it.
+//! The facts about a meter's registers, as facts.toml states them.
 
 use serde::Deserialize;
 
 /// One meter.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Fact {
-    /// Of the collection that the facts are from.
+    /// Its name in the source of the facts.
     #[serde(rename = "id")]
     _id: String,
     pub profile: String,
-    /// Of every register that does not say another.
+    /// How many requests one poll takes.
+    #[serde(default = "two")]
+    pub requests: usize,
+    /// The function of every register that does not state its own.
     pub function: u8,
     #[serde(flatten)]
     pub registers: Registers,
-    /// Registers that multiply what says so.
+    /// Registers that multiply the terms with `ratios`.
     #[serde(default)]
     pub ratios: Vec<Term>,
     /// First and last of a range in which every register exists.
     pub mapped: Option<(u16, u16)>,
-    /// So many registers in one answer.
+    /// How many registers one answer may have.
     pub most: Option<u16>,
     pub serial: Option<Serial>,
     pub identity: Option<Identity>,
     pub setting: Option<Setting>,
     pub chain: Option<Chain>,
-    /// Where sources disagree, or several meters have one name: each way that it may be.
+    /// Where sources disagree, or several meters share one name: each possible map.
     #[serde(default, rename = "map")]
     pub maps: Vec<Map>,
 }
@@ -70,7 +73,7 @@ pub struct Term {
     pub sign: Option<u16>,
     /// The meter's pattern for "no value", in hexadecimal digits.
     pub invalid: Option<String>,
-    /// The ratios multiply it.
+    /// The ratio registers multiply it.
     #[serde(default)]
     pub ratios: bool,
     /// "total" for one counter of both directions.
@@ -106,7 +109,7 @@ pub struct Identity {
 pub struct Chain {
     /// Where `SunS` stands.
     pub base: u16,
-    /// What the first Common model says.
+    /// The manufacturer in the first Common model.
     pub manufacturer: String,
     /// The id of each, and its length.
     pub models: Vec<(u16, u16)>,
@@ -119,7 +122,7 @@ pub struct Setting {
     pub value: u16,
 }
 
-/// A meter with one of its maps settled.
+/// A meter with one of its maps.
 #[derive(Clone, Debug)]
 pub struct View<'f> {
     pub fact: &'f Fact,
@@ -127,7 +130,11 @@ pub struct View<'f> {
     pub registers: Registers,
 }
 
-/// All of them.
+fn two() -> usize {
+    2
+}
+
+/// The facts of all meters.
 pub fn all() -> Vec<Fact> {
     #[derive(Deserialize)]
     struct File {
@@ -144,7 +151,7 @@ impl Fact {
         }
         let or = |own: &Vec<Term>, other: &Vec<Term>| if own.is_empty() { other.clone() } else { own.clone() };
         let view = |map: &'f Map| {
-            // A map that says something of the energy says it of both counters.
+            // A map with an import counter replaces both counters.
             let energy = if map.registers.import_energy.is_empty() { &self.registers } else { &map.registers };
             let registers = Registers {
                 power: or(&map.registers.power, &self.registers.power),

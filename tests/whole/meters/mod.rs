@@ -1,4 +1,4 @@
-//! Every built-in meter, simulated from what is known of its registers (facts.toml, never from its profile) and read through the whole poller.
+//! Every built-in meter, simulated from the facts about its registers (facts.toml, never its profile) and read by the real poller.
 
 mod fact;
 mod simulated;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use arkmeter::clock::Clock;
 use arkmeter::config::{self, Config, Environment};
-use arkmeter::meter::library;
+use arkmeter::meter::{Installation, ReadPlan, library};
 use arkmeter::poller::{Said, read_once};
 use arkmeter::simulator::SimulatedGateway;
 use arkmeter::units::Name;
@@ -23,6 +23,15 @@ fn every_profile_has_its_facts_and_every_fact_its_profile() {
     let facts: BTreeSet<_> = fact::all().into_iter().map(|fact| fact.profile).collect();
     let profiles: BTreeSet<_> = library().names().map(str::to_owned).collect();
     assert_eq!(facts, profiles);
+}
+
+#[test]
+fn a_poll_takes_as_many_requests_as_the_facts_say() {
+    for fact in fact::all() {
+        let profile = &library().find(&fact.profile).unwrap().profile;
+        let requests = ReadPlan::new(profile, &Installation::default()).ranges().len();
+        assert_eq!(requests, fact.requests, "{}", fact.profile);
+    }
 }
 
 #[tokio::test]
