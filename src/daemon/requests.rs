@@ -28,25 +28,25 @@ pub struct ReportResults {
 
 /// Does what was asked and answers.
 pub fn answer(
-    asked: ControlRequest,
+    request: ControlRequest,
     config: &Arc<Config>,
     fleet: &TaskSupervisor,
 ) -> impl Future<Output = ()> + Send + 'static {
     let (config, buses, accounts) = (config.clone(), fleet.bus_commands(), fleet.account_commands());
     let ledger = fleet.ledger();
     async move {
-        let answer = match asked.ask {
+        let answer = match request.command {
             ControlCommand::Read { meters } => serde_json::to_value(read(&config, &buses, &meters).await),
             ControlCommand::Report { dry_run, account } => {
                 serde_json::to_value(report(&config, &accounts, dry_run, account.as_ref()).await)
             }
             ControlCommand::Ledger { remedy, dry_run } => {
-                let done = ledger.order(Order::new(remedy, dry_run, Some(asked.uid))).await;
+                let done = ledger.order(Order::new(remedy, dry_run, Some(request.uid))).await;
                 serde_json::to_value(done.map_err(|error| error.to_string()))
             }
             ControlCommand::History {} => serde_json::to_value(ledger.write_history().await.is_ok()),
         };
-        let _ = asked.reply.send(answer.expect("answers are plain JSON"));
+        let _ = request.reply.send(answer.expect("answers are plain JSON"));
     }
 }
 

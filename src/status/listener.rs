@@ -1,25 +1,27 @@
-//! The page and the metrics on TCP: read-only, and never in the way. A port that is taken is waited for.
+//! The page and the metrics on TCP: read-only. A port that is in use never stops polling; it is tried again.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::header::HOST;
-use hyper::{Request, StatusCode};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, HOST};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::routes::{self, Answer};
-use super::server::{self, Deadline, Door, Handler, RETRY_EVERY};
 use super::snapshot::StatusSources;
+use super::{server, views};
 use crate::heartbeat::Heart;
 
-/// From the connection to the answer's last byte.
+/// The longest time from the connection to the last byte of the answer.
 const CONNECTION_WITHIN: Duration = Duration::from_secs(30);
-/// What [`StatusSources::remark`] knows the listener's trouble by.
+/// The subject of the listener's remark in [`StatusSources::remark`].
 const SUBJECT: &str = "listener";
 
 /// The listener for `[status] listen`.
@@ -31,47 +33,43 @@ pub struct StatusListener {
 }
 
 impl StatusListener {
-    /// `hosts`: the names that it answers to beside the loopback's and its own address.
+    /// `hosts`: the names that it answers to, beside those of the loopback and its own address.
     pub fn new(address: SocketAddr, hosts: Vec<String>, sources: StatusSources) -> Self {
         StatusListener { address, hosts, sources }
     }
 
-    /// Serves until `shutdown` says true or its sender is dropped. A busy port is warned of once and tried again.
+    /// Serves until `shutdown` says true or its sender is dropped. A port that is in use is warned of once and tried again.
     pub async fn run(self, mut heart: Heart, mut shutdown: watch::Receiver<bool>) {
-        let mut refused = false;
-        let listener = loop {
-            match TcpListener::bind(self.address).await {
-                Ok(listener) => break listener,
-                Err(error) if !refused => self.complain(&error),
-                Err(_) => {}
-            }
-            refused = true;
-            if server::told_to_stop(RETRY_EVERY, &mut heart, &mut shutdown).await {
-                return self.sources.remark(SUBJECT, None);
-            }
-        };
+        let bind = || TcpListener::bind(self.address);
+        let listener = server::open(bind, |error| self.warn(error), &mut heart, &mut shutdown).await;
         self.sources.remark(SUBJECT, None);
-        tracing::info!(address = %self.address, "the status page is served");
-        self.serve(listener, &heart, &mut shutdown).await;
+        if let Some(listener) = listener {
+            tracing::info!(address = %self.address, "the status page is served");
+            self.serve(listener, &heart, &mut shutdown).await;
+        }
     }
 
-    /// Answers one connection, wherever it comes from: what a client on TCP would be answered.
+    /// Answers the one request of a connection, as a client on TCP is answered.
     pub async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        server::connection(stream, self.guest()).await;
+        server::connection(stream, self.router()).await;
     }
 
-    async fn serve(self, listener: TcpListener, heart: &Heart, shutdown: &mut watch::Receiver<bool>) {
-        server::serve(&Tcp { listener, guest: self.guest() }, CONNECTION_WITHIN, heart, shutdown).await;
+    async fn serve(&self, listener: TcpListener, heart: &Heart, shutdown: &mut watch::Receiver<bool>) {
+        let router = self.router();
+        server::serve(listener, CONNECTION_WITHIN, |_, _| router.clone(), heart, shutdown).await;
     }
 
-    fn guest(&self) -> HttpSession {
-        HttpSession { address: self.address.ip(), hosts: self.hosts.as_slice().into(), sources: self.sources.clone() }
+    fn router(&self) -> Router {
+        let names = OwnNames { address: self.address.ip(), hosts: self.hosts.as_slice().into() };
+        views::with_headers(views::router(self.sources.clone()).layer(from_fn_with_state(names, check)))
     }
 
-    fn complain(&self, error: &io::Error) {
+    fn warn(&self, error: &io::Error) {
         let address = self.address;
         let remedy = match error.kind() {
-            io::ErrorKind::AddrInUse => "find who has the port (`ss -ltnp`) or set another `listen` in [status]",
+            io::ErrorKind::AddrInUse => {
+                "find the program that uses the port (`ss -ltnp`) or set another `listen` in [status]"
+            }
             io::ErrorKind::AddrNotAvailable => "this box has no such address: set another `listen` in [status]",
             io::ErrorKind::PermissionDenied => "set `listen` in [status] to a port above 1023",
             _ => "set another `listen` in [status]",
@@ -82,52 +80,35 @@ impl StatusListener {
     }
 }
 
-struct Tcp {
-    listener: TcpListener,
-    guest: HttpSession,
-}
-
-impl Door for Tcp {
-    type Stream = TcpStream;
-    type Handler = HttpSession;
-
-    async fn accept(&self) -> io::Result<TcpStream> {
-        Ok(self.listener.accept().await?.0)
-    }
-
-    fn handler(&self, _stream: &TcpStream, _leave: Deadline) -> HttpSession {
-        self.guest.clone()
-    }
-}
-
-/// Who comes by TCP may look, where it knows whom it asks.
+/// The host names that this listener answers to.
 #[derive(Clone)]
-struct HttpSession {
+struct OwnNames {
     address: IpAddr,
     hosts: Arc<[String]>,
-    sources: StatusSources,
 }
 
-impl Handler for HttpSession {
-    async fn answer(self, request: Request<Incoming>) -> Answer {
-        let mut named = request.headers().get_all(HOST).iter();
-        let (Some(host), None) = (named.next(), named.next()) else {
-            return routes::text(StatusCode::BAD_REQUEST, "one Host is needed\n");
-        };
-        let absolute = request.uri().authority().map(|authority| authority.as_str());
-        let meant = host.to_str().is_ok_and(|host| self.is_me(host)) && absolute.is_none_or(|host| self.is_me(host));
-        if !meant {
-            let remedy = "this host name is not answered to: use the address, or add the name to `hosts` in [status]\n";
-            return routes::text(StatusCode::MISDIRECTED_REQUEST, remedy);
-        }
-        routes::look(request.method(), request.uri().path(), &self.sources)
+/// Lets a request pass that names this listener and only reads.
+async fn check(State(names): State<OwnNames>, request: Request, next: Next) -> Response {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return (StatusCode::BAD_REQUEST, "exactly one Host header is needed\n").into_response();
+    };
+    let absolute = request.uri().authority().map(|authority| authority.as_str());
+    if !host.to_str().is_ok_and(|host| names.include(host)) || absolute.is_some_and(|host| !names.include(host)) {
+        let remedy = "no answer under this host name: use the address, or add the name to `hosts` in [status]\n";
+        return (StatusCode::MISDIRECTED_REQUEST, remedy).into_response();
     }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let allow = [(ALLOW, "GET, HEAD")];
+        return (StatusCode::METHOD_NOT_ALLOWED, allow, "only GET and HEAD are answered here\n").into_response();
+    }
+    next.run(request).await
 }
 
-impl HttpSession {
-    /// Whether `host` means this listener. A page elsewhere can give its own name our address (DNS rebinding) and have a browser here
-    /// fetch what only this box should see; but it cannot make the browser say another Host.
-    fn is_me(&self, host: &str) -> bool {
+impl OwnNames {
+    /// Whether `host` means this listener. A page elsewhere can point its own name to our address (DNS rebinding) and make a browser
+    /// here read what only this box should see; but it cannot make the browser send another Host.
+    fn include(&self, host: &str) -> bool {
         let name = without_port(host);
         let name = name.strip_suffix('.').unwrap_or(name);
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
@@ -142,7 +123,7 @@ impl HttpSession {
     }
 }
 
-/// `host:port` or `[v6]:port` without the port: a tunnel brings another one.
+/// `host:port` or `[v6]:port` without the port, which is another one behind a tunnel.
 fn without_port(host: &str) -> &str {
     let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
     if port.bytes().all(|digit| digit.is_ascii_digit()) { name } else { host }

@@ -12,10 +12,10 @@ mod listener;
 mod metrics;
 mod page;
 mod quality;
-mod routes;
 mod server;
 mod snapshot;
 mod trouble;
+mod views;
 pub mod words;
 
 pub use compose::{StatusInputs, compose};

@@ -1,126 +1,119 @@
-//! One HTTP/1 server loop for both doors, bounded in connections, sizes and time. One request a connection.
+//! Serves an axum router over HTTP/1 within bounds: connections, bytes of a request's head, and time. One request per connection.
+//!
+//! `axum::serve` has no such bounds, so the connections are accepted here and each gets hyper's HTTP/1 server with the router.
 
-use std::convert::Infallible;
-use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
+use axum::Router;
+use axum::serve::Listener;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::routes::Answer;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 
-/// Connections at a time: a page, a scraper, a command, and room.
+/// Connections at a time: a page, a scraper, a command, and room for more.
 pub(super) const CONNECTIONS: usize = 16;
-/// From the connection to the end of the request's head.
+/// The longest time from the connection to the end of the request's head.
 pub(super) const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// Bytes of a request's head.
+/// The most bytes of a request's head.
 const HEAD_MAX: usize = 16 * 1024;
-/// How long a door that cannot be opened is left alone.
+/// How long after a failure a listener is opened again.
 pub(super) const RETRY_EVERY: Duration = Duration::from_secs(30);
 
-/// Where connections come from.
-pub(super) trait Door {
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    type Handler: Handler;
-
-    async fn accept(&self) -> io::Result<Self::Stream>;
-
-    /// What answers on `stream`, knowing who is at its other end.
-    fn handler(&self, stream: &Self::Stream, leave: Deadline) -> Self::Handler;
-}
-
-/// What answers the requests of one connection.
-pub(super) trait Handler: Clone + Send + 'static {
-    fn answer(self, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
-}
-
-/// Until when a connection may last. Its handler can grant it more.
+/// The time at which a connection is closed. Its handler can extend it.
 #[derive(Clone, Debug)]
 pub(super) struct Deadline(watch::Sender<Instant>);
 
 impl Deadline {
-    pub(super) fn until(&self, instant: Instant) {
+    /// Moves the deadline to `instant`.
+    pub(super) fn extend(&self, instant: Instant) {
         self.0.send_replace(instant);
     }
 }
 
-/// The work, unless it lasts longer than it may.
-async fn within(until: watch::Receiver<Instant>, work: impl Future<Output = ()>) {
-    let mut work = pin!(work);
+/// Opens a listener, again every [`RETRY_EVERY`] until it succeeds; `warn` is called at the first failure only.
+///
+/// `None` when told to stop first.
+pub(super) async fn open<L, E, F: Future<Output = Result<L, E>>>(
+    open: impl Fn() -> F,
+    warn: impl FnOnce(&E),
+    heart: &mut Heart,
+    shutdown: &mut watch::Receiver<bool>,
+) -> Option<L> {
+    let mut warn = Some(warn);
     loop {
-        let leave = *until.borrow();
-        if timeout_at(leave, &mut work).await.is_ok() || *until.borrow() <= leave {
-            return;
+        match open().await {
+            Ok(listener) => return Some(listener),
+            Err(error) => {
+                if let Some(warn) = warn.take() {
+                    warn(&error);
+                }
+            }
+        }
+        if heart.beating(timeout(RETRY_EVERY, stopped(shutdown))).await.is_ok() {
+            return None;
         }
     }
 }
 
-/// Serves until `shutdown` says so (true, or its sender is gone). Open connections end with it.
-pub(super) async fn serve(door: &impl Door, whole: Duration, heart: &Heart, shutdown: &mut watch::Receiver<bool>) {
+/// Serves until told to stop; open connections end with it. A connection lasts at most `most`, unless its handler extends the deadline.
+///
+/// `router` makes the router of one connection.
+pub(super) async fn serve<L: Listener>(
+    mut listener: L,
+    most: Duration,
+    router: impl Fn(&L::Io, Deadline) -> Router,
+    heart: &Heart,
+    shutdown: &mut watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     loop {
         heart.beat();
         tokio::select! {
             () = stopped(shutdown) => return,
-            Some(ended) = connections.join_next() => resume(ended),
-            accepted = door.accept() => match accepted {
-                Ok(stream) => {
-                    while let Some(ended) = connections.try_join_next() {
-                        resume(ended);
-                    }
-                    // Full: hung up on at once, so that who waits knows.
-                    if connections.len() < CONNECTIONS {
-                        let (leave, until) = watch::channel(Instant::now() + whole);
-                        let handler = door.handler(&stream, Deadline(leave));
-                        connections.spawn(within(until, connection(stream, handler)));
-                    }
+            Some(_) = connections.join_next() => {}
+            (stream, _) = listener.accept() => {
+                while connections.try_join_next().is_some() {}
+                // Beyond the limit a connection is closed at once, so that its client does not wait.
+                if connections.len() < CONNECTIONS {
+                    let (deadline, until) = watch::channel(Instant::now() + most);
+                    let router = router(&stream, Deadline(deadline));
+                    connections.spawn(within(until, connection(stream, router)));
                 }
-                // Out of file descriptors, most likely: trying again at once would only burn the processor.
-                Err(error) => {
-                    tracing::debug!(%error, "a connection was not accepted");
-                    sleep(Duration::from_secs(1)).await;
-                }
-            },
+            }
             () = sleep(BEAT_EVERY) => {}
         }
     }
 }
 
-/// Waits before a door is tried again; true when `shutdown` came first.
-pub(super) async fn told_to_stop(within: Duration, heart: &mut Heart, shutdown: &mut watch::Receiver<bool>) -> bool {
-    heart.beating(timeout(within, stopped(shutdown))).await.is_ok()
-}
-
-/// Ends when `shutdown` says true or its sender is gone.
-async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    let _ = shutdown.wait_for(|stop| *stop).await;
-}
-
 /// Answers the one request of a connection.
-pub(super) async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, handler: impl Handler) {
-    let service = service_fn(move |request| {
-        let handler = handler.clone();
-        async move { Ok::<_, Infallible>(handler.answer(request).await) }
-    });
+pub(super) async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_MAX).keep_alive(false);
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await;
+    if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
     }
 }
 
-/// A panic in a connection is the task's own: it is not swallowed.
-fn resume<T>(ended: Result<T, tokio::task::JoinError>) {
-    if let Some(panic) = ended.err().and_then(|error| error.try_into_panic().ok()) {
-        std::panic::resume_unwind(panic);
+/// Runs `work` until the deadline, which may move meanwhile.
+async fn within(until: watch::Receiver<Instant>, work: impl Future<Output = ()>) {
+    let mut work = pin!(work);
+    loop {
+        let deadline = *until.borrow();
+        if timeout_at(deadline, &mut work).await.is_ok() || *until.borrow() <= deadline {
+            return;
+        }
     }
+}
+
+/// Ends when `shutdown` says true or its sender is dropped.
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|stop| *stop).await;
 }

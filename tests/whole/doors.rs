@@ -76,7 +76,7 @@ async fn the_group_may_look_and_only_root_may_change() {
     }
     let document: Value = site.status_when("it is as before", |it| it["schema"] == 1).await;
     assert_eq!(document["meters"]["sauna"]["published_mwh"], 1_234_500_000);
-    assert!(arkreen.calls().len() >= calls && !site.log().contains("asked through the control socket"));
+    assert!(arkreen.calls().len() >= calls && !site.log().contains("command through the control socket"));
     let stranger = Other { site: &site, program, group: 65534 };
     for look in [&["status"][..], &["ledger", "show"], &["ledger", "journal"]] {
         let (code, said) = stranger.run(look).await;

@@ -1,50 +1,61 @@
-//! The ledger on disk, for whoever may look at the control socket: it holds more than the page on TCP tells.
+//! The ledger and the history, for those who can read the control socket: more than the page on TCP shows.
 
-use hyper::{StatusCode, Uri};
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
 
-use crate::ledger::history::shown::{self as history, Wanted};
+use super::server::{ControlSession, Refused};
+use crate::ledger::history::shown::{self as history_shown, Wanted};
 use crate::ledger::shown::{self, Entries};
-use crate::status::routes::{self, Answer};
-use crate::status::snapshot::StatusSources;
+use crate::status::views;
 
 pub(super) const SHOW: &str = "/ledger.json";
 pub(super) const JOURNAL: &str = "/journal.json";
 pub(super) const HISTORY: &str = "/history.json";
 
-/// Somebody begins to look at the history: not every page of it needs what came since.
-pub(super) fn wants_latest_history(uri: &Uri) -> bool {
-    uri.path() == HISTORY && Wanted::of_query(uri.query().unwrap_or_default()).is_some_and(|wanted| wanted.after == 0)
+pub(super) async fn show(State(session): State<ControlSession>) -> Result<Response, Refused> {
+    let folder = session.sources.state_folder();
+    read(move || shown::show(&folder)).await
 }
 
-/// Answers a GET of [`SHOW`], [`JOURNAL`] (as [`Entries::query`] has it) or [`HISTORY`] (as [`Wanted::query`]); `None` for every other path.
-pub(super) async fn look(uri: &Uri, sources: &StatusSources) -> Option<Answer> {
-    let folder = sources.state_folder();
-    match uri.path() {
-        SHOW => Some(shown(move || shown::show(&folder)).await),
-        JOURNAL => Some(match Entries::of_query(uri.query().unwrap_or_default()) {
-            Some(wanted) => shown(move || shown::journal(&folder, &wanted)).await,
-            None => {
-                routes::text(StatusCode::BAD_REQUEST, format!("ask for {JOURNAL}?meter=NAME&most=N&before=ENTRY\n"))
-            }
-        }),
-        HISTORY => Some(match Wanted::of_query(uri.query().unwrap_or_default()) {
-            Some(wanted) => shown(move || history::page(&folder, &wanted)).await,
-            None => {
-                let query = "meter=NAME&from=SECOND&to=SECOND&after=N";
-                routes::text(StatusCode::BAD_REQUEST, format!("ask for {HISTORY}?{query}\n"))
-            }
-        }),
-        _ => None,
+/// The query is that of [`Entries::query`].
+pub(super) async fn journal(
+    State(session): State<ControlSession>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refused> {
+    let wanted = Entries::of_query(&query.unwrap_or_default())
+        .ok_or_else(|| bad_query(JOURNAL, "meter=NAME&most=N&before=ENTRY"))?;
+    let folder = session.sources.state_folder();
+    read(move || shown::journal(&folder, &wanted)).await
+}
+
+/// The query is that of [`Wanted::query`].
+pub(super) async fn history(
+    State(session): State<ControlSession>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refused> {
+    let wanted = Wanted::of_query(&query.unwrap_or_default())
+        .ok_or_else(|| bad_query(HISTORY, "meter=NAME&from=SECOND&to=SECOND&after=N"))?;
+    // Only the first page needs what came since the last write.
+    if wanted.after == 0 {
+        session.write_history().await;
     }
+    let folder = session.sources.state_folder();
+    read(move || history_shown::page(&folder, &wanted)).await
 }
 
-/// Reads on a thread of its own: the disk may be slow.
-async fn shown<T: serde::Serialize + Send + 'static, E: std::error::Error + Send + 'static>(
+fn bad_query(path: &str, query: &str) -> Refused {
+    (StatusCode::BAD_REQUEST, format!("the request must be {path}?{query}\n"))
+}
+
+/// Reads on a thread of its own, because the disk may be slow.
+async fn read<T: serde::Serialize + Send + 'static, E: std::error::Error + Send + 'static>(
     read: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Answer {
+) -> Result<Response, Refused> {
+    let unavailable = |text: String| (StatusCode::SERVICE_UNAVAILABLE, text);
     match tokio::task::spawn_blocking(read).await {
-        Ok(Ok(document)) => routes::json(StatusCode::OK, &document),
-        Ok(Err(error)) => routes::text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
-        Err(_) => routes::text(StatusCode::SERVICE_UNAVAILABLE, "the ledger could not be read\n"),
+        Ok(Ok(document)) => Ok(views::json(&document)),
+        Ok(Err(error)) => Err(unavailable(format!("{error}\n"))),
+        Err(_) => Err(unavailable("the ledger could not be read\n".to_owned())),
     }
 }

@@ -1,13 +1,16 @@
-//! The control socket: HTTP/1 on a Unix socket, where the group may look and root or the daemon's own user may ask for something.
+//! The control socket: HTTP/1 on a Unix socket. Members of the group can read; root and the daemon's own user can issue commands.
+//!
+//! To add a command, add a variant to [`ControlCommand`] and its arm in `daemon::requests`. To add a view, or an answer that is streamed,
+//! add a route in `server::router`.
 
 mod client;
 mod ledger;
-mod record;
+mod recording;
 mod server;
 mod socket_file;
 
 pub use client::{ControlError, get, post, stream};
-pub use record::{END, LONGEST, record_path};
+pub use recording::{END, LONGEST, record_path};
 pub use server::{ANSWER_WITHIN, ControlRequest, ControlSocket, QUEUE};
 
 use serde::{Deserialize, Serialize};
@@ -15,23 +18,36 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::remedy::Remedy;
 use crate::units::Name;
 
-/// What the daemon can be asked to do.
+/// A command to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ControlCommand {
-    /// Reads these meters now; all of them when empty.
-    Read { meters: Vec<Name> },
-    /// Reports now, or says what would be sent; all accounts when none is named.
-    Report { dry_run: bool, account: Option<Name> },
-    /// Has the ledger carry out what an operator orders, or say what that would do.
-    Ledger { remedy: Remedy, dry_run: bool },
-    /// Writes to the history what has ended of it: asked before somebody looks.
+    /// Reads meters now.
+    Read {
+        /// The meters to read; all of them when empty.
+        meters: Vec<Name>,
+    },
+    /// Reports now, or returns what would be sent.
+    Report {
+        /// Nothing is sent.
+        dry_run: bool,
+        /// All accounts when absent.
+        account: Option<Name>,
+    },
+    /// Changes the ledger by an operator's order, or returns what that would do.
+    Ledger {
+        /// The order.
+        remedy: Remedy,
+        /// Nothing is changed.
+        dry_run: bool,
+    },
+    /// Writes the completed slots to the history, before it is read.
     History {},
 }
 
-/// Where an [`ControlCommand`] is posted.
+/// The path to which a [`ControlCommand`] is posted.
 const COMMAND_PATH: &str = "/command";
-/// Bytes of an [`ControlCommand`]: several hundred meters by name.
+/// The most bytes of a [`ControlCommand`]: the names of several hundred meters.
 const COMMAND_MAX: usize = 64 * 1024;
 
 #[cfg(test)]

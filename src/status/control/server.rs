@@ -5,38 +5,43 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
-use hyper::{Method, Request, StatusCode};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
 use serde_json::Value;
+use tokio::net::UnixStream;
 use tokio::net::unix::UCred;
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::socket_file::{SocketFile, SocketFileError};
-use super::{COMMAND_MAX, COMMAND_PATH, ControlCommand, ledger, record};
+use super::{COMMAND_MAX, COMMAND_PATH, ControlCommand, ledger, recording};
 use crate::heartbeat::Heart;
 use crate::recorder::Recorder;
-use crate::status::routes::{self, Answer};
-use crate::status::server::{self, Deadline, Door, HEAD_WITHIN, Handler, RETRY_EVERY};
+use crate::status::server::{self, Deadline, HEAD_WITHIN};
 use crate::status::snapshot::StatusSources;
+use crate::status::views;
 
-/// How long the daemon may take for an [`ControlCommand`]: reading every meter of a slow bus once, or a report with its retries.
+/// The longest time for a [`ControlCommand`]: reading every meter of a slow bus once, or a report with its retries.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(120);
-/// Depth of the queue of [`ControlRequest`]: people ask, and one at a time; whoever comes fifth is told to come again.
+/// Depth of the queue of [`ControlRequest`]s: people send them, one at a time; the fifth is told to try again later.
 pub const QUEUE: usize = 4;
 
-/// How long somebody who looks at the history waits for its latest slots.
+/// The longest wait for the latest slots before the history is read.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 
-/// What somebody asked for, and where the answer goes. Dropping `reply` says that the daemon cannot do it now.
+/// A command that was received, and where its answer goes. Dropping `reply` means that the daemon cannot do it now.
 #[derive(Debug)]
 pub struct ControlRequest {
-    pub ask: ControlCommand,
-    /// The user who asked.
+    /// What to do.
+    pub command: ControlCommand,
+    /// The user who sent it.
     pub uid: u32,
+    /// Receives the answer.
     pub reply: oneshot::Sender<Value>,
 }
 
@@ -45,165 +50,145 @@ pub struct ControlRequest {
 pub struct ControlSocket {
     path: PathBuf,
     sources: StatusSources,
-    asks: mpsc::Sender<ControlRequest>,
+    commands: mpsc::Sender<ControlRequest>,
     recorder: Recorder,
 }
 
+/// One connection: who is at the other end, and what it can reach.
+#[derive(Clone)]
+pub(super) struct ControlSession {
+    peer: Option<UCred>,
+    own_uid: u32,
+    commands: mpsc::Sender<ControlRequest>,
+    pub(super) sources: StatusSources,
+    pub(super) recorder: Recorder,
+    pub(super) deadline: Deadline,
+}
+
+/// An answer that is an error, with its text.
+pub(super) type Refused = (StatusCode, String);
+
 impl ControlSocket {
-    /// `asks` goes to the daemon, [`QUEUE`] deep.
-    pub fn new(path: PathBuf, sources: StatusSources, asks: mpsc::Sender<ControlRequest>, recorder: Recorder) -> Self {
-        ControlSocket { path, sources, asks, recorder }
+    /// `commands` leads to the daemon and is [`QUEUE`] deep.
+    pub fn new(
+        path: PathBuf,
+        sources: StatusSources,
+        commands: mpsc::Sender<ControlRequest>,
+        recorder: Recorder,
+    ) -> Self {
+        ControlSocket { path, sources, commands, recorder }
     }
 
-    /// Serves until `shutdown` says true or its sender is dropped, and removes the socket's file; so does dropping this future.
+    /// Serves until `shutdown` says true or its sender is dropped, then removes the socket's file; dropping this future removes it too.
     ///
-    /// Where the socket cannot be made that is said once and tried again; the daemon runs on.
+    /// A socket that cannot be made is warned of once and tried again; the daemon runs on.
     pub async fn run(self, mut heart: Heart, mut shutdown: watch::Receiver<bool>) {
-        let mut refused = false;
-        let (listener, _place) = loop {
-            match SocketFile::take(&self.path).await {
-                Ok(taken) => break taken,
-                Err(error) if !refused => self.complain(&error),
-                Err(_) => {}
-            }
-            refused = true;
-            if server::told_to_stop(RETRY_EVERY, &mut heart, &mut shutdown).await {
-                return;
-            }
+        let own_uid = match own_uid() {
+            Ok(uid) => uid,
+            Err(error) => return tracing::warn!(%error, "no control socket: this user's id is not known"),
         };
-        match own_uid() {
-            Ok(own_uid) => {
-                let door =
-                    Socket { listener, own_uid, sources: self.sources, asks: self.asks, recorder: self.recorder };
-                tracing::info!(socket = %self.path.display(), "the control socket is served");
-                // A second more than the daemon has: it is the one that says that it took too long.
-                let whole = 2 * HEAD_WITHIN + ANSWER_WITHIN + Duration::from_secs(1);
-                server::serve(&door, whole, &heart, &mut shutdown).await;
-            }
-            Err(error) => tracing::warn!(%error, "no control socket: this user's id is not known"),
-        }
+        let bind = || SocketFile::bind(&self.path);
+        let bound = server::open(bind, |error| self.warn(error), &mut heart, &mut shutdown).await;
+        let Some((listener, _file)) = bound else { return };
+        tracing::info!(socket = %self.path.display(), "the control socket is served");
+        let connection = |stream: &UnixStream, deadline| {
+            router(ControlSession {
+                peer: stream.peer_cred().ok(),
+                own_uid,
+                commands: self.commands.clone(),
+                sources: self.sources.clone(),
+                recorder: self.recorder.clone(),
+                deadline,
+            })
+        };
+        // One second more than the command may take: then its own answer says that it took too long.
+        let most = 2 * HEAD_WITHIN + ANSWER_WITHIN + Duration::from_secs(1);
+        server::serve(listener, most, connection, &heart, &mut shutdown).await;
     }
 
-    fn complain(&self, error: &SocketFileError) {
+    fn warn(&self, error: &SocketFileError) {
         let cause = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
         let socket = self.path.display();
-        tracing::warn!(%socket, "no control socket, `arkmeter status` will not find this daemon: {error}{cause}; tried again every 30 s");
+        tracing::warn!(
+            %socket,
+            "no control socket, `arkmeter status` will not find this daemon: {error}{cause}; tried again every 30 s"
+        );
     }
 }
 
-/// The kernel tells each end of a socket who made the other: here both are this process.
+/// The kernel tells each end of a socket who made the other; here this process makes both.
 fn own_uid() -> io::Result<u32> {
     let (here, _there) = UnixStream::pair()?;
     Ok(here.peer_cred()?.uid())
 }
 
-struct Socket {
-    listener: UnixListener,
-    own_uid: u32,
-    sources: StatusSources,
-    asks: mpsc::Sender<ControlRequest>,
-    recorder: Recorder,
-}
-
-impl Door for Socket {
-    type Stream = UnixStream;
-    type Handler = ControlSession;
-
-    async fn accept(&self) -> io::Result<UnixStream> {
-        Ok(self.listener.accept().await?.0)
-    }
-
-    fn handler(&self, stream: &UnixStream, leave: Deadline) -> ControlSession {
-        let (peer, own_uid) = (stream.peer_cred().ok(), self.own_uid);
-        let (sources, asks, recorder) = (self.sources.clone(), self.asks.clone(), self.recorder.clone());
-        ControlSession { peer, own_uid, sources, asks, recorder, leave }
-    }
-}
-
-/// Who came through the socket's file mode may look; who may ask is decided here.
-#[derive(Clone)]
-struct ControlSession {
-    peer: Option<UCred>,
-    own_uid: u32,
-    sources: StatusSources,
-    asks: mpsc::Sender<ControlRequest>,
-    recorder: Recorder,
-    leave: Deadline,
-}
-
-impl Handler for ControlSession {
-    async fn answer(self, request: Request<Incoming>) -> Answer {
-        if *request.method() == Method::GET {
-            if ledger::wants_latest_history(request.uri()) {
-                self.have_history_written().await;
-            }
-            if let Some(answer) = ledger::look(request.uri(), &self.sources).await {
-                return answer;
-            }
-        }
-        if *request.method() == Method::GET
-            && let Some(answer) = record::record(request.uri(), &self.recorder, &self.leave)
-        {
-            return answer;
-        }
-        if *request.method() != Method::POST {
-            return routes::look(request.method(), request.uri().path(), &self.sources);
-        }
-        if request.uri().path() != COMMAND_PATH {
-            return routes::text(
+/// Everything that the control socket answers. The socket's file mode decides who can connect, and so read; commands check the peer.
+fn router(session: ControlSession) -> Router {
+    let sources = session.sources.clone();
+    let router = Router::new()
+        .route(COMMAND_PATH, post(command))
+        .route(ledger::SHOW, get(ledger::show))
+        .route(ledger::JOURNAL, get(ledger::journal))
+        .route(ledger::HISTORY, get(ledger::history))
+        .route(recording::PATH, get(recording::record))
+        .with_state(session)
+        .merge(views::router(sources))
+        .method_not_allowed_fallback(async || {
+            (
                 StatusCode::NOT_FOUND,
-                format!("not found: what the daemon can do is asked at {COMMAND_PATH}\n"),
-            );
-        }
-        let Some(peer) = self.peer.filter(|peer| may_command(peer.uid(), self.own_uid)) else {
-            return routes::text(StatusCode::FORBIDDEN, "only root or the daemon's own user may ask for this\n");
-        };
-        let body = timeout(HEAD_WITHIN, Limited::new(request.into_body(), COMMAND_MAX).collect()).await;
-        let Ok(Ok(body)) = body else {
-            return routes::text(StatusCode::BAD_REQUEST, "the request's body is too long or did not come\n");
-        };
-        match serde_json::from_slice(&body.to_bytes()) {
-            Ok(ask) => self.ask(ask, &peer).await,
-            Err(error) => routes::text(StatusCode::BAD_REQUEST, format!("this cannot be asked for: {error}\n")),
-        }
-    }
+                format!("not found: commands are posted to {COMMAND_PATH}, everything else is read\n"),
+            )
+        });
+    views::with_headers(router)
+}
+
+async fn command(State(session): State<ControlSession>, body: Body) -> Result<Response, Refused> {
+    let Some(peer) = session.peer.filter(|peer| may_command(peer.uid(), session.own_uid)) else {
+        return Err((StatusCode::FORBIDDEN, "only root or the daemon's own user can issue commands\n".to_owned()));
+    };
+    let bad_request = |text: String| (StatusCode::BAD_REQUEST, text);
+    let Ok(Ok(body)) = timeout(HEAD_WITHIN, to_bytes(body, COMMAND_MAX)).await else {
+        return Err(bad_request("the request's body is too long or did not arrive\n".to_owned()));
+    };
+    let command: ControlCommand =
+        serde_json::from_slice(&body).map_err(|error| bad_request(format!("this is not a command: {error}\n")))?;
+    tracing::info!(uid = peer.uid(), pid = peer.pid(), ?command, "command through the control socket");
+    session.execute(command, peer.uid()).await
 }
 
 impl ControlSession {
-    /// Where that cannot be done now, the latest slots are missing from what is looked at, and nothing else.
-    async fn have_history_written(&self) {
+    async fn execute(&self, command: ControlCommand, uid: u32) -> Result<Response, Refused> {
         let (reply, answer) = oneshot::channel();
-        if self.asks.try_send(ControlRequest { ask: ControlCommand::History {}, uid: self.own_uid, reply }).is_ok() {
+        let stopping = || {
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the daemon cannot do this now: it is stopping or being reloaded\n".to_owned(),
+            )
+        };
+        self.commands.try_send(ControlRequest { command, uid, reply }).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                let text = "the daemon is busy with earlier commands: try again later\n";
+                (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
+            }
+            TrySendError::Closed(_) => stopping(),
+        })?;
+        match timeout(ANSWER_WITHIN, answer).await {
+            Ok(answer) => answer.map(|value| views::json(&value)).map_err(|_| stopping()),
+            Err(_) => Err((StatusCode::GATEWAY_TIMEOUT, "the daemon did not answer within 2 minutes\n".to_owned())),
+        }
+    }
+
+    /// Has the latest slots written to the history. When that is not possible now, only they are missing from what is read.
+    pub(super) async fn write_history(&self) {
+        let (reply, answer) = oneshot::channel();
+        let request = ControlRequest { command: ControlCommand::History {}, uid: self.own_uid, reply };
+        if self.commands.try_send(request).is_ok() {
             let _ = timeout(WRITTEN_WITHIN, answer).await;
         }
     }
-
-    async fn ask(self, ask: ControlCommand, peer: &UCred) -> Answer {
-        tracing::info!(uid = peer.uid(), pid = peer.pid(), ?ask, "asked through the control socket");
-        let (reply, answer) = oneshot::channel();
-        match self.asks.try_send(ControlRequest { ask, uid: peer.uid(), reply }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                return routes::text(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the daemon is busy with earlier requests: try again later\n",
-                );
-            }
-            Err(TrySendError::Closed(_)) => return stopping(),
-        }
-        match timeout(ANSWER_WITHIN, answer).await {
-            Ok(Ok(value)) => routes::json(StatusCode::OK, &value),
-            Ok(Err(_)) => stopping(),
-            Err(_) => routes::text(StatusCode::GATEWAY_TIMEOUT, "the daemon did not answer within 2 minutes\n"),
-        }
-    }
 }
 
-fn stopping() -> Answer {
-    routes::text(StatusCode::SERVICE_UNAVAILABLE, "the daemon cannot do this now: it is stopping or being reloaded\n")
-}
-
-/// The group may look at everything but have nothing done.
+/// Whether this user can issue commands.
 pub(super) fn may_command(uid: u32, own_uid: u32) -> bool {
     uid == 0 || uid == own_uid
 }

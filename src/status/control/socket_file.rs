@@ -32,7 +32,7 @@ pub(super) struct SocketFile {
 
 impl SocketFile {
     /// Listens at `path`; a socket file that a dead daemon left is removed.
-    pub(super) async fn take(path: &Path) -> Result<(UnixListener, Self), SocketFileError> {
+    pub(super) async fn bind(path: &Path) -> Result<(UnixListener, Self), SocketFileError> {
         let listener = match UnixListener::bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 clear(path).await?;

@@ -21,8 +21,8 @@ use crate::status::snapshot::tests::empty;
 struct Served {
     folder: tempfile::TempDir,
     path: PathBuf,
-    asks: mpsc::Sender<ControlRequest>,
-    asked: mpsc::Receiver<ControlRequest>,
+    commands: mpsc::Sender<ControlRequest>,
+    requests: mpsc::Receiver<ControlRequest>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     _hearts: Hearts,
@@ -33,12 +33,12 @@ fn served_at(relative: &str) -> Served {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(relative);
     let (sources, hearts) = empty();
-    let (asks, asked) = mpsc::channel(QUEUE);
+    let (commands, requests) = mpsc::channel(QUEUE);
     let (stop, shutdown) = watch::channel(false);
     let recorder = Recorder::new(Clock::system());
-    let control = ControlSocket::new(path.clone(), sources, asks.clone(), recorder);
+    let control = ControlSocket::new(path.clone(), sources, commands.clone(), recorder);
     let task = tokio::spawn(control.run(hearts.heart("control"), shutdown));
-    Served { folder, path, asks, asked, stop, task, _hearts: hearts }
+    Served { folder, path, commands, requests, stop, task, _hearts: hearts }
 }
 
 async fn served() -> Served {
@@ -95,13 +95,13 @@ async fn what_a_dead_daemon_left_is_removed_and_nothing_else() {
     let path = folder.path().join("control.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(matches!(get(&path, "/healthz").await, Err(ControlError::NoDaemon(_))), "a dead one's socket");
-    let (_listener, place) = SocketFile::take(&path).await.unwrap();
-    assert!(matches!(SocketFile::take(&path).await, Err(SocketFileError::Taken)));
+    let (_listener, place) = SocketFile::bind(&path).await.unwrap();
+    assert!(matches!(SocketFile::bind(&path).await, Err(SocketFileError::Taken)));
     assert!(path.exists(), "a living daemon's socket stays");
 
     fs::remove_file(&path).unwrap();
     fs::write(&path, "precious").unwrap();
-    assert!(matches!(SocketFile::take(&path).await, Err(SocketFileError::NoSocket)));
+    assert!(matches!(SocketFile::bind(&path).await, Err(SocketFileError::NoSocket)));
     drop(place);
     assert_eq!(fs::read(&path).unwrap(), b"precious", "another's file stays");
 }
@@ -110,7 +110,7 @@ async fn what_a_dead_daemon_left_is_removed_and_nothing_else() {
 async fn a_missing_folder_is_waited_for() {
     let served = served_at("run/control.sock");
     let folder = served.folder.path().join("run");
-    let missing = SocketFile::take(&served.path).await.unwrap_err();
+    let missing = SocketFile::bind(&served.path).await.unwrap_err();
     assert!(matches!(&missing, SocketFileError::NoFolder(missing) if *missing == folder), "{missing}");
     tokio::time::sleep(std::time::Duration::from_secs(100)).await;
     assert!(!served.task.is_finished());
@@ -124,17 +124,17 @@ async fn a_missing_folder_is_waited_for() {
 #[tokio::test]
 async fn what_is_asked_reaches_the_daemon_and_its_answer_comes_back() {
     let mut served = served().await;
-    let asks = [
+    let commands = [
         ControlCommand::Read { meters: vec![Name::new("heat_pump").unwrap()] },
         ControlCommand::Report { dry_run: true, account: None },
     ];
-    for ask in asks {
+    for command in commands {
         let daemon = async {
-            let asked = served.asked.recv().await.unwrap();
-            asked.reply.send(json!({ "did": asked.ask })).unwrap();
+            let request = served.requests.recv().await.unwrap();
+            request.reply.send(json!({ "did": request.command })).unwrap();
         };
-        let (answer, ()) = tokio::join!(post(&served.path, &ask), daemon);
-        assert_eq!(answer.unwrap(), json!({ "did": ask }));
+        let (answer, ()) = tokio::join!(post(&served.path, &command), daemon);
+        assert_eq!(answer.unwrap(), json!({ "did": command }));
     }
 }
 
@@ -143,14 +143,14 @@ async fn a_full_queue_and_a_stopping_daemon_say_so() {
     let mut served = served().await;
     for _ in 0..QUEUE {
         let (reply, _) = tokio::sync::oneshot::channel();
-        served.asks.try_send(ControlRequest { ask: read_all(), uid: 0, reply }).unwrap();
+        served.commands.try_send(ControlRequest { command: read_all(), uid: 0, reply }).unwrap();
     }
     let busy = post(&served.path, &read_all()).await.unwrap_err().to_string();
     assert!(busy.contains("busy"), "{busy}");
-    while served.asked.try_recv().is_ok() {}
-    let ask = read_all();
-    let (stopping, ()) = tokio::join!(post(&served.path, &ask), async {
-        drop(served.asked.recv().await.unwrap().reply);
+    while served.requests.try_recv().is_ok() {}
+    let command = read_all();
+    let (stopping, ()) = tokio::join!(post(&served.path, &command), async {
+        drop(served.requests.recv().await.unwrap().reply);
     });
     assert!(stopping.unwrap_err().to_string().contains("stopping"));
 }
@@ -160,12 +160,12 @@ async fn a_daemon_that_does_not_answer_is_given_up_on() {
     let mut served = served().await;
     let began = tokio::time::Instant::now();
     let hang = async {
-        let _asked = served.asked.recv().await.unwrap();
+        let _asked = served.requests.recv().await.unwrap();
         std::future::pending::<()>().await;
     };
-    let ask = read_all();
+    let command = read_all();
     let answer = tokio::select! {
-        answer = post(&served.path, &ask) => answer,
+        answer = post(&served.path, &command) => answer,
         () = hang => unreachable!(),
     };
     assert!(answer.unwrap_err().to_string().contains("within 2 minutes"));
@@ -176,7 +176,7 @@ async fn a_daemon_that_does_not_answer_is_given_up_on() {
 async fn what_cannot_be_asked_for_never_reaches_the_daemon() {
     let mut served = served().await;
     // What came through would be answered with 503.
-    served.asked.close();
+    served.requests.close();
     let long = "{\"read\":{\"meters\":[]}}".to_owned() + &" ".repeat(COMMAND_MAX);
     let bodies = [
         "",

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::heartbeat::Hearts;
-use crate::status::server::{CONNECTIONS, HEAD_WITHIN};
+use crate::status::server::{CONNECTIONS, HEAD_WITHIN, RETRY_EVERY};
 use crate::status::snapshot::tests::empty;
 
 struct Served {
