@@ -45,6 +45,3 @@ pub mod status;
 pub mod cli;
 pub mod daemon;
 pub mod simulator;
-
-#[cfg(test)]
-mod testing;

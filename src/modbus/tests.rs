@@ -7,18 +7,21 @@ mod sweep;
 
 use std::time::Duration;
 
+use rmodbus::ModbusProto;
 use tokio::time::Instant;
 
+use super::memory::Host;
 use super::{Error, Line};
 use crate::config::{BusConfig, Link, Parity, SerialSettings as Settings};
 use crate::meter::{Function, RegisterRange};
 use crate::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, UnitFault};
-use crate::testing::in_time;
 use crate::units::{Name, UnitId};
 
 /// Of the tests' buses: what is late is later than this.
 const TIMEOUT: Duration = Duration::from_millis(300);
 const LATE: Duration = Duration::from_millis(400);
+/// Where every request is answered, or must fail by what comes: no loaded machine takes as long.
+const AMPLE: Duration = Duration::from_secs(5);
 
 fn bus(link: Link) -> BusConfig {
     BusConfig {
@@ -68,35 +71,38 @@ async fn read(line: &mut Line, number: u16, block: RegisterRange) -> Result<(), 
     Ok(())
 }
 
-/// The same meters on each kind of link.
-async fn everywhere(test: impl AsyncFn(Line, [SimulatedUnit; 2])) {
-    for kind in 0..3 {
-        in_time(async || on_a_link(kind, &test).await).await;
+/// The same meters behind a gateway and a converter in memory: for tests on the paused clock that depend on times.
+async fn in_memory(test: impl AsyncFn(Line, [SimulatedUnit; 2])) {
+    for protocol in [ModbusProto::TcpUdp, ModbusProto::Rtu] {
+        let host = Host::new("tests");
+        let link = match protocol {
+            ModbusProto::Rtu => Link::RtuOverTcp(host.address()),
+            _ => Link::Tcp(host.address()),
+        };
+        let meters = [meter(1), meter(2)];
+        let _gateway = SimulatedGateway::in_memory(host, meters.clone(), protocol);
+        test(Line::new(&bus(link)), meters).await;
     }
 }
 
-async fn on_a_link(kind: usize, test: &impl AsyncFn(Line, [SimulatedUnit; 2])) {
-    let meters = [meter(1), meter(2)];
-    let units = meters.clone();
-    match kind {
-        0 => {
-            let line = SimulatedSerialLine::start(units, None).unwrap();
-            test(Line::new(&serial(&line, 115_200)), meters).await;
-        }
-        1 => {
-            let gateway = SimulatedGateway::start(units).await.unwrap();
-            test(Line::new(&tcp(&gateway)), meters).await;
-        }
-        _ => {
-            let gateway = SimulatedGateway::start_converter(units).await.unwrap();
-            test(Line::new(&converter(&gateway)), meters).await;
-        }
-    }
+/// The same meters on a pseudo-terminal and behind two sockets, with a timeout that a loaded machine keeps.
+async fn on_real_links(test: impl AsyncFn(Line, [SimulatedUnit; 2])) {
+    let patient = |bus: BusConfig| Line::new(&BusConfig { timeout: AMPLE, ..bus });
+    let units = || [meter(1), meter(2)];
+    let (on_serial, on_tcp, on_converter) = (units(), units(), units());
+    let line = SimulatedSerialLine::start(on_serial.clone(), None).unwrap();
+    let gateway = SimulatedGateway::start(on_tcp.clone()).await.unwrap();
+    let transparent = SimulatedGateway::start_converter(on_converter.clone()).await.unwrap();
+    tokio::join!(
+        test(patient(serial(&line, 115_200)), on_serial),
+        test(patient(tcp(&gateway)), on_tcp),
+        test(patient(converter(&transparent)), on_converter),
+    );
 }
 
 #[tokio::test]
 async fn registers_come_over_each_kind_of_link() {
-    everywhere(async |mut line, _| {
+    on_real_links(async |mut line, _| {
         for _ in 0..3 {
             read(&mut line, 1, block(0, 2)).await.unwrap();
             read(&mut line, 2, block(10, 90)).await.unwrap();
@@ -108,9 +114,9 @@ async fn registers_come_over_each_kind_of_link() {
 }
 
 /// Field note 1: the same length from the same meter, which RTU cannot tell apart.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_late_answer_is_never_taken_for_the_next_one() {
-    everywhere(async |mut line, [meter, _]| {
+    in_memory(async |mut line, [meter, _]| {
         read(&mut line, 1, block(0, 2)).await.unwrap();
         meter.fault_next(1, UnitFault::Late(LATE));
         assert!(read(&mut line, 1, block(0, 2)).await.unwrap_err().contains("no answer from unit 1 within 300ms"));
@@ -124,9 +130,9 @@ async fn a_late_answer_is_never_taken_for_the_next_one() {
 }
 
 /// Field note 1: reading away what is there is not enough where the late answer is still under way.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn after_a_failure_the_line_must_have_been_silent() {
-    everywhere(async |mut line, [meter, _]| {
+    in_memory(async |mut line, [meter, _]| {
         read(&mut line, 1, block(0, 2)).await.unwrap();
         meter.fault_next(1, UnitFault::Late(TIMEOUT + Duration::from_millis(25)));
         read(&mut line, 1, block(0, 2)).await.unwrap_err();
@@ -136,9 +142,9 @@ async fn after_a_failure_the_line_must_have_been_silent() {
 }
 
 /// Field note 1: the late answer comes while a neighbour is asked.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_late_answer_does_not_harm_a_neighbour() {
-    everywhere(async |mut line, [meter, _]| {
+    in_memory(async |mut line, [meter, _]| {
         read(&mut line, 1, block(0, 2)).await.unwrap();
         for late in [20, 70] {
             meter.fault_next(1, UnitFault::Late(TIMEOUT + Duration::from_millis(late)));
@@ -153,9 +159,9 @@ async fn a_late_answer_does_not_harm_a_neighbour() {
 }
 
 /// A read that is dropped in the middle leaves nothing behind for the next.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_abandoned_read_harms_nothing() {
-    everywhere(async |mut line, [meter, _]| {
+    in_memory(async |mut line, [meter, _]| {
         meter.fault_next(1, UnitFault::Late(Duration::from_millis(20)));
         let abandoned = line.read(unit(1), block(0, 2));
         assert!(tokio::time::timeout(Duration::from_millis(10), abandoned).await.is_err());
@@ -169,7 +175,7 @@ async fn an_abandoned_read_harms_nothing() {
 /// Field note 2.
 #[tokio::test]
 async fn unit_length_and_checksum_are_verified() {
-    everywhere(async |mut line, [meter, _]| {
+    on_real_links(async |mut line, [meter, _]| {
         for (fault, text) in [
             (UnitFault::WrongLength, "3 registers came when 2 were asked for"),
             (UnitFault::WrongUnit, "unit 2 answered when 1 was asked"),
@@ -185,9 +191,9 @@ async fn unit_length_and_checksum_are_verified() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_comes_twice_harms_nothing() {
-    everywhere(async |mut line, [meter, _]| {
+    in_memory(async |mut line, [meter, _]| {
         meter.fault(UnitFault::Twice);
         for address in [0, 10, 20, 30] {
             read(&mut line, 1, block(address, 2)).await.unwrap();
@@ -199,7 +205,7 @@ async fn an_answer_that_comes_twice_harms_nothing() {
 /// Field note 7.
 #[tokio::test]
 async fn exceptions_keep_the_link_and_say_what_they_mean() {
-    everywhere(async |mut line, [meter, _]| {
+    on_real_links(async |mut line, [meter, _]| {
         meter.fault_next(1, UnitFault::Exception(0x0B));
         let error = line.read(unit(1), block(0, 2)).await.unwrap_err();
         assert!(error.is_silence() && error.to_string().contains("the gateway answers, the meter does not"), "{error}");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rmodbus::ModbusProto;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -18,10 +19,10 @@ use crate::config::{BusConfig, EnergyStart, Link, MeterConfig};
 use crate::form::{Findings, Form};
 use crate::heartbeat::Hearts;
 use crate::meter::{Function, Profile};
+use crate::modbus::memory::Host;
 use crate::reading::{Held, Reading, Values};
 use crate::recorder::Recorder;
 use crate::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, UnitFault, WordOrder};
-use crate::testing::in_time;
 use crate::units::{MilliwattHours, Milliwatts, Name, UnitId};
 
 mod recognition;
@@ -248,28 +249,27 @@ async fn the_serial_number_is_read_at_the_start_when_held_and_after_a_silence() 
     assert_eq!(unit.take_requests(), [VALUES, SERIAL], "what was unanswered is asked first");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_time_of_a_reading_is_that_of_its_register() {
     const DELAY: Duration = Duration::from_millis(100);
-    in_time(async || {
-        let unit = SimulatedUnit::new(1);
-        unit.set(Function::Input, 30, &[101]);
-        unit.set_u32(Function::Input, 4, 1001, WordOrder::Big);
-        let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
-        let power_last =
-            MeterConfig { profile: profile(&PROFILE.replace("register = 0\n", "register = 30\n")), ..meter(1, RARELY) };
-        let clock = clock();
-        let mut running = Running::start(tcp(&gateway), vec![power_last], 8);
-        running.reading().await;
-        unit.set_delay(DELAY);
-        let begin = clock.now();
-        running.read_now(&[]).await;
-        let reading = running.reading().await;
-        assert!(reading.values.power.is_some());
-        let register_came = reading.at.since(&begin).unwrap();
-        assert!((DELAY..DELAY * 2).contains(&register_came), "{register_came:?}");
-    })
-    .await;
+    let unit = SimulatedUnit::new(1);
+    unit.set(Function::Input, 30, &[101]);
+    unit.set_u32(Function::Input, 4, 1001, WordOrder::Big);
+    let host = Host::new("time");
+    let link = Link::Tcp(host.address());
+    let _gateway = SimulatedGateway::in_memory(host, [unit.clone()], ModbusProto::TcpUdp);
+    let power_last =
+        MeterConfig { profile: profile(&PROFILE.replace("register = 0\n", "register = 30\n")), ..meter(1, RARELY) };
+    let clock = clock();
+    let mut running = Running::start(bus(link), vec![power_last], 8);
+    running.reading().await;
+    unit.set_delay(DELAY);
+    let begin = clock.now();
+    running.read_now(&[]).await;
+    let reading = running.reading().await;
+    assert!(reading.values.power.is_some());
+    let register_came = reading.at.since(&begin).unwrap();
+    assert!((DELAY..DELAY * 2).contains(&register_came), "{register_came:?}");
 }
 
 #[tokio::test]

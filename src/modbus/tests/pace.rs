@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use super::{block, meter, read, serial, unit};
 use crate::modbus::Line;
 use crate::simulator::{LineSpeed, SimulatedSerialLine, UnitFault};
-use crate::testing::in_time;
 
 /// Field note 3: measured by the line, at a speed whose silence is no whole millisecond.
 #[tokio::test]
@@ -63,23 +62,27 @@ async fn a_slow_line_is_given_its_time() {
 /// A request that is given up while its characters are still on the wire holds the line until they are out.
 #[tokio::test]
 async fn an_abandoned_request_is_sent_to_its_end() {
-    in_time(async || {
-        let speed = LineSpeed { baud: 110, bits: 10 };
-        let simulated = SimulatedSerialLine::start([meter(1)], Some(speed)).unwrap();
-        let mut bus = serial(&simulated, speed.baud);
-        // So much later may the simulated line notice the first request than the second before it calls the second early. Without
-        // the time of the request's own 8 characters the second is early all the same.
-        bus.request_gap = Duration::from_millis(400);
-        assert!(bus.request_gap < speed.character() * 8);
-        bus.timeout = Duration::from_millis(1);
-        let mut line = Line::new(&bus);
-        line.open().await.unwrap();
-        let sent = bus.request_gap + speed.silence() + Duration::from_millis(100);
-        let _ = tokio::time::timeout(sent, line.read(unit(9), block(0, 1))).await;
-        let _ = line.read(unit(9), block(0, 1)).await;
-        assert_eq!((simulated.requests(), simulated.early()), (2, 0));
-    })
-    .await;
+    let speed = LineSpeed { baud: 110, bits: 10 };
+    let simulated = SimulatedSerialLine::start([meter(1)], Some(speed)).unwrap();
+    let mut line = Line::new(&serial(&simulated, speed.baud));
+    line.open().await.unwrap();
+    let begin = Instant::now();
+    let seen = async |requests| {
+        while simulated.requests() < requests {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        () = seen(1) => {}
+        _ = line.read(unit(9), block(0, 1)) => {}
+    }
+    tokio::select! {
+        () = seen(2) => {}
+        _ = line.read(unit(9), block(0, 1)) => {}
+    }
+    // A late thread only makes this longer: without the time of the request's own 8 characters it is too short.
+    let least = speed.character() * 8 + speed.silence();
+    assert!(begin.elapsed() >= least && simulated.requests() == 2, "{:?} of {least:?}", begin.elapsed());
 }
 
 /// Field note 3: the silence counts from the end of our own request where there was no answer.

@@ -9,7 +9,7 @@ fn sweeping(line: &SimulatedSerialLine) -> Line {
 
 #[tokio::test]
 async fn a_unit_says_who_it_is_over_each_kind_of_link() {
-    everywhere(async |mut line, [first, _]| {
+    on_real_links(async |mut line, [first, _]| {
         first.set_server_id("Acme 100");
         first.set_device_id(&["Acme", "M-100", "1.2"]);
         let server = line.identify(unit(1), Identity::Server).await.unwrap();
