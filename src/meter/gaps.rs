@@ -1,4 +1,4 @@
-//! Registers between values: which of them one read may cross, and which none may touch.
+//! Registers between values: which of them one read may cross, and which no read may touch.
 
 use super::range::RegisterRange;
 use crate::form::{Field, Form};
@@ -6,6 +6,7 @@ use crate::form::{Field, Form};
 /// Where a read may cross registers that the profile does not name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gaps {
+    /// Anywhere except in the holes.
     pub everywhere: bool,
     /// First and last register of each range in which it may.
     pub within: Vec<(u16, u16)>,
@@ -13,10 +14,10 @@ pub struct Gaps {
     pub holes: Vec<(u16, u16)>,
 }
 
-const MOST_RANGES: usize = 16;
+const MAX_RANGES: usize = 16;
 
 impl Gaps {
-    /// The keys `gaps` and `holes`.
+    /// Reads the keys `gaps` and `holes`.
     pub(super) fn from_form(form: &Form<'_>) -> Self {
         let mut gaps = Gaps::default();
         match form.field("gaps") {
@@ -30,7 +31,7 @@ impl Gaps {
         gaps
     }
 
-    /// Whether one read may hold both ranges, `next` being the one that begins later.
+    /// Whether one read may contain both ranges; `next` begins later.
     pub(super) fn may_join(&self, range: RegisterRange, next: RegisterRange) -> bool {
         let next = u32::from(next.address);
         if next <= range.end() {
@@ -48,24 +49,21 @@ impl Gaps {
     }
 }
 
-/// `[[first, last], ..]`
+/// Reads `[[first, last], ..]`.
 fn ranges(field: &Field<'_>) -> Option<Vec<(u16, u16)>> {
     let fields = field.array()?;
-    if fields.len() > MOST_RANGES {
-        return field.fail("has too many ranges", format!("at most {MOST_RANGES}"));
+    if fields.len() > MAX_RANGES {
+        return field.fail("has too many ranges", format!("at most {MAX_RANGES}"));
     }
-    // All of them are looked at, so that every problem is told.
+    // All of them are read, so that every problem is reported.
     let ranges: Vec<_> = fields.iter().map(range).collect();
     ranges.into_iter().collect()
 }
 
 fn range(field: &Field<'_>) -> Option<(u16, u16)> {
     let help = "the first and the last register: [0x0190, 0x01B0]";
-    if !field.is_array() {
-        return field.fail("is no range of registers", help);
-    }
-    let ends = field.array()?;
-    let [first, last] = ends.as_slice() else { return field.fail("is no range of registers", help) };
+    let ends = if field.is_array() { field.array()? } else { Vec::new() };
+    let [first, last] = ends.as_slice() else { return field.fail("is not a range of registers", help) };
     let (first, last) = (first.integer(0..=65535)?, last.integer(0..=65535)?);
     if first > last {
         return field.fail("ends before it begins", help);

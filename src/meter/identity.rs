@@ -1,4 +1,4 @@
-//! What a register must hold for a meter to be the one that a profile means, and to be set as the profile needs it.
+//! What a register must hold for a meter to be the one of a profile, or to be set as the profile needs it.
 
 use std::fmt;
 
@@ -9,58 +9,75 @@ use super::register_form::{self, Limits};
 use crate::form::{Field, Form};
 use crate::text;
 
-/// One register and what it must hold.
+/// What some registers must hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
+    /// The registers.
     pub range: RegisterRange,
+    /// What they must hold.
     pub expected: Expected,
-    /// A meter without the register is as good.
+    /// A meter without these registers passes too.
     pub optional: bool,
-    /// ModifierContext a setting: what to set at the meter, in words.
+    /// For a setting: what to set at the meter.
     pub remedy: Option<String>,
 }
 
-/// What a register must hold.
+/// What registers must hold.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expected {
-    /// One of these numbers, or one between the ends; of the bits under the mask where there is one.
-    Number { format: Format, mask: Option<u64>, accepted: AcceptedNumbers },
-    /// One of these texts, or one that begins like it where it is a prefix.
-    Text { low_byte_first: bool, values: Vec<String>, prefix: bool },
+    /// One of these numbers. With a mask, only its bits are compared.
+    Number {
+        /// How the registers hold the number.
+        format: Format,
+        /// The bits that are compared.
+        mask: Option<u64>,
+        /// The numbers that pass.
+        accepted: AcceptedNumbers,
+    },
+    /// One of these texts, or with `prefix` a text that begins with one of them.
+    Text {
+        /// Each register holds its second character first.
+        low_byte_first: bool,
+        /// The texts that pass.
+        values: Vec<String>,
+        /// Whether the beginning of the text is enough.
+        prefix: bool,
+    },
 }
 
-/// The numbers that are right.
+/// The numbers that pass.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AcceptedNumbers {
+    /// Each of these.
     Values(Vec<i128>),
-    /// Both ends included.
+    /// From the first to the last, both included.
     Range(i128, i128),
 }
 
-/// What a register was found to hold.
+/// What a check of registers showed.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Comparison {
-    Right,
-    /// In words, beginning with the register.
-    Wrong(String),
+pub(super) enum CheckResult {
+    Passed,
+    /// Why, beginning with the registers.
+    Failed(String),
     /// Not answered, or refused for the moment.
     Unknown,
 }
 
-/// The ranges that the meter refused, and with which exception.
+/// The ranges that the meter refused, each with its exception code.
 pub type RefusedRanges = [(RegisterRange, u8)];
 
-const MOST: usize = 8;
-const MOST_VALUES: usize = 64;
+const MAX_EXPECTATIONS: usize = 8;
+const MAX_VALUES: usize = 64;
 /// Longer texts of a meter are cut.
-const LONGEST: usize = 64;
+const MAX_TEXT: usize = 64;
 
 impl Expectation {
-    /// Those of `[[identity]]` or, with a remedy each, of `[[settings]]`.
+    /// Reads `[[identity]]`, or `[[settings]]`, where each has a remedy.
     pub(super) fn all(form: &Form<'_>, key: &'static str, limits: Limits<'_>) -> Option<Vec<Self>> {
         let fields = form.field(key)?.array()?;
-        if fields.len() > MOST {
-            return fields[MOST].fail("is one too many", format!("at most {MOST}"));
+        if let Some(excess) = fields.get(MAX_EXPECTATIONS) {
+            return excess.fail("is one too many", format!("at most {MAX_EXPECTATIONS}"));
         }
         let all: Vec<_> = fields.iter().map(|field| Self::one(field.table()?, key == "settings", limits)).collect();
         all.into_iter().collect()
@@ -83,90 +100,97 @@ impl Expectation {
         });
         let range = register_form::range(&form, function, parsed.as_ref().map_or(1, |(count, _)| *count), limits);
         let optional = form.or("optional", false, Field::boolean);
-        let help = "what to set at the meter, in words";
-        let remedy = is_setting.then(|| form.required("set", help).and_then(|field| field.text()));
+        let remedy = if is_setting {
+            let remedy = form.required("set", "what to set at the meter, in words").and_then(|field| field.text());
+            remedy.map(|remedy| Some(remedy.to_owned()))
+        } else {
+            Some(None)
+        };
         form.finish();
-        if remedy.is_some_and(|remedy| remedy.is_none()) {
-            return None;
-        }
-        Some(Expectation {
-            range: range?,
-            expected: parsed?.1?,
-            optional: optional?,
-            remedy: remedy.flatten().map(str::to_owned),
-        })
+        Some(Expectation { range: range?, expected: parsed?.1?, optional: optional?, remedy: remedy? })
     }
 
-    /// What these answers say of it.
-    pub(super) fn found(&self, answers: &Answers, refused: &RefusedRanges) -> Comparison {
+    /// Checks these answers.
+    pub(super) fn check(&self, answers: &Answers, refused: &RefusedRanges) -> CheckResult {
         if let Some((_, code)) = refused.iter().find(|(range, _)| *range == self.range) {
             return match code {
-                1..=3 if self.optional => Comparison::Right,
-                1..=3 => Comparison::Wrong(format!("the meter has no {} (exception {code}), where {self}", self.range)),
-                _ => Comparison::Unknown,
+                1..=3 if self.optional => CheckResult::Passed,
+                1..=3 => {
+                    CheckResult::Failed(format!("the meter has no {} (exception {code}), where {self}", self.range))
+                }
+                _ => CheckResult::Unknown,
             };
         }
-        let Some(words) = self.range.out_of(answers) else { return Comparison::Unknown };
-        let (right, shown) = match &self.expected {
-            Expected::Number { format, mask, accepted } => number_found(words, *format, *mask, accepted),
-            Expected::Text { low_byte_first, values, prefix } => text_found(words, *low_byte_first, values, *prefix),
+        let Some(words) = self.range.out_of(answers) else { return CheckResult::Unknown };
+        let (passed, shown) = match &self.expected {
+            Expected::Number { format, mask, accepted } => check_number(words, *format, *mask, accepted),
+            Expected::Text { low_byte_first, values, prefix } => check_text(words, *low_byte_first, values, *prefix),
         };
-        if right { Comparison::Right } else { Comparison::Wrong(format!("{} holds {shown}, where {self}", self.range)) }
+        if passed {
+            CheckResult::Passed
+        } else {
+            CheckResult::Failed(format!("{} holds {shown}, where {self}", self.range))
+        }
     }
 }
 
-/// What the profile has: `the profile has 71, 72 or 73`.
+/// `the profile expects 71, 72 or 73`
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the profile has {}", self.expected)
+        write!(f, "the profile expects {}", self.expected)
     }
 }
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let any = |values: Vec<String>| match values.split_last() {
-            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-            _ => values.concat(),
-        };
         match self {
             Expected::Number { mask, accepted, .. } => {
                 match accepted {
-                    AcceptedNumbers::Values(values) => {
-                        write!(f, "{}", any(values.iter().map(i128::to_string).collect()))?
-                    }
+                    AcceptedNumbers::Values(values) => f.write_str(&alternatives(values.iter()))?,
                     AcceptedNumbers::Range(from, to) => write!(f, "{from} to {to}")?,
                 }
                 mask.map_or(Ok(()), |mask| write!(f, " under the mask 0x{mask:X}"))
             }
             Expected::Text { values, prefix, .. } => {
                 let more = if *prefix { ".." } else { "" };
-                write!(f, "{}", any(values.iter().map(|value| format!("\"{value}{more}\"")).collect()))
+                f.write_str(&alternatives(values.iter().map(|value| format!("\"{value}{more}\""))))
             }
         }
     }
 }
 
-fn number_found(words: &[u16], format: Format, mask: Option<u64>, accepted: &AcceptedNumbers) -> (bool, String) {
+/// `1, 2 or 3`
+fn alternatives(values: impl Iterator<Item = impl fmt::Display>) -> String {
+    let values: Vec<_> = values.map(|value| value.to_string()).collect();
+    match values.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => values.concat(),
+    }
+}
+
+/// Whether the number passes, and how to show it.
+fn check_number(words: &[u16], format: Format, mask: Option<u64>, accepted: &AcceptedNumbers) -> (bool, String) {
     let bits = format.bits(words);
     let number = match (mask, RawNumber::new(format.kind, bits)) {
         (Some(mask), _) => Some(i128::from(bits & mask)),
         (None, Some(RawNumber::Integer(number))) => Some(number),
         (None, _) => None,
     };
-    let right = number.is_some_and(|number| match accepted {
+    let passed = number.is_some_and(|number| match accepted {
         AcceptedNumbers::Values(values) => values.contains(&number),
         AcceptedNumbers::Range(from, to) => (from..=to).contains(&&number),
     });
-    (right, number.map_or_else(|| format!("0x{bits:X}"), |number| number.to_string()))
+    (passed, number.map_or_else(|| format!("0x{bits:X}"), |number| number.to_string()))
 }
 
-fn text_found(words: &[u16], low_byte_first: bool, values: &[String], prefix: bool) -> (bool, String) {
+/// Whether the text passes, and how to show it.
+fn check_text(words: &[u16], low_byte_first: bool, values: &[String], prefix: bool) -> (bool, String) {
     let held = characters(words, low_byte_first);
-    let right = values.iter().any(|value| if prefix { held.starts_with(value) } else { held == *value });
-    (right, format!("\"{}\"", text::foreign(&held, LONGEST)))
+    let passed = values.iter().any(|value| if prefix { held.starts_with(value) } else { held == *value });
+    (passed, format!("\"{}\"", text::foreign(&held, MAX_TEXT)))
 }
 
-/// Two characters a register; NUL characters count for nothing, nor do blanks around the text.
+/// The text in these registers, two characters each. NUL characters and surrounding blanks are dropped.
 pub(super) fn characters(words: &[u16], low_byte_first: bool) -> String {
     let bytes = |word: &u16| if low_byte_first { word.to_le_bytes() } else { word.to_be_bytes() };
     let text: String = words.iter().flat_map(bytes).filter(|byte| *byte != 0).map(char::from).collect();
@@ -181,34 +205,28 @@ fn number(form: &Form<'_>, format: Format) -> Option<Expected> {
         };
         let range = i128::try_from(format.kind.range()).ok()?;
         let least = if format.kind.is_signed() { -range } else { 0 };
-        let word = format.kind.word();
-        let help = format!("a {word} holds {least} to {}", range - 1);
-        if (least..range).contains(&number) {
-            Some(number)
-        } else {
-            field.fail("is a number that it cannot hold", help)
-        }
+        let help = format!("{} holds {least} to {}", format.kind.word(), range - 1);
+        let fits = (least..range).contains(&number);
+        if fits { Some(number) } else { field.fail("is a number that the type cannot hold", help) }
     };
     let mask = form.maybe("mask", |field| {
         let bits = 16 * u32::from(format.kind.registers());
         let mask = field.bits()?;
         let fits = mask != 0 && mask.checked_shr(bits).unwrap_or(0) == 0;
-        if fits { Some(mask) } else { field.fail("is no mask for it", format!("some of its {bits} bits")) }
+        if fits { Some(mask) } else { field.fail("is not a mask for this type", format!("some of its {bits} bits")) }
     });
     let (values, range) = (form.field("values"), form.field("range"));
     let accepted = match (&values, &range) {
         (Some(values), None) => AcceptedNumbers::Values(list(values, one)?),
         (None, Some(range)) => {
-            let ends = list(range, one)?;
-            let [from, to] = ends.as_slice() else {
-                return range.fail("is no range", "the first and the last: [100, 121]");
-            };
-            if from > to {
-                return range.fail("ends before it begins", "the first and the last: [100, 121]");
+            let help = "the first and the last: [100, 121]";
+            match list(range, one)?.as_slice() {
+                [from, to] if from > to => return range.fail("ends before it begins", help),
+                [from, to] => AcceptedNumbers::Range(*from, *to),
+                _ => return range.fail("is not a range", help),
             }
-            AcceptedNumbers::Range(*from, *to)
         }
-        (Some(_), Some(range)) => return range.fail("stands beside `values`", "one of them"),
+        (Some(_), Some(range)) => return range.fail("cannot be used with `values`", "leave one of them out"),
         (None, None) => {
             form.required("values", "what it may hold: [71, 72], or `range` with the first and the last");
             return None;
@@ -219,7 +237,7 @@ fn number(form: &Form<'_>, format: Format) -> Option<Expected> {
     if let (AcceptedNumbers::Values(numbers), Some(field)) = (&accepted, values)
         && numbers.iter().any(outside)
     {
-        return field.fail("has bits that `mask` has not", "it could never be");
+        return field.fail("has bits that `mask` lacks", "it can never match: make `mask` wider");
     }
     Some(Expected::Number { format, mask, accepted })
 }
@@ -227,13 +245,16 @@ fn number(form: &Form<'_>, format: Format) -> Option<Expected> {
 fn text(form: &Form<'_>, low_byte_first: bool) -> Option<Expected> {
     let plain = |field: &Field<'_>| {
         let text = field.text()?.trim();
-        let fits = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(|byte| (0x20..0x7F).contains(&byte));
-        if fits { Some(text.to_owned()) } else { field.fail("is no text of a meter", "printable ASCII, not empty") }
+        let fits = (1..=MAX_TEXT).contains(&text.len()) && text.bytes().all(|byte| (0x20..0x7F).contains(&byte));
+        if !fits {
+            return field.fail("is not a text that a meter can hold", "1 to 64 characters, printable ASCII");
+        }
+        Some(text.to_owned())
     };
     let (values, prefix) = match (form.field("values"), form.field("prefix")) {
         (Some(values), None) => (list(&values, plain)?, false),
         (None, Some(prefix)) => (vec![plain(&prefix)?], true),
-        (Some(_), Some(prefix)) => return prefix.fail("stands beside `values`", "one of them"),
+        (Some(_), Some(prefix)) => return prefix.fail("cannot be used with `values`", "leave one of them out"),
         (None, None) => {
             form.required("values", "what it may hold: [\"PRO380\"], or `prefix` with how it begins");
             return None;
@@ -244,8 +265,8 @@ fn text(form: &Form<'_>, low_byte_first: bool) -> Option<Expected> {
 
 fn list<'t, T>(field: &Field<'t>, one: impl Fn(&Field<'t>) -> Option<T>) -> Option<Vec<T>> {
     let fields = field.array()?;
-    if !(1..=MOST_VALUES).contains(&fields.len()) {
-        return field.fail("has no fitting number of values", format!("1 to {MOST_VALUES}"));
+    if !(1..=MAX_VALUES).contains(&fields.len()) {
+        return field.fail("has too many values, or none", format!("1 to {MAX_VALUES}"));
     }
     let all: Vec<_> = fields.iter().map(one).collect();
     all.into_iter().collect()

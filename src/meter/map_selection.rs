@@ -1,4 +1,4 @@
-//! Several maps of one profile, none told from the others by a register: which of them the meter has, decided by physics alone.
+//! Selects one of several maps of a profile that no register distinguishes, by physics alone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,38 +8,41 @@ use super::profile::Profile;
 use crate::reading::Register;
 use crate::units::{Milliwatts, Name};
 
-/// The maps that are possible, and what each has said so far. One is chosen when all others have proved impossible, or when all that are
-/// left have said the same for long, and never before.
+/// The possible maps and what each of them has read so far.
+///
+/// A map is selected when all others have proved impossible, or when all that remain have read the same for long enough.
 #[derive(Clone, Debug)]
 pub struct MapSelection {
     max_power: Milliwatts,
-    entrants: Vec<MapCandidate>,
+    candidates: Vec<MapCandidate>,
     agreement: Option<Agreement>,
 }
 
-/// What one map made of one poll.
+/// What one map read in one poll.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MapReading {
-    /// Since a moment that is the same for all samples.
+    /// Since a moment that is the same for all readings.
     pub at: Duration,
+    /// Active power.
     pub power: Option<Milliwatts>,
+    /// The energy counter.
     pub register: Option<Register>,
-    /// The sum of the phases, where the profile has it and it was answered.
+    /// The sum of the phases' powers, where the profile has it and it was answered.
     pub phases: Option<Milliwatts>,
-    /// Why something is missing that the map has.
+    /// Why a value of the map is missing.
     pub missing: Option<String>,
 }
 
-/// How it stands.
+/// The state of a selection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SelectionOutcome {
-    /// Its place among the maps.
+    /// The only possible map: its index.
     Chosen(usize),
-    /// All that are left say the same: the place of the first of them.
+    /// All maps that remain read the same: the index of the first of them.
     Agreed(usize),
-    /// More than one is possible: what each says.
+    /// Several maps are possible: what each reads.
     Open(String),
-    /// None is possible: why not.
+    /// No map is possible: why.
     NoneFits(String),
 }
 
@@ -47,215 +50,243 @@ pub enum SelectionOutcome {
 struct MapCandidate {
     name: Name,
     note: Option<String>,
-    /// Samples so far.
-    heard: u32,
-    /// Samples in a row without an objection.
-    sound: u32,
-    /// Samples in a row with one.
-    struck: u32,
-    out: Option<String>,
+    /// How many readings there were.
+    readings: u32,
+    /// Plausible readings in a row.
+    plausible: u32,
+    /// Implausible readings in a row.
+    implausible: u32,
+    /// Why the map is impossible.
+    excluded: Option<String>,
     last: Option<MapReading>,
     flow: Option<Flow>,
 }
 
-/// What counter and power did since a sample from which on power was imported all the time.
+/// What the counter and the power did since a reading, while power was imported all the time.
 #[derive(Clone, Copy, Debug)]
 struct Flow {
     from: Register,
-    /// What the power carried meanwhile, mW x ms.
+    /// The energy by the power since then, in mW x ms.
     carried: u128,
     since: Duration,
 }
 
-/// Polls in a row in which all maps that are left said the same.
+/// Polls in a row in which all maps that remain read the same.
 #[derive(Clone, Copy, Debug)]
 struct Agreement {
     polls: u32,
-    /// What the first of them said at the beginning, where it has a counter.
+    /// The counter of the first of them at the beginning, where it has one.
     from: Option<Register>,
 }
 
-/// In so many polls in a row maps must say the same before it does not matter which of them is read.
-const AGREEING: u32 = 30;
-/// And the counter must have counted so many of the coarsest digits meanwhile: at 0 all maps are alike.
-const COUNTED: u64 = 3;
-/// Two maps are read one after the other: what their powers may differ by, the greater of a part and this.
-const ALIKE: (i64, Milliwatts) = (50, Milliwatts(20_000));
-/// So many samples in a row convince, one way or the other: a single one may be a meter that is starting up.
+/// The largest difference between two powers that are read one after the other: a part of the larger one, but at least `least`.
+struct Tolerance {
+    part: i64,
+    least: Milliwatts,
+}
+
+/// In this many polls in a row maps must read the same before it does not matter which of them is used.
+const AGREEING_POLLS: u32 = 30;
+/// The counter must have counted this many of the coarsest steps meanwhile: at 0 all maps are alike.
+const AGREEING_STEPS: u64 = 3;
+/// Between the powers of two maps.
+const MAPS_TOLERANCE: Tolerance = Tolerance { part: 50, least: Milliwatts(20_000) };
+/// Between the power and the sum of its phases.
+const PHASES_TOLERANCE: Tolerance = Tolerance { part: 10, least: Milliwatts(100_000) };
+/// This many readings in a row convince, one way or the other: a single one may come from a meter that is starting.
 const CONVINCING: u32 = 3;
 /// No meter has counted at full power for longer than this.
 const LIFETIME_HOURS: u128 = 30 * 8766;
-/// A power beyond this many times what the connection carries is none.
+/// A power beyond this many times the maximum of the connection is impossible.
 const OVERLOAD: i64 = 2;
-/// Power and the sum of the phases are read one after the other.
-const APART: (i64, Milliwatts) = (10, Milliwatts(100_000));
-/// Between polls the power is not seen: counter and power may differ by this factor.
-const BLUR: u128 = 4;
-/// Before so many digits have been carried a counter that stands still proves nothing.
-const DIGITS: u128 = 20;
-const FLOWING: Duration = Duration::from_secs(60);
-const MILLISECONDS_AN_HOUR: u128 = 3_600_000;
+/// The power between polls is unknown: counter and power may differ by this factor.
+const POLL_UNCERTAINTY: u128 = 4;
+/// A counter that stands still proves nothing before this many steps of energy were carried.
+const CARRIED_STEPS: u128 = 20;
+/// A shorter flow proves nothing.
+const MIN_FLOW: Duration = Duration::from_secs(60);
+const MILLISECONDS_PER_HOUR: u128 = 3_600_000;
 
 impl MapSelection {
-    /// Between these maps, on a connection that carries so much.
+    /// A selection among these maps, on a connection of at most `max_power`.
     pub fn new(maps: &[Arc<Profile>], notes: impl Fn(&Name) -> Option<String>, max_power: Milliwatts) -> Self {
-        let entrant = |profile: &Arc<Profile>| {
+        let candidate = |profile: &Arc<Profile>| {
             let name = profile.map.clone().unwrap_or_else(|| profile.name.clone());
             let note = notes(&name);
-            MapCandidate { name, note, heard: 0, sound: 0, struck: 0, out: None, last: None, flow: None }
+            MapCandidate {
+                name,
+                note,
+                readings: 0,
+                plausible: 0,
+                implausible: 0,
+                excluded: None,
+                last: None,
+                flow: None,
+            }
         };
-        MapSelection { max_power, entrants: maps.iter().map(entrant).collect(), agreement: None }
+        MapSelection { max_power, candidates: maps.iter().map(candidate).collect(), agreement: None }
     }
 
-    /// What the map at that place made of a poll.
-    pub fn record(&mut self, place: usize, sample: MapReading) {
-        let max_power = self.max_power;
-        let Some(entrant) = self.entrants.get_mut(place) else { return };
-        let nonsense = nonsense(&sample, max_power);
-        let step = entrant.last.as_ref().and_then(|last| misstep(last, &sample, max_power));
-        // Where the counter jumped, or was none, its way begins anew: a meter that starts up may do so once.
-        let flow = if nonsense.is_some() || step.is_some() { None } else { entrant.flow };
-        entrant.flow = entrant.flowed(flow, &sample).filter(|_| nonsense.is_none());
-        let flowing =
-            entrant.flow.zip(sample.register).and_then(|(flow, register)| against_flow(flow, register, sample.at));
-        let known = if nonsense.is_some() { None } else { sample.register };
-        if let Some(why) = nonsense.or(step).or(flowing) {
-            (entrant.sound, entrant.struck) = (0, entrant.struck + 1);
-            if entrant.struck >= CONVINCING {
-                entrant.out.get_or_insert(why);
-            }
-        } else {
-            (entrant.sound, entrant.struck) = (entrant.sound + 1, 0);
-        }
-        entrant.last = Some(MapReading { register: known, ..sample });
-        entrant.heard += 1;
+    /// Adds what the map with this index read in a poll.
+    pub fn record(&mut self, index: usize, reading: MapReading) {
+        let Some(candidate) = self.candidates.get_mut(index) else { return };
+        candidate.record(reading, self.max_power);
         self.compare();
     }
 
-    /// Whether those that are left agree, once all of them have been heard of the same poll.
+    /// The state after the readings so far.
+    pub fn outcome(&self) -> SelectionOutcome {
+        let mut possible = self.candidates.iter().enumerate().filter(|(_, candidate)| candidate.excluded.is_none());
+        match (possible.next(), possible.next()) {
+            (None, _) => SelectionOutcome::NoneFits(self.summary()),
+            (Some((index, candidate)), None) if candidate.plausible >= CONVINCING => SelectionOutcome::Chosen(index),
+            (Some((index, candidate)), Some(_)) if self.have_agreed(candidate) => SelectionOutcome::Agreed(index),
+            _ => SelectionOutcome::Open(self.summary()),
+        }
+    }
+
+    /// What each map reads, or why it is excluded.
+    pub fn summary(&self) -> String {
+        self.candidates.iter().map(MapCandidate::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    fn possible(&self) -> impl Iterator<Item = &MapCandidate> {
+        self.candidates.iter().filter(|candidate| candidate.excluded.is_none())
+    }
+
+    /// Continues the agreement once all maps that remain have read the same poll.
     fn compare(&mut self) {
-        let mut left = self.entrants.iter().filter(|entrant| entrant.out.is_none());
-        let Some(first) = left.next() else { return };
-        let others: Vec<_> = left.collect();
-        if others.iter().any(|other| other.heard != first.heard) {
+        let mut possible = self.possible();
+        let Some(first) = possible.next() else { return };
+        let others: Vec<_> = possible.collect();
+        if others.iter().any(|other| other.readings != first.readings) {
             return;
         }
-        let agree = !others.is_empty() && others.iter().all(|other| alike(first.last.as_ref(), other.last.as_ref()));
-        let from = first.last.as_ref().and_then(|sample| sample.register);
+        let agree =
+            !others.is_empty() && others.iter().all(|other| read_the_same(first.last.as_ref(), other.last.as_ref()));
+        let from = first.last.as_ref().and_then(|reading| reading.register);
         self.agreement = agree.then(|| match self.agreement {
             Some(agreement) => Agreement { polls: agreement.polls + 1, ..agreement },
             None => Agreement { polls: 1, from },
         });
     }
 
-    /// Whether they have agreed for long enough, while there was something to agree on.
-    fn agreed(&self, entrant: &MapCandidate) -> bool {
+    /// Whether the maps have agreed for long enough, while the counter or the power gave them something to agree on.
+    fn have_agreed(&self, first: &MapCandidate) -> bool {
         let Some(Agreement { polls, from }) = self.agreement else { return false };
-        let Some(last) = entrant.last.as_ref().filter(|_| polls >= AGREEING) else { return false };
-        let left = self.entrants.iter().filter(|entrant| entrant.out.is_none());
-        let steps = left.filter_map(|entrant| Some(entrant.last.as_ref()?.register?.step.get()));
+        let Some(last) = first.last.as_ref().filter(|_| polls >= AGREEING_POLLS) else { return false };
+        let steps = self.possible().filter_map(|candidate| Some(candidate.last.as_ref()?.register?.step.get()));
         let coarsest = steps.max().unwrap_or(0);
         match (from, last.register) {
-            (Some(from), Some(now)) => now.value.get() >= from.value.get().saturating_add(COUNTED * coarsest),
+            (Some(from), Some(now)) => now.value.get() >= from.value.get().saturating_add(AGREEING_STEPS * coarsest),
             _ => last.power.is_some_and(|power| power.0 != 0),
         }
-    }
-
-    pub fn outcome(&self) -> SelectionOutcome {
-        let mut left = self.entrants.iter().enumerate().filter(|(_, entrant)| entrant.out.is_none());
-        match (left.next(), left.next()) {
-            (None, _) => SelectionOutcome::NoneFits(self.summary()),
-            (Some((place, entrant)), None) if entrant.sound >= CONVINCING => SelectionOutcome::Chosen(place),
-            (Some((place, entrant)), Some(_)) if self.agreed(entrant) => SelectionOutcome::Agreed(place),
-            _ => SelectionOutcome::Open(self.summary()),
-        }
-    }
-
-    /// What each of them says, for people.
-    pub fn summary(&self) -> String {
-        self.entrants.iter().map(MapCandidate::to_string).collect::<Vec<_>>().join("; ")
     }
 }
 
 impl MapCandidate {
-    /// The flow up to this sample. It begins anew where energy may have flowed back, or nothing is known.
-    fn flowed(&self, flow: Option<Flow>, sample: &MapReading) -> Option<Flow> {
-        let register = sample.register?;
-        let power = u128::try_from(sample.power?.0).ok()?;
-        let begun = Flow { from: register, carried: 0, since: sample.at };
-        let (Some(flow), Some(last)) = (flow, &self.last) else { return Some(begun) };
-        let before = last.power.and_then(|power| u128::try_from(power.0).ok());
-        let Some(before) = before else { return Some(begun) };
-        let apart = sample.at.saturating_sub(last.at).as_millis();
-        Some(Flow { carried: flow.carried + (before + power) * apart / 2, ..flow })
+    fn record(&mut self, reading: MapReading, max_power: Milliwatts) {
+        let impossible = impossible(&reading, max_power);
+        let jump = self.last.as_ref().and_then(|last| impossible_step(last, &reading, max_power));
+        // After a jump or an impossible value the flow begins again: a meter that is starting may do so once.
+        let flow = if impossible.is_some() || jump.is_some() { None } else { self.flow };
+        self.flow = self.extended_flow(flow, &reading).filter(|_| impossible.is_none());
+        let mismatch = self.flow.zip(reading.register).and_then(|(flow, register)| flow.mismatch(register, reading.at));
+        let register = if impossible.is_some() { None } else { reading.register };
+        if let Some(why) = impossible.or(jump).or(mismatch) {
+            (self.plausible, self.implausible) = (0, self.implausible + 1);
+            if self.implausible >= CONVINCING {
+                self.excluded.get_or_insert(why);
+            }
+        } else {
+            (self.plausible, self.implausible) = (self.plausible + 1, 0);
+        }
+        self.last = Some(MapReading { register, ..reading });
+        self.readings += 1;
+    }
+
+    /// The flow up to this reading. It begins again where energy may have flowed back, and after a gap.
+    fn extended_flow(&self, flow: Option<Flow>, reading: &MapReading) -> Option<Flow> {
+        let register = reading.register?;
+        let power = u128::try_from(reading.power?.0).ok()?;
+        let new = Flow { from: register, carried: 0, since: reading.at };
+        let (Some(flow), Some(last)) = (flow, &self.last) else { return Some(new) };
+        let Some(before) = last.power.and_then(|power| u128::try_from(power.0).ok()) else { return Some(new) };
+        let elapsed = reading.at.saturating_sub(last.at).as_millis();
+        Some(Flow { carried: flow.carried + (before + power) * elapsed / 2, ..flow })
     }
 }
 
-/// Whether two maps say the same of one poll.
-fn alike(left: Option<&MapReading>, right: Option<&MapReading>) -> bool {
+impl Flow {
+    /// Why the counter does not belong to the power.
+    fn mismatch(self, register: Register, at: Duration) -> Option<String> {
+        if at.saturating_sub(self.since) < MIN_FLOW {
+            return None;
+        }
+        let carried = self.carried / MILLISECONDS_PER_HOUR;
+        let counted = u128::from(register.value.get().saturating_sub(self.from.value.get()));
+        let step = u128::from(register.step.get());
+        let verb = if counted > POLL_UNCERTAINTY * (carried + step) {
+            "runs too fast"
+        } else if carried > CARRIED_STEPS * step && counted < carried / POLL_UNCERTAINTY {
+            "runs too slowly"
+        } else {
+            return None;
+        };
+        Some(format!("its counter {verb} for the power: it counted {counted} mWh while {carried} mWh were carried"))
+    }
+}
+
+impl Tolerance {
+    fn allows(&self, left: Milliwatts, right: Milliwatts) -> bool {
+        let allowed = (left.0.saturating_abs().max(right.0.saturating_abs()) / self.part).max(self.least.0);
+        left.0.saturating_sub(right.0).saturating_abs() <= allowed
+    }
+}
+
+/// Whether two maps read the same in one poll.
+fn read_the_same(left: Option<&MapReading>, right: Option<&MapReading>) -> bool {
     let (Some(left), Some(right)) = (left, right) else { return false };
     let (Some(power), Some(other)) = (left.power, right.power) else { return false };
-    let (part, least) = ALIKE;
-    let allowed = (power.0.saturating_abs().max(other.0.saturating_abs()) / part).max(least.0);
     let registers = match (left.register, right.register) {
         (Some(left), Some(right)) => left.value.get().abs_diff(right.value.get()) <= left.step.get() + right.step.get(),
         (None, None) => true,
         _ => false,
     };
-    registers && power.0.saturating_sub(other.0).saturating_abs() <= allowed
+    registers && MAPS_TOLERANCE.allows(power, other)
 }
 
-/// Why the sample cannot be true, whatever came before it.
-fn nonsense(sample: &MapReading, max_power: Milliwatts) -> Option<String> {
-    if let Some(missing) = &sample.missing {
+/// Why the reading cannot be true, whatever came before it.
+fn impossible(reading: &MapReading, max_power: Milliwatts) -> Option<String> {
+    if let Some(missing) = &reading.missing {
         return Some(missing.clone());
     }
-    if let Some(power) = sample.power.filter(|power| power.0.saturating_abs() > max_power.0.saturating_mul(OVERLOAD)) {
-        return Some(format!("a power of {} W is more than the connection carries", power.watts()));
+    if let Some(power) = reading.power.filter(|power| power.0.saturating_abs() > max_power.0.saturating_mul(OVERLOAD)) {
+        return Some(format!("a power of {} W is more than the connection can carry", power.watts()));
     }
-    if let (Some(power), Some(phases)) = (sample.power, sample.phases) {
-        let (part, least) = APART;
-        let allowed = (power.0.saturating_abs().max(phases.0.saturating_abs()) / part).max(least.0);
-        if power.0.saturating_sub(phases.0).saturating_abs() > allowed {
-            return Some(format!("its power is {} W, and its phases add up to {} W", power.watts(), phases.watts()));
-        }
+    if let (Some(power), Some(phases)) = (reading.power, reading.phases)
+        && !PHASES_TOLERANCE.allows(power, phases)
+    {
+        return Some(format!("its power is {} W, and its phases add up to {} W", power.watts(), phases.watts()));
     }
-    let register = sample.register?;
+    let register = reading.register?;
     let lifetime = u128::from(max_power.0.unsigned_abs()) * LIFETIME_HOURS;
-    let endless = u128::from(register.value.get()) > lifetime;
-    endless.then(|| format!("{} kWh is more than 30 years at full power", kilowatt_hours(register)))
+    let too_high = u128::from(register.value.get()) > lifetime;
+    too_high.then(|| format!("{} kWh is more than 30 years at full power", kilowatt_hours(register)))
 }
 
-/// Why the counter cannot have come from where it was in the sample before.
-fn misstep(last: &MapReading, sample: &MapReading, max_power: Milliwatts) -> Option<String> {
-    let (before, after) = (last.register?, sample.register?);
+/// Why the counter cannot have come from where it was in the last reading.
+fn impossible_step(last: &MapReading, reading: &MapReading, max_power: Milliwatts) -> Option<String> {
+    let (before, after) = (last.register?, reading.register?);
     let step = before.step.get().max(after.step.get());
     if after.value.get() + step < before.value.get() {
         return Some("its counter falls".to_owned());
     }
-    let apart = sample.at.saturating_sub(last.at).as_millis();
-    let most = u128::from(max_power.0.unsigned_abs()) * OVERLOAD.unsigned_abs() as u128 * apart / MILLISECONDS_AN_HOUR;
+    let elapsed = reading.at.saturating_sub(last.at).as_millis();
+    let overload = u128::from(max_power.0.unsigned_abs()) * u128::from(OVERLOAD.unsigned_abs());
+    let most = overload * elapsed / MILLISECONDS_PER_HOUR + u128::from(2 * step);
     let risen = u128::from(after.value.get().saturating_sub(before.value.get()));
-    (risen > most + u128::from(2 * step)).then(|| "its counter rises faster than the connection can carry".to_owned())
-}
-
-/// Why the counter cannot belong to the power.
-fn against_flow(flow: Flow, register: Register, at: Duration) -> Option<String> {
-    if at.saturating_sub(flow.since) < FLOWING {
-        return None;
-    }
-    let carried = flow.carried / MILLISECONDS_AN_HOUR;
-    let risen = u128::from(register.value.get().saturating_sub(flow.from.value.get()));
-    let step = u128::from(register.step.get());
-    let told =
-        |verb: &str| Some(format!("its counter {verb} for the power: {risen} mWh where {carried} mWh were carried"));
-    if risen > BLUR * carried + BLUR * step {
-        return told("runs too fast");
-    }
-    if carried > DIGITS * step && risen < carried / BLUR {
-        return told("runs too slowly");
-    }
-    None
+    (risen > most).then(|| "its counter rises faster than the connection can carry".to_owned())
 }
 
 impl fmt::Display for MapCandidate {
@@ -264,16 +295,17 @@ impl fmt::Display for MapCandidate {
         if let Some(note) = &self.note {
             write!(f, " ({note})")?;
         }
-        let said = self.last.as_ref().map(|last| {
-            let power = last.power.map(|power| format!("{} W", power.watts()));
-            let energy = last.register.map(|register| format!("{} kWh", kilowatt_hours(register)));
-            power.into_iter().chain(energy).collect::<Vec<_>>().join(" and ")
-        });
-        match (&self.out, said) {
-            (Some(why), _) => write!(f, " is out: {why}"),
-            (None, Some(said)) if !said.is_empty() => write!(f, " says {said}"),
-            (None, _) => write!(f, " has said nothing yet"),
+        if let Some(why) = &self.excluded {
+            return write!(f, " is excluded: {why}");
         }
+        let last = self.last.as_ref();
+        let power = last.and_then(|last| last.power).map(|power| format!("{} W", power.watts()));
+        let energy = last.and_then(|last| last.register).map(|register| format!("{} kWh", kilowatt_hours(register)));
+        let values: Vec<_> = power.into_iter().chain(energy).collect();
+        if values.is_empty() {
+            return write!(f, " has no values yet");
+        }
+        write!(f, " reads {}", values.join(" and "))
     }
 }
 

@@ -1,6 +1,10 @@
-//! What a meter is: its profile, which registers to read in how few requests, and how their answers decode. Pure.
+//! What a meter is: its profile, the registers to read in as few requests as possible, and how their answers decode.
+//!
+//! Pure: no IO, no clock, no task.
 
-// From the register up: ranges, exact numbers, formats, units; then what they make up.
+#![deny(missing_docs)]
+
+// From a register to a quantity.
 mod decode_error;
 mod exact;
 mod gaps;
@@ -16,7 +20,7 @@ mod register_form;
 mod serial_number;
 mod unit;
 
-// What it takes to know that a meter is the one that is meant, and where its registers stand.
+// Which meter it is, and where its registers are.
 mod chain;
 mod chain_form;
 mod identity;
@@ -24,6 +28,7 @@ mod identity_check;
 mod location;
 mod map_selection;
 
+// The profile, the built-in ones, and what one poll reads.
 mod library;
 mod plan;
 mod profile;

@@ -1,4 +1,4 @@
-//! A profile as it is written: every key in the order of the documentation, and what its tables must agree on.
+//! Parses a profile: its keys in the order of the documentation, and what its tables must agree on.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::finding::{Finding, Severity};
 use crate::form::{Field, Form};
 use crate::units::{Name, Parity, UnitId};
 
-/// The tables that a map has instead of its profile's.
+/// The tables that a map may have instead of those of its profile.
 #[derive(Default)]
 struct RegisterTables {
     power: Option<Quantity>,
@@ -31,8 +31,14 @@ struct RegisterTables {
     models: Option<Vec<u16>>,
 }
 
+/// A map with the span of its table.
+struct ParsedMap {
+    map: RegisterMap,
+    span: Range<usize>,
+}
+
 impl Profile {
-    /// The profile of `[profile.NAME]`; every problem goes to the form's findings, and a profile with an error is none.
+    /// Reads the profile of `[profile.NAME]`. Every problem goes to the form's findings; `None` where one of them is an error.
     pub fn from_form(name: &Name, form: Form<'_>) -> Option<Self> {
         let findings = form.findings();
         let errors = || findings.all().iter().filter(|finding| finding.severity == Severity::Error).count();
@@ -42,41 +48,30 @@ impl Profile {
     }
 }
 
-/// The profile; what is wrong is skipped here and counted by the caller.
+/// Reads the profile. Wrong values are left out; the caller counts the findings.
 fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
     let gaps = Gaps::from_form(&form);
-    let limits = Limits {
-        max_registers: form.field("max_registers_per_read").and_then(|it| small(&it, 1, 125)).unwrap_or(125),
-        gaps: &gaps,
-    };
+    let max_registers = form.field("max_registers_per_read").and_then(|field| small(&field, 1, 125)).unwrap_or(125);
+    let limits = Limits { max_registers, gaps: &gaps };
     let vendor = form.required("vendor", "who makes it").and_then(|field| field.text());
     let model = form.required("model", "what is printed on it").and_then(|field| field.text());
-    let aliases: Option<Vec<Name>> = form.field("aliases").and_then(|field| {
-        let alias = |field: &Field<'_>| {
-            Name::new(field.text()?).or_else(|| field.fail("is not a name", "letters, digits, `_` and `-`"))
-        };
-        field.array()?.iter().map(alias).collect()
-    });
-    let delays = Duration::ZERO..=Duration::from_secs(5);
+    let aliases = form.field("aliases").and_then(|field| aliases(&field)).unwrap_or_default();
     let chain = chain_form::chain(form.table("chain"));
     let own = RegisterTables::of(&form, limits);
     let max_power = form.field("max_power").and_then(|field| field.power());
-    let delay = form.field("delay").and_then(|field| field.duration(delays));
+    let delay = form.field("delay").and_then(|field| field.duration(Duration::ZERO..=Duration::from_secs(5)));
     let serial_defaults = form.table("serial_defaults").map(serial_defaults);
     let (sources, quirks) = (texts(&form, "sources"), texts(&form, "quirks"));
-    let confirmed = form.field("confirmed").and_then(|it| small(&it, 0, 9));
+    let confirmed = form.field("confirmed").and_then(|field| small(&field, 0, 9));
     let identity = Expectation::all(&form, "identity", limits).unwrap_or_default();
-    // In the order of the file: where nothing tells maps apart the first of them is taken.
-    let mut maps: Vec<_> = form.named_tables("map").into_iter().collect();
-    maps.sort_by_key(|(_, form)| form.span().start);
-    let built = |tables: RegisterTables, identity: Vec<Expectation>, map: Option<Name>| {
+    let build = |tables: RegisterTables, identity: Vec<Expectation>, map: Option<Name>| {
         Some(Profile {
             name: name.clone(),
-            aliases: aliases.clone().unwrap_or_default(),
+            aliases: aliases.clone(),
             vendor: vendor.unwrap_or_default().to_owned(),
             model: model.unwrap_or_default().to_owned(),
             max_power,
-            max_registers_per_read: limits.max_registers,
+            max_registers_per_read: max_registers,
             chain: tables.models.map(|models| Chain { models, ..chain.clone() }),
             location: None,
             gaps: gaps.clone(),
@@ -96,45 +91,48 @@ fn read(name: &Name, form: Form<'_>) -> Option<Profile> {
             quirks: quirks.clone(),
         })
     };
-    if maps.is_empty() {
+    // In the order of the file: where nothing distinguishes maps, the first of them is used.
+    let mut tables = form.named_tables("map");
+    tables.sort_by_key(|(_, form)| form.span().start);
+    if tables.is_empty() {
         form.required("power", "a table with register, function, type and unit");
         own.check(&form, limits);
         chain_form::check_used(&form, own.models.is_some());
         form.finish();
-        return built(own, identity, None);
+        return build(own, identity, None);
     }
-    let map = |(map, form): (Name, Form<'_>)| {
+    let read_map = |(name, form): (Name, Form<'_>)| {
         let note = form.field("note").and_then(|field| field.text()).map(str::to_owned);
-        let told_by = Expectation::all(&form, "identity", limits).unwrap_or_default();
+        let map_identity = Expectation::all(&form, "identity", limits).unwrap_or_default();
         let tables = RegisterTables::of(&form, limits).or(&own);
         if tables.power.is_none() && form.field("power").is_none() {
             let message = format!("[{}] lacks `power`, and so does the profile", form.path());
-            form.findings().doubt(Finding::error(form.span(), message).help("give it to one of the two"));
+            form.findings().doubt(Finding::error(form.span(), message).help("add it to one of the two"));
         }
         tables.check(&form, limits);
         let span = form.span();
         form.finish();
-        let both = [identity.clone(), told_by.clone()].concat();
-        let profile = Arc::new(built(tables, both, Some(map.clone()))?);
-        Some((RegisterMap { name: map, note, identity: told_by, profile }, span))
+        let both = [identity.clone(), map_identity.clone()].concat();
+        let profile = Arc::new(build(tables, both, Some(name.clone()))?);
+        Some(ParsedMap { map: RegisterMap { name, note, identity: map_identity, profile }, span })
     };
-    let read: Vec<_> = maps.into_iter().filter_map(map).collect();
-    check_maps(&form, &read);
-    chain_form::check_used(&form, read.iter().any(|(map, _)| map.profile.chain.is_some()));
+    let parsed: Vec<_> = tables.into_iter().filter_map(read_map).collect();
+    check_maps(&form, &parsed);
+    chain_form::check_used(&form, parsed.iter().any(|parsed| parsed.map.profile.chain.is_some()));
     form.finish();
-    let maps: Vec<_> = read.into_iter().map(|(map, _)| map).collect();
+    let maps: Vec<_> = parsed.into_iter().map(|parsed| parsed.map).collect();
     let first = maps.first()?.profile.clone();
     Some(Profile { identity, maps, map: None, ..Profile::clone(&first) })
 }
 
 impl RegisterTables {
     fn of(form: &Form<'_>, limits: Limits<'_>) -> Self {
-        let of = |key, measure| quantity(form.table(key)?, measure, limits);
+        let table = |key, kind| quantity(form.table(key)?, kind, limits);
         RegisterTables {
-            power: of("power", QuantityKind::Power),
-            energy: of("energy", QuantityKind::Energy),
-            export_energy: of("export_energy", QuantityKind::Energy),
-            phase_power: of("phase_power", QuantityKind::Power),
+            power: table("power", QuantityKind::Power),
+            energy: table("energy", QuantityKind::Energy),
+            export_energy: table("export_energy", QuantityKind::Energy),
+            phase_power: table("phase_power", QuantityKind::Power),
             serial_number: form.table("serial_number").and_then(|table| SerialNumber::from_form(table, limits)),
             settings: Expectation::all(form, "settings", limits),
             models: chain_form::models(form),
@@ -153,10 +151,10 @@ impl RegisterTables {
         }
     }
 
-    /// What the tables must agree on; told where this form has one of them, else at its head.
+    /// What the tables must agree on. A problem is reported at the key of this form, or else at its head.
     fn check(&self, form: &Form<'_>, limits: Limits<'_>) {
         if let (None, true, Some(field)) = (form.field("energy"), self.energy.is_none(), form.field("export_energy")) {
-            field.fail::<()>("stands without `energy`", "give the imported counter too");
+            field.fail::<()>("needs `energy`", "add the import counter");
         }
         let quantities = [("power", &self.power), ("energy", &self.energy), ("export_energy", &self.export_energy)];
         if self.models.is_some() {
@@ -182,41 +180,49 @@ impl RegisterTables {
     }
 }
 
-/// All maps count, or none; and those that no identity tells apart differ.
-fn check_maps(form: &Form<'_>, maps: &[(RegisterMap, Range<usize>)]) {
-    let Some(((first, _), others)) = maps.split_first() else { return };
-    for (index, (map, span)) in (1..).zip(others) {
-        let tell = |message: &str, help: &str| {
+/// All maps have a counter, or none; all are in a chain, or none; and maps without a distinguishing identity differ.
+fn check_maps(form: &Form<'_>, maps: &[ParsedMap]) {
+    let Some((ParsedMap { map: first, .. }, others)) = maps.split_first() else { return };
+    for (index, ParsedMap { map, span }) in (1..).zip(others) {
+        let report = |message: &str, help: &str| {
             let message = format!("[{}.map.{}] {message}", form.path(), map.name);
             form.findings().add(Finding::error(span.clone(), message).help(help));
         };
         if map.profile.has_counter() != first.profile.has_counter() {
             let help =
-                "give each map its `energy`, or none: whether energy is counted or integrated cannot change by itself";
-            tell(&format!("differs from map {} in that one has a counter", first.name), help);
+                "give each map its `energy`, or none: a meter cannot change between counting and integrating by itself";
+            report(&format!("differs from map {} in that one has a counter", first.name), help);
         }
         if map.profile.chain.is_some() != first.profile.chain.is_some() {
             let help = "give `models` to each map, or to none";
-            tell(&format!("differs from map {} in that one is found in a chain of models", first.name), help);
+            report(&format!("differs from map {} in that one is found in a chain of models", first.name), help);
         }
-        let same = |(other, _): &&(RegisterMap, Range<usize>)| {
-            let values = |map: &RegisterMap| {
-                let profile = &map.profile;
-                (profile.power.clone(), profile.energy.clone(), profile.export_energy.clone(), profile.chain.clone())
-            };
-            other.identity == map.identity && values(other) == values(map)
+        let same = |ParsedMap { map: other, .. }: &&ParsedMap| {
+            let (left, right) = (&other.profile, &map.profile);
+            other.identity == map.identity
+                && left.power == right.power
+                && left.energy == right.energy
+                && left.export_energy == right.export_energy
+                && left.chain == right.chain
         };
-        if let Some((other, _)) = maps[..index].iter().find(same) {
-            tell(&format!("says the same as map {}", other.name), "leave one of them out");
+        if let Some(ParsedMap { map: other, .. }) = maps[..index].iter().find(same) {
+            report(&format!("is equal to map {}", other.name), "remove one of them");
         }
     }
+}
+
+fn aliases(field: &Field<'_>) -> Option<Vec<Name>> {
+    let alias = |field: &Field<'_>| {
+        Name::new(field.text()?).or_else(|| field.fail("is not a name", "letters, digits, `_` and `-`"))
+    };
+    field.array()?.iter().map(alias).collect()
 }
 
 fn serial_defaults(form: Form<'_>) -> SerialDefaults {
     let defaults = SerialDefaults {
         baud: form.field("baud").and_then(|field| u32::try_from(field.integer(300..=1_000_000)?).ok()),
         parity: form.field("parity").and_then(|field| field.one_of(&Parity::WORDS)),
-        stop_bits: form.field("stop_bits").and_then(|it| small(&it, 1, 2)).map(|bits| bits as u8),
+        stop_bits: form.field("stop_bits").and_then(|field| small(&field, 1, 2)).map(|bits| bits as u8),
         unit: form.field("unit").and_then(|field| UnitId::new(field.integer(1..=247)?)),
     };
     form.finish();

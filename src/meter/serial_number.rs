@@ -1,4 +1,4 @@
-//! The serial number of a meter: where it stands and how it is written out.
+//! The serial number of a meter: its registers and its format.
 
 use super::identity::characters;
 use super::number::{Format, Kind};
@@ -11,18 +11,23 @@ use crate::text;
 /// Where a meter keeps its serial number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SerialNumber {
+    /// Its registers.
     pub range: RegisterRange,
+    /// How they hold it.
     pub writing: Writing,
 }
 
-/// How the serial number is written.
+/// How registers hold a serial number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writing {
-    /// Two characters a register, the high byte first unless `low_byte_first`; NUL characters count for nothing.
+    /// Two characters a register; NUL characters are dropped.
     Ascii {
+        /// Each register holds its second character first.
         low_byte_first: bool,
     },
+    /// A number, shown with decimal digits.
     Decimal(Format),
+    /// A number, shown with hexadecimal digits, leading zeros included.
     Hexadecimal(Format),
 }
 
@@ -39,22 +44,21 @@ const KINDS: [(&str, Option<Kind>); 9] = [
 ];
 
 /// Longer serial numbers are cut.
-const LONGEST: usize = 64;
+const MAX_TEXT: usize = 64;
 
 impl SerialNumber {
     pub(super) fn from_form(form: Form<'_>, limits: Limits<'_>) -> Option<Self> {
         let function = required_function(&form);
-        let kind = form
-            .required("type", "\"ascii\", \"u16\", \"u32\", \"bcd32\" or another whole number")
-            .and_then(|it| it.one_of(&KINDS));
+        let help = "\"ascii\", \"u16\", \"u32\", \"bcd32\" or another whole number";
+        let kind = form.required("type", help).and_then(|field| field.one_of(&KINDS));
         let (low_word_first, low_byte_first) = orders(&form);
         let low_byte_first = low_byte_first.unwrap_or(false);
         let parsed = kind.and_then(|kind| match kind {
             None => Some((text_registers(&form)?, Writing::Ascii { low_byte_first })),
             Some(kind) => {
-                let hexadecimal = form.field("format").and_then(|it| it.one_of(&[("decimal", false), ("hex", true)]));
+                let words = [("decimal", false), ("hex", true)];
+                let hexadecimal = form.field("format").and_then(|field| field.one_of(&words)).unwrap_or(false);
                 let format = Format { kind, low_word_first: low_word_first.unwrap_or(false), low_byte_first };
-                let hexadecimal = hexadecimal.unwrap_or(false);
                 let writing = if hexadecimal { Writing::Hexadecimal(format) } else { Writing::Decimal(format) };
                 Some((kind.registers(), writing))
             }
@@ -65,11 +69,10 @@ impl SerialNumber {
         Some(SerialNumber { range: range?, writing })
     }
 
-    /// The serial number as text, fit to show. `None` where it was not answered, or the meter has none (blank, all zeros or all ones).
+    /// The serial number as text, without control characters. `None` where it was not answered or is blank (all zeros or all ones).
     pub(super) fn read(&self, answers: &Answers) -> Option<String> {
         let words = self.range.out_of(answers)?;
-        let blank = |word: &u16| *word == 0 || *word == 0xFFFF;
-        if words.iter().all(blank) {
+        if words.iter().all(|word| matches!(word, 0 | 0xFFFF)) {
             return None;
         }
         let written = match self.writing {
@@ -82,7 +85,7 @@ impl SerialNumber {
             }
             Writing::Ascii { low_byte_first } => characters(words, low_byte_first),
         };
-        let written = text::foreign(&written, LONGEST);
+        let written = text::foreign(&written, MAX_TEXT);
         (!written.is_empty()).then_some(written)
     }
 }

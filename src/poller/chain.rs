@@ -21,16 +21,16 @@ impl Station {
         let Some(walked) = walked else {
             let looks = self.looks_like(line, Answers::new()).await;
             return Err(Polled::refused(format!(
-                "not read: this is no {name}: no chain of models (SunS) is at its bases; {looks}"
+                "not read: this is not {name}: no chain of models (SunS) is at its bases; {looks}"
             )));
         };
         if let Some((device, wanted)) = profile.device_of(&walked) {
             let [manufacturer, ..] = self.common(line, &profile, device).await?;
             if !manufacturer.starts_with(wanted) {
                 let why = format!(
-                    "the chain's manufacturer is \"{manufacturer}\", where the profile has \"{wanted}..\": try the profile {ANY_CHAIN}"
+                    "the chain's manufacturer is \"{manufacturer}\", where the profile expects \"{wanted}..\": try the profile {ANY_CHAIN}"
                 );
-                return Err(Polled::refused(format!("not read: this is no {name}: {why}")));
+                return Err(Polled::refused(format!("not read: this is not {name}: {why}")));
             }
         }
         match profile.locate(&walked, self.meter.installation.chain_meter) {
@@ -38,7 +38,7 @@ impl Station {
                 self.recognition.base = Some(walked.base);
                 Ok(located)
             }
-            Located::NotFound(why) => Err(Polled::refused(format!("not read: this is no {name}: {why}"))),
+            Located::NotFound(why) => Err(Polled::refused(format!("not read: this is not {name}: {why}"))),
             Located::Several(places) => {
                 let said = self.named(line, &profile, &places).await?;
                 let meter = &self.meter.name;
@@ -88,7 +88,7 @@ impl Station {
                 }
             }
         }
-        Ok(walk.end())
+        Ok(walk.finish())
     }
 
     /// The base that follows this one in the profile.

@@ -184,7 +184,7 @@ impl Station {
             }
             (Ok(()), SelectionOutcome::NoneFits(told)) => {
                 self.recognition.race = Some(self.race(race.maps));
-                Err(Polled::refused(format!("not read: no map of {profile} fits. {told}")))
+                Err(Polled::refused(format!("not read: no map of {profile} matches. {told}")))
             }
         }
     }

@@ -14,7 +14,7 @@ impl Patient<'_> {
             let came = self.cached(question).await?;
             walk.record(came.as_deref().map_err(|code| code.unwrap_or_default()));
         }
-        let Some(walked) = walk.end() else { return Ok(None) };
+        let Some(walked) = walk.finish() else { return Ok(None) };
         let device = profile.device_of(&walked);
         if let Some((common, wanted)) = device
             && !self.common(profile, common).await?.first().is_some_and(|maker| maker.starts_with(wanted))

@@ -61,7 +61,7 @@ pub(super) struct Clues<'a> {
 
 /// 1 GWh: what a connection of 100 kW takes in more than a thousand years.
 const MOST_ENERGY: u64 = 1_000_000_000_000;
-/// 1 MW, where the profile has no rating: meters behind transformers may show more, but rarely do.
+/// 1 MW, where the profile expects no rating: meters behind transformers may show more, but rarely do.
 const MOST_POWER: i64 = 1_000_000_000;
 /// In mW: power and phases are read one after the other.
 const APART: u64 = 100_000;

@@ -1,4 +1,4 @@
-//! Walks along chains, whole ones and others.
+//! Walks along complete and broken chains.
 
 use proptest::prelude::*;
 
@@ -20,17 +20,17 @@ fn device(base: u16, models: &[(u16, u16)]) -> impl Fn(u16) -> Result<Vec<u16>, 
     move |address| headers.iter().find(|(at, _)| *at == address).map(|(_, words)| words.clone()).ok_or(2)
 }
 
-/// The outcome and how many questions it took.
-fn walked(answer: impl Fn(u16) -> Result<Vec<u16>, u8>, likely: Option<u16>) -> (Option<Walked>, usize) {
+/// The result and how many requests it took.
+fn walked(device: impl Fn(u16) -> Result<Vec<u16>, u8>, likely: Option<u16>) -> (Option<Walked>, usize) {
     let mut walk = Walk::new(&chain(), Function::Holding, likely);
-    let mut questions = 0;
-    while let Some(question) = walk.next_request() {
-        questions += 1;
-        assert!(questions < 200, "no chain is walked for ever");
-        let came = answer(question.address);
-        walk.record(came.as_deref().map_err(|code| *code));
+    let mut requests = 0;
+    while let Some(request) = walk.next_request() {
+        requests += 1;
+        assert!(requests < 200, "every walk ends");
+        let answer = device(request.address);
+        walk.record(answer.as_deref().map_err(|code| *code));
     }
-    (walk.end(), questions)
+    (walk.finish(), requests)
 }
 
 #[test]
@@ -47,13 +47,13 @@ fn a_chain_is_walked_from_each_base_to_its_end() {
 }
 
 #[test]
-fn the_base_that_was_good_before_is_asked_first() {
-    let (found, questions) = walked(device(50000, &[(1, 65)]), Some(50000));
-    assert_eq!((found.unwrap().base, questions), (50000, 3));
+fn the_likely_base_is_tried_first() {
+    let (found, requests) = walked(device(50000, &[(1, 65)]), Some(50000));
+    assert_eq!((found.unwrap().base, requests), (50000, 3));
     assert_eq!(
         walked(device(0, &[(1, 65)]), Some(4711)).0.unwrap().base,
         0,
-        "one that the profile does not have is none"
+        "a base that the profile lacks is ignored"
     );
 }
 
@@ -62,19 +62,19 @@ fn a_broken_chain_says_why_and_keeps_what_came_before() {
     let broken = |models: &[(u16, u16)]| walked(device(40000, models), None).0.unwrap();
     let beyond = broken(&[(1, 65), (203, 65000)]);
     assert_eq!(beyond.models.len(), 1);
-    assert!(beyond.broken.unwrap().contains("model 203 at 40069 runs beyond register 65535"));
+    assert!(beyond.broken.unwrap().contains("model 203 at 40069 ends beyond register 65535"));
     let endless = broken(&[(7, 0); 150]);
-    assert_eq!(endless.models.len(), MOST_MODELS);
+    assert_eq!(endless.models.len(), MAX_MODELS);
     assert!(endless.broken.unwrap().contains("no end"));
     let nothing = broken(&[(1, 65), (0, 0)]);
-    assert!(nothing.broken.unwrap().contains("no model begins at 40069"));
+    assert!(nothing.broken.unwrap().contains("at 40069 there is neither a model nor the end mark"));
     let short = |address| if address < 40069 { device(40000, &[(1, 65)])(address) } else { Err(2) };
     let short = walked(short, None).0.unwrap();
     assert!(short.to_string().ends_with("the models 1; it breaks off at 40069 (exception 2)"), "{short}");
 }
 
 #[test]
-fn meters_are_told_apart_by_common_model_and_by_kind() {
+fn meters_are_distinguished_by_common_model_and_by_list() {
     let lists: [&[u16]; 2] = [&[203], &[213]];
     let count = |models: &[(u16, u16)]| {
         let found = walked(device(40000, models), None).0.unwrap();
@@ -91,7 +91,7 @@ fn meters_are_told_apart_by_common_model_and_by_kind() {
 }
 
 #[test]
-fn what_a_common_model_says_is_fit_to_show() {
+fn texts_of_a_common_model_have_no_control_characters() {
     let mut words = vec![0; 64];
     words[0] = 0x4163;
     words[1] = 0x6D1B;
@@ -101,20 +101,20 @@ fn what_a_common_model_says_is_fit_to_show() {
 }
 
 proptest! {
-    /// Whatever a device answers, the walk ends, and every model that it found lies within the register space.
+    /// For any answers the walk ends, and every model found is within the register space.
     #[test]
     fn every_walk_ends(answers in prop::collection::vec((any::<u16>(), 0_u16..900, any::<bool>()), 1..40)) {
         let mut turn = 0;
         let mut walk = Walk::new(&chain(), Function::Holding, None);
-        while let Some(question) = walk.next_request() {
+        while let Some(request) = walk.next_request() {
             let (id, length, refused) = answers[turn % answers.len()];
             let words = if walk.trial_base().is_some() { MARK } else { [id, length] };
             walk.record(if refused { Err(2) } else { Ok(&words) });
             turn += 1;
-            prop_assert!(turn <= MOST_MODELS + BASES.len() + 1);
-            prop_assert!(u32::from(question.address) + 2 <= 65536);
+            prop_assert!(turn <= MAX_MODELS + BASES.len() + 1);
+            prop_assert!(u32::from(request.address) + 2 <= 65536);
         }
-        for model in walk.end().into_iter().flat_map(|walked| walked.models) {
+        for model in walk.finish().into_iter().flat_map(|walked| walked.models) {
             prop_assert!(model.end() <= 65535);
         }
     }

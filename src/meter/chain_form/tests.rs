@@ -1,9 +1,9 @@
-//! What a profile may say of its chain, and what it is told when it is wrong.
+//! The chain of a profile, and the problems reported for it.
 
 use crate::meter::Chain;
 use crate::meter::profile::tests::{good, parsed};
 
-/// A profile that is right, to be spoilt.
+/// A valid profile, changed by each test.
 const GOOD: &str = r#"
 vendor = "Acme"
 model = "100"
@@ -25,12 +25,12 @@ unit = "Wh"
 "#;
 
 #[track_caller]
-fn tells(old: &str, new: &str, place: &str, message: &str) {
+fn assert_problem(old: &str, new: &str, span: &str, message: &str) {
     assert!(GOOD.contains(old), "{old}");
     let (profile, told) = parsed(&GOOD.replacen(old, new, 1));
     assert_eq!(profile, None, "{new}");
-    let found = told.iter().any(|(at, what)| at.contains(place) && what.contains(message));
-    assert!(found, "no {message:?} at {place:?} in {told:?}");
+    let found = told.iter().any(|(at, what)| at.contains(span) && what.contains(message));
+    assert!(found, "no {message:?} at {span:?} in {told:?}");
 }
 
 #[test]
@@ -51,26 +51,31 @@ fn a_chain_is_read_with_its_defaults() {
 }
 
 #[test]
-fn what_cannot_be_in_a_chain_is_refused_where_it_stands() {
-    tells("register = 18", "register = 1", "[power]", "`power` reads the header of its model");
-    tells("register = 46", "register = 60", "[energy]", "`energy` lies too far from the start of its model");
-    tells("gaps = true", "gaps = true\nholes = [[30, 31]]", "[energy]", "has a hole between the start of its model");
-    tells(
+fn registers_that_cannot_be_in_a_chain_are_refused() {
+    assert_problem("register = 18", "register = 1", "[power]", "`power` reads the header of its model");
+    assert_problem("register = 46", "register = 60", "[energy]", "`energy` is too far from the start of its model");
+    assert_problem(
+        "gaps = true",
+        "gaps = true\nholes = [[30, 31]]",
+        "[energy]",
+        "has a hole between the start of its model",
+    );
+    assert_problem(
         "register = 46\nfunction = \"holding\"",
         "register = 46\nfunction = \"input\"",
         "[energy]",
         "another function",
     );
-    tells("models = [203, 204]", "", "bases", "`chain` stands without `models`");
-    tells("[203, 204]", "[1]", "1", "out of range");
-    tells("[203, 204]", "[]", "[]", "no fitting number of values");
-    tells("0x9C40", "65534", "65534", "out of range");
-    tells("\"Acme\" }", "\"\u{e4}\" }", "\u{e4}", "is no text of a meter");
-    tells("meter = 2", "metre = 2", "metre", "unknown key `metre` in [chain]");
+    assert_problem("models = [203, 204]", "", "bases", "`chain` needs `models`");
+    assert_problem("[203, 204]", "[1]", "1", "out of range");
+    assert_problem("[203, 204]", "[]", "[]", "too many values, or none");
+    assert_problem("0x9C40", "65534", "65534", "out of range");
+    assert_problem("\"Acme\" }", "\"\u{e4}\" }", "\u{e4}", "is not a text that a meter can hold");
+    assert_problem("meter = 2", "metre = 2", "metre", "unknown key `metre` in [chain]");
 }
 
 #[test]
-fn all_maps_are_found_in_a_chain_or_none() {
+fn all_maps_are_in_a_chain_or_none() {
     let maps = GOOD.replace("models = [203, 204]\n", "").replace("chain = {", "# {")
         + "[map.a]\nmodels = [203]\n[map.b]\nnote = \"at fixed addresses\"\n";
     let (profile, told) = parsed(&maps);

@@ -16,8 +16,8 @@ fn map(name: &str, identity: &str, energy: u16) -> String {
     )
 }
 
-/// The maps that are possible, or why none is.
-fn standing(toml: &str, registers: &[(u16, u16)]) -> Result<Vec<String>, IdentityCheck> {
+/// The possible maps, or why there is none.
+fn check(toml: &str, registers: &[(u16, u16)]) -> Result<Vec<String>, IdentityCheck> {
     let profile = Arc::new(good(toml));
     let (mut answers, mut refused) = (Answers::new(), Vec::new());
     for range in profile.identity_requests() {
@@ -35,55 +35,55 @@ fn standing(toml: &str, registers: &[(u16, u16)]) -> Result<Vec<String>, Identit
 }
 
 #[test]
-fn registers_tell_maps_apart() {
+fn identity_registers_select_a_map() {
     let own = format!("identity = [{}]\n", expects(1, 5));
     let toml = [METER, POWER, &own, &map("a", &expects(2, 1), 10), &map("b", &expects(2, 2), 20)].concat();
-    assert_eq!(standing(&toml, &[(1, 5), (2, 1)]), Ok(vec!["a".to_owned()]));
-    assert_eq!(standing(&toml, &[(1, 5), (2, 2)]), Ok(vec!["b".to_owned()]));
+    assert_eq!(check(&toml, &[(1, 5), (2, 1)]), Ok(vec!["a".to_owned()]));
+    assert_eq!(check(&toml, &[(1, 5), (2, 2)]), Ok(vec!["b".to_owned()]));
     for wrong in [&[(1, 6), (2, 1)][..], &[(2, 1)]] {
         assert!(
-            matches!(standing(&toml, wrong), Err(IdentityCheck::OtherMeter(why)) if why.contains("this is no acme-100")),
+            matches!(check(&toml, wrong), Err(IdentityCheck::OtherMeter(why)) if why.contains("this is not acme-100")),
             "{wrong:?}"
         );
     }
-    let none = standing(&toml, &[(1, 5), (2, 3)]);
+    let none = check(&toml, &[(1, 5), (2, 3)]);
     assert!(
-        matches!(&none, Err(IdentityCheck::OtherMeter(why)) if why.contains("no map of acme-100 fits: map a: ")),
+        matches!(&none, Err(IdentityCheck::OtherMeter(why)) if why.contains("no map of acme-100 matches: map a: ")),
         "{none:?}"
     );
     let profile = Arc::new(good(&toml));
-    assert_eq!(profile.identity_requests().len(), 2, "each register is asked once");
+    assert_eq!(profile.identity_requests().len(), 2, "each register is read once");
     assert!(matches!(profile.check_identity(&Answers::new(), &[]), IdentityCheck::Unknown(_)));
 }
 
 #[test]
-fn maps_without_an_identity_remain_where_no_other_holds() {
+fn maps_without_an_identity_remain_where_no_other_matches() {
     let toml = [METER, POWER, &map("a", &expects(2, 1), 10), &map("b", "", 20), &map("c", "", 30)].concat();
-    assert_eq!(standing(&toml, &[(2, 1)]), Ok(vec!["a".to_owned()]));
+    assert_eq!(check(&toml, &[(2, 1)]), Ok(vec!["a".to_owned()]));
     for other in [&[(2, 9)][..], &[]] {
-        assert_eq!(standing(&toml, other), Ok(vec!["b".to_owned(), "c".to_owned()]));
+        assert_eq!(check(&toml, other), Ok(vec!["b".to_owned(), "c".to_owned()]));
     }
 }
 
 #[test]
-fn settings_must_be_so() {
+fn settings_must_match() {
     let setting = |value| expects(3, value).replace(" }", ", set = \"menu 7\" }");
     let toml = [METER, POWER, &format!("settings = [{}]\n", setting(7))].concat();
-    assert_eq!(standing(&toml, &[(3, 7)]), Ok(vec![String::new()]));
-    let wrong = standing(&toml, &[(3, 1)]);
+    assert_eq!(check(&toml, &[(3, 7)]), Ok(vec![String::new()]));
+    let wrong = check(&toml, &[(3, 1)]);
     assert!(
         matches!(&wrong, Err(IdentityCheck::WrongSettings(why)) if why.contains("holds 1") && why.ends_with("set menu 7 at the meter")),
         "{wrong:?}"
     );
-    // A setting may also tell maps apart.
+    // A setting may also select a map.
     let with = |name, value, energy| format!("{}settings = [{}]\n", map(name, "", energy), setting(value));
     let toml = [METER, POWER, &with("a", 1, 10), &with("b", 2, 20)].concat();
-    assert_eq!(standing(&toml, &[(3, 2)]), Ok(vec!["b".to_owned()]));
-    assert!(matches!(standing(&toml, &[(3, 9)]), Err(IdentityCheck::WrongSettings(_))));
+    assert_eq!(check(&toml, &[(3, 2)]), Ok(vec!["b".to_owned()]));
+    assert!(matches!(check(&toml, &[(3, 9)]), Err(IdentityCheck::WrongSettings(_))));
 }
 
 #[test]
-fn a_map_has_the_tables_of_its_profile_where_it_has_none() {
+fn a_map_inherits_the_tables_of_its_profile() {
     let serial = "serial_number = { register = 50, function = \"input\", type = \"bcd32\" }\n";
     let toml =
         [METER, "max_power = \"5kW\"\n", POWER, serial, &map("a", &expects(2, 1), 10), &map("b", &expects(2, 2), 20)]
@@ -95,7 +95,7 @@ fn a_map_has_the_tables_of_its_profile_where_it_has_none() {
     assert_eq!((&a.power, &a.serial_number, a.max_power), (&b.power, &b.serial_number, profile.max_power));
     assert_ne!(a.energy, b.energy);
     assert_eq!(a.identity.len(), 1);
-    assert_eq!(profile.energy, a.energy, "the profile stands for its first map");
+    assert_eq!(profile.energy, a.energy, "the profile has the registers of its first map");
     let plan = ReadPlan::new(b, &Installation::default());
     let twenty = RegisterRange { function: Function::Input, address: 20, count: 2 };
     assert!(plan.ranges().contains(&twenty) && profile.map("c").is_none());
@@ -105,19 +105,19 @@ fn a_map_has_the_tables_of_its_profile_where_it_has_none() {
 }
 
 #[test]
-fn maps_that_cannot_be_are_refused() {
+fn invalid_maps_are_refused() {
     let counted = map("a", &expects(2, 1), 10);
     let uncounted = format!("[map.b]\nidentity = [{}]\n", expects(2, 2));
-    for (maps, place, message) in [
+    for (maps, span, message) in [
         ([&counted, &uncounted], "b", "differs from map a in that one has a counter"),
-        ([&map("a", "", 10), &map("b", "", 10)], "b", "says the same as map a"),
+        ([&map("a", "", 10), &map("b", "", 10)], "b", "is equal to map a"),
         ([&counted, &map("b", "", 10).replace("[map.b]", "[map.b]\nvendor = \"x\"")], "vendor", "unknown key `vendor`"),
         ([&counted, &map("b c", "", 10).replace("[map.b c]", "[map.\"b c\"]")], "[map.\"b c\"]", "is not a name"),
         ([&counted, &map("b", "", 10).replace("u32", "u33")], "\"u33\"", "`map.b.energy.type` is none of its words"),
     ] {
         let (profile, told) = parsed(&[METER, POWER, maps[0], maps[1]].concat());
         assert_eq!(profile, None);
-        assert!(told.iter().any(|(at, what)| at.contains(place) && what.contains(message)), "{message}: {told:?}");
+        assert!(told.iter().any(|(at, what)| at.contains(span) && what.contains(message)), "{message}: {told:?}");
     }
     let (profile, told) = parsed(&[METER, &counted, &map("b", "", 20)].concat());
     assert_eq!(profile, None);
@@ -125,14 +125,14 @@ fn maps_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn a_meter_is_recognised_by_what_it_answers() {
+fn a_meter_is_recognised_by_its_answers() {
     let own = format!("identity = [{}]\n", expects(1, 5));
     let profile = good(&[METER, POWER, &own].concat());
     let range = profile.identity_requests()[0];
     let answers = |word: u16| [(range, vec![word])].into_iter().collect();
     assert!(profile.recognises(&answers(5)) && !profile.recognises(&answers(6)));
     assert!(!profile.recognises(&Answers::new()));
-    assert!(!good(&[METER, POWER].concat()).recognises(&answers(5)), "it has nothing to tell by");
+    assert!(!good(&[METER, POWER].concat()).recognises(&answers(5)), "it has no identity registers");
     let by_map = good(&[METER, POWER, &map("a", &expects(1, 5), 10), &map("b", "", 20)].concat());
     assert!(by_map.recognises(&answers(5)) && !by_map.recognises(&answers(6)));
 }

@@ -1,4 +1,4 @@
-//! Profiles at their places, and the plans that are made of them.
+//! Profiles with the addresses of a chain, and their read plans.
 
 use proptest::prelude::*;
 
@@ -36,11 +36,11 @@ fn only_the_maps_that_the_chain_has_remain() {
     assert_eq!(names(&[(1, 65), (203, 105)]), ["integer"]);
     assert_eq!(names(&[(1, 65), (213, 124)]), ["float"]);
     assert_eq!(names(&[(1, 65), (203, 105), (213, 124)]), ["integer", "float"]);
-    assert_eq!(names(&[(1, 65), (203, 105), (213, 60)]), ["integer"], "a model that is too short is none");
+    assert_eq!(names(&[(1, 65), (203, 105), (213, 60)]), ["integer"], "a model that is too short is ignored");
 }
 
 #[test]
-fn registers_stand_behind_their_model_and_the_serial_number_behind_its_common_model() {
+fn registers_follow_their_model_and_the_serial_number_its_common_model() {
     let profile = at(&[(1, 65), (103, 50), (1, 65), (203, 105)]);
     let plan = ReadPlan::new(&profile.maps[0].profile, &Installation::default());
     let range = |address, count| RegisterRange { function: Function::Holding, address, count };
@@ -52,7 +52,7 @@ fn registers_stand_behind_their_model_and_the_serial_number_behind_its_common_mo
 }
 
 #[test]
-fn a_plan_that_was_never_placed_reads_no_value() {
+fn a_plan_without_a_location_decodes_no_value() {
     let plan = ReadPlan::new(&sunspec(), &Installation::default());
     let answers: Answers = plan.ranges().iter().map(|range| (*range, vec![203; usize::from(range.count)])).collect();
     let decoded = plan.decode(&answers);
@@ -65,7 +65,7 @@ fn a_plan_that_was_never_placed_reads_no_value() {
 }
 
 proptest! {
-    /// Whatever a chain has, every register of a profile that was placed lies within its model.
+    /// In any chain every register of a located profile is within its model.
     #[test]
     fn nothing_is_read_beyond_its_model(models in prop::collection::vec((0_usize..6, 0_u16..150), 0..12), meter in prop::option::of(0_u8..4)) {
         let ids = [1, 103, 201, 203, 211, 213];
@@ -74,15 +74,15 @@ proptest! {
         if let Located::At(profile) = sunspec().locate(&chain, meter) {
             prop_assert!(!profile.maps.is_empty());
             for map in &profile.maps {
-                let place = map.profile.location.unwrap();
+                let location = map.profile.location.unwrap();
                 let plan = ReadPlan::new(&map.profile, &Installation::default());
                 for range in plan.ranges().iter().copied().chain(plan.phase_ranges()) {
-                    prop_assert!(range.address >= place.model.start && range.end() <= place.model.end(), "{range}");
+                    prop_assert!(range.address >= location.model.start && range.end() <= location.model.end(), "{range}");
                 }
                 for range in plan.serial_ranges() {
-                    prop_assert!(range.end() <= place.common.unwrap().end());
+                    prop_assert!(range.end() <= location.common.unwrap().end());
                 }
-                prop_assert!(chain.models.contains(&place.model));
+                prop_assert!(chain.models.contains(&location.model));
             }
         }
     }

@@ -2,8 +2,8 @@ use super::*;
 use crate::meter::profile::tests::good;
 use crate::units::MilliwattHours;
 
-/// Between so many maps, on a connection of 10 kW.
-fn contest(maps: usize) -> MapSelection {
+/// A selection among this many maps, on a connection of 10 kW.
+fn selection(maps: usize) -> MapSelection {
     let mut profile = good(
         "vendor = \"A\"\nmodel = \"B\"\n[power]\nregister = 0\nfunction = \"input\"\ntype = \"u16\"\nunit = \"W\"",
     );
@@ -16,7 +16,7 @@ fn contest(maps: usize) -> MapSelection {
     MapSelection::new(&maps, |_| None, Milliwatts(10_000_000))
 }
 
-fn sample(seconds: u64, watts: i64, watt_hours: u64) -> MapReading {
+fn reading(seconds: u64, watts: i64, watt_hours: u64) -> MapReading {
     let value = MilliwattHours::new(watt_hours * 1000).unwrap();
     let register = Some(Register { value, step: MilliwattHours::new(10_000).unwrap() });
     MapReading {
@@ -29,129 +29,133 @@ fn sample(seconds: u64, watts: i64, watt_hours: u64) -> MapReading {
 
 /// 3.6 kW, which are 1 Wh a second, and a counter that counts so many tenths of one.
 fn run(tenths: u64) -> Vec<MapReading> {
-    (0..300).map(|second| sample(second, 3_600, 1_000 + second * tenths / 10)).collect()
+    (0..300).map(|second| reading(second, 3_600, 1_000 + second * tenths / 10)).collect()
 }
 
-/// What becomes of a map with these samples beside one that is possible: `None` where both remain.
-fn against(samples: &[MapReading]) -> Option<String> {
-    let mut contest = contest(2);
-    for (index, sample) in samples.iter().enumerate() {
-        contest.record(0, self::sample(index as u64, 100, 5_000));
-        contest.record(1, sample.clone());
+/// Why a map with these readings is excluded beside a possible one. `None` where both remain.
+fn against(readings: &[MapReading]) -> Option<String> {
+    let mut selection = selection(2);
+    for (index, reading) in readings.iter().enumerate() {
+        selection.record(0, self::reading(index as u64, 100, 5_000));
+        selection.record(1, reading.clone());
     }
-    match contest.outcome() {
-        SelectionOutcome::Chosen(0) => Some(contest.summary().split("map_1 is out: ").nth(1).unwrap().to_owned()),
+    match selection.outcome() {
+        SelectionOutcome::Chosen(0) => {
+            Some(selection.summary().split("map_1 is excluded: ").nth(1).unwrap().to_owned())
+        }
         SelectionOutcome::Open(_) => None,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn one_that_cannot_be_is_out_after_three_times() {
+fn an_impossible_map_is_excluded_after_three_readings() {
     let absent = MapReading { missing: Some("the meter refuses it".to_owned()), ..MapReading::default() };
-    let apart = |phases| MapReading { phases: Some(Milliwatts(phases)), ..sample(0, 2_000, 5_000) };
+    let apart = |phases| MapReading { phases: Some(Milliwatts(phases)), ..reading(0, 2_000, 5_000) };
     for (wrong, why) in [
         (absent, "the meter refuses it"),
-        (sample(0, 20_001, 5_000), "a power of 20001 W is more than the connection carries"),
-        (sample(0, -20_001, 5_000), "more than the connection carries"),
+        (reading(0, 20_001, 5_000), "a power of 20001 W is more than the connection can carry"),
+        (reading(0, -20_001, 5_000), "more than the connection can carry"),
         (apart(1_700_000), "its power is 2000 W, and its phases add up to 1700 W"),
         (apart(-2_000_000), "add up to -2000 W"),
-        (sample(0, 100, 10_000 * 24 * 366 * 30), "more than 30 years at full power"),
+        (reading(0, 100, 10_000 * 24 * 366 * 30), "more than 30 years at full power"),
     ] {
         let told = against(&[wrong.clone(), wrong.clone(), wrong.clone()]).unwrap();
         assert!(told.contains(why), "{told}");
-        assert_eq!(against(&[wrong.clone(), wrong.clone()]), None, "a meter that starts up is given time");
-        assert_eq!(against(&[wrong.clone(), wrong.clone(), sample(0, 100, 5_000), wrong]), None, "in a row");
+        assert_eq!(against(&[wrong.clone(), wrong.clone()]), None, "a starting meter has time");
+        assert_eq!(against(&[wrong.clone(), wrong.clone(), reading(0, 100, 5_000), wrong]), None, "in a row");
     }
     assert_eq!(against(&vec![apart(1_850_000); 9]), None);
-    assert_eq!(against(&vec![sample(0, 20_000, 0); 9]), None);
+    assert_eq!(against(&vec![reading(0, 20_000, 0); 9]), None);
     assert!(against(&run(1_000)).unwrap().contains("rises faster than the connection can carry"));
 }
 
 #[test]
-fn a_counter_that_does_not_go_with_the_power_is_out() {
+fn a_counter_that_does_not_match_the_power_is_excluded() {
     assert!(against(&run(60)).unwrap().contains("runs too fast for the power"));
     assert!(against(&run(0)).unwrap().contains("runs too slowly for the power"));
     for rate in [5, 10, 20] {
         assert_eq!(against(&run(rate)), None, "{rate}: the power between polls is not seen");
     }
-    let falling: Vec<_> = (0..9).map(|second| sample(second, 0, 1_000 - 20 * second)).collect();
+    let falling: Vec<_> = (0..9).map(|second| reading(second, 0, 1_000 - 20 * second)).collect();
     assert_eq!(against(&falling), Some("its counter falls".to_owned()));
-    let still: Vec<_> = (0..400).map(|second| sample(second, 100, 1_000)).collect();
-    assert_eq!(against(&still), None, "11 Wh are hardly more than one digit");
-    let exporting: Vec<_> = (0..400).map(|second| sample(second, -3_600, 1_000)).collect();
+    let still: Vec<_> = (0..400).map(|second| reading(second, 100, 1_000)).collect();
+    assert_eq!(against(&still), None, "11 Wh are hardly more than one step");
+    let exporting: Vec<_> = (0..400).map(|second| reading(second, -3_600, 1_000)).collect();
     assert_eq!(against(&exporting), None, "what is exported is not imported");
 }
 
 #[test]
-fn a_meter_that_starts_up_with_a_counter_of_0_is_not_out() {
-    let mut starting = vec![sample(0, 3_600, 0)];
+fn a_meter_that_starts_with_a_counter_of_0_is_not_excluded() {
+    let mut starting = vec![reading(0, 3_600, 0)];
     starting.extend(run(10).into_iter().skip(1));
     assert_eq!(against(&starting), None);
 }
 
 #[test]
-fn nothing_is_chosen_while_two_are_possible_or_none_is_proved() {
-    let mut contest = contest(2);
-    assert!(matches!(contest.outcome(), SelectionOutcome::Open(_)));
+fn nothing_is_chosen_while_two_maps_are_possible_or_none_is_proved() {
+    let mut selection = selection(2);
+    assert!(matches!(selection.outcome(), SelectionOutcome::Open(_)));
     let wrong = MapReading { missing: Some("refused".to_owned()), ..MapReading::default() };
     for _ in 0..3 {
-        contest.record(1, wrong.clone());
+        selection.record(1, wrong.clone());
     }
-    assert!(matches!(contest.outcome(), SelectionOutcome::Open(_)), "the other has not said anything yet");
+    assert!(matches!(selection.outcome(), SelectionOutcome::Open(_)), "the other map has no readings yet");
     for second in 0..2 {
-        contest.record(0, sample(second, 1, 1));
+        selection.record(0, reading(second, 1, 1));
     }
-    assert!(matches!(contest.outcome(), SelectionOutcome::Open(_)));
-    contest.record(0, sample(2, 1, 1));
-    assert_eq!(contest.outcome(), SelectionOutcome::Chosen(0));
+    assert!(matches!(selection.outcome(), SelectionOutcome::Open(_)));
+    selection.record(0, reading(2, 1, 1));
+    assert_eq!(selection.outcome(), SelectionOutcome::Chosen(0));
     for _ in 0..3 {
-        contest.record(0, wrong.clone());
+        selection.record(0, wrong.clone());
     }
     assert_eq!(
-        contest.outcome(),
-        SelectionOutcome::NoneFits("map map_0 is out: refused; map map_1 is out: refused".to_owned())
+        selection.outcome(),
+        SelectionOutcome::NoneFits("map map_0 is excluded: refused; map map_1 is excluded: refused".to_owned())
     );
 }
 
-/// What becomes of two maps with these samples, the second's as `other` makes them.
-fn beside(samples: &[MapReading], other: impl Fn(usize, MapReading) -> MapReading) -> SelectionOutcome {
-    let mut contest = contest(2);
-    for (index, sample) in samples.iter().enumerate() {
-        contest.record(0, sample.clone());
-        contest.record(1, other(index, sample.clone()));
+/// The outcome of two maps with these readings; `other` makes those of the second.
+fn outcome_of(readings: &[MapReading], other: impl Fn(usize, MapReading) -> MapReading) -> SelectionOutcome {
+    let mut selection = selection(2);
+    for (index, reading) in readings.iter().enumerate() {
+        selection.record(0, reading.clone());
+        selection.record(1, other(index, reading.clone()));
     }
-    contest.outcome()
+    selection.outcome()
 }
 
 #[test]
-fn of_maps_that_say_the_same_for_long_the_first_is_taken() {
-    let same = |_, sample| sample;
-    assert_eq!(beside(&run(10)[..60], same), SelectionOutcome::Agreed(0));
-    assert!(matches!(beside(&run(10)[..29], same), SelectionOutcome::Open(_)), "not for long");
-    let nearly =
-        |_, sample: MapReading| MapReading { power: sample.power.map(|power| Milliwatts(power.0 + 50_000)), ..sample };
-    assert_eq!(beside(&run(10)[..60], nearly), SelectionOutcome::Agreed(0), "they are read one after the other");
+fn the_first_of_maps_that_read_the_same_for_long_is_used() {
+    let same = |_, reading| reading;
+    assert_eq!(outcome_of(&run(10)[..60], same), SelectionOutcome::Agreed(0));
+    assert!(matches!(outcome_of(&run(10)[..29], same), SelectionOutcome::Open(_)), "not for long enough");
+    let nearly = |_, reading: MapReading| MapReading {
+        power: reading.power.map(|power| Milliwatts(power.0 + 50_000)),
+        ..reading
+    };
+    assert_eq!(outcome_of(&run(10)[..60], nearly), SelectionOutcome::Agreed(0), "they are read one after the other");
 }
 
 #[test]
 fn maps_that_differ_or_have_nothing_to_agree_on_stay_open() {
-    let open = |samples: &[MapReading], other: fn(usize, MapReading) -> MapReading| {
-        assert!(matches!(beside(samples, other), SelectionOutcome::Open(_)));
+    let open = |readings: &[MapReading], other: fn(usize, MapReading) -> MapReading| {
+        assert!(matches!(outcome_of(readings, other), SelectionOutcome::Open(_)));
     };
-    let still: Vec<_> = (0..200).map(|second| sample(second, 0, 0)).collect();
-    open(&still, |_, sample| sample);
+    let still: Vec<_> = (0..200).map(|second| reading(second, 0, 0)).collect();
+    open(&still, |_, reading| reading);
     open(&run(10)[..60], |_, it| MapReading { power: it.power.map(|power| Milliwatts(power.0 * 21 / 20)), ..it });
-    open(&run(10)[..60], |index, it| sample(index as u64, 3_600, it.register.unwrap().value.get() / 1000 + 30));
-    // Once otherwise, and the count begins anew.
-    open(&run(10)[..60], |index, it| if index == 40 { sample(40, 3_000, 1_040) } else { it });
+    open(&run(10)[..60], |index, it| reading(index as u64, 3_600, it.register.unwrap().value.get() / 1000 + 30));
+    // One difference, and the count begins again.
+    open(&run(10)[..60], |index, it| if index == 40 { reading(40, 3_000, 1_040) } else { it });
     open(&run(10)[..60], |_, it| MapReading { register: None, ..it });
     let coarse = |_, it: MapReading| {
         let step = MilliwattHours::new(1_000_000).unwrap();
         MapReading { register: it.register.map(|register| Register { step, ..register }), ..it }
     };
     assert!(
-        matches!(beside(&run(10)[..60], coarse), SelectionOutcome::Open(_)),
-        "60 Wh are nothing on a counter of kWh"
+        matches!(outcome_of(&run(10)[..60], coarse), SelectionOutcome::Open(_)),
+        "60 Wh are less than a step of a kWh counter"
     );
 }

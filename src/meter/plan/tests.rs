@@ -1,4 +1,4 @@
-//! Decoding against an independent reference, and what holds for every plan.
+//! Decoding compared with an independent reference, and properties of every plan.
 
 use proptest::prelude::*;
 
@@ -55,7 +55,7 @@ fn integers_are_exact_to_the_last_milliwatt_hour() {
 }
 
 #[test]
-fn what_is_no_reading_is_absent_and_says_why() {
+fn values_that_do_not_decode_are_absent_with_a_reason() {
     let float = "register = 0\ntype = \"f32\"\nunit = \"kWh\"";
     for (energy, words, why) in [
         (float, [0x7FC0, 0], "energy: not a number"),
@@ -71,7 +71,7 @@ fn what_is_no_reading_is_absent_and_says_why() {
     ] {
         let decoded = read(&plan(&meter("", POWER, energy)), &[words[0], words[1], 5]);
         assert_eq!(decoded.values.register, None, "{why}");
-        assert_eq!(decoded.values.power, Some(Milliwatts(5000)), "the power is not to suffer");
+        assert_eq!(decoded.values.power, Some(Milliwatts(5000)), "the power is not affected");
         assert_eq!(decoded.problems.len(), 1);
         assert!(decoded.problems[0].starts_with(why), "{:?}", decoded.problems);
     }
@@ -87,19 +87,19 @@ fn what_is_no_reading_is_absent_and_says_why() {
 }
 
 #[test]
-fn an_unanswered_or_short_block_is_absent_without_a_complaint() {
+fn an_unanswered_or_short_range_is_absent_without_a_problem() {
     let plan = plan(&meter("", POWER, ENERGY));
     assert_eq!(plan.ranges(), [holding(0, 3)]);
     assert_eq!(plan.decode(&Answers::new()), Decoded::default());
     assert_eq!(plan.decode(&Answers::from([(holding(0, 3), vec![1, 2])])), Decoded::default());
     assert_eq!(plan.decode(&Answers::from([(holding(0, 3), vec![1, 2, 3, 4])])), Decoded::default());
-    // Two halves of the counter out of two responses are no counter.
+    // Two halves of the counter from two responses make no counter.
     let torn = Answers::from([(holding(0, 1), vec![0]), (holding(1, 2), vec![7, 9])]);
     assert_eq!(energy(&plan.decode(&torn)), None);
 }
 
 #[test]
-fn a_float_counter_tells_how_coarse_it_has_become() {
+fn a_float_counter_reports_its_resolution() {
     let plan = plan(&meter("", POWER, "register = 0\ntype = \"f32\"\nunit = \"kWh\""));
     let at = |value: f32| {
         let bits = value.to_bits();
@@ -163,7 +163,7 @@ fn wired_the_other_way_power_and_counter_swap() {
 }
 
 #[test]
-fn serial_numbers_are_read_apart() {
+fn serial_numbers_have_requests_of_their_own() {
     let with = |keys: &str| format!("{ENERGY}\n[serial_number]\nregister = 20\nfunction = \"holding\"\n{keys}");
     let serial = |keys: &str, words: &[u16]| {
         let plan = plan(&meter("", POWER, &with(keys)));
@@ -186,7 +186,7 @@ fn serial_numbers_are_read_apart() {
 }
 
 #[test]
-fn a_rollover_is_told_in_milliwatt_hours() {
+fn a_rollover_is_converted_to_milliwatt_hours() {
     let profile = meter("", POWER, &format!("{ENERGY}\nrollover = 100000000"));
     assert_eq!(plan(&profile).rollover(), MilliwattHours::new(1_000_000_000_000));
     let ct = Installation { ct_ratio: TransformerRatio::parse("200/5").unwrap(), ..Installation::default() };
@@ -197,11 +197,11 @@ fn a_rollover_is_told_in_milliwatt_hours() {
 }
 
 #[test]
-fn a_refused_block_is_split_once_and_for_all() {
+fn a_refused_range_is_split_once() {
     let ratio = "ratio = { register = 3, type = \"u16\" }";
     let mut plan = plan(&meter("", POWER, &format!("{ENERGY}\n{ratio}")));
     assert_eq!(plan.ranges(), [holding(0, 4)]);
-    assert!(!plan.split(holding(0, 3)), "that was never asked for");
+    assert!(!plan.split(holding(0, 3)), "that is not a range of the plan");
     assert!(plan.split(holding(0, 4)));
     assert_eq!(plan.ranges(), [holding(0, 2), holding(2, 1), holding(3, 1)]);
     assert!(!plan.split(holding(0, 2)) && !plan.split(holding(0, 4)));
@@ -285,7 +285,7 @@ proptest! {
     }
 
     #[test]
-    fn every_value_is_whole_in_one_block_within_the_limits(
+    fn every_value_is_whole_in_one_range_within_the_limits(
         places in prop::collection::vec((0_u16..30, prop::sample::select(vec![("u16", 1), ("u32", 2), ("f64", 4)]),
             any::<bool>()), 4),
         start in prop::sample::select(vec![0_u16, 300, 65_400]), most in 4_u16..=125, gaps in any::<bool>(),
@@ -310,7 +310,7 @@ proptest! {
         let mut plan = plan(&profile);
         check(&plan, &values, most, gaps)?;
 
-        // RefusedRanges until nothing can be split any more: each split is one more range at least, so it ends.
+        // Splits until no range can be split any more: each split adds at least one range, so it ends.
         let mut splits = 0;
         while let Some(refused) = plan.ranges().to_vec().into_iter().find(|range| plan.split(*range)) {
             splits += 1;

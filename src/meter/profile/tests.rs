@@ -1,4 +1,4 @@
-//! What a profile may say, and what it is told when it is wrong.
+//! Profiles, and the problems reported for them.
 
 use toml::de::DeTable;
 
@@ -7,7 +7,7 @@ use crate::form::Findings;
 use crate::form::Form;
 use crate::meter::{Function, Kind, ReadPlan};
 
-/// A profile that is right, to be spoilt.
+/// A valid profile, changed by each test.
 const GOOD: &str = r#"
 vendor = "Acme"
 model = "100"
@@ -28,7 +28,7 @@ scale = 0.010
 rollover = 100000000
 "#;
 
-/// The profile of these keys, and each problem: the text that it points at, and what it says.
+/// The profile of these keys, and each problem: the text that it points at, and its message.
 pub(in crate::meter) fn parsed(toml: &str) -> (Option<Profile>, Vec<(String, String)>) {
     let document = DeTable::parse(toml).unwrap_or_else(|error| panic!("{error}\n{toml}"));
     let findings = Findings::default();
@@ -43,8 +43,8 @@ pub(in crate::meter) fn good(toml: &str) -> Profile {
     profile.unwrap()
 }
 
-/// What is told once `old` in the good profile is replaced by `new`.
-fn spoilt(old: &str, new: &str) -> Vec<(String, String)> {
+/// The problems after `old` in the valid profile is replaced by `new`.
+fn problems_after(old: &str, new: &str) -> Vec<(String, String)> {
     assert!(GOOD.contains(old), "{old}");
     let (profile, told) = parsed(&GOOD.replacen(old, new, 1));
     assert_eq!(profile, None, "{new}");
@@ -52,9 +52,9 @@ fn spoilt(old: &str, new: &str) -> Vec<(String, String)> {
 }
 
 #[track_caller]
-fn tells(told: &[(String, String)], place: &str, message: &str) {
-    let found = told.iter().any(|(at, what)| at == place && what.contains(message));
-    assert!(found, "no {message:?} at {place:?} in {told:?}");
+fn assert_problem(told: &[(String, String)], span: &str, message: &str) {
+    let found = told.iter().any(|(at, what)| at == span && what.contains(message));
+    assert!(found, "no {message:?} at {span:?} in {told:?}");
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn the_form_of_the_design_is_read() {
 }
 
 #[test]
-fn each_problem_is_told_at_its_place() {
-    for (old, new, place, message) in [
+fn each_problem_is_reported_with_its_span() {
+    for (old, new, span, message) in [
         ("0x000C", "65536", "65536", "`power.register` is out of range"),
         ("0x000C", "65535", "65535", "ends beyond register 65535"),
         ("= 60", "= 1", "0x000C", "takes more than max_registers_per_read"),
@@ -94,16 +94,16 @@ fn each_problem_is_told_at_its_place() {
         ("unit = \"W\"", "unit = \"W\"\nrollover = 5", "rollover", "unknown key `rollover`"),
         ("unit = \"W\"", "unit = \"W\"\ninvalid = [0x1_0000_0000]", "0x1_0000_0000", "too large for f32"),
         ("unit = \"W\"", "unit = \"W\"\nratio = { register = 5 }", "ratio", "lacks `type`"),
-        ("[energy]", "[export_energy]", "[export_energy]", "stands without `energy`"),
+        ("[energy]", "[export_energy]", "[export_energy]", "needs `energy`"),
         ("vendor", "aliases = [\"a b\"]\nvendor", "\"a b\"", "not a name"),
         ("vendor", "delay = \"1m\"\nvendor", "\"1m\"", "out of range"),
     ] {
-        tells(&spoilt(old, new), place, message);
+        assert_problem(&problems_after(old, new), span, message);
     }
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let (profile, told) = parsed("[power]\nregister = 70000\ntype = \"f33\"\nscale = 0\n[energy]\nunit = \"W\"\n");
     assert_eq!(profile, None);
     for message in ["lacks `vendor`", "lacks `model`", "[power] lacks `function`", "[power] lacks `unit`"] {
@@ -112,10 +112,10 @@ fn all_problems_are_told_at_once() {
     for message in ["[energy] lacks `register`", "[energy] lacks `type`", "[energy] lacks `function`"] {
         assert!(told.iter().any(|(_, what)| what.contains(message)), "{message}: {told:?}");
     }
-    tells(&told, "70000", "out of range");
-    tells(&told, "\"f33\"", "none of its words");
-    tells(&told, "0", "is not a decimal number");
-    tells(&told, "\"W\"", "a unit of power");
+    assert_problem(&told, "70000", "out of range");
+    assert_problem(&told, "\"f33\"", "none of its words");
+    assert_problem(&told, "0", "is not a decimal number");
+    assert_problem(&told, "\"W\"", "a unit of power");
     assert!(told.iter().all(|(_, what)| !what.contains("[power] lacks `type`")), "told twice: {told:?}");
 }
 
@@ -133,7 +133,7 @@ fn a_power_is_required_and_a_counter_is_not() {
 fn a_manuals_3xxxx_number_is_warned_about_and_taken() {
     let (profile, told) = parsed(&GOOD.replace("0x000C", "30013"));
     assert!(profile.is_some());
-    tells(&told, "30013", "looks like a 3xxxx number of a manual");
+    assert_problem(&told, "30013", "looks like a 3xxxx number of a manual");
 }
 
 #[test]
@@ -151,9 +151,9 @@ fn a_sum_must_come_in_one_response() {
         assert!(told[0].1.contains("cannot be read in one response"), "{told:?}");
     }
     let (_, told) = parsed(&sum("{ register = 30 }").replace("unit = \"kWh\"", "unit = \"kWh\"\nregister = 3"));
-    tells(&told, "3", "cannot be used with `sum`");
+    assert_problem(&told, "3", "cannot be used with `sum`");
     let uneven = sum("{ register = 30 }, { register = 32, scale = 1 }").replace("# =", "rollover =");
-    tells(&parsed(&uneven).1, "100000000", "differently scaled terms");
+    assert_problem(&parsed(&uneven).1, "100000000", "differently scaled terms");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn values_do_not_share_registers() {
         ("0x0048", "0x000C", "which belongs to `power`"),
         ("[energy]", "sum = [{ register = 1 }, { register = 2 }]\n[energy]", "cannot be used with `sum`"),
     ] {
-        let told = spoilt(old, new);
+        let told = problems_after(old, new);
         assert!(told.iter().any(|(_, what)| what.contains(message)), "{told:?}");
     }
     let twice = GOOD.replacen("register = 0x000C", "sum = [{ register = 1 }, { register = 2 }]", 1);

@@ -196,8 +196,8 @@ fn each_problem_is_reported_with_its_span() {
     for (keys, span, message) in [
         ("holes = [[5, 9]]", "4", "touches a hole"),
         ("holes = [[9, 5]]", "[9, 5]", "ends before it begins"),
-        ("holes = [5]", "5", "no range of registers"),
-        ("holes = [[5]]", "[5]", "no range of registers"),
+        ("holes = [5]", "5", "not a range of registers"),
+        ("holes = [[5]]", "[5]", "not a range of registers"),
         ("gaps = [[5, 65536]]", "65536", "out of range"),
         ("gaps = 5", "5", "is a whole number"),
     ] {

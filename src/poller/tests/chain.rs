@@ -125,7 +125,10 @@ async fn a_chain_of_another_manufacturer_is_another_meter() {
     let starts = lay(&unit, 40000, &[COMMON, INTEGER]);
     show(&unit, starts[1], 100, 11);
     let error = once(&unit, installed("solaredge-meter-1", None)).await.whole().unwrap_err();
-    assert!(error.contains("the chain's manufacturer is \"Acme\", where the profile has \"SolarEdge..\""), "{error}");
+    assert!(
+        error.contains("the chain's manufacturer is \"Acme\", where the profile expects \"SolarEdge..\""),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -231,29 +234,29 @@ async fn a_chain_that_is_none_is_refused_and_says_why() {
     let nothing = SimulatedUnit::new(1);
     nothing.set(Function::Holding, 40000, &[1, 2]);
     let error = once(&nothing, sunspec()).await.whole().unwrap_err();
-    assert!(error.contains("this is no sunspec-meter: no chain of models (SunS) is at its bases"), "{error}");
+    assert!(error.contains("this is not sunspec-meter: no chain of models (SunS) is at its bases"), "{error}");
 
     let inverter = SimulatedUnit::new(1);
     lay(&inverter, 40000, &[COMMON, INVERTER]);
     let error = once(&inverter, sunspec()).await.whole().unwrap_err();
-    assert!(error.contains("the chain at 40000 has the models 1, 103, and none of 201, 202"), "{error}");
+    assert!(error.contains("the chain at 40000 has the models 1, 103, but none of 201, 202"), "{error}");
 
     let endless = SimulatedUnit::new(1);
     lay(&endless, 40000, &[(7, 0); 150]);
     let error = once(&endless, sunspec()).await.whole().unwrap_err();
-    assert!(error.contains("it has no end: 100 models, and more"), "{error}");
+    assert!(error.contains("it has no end: more than 100 models"), "{error}");
 
     let short = SimulatedUnit::new(1);
     let start = lay(&short, 40000, &[COMMON, (203, 40)])[1];
     show(&short, start, 100, 11);
     let error = once(&short, sunspec()).await.whole().unwrap_err();
-    assert!(error.contains("says that it has 40 registers, and sunspec-meter reads 53 of them"), "{error}");
+    assert!(error.contains("has 40 registers, but sunspec-meter needs 53"), "{error}");
 
     let beyond = SimulatedUnit::new(1);
     lay(&beyond, 40000, &[COMMON]);
     beyond.set(Function::Holding, 40069, &[203, 65000]);
     let error = once(&beyond, sunspec()).await.whole().unwrap_err();
-    assert!(error.contains("model 203 at 40069 runs beyond register 65535"), "{error}");
+    assert!(error.contains("model 203 at 40069 ends beyond register 65535"), "{error}");
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn another_meter_is_refused_until_it_is_the_right_one() {
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
     let says = error(&mut running, "not read").await;
     assert!(
-        says.contains("this is no acme-100: holding 0x000B holds 4711, where the profile has 112 or 113"),
+        says.contains("this is not acme-100: holding 0x000B holds 4711, where the profile expects 112 or 113"),
         "{says}"
     );
     assert!(says.contains("it answers as no meter that is built in"), "{says}");
@@ -94,7 +94,7 @@ async fn a_meter_that_is_swapped_while_the_line_is_silent_gives_no_reading() {
     running.read_now(&[]).await;
     unit.set(Function::Holding, 11, &[1]);
     nothing_came(&mut running).await;
-    error(&mut running, "this is no acme-100").await;
+    error(&mut running, "this is not acme-100").await;
 }
 
 #[tokio::test]
@@ -102,7 +102,10 @@ async fn a_meter_without_the_register_is_another() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
     let says = error(&mut running, "not read").await;
-    assert!(says.contains("the meter has no holding 0x000B (exception 2), where the profile has 112 or 113"), "{says}");
+    assert!(
+        says.contains("the meter has no holding 0x000B (exception 2), where the profile expects 112 or 113"),
+        "{says}"
+    );
     nothing_came(&mut running).await;
 }
 
@@ -112,7 +115,7 @@ async fn a_meter_that_is_wrongly_set_is_refused_and_told_what_to_set() {
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
     let says = error(&mut running, "wrongly set").await;
-    assert!(says.contains("holding 0x000C holds 3, where the profile has 7; set application H (menu 7)"), "{says}");
+    assert!(says.contains("holding 0x000C holds 3, where the profile expects 7; set application H (menu 7)"), "{says}");
     nothing_came(&mut running).await;
     unit.set(Function::Holding, 12, &[7]);
     running.read_now(&[]).await;
@@ -165,8 +168,8 @@ async fn a_register_tells_which_map_it_is() {
     running.read_now(&[]).await;
     unit.set(Function::Holding, 11, &[3]);
     running.read_now(&[]).await;
-    let says = error(&mut running, "no map of acme-100 fits").await;
-    assert!(says.contains("map first: holding 0x000B holds 3, where the profile has 1; map second:"), "{says}");
+    let says = error(&mut running, "no map of acme-100 matches").await;
+    assert!(says.contains("map first: holding 0x000B holds 3, where the profile expects 1; map second:"), "{says}");
 }
 
 #[tokio::test]
@@ -177,7 +180,7 @@ async fn a_map_is_chosen_when_the_others_cannot_be() {
     let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
     let mut said = running.read_now(&[]).await.remove(0).1;
     let says = said.clone().unwrap_err();
-    assert!(says.contains("is open. map first (the manual says so) says 101 W and 1.001 kWh; map second"), "{says}");
+    assert!(says.contains("is open. map first (the manual says so) reads 101 W and 1.001 kWh; map second"), "{says}");
     assert!(says.contains("write map = \"..\" in [meter.meter_1]"), "{says}");
     for _ in 0..2 {
         if said.is_err() {
@@ -199,7 +202,7 @@ async fn between_maps_that_are_all_possible_nothing_is_guessed() {
     for _ in 0..5 {
         nothing_came(&mut running).await;
     }
-    error(&mut running, "map second says 101 W and 0.077 kWh").await;
+    error(&mut running, "map second reads 101 W and 0.077 kWh").await;
     // The installer settles it.
     let settled = two_maps("", "");
     let profile = settled.profile.map("second").unwrap().profile.clone();

@@ -85,7 +85,7 @@ fn equal_definitions_are_equal_however_written() {
     ] {
         assert_ne!(definition(ENERGY), definition(&other), "{other}");
     }
-    // The order of terms and of ratios means nothing, nor does that of a single register's words.
+    // The order of terms and ratios has no meaning, nor has the word order of a single register.
     for (one, other) in [
         (
             "sum = [{ register = 0 }, { register = 2 }]\ntype = \"u32\"",
@@ -108,6 +108,6 @@ fn equal_definitions_are_equal_however_written() {
     assert_ne!(plan(&profile).definition(), ReadPlan::new(&profile, &with("40")).definition());
     let (plate, number) = (with("200/5"), with("40.0"));
     assert_eq!(ReadPlan::new(&profile, &plate).definition(), ReadPlan::new(&profile, &number).definition());
-    // What does not touch the energy changes nothing.
+    // Changes outside the energy do not matter.
     assert_eq!(plan(&meter("gaps = true", "register = 7\ntype = \"u16\"", ENERGY)).definition(), definition(ENERGY));
 }
