@@ -1,34 +1,43 @@
-//! What is wrong in a TOML file: where, what, and what would be right. Collected, so that all problems are told at once.
+//! A problem in a TOML file: where it is, what is wrong, and how to correct it.
+
+#![deny(missing_docs)]
 
 use std::ops::Range;
 
 /// One problem (or one warning) at one place of a TOML text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// Whether it makes the file invalid.
     pub severity: Severity,
-    /// Bytes of the text that are meant.
+    /// The bytes of the text with the problem.
     pub span: Range<usize>,
     /// What is wrong, naming the key: one line, no full stop.
     pub message: String,
-    /// What to do about it: shown below the caret.
+    /// How to correct it: shown below the caret.
     pub help: Option<String>,
 }
 
+/// Whether a finding makes the file invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
+    /// It does.
     Error,
+    /// It does not.
     Warning,
 }
 
 impl Finding {
+    /// An error at these bytes.
     pub fn error(span: Range<usize>, message: impl Into<String>) -> Self {
         Finding { severity: Severity::Error, span, message: message.into(), help: None }
     }
 
+    /// A warning at these bytes.
     pub fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
         Finding { severity: Severity::Warning, ..Finding::error(span, message) }
     }
 
+    /// The finding with this help.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self

@@ -1,6 +1,8 @@
-//! A TOML table read key by key: each value checked where it stands, each key that nobody asked for reported with the nearest known one.
+//! Reads a TOML table key by key: checks each value with its position, and reports unknown keys with the nearest known one.
 //!
-//! The configuration and the meter profiles are both read through this, so that both explain themselves alike.
+//! The configuration and the meter profiles are both read this way, so that their messages are alike.
+
+#![deny(missing_docs)]
 
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
@@ -25,48 +27,51 @@ pub use quantity::{parse_energy, parse_power};
 const SECRET_HELP: &str = "keep the token in a file of its own (root:arkmeter, mode 0640) and name that file in the [account] \
      with `token_file`, or use a systemd credential with `token_credential`";
 
-/// One table. Ask it for every key that it may have, then [`Form::finish`] it.
+/// One table. Read every key that it may have, then call [`Form::finish`].
 #[derive(Debug)]
 pub struct Form<'t> {
     table: &'t DeTable<'t>,
-    /// Where the table is headed.
+    /// The span of the table's name.
     span: Range<usize>,
     /// `meter.heat_pump`; empty for the whole file.
     path: String,
-    asked: RefCell<Vec<&'static str>>,
+    /// The keys that were read.
+    read: RefCell<Vec<&'static str>>,
     findings: &'t Findings,
 }
 
 impl<'t> Form<'t> {
+    /// The whole document.
     pub fn root(document: &'t Spanned<DeTable<'t>>, findings: &'t Findings) -> Self {
-        let asked = RefCell::default();
-        Form { table: document.get_ref(), span: 0..0, path: String::new(), asked, findings }
+        let read = RefCell::default();
+        Form { table: document.get_ref(), span: 0..0, path: String::new(), read, findings }
     }
 
-    /// Where the table is headed.
+    /// The span of the table's name.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// The table's name in full: `meter.heat_pump`.
+    /// The full name of the table: `meter.heat_pump`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
+    /// Where problems are reported.
     pub fn findings(&self) -> &'t Findings {
         self.findings
     }
 
-    /// The field of that key, if it is there.
+    /// The field of that key. `None` where it is absent.
     pub fn field(&self, key: &'static str) -> Option<Field<'t>> {
-        self.asked.borrow_mut().push(key);
+        self.read.borrow_mut().push(key);
         let entry = self.table.get_key_value(key);
-        self.findings.asked(key, entry.map(|(_, value)| value));
+        self.findings.note_read(key, entry.map(|(_, value)| value));
         let (name, value) = entry?;
         Some(Field { path: self.join(key), key_span: name.span(), value, findings: self.findings })
     }
 
-    /// The field of that key; where it is missing, that is reported with `help` (what to write).
+    /// The field of that key. A missing one is reported, with `help` (what to write).
     pub fn required(&self, key: &'static str, help: &str) -> Option<Field<'t>> {
         let field = self.field(key);
         if field.is_none() {
@@ -76,7 +81,7 @@ impl<'t> Form<'t> {
         field
     }
 
-    /// What `read` makes of that key's field; `default` where the key is absent; `None` where its value is wrong (and reported).
+    /// The value that `read` returns for that key; `default` where the key is absent; `None` where the value is wrong (and reported).
     pub fn or<T>(&self, key: &'static str, default: T, read: impl FnOnce(&Field<'t>) -> Option<T>) -> Option<T> {
         match self.field(key) {
             Some(field) => read(&field),
@@ -84,21 +89,21 @@ impl<'t> Form<'t> {
         }
     }
 
-    /// As [`Form::or`] for a key without a default: `Some(None)` where it is absent.
+    /// As [`Form::or`], for a key without a default: `Some(None)` where it is absent.
     pub fn maybe<T>(&self, key: &'static str, read: impl FnOnce(&Field<'t>) -> Option<T>) -> Option<Option<T>> {
         self.or(key, None, |field| read(field).map(Some))
     }
 
-    /// The table of that key, if it is there and a table.
+    /// The table of that key. `None` where it is absent, or not a table (and reported).
     pub fn table(&self, key: &'static str) -> Option<Form<'t>> {
         self.field(key)?.table()
     }
 
-    /// The tables `[key.NAME]`, each under its name; names that are none are reported.
+    /// The tables `[key.NAME]`, each with its name. Invalid names are reported.
     pub fn named_tables(&self, key: &'static str) -> Vec<(Name, Form<'t>)> {
         let Some(field) = self.field(key) else { return Vec::new() };
         let tables = match field.is_array() {
-            true => field.fail("is a list, and its tables have no names", format!("give each a name: [{key}.NAME]")),
+            true => field.fail("is a list without names", format!("give each a name: [{key}.NAME]")),
             false => field.table(),
         };
         let Some(tables) = tables else { return Vec::new() };
@@ -113,37 +118,37 @@ impl<'t> Form<'t> {
         named.collect()
     }
 
-    /// Every key of the table, asked for or not.
+    /// Every key of the table, with its span.
     pub fn keys(&self) -> impl Iterator<Item = (&'t str, Range<usize>)> + use<'t> {
         self.table.keys().map(|key| (key.get_ref().as_ref(), key.span()))
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that was not read.
     pub fn finish(self) {
         self.unknown_keys();
     }
 
-    /// As [`Form::finish`], where the form is only lent; how many there were.
+    /// As [`Form::finish`] for a borrowed form. Returns how many unknown keys there are.
     pub fn unknown_keys(&self) -> usize {
-        let asked = self.asked.borrow();
+        let read = self.read.borrow();
         let mut count = 0;
-        for (key, span) in self.keys().filter(|(key, _)| !asked.contains(key)) {
+        for (key, span) in self.keys().filter(|(key, _)| !read.contains(key)) {
             let shown = crate::text::foreign(key, 64);
             let nearest =
-                asked.iter().filter(|_| key.len() <= 64).min_by_key(|known| strsim::damerau_levenshtein(known, key));
+                read.iter().filter(|_| key.len() <= 64).min_by_key(|known| strsim::damerau_levenshtein(known, key));
             let near = nearest.filter(|known| strsim::jaro_winkler(known, key) > 0.75);
-            let mut known: Vec<_> = asked.iter().copied().collect();
+            let mut known: Vec<_> = read.iter().copied().collect();
             known.sort();
             known.dedup();
             let help = match near {
                 Some(known) => format!("did you mean `{known}`?"),
-                None => format!("known here: {}", known.join(", ")),
+                None => format!("known keys: {}", known.join(", ")),
             };
-            let place = if self.path.is_empty() { String::new() } else { format!(" in [{}]", self.path) };
+            let table = if self.path.is_empty() { String::new() } else { format!(" in [{}]", self.path) };
             let finding = if names_a_secret(key) {
-                Finding::error(span, format!("`{shown}`{place}: no secret belongs in this file")).help(SECRET_HELP)
+                Finding::error(span, format!("`{shown}`{table}: no secret belongs in this file")).help(SECRET_HELP)
             } else {
-                Finding::error(span, format!("unknown key `{shown}`{place}")).help(help)
+                Finding::error(span, format!("unknown key `{shown}`{table}")).help(help)
             };
             self.findings.add(finding);
             count += 1;
@@ -156,7 +161,7 @@ impl<'t> Form<'t> {
     }
 }
 
-/// One value of a table or an array, with its place and its name.
+/// One value of a table or an array, with its span and its name.
 #[derive(Clone, Debug)]
 pub struct Field<'t> {
     path: String,
@@ -166,34 +171,36 @@ pub struct Field<'t> {
 }
 
 impl<'t> Field<'t> {
-    /// The value's place.
+    /// The span of the value.
     pub fn span(&self) -> Range<usize> {
         self.value.span()
     }
 
-    /// Reports that this field `message`; `help` says what would be right.
+    /// Reports an error: this field `message`, corrected as `help` says. Returns `None`.
     pub fn fail<T>(&self, message: &str, help: impl Into<String>) -> Option<T> {
         let path = crate::text::foreign(&self.path, 200);
         self.findings.add(Finding::error(self.span(), format!("`{path}` {message}")).help(help));
         None
     }
 
+    /// Reports a warning: this field `message`.
     pub fn warn(&self, message: &str, help: impl Into<String>) {
         let path = crate::text::foreign(&self.path, 200);
         self.findings.add(Finding::warning(self.span(), format!("`{path}` {message}")).help(help));
     }
 
-    /// As [`Field::fail`], and the value is not shown: it may hold a secret.
+    /// As [`Field::fail`], and hides the value: it may be a secret.
     pub fn fail_hidden<T>(&self, message: &str, help: impl Into<String>) -> Option<T> {
         self.hide();
         self.fail(message, help)
     }
 
-    /// The value is not shown with any problem: it may hold a secret.
+    /// Hides the value in all messages: it may be a secret.
     pub fn hide(&self) {
         self.findings.hide(self.span());
     }
 
+    /// A text.
     pub fn text(&self) -> Option<&'t str> {
         let text = self.value.get_ref().as_str();
         let help = if self.is_array() || self.value.get_ref().is_table() {
@@ -204,11 +211,12 @@ impl<'t> Field<'t> {
         text.or_else(|| self.fail(&format!("is {}, not text", self.kind()), help))
     }
 
+    /// True or false.
     pub fn boolean(&self) -> Option<bool> {
         self.value.get_ref().as_bool().or_else(|| self.fail(&format!("is {}", self.kind()), "write true or false"))
     }
 
-    /// A whole number in `range` (0x.. is fine).
+    /// A whole number in `range`, decimal or hexadecimal.
     pub fn integer(&self, range: RangeInclusive<i64>) -> Option<i64> {
         let help = || format!("a whole number from {} to {}", range.start(), range.end());
         let Some(number) = self.value.get_ref().as_integer() else {
@@ -228,7 +236,7 @@ impl<'t> Field<'t> {
         value.or_else(|| self.fail("is out of range", help))
     }
 
-    /// A number as it is written, or a text that holds one: never through binary floating point.
+    /// A number, or a text with one, as it is written: never through binary floating point.
     pub fn number_text(&self) -> Option<&'t str> {
         match self.value.get_ref() {
             DeValue::String(text) => Some(text),
@@ -269,17 +277,17 @@ impl<'t> Field<'t> {
         if range.contains(&value) { Some(value) } else { self.fail("is out of range", help) }
     }
 
-    /// One of these words.
+    /// The value of one of these words.
     pub fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
         let help = || {
             let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            format!("one of {}", known.join(", "))
+            format!("one of: {}", known.join(", "))
         };
         let Some(text) = self.value.get_ref().as_str() else {
-            return self.fail(&format!("is {}, not one of its words", self.kind()), help());
+            return self.fail(&format!("is {}, not an allowed value", self.kind()), help());
         };
         let found = words.iter().find(|(word, _)| *word == text);
-        found.map(|(_, meaning)| *meaning).or_else(|| self.fail("is none of its words", help()))
+        found.map(|(_, meaning)| *meaning).or_else(|| self.fail("is not an allowed value", help()))
     }
 
     /// The elements of an array, each a field `path[index]`.
@@ -296,20 +304,23 @@ impl<'t> Field<'t> {
         Some(fields.collect())
     }
 
+    /// Whether the value is an array.
     pub fn is_array(&self) -> bool {
         self.value.get_ref().is_array()
     }
 
+    /// Whether the value is a table.
     pub fn is_table(&self) -> bool {
         self.value.get_ref().is_table()
     }
 
+    /// The value as a table.
     pub fn table(&self) -> Option<Form<'t>> {
         let Some(table) = self.value.get_ref().as_table() else {
             return self.fail(&format!("is {}, not a table", self.kind()), "make it a table: [name] or { }");
         };
-        let asked = RefCell::default();
-        Some(Form { table, span: self.key_span.clone(), path: self.path.clone(), asked, findings: self.findings })
+        let read = RefCell::default();
+        Some(Form { table, span: self.key_span.clone(), path: self.path.clone(), read, findings: self.findings })
     }
 
     fn kind(&self) -> &'static str {

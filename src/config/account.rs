@@ -1,4 +1,4 @@
-//! `[account.NAME]`: where reports go and where the token is kept.
+//! `[account.NAME]`: where reports go, and where the token is kept.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,18 @@ use url::Url;
 
 use super::address;
 use super::model::{AccountConfig, Batch, TokenSource};
-use super::{place, token};
+use super::{tables, token};
 use crate::finding::Finding;
 use crate::form::{Field, Form, names_a_secret};
 use crate::units::Name;
 
 const URL: &str = "https://api.arkreen.com/v1";
-/// Arkreen's rule: real-time data at least this often.
+/// Arkreen asks for real-time data at least this often.
 const REPORT_AT_LEAST_EVERY: Duration = Duration::from_secs(180);
 
 pub(super) fn read(name: &Name, form: Form<'_>, folder: &Path) -> Option<AccountConfig> {
     let seconds = Duration::from_secs;
-    let default_url = Url::parse(URL).expect("the default URL is one");
+    let default_url = Url::parse(URL).expect("the default URL is valid");
     let url = form.or("url", default_url, address::endpoint);
     let token = token_source(&form, folder);
     let report_every = form.or("report_every", seconds(120), report_every);
@@ -30,7 +30,7 @@ pub(super) fn read(name: &Name, form: Form<'_>, folder: &Path) -> Option<Account
     });
     let timeout = form.or("timeout", seconds(20), |field| field.duration(Duration::from_millis(100)..=seconds(300)));
     let proxy = form.maybe("proxy", address::proxy);
-    let ca_file = form.maybe("ca_file", |field| place::path(field, folder));
+    let ca_file = form.maybe("ca_file", |field| tables::path(field, folder));
     form.finish();
     Some(AccountConfig {
         name: name.clone(),
@@ -50,7 +50,7 @@ fn report_every(field: &Field<'_>) -> Option<Duration> {
     if every > REPORT_AT_LEAST_EVERY {
         field.warn(
             "is longer than Arkreen allows",
-            "Arkreen asks for a report every 3 minutes at least: \"3m\" or less",
+            "Arkreen asks for a report at least every 3 minutes: \"3m\" or less",
         );
     }
     Some(every)
@@ -63,14 +63,14 @@ fn token_source(form: &Form<'_>, folder: &Path) -> Option<TokenSource> {
         (None, Some(credential)) => token_credential(&credential).map(TokenSource::Credential),
         (Some(file), Some(credential)) => {
             let _ = (token_file(&file, folder), token_credential(&credential));
-            credential.fail("stands beside `token_file`", HELP)
+            credential.fail("cannot be used with `token_file`", HELP)
         }
         (None, None) => {
-            // Where the token itself is written, that is told with what belongs there.
+            // The token itself in the file is reported as an unknown key, with the keys to use instead.
             if form.keys().any(|(key, _)| names_a_secret(key)) {
                 return None;
             }
-            let message = format!("[{}] does not say where its token is", form.path());
+            let message = format!("[{}] lacks `token_file` or `token_credential`", form.path());
             form.findings().doubt(Finding::error(form.span(), message).help(HELP));
             None
         }
@@ -82,7 +82,7 @@ fn token_file(field: &Field<'_>, folder: &Path) -> Option<PathBuf> {
     if looks_like_a_token(text_or_hidden(field)?) {
         return field.fail_hidden("holds a token, not a path", help);
     }
-    place::path(field, folder)
+    tables::path(field, folder)
 }
 
 fn token_credential(field: &Field<'_>) -> Option<String> {
@@ -97,7 +97,7 @@ fn token_credential(field: &Field<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// The text of a field that may hold a token by mistake: what is no text is not shown.
+/// The text of a field that may hold a token by mistake. Other values are hidden.
 fn text_or_hidden<'t>(field: &Field<'t>) -> Option<&'t str> {
     let text = field.text();
     if text.is_none() {
@@ -106,7 +106,7 @@ fn text_or_hidden<'t>(field: &Field<'t>) -> Option<&'t str> {
     text
 }
 
-/// Not a path and not a name: so much hexadecimal is what Arkreen issued.
+/// A long hexadecimal number is what Arkreen issues, not a path or a name.
 fn looks_like_a_token(text: &str) -> bool {
     let text = text.trim_start_matches("Bearer").trim();
     let digits = text.strip_prefix("0x").unwrap_or(text);

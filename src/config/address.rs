@@ -1,4 +1,4 @@
-//! Addresses of others: host and port of a gateway, the URL of an endpoint or a proxy.
+//! Addresses: host and port of a gateway, the URL of an endpoint or a proxy.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,9 +9,9 @@ use crate::form::Field;
 /// The port of Modbus TCP. Source: IANA, service `mbap`.
 const MODBUS_PORT: u16 = 502;
 
-/// `host:port`, as it is dialled: lower case, with its port.
+/// Reads `host:port`, in lower case and with its port.
 ///
-/// Modbus TCP has a port of its own, so there it may be left out; a converter's serial port has none.
+/// With `default_port` the port may be left out: Modbus TCP has a standard port, a serial converter has none.
 pub(super) fn host_port(field: &Field<'_>, default_port: bool) -> Option<String> {
     let help = match default_port {
         true => {
@@ -24,7 +24,7 @@ pub(super) fn host_port(field: &Field<'_>, default_port: bool) -> Option<String>
         return field.fail_hidden("is not host:port", help);
     }
     if text.contains("//") {
-        return field.fail("is not host:port", format!("leave out the part up to `//`: {help}"));
+        return field.fail("is not host:port", format!("remove the part up to `//`: {help}"));
     }
     if text.parse::<Ipv6Addr>().is_ok() {
         return field.fail("is an IPv6 address without brackets", format!("put it in brackets: \"[{text}]:502\""));
@@ -47,7 +47,7 @@ pub(super) fn host_port(field: &Field<'_>, default_port: bool) -> Option<String>
     Some(format!("{}:{port}", host.to_ascii_lowercase()))
 }
 
-/// A host name, an IPv4 address or an IPv6 address in brackets.
+/// Whether the text is a host name, an IPv4 address or an IPv6 address in brackets.
 pub(super) fn is_host(text: &str) -> bool {
     if let Some(address) = text.strip_prefix('[') {
         return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
@@ -58,25 +58,25 @@ pub(super) fn is_host(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    // What is made of digits and dots only is meant as an address, and has to be one.
+    // A text of digits and dots only is meant as an address, and must be a valid one.
     let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let name = text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label);
     if numeric { text.parse::<Ipv4Addr>().is_ok() } else { name }
 }
 
-/// The URL of an endpoint: https, or http to this machine; nothing secret in it.
+/// Reads the URL of an endpoint: https, or http to this machine, without secrets.
 pub(super) fn endpoint(field: &Field<'_>) -> Option<Url> {
     let help = "an https URL such as \"https://api.arkreen.com/v1\"";
     let url = plain_url(field, help)?;
     match url.scheme() {
         "https" => Some(url),
         "http" if is_loopback(&url) => Some(url),
-        "http" => field.fail("sends the token in the clear", "use https; http is allowed to this machine only"),
+        "http" => field.fail("sends the token unencrypted", "use https; http is allowed to this machine only"),
         _ => field.fail("is not an https URL", help),
     }
 }
 
-/// The URL of an HTTP proxy, without a password.
+/// Reads the URL of an HTTP proxy, without a password.
 pub(super) fn proxy(field: &Field<'_>) -> Option<Url> {
     let help = "the URL of an HTTP proxy such as \"http://192.168.10.1:3128\"";
     let url = plain_url(field, help)?;
@@ -84,16 +84,16 @@ pub(super) fn proxy(field: &Field<'_>) -> Option<Url> {
         return field.fail("is not the URL of an HTTP proxy", help);
     }
     if url.path() != "/" {
-        return field.fail("has a path, a proxy has none", help);
+        return field.fail("has a path, but a proxy has none", help);
     }
     Some(url)
 }
 
-/// A URL of host, port and path only. What else it holds may be a secret, and is not shown.
+/// Reads a URL of host, port and path only. Other parts may be secret and are hidden.
 fn plain_url(field: &Field<'_>, help: &str) -> Option<Url> {
     let text = field.text()?;
     if text.contains('@') {
-        let help = "leave out user name and password: no secret belongs in this file";
+        let help = "remove user name and password: no secret belongs in this file";
         return field.fail_hidden("holds a user name or a password", help);
     }
     if text.contains(['?', '#']) {

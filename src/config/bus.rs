@@ -11,6 +11,14 @@ use crate::units::{Name, Parity};
 
 const LINKS: &str = "exactly one of `serial` (a device), `tcp` and `rtu_over_tcp` (host:port)";
 
+/// The settings of a serial line, without its device.
+#[derive(Clone, Copy)]
+struct SerialParameters {
+    baud: u32,
+    parity: Parity,
+    stop_bits: u8,
+}
+
 pub(super) fn read(name: &Name, form: Form<'_>) -> Option<BusConfig> {
     let link = link(&form);
     let (millis, seconds) = (Duration::from_millis, Duration::from_secs);
@@ -29,43 +37,47 @@ pub(super) fn read(name: &Name, form: Form<'_>) -> Option<BusConfig> {
 
 fn link(form: &Form<'_>) -> Option<Link> {
     let (serial, tcp, rtu_over_tcp) = (form.field("serial"), form.field("tcp"), form.field("rtu_over_tcp"));
-    // Everything is read before it is judged, so that each problem is told.
-    let settings = line_settings(form, serial.is_some() || (tcp.is_none() && rtu_over_tcp.is_none()));
-    let serial = serial.as_ref().map(|field| (field, device(field).zip(settings).map(line).map(Link::Serial)));
-    let tcp = tcp.as_ref().map(|field| (field, host_port(field, true).map(Link::Tcp)));
-    let rtu_over_tcp = rtu_over_tcp.as_ref().map(|field| (field, host_port(field, false).map(Link::RtuOverTcp)));
+    // Everything is read before it is judged, so that every problem is reported.
+    let parameters = if serial.is_some() || (tcp.is_none() && rtu_over_tcp.is_none()) {
+        serial_parameters(form)
+    } else {
+        refuse_serial_parameters(form)
+    };
+    let serial = serial.map(|field| (serial_link(&field, parameters), field));
+    let tcp = tcp.map(|field| (host_port(&field, true).map(Link::Tcp), field));
+    let rtu_over_tcp = rtu_over_tcp.map(|field| (host_port(&field, false).map(Link::RtuOverTcp), field));
     let mut links = [serial, tcp, rtu_over_tcp].into_iter().flatten();
-    let Some((_, link)) = links.next() else {
-        let message = format!("[{}] does not say how it is reached", form.path());
+    let Some((link, _)) = links.next() else {
+        let message = format!("[{}] lacks `serial`, `tcp` or `rtu_over_tcp`", form.path());
         form.findings().doubt(Finding::error(form.span(), message).help(LINKS));
         return None;
     };
     match links.last() {
-        Some((second, _)) => second.fail("is a second way to reach this bus", LINKS),
+        Some((_, second)) => second.fail("is a second link of this bus", LINKS),
         None => link,
     }
 }
 
-type Settings = (u32, Parity, u8);
-
-/// Baud, parity and stop bits, with their defaults; on a bus without a line they are reported.
-fn line_settings(form: &Form<'_>, has_line: bool) -> Option<Settings> {
-    let [baud, parity, stop_bits] = ["baud", "parity", "stop_bits"].map(|key| form.field(key));
-    if !has_line {
-        for field in [baud, parity, stop_bits].into_iter().flatten() {
-            let help = "leave it out: the gateway or converter has its own setting";
-            field.fail::<()>("belongs to a `serial` bus only", help);
-        }
-        return None;
-    }
-    let baud = baud.map_or(Some(9600), |field| field.integer(300..=4_000_000));
-    let parity = parity.map_or(Some(Parity::None), |field| field.one_of(&Parity::WORDS));
-    let stop_bits = stop_bits.map_or(Some(1), |field| field.integer(1..=2));
-    Some((baud? as u32, parity?, stop_bits? as u8))
+fn serial_parameters(form: &Form<'_>) -> Option<SerialParameters> {
+    let baud = form.or("baud", 9600, |field| field.integer(300..=4_000_000));
+    let parity = form.or("parity", Parity::None, |field| field.one_of(&Parity::WORDS));
+    let stop_bits = form.or("stop_bits", 1, |field| field.integer(1..=2));
+    Some(SerialParameters { baud: baud? as u32, parity: parity?, stop_bits: stop_bits? as u8 })
 }
 
-fn line((path, (baud, parity, stop_bits)): (PathBuf, Settings)) -> SerialSettings {
-    SerialSettings { path, baud, parity, stop_bits }
+/// Reports the parameters of a serial line on a bus that has none.
+fn refuse_serial_parameters(form: &Form<'_>) -> Option<SerialParameters> {
+    for field in ["baud", "parity", "stop_bits"].into_iter().filter_map(|key| form.field(key)) {
+        let help = "remove it: the gateway or converter has its own setting";
+        field.fail::<()>("belongs to a `serial` bus only", help);
+    }
+    None
+}
+
+fn serial_link(field: &Field<'_>, parameters: Option<SerialParameters>) -> Option<Link> {
+    let path = device(field)?;
+    let SerialParameters { baud, parity, stop_bits } = parameters?;
+    Some(Link::Serial(SerialSettings { path, baud, parity, stop_bits }))
 }
 
 fn device(field: &Field<'_>) -> Option<PathBuf> {

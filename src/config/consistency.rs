@@ -1,22 +1,22 @@
-//! What no table can answer alone: names that must exist, places and identifiers that must not be taken twice.
+//! Checks across tables: names that must exist, links and identifiers that must not be used twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::meter::{ClientTable, MeterTable};
 use super::model::{AccountConfig, BusConfig, ClientConfig, Link};
-use super::place::{self, Placed, TableMap};
 use super::problems::LineStarts;
+use super::tables::{self, TableMap, WithSpan};
 use crate::finding::{Finding, Severity};
 use crate::form::Findings;
 use crate::units::{ClientId, Name};
 
-/// All tables of the file.
+/// All tables of the file, as far as they could be read.
 pub(super) struct ConfigTables<'a> {
     pub(super) text: &'a str,
     pub(super) lines: LineStarts,
     pub(super) findings: &'a Findings,
-    /// A table of another name than the known ones was met: what seems to be missing may stand there.
+    /// The file has an unknown table: what seems to be missing may be there.
     pub(super) misnamed: bool,
     pub(super) accounts: TableMap<AccountConfig>,
     pub(super) buses: TableMap<BusConfig>,
@@ -24,7 +24,7 @@ pub(super) struct ConfigTables<'a> {
     pub(super) clients: BTreeMap<Name, ClientTable>,
 }
 
-const MINIMUM: &str = "the least is a bus and a meter on it:
+const MINIMUM: &str = "the minimum is a bus and a meter on it:
 [bus.cabinet]
 serial = \"/dev/ttyUSB0\"
 [meter.house]
@@ -32,10 +32,10 @@ bus = \"cabinet\"
 unit = 1
 profile = \"eastron-sdm630\"
 max_power = \"20kW\"
-and to report it an [account.main] with a `token_file`, and the meter's `client_id`";
+to report it, add an [account.main] with a `token_file`, and the meter's `client_id`";
 
 impl ConfigTables<'_> {
-    /// Reports what does not fit together; the clients are complete where nothing is reported.
+    /// Reports what does not fit together. The clients are complete where nothing is reported.
     pub(super) fn check(&self) -> BTreeMap<Name, ClientConfig> {
         if self.buses.is_empty() && self.meters.is_empty() && !self.misnamed {
             self.error(0..0, "nothing to poll is configured: there is no [bus.NAME] and no [meter.NAME]", MINIMUM);
@@ -50,26 +50,26 @@ impl ConfigTables<'_> {
 
     fn same_link(&self) {
         let mut taken: BTreeMap<&str, (&Name, &Range<usize>)> = BTreeMap::new();
-        for (name, entry) in by_place(&self.buses, |entry| &entry.span) {
+        for (name, entry) in by_position(&self.buses, |entry| &entry.span) {
             let Some(bus) = &entry.value else { continue };
-            let place = match &bus.link {
+            let address = match &bus.link {
                 Link::Serial(line) => line.path.to_str().unwrap_or_default(),
                 Link::Tcp(address) | Link::RtuOverTcp(address) => address,
             };
-            if let Some((other, first)) = taken.insert(place, (name, &entry.span)) {
+            if let Some((other, first)) = taken.insert(address, (name, &entry.span)) {
                 let message = format!("[bus.{name}] is the same line as [bus.{other}] (line {})", self.line(first));
                 self.error(
                     entry.span.clone(),
                     &message,
-                    "one bus a line or address: put all of its meters on that bus",
+                    "one bus per line or address: put all of its meters on one bus",
                 );
             }
         }
     }
 
     fn meters_on_buses(&self) {
-        let mut taken: BTreeMap<(&Name, u8), &Placed<_>> = BTreeMap::new();
-        for (name, table) in by_place(&self.meters, |table| &table.span) {
+        let mut taken: BTreeMap<(&Name, u8), &WithSpan<_>> = BTreeMap::new();
+        for (name, table) in by_position(&self.meters, |table| &table.span) {
             let Some(bus) = &table.bus else { continue };
             if !self.buses.contains_key(&bus.value) {
                 let message = format!("`meter.{name}.bus`: there is no [bus.{}]", bus.value);
@@ -81,7 +81,7 @@ impl ConfigTables<'_> {
                 let line = self.line(&first.span);
                 let message =
                     format!("`meter.{name}.unit`: unit {} of bus {} is taken in line {line}", unit.value, bus.value);
-                self.error(unit.span.clone(), &message, "each meter of a bus has a unit of its own");
+                self.error(unit.span.clone(), &message, "each meter of a bus needs its own unit");
             }
         }
     }
@@ -89,7 +89,7 @@ impl ConfigTables<'_> {
     fn clients(&self) -> BTreeMap<Name, ClientConfig> {
         let mut members = BTreeMap::new();
         let mut clients = Vec::new();
-        for (name, table) in by_place(&self.clients, |table| &table.span) {
+        for (name, table) in by_position(&self.clients, |table| &table.span) {
             self.members(name, table, &mut members);
             let meters: Vec<_> = table.meters.iter().flatten().map(|member| member.value.clone()).collect();
             let accounts = meters.iter().filter_map(|meter| self.meters.get(meter)).map(|meter| &meter.account);
@@ -97,21 +97,21 @@ impl ConfigTables<'_> {
                 self.account(&format!("client.{name}"), &table.span, [&table.account].into_iter().chain(accounts));
             clients.push((name, &table.span, table.client_id.as_ref(), account, meters));
         }
-        for (name, table) in by_place(&self.meters, |table| &table.span) {
+        for (name, table) in by_position(&self.meters, |table| &table.span) {
             let own = match &table.client_id {
                 Some(Some(client_id)) => Some(client_id),
                 Some(None) => {
-                    self.account_for_nothing(name, table, &members);
+                    self.warn_unused_account(name, table, &members);
                     continue;
                 }
                 None => None,
             };
             if let Some(client) = self.clients.get(name) {
                 let message = format!(
-                    "[client.{name}] has the name of a meter that is a client itself (line {})",
+                    "[client.{name}] has the name of a meter with its own `client_id` (line {})",
                     self.line(&table.span)
                 );
-                self.error(client.span.clone(), &message, "give one of the two another name");
+                self.error(client.span.clone(), &message, "rename one of the two");
             }
             let account = self.account(&format!("meter.{name}"), &table.span, [&table.account].into_iter());
             clients.push((name, &table.span, own, account, vec![name.clone()]));
@@ -126,7 +126,7 @@ impl ConfigTables<'_> {
         complete.collect()
     }
 
-    /// Checks the meters that a `[client.NAME]` adds up; `members` are those of clients so far.
+    /// Checks the meters of a `[client.NAME]`. `members` has the meters of the clients before it.
     fn members<'t>(&'t self, name: &Name, table: &'t ClientTable, members: &mut BTreeMap<&'t Name, &'t Range<usize>>) {
         for member in table.meters.iter().flatten() {
             let Some(meter) = self.meters.get(&member.value) else {
@@ -135,33 +135,30 @@ impl ConfigTables<'_> {
                 continue;
             };
             if let Some(Some(own)) = &meter.client_id {
-                let message = format!(
-                    "meter {} is a client itself: it has a `client_id` in line {}",
-                    member.value,
-                    self.line(&own.span)
-                );
+                let message =
+                    format!("meter {} has its own `client_id` in line {}", member.value, self.line(&own.span));
                 self.error(
                     member.span.clone(),
                     &message,
-                    "a meter is reported once: take away its own `client_id`, or name it here no more",
+                    "a meter is reported once: remove its own `client_id`, or remove it from this list",
                 );
             }
             if let Some(first) = members.insert(&member.value, &member.span) {
                 let message =
-                    format!("meter {} belongs to the client of line {} already", member.value, self.line(first));
+                    format!("meter {} already belongs to the client in line {}", member.value, self.line(first));
                 self.error(member.span.clone(), &message, "a meter is reported once");
             }
         }
     }
 
-    /// The account of a client: what its tables name, else the only one there is.
+    /// The account of a client: the one that its tables name, else the only one.
     fn account<'t>(
         &self,
         owner: &str,
         span: &Range<usize>,
-        given: impl Iterator<Item = &'t Option<Option<Placed<Name>>>>,
+        given: impl Iterator<Item = &'t Option<Option<WithSpan<Name>>>>,
     ) -> Option<Name> {
-        let mut chosen: Option<&Placed<Name>> = None;
+        let mut chosen: Option<&WithSpan<Name>> = None;
         for given in given {
             let Some(account) = given.as_ref()? else { continue };
             if !self.accounts.contains_key(&account.value) {
@@ -173,7 +170,7 @@ impl ConfigTables<'_> {
                 None => chosen = Some(account),
                 Some(first) => {
                     let message = format!(
-                        "[{owner}] would report to account {} and to {} (line {})",
+                        "[{owner}] has two accounts, {} and {} (line {})",
                         account.value,
                         first.value,
                         self.line(&first.span)
@@ -191,41 +188,41 @@ impl ConfigTables<'_> {
             [_] => self.accounts.keys().next().cloned(),
             [] if self.misnamed => None,
             [] => {
-                let help = "add an [account.main] with the `token_file` that belongs to this client; without a client a meter is polled only";
-                self.error(span.clone(), &format!("[{owner}] is to be reported, but there is no [account.NAME]"), help);
+                let help = "add an [account.main] with its `token_file`; a meter without a client is polled only";
+                self.error(span.clone(), &format!("[{owner}] needs an account, but there is no [account.NAME]"), help);
                 None
             }
             _ => {
                 let help = format!("add `account = \"...\"`: one of {}", names.join(", "));
-                self.error(span.clone(), &format!("[{owner}] does not say to which account it is reported"), &help);
+                self.error(span.clone(), &format!("[{owner}] does not name its account"), &help);
                 None
             }
         }
     }
 
-    fn account_for_nothing(&self, name: &Name, table: &MeterTable, members: &BTreeMap<&Name, &Range<usize>>) {
+    fn warn_unused_account(&self, name: &Name, table: &MeterTable, members: &BTreeMap<&Name, &Range<usize>>) {
         let Some(Some(account)) = &table.account else { return };
         if !members.contains_key(name) {
             let message = format!("`meter.{name}.account` has no effect: the meter is not reported");
             let warning = Finding::warning(account.span.clone(), message);
-            self.findings.add(warning.help("give it a `client_id`, or name it in the `meters` of a [client.NAME]"));
+            self.findings.add(warning.help("give it a `client_id`, or list it in the `meters` of a [client.NAME]"));
         }
     }
 
-    /// The same identifier twice at one endpoint: the second would take the first one's place there.
-    fn same_client_id<'t>(&self, clients: impl Iterator<Item = (&'t Placed<ClientId>, &'t Name)>) {
-        let mut taken: BTreeMap<(String, ClientId), &Placed<ClientId>> = BTreeMap::new();
+    /// One identifier must not be used twice at one endpoint: the reports of two clients would be mixed there.
+    fn same_client_id<'t>(&self, clients: impl Iterator<Item = (&'t WithSpan<ClientId>, &'t Name)>) {
+        let mut taken: BTreeMap<(String, ClientId), &WithSpan<ClientId>> = BTreeMap::new();
         for (id, account) in clients {
             let Some(account) = self.accounts.get(account).and_then(|entry| entry.value.as_ref()) else { continue };
             let url = account.url.as_str().trim_end_matches('/').to_owned();
             if let Some(first) = taken.insert((url, id.value), id) {
                 let (one, two) = (self.line(&first.span), self.line(&id.span));
                 let message =
-                    format!("client identifier {} stands in line {one} and again in line {two}", shortened(id.value));
+                    format!("client identifier {} is used twice, in lines {one} and {two}", shortened(id.value));
                 self.error(
                     id.span.clone(),
                     &message,
-                    "each client has an identifier of its own; to add meters up, name them in one [client.NAME]",
+                    "each client has its own identifier; to add up meters, list them in one [client.NAME]",
                 );
             }
         }
@@ -235,7 +232,7 @@ impl ConfigTables<'_> {
         let warn = |span: &Range<usize>, message: &str, help: &str| {
             self.findings.add(Finding::warning(span.clone(), message).help(help));
         };
-        // What is wrong elsewhere may be why a thing seems unused.
+        // An error elsewhere may be the reason why something seems unused.
         if self.findings.all().iter().any(|finding| finding.severity == Severity::Error) {
             return;
         }
@@ -262,12 +259,12 @@ impl ConfigTables<'_> {
 
     fn unknown<'n>(
         &self,
-        wrong: &Placed<Name>,
+        wrong: &WithSpan<Name>,
         message: &str,
         known: impl Iterator<Item = &'n Name> + Clone,
         help: &str,
     ) {
-        let near = place::nearest(wrong.value.as_str(), known.map(Name::as_str));
+        let near = tables::nearest(wrong.value.as_str(), known.map(Name::as_str));
         self.error(wrong.span.clone(), message, near.as_deref().unwrap_or(help));
     }
 
@@ -280,14 +277,14 @@ impl ConfigTables<'_> {
     }
 }
 
-/// In the order of the file, so that the second of two is the one that is told.
-fn by_place<T>(tables: &BTreeMap<Name, T>, span: impl Fn(&T) -> &Range<usize>) -> Vec<(&Name, &T)> {
+/// In the order of the file, so that the second of two is the one that is reported.
+fn by_position<T>(tables: &BTreeMap<Name, T>, span: impl Fn(&T) -> &Range<usize>) -> Vec<(&Name, &T)> {
     let mut tables: Vec<_> = tables.iter().collect();
     tables.sort_by_key(|(_, table)| span(table).start);
     tables
 }
 
-/// As [`ClientId`] shows itself, in plain ASCII.
+/// The short form of [`ClientId`] in plain ASCII.
 fn shortened(id: ClientId) -> String {
     id.to_string().replace('…', "...")
 }

@@ -1,42 +1,42 @@
-//! `[meter.NAME]` and `[client.NAME]`: what is polled, and as what it is reported.
+//! `[meter.NAME]` and `[client.NAME]`: what is polled, and under which identifier it is reported.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use super::model::{EnergyStart, MeterConfig};
-use super::place::{self, Placed};
 use super::profiles::{self, Profiles};
+use super::tables::{self, WithSpan};
 use crate::form::{Field, Form};
 use crate::units::{ClientId, Name, UnitId};
 
-/// One `[meter.NAME]` as far as it could be read. What is `None` in it was wrong, and is reported.
+/// One `[meter.NAME]` as far as it could be read. A field is `None` where its value is wrong (and reported).
 #[derive(Debug)]
 pub(super) struct MeterTable {
     pub(super) span: Range<usize>,
     pub(super) meter: Option<MeterConfig>,
-    pub(super) bus: Option<Placed<Name>>,
-    pub(super) unit: Option<Placed<UnitId>>,
-    /// `Some(None)` where the meter has none of its own.
-    pub(super) client_id: Option<Option<Placed<ClientId>>>,
-    pub(super) account: Option<Option<Placed<Name>>>,
+    pub(super) bus: Option<WithSpan<Name>>,
+    pub(super) unit: Option<WithSpan<UnitId>>,
+    /// `Some(None)` where the meter has no `client_id`.
+    pub(super) client_id: Option<Option<WithSpan<ClientId>>>,
+    pub(super) account: Option<Option<WithSpan<Name>>>,
 }
 
-/// What is to be one client: a `[client.NAME]`, or a meter with a `client_id` of its own.
+/// One `[client.NAME]` as far as it could be read.
 #[derive(Debug)]
 pub(super) struct ClientTable {
     pub(super) span: Range<usize>,
-    pub(super) client_id: Option<Placed<ClientId>>,
-    pub(super) account: Option<Option<Placed<Name>>>,
-    pub(super) meters: Option<Vec<Placed<Name>>>,
+    pub(super) client_id: Option<WithSpan<ClientId>>,
+    pub(super) account: Option<Option<WithSpan<Name>>>,
+    pub(super) meters: Option<Vec<WithSpan<Name>>>,
 }
 
 pub(super) fn read(name: &Name, form: Form<'_>, profiles: &Profiles) -> MeterTable {
-    let bus = form.required("bus", "the NAME of the [bus.NAME] it is on").and_then(|field| place::name(&field));
+    let bus = form.required("bus", "the NAME of its [bus.NAME]").and_then(|field| tables::name(&field));
     let unit = form.required("unit", "its Modbus unit, from 1 to 247").and_then(|field| unit(&field));
-    let profile = form.required("profile", "its model: `arkmeter profiles` lists those that are known");
+    let profile = form.required("profile", "its model: `arkmeter profiles` lists the built-in ones");
     let profile = profiles::mapped(&form, profile.and_then(|field| profiles.find(&field)));
     let client_id = form.maybe("client_id", client_id);
-    let account = form.maybe("account", place::name);
+    let account = form.maybe("account", tables::name);
     let poll_every = form.or("poll_every", Duration::from_secs(10), |field| {
         field.duration(Duration::from_millis(100)..=Duration::from_secs(180))
     });
@@ -64,43 +64,43 @@ pub(super) fn read(name: &Name, form: Form<'_>, profiles: &Profiles) -> MeterTab
 pub(super) fn read_client(form: Form<'_>) -> ClientTable {
     let id = form.required("client_id", "the identifier that Arkreen issued: 0x and 64 hex digits");
     let id = id.and_then(|field| client_id(&field));
-    let account = form.maybe("account", place::name);
-    let meters = form.required("meters", "the meters that it adds up: [\"floor_1\", \"floor_2\"]");
+    let account = form.maybe("account", tables::name);
+    let meters = form.required("meters", "the meters whose values it adds: [\"floor_1\", \"floor_2\"]");
     let meters = meters.and_then(|field| members(&field));
     let span = form.span();
     form.finish();
     ClientTable { span, client_id: id, account, meters }
 }
 
-fn members(field: &Field<'_>) -> Option<Vec<Placed<Name>>> {
+fn members(field: &Field<'_>) -> Option<Vec<WithSpan<Name>>> {
     let fields = field.array()?;
     if fields.is_empty() {
         return field.fail("is empty", "name at least one meter");
     }
-    // All are read before any is dropped, so that each wrong one is reported.
-    let names: Vec<_> = fields.iter().map(place::name).collect();
+    // All are read before any is dropped, so that every problem is reported.
+    let names: Vec<_> = fields.iter().map(tables::name).collect();
     let names: Vec<_> = names.into_iter().collect::<Option<_>>()?;
     for (index, name) in names.iter().enumerate() {
         if names[..index].iter().any(|earlier| earlier.value == name.value) {
-            return fields[index].fail(&format!("names {} a second time", name.value), "each meter counts once");
+            return fields[index].fail(&format!("names {} twice", name.value), "list each meter once");
         }
     }
     Some(names)
 }
 
-fn unit(field: &Field<'_>) -> Option<Placed<UnitId>> {
+fn unit(field: &Field<'_>) -> Option<WithSpan<UnitId>> {
     let value = field.integer(1..=247).and_then(UnitId::new)?;
-    Some(Placed { value, span: field.span() })
+    Some(WithSpan { value, span: field.span() })
 }
 
-fn client_id(field: &Field<'_>) -> Option<Placed<ClientId>> {
+fn client_id(field: &Field<'_>) -> Option<WithSpan<ClientId>> {
     let text = field.text()?;
     match ClientId::parse(text) {
         Some(value) => {
             if text.bytes().skip(2).all(|digit| digit == b'0') {
                 field.warn("is still the placeholder of the example", "write the identifier that Arkreen issued");
             }
-            Some(Placed { value, span: field.span() })
+            Some(WithSpan { value, span: field.span() })
         }
         None => field.fail("is not a client identifier", "0x and 64 hex digits, as Arkreen issued it"),
     }

@@ -1,4 +1,6 @@
-//! The configuration: the file as written, then validated into another type, every problem at once with its line.
+//! The configuration: parses the file and validates it into another type, or reports every problem with its line.
+
+#![deny(missing_docs)]
 
 mod account;
 mod address;
@@ -10,12 +12,12 @@ mod mask;
 mod meter;
 mod model;
 mod parse;
-mod place;
 mod problems;
 mod profile_file;
 mod profiles;
 mod service;
 mod syntax;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod token;

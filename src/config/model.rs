@@ -1,4 +1,4 @@
-//! The configuration as the rest of the house sees it: validated, complete, nothing optional that is needed.
+//! The validated configuration, as all other modules use it: nothing that is needed is optional.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,66 +12,85 @@ use url::Url;
 use crate::meter::{Installation, Profile};
 use crate::units::{ClientId, Milliwatts, Name, Parity, UnitId};
 
-/// One validated configuration. What is equal in two of them is left alone by a reload.
+/// One validated configuration. A reload leaves alone what is equal in the old and the new one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// `[account.NAME]`.
     pub accounts: BTreeMap<Name, AccountConfig>,
+    /// `[bus.NAME]`.
     pub buses: BTreeMap<Name, BusConfig>,
+    /// `[meter.NAME]`.
     pub meters: BTreeMap<Name, MeterConfig>,
     /// What is reported: a `[client.NAME]` table, or a meter with a `client_id` of its own under the meter's name.
     pub clients: BTreeMap<Name, ClientConfig>,
+    /// `[state]`.
     pub state: StateConfig,
+    /// `[status]`.
     pub status: StatusConfig,
 }
 
 /// Where reports go: a URL and the token that goes with it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountConfig {
+    /// Its name in the file.
     pub name: Name,
     /// https, or http to loopback.
     pub url: Url,
+    /// Where the token is kept.
     pub token: TokenSource,
     /// From 1 s.
     pub report_every: Duration,
+    /// Whether reports are sent in batches.
     pub batch: Batch,
+    /// The largest batch, 1 ..= 1000.
     pub batch_max: NonZeroUsize,
-    /// Of one call, from connect to the answer's last byte.
+    /// For one call, from the connection to the last byte of the answer.
     pub timeout: Duration,
+    /// An HTTP proxy, without a password.
     pub proxy: Option<Url>,
-    /// PEM certificates to trust instead of the system's.
+    /// A file of PEM certificates to trust instead of those of the system.
     pub ca_file: Option<PathBuf>,
 }
 
 /// Where an account's token is kept. Never in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenSource {
+    /// A file.
     File(PathBuf),
     /// A systemd credential of this name, below `$CREDENTIALS_DIRECTORY`.
     Credential(String),
 }
 
+/// Whether the reports of an account are sent in batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Batch {
+    /// Where the endpoint accepts them.
     Auto,
+    /// Always.
     Always,
+    /// One call per client.
     Never,
 }
 
 /// One line or connection, and how to treat it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BusConfig {
+    /// Its name in the file.
     pub name: Name,
+    /// The line or the connection.
     pub link: Link,
-    /// How long a meter may take to answer.
+    /// How long a meter may take to answer, 50 ms to 10 s.
     pub timeout: Duration,
-    /// Added to the silence that the line's physics asks for between two requests.
+    /// Silence between two requests, in addition to what the line needs.
     pub request_gap: Duration,
     /// Pause between connecting and the first request.
     pub connect_delay: Duration,
 }
 
+/// How a bus is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {
+    /// A serial line with Modbus RTU.
     Serial(SerialSettings),
     /// host:port of a Modbus TCP gateway or meter.
     Tcp(String),
@@ -79,11 +98,14 @@ pub enum Link {
     RtuOverTcp(String),
 }
 
+/// A serial line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SerialSettings {
+    /// The device.
     pub path: PathBuf,
     /// Bits per second.
     pub baud: u32,
+    /// The parity bit.
     pub parity: Parity,
     /// 1 or 2.
     pub stop_bits: u8,
@@ -92,16 +114,21 @@ pub struct SerialSettings {
 /// One meter on a bus.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeterConfig {
+    /// Its name in the file.
     pub name: Name,
+    /// The bus that it is on.
     pub bus: Name,
+    /// Its Modbus unit.
     pub unit: UnitId,
+    /// Its registers; the selected map where the file selects one.
     pub profile: Arc<Profile>,
-    /// Ratios and direction as the installer wired it.
+    /// Transformer ratios and direction.
     pub installation: Installation,
     /// 100 ms to 3 min.
     pub poll_every: Duration,
-    /// What the connection can carry: the meter's own setting, else the profile's rating times the ratios.
+    /// What the connection can carry: the setting in the file, or else the profile's rating times the ratios.
     pub max_power: Milliwatts,
+    /// What the published energy starts from.
     pub energy_start: EnergyStart,
 }
 
@@ -114,38 +141,43 @@ pub enum EnergyStart {
     Zero,
 }
 
-/// What Arkreen sees: one client, fed by one meter or several.
+/// A client of Arkreen, with one meter or several.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClientConfig {
+    /// The name of its table.
     pub name: Name,
+    /// The identifier that Arkreen issued.
     pub client_id: ClientId,
+    /// The account that reports it.
     pub account: Name,
     /// At least one; powers and energies are added.
     pub meters: Vec<Name>,
 }
 
+/// Where the ledger and the history are kept, and how much of the history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StateConfig {
     /// The folder of the ledger.
     pub path: PathBuf,
     /// How long a row of the history is kept.
     pub history: Duration,
-    /// Of the history's file, in bytes.
+    /// The largest size of the history's file, in bytes.
     pub history_max_size: u64,
 }
 
 impl StateConfig {
-    /// That folder, and a history of 90 days and 100 MB at most.
+    /// The default for this folder: a history of at most 90 days and 100 MB.
     pub fn at(path: PathBuf) -> Self {
         StateConfig { path, history: Duration::from_secs(90 * 24 * 3600), history_max_size: 100_000_000 }
     }
 }
 
+/// Where the daemon listens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusConfig {
-    /// Page and metrics, read-only; absent when not asked for.
+    /// Page and metrics, read-only. Off where absent.
     pub listen: Option<SocketAddr>,
-    /// Host names that a non-loopback listener answers to.
+    /// The host names that a listener for other machines accepts.
     pub hosts: Vec<String>,
     /// The control socket.
     pub socket: PathBuf,

@@ -1,5 +1,6 @@
-//! From the text of a configuration to the validated one, or to everything that is wrong with it. Pure.
+//! Parses the text of a configuration into a validated one, or into all of its problems. Pure.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::Spanned;
@@ -9,22 +10,24 @@ use super::consistency::ConfigTables;
 use super::environment::Environment;
 use super::mask::Masked;
 use super::model::Config;
-use super::place::Table;
 use super::problems::{LineStarts, Problems};
 use super::profiles::Profiles;
+use super::tables::{Table, TableMap};
 use super::{account, bus, meter, service, syntax};
 use crate::finding::{Finding, Severity};
 use crate::form::{Findings, Form};
+use crate::units::Name;
 
-/// Reads the text of a configuration; `file` is its name in messages.
+/// Parses the text of a configuration and returns it with its warnings. `file` is its name in messages.
 ///
-/// The configuration with its warnings, or all problems (the warnings among them).
+/// # Errors
+/// For an invalid text, with all problems, warnings included.
 pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<(Config, Problems), Problems> {
-    judged(file, text, |root, whole| read(&root, text, environment, whole))
+    parse_with(file, text, |root, whole| read(&root, text, environment, whole))
 }
 
-/// What `read` makes of the text, which it is told whether the parser took whole; with the warnings, or all problems.
-pub(super) fn judged<T>(
+/// Parses the text with `read`, which also gets whether the text is valid TOML. Returns its value with the warnings, or all problems.
+pub(super) fn parse_with<T>(
     file: &Path,
     text: &str,
     read: impl FnOnce(Form<'_>, bool) -> Option<T>,
@@ -35,13 +38,13 @@ pub(super) fn judged<T>(
         let value = read(Form::root(document, &findings), broken.is_empty());
 
         let mut hidden = findings.hidden(document.get_ref());
-        // What follows a broken line may have been left out of the document, so no line is taken to be known in full.
-        let told = if broken.is_empty() {
+        // The document may lack what follows a broken line, so the lines that will be shown are checked for hidden text too.
+        let shown = if broken.is_empty() {
             Default::default()
         } else {
             syntax::lines(text, &[&broken[..], &findings.all()].concat())
         };
-        hidden.extend(syntax::hidden(text, &told, &findings));
+        hidden.extend(syntax::hidden(text, &shown, &findings));
         let masked = Masked::new(text, &hidden);
         let found = if broken.is_empty() { findings.into_vec() } else { certain(text, findings, broken) };
         let failed = found.iter().any(|finding| finding.severity == Severity::Error);
@@ -53,8 +56,8 @@ pub(super) fn judged<T>(
     })
 }
 
-/// The text of a configuration as it may be handed to others: line by line as it is written, without the values of keys that are
-/// unknown or name a secret, and without remarks that speak of one. Nothing of it need be right.
+/// The text of a configuration without secrets: without the values of unknown keys and of keys that name a secret, and without comments
+/// that mention one. The text need not be valid.
 pub fn shown_text(text: &str, environment: &Environment) -> String {
     recovered(text, |document, errors| {
         let findings = Findings::default();
@@ -64,15 +67,15 @@ pub fn shown_text(text: &str, environment: &Environment) -> String {
         if !whole {
             hidden.extend(syntax::hidden(text, &syntax::every_line(text), &findings));
         }
-        hidden.extend(syntax::remarks(text));
+        hidden.extend(syntax::secret_comments(text));
         Masked::new(text, &hidden).text
     })
 }
 
-/// Hands on what of `text` can be read as TOML, and the parser's errors.
+/// Calls `then` with what can be read of `text`, and with the parser's errors.
 fn recovered<T>(text: &str, then: impl FnOnce(&Spanned<DeTable<'_>>, &[toml::de::Error]) -> T) -> T {
     let (first, mut errors) = DeTable::parse_recoverable(text);
-    // The parser gives up at a line that is no `key = value`: without such lines it sees what follows.
+    // The parser stops at a line without `=`. Without such lines it also reads what follows.
     let without = syntax::without_keys_alone(text, &errors);
     match &without {
         Some(without) => {
@@ -84,7 +87,7 @@ fn recovered<T>(text: &str, then: impl FnOnce(&Spanned<DeTable<'_>>, &[toml::de:
     }
 }
 
-/// Beside the broken lines what is certain on the others.
+/// The broken lines, and what is certain about the others.
 fn certain(text: &str, findings: Findings, mut broken: Vec<Finding>) -> Vec<Finding> {
     let (lines, starts) = (syntax::lines(text, &broken), LineStarts::new(text));
     let elsewhere = |finding: &Finding| !lines.contains(&starts.line_of(text, finding.span.start).0);
@@ -94,18 +97,8 @@ fn certain(text: &str, findings: Findings, mut broken: Vec<Finding>) -> Vec<Find
 
 fn read(root: &Form<'_>, text: &str, environment: &Environment, whole: bool) -> Option<Config> {
     let profiles = Profiles::read(root);
-    let accounts = root.named_tables("account").into_iter().map(|(name, form)| {
-        let span = form.span();
-        let value = account::read(&name, form, &environment.folder);
-        (name, Table { span, value })
-    });
-    let accounts = accounts.collect();
-    let buses = root.named_tables("bus").into_iter().map(|(name, form)| {
-        let span = form.span();
-        let value = bus::read(&name, form);
-        (name, Table { span, value })
-    });
-    let buses = buses.collect();
+    let accounts = read_tables(root, "account", |name, form| account::read(name, form, &environment.folder));
+    let buses = read_tables(root, "bus", bus::read);
     let meters = root.named_tables("meter").into_iter().map(|(name, form)| {
         let table = meter::read(&name, form, &profiles);
         (name, table)
@@ -122,14 +115,27 @@ fn read(root: &Form<'_>, text: &str, environment: &Environment, whole: bool) -> 
     let lines = LineStarts::new(text);
     let tables = ConfigTables { text, lines, findings: root.findings(), misnamed, accounts, buses, meters, clients };
     let clients = tables.check();
-    let values =
-        |entries: super::place::TableMap<_>| entries.into_iter().map(|(name, entry)| Some((name, entry.value?)));
     Some(Config {
-        accounts: values(tables.accounts).collect::<Option<_>>()?,
-        buses: tables.buses.into_iter().map(|(name, entry)| Some((name, entry.value?))).collect::<Option<_>>()?,
+        accounts: values(tables.accounts)?,
+        buses: values(tables.buses)?,
         meters: tables.meters.into_iter().map(|(name, table)| Some((name, table.meter?))).collect::<Option<_>>()?,
         clients,
         state: state?,
         status: status?,
     })
+}
+
+/// Reads every `[key.NAME]`.
+fn read_tables<T>(root: &Form<'_>, key: &'static str, read: impl Fn(&Name, Form<'_>) -> Option<T>) -> TableMap<T> {
+    let tables = root.named_tables(key).into_iter().map(|(name, form)| {
+        let span = form.span();
+        let value = read(&name, form);
+        (name, Table { span, value })
+    });
+    tables.collect()
+}
+
+/// The values of all tables. `None` where one of them is invalid.
+fn values<T>(tables: TableMap<T>) -> Option<BTreeMap<Name, T>> {
+    tables.into_iter().map(|(name, table)| Some((name, table.value?))).collect()
 }

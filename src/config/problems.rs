@@ -1,4 +1,4 @@
-//! The problems of one file as people see them: sorted by place, each with its line, a caret and what would be right.
+//! The problems of one file for people: sorted by position, each with its line, a caret and a hint.
 
 use std::fmt;
 use std::path::Path;
@@ -9,21 +9,22 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use super::mask::{Masked, shortened};
 use crate::finding::{Finding, Severity};
 
-/// So many problems are told in full; of the others only the number.
-const TOLD: usize = 100;
-/// A longer line is not shown, only named.
-const LONGEST_LINE: usize = 500;
+/// How many problems are shown in full; the others are only counted.
+const MAX_SHOWN: usize = 100;
+/// A longer line is not shown.
+const MAX_LINE: usize = 500;
 
-/// What is wrong in a file, or only to be warned of. Holds no secret: its source lines are masked.
+/// The errors and warnings of a file. The source lines in it are masked, so that it holds no secret.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problems {
     file: String,
     problems: Vec<Problem>,
 }
 
-/// One problem at one place.
+/// One problem at one position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// Error or warning.
     pub severity: Severity,
     /// From 1.
     pub line: usize,
@@ -31,9 +32,9 @@ pub struct Problem {
     pub column: usize,
     /// What is wrong, naming the key.
     pub message: String,
-    /// What would be right.
+    /// How to correct it.
     pub help: Option<String>,
-    /// The masked line, and the bytes of it that are meant.
+    /// The masked line, and the bytes of it with the problem.
     source: String,
     caret: std::ops::Range<usize>,
 }
@@ -41,40 +42,43 @@ pub struct Problem {
 impl Problems {
     /// Sorts `findings` and takes their lines from `masked`, the file's text.
     pub(super) fn new(file: &Path, masked: &Masked, mut findings: Vec<Finding>) -> Self {
-        let place = |finding: &Finding| (finding.span.start, finding.span.end, finding.message.clone());
-        findings.sort_by_key(place);
+        let position = |finding: &Finding| (finding.span.start, finding.span.end, finding.message.clone());
+        findings.sort_by_key(position);
         findings.dedup();
         let lines = LineStarts::new(&masked.text);
         let problems = findings.into_iter().map(|finding| Problem::new(finding, masked, &lines)).collect();
         Problems { file: shown_path(file), problems }
     }
 
+    /// Whether there are neither errors nor warnings.
     pub fn is_empty(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// By place in the file.
+    /// The problems by position in the file.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter()
     }
 
+    /// How many errors there are.
     pub fn errors(&self) -> usize {
         self.count(Severity::Error)
     }
 
+    /// How many warnings there are.
     pub fn warnings(&self) -> usize {
         self.count(Severity::Warning)
     }
 
-    /// Everything for a terminal, coloured if asked; ends with a line break unless there is nothing.
+    /// The text for a terminal, with or without colours. Empty without problems, else with a line end.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
         let mut text = String::new();
-        for problem in self.problems.iter().take(TOLD) {
+        for problem in self.problems.iter().take(MAX_SHOWN) {
             text.push_str(&problem.render(&self.file, &renderer));
             text.push_str("\n\n");
         }
-        let more = self.problems.len().saturating_sub(TOLD);
+        let more = self.problems.len().saturating_sub(MAX_SHOWN);
         if more > 0 {
             text.push_str(&format!("... and {more} more\n\n"));
         }
@@ -109,14 +113,14 @@ impl fmt::Display for Problems {
 impl Problem {
     fn new(finding: Finding, masked: &Masked, lines: &LineStarts) -> Self {
         let Finding { severity, span, message, help } = finding;
-        let span = masked.place(span);
+        let span = masked.map_span(span);
         let (line, whole) = lines.line_of(&masked.text, span.start);
         let source = &masked.text[whole.clone()];
         let start = span.start - whole.start;
         let end = (span.end - whole.start).min(source.len()).max(start);
         let column = source[..start].chars().count() + 1;
         let (source, caret) =
-            if source.len() <= LONGEST_LINE { (source.to_owned(), start..end) } else { (String::new(), 0..0) };
+            if source.len() <= MAX_LINE { (source.to_owned(), start..end) } else { (String::new(), 0..0) };
         let (message, help) = (shortened(&message), help.as_deref().map(shortened));
         Problem { severity, line, column, message, help, source, caret }
     }
@@ -144,13 +148,13 @@ impl Problem {
     }
 }
 
-/// A path as it may be shown: without anything that a terminal would obey.
+/// A path without control characters and long hex numbers.
 pub fn shown_path(path: &Path) -> String {
     let plain = |character: char| if character.is_control() { '?' } else { character };
     crate::text::mask_hex(&path.to_string_lossy().chars().map(plain).collect::<String>())
 }
 
-/// Where each line begins.
+/// The position of the first byte of each line.
 pub(super) struct LineStarts(Vec<usize>);
 
 impl LineStarts {
@@ -158,13 +162,13 @@ impl LineStarts {
         LineStarts(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
 
-    /// The number of the line that holds the byte at `place`, from 1, and its bytes without the line's end.
-    pub(super) fn line_of(&self, text: &str, place: usize) -> (usize, std::ops::Range<usize>) {
-        let number = self.0.partition_point(|start| *start <= place).max(1);
+    /// The number of the line with the byte at `position`, from 1, and its bytes without the line end.
+    pub(super) fn line_of(&self, text: &str, position: usize) -> (usize, std::ops::Range<usize>) {
+        let number = self.0.partition_point(|start| *start <= position).max(1);
         (number, self.line(text, number))
     }
 
-    /// The bytes of the line of that number, without its end.
+    /// The bytes of the line with this number, without the line end.
     pub(super) fn line(&self, text: &str, number: usize) -> std::ops::Range<usize> {
         self.0[number - 1]..self.0.get(number).map_or(text.len(), |next| next - 1)
     }

@@ -1,8 +1,8 @@
-//! `[profile.NAME]`: the installer's own meters beside the built-in ones; and how a meter of a profile is installed.
+//! `[profile.NAME]`: the installer's own profiles; and how a meter of a profile is installed.
 
 use std::sync::Arc;
 
-use super::place::{self, Table, TableMap};
+use super::tables::{self, Table, TableMap};
 use crate::finding::Finding;
 use crate::form::{Field, Form};
 use crate::meter::{self, Installation, Profile, TransformerRatio};
@@ -14,14 +14,14 @@ pub(super) struct Profiles {
 }
 
 impl Profiles {
-    /// Reads the installer's own. None may hide a built-in one: which of the two was meant would show only in the figures.
+    /// Reads the installer's own. None may replace a built-in one: a mix-up would show only in the figures.
     pub(super) fn read(root: &Form<'_>) -> Self {
         let own = root.named_tables("profile").into_iter().map(|(name, form)| {
             let span = form.span();
             if meter::library().find(name.as_str()).is_some() {
                 let finding =
                     Finding::error(span.clone(), format!("[profile.{name}] has the name of a built-in profile"));
-                form.findings().add(finding.help("give it a name of its own, and that to the meters"));
+                form.findings().add(finding.help("rename it, also in its meters"));
             }
             let value = Profile::from_form(&name, form).map(Arc::new);
             (name, Table { span, value })
@@ -29,7 +29,7 @@ impl Profiles {
         Profiles { own: own.collect() }
     }
 
-    /// The installer's own, as far as they are sound.
+    /// The installer's own, as far as they are valid.
     pub(super) fn into_own(self) -> Vec<Arc<Profile>> {
         self.own.into_values().filter_map(|entry| entry.value).collect()
     }
@@ -38,25 +38,26 @@ impl Profiles {
     pub(super) fn find(&self, field: &Field<'_>) -> Option<Arc<Profile>> {
         let text = field.text()?;
         if let Some(own) = self.own.get(text) {
-            // What is wrong in it is told where it stands.
+            // Its problems are reported in its own table.
             return own.value.clone();
         }
         let library = meter::library();
         if let Some(entry) = library.find(text) {
             return Some(entry.profile.clone());
         }
-        let near = place::near(text, self.own.keys().map(|name| name.as_str()))
+        let near = tables::near(text, self.own.keys().map(|name| name.as_str()))
             .or_else(|| Some(text).filter(|text| text.len() <= 64).and_then(|text| library.nearest(text)));
         let help = match near {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => "`arkmeter profiles` lists the built-in ones; a [profile.NAME] in this file describes another"
-                .to_owned(),
+            None => {
+                "`arkmeter profiles` lists the built-in ones; define others in this file as [profile.NAME]".to_owned()
+            }
         };
-        field.fail(&format!("names no profile: there is no \"{}\"", crate::text::foreign(text, 64)), help)
+        field.fail(&format!("is unknown: there is no profile \"{}\"", crate::text::foreign(text, 64)), help)
     }
 }
 
-/// The map of the profile that `map` settles on; the profile itself where it settles on none.
+/// The map of the profile that the key `map` selects, or else the profile itself.
 pub(super) fn mapped(form: &Form<'_>, profile: Option<Arc<Profile>>) -> Option<Arc<Profile>> {
     let Some(field) = form.field("map") else { return profile };
     let (text, profile) = (field.text()?, profile?);
@@ -65,13 +66,13 @@ pub(super) fn mapped(form: &Form<'_>, profile: Option<Arc<Profile>>) -> Option<A
     }
     let names: Vec<_> = profile.maps.iter().map(|map| format!("\"{}\"", map.name)).collect();
     let help = match names.as_slice() {
-        [] => "leave it out".to_owned(),
-        names => format!("one of {}", names.join(", ")),
+        [] => "remove it".to_owned(),
+        names => format!("one of: {}", names.join(", ")),
     };
-    field.fail(&format!("names no map of profile {}", profile.name), help)
+    field.fail(&format!("is not a map of profile {}", profile.name), help)
 }
 
-/// How the meter is wired and what its connection can carry.
+/// How the meter is wired, and what its connection can carry.
 pub(super) fn installed(form: &Form<'_>, profile: Option<&Profile>) -> Option<(Installation, Milliwatts)> {
     let reversed_field = form.field("reversed");
     let reversed = reversed_field.as_ref().map_or(Some(false), Field::boolean);
@@ -83,18 +84,17 @@ pub(super) fn installed(form: &Form<'_>, profile: Option<&Profile>) -> Option<(I
     let (ct_ratio, pt_ratio, chain_meter) = (ct_ratio?, pt_ratio?, chain_meter?);
     let installation = Installation { reversed: reversed?, ct_ratio, pt_ratio, chain_meter };
     if let (true, None, Some(field)) = (chain_meter.is_some(), &profile.chain, form.field("chain_meter")) {
-        return field
-            .fail("says nothing", format!("profile {} is not found in a chain of models: leave it out", profile.name));
+        return field.fail("has no effect", format!("profile {} has no chain of models: remove it", profile.name));
     }
     if installation.reversed && !profile.can_reverse() {
-        let help = "this meter counts only what it takes for import: turn its wires round, or choose a profile with `export_energy`";
-        return reversed_field?.fail("cannot be: the profile has no counter for the other direction", help);
+        let help = "this meter has no export counter: swap its wires, or use a profile with `export_energy`";
+        return reversed_field?.fail("is not possible: the profile has no counter for the other direction", help);
     }
     let Some(max_power) = max_power?.or_else(|| profile.rated_power(&installation)) else {
         let message =
             format!("[{}] lacks `max_power`, and profile {} does not rate the meter", form.path(), profile.name);
         form.findings().doubt(Finding::error(form.span(), message).help(
-            "what the connection can carry, such as \"20kW\": fuse x voltage x phases. It is the measure of what is plausible",
+            "what the connection can carry, such as \"20kW\": fuse x voltage x phases. Readings above it are not plausible",
         ));
         return None;
     };
@@ -104,6 +104,6 @@ pub(super) fn installed(form: &Form<'_>, profile: Option<&Profile>) -> Option<(I
 fn ratio(field: &Field<'_>) -> Option<TransformerRatio> {
     let ratio = TransformerRatio::parse(field.number_text()?);
     ratio.or_else(|| {
-        field.fail("is not a transformer's ratio", "primary/secondary as on its plate, \"200/5\", or one number, 40")
+        field.fail("is not a transformer ratio", "primary/secondary as on its plate, \"200/5\", or one number, 40")
     })
 }

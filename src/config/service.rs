@@ -1,4 +1,4 @@
-//! `[state]` and `[status]`: where the ledger is kept, and through which doors the daemon can be asked.
+//! `[state]` and `[status]`: where the ledger is kept, and where the daemon listens.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::address::is_host;
 use super::environment::Environment;
 use super::model::{StateConfig, StatusConfig};
-use super::place;
+use super::tables;
 use crate::finding::Finding;
 use crate::form::{Field, Form};
 
@@ -16,12 +16,12 @@ use crate::form::{Field, Form};
 const HISTORY: RangeInclusive<Duration> = Duration::from_secs(86_400)..=Duration::from_secs(315_576_000);
 const HISTORY_SIZE: RangeInclusive<u64> = 1_000_000..=100_000_000_000;
 /// `sun_path` holds 108 bytes with the closing zero. Source: unix(7).
-const LONGEST_SOCKET: usize = 107;
+const MAX_SOCKET_PATH: usize = 107;
 
 pub(super) fn state(form: Option<Form<'_>>, environment: &Environment) -> Option<StateConfig> {
     let default = StateConfig::at(environment.default_state());
     let Some(form) = form else { return Some(default) };
-    let path = form.or("path", default.path, |field| place::path(field, &environment.folder));
+    let path = form.or("path", default.path, |field| tables::path(field, &environment.folder));
     let history = form.or("history", default.history, |field| field.duration(HISTORY));
     let history_max_size = form.or("history_max_size", default.history_max_size, |field| field.size(HISTORY_SIZE));
     form.finish();
@@ -41,7 +41,7 @@ pub(super) fn status(form: Option<Form<'_>>, environment: &Environment) -> Optio
     Some(StatusConfig { listen, hosts, socket: socket? })
 }
 
-/// Checks that a page that others can reach was meant to be, and under which names.
+/// Checks that a page for other machines is intended, and has host names.
 fn remote(
     form: &Form<'_>,
     listen: Option<SocketAddr>,
@@ -50,10 +50,12 @@ fn remote(
 ) -> Option<(Option<SocketAddr>, Vec<String>)> {
     let Some(address) = listen else {
         if allow_remote || !hosts.is_empty() {
-            let warning =
-                Finding::warning(form.span(), "[status] says who may look, but has no `listen`: there is no page");
+            let warning = Finding::warning(
+                form.span(),
+                "[status] has `allow_remote` or `hosts`, but no `listen`: there is no page",
+            );
             form.findings()
-                .add(warning.help("add `listen = \"127.0.0.1:9826\"`, or leave out `allow_remote` and `hosts`"));
+                .add(warning.help("add `listen = \"127.0.0.1:9826\"`, or remove `allow_remote` and `hosts`"));
         }
         return Some((None, hosts));
     };
@@ -66,8 +68,9 @@ fn remote(
         return field.fail("can be reached from other machines", help);
     }
     if hosts.is_empty() {
-        let help = "add `hosts = [\"gateway.lan\", \"192.168.10.5\"]`: the names and addresses by which browsers will ask for the page";
-        return field.fail("is open to other machines, but `hosts` does not say under which names", help);
+        let help =
+            "add `hosts = [\"gateway.lan\", \"192.168.10.5\"]`: the names and addresses that browsers use for the page";
+        return field.fail("is open to other machines, but `hosts` is missing", help);
     }
     Some((listen, hosts))
 }
@@ -79,7 +82,7 @@ fn listen(field: &Field<'_>) -> Option<SocketAddr> {
 
 fn hosts(field: &Field<'_>) -> Option<Vec<String>> {
     let fields = field.array()?;
-    // All are read before any is dropped, so that each wrong one is reported.
+    // All are read before any is dropped, so that every problem is reported.
     let hosts: Vec<Option<String>> = fields.iter().map(host).collect();
     hosts.into_iter().collect()
 }
@@ -96,9 +99,9 @@ fn host(field: &Field<'_>) -> Option<String> {
 }
 
 fn socket_path(field: &Field<'_>, folder: &Path) -> Option<PathBuf> {
-    let path = place::path(field, folder)?;
-    if path.as_os_str().len() > LONGEST_SOCKET {
-        return field.fail("is too long for a socket", format!("a path of at most {LONGEST_SOCKET} bytes"));
+    let path = tables::path(field, folder)?;
+    if path.as_os_str().len() > MAX_SOCKET_PATH {
+        return field.fail("is too long for a socket", format!("a path of at most {MAX_SOCKET_PATH} bytes"));
     }
     Some(path)
 }

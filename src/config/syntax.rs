@@ -1,4 +1,4 @@
-//! Lines that are no TOML: what is wrong with them, and what of them may be shown although no parser knows their keys.
+//! Lines that are not TOML: their problems, and which parts of them must not be shown.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -8,36 +8,36 @@ use crate::finding::Finding;
 use crate::form::{Findings, names_a_secret};
 use crate::text::foreign;
 
-/// So many broken lines are told.
-const MOST_LINES: usize = 1000;
+/// More broken lines are not reported.
+const MAX_LINES: usize = 1000;
 
-/// One finding an error of the parser, the first of each line: those that follow on the same line are its echo.
+/// One finding for the first parser error of each line: later errors on a line are consequences.
 pub(super) fn findings(text: &str, errors: &[toml::de::Error]) -> Vec<Finding> {
     let lines = LineStarts::new(text);
-    let mut met = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
     for error in errors {
         let span = clamp(text, error.span().unwrap_or(text.len()..text.len()));
-        if met.len() < MOST_LINES && met.insert(lines.line_of(text, span.start).0) {
+        if seen.len() < MAX_LINES && seen.insert(lines.line_of(text, span.start).0) {
             findings.push(finding(text, span, error.message()));
         }
     }
     findings
 }
 
-/// The text with the lines blanked that are a key without a value; `None` where there is none. Every place stays as it is.
+/// The text with blanks for each line that is a key without a value. `None` where there is no such line. Positions stay the same.
 pub(super) fn without_keys_alone(text: &str, errors: &[toml::de::Error]) -> Option<String> {
     let starts = LineStarts::new(text);
     let alone = errors.iter().filter(|error| error.message().starts_with("key with no value"));
-    let places: Vec<_> = alone.filter_map(|error| error.span()).map(|span| clamp(text, span).start).collect();
-    let mut bytes = (!places.is_empty()).then(|| text.as_bytes().to_vec())?;
-    for place in places {
-        bytes[starts.line_of(text, place).1].fill(b' ');
+    let positions: Vec<_> = alone.filter_map(|error| error.span()).map(|span| clamp(text, span).start).collect();
+    let mut bytes = (!positions.is_empty()).then(|| text.as_bytes().to_vec())?;
+    for position in positions {
+        bytes[starts.line_of(text, position).1].fill(b' ');
     }
     String::from_utf8(bytes).ok()
 }
 
-/// The numbers of the lines on which `findings` stand.
+/// The numbers of the lines with findings.
 pub(super) fn lines(text: &str, findings: &[Finding]) -> BTreeSet<usize> {
     let starts = LineStarts::new(text);
     findings.iter().map(|finding| starts.line_of(text, finding.span.start).0).collect()
@@ -48,22 +48,23 @@ pub(super) fn every_line(text: &str) -> BTreeSet<usize> {
     (1..=text.split('\n').count()).collect()
 }
 
-/// The remarks that speak of a secret, from their `#` to the line's end: a token that was commented out is one as well.
-pub(super) fn remarks(text: &str) -> Vec<Range<usize>> {
+/// The comments that mention a secret, from `#` to the line end: they may hold a token that was commented out.
+pub(super) fn secret_comments(text: &str) -> Vec<Range<usize>> {
     let starts = LineStarts::new(text);
     let lines = every_line(text).into_iter().map(|number| starts.line(text, number));
-    let remarks = lines.filter_map(|line| {
+    let comments = lines.filter_map(|line| {
         let from = text[line.clone()].find('#')?;
         Some(line.start + from..line.end)
     });
-    // A path or name after `token_file` or `token_credential` is none.
+    // The values of these two keys are a path and a name.
     let secret = |word: &str| names_a_secret(word) && !matches!(word, "token_file" | "token_credential");
-    let speaks_of_one =
-        |remark: &Range<usize>| text[remark.clone()].split(|character: char| !is_key_part(character)).any(secret);
-    remarks.filter(speaks_of_one).collect()
+    let mentions_a_secret =
+        |comment: &Range<usize>| text[comment.clone()].split(|character: char| !is_key_part(character)).any(secret);
+    comments.filter(mentions_a_secret).collect()
 }
 
-/// What must not be shown of these lines, of which the parser may have missed a part: the values of keys that are unknown or name a secret, and text without a key.
+/// What must not be shown of these lines, which the parser may not know in full: the values of unknown keys and of keys that name a secret,
+/// and text without a key.
 pub(super) fn hidden(text: &str, lines: &BTreeSet<usize>, findings: &Findings) -> Vec<Range<usize>> {
     let starts = LineStarts::new(text);
     let (known, readable) = (findings.known_keys(), findings.readable());
@@ -81,7 +82,7 @@ pub(super) fn hidden(text: &str, lines: &BTreeSet<usize>, findings: &Findings) -
 fn finding(text: &str, span: Range<usize>, message: &str) -> Finding {
     if message == "duplicate key" {
         let key = foreign(&text[span.clone()], 64);
-        return Finding::error(span, format!("`{key}` stands here a second time")).help("leave one of the two");
+        return Finding::error(span, format!("`{key}` is defined twice")).help("remove one of the two");
     }
     let (message, help) = match message.split_once(", expected ") {
         Some((message, "literal string")) => (message, Some("put text in quotes: \"...\"".to_owned())),
@@ -95,16 +96,16 @@ fn finding(text: &str, span: Range<usize>, message: &str) -> Finding {
     }
 }
 
-/// The span within the text and between its characters.
+/// The span, limited to the text and to character boundaries.
 fn clamp(text: &str, span: Range<usize>) -> Range<usize> {
     let floor = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let start = floor(span.start);
     start..floor(span.end).max(start)
 }
 
-/// From where the line is not to be shown.
+/// Where the part of the line begins that must not be shown.
 fn first_hidden(line: &str, known: &BTreeSet<&str>) -> Option<usize> {
-    let tells = |key: &str| !known.contains(key) || (names_a_secret(key) && !key.starts_with("token_"));
+    let hides = |key: &str| !known.contains(key) || (names_a_secret(key) && !key.starts_with("token_"));
     let begin = line.len() - line.trim_start().len();
     if let Some(header) = line.trim_start().strip_prefix('[') {
         let first = header.trim_start_matches(['[', ' ']).split(|character: char| !is_key_part(character)).next()?;
@@ -113,9 +114,9 @@ fn first_hidden(line: &str, known: &BTreeSet<&str>) -> Option<usize> {
     let mut equals = line.match_indices('=').map(|(at, _)| at).peekable();
     if equals.peek().is_none() {
         let first = line.split_whitespace().next()?;
-        return tells(first).then_some(0);
+        return hides(first).then_some(0);
     }
-    let unknown = equals.find(|at| tells(key_before(&line[..*at])));
+    let unknown = equals.find(|at| hides(key_before(&line[..*at])));
     unknown.map(|at| line.len() - line[at + 1..].trim_start().len())
 }
 
@@ -128,7 +129,7 @@ fn key_before(text: &str) -> &str {
     text.get(start..).unwrap_or("")
 }
 
-/// Of a bare key.
+/// Whether the character may be in a bare key.
 fn is_key_part(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_' || character == '-'
 }

@@ -1,4 +1,4 @@
-//! What is said of a configuration, word for word: the messages are an interface.
+//! Valid configurations, and the messages for others, word for word: they are an interface.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ mod messages;
 mod secrets;
 mod wild;
 
-/// A configuration of everything that is needed, and no more.
+/// A minimal configuration that reports.
 const GOOD: &str = r#"
 [account.main]
 token_file = "/etc/arkmeter/main.token"
@@ -40,7 +40,7 @@ fn valid(text: &str) -> Config {
 }
 
 #[test]
-fn what_is_not_written_has_its_default() {
+fn absent_keys_have_their_defaults() {
     let config = valid(GOOD);
     let account = &config.accounts["main"];
     assert_eq!(account.url.as_str(), "https://api.arkreen.com/v1");
@@ -65,7 +65,7 @@ fn what_is_not_written_has_its_default() {
 }
 
 #[test]
-fn the_surroundings_give_the_folders_and_the_file_goes_before_them() {
+fn systemd_gives_the_folders_and_the_file_overrides_them() {
     let systemd = Environment {
         state_directory: Some("/srv/state".into()),
         runtime_directory: Some("/run/unit".into()),
@@ -82,7 +82,7 @@ fn the_surroundings_give_the_folders_and_the_file_goes_before_them() {
 }
 
 #[test]
-fn everything_that_can_be_written_is_read() {
+fn every_key_is_read() {
     let config = valid(
         r#"
         [account.main]
@@ -172,7 +172,7 @@ fn the_example_is_valid_and_its_commented_keys_are_the_defaults() {
 }
 
 #[test]
-fn what_is_no_readable_file_is_named_with_the_remedy() {
+fn an_unreadable_file_is_reported_with_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let load = |path: &Path| {
         let error = Config::load(path, &Environment::default()).unwrap_err();
@@ -184,13 +184,13 @@ fn what_is_no_readable_file_is_named_with_the_remedy() {
         "there is no configuration at DIR/arkmeter.toml: write one there (see the annotated example), or name another with --config\n"
     );
     assert_eq!(load(folder.path()), "DIR is a folder: name the file in it with --config\n");
-    assert_eq!(load(Path::new("/dev/null")), "/dev/null is not a regular file: the configuration has to be one\n");
+    assert_eq!(load(Path::new("/dev/null")), "/dev/null is not a regular file: the configuration must be one\n");
     std::fs::write(&file, b"# one\n# tw\xffo\n").unwrap();
     assert_eq!(load(&file), "DIR/arkmeter.toml, line 2: not UTF-8; save the file as UTF-8\n");
     std::fs::write(&file, "#".repeat((1 << 20) + 1)).unwrap();
     assert_eq!(
         load(&file),
-        "DIR/arkmeter.toml is larger than 1 MiB, which no configuration is: is it the right file?\n"
+        "DIR/arkmeter.toml is larger than 1 MiB, too large for a configuration: is it the right file?\n"
     );
     std::fs::write(&file, "colour = 1\n").unwrap();
     assert!(load(&file).contains("DIR/arkmeter.toml:1:1"), "{}", load(&file));
@@ -200,10 +200,10 @@ fn what_is_no_readable_file_is_named_with_the_remedy() {
 }
 
 #[test]
-fn an_empty_file_is_told_the_least_there_has_to_be() {
+fn for_an_empty_file_the_minimum_is_shown() {
     let expected = "error: nothing to poll is configured: there is no [bus.NAME] and no [meter.NAME]
 --> arkmeter.toml:1:1
- = help: the least is a bus and a meter on it:
+ = help: the minimum is a bus and a meter on it:
          [bus.cabinet]
          serial = \"/dev/ttyUSB0\"
          [meter.house]
@@ -211,7 +211,7 @@ fn an_empty_file_is_told_the_least_there_has_to_be() {
          unit = 1
          profile = \"eastron-sdm630\"
          max_power = \"20kW\"
-         and to report it an [account.main] with a `token_file`, and the meter's `client_id`
+         to report it, add an [account.main] with a `token_file`, and the meter's `client_id`
 
 arkmeter.toml: 1 error
 ";
@@ -222,7 +222,7 @@ arkmeter.toml: 1 error
 }
 
 #[test]
-fn the_least_that_is_advised_is_a_valid_configuration_that_warns_of_reporting_nothing() {
+fn the_minimum_is_valid_with_a_warning() {
     let least = GOOD.split_once("[bus").map(|(_, rest)| format!("[bus{rest}")).unwrap();
     let least: Vec<_> = least.lines().filter(|line| !line.starts_with("client_id")).collect();
     let (config, warnings) = read(&least.join("\n")).unwrap_or_else(|problems| panic!("{problems}"));
@@ -240,7 +240,7 @@ fn a_bus_alone_is_enough_to_scan_it() {
 }
 
 #[test]
-fn problems_come_in_the_order_of_the_file_and_without_number() {
+fn problems_are_in_the_order_of_the_file_and_limited_in_number() {
     let many: String = (0..2000).map(|index| format!("key_{index} = 1\n")).collect();
     let problems = read(&format!("{many}{GOOD}")).unwrap_err();
     assert!(problems.iter().map(|problem| problem.line).is_sorted());
@@ -251,7 +251,7 @@ fn problems_come_in_the_order_of_the_file_and_without_number() {
 }
 
 #[test]
-fn colours_come_only_when_asked_for() {
+fn colours_are_optional() {
     let problems = read("").unwrap_err();
     assert!(!problems.render(false).contains('\u{1b}'));
     assert!(problems.render(true).contains('\u{1b}'));

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use super::model::TokenSource;
 use super::problems::shown_path;
 
-/// A token is 67 bytes with its line's end; what is larger than this is something else.
-const LARGEST: u64 = 4096;
+/// A token is 67 bytes with its line end. A larger file holds something else.
+const MAX_BYTES: u64 = 4096;
 
-/// What Arkreen knows the account by: `0x` and 64 hex digits. Shows itself to no one; kept as it was issued.
+/// The token that Arkreen issued for an account: `0x` and 64 hex digits. `Debug` and `Display` hide it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
@@ -23,7 +23,7 @@ impl Token {
         hex.then(|| Token(text.to_owned()))
     }
 
-    /// The value of the `authorization` header. For the call only: mark it as sensitive there.
+    /// The value of the `authorization` header. Mark the header as sensitive.
     pub fn header_value(&self) -> String {
         format!("Bearer {}", self.0)
     }
@@ -41,8 +41,9 @@ impl fmt::Display for Token {
     }
 }
 
-/// Why there is no token. Says the path and the remedy, never what the file holds.
+/// Why there is no token. The messages name the path and the remedy, never the content of the file.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant has its message")]
 pub enum TokenError {
     #[error("there is no token file {shown}: put the token there, then: chown root:arkmeter {shown} && chmod 640 {shown}", shown = shown_path(.0))]
     Missing(PathBuf),
@@ -79,7 +80,10 @@ pub enum TokenError {
 }
 
 impl TokenSource {
-    /// The file that holds the token. `credentials` is `$CREDENTIALS_DIRECTORY`.
+    /// The file with the token. `credentials` is `$CREDENTIALS_DIRECTORY`.
+    ///
+    /// # Errors
+    /// For a credential without the folder of credentials, or with an invalid name.
     pub fn path(&self, credentials: Option<&Path>) -> Result<PathBuf, TokenError> {
         match self {
             TokenSource::File(path) => Ok(path.clone()),
@@ -92,6 +96,9 @@ impl TokenSource {
     }
 
     /// Reads the token. `credentials` is `$CREDENTIALS_DIRECTORY`.
+    ///
+    /// # Errors
+    /// Without a file that holds only a token and that other users cannot open.
     pub fn read(&self, credentials: Option<&Path>) -> Result<Token, TokenError> {
         let path = self.path(credentials)?;
         match (read(&path), self) {
@@ -103,7 +110,7 @@ impl TokenSource {
     }
 }
 
-/// Whether it names a file in a folder and nothing else.
+/// Whether it is the name of a file, without a path.
 pub(super) fn is_credential_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     (1..=64).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with('.')
@@ -116,9 +123,9 @@ fn read(path: &Path) -> Result<Token, TokenError> {
         io::ErrorKind::PermissionDenied => TokenError::Denied(owned()),
         _ => TokenError::Unreadable { path: owned(), source },
     };
-    // Without O_NONBLOCK, opening a pipe would wait for someone to write into it.
+    // Without O_NONBLOCK, opening a pipe would wait for a writer.
     let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
-    // Of what was opened, not of the path: the one may be exchanged behind the other.
+    // The metadata of the open file, not of the path, which may name another file by now.
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
         return Err(TokenError::Folder(owned()));
@@ -131,8 +138,8 @@ fn read(path: &Path) -> Result<Token, TokenError> {
         return Err(TokenError::OpenToOthers { path: owned(), mode });
     }
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LARGEST {
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(TokenError::TooLarge(owned()));
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| TokenError::NotAToken(owned()))?;

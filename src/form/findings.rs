@@ -1,4 +1,4 @@
-//! What a reading of a TOML file brings to light: its problems, and which of its values may be shown when they are told.
+//! The problems of a TOML file, and which of its values may be shown with them.
 
 use std::cell::{Ref, RefCell};
 use std::collections::{BTreeSet, HashSet};
@@ -9,68 +9,62 @@ use toml::de::{DeTable, DeValue};
 
 use crate::finding::{Finding, Severity};
 
-/// So many problems are kept.
-const MOST: usize = 1000;
+/// More problems are not kept.
+const MAX_FINDINGS: usize = 1000;
 
-/// The problems found so far, in the order in which they were met.
+/// The problems found so far, in the order in which they were found.
 #[derive(Debug, Default)]
 pub struct Findings {
-    told: RefCell<Vec<Finding>>,
-    /// Which of them may only follow from a line that is no TOML.
+    findings: RefCell<Vec<Finding>>,
+    /// The indices of those that a syntax error may have caused.
     doubtful: RefCell<HashSet<usize>>,
-    /// The keys that were asked for, anywhere.
+    /// The keys that were read, in any table.
     known: RefCell<BTreeSet<&'static str>>,
-    /// Where values stand whose keys were asked for: these may be shown.
+    /// The spans of the values whose keys were read: these may be shown.
     readable: RefCell<HashSet<(usize, usize)>>,
     hidden: RefCell<Vec<Range<usize>>>,
-    /// Nothing of the text will be shown: keys and places are not kept.
-    unshown: bool,
 }
 
 impl Findings {
-    /// For a text that nobody will be shown, such as one of arkmeter's own.
-    pub fn unshown() -> Self {
-        Findings { unshown: true, ..Findings::default() }
-    }
-
-    /// Beyond [`MOST`] only a first error is taken: a file of mistakes does not fill the memory.
+    /// Beyond [`MAX_FINDINGS`] only a first error is added: a file full of mistakes does not fill the memory.
     pub fn add(&self, finding: Finding) {
-        let mut told = self.told.borrow_mut();
+        let mut findings = self.findings.borrow_mut();
         let is_error = |finding: &Finding| finding.severity == Severity::Error;
-        if told.len() < MOST || (is_error(&finding) && !told.iter().any(is_error)) {
-            told.push(finding);
+        if findings.len() < MAX_FINDINGS || (is_error(&finding) && !findings.iter().any(is_error)) {
+            findings.push(finding);
         }
     }
 
     /// Adds a problem that a syntax error elsewhere may have caused, such as a key that is missing.
     pub fn doubt(&self, finding: Finding) {
-        let place = self.told.borrow().len();
+        let index = self.findings.borrow().len();
         self.add(finding);
-        self.doubtful.borrow_mut().insert(place);
+        self.doubtful.borrow_mut().insert(index);
     }
 
+    /// The findings so far.
     pub fn all(&self) -> Ref<'_, [Finding]> {
-        Ref::map(self.told.borrow(), Vec::as_slice)
+        Ref::map(self.findings.borrow(), Vec::as_slice)
     }
 
-    /// Everything found.
+    /// All findings.
     pub fn into_vec(self) -> Vec<Finding> {
-        self.told.into_inner()
+        self.findings.into_inner()
     }
 
-    /// What was found for certain, where other lines of the file could not be read.
+    /// The findings that are certain although other lines of the file could not be read.
     pub fn into_certain(self) -> Vec<Finding> {
         let doubtful = self.doubtful.into_inner();
-        let told = self.told.into_inner().into_iter().enumerate();
-        told.filter(|(index, _)| !doubtful.contains(index)).map(|(_, finding)| finding).collect()
+        let findings = self.findings.into_inner().into_iter().enumerate();
+        findings.filter(|(index, _)| !doubtful.contains(index)).map(|(_, finding)| finding).collect()
     }
 
-    /// The keys that were asked for, in any table.
+    /// The keys that were read, in any table.
     pub fn known_keys(&self) -> BTreeSet<&'static str> {
         self.known.borrow().clone()
     }
 
-    /// The places of all values in `document` that nobody asked for or that are to be hidden: not to be shown to anyone.
+    /// The spans of the values in `document` that must not be shown: their keys were not read, or they were hidden.
     pub fn hidden(&self, document: &DeTable<'_>) -> Vec<Range<usize>> {
         let mut hidden = self.hidden.borrow().clone();
         let readable = self.readable.borrow();
@@ -84,7 +78,7 @@ impl Findings {
         hidden
     }
 
-    /// The places of all values that may be shown.
+    /// The spans of the values that may be shown.
     pub fn readable(&self) -> Vec<Range<usize>> {
         let hidden = self.hidden.borrow();
         let readable = self.readable.borrow();
@@ -92,11 +86,8 @@ impl Findings {
         spans.filter(|span| !hidden.contains(span)).collect()
     }
 
-    /// The key was asked for, and this is its value.
-    pub(super) fn asked(&self, key: &'static str, value: Option<&Spanned<DeValue<'_>>>) {
-        if self.unshown {
-            return;
-        }
+    /// Notes that this key was read, with its value.
+    pub(super) fn note_read(&self, key: &'static str, value: Option<&Spanned<DeValue<'_>>>) {
         self.known.borrow_mut().insert(key);
         if let Some(value) = value.filter(|value| !value.get_ref().is_table()) {
             let mut readable = self.readable.borrow_mut();
@@ -120,7 +111,7 @@ pub fn names_a_secret(key: &str) -> bool {
         || key.split(|character: char| !character.is_alphanumeric()).any(|word| WORDS.contains(&word))
 }
 
-/// Calls `visit` with every value below `value` that holds no other, and its place.
+/// Calls `visit` with the span of every simple value in `value`.
 fn leaves(value: &Spanned<DeValue<'_>>, visit: &mut impl FnMut(Range<usize>)) {
     match value.get_ref() {
         DeValue::Table(table) => table.iter().for_each(|(_, value)| leaves(value, visit)),
@@ -129,7 +120,7 @@ fn leaves(value: &Spanned<DeValue<'_>>, visit: &mut impl FnMut(Range<usize>)) {
     }
 }
 
-/// As [`leaves`], without what stands in tables: those are asked by keys of their own.
+/// As [`leaves`], without those in tables: each of them has its own key.
 fn own_leaves(value: &Spanned<DeValue<'_>>, visit: &mut impl FnMut(Range<usize>)) {
     match value.get_ref() {
         DeValue::Table(_) => {}

@@ -1,26 +1,26 @@
-//! Quantities as people write them, read exactly: never through binary floating point.
+//! Parses quantities with their units exactly, never through binary floating point.
 
 use crate::units::{MilliwattHours, Milliwatts};
 
-/// A power above zero with its unit, exact to the milliwatt, at most 1 TW.
+/// Parses a power above zero with its unit ("20kW"), exact to the milliwatt, at most 1 TW.
 pub fn parse_power(text: &str) -> Option<Milliwatts> {
     const UNITS: [(&str, u32); 5] = [("mW", 0), ("kW", 6), ("MW", 9), ("GW", 12), ("W", 3)];
     let power = i64::try_from(parse(text, &UNITS)?).ok()?;
     (1..=1_000_000_000_000_000).contains(&power).then_some(Milliwatts(power))
 }
 
-/// An energy with its unit ("12.5kWh", "300Wh", "1.2MWh"), exact to the mWh.
+/// Parses an energy with its unit ("12.5kWh", "300Wh", "1.2MWh"), exact to the mWh.
 pub fn parse_energy(text: &str) -> Option<MilliwattHours> {
     const UNITS: [(&str, u32); 5] = [("mWh", 0), ("kWh", 6), ("MWh", 9), ("GWh", 12), ("Wh", 3)];
     MilliwattHours::new(parse(text, &UNITS)?)
 }
 
-/// A size with its unit ("100MB"), in bytes.
+/// Parses a size with its unit ("100MB"), in bytes.
 pub(super) fn parse_size(text: &str) -> Option<u64> {
     parse(text, &[("kB", 3), ("MB", 6), ("GB", 9)])
 }
 
-/// A decimal number with one of these units, in the smallest of them: each unit with its power of ten.
+/// Parses a decimal number with one of these units, each given with its power of ten. The result is in the smallest unit.
 fn parse(text: &str, units: &[(&str, u32)]) -> Option<u64> {
     let (digits, power_of_ten) =
         units.iter().find_map(|(unit, exponent)| Some((text.strip_suffix(unit)?, *exponent)))?;

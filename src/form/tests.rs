@@ -13,7 +13,7 @@ fn powers_are_exact() {
 }
 
 #[test]
-fn every_problem_is_told_with_its_place() {
+fn every_problem_is_reported_with_its_span() {
     let text = "[bus.a]\nbuad = 9600\ntimeout = 3\nzzz = 1\n[bus.\"b c\"]\n";
     let document = DeTable::parse(text).unwrap();
     let findings = Findings::default();

@@ -1,7 +1,7 @@
-//! Each wrong input with everything that is said of it, as it is said.
+//! Wrong inputs, each with its complete messages.
 //!
-//! A case of the files in `messages/` is what is changed in [`GOOD`] (`==== from -> to`; without `from` it is added at the end,
-//! `\n` begins a line) and below it the whole answer.
+//! A case in the files of `messages/` is a change of [`GOOD`] (`==== from -> to`; without `from` the text is appended; `\n` is a line
+//! end), and below it all messages.
 
 use super::{GOOD, read};
 
@@ -45,11 +45,11 @@ fn clients() {
 }
 
 #[test]
-fn the_daemon_itself() {
+fn service() {
     check(include_str!("messages/service.txt"));
 }
 
 #[test]
-fn what_is_no_toml() {
+fn syntax() {
     check(include_str!("messages/syntax.txt"));
 }

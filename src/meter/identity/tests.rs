@@ -84,7 +84,7 @@ fn each_problem_is_reported_with_its_span() {
         ("type = \"u16\"", "[[identity]]", "lacks `values`"),
         ("type = \"ascii\"\nregisters = 2", "[[identity]]", "lacks `values`"),
         ("type = \"ascii\"\nvalues = [\"A\"]", "[[identity]]", "lacks `registers`"),
-        ("type = \"f32\"\nvalues = [1]", "\"f32\"", "none of its words"),
+        ("type = \"f32\"\nvalues = [1]", "\"f32\"", "not an allowed value"),
         ("type = \"u16\"\nvalues = []", "[]", "too many values, or none"),
         ("type = \"u16\"\nvalues = [65536]", "65536", "a number that the type cannot hold"),
         ("type = \"i16\"\nvalues = [-32769]", "-32769", "a number that the type cannot hold"),

@@ -113,7 +113,7 @@ fn invalid_maps_are_refused() {
         ([&map("a", "", 10), &map("b", "", 10)], "b", "is equal to map a"),
         ([&counted, &map("b", "", 10).replace("[map.b]", "[map.b]\nvendor = \"x\"")], "vendor", "unknown key `vendor`"),
         ([&counted, &map("b c", "", 10).replace("[map.b c]", "[map.\"b c\"]")], "[map.\"b c\"]", "is not a name"),
-        ([&counted, &map("b", "", 10).replace("u32", "u33")], "\"u33\"", "`map.b.energy.type` is none of its words"),
+        ([&counted, &map("b", "", 10).replace("u32", "u33")], "\"u33\"", "`map.b.energy.type` is not an allowed value"),
     ] {
         let (profile, told) = parsed(&[METER, POWER, maps[0], maps[1]].concat());
         assert_eq!(profile, None);

@@ -85,12 +85,12 @@ fn each_problem_is_reported_with_its_span() {
         ("0.010", "nan", "nan", "is not a decimal number"),
         ("\"kWh\"", "\"W\"", "\"W\"", "a unit of power, but this is an energy"),
         ("\"W\"", "\"Wh\"", "\"Wh\"", "a unit of energy, but this is a power"),
-        ("\"kWh\"", "\"VAh\"", "\"VAh\"", "none of its words"),
+        ("\"kWh\"", "\"VAh\"", "\"VAh\"", "not an allowed value"),
         ("= 100000000", "= 4294967297", "4294967297", "not a count that the type reaches"),
         ("= 100000000", "= 0", "0", "not a count that the type reaches"),
         ("rollover", "roll_over", "roll_over", "unknown key `roll_over`"),
         ("vendor", "maker", "maker", "unknown key `maker`"),
-        ("\"f32\"", "\"float\"", "\"float\"", "none of its words"),
+        ("\"f32\"", "\"float\"", "\"float\"", "not an allowed value"),
         ("unit = \"W\"", "unit = \"W\"\nrollover = 5", "rollover", "unknown key `rollover`"),
         ("unit = \"W\"", "unit = \"W\"\ninvalid = [0x1_0000_0000]", "0x1_0000_0000", "too large for f32"),
         ("unit = \"W\"", "unit = \"W\"\nratio = { register = 5 }", "ratio", "lacks `type`"),
@@ -113,7 +113,7 @@ fn all_problems_are_reported_at_once() {
         assert!(told.iter().any(|(_, what)| what.contains(message)), "{message}: {told:?}");
     }
     assert_problem(&told, "70000", "out of range");
-    assert_problem(&told, "\"f33\"", "none of its words");
+    assert_problem(&told, "\"f33\"", "not an allowed value");
     assert_problem(&told, "0", "is not a decimal number");
     assert_problem(&told, "\"W\"", "a unit of power");
     assert!(told.iter().all(|(_, what)| !what.contains("[power] lacks `type`")), "told twice: {told:?}");
@@ -205,7 +205,7 @@ fn the_documentation_is_right() {
         let findings = Findings::default();
         Profile::from_form(&Name::new("acme-100").unwrap(), Form::root(&document, &findings));
         let help = findings.into_vec().into_iter().find(|it| it.message.contains("unknown key `zzzzzz`")).unwrap().help;
-        for key in help.unwrap().trim_start_matches("known here: ").split(", ") {
+        for key in help.unwrap().trim_start_matches("known keys: ").split(", ") {
             let documented = ["`KEY`", ".KEY`", ".KEY."].map(|form| text.contains(&form.replace("KEY", key)));
             assert!(documented.contains(&true), "{key} of {table:?} is not in the documentation");
         }

@@ -168,7 +168,7 @@ fn each_problem_is_reported_with_its_span() {
         ("exponent = { register = 5 }", "{ register = 5 }", "is a register of the value itself"),
         ("exponent = { register = 65536 }", "65536", "out of range"),
         ("exponent = { type = \"i16\" }", "exponent", "lacks `register`"),
-        ("exponent = { register = 6, type = \"u32\" }", "\"u32\"", "none of its words"),
+        ("exponent = { register = 6, type = \"u32\" }", "\"u32\"", "not an allowed value"),
         ("exponent = { register = 6, scale = 2 }", "scale", "unknown key `scale`"),
         ("exponent = { register = 6 }\nrollover = 1000", "1000", "cannot be used for a number with an exponent"),
         ("exponent = 6", "6", "not a table"),

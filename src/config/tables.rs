@@ -1,4 +1,4 @@
-//! Values with the place where they are written, for the questions that several tables answer together.
+//! What the readers of several tables share: values with their spans, names, paths and suggestions.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,32 +11,33 @@ use crate::units::Name;
 /// A [`Name`] is no longer than this.
 const LONGEST_NAME: usize = 64;
 
-/// A value and where it stands.
+/// A value and its span in the file.
 #[derive(Clone, Debug)]
-pub(super) struct Placed<T> {
+pub(super) struct WithSpan<T> {
     pub(super) value: T,
     pub(super) span: Range<usize>,
 }
 
-/// One table `[kind.NAME]`: `value` is absent where something in it is wrong (and reported), the name is known nevertheless.
+/// One table `[kind.NAME]`. `value` is `None` where something in it is wrong (and reported).
 #[derive(Debug)]
 pub(super) struct Table<T> {
     pub(super) span: Range<usize>,
     pub(super) value: Option<T>,
 }
 
+/// The tables of one kind, by name.
 pub(super) type TableMap<T> = BTreeMap<Name, Table<T>>;
 
-/// The name of another table.
-pub(super) fn name(field: &Field<'_>) -> Option<Placed<Name>> {
+/// Reads the name of another table.
+pub(super) fn name(field: &Field<'_>) -> Option<WithSpan<Name>> {
     let text = field.text()?;
     match Name::new(text) {
-        Some(value) => Some(Placed { value, span: field.span() }),
+        Some(value) => Some(WithSpan { value, span: field.span() }),
         None => field.fail("is not a name", "the name of a table: 1 to 64 letters, digits, `_` and `-`"),
     }
 }
 
-/// A path; one that does not begin at the root is taken from `folder`, where the configuration is.
+/// Reads a path. A relative one counts from `folder`, where the configuration is.
 pub(super) fn path(field: &Field<'_>, folder: &Path) -> Option<PathBuf> {
     let text = field.text()?;
     if text.is_empty() || text.contains('\0') {
@@ -45,7 +46,7 @@ pub(super) fn path(field: &Field<'_>, folder: &Path) -> Option<PathBuf> {
     Some(folder.join(text))
 }
 
-/// What to write instead of `wrong`: the nearest of `known`, or all of them.
+/// A hint for `wrong`: the nearest of `known`, or all of them.
 pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
     if let Some(name) = near(wrong, known.clone()) {
         return Some(format!("did you mean \"{name}\"?"));
@@ -54,9 +55,9 @@ pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Cl
     (!all.is_empty()).then(|| foreign(&format!("there is {}", all.join(", ")), 200))
 }
 
-/// The one of `known` that was meant, most likely.
+/// The most similar of `known`. `None` where none is similar.
 pub(super) fn near<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // What is longer than any name is no misspelling, and comparing takes the product of the lengths.
+    // A longer text is not a misspelled name, and a comparison takes time in proportion to both lengths.
     if wrong.len() > LONGEST_NAME {
         return None;
     }
