@@ -15,6 +15,9 @@ pub mod units;
 pub mod clock;
 pub mod heartbeat;
 
+// Files in the state folder.
+mod storage;
+
 // What several tasks use: the wait after a failure, the commands of a task.
 mod backoff;
 mod command_queue;
@@ -30,6 +33,7 @@ pub mod quality;
 pub mod recorder;
 
 pub mod guard;
+pub mod history;
 pub mod ledger;
 pub mod modbus;
 pub mod poller;

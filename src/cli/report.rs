@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::daemon::requests::{self, ReportResults};
 use crate::daemon::{Error, ReportMode, TaskSupervisor, settings};
 use crate::heartbeat::Hearts;
+use crate::history;
 use crate::ledger::{self, Figure};
 use crate::recorder::Recorder;
 use crate::status::control::{self, ControlCommand, ControlError};
@@ -51,13 +52,17 @@ async fn ask(config: &Config, dry_run: bool) -> Result<ReportResults, u8> {
 async fn alone(config: &Config, dry_run: bool) -> Result<ReportResults, Error> {
     let (clock, hearts) = (Clock::system(), Hearts::default());
     let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(config), clock.clone())?;
-    let (mut fleet, _ends) = TaskSupervisor::new(ledger.clone(), Recorder::new(clock.clone()), clock, hearts.clone());
-    fleet.start("ledger", task.run(hearts.heart("ledger")));
+    let (mut fleet, _ends) =
+        TaskSupervisor::new(ledger.clone(), Recorder::new(clock.clone()), clock.clone(), hearts.clone());
+    let (history, feed, writer) = history::open(config.state.path.clone(), settings::of_history(config), clock.clone());
+    fleet.start("ledger", task.with_history(feed).run(hearts.heart("ledger")));
+    fleet.start("history", writer.run(hearts.heart("history")));
     fleet.apply(config, ReportMode::OnCommand).await?;
     let _ = tokio::time::timeout(FIGURES_WITHIN, all_ready(config, &ledger)).await;
     let answer = requests::report(config, &fleet.account_commands(), dry_run, None).await;
     fleet.stop().await;
     ledger.close().await?;
+    history.close().await;
     Ok(answer)
 }
 

@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Environment, Problems};
 use crate::heartbeat::Hearts;
+use crate::history::{self, HistoryHandle};
 use crate::ledger;
 use crate::recorder::{Recorder, record_to};
 use crate::status::control::{ControlRequest, QUEUE};
@@ -49,6 +50,8 @@ const STATUS_EVERY: Duration = Duration::from_secs(10);
 const LISTEN_EVERY: Duration = Duration::from_secs(10);
 /// How long the ledger may take for its last commit.
 const LAST_COMMIT_WITHIN: Duration = Duration::from_secs(2);
+/// How long the history may take for its last slots.
+const LAST_SLOTS_WITHIN: Duration = Duration::from_millis(750);
 
 /// How long a recording may take for its last lines.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
@@ -85,6 +88,7 @@ struct Daemon {
     fleet: TaskSupervisor,
     ends: mpsc::UnboundedReceiver<TaskEnd>,
     ledger: ledger::Handle,
+    history: HistoryHandle,
     sources: StatusSources,
     asked: mpsc::Receiver<ControlRequest>,
     requests: JoinSet<()>,
@@ -97,16 +101,19 @@ impl Daemon {
     async fn start(config: Config, recorder: Recorder, clock: Clock) -> Result<Self, Error> {
         let hearts = Hearts::default();
         let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(&config), clock.clone())?;
+        let (history, feed, writer) =
+            history::open(config.state.path.clone(), settings::of_history(&config), clock.clone());
         let (mut fleet, ends) = TaskSupervisor::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
-        fleet.start("ledger", task.run(hearts.heart("ledger")));
+        fleet.start("ledger", task.with_history(feed).run(hearts.heart("ledger")));
+        fleet.start("history", writer.run(hearts.heart("history")));
         fleet.apply(&config, ReportMode::OnSchedule).await?;
         let config = Arc::new(config);
-        let sources = StatusSources::new(clock, hearts.clone(), fleet.current(config.clone()));
+        let sources = StatusSources::new(clock, hearts.clone(), history.clone(), fleet.current(config.clone()));
         let (sender, asked) = mpsc::channel(QUEUE);
         let mut doors = Listeners::new(sources.clone(), sender, recorder);
         doors.apply(&config.status, &mut fleet, &hearts).await;
         let requests = JoinSet::new();
-        let daemon = Daemon { config, fleet, ends, ledger, sources, asked, requests, doors, hearts };
+        let daemon = Daemon { config, fleet, ends, ledger, history, sources, asked, requests, doors, hearts };
         info!(
             version = env!("CARGO_PKG_VERSION"),
             buses = daemon.config.buses.len(),
@@ -182,6 +189,7 @@ impl Daemon {
             warn!("[state] path is taken up at the next start only: systemctl restart arkmeter");
         }
         self.fleet.apply(&config, ReportMode::OnSchedule).await?;
+        self.history.configure(settings::of_history(&config)).await;
         let state = config::StateConfig { path: self.config.state.path.clone(), ..config.state };
         self.config = Arc::new(Config { state, ..config });
         self.sources.replace(self.fleet.current(self.config.clone()));
@@ -219,6 +227,9 @@ impl Daemon {
             error!(
                 "the ledger's last commit did not succeed: what the meters counted since the one before is read from them again"
             );
+        }
+        if tokio::time::timeout(LAST_SLOTS_WITHIN, self.history.close()).await.is_err() {
+            warn!("the last slots of the history were not written in time");
         }
         info!("stopped");
     }

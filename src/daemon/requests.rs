@@ -44,7 +44,6 @@ pub fn answer(
                 let done = ledger.order(Order::new(remedy, dry_run, Some(request.uid))).await;
                 serde_json::to_value(done.map_err(|error| error.to_string()))
             }
-            ControlCommand::History {} => serde_json::to_value(ledger.write_history().await.is_ok()),
         };
         let _ = request.reply.send(answer.expect("answers are plain JSON"));
     }

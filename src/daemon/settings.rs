@@ -2,7 +2,7 @@
 
 use crate::config::{Config, EnergyStart, Link, MeterConfig};
 use crate::guard::{CounterSettings, MeterSettings};
-use crate::ledger::history::Retention;
+use crate::history::Retention;
 use crate::ledger::{ClientKey, ClientSettings, Settings};
 use crate::meter::ReadPlan;
 
@@ -14,8 +14,12 @@ pub fn of_ledger(config: &Config) -> Settings {
         key: ClientKey { url: config.accounts[&client.account].url.to_string(), client_id: client.client_id },
         meters: client.meters.clone(),
     });
-    let history = Retention { keep: config.state.history, max_size: config.state.history_max_size };
-    Settings { meters, clients: clients.collect(), history }
+    Settings { meters, clients: clients.collect() }
+}
+
+/// How much history is kept.
+pub fn of_history(config: &Config) -> Retention {
+    Retention { keep: config.state.history, max_size: config.state.history_max_size }
 }
 
 /// What the guard needs to know of one meter.

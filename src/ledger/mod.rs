@@ -6,7 +6,6 @@ mod barred;
 mod book;
 mod client;
 
-pub mod history;
 pub mod machine;
 pub mod names;
 pub mod orders;
@@ -101,11 +100,6 @@ impl Handle {
     /// Takes up other meters and clients; what did not change goes on undisturbed.
     pub async fn reconfigure(&self, settings: Settings) -> Result<(), Gone> {
         self.ask(|reply| Request::Reconfigure { settings, reply }).await
-    }
-
-    /// Has the slots that have ended written to the history, for somebody who is going to look at it.
-    pub async fn write_history(&self) -> Result<(), Gone> {
-        self.ask(|reply| Request::History { reply }).await
     }
 
     /// Commits and ends the task.

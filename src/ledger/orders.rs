@@ -5,10 +5,11 @@ use std::path::Path;
 use super::book::Book;
 use super::remedy::{Order, OrderError, Outcome};
 use super::settings::Settings;
-use super::store::{Look, Options, Store};
+use super::store::{Look, Options, Rename, Store};
 use super::task::Request;
 use super::{Barred, Handle, machine};
 use crate::clock::ClockReading;
+use crate::history;
 
 impl Handle {
     /// Has the order carried out; answered once it is on disk, or once the disk has kept everybody waiting for too long.
@@ -43,6 +44,12 @@ pub fn alone(folder: &Path, settings: Settings, now: &ClockReading, mut order: O
     let outcome = book.order(&order, now)?;
     if let Some(pending) = book.prepare(now, true) {
         store.commit(&pending.commit)?;
+        for Rename { from, to } in &pending.commit.renames {
+            // No figure depends on the history.
+            if let Err(error) = history::rename(folder, from, to) {
+                tracing::warn!(meter = %to, %error, "the history stays under the name {from}");
+            }
+        }
         store.copy_if_due(now)?;
     }
     store.close()?;

@@ -20,8 +20,6 @@ pub struct LedgerReport {
     pub failed_commits: u64,
     /// What was found in this run to be lost of the journal, for people. Everything else goes on.
     pub journal_error: Option<String>,
-    /// Why the history cannot be written at the moment, for people. Everything else goes on.
-    pub history_error: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]

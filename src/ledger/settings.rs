@@ -1,6 +1,5 @@
 //! What the ledger is told about the meters it guards and the clients it adds up.
 
-use super::history::Retention;
 use crate::guard::MeterSettings;
 use crate::units::{ClientId, Name};
 
@@ -9,7 +8,6 @@ use crate::units::{ClientId, Name};
 pub struct Settings {
     pub meters: Vec<MeterSettings>,
     pub clients: Vec<ClientSettings>,
-    pub history: Retention,
 }
 
 /// What identifies a client for good: the endpoint's URL and the identifier issued for it.

@@ -14,6 +14,7 @@ use super::trouble::trouble;
 use super::words::plain;
 use crate::clock::ClockReading;
 use crate::config;
+use crate::history::HistoryReport;
 use crate::ledger::{LedgerReport, MeterLedger};
 use crate::poller::{BusReport, MeterPoll};
 use crate::reading::stale_after;
@@ -26,6 +27,7 @@ pub struct StatusInputs {
     pub layout: Layout,
     pub buses: BTreeMap<Name, BusReport>,
     pub ledger: LedgerReport,
+    pub history: HistoryReport,
     pub accounts: BTreeMap<Name, AccountReport>,
     /// The tasks that make no progress.
     pub stalled: Vec<String>,
@@ -63,7 +65,7 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
             commits: inputs.ledger.commits,
             failed_commits: inputs.ledger.failed_commits,
             journal_error: said(&inputs.ledger.journal_error),
-            history_error: said(&inputs.ledger.history_error),
+            history_error: said(&inputs.history.error),
         },
         stalled: inputs.stalled.clone(),
     };

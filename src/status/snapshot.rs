@@ -12,6 +12,7 @@ use super::layout::Layout;
 use crate::clock::{Clock, ClockReading};
 use crate::config::Config;
 use crate::heartbeat::Hearts;
+use crate::history::HistoryHandle;
 use crate::ledger::LedgerReport;
 use crate::poller::BusReport;
 use crate::reporter::AccountReport;
@@ -35,16 +36,17 @@ struct Inner {
     clock: Clock,
     hearts: Hearts,
     started: ClockReading,
+    history: HistoryHandle,
     current: RwLock<ActiveTasks>,
     remarks: RwLock<BTreeMap<&'static str, String>>,
 }
 
 impl StatusSources {
     /// The daemon counts as started now.
-    pub fn new(clock: Clock, hearts: Hearts, current: ActiveTasks) -> Self {
+    pub fn new(clock: Clock, hearts: Hearts, history: HistoryHandle, current: ActiveTasks) -> Self {
         let started = clock.now();
         let (current, remarks) = (RwLock::new(current), RwLock::default());
-        StatusSources(Arc::new(Inner { clock, hearts, started, current, remarks }))
+        StatusSources(Arc::new(Inner { clock, hearts, started, history, current, remarks }))
     }
 
     /// Puts the tasks of another configuration in the place of the present ones.
@@ -72,6 +74,11 @@ impl StatusSources {
         self.0.current.read().expect("swapping cannot panic").config.state.path.clone()
     }
 
+    /// Where the history is read.
+    pub(super) fn history(&self) -> &HistoryHandle {
+        &self.0.history
+    }
+
     /// The document as of now.
     pub fn document(&self) -> Document {
         compose(&self.inputs(), self.0.clock.now())
@@ -85,6 +92,7 @@ impl StatusSources {
             layout: Layout::from(&*current.config),
             buses: buses.collect(),
             ledger: current.ledger.borrow().clone(),
+            history: self.0.history.report(),
             accounts: accounts.collect(),
             stalled: self.stalled(),
             remarks: self.0.remarks.read().expect("remarking cannot panic").values().cloned().collect(),
@@ -96,7 +104,7 @@ impl StatusSources {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config;
+    use crate::{config, history};
 
     /// Sources without a meter, on a simulated clock.
     pub(in crate::status) fn empty() -> (StatusSources, Hearts) {
@@ -112,8 +120,9 @@ pub(super) mod tests {
         let current =
             ActiveTasks { config: Arc::new(config), buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() };
         let start = jiff::Timestamp::from_second(1_750_000_000).unwrap();
-        let hearts = Hearts::default();
-        (StatusSources::new(Clock::simulated(1, start), hearts.clone(), current), hearts)
+        let (hearts, clock) = (Hearts::default(), Clock::simulated(1, start));
+        let (history, ..) = history::open("/nowhere".into(), history::Retention::default(), clock.clone());
+        (StatusSources::new(clock, hearts.clone(), history, current), hearts)
     }
 
     #[tokio::test(start_paused = true)]

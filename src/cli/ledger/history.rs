@@ -12,8 +12,9 @@ use super::{failed, misunderstood};
 use crate::cli::{complain, done, exit, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::ledger::history::periods::{Every, Line, Periods};
-use crate::ledger::history::shown::{self, Page, SCHEMA, Wanted};
+use crate::history::PowerSummary;
+use crate::history::periods::{HistoryLine, PeriodGrouping, PeriodLength};
+use crate::history::query::{HistoryPage, HistoryQuery, HistoryReadError, SCHEMA, read_page};
 use crate::status::control::{self, ControlError};
 use crate::status::words;
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -71,7 +72,7 @@ fn moment(text: &str) -> Option<When> {
 }
 
 fn every(text: &str) -> Result<Duration, String> {
-    let parsed = humantime::parse_duration(text).ok().filter(|every| Every::new(*every, 0).is_some());
+    let parsed = humantime::parse_duration(text).ok().filter(|every| PeriodLength::new(*every, 0).is_some());
     parsed.ok_or_else(|| "not a part of a day from 5m, such as 15m, 1h or 1d".to_owned())
 }
 
@@ -93,8 +94,8 @@ pub fn history(config: &Config, asked: &Asked) -> u8 {
         complain(&format!("--from {from} is not before --to {to}: such as --from 2026-11-01 --to 2026-11-02\n"));
         return exit::USAGE;
     }
-    let wanted = Wanted { meter: asked.meter.clone(), from, to, after: 0 };
-    let every = asked.every.and_then(|every| Every::new(every, offset.seconds()));
+    let wanted = HistoryQuery { meter: asked.meter.clone(), from, to, after: 0 };
+    let every = asked.every.and_then(|every| PeriodLength::new(every, offset.seconds()));
     let first = match page(config, &wanted) {
         Ok(first) => first,
         Err(code) => return code,
@@ -109,10 +110,16 @@ pub fn history(config: &Config, asked: &Asked) -> u8 {
         _ => Form::Table,
     };
     let mut out = Out { form, offset, lines: 0, out: BufWriter::new(io::stdout().lock()) };
-    print(config, wanted, first, Periods::new(every), &mut out)
+    print(config, wanted, first, PeriodGrouping::new(every), &mut out)
 }
 
-fn print(config: &Config, mut wanted: Wanted, first: Page, mut periods: Periods, out: &mut Out<impl Write>) -> u8 {
+fn print(
+    config: &Config,
+    mut wanted: HistoryQuery,
+    first: HistoryPage,
+    mut periods: PeriodGrouping,
+    out: &mut Out<impl Write>,
+) -> u8 {
     let mut page_now = first;
     let (mut written, mut code) = (out.begin(&wanted.meter), 0);
     'pages: loop {
@@ -145,13 +152,14 @@ fn print(config: &Config, mut wanted: Wanted, first: Page, mut periods: Periods,
 }
 
 /// Asks the daemon; where none answers, looks for itself.
-fn page(config: &Config, wanted: &Wanted) -> Result<Page, u8> {
-    let path = format!("/history.json?{}", wanted.query());
+fn page(config: &Config, wanted: &HistoryQuery) -> Result<HistoryPage, u8> {
+    let path = format!("/history.json?{}", wanted.to_query());
     match runtime()?.block_on(control::get(&config.status.socket, &path)) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| misunderstood()),
-        Err(ControlError::NoDaemon(_)) => {
-            shown::page(&config.state.path, wanted).map_err(|error| failed(&error, error.exit_code()))
-        }
+        Err(ControlError::NoDaemon(_)) => read_page(&config.state.path, wanted).map_err(|error| match error {
+            HistoryReadError::Damaged { .. } => failed(&error, exit::DAMAGED),
+            _ => failed(&error, exit::FAILED),
+        }),
         Err(error) => Err(failed(&error, exit::FAILED)),
     }
 }
@@ -197,7 +205,7 @@ impl<W: Write> Out<W> {
         }
     }
 
-    fn line(&mut self, line: &Line) -> io::Result<()> {
+    fn line(&mut self, line: &HistoryLine) -> io::Result<()> {
         self.lines += 1;
         match self.form {
             Form::Table => {
@@ -237,10 +245,8 @@ impl<W: Write> Out<W> {
     }
 
     /// As they stand in [`FIELDS`].
-    fn values(&self, line: &Line) -> [Option<String>; FIELDS.len()] {
-        let power = |power: fn(&crate::ledger::history::Power) -> Milliwatts| {
-            line.power.as_ref().map(|all| power(all).0.to_string())
-        };
+    fn values(&self, line: &HistoryLine) -> [Option<String>; FIELDS.len()] {
+        let power = |power: fn(&PowerSummary) -> Milliwatts| line.power.as_ref().map(|all| power(all).0.to_string());
         let energy = |energy: Option<MilliwattHours>| energy.map(|energy| energy.get().to_string());
         [
             Some(self.time(line.from)),
@@ -262,8 +268,8 @@ const FIELDS: [&str; 10] =
 
 const HEAD: &str = "      MEAN       MIN       MAX          ENERGY          PUBLISHED  REMARKS";
 
-fn row(line: &Line) -> String {
-    let power = |power: fn(&crate::ledger::history::Power) -> Milliwatts| {
+fn row(line: &HistoryLine) -> String {
+    let power = |power: fn(&PowerSummary) -> Milliwatts| {
         line.power.as_ref().map_or("-".to_owned(), |all| words::power(power(all)))
     };
     let energy = |energy: Option<MilliwattHours>| energy.map_or("-".to_owned(), words::energy);
@@ -278,7 +284,7 @@ fn row(line: &Line) -> String {
     )
 }
 
-fn remarks(line: &Line) -> String {
+fn remarks(line: &HistoryLine) -> String {
     if line.gap {
         return match line.to > line.from {
             true => "gap: nothing is recorded of this time".to_owned(),

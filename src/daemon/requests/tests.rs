@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::guard::{CounterSettings, MeterSettings};
 use crate::heartbeat::Hearts;
+use crate::history;
 use crate::ledger::remedy::{Outcome, Remedy};
 use crate::ledger::shown::{Shown, ShownJournal};
 use crate::ledger::{self, Settings};
@@ -67,7 +68,8 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
     }
     tokio::time::resume();
     let (sender, mut asked) = mpsc::channel(QUEUE);
-    let sources = StatusSources::new(clock, hearts.clone(), fleet.current(config.clone()));
+    let (history, ..) = history::open(state.clone(), history::Retention::default(), clock.clone());
+    let sources = StatusSources::new(clock.clone(), hearts.clone(), history, fleet.current(config.clone()));
     let (_stop, stopped) = watch::channel(false);
     tokio::spawn(ControlSocket::new(socket.clone(), sources, sender, recorder).run(hearts.heart("control"), stopped));
     while UnixStream::connect(&socket).await.is_err() {

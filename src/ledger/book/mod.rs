@@ -171,6 +171,11 @@ impl Book {
         self.settle();
     }
 
+    /// The configured meters, each with its poll interval.
+    pub(crate) fn poll_intervals(&self) -> impl Iterator<Item = (&Name, Duration)> {
+        self.meters.iter().filter_map(|(name, page)| Some((name, page.settings.as_ref()?.poll_every)))
+    }
+
     /// Judges a reading; `None` where its meter is not configured (any more).
     pub(crate) fn take(&mut self, reading: &Reading) -> Option<Taken> {
         if let Some(whose) = self.whose(&reading.meter, reading.values.serial.as_deref()) {

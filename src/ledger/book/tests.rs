@@ -12,7 +12,7 @@ use crate::ledger::testing::{at, client, energy, meter, name, reading};
 use crate::reading::RegisterDefinition;
 
 fn settings(meters: &[&str], clients: Vec<ClientSettings>) -> Settings {
-    Settings { meters: meters.iter().map(|text| meter(text)).collect(), clients, ..Settings::default() }
+    Settings { meters: meters.iter().map(|text| meter(text)).collect(), clients }
 }
 
 fn book(meters: &[&str], clients: Vec<ClientSettings>) -> Book {

@@ -15,7 +15,7 @@ use crate::ledger::{Rehearsal, open};
 use crate::reading::Reading;
 
 fn settings() -> Settings {
-    Settings { meters: vec![meter("a"), meter("b")], clients: vec![client("c", "1", &["a"])], ..Settings::default() }
+    Settings { meters: vec![meter("a"), meter("b")], clients: vec![client("c", "1", &["a"])] }
 }
 
 fn order(remedy: Remedy) -> Order {

@@ -4,14 +4,15 @@
 use std::fs;
 use std::path::Path;
 
-use super::error::{BackupError, Fault, OpenError, StoreError, describe};
-use super::files::{connect, fill, save_as};
+use super::error::{BackupError, OpenError};
+use super::files::{fill, save_as};
 use super::folder::Folder;
 use super::look::{Look, refused};
 use super::opening::{Origin, copy_sequence, mark_unconfirmed};
 use super::saving::Saving;
 use super::{Contents, inspect};
 use crate::ledger::names::listed;
+use crate::storage::{StoreError, StoreFault, connect};
 use crate::units::MilliwattHours;
 
 /// Writes the ledger in that folder to `target` as it is on disk now, readable by its owner only, whether a daemon runs or not.
@@ -38,7 +39,7 @@ pub fn restore(path: &Path, file: &Path) -> Result<Restored, BackupError> {
         return Err(BackupError::NoFile(file.to_owned()));
     }
     let look = Look::at(file).map_err(|fault| match fault {
-        Fault::Damaged(why) => BackupError::NoBackup { path: file.to_owned(), why },
+        StoreFault::Damaged(why) => BackupError::NoBackup { path: file.to_owned(), why },
         fault => refused(file, fault).into(),
     })?;
     let known = match Look::open(path) {
@@ -59,7 +60,7 @@ pub fn restore(path: &Path, file: &Path) -> Result<Restored, BackupError> {
     let scratch = folder.scratch(&ledger).map_err(failed)?;
     fill(look.connection(), &scratch).map_err(unwritten)?;
     let mut connection = connect(&scratch).map_err(unwritten)?;
-    let strange = |fault| BackupError::NoBackup { path: file.to_owned(), why: describe(&fault) };
+    let strange = |fault: StoreFault| BackupError::NoBackup { path: file.to_owned(), why: fault.to_string() };
     let mut whole = inspect::inspect(&connection).map_err(strange)?;
     whole.commit.sequence =
         whole.commit.sequence.max(known).max(folder.noted()).max(copy_sequence(&folder).unwrap_or(0));

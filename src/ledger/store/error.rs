@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
+use crate::storage::{StoreError, io_remedy, sqlite_remedy};
 
 /// Why the ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -59,87 +59,11 @@ impl OpenError {
     }
 
     pub(super) fn file(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        OpenError::File { doing, path: path.to_owned(), remedy: remedy(source.kind()), source }
+        OpenError::File { doing, path: path.to_owned(), remedy: io_remedy(source.kind()), source }
     }
 
     pub(super) fn store(doing: &'static str, path: &Path, source: rusqlite::Error) -> Self {
-        OpenError::Store { doing, path: path.to_owned(), remedy: store_remedy(&source), source }
-    }
-}
-
-/// Why a commit or a copy did not reach the disk. Nothing of it has taken effect.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("{} cannot be written: {remedy}", path.display())]
-    Write {
-        path: PathBuf,
-        remedy: &'static str,
-        #[source]
-        source: rusqlite::Error,
-    },
-    #[error("{} cannot be written: {remedy}", path.display())]
-    File {
-        path: PathBuf,
-        remedy: &'static str,
-        #[source]
-        source: io::Error,
-    },
-    #[error("{what} cannot be read: {remedy}")]
-    Read {
-        what: &'static str,
-        remedy: &'static str,
-        #[source]
-        source: rusqlite::Error,
-    },
-}
-
-impl StoreError {
-    pub(super) fn read(what: &'static str, source: rusqlite::Error) -> Self {
-        StoreError::Read { what, remedy: store_remedy(&source), source }
-    }
-
-    pub(super) fn write(path: &Path, source: rusqlite::Error) -> Self {
-        StoreError::Write { path: path.to_owned(), remedy: store_remedy(&source), source }
-    }
-
-    pub(super) fn file(path: &Path, source: io::Error) -> Self {
-        StoreError::File { path: path.to_owned(), remedy: remedy(source.kind()), source }
-    }
-}
-
-/// What is wrong with a file that should be a store.
-#[derive(Debug)]
-pub(in crate::ledger) enum Fault {
-    /// Its content cannot be relied upon.
-    Damaged(String),
-    /// Its version is one that this program does not know.
-    Newer(i64),
-    /// It could not be read at all, which says nothing of its content.
-    Unreadable(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            // No code of SQLite's: a value of another type than its column's. `Unknown` is SQLite's plain error: a malformed schema.
-            None
-            | Some(
-                ErrorCode::NotADatabase
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::TooBig
-                | ErrorCode::TypeMismatch
-                | ErrorCode::Unknown,
-            ) => Fault::Damaged(error.to_string()),
-            Some(_) => Fault::Unreadable(error),
-        }
-    }
-}
-
-pub(in crate::ledger) fn describe(fault: &Fault) -> String {
-    match fault {
-        Fault::Damaged(why) => why.clone(),
-        Fault::Newer(version) => format!("it has version {version}"),
-        Fault::Unreadable(error) => error.to_string(),
+        OpenError::Store { doing, path: path.to_owned(), remedy: sqlite_remedy(&source), source }
     }
 }
 
@@ -153,32 +77,6 @@ fn older_copy(older: &Option<PathBuf>) -> String {
         ", or put {}, the copy from before the change, in its place (what was counted since is read from the meters)",
         older.display()
     )
-}
-
-fn remedy(kind: io::ErrorKind) -> &'static str {
-    use io::ErrorKind::*;
-    match kind {
-        NotFound => "create the folder, or set `[state] path` to one that exists",
-        NotADirectory => "set `[state] path` to a folder",
-        PermissionDenied => "let the user that arkmeter runs as own and write it (chown)",
-        ReadOnlyFilesystem => "mount it writable, or set `[state] path` to a folder on a disk that is",
-        StorageFull | QuotaExceeded => "the disk is full: free some space",
-        _ => "check the disk (dmesg, fsck)",
-    }
-}
-
-fn store_remedy(error: &rusqlite::Error) -> &'static str {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk is full: free some space",
-        Some(
-            ErrorCode::ReadOnly
-            | ErrorCode::PermissionDenied
-            | ErrorCode::CannotOpen
-            | ErrorCode::AuthorizationForStatementDenied,
-        ) => "let the user that arkmeter runs as own and write it (chown), on a disk that is mounted writable",
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program has it open: end that one",
-        _ => "the disk is full or failing: free some space, else check it (dmesg, fsck)",
-    }
 }
 
 /// Why there is no backup, or why it was not restored. Nothing was changed.

@@ -2,23 +2,15 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
 
-use super::BUSY_FOR;
-use super::error::StoreError;
 use super::folder::Folder;
-
-/// Pages that a connection keeps, in KiB with a minus sign as SQLite wants it: a commit touches few, and a box has little memory.
-const CACHE: i64 = -128;
+use crate::storage::{StoreError, arrange, connect, open};
 
 /// Bytes of the log at which it is folded in: some ten slots of 20 meters, whose pages are mostly the same ones. A slot that folds it in
 /// writes little more than another, and the log's file keeps its size, so that the disk has no more to note than what is in it.
 const LOG: i64 = 64 << 10;
-
-pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    arrange(open(path)?)
-}
 
 /// The ledger itself: nobody else gets at it as long as this lives. Its log then needs no index that is shared through a file, of which
 /// each commit would write more than of the log.
@@ -27,19 +19,6 @@ pub(super) fn connect_alone(path: &Path) -> rusqlite::Result<Connection> {
     // Before anything is read: the index is made with the first look into the log, and stays where it is.
     connection.pragma_update_and_check(None, "locking_mode", "exclusive", |_| Ok(()))?;
     arrange(connection)
-}
-
-fn open(path: &Path) -> rusqlite::Result<Connection> {
-    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-}
-
-fn arrange(connection: Connection) -> rusqlite::Result<Connection> {
-    connection.busy_timeout(BUSY_FOR)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "temp_store", "memory")?;
-    connection.pragma_update(None, "cache_size", CACHE)?;
-    Ok(connection)
 }
 
 /// How the ledger itself is written, as against files that are filled once and closed.

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::error::OpenError;
+use crate::storage::{give_to_owner, move_aside, sync_folder};
 
 /// The ledger and its copy, in a state folder.
 pub(super) const LEDGER: &str = "ledger.db";
@@ -23,10 +24,6 @@ pub(super) struct Folder {
     /// Its lock is what keeps a second arkmeter out; closing the file gives it free.
     lock: File,
 }
-
-/// Which file a path names: device and inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity(u64, u64);
 
 /// Whether an arkmeter holds the state folder at `path` now, with its process where it said it. Says no where nobody can tell.
 pub fn in_use(path: &Path) -> Option<Option<u32>> {
@@ -160,52 +157,12 @@ impl Folder {
     pub(super) fn put(&self, scratch: &Path, target: &Path) -> io::Result<()> {
         File::open(scratch)?.sync_all()?;
         fs::rename(scratch, target)?;
-        self.sync()
+        sync_folder(&self.path)
     }
-
-    fn sync(&self) -> io::Result<()> {
-        sync(&self.path)
-    }
-}
-
-/// Moves the store `NAME.db` in that folder aside, its log first.
-pub(super) fn move_aside(folder: &Path, name: &str) -> io::Result<()> {
-    for file in ["db-wal", "db"] {
-        match fs::rename(folder.join(format!("{name}.{file}")), folder.join(format!("{name}-set-aside.{file}"))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    match fs::remove_file(folder.join(format!("{name}.db-shm"))) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => sync(folder),
-    }
-}
-
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 fn noted(lock: &File) -> Option<u64> {
     let time = lock.metadata().and_then(|meta| meta.modified()).ok()?;
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     (since.subsec_nanos() == NOTED).then_some(since.as_secs())
-}
-
-/// What root makes in the folder of the user that arkmeter runs as is that user's: the daemon has to get at it later.
-pub(super) fn give_to_owner(file: &File, folder: &Path) {
-    let (Ok(ours), Ok(theirs)) = (file.metadata(), fs::metadata(folder)) else { return };
-    if ours.uid() != theirs.uid() {
-        // Only root may; whoever else made it here is its owner.
-        let _ = fchown(file, Some(theirs.uid()), Some(theirs.gid()));
-    }
-}
-
-/// `None` where there is no such file.
-pub(super) fn identity(path: &Path) -> io::Result<Option<Identity>> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) => Ok(Some(Identity(meta.dev(), meta.ino()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }

@@ -7,11 +7,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 
-use super::error::Fault;
 use super::journal::Tally;
 use super::rows::{ClientRow, Contents, JournalRow, MeterRow, meta, unseal};
 use super::seal::{self, Seals};
 use crate::clock::ClockReading;
+use crate::storage::StoreFault;
 
 /// "arkm": what `file` and SQLite's header know the ledger by.
 pub(super) const APPLICATION_ID: i64 = 0x6172_6b6d;
@@ -62,17 +62,17 @@ pub(super) fn create_tables(connection: &mut Connection) -> rusqlite::Result<()>
 }
 
 /// The store's version, if it is one of ours and not newer than this program knows.
-pub(super) fn version(connection: &Connection, known: i64) -> Result<i64, Fault> {
+pub(super) fn version(connection: &Connection, known: i64) -> Result<i64, StoreFault> {
     let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != APPLICATION_ID {
-        return Err(Fault::Damaged("it is no ledger of arkmeter".into()));
+        return Err(StoreFault::Damaged("it is no ledger of arkmeter".into()));
     }
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     // Said twice, so that a flipped bit is not taken for another program's version.
     if read_meta(connection, "version")?.and_then(|text| text.parse().ok()) != Some(found) || found < 1 {
-        return Err(Fault::Damaged("its version is said in two ways".into()));
+        return Err(StoreFault::Damaged("its version is said in two ways".into()));
     }
-    if found > known { Err(Fault::Newer(found)) } else { Ok(found) }
+    if found > known { Err(StoreFault::Newer(found)) } else { Ok(found) }
 }
 
 /// Leads a store from its version to the one that `steps` end at, all or nothing.
@@ -86,17 +86,17 @@ pub(super) fn migrate(connection: &mut Connection, from: i64, steps: &[Migration
 }
 
 /// Checks everything and reads it. The store has this program's version.
-pub(super) fn inspect(connection: &Connection) -> Result<Whole, Fault> {
+pub(super) fn inspect(connection: &Connection) -> Result<Whole, StoreFault> {
     // Not the quick one, which does not compare indexes with their tables: rows are written by way of an index.
     let verdict: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
     if verdict != "ok" {
-        return Err(Fault::Damaged(crate::text::foreign(&verdict, 200)));
+        return Err(StoreFault::Damaged(crate::text::foreign(&verdict, 200)));
     }
     for (table, create) in TABLES {
         let query = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1";
         let found: Option<String> = connection.query_row(query, [table], |row| row.get(0)).optional()?;
         if found.as_deref() != Some(create) {
-            return Err(Fault::Damaged(format!("its table `{table}` is another than arkmeter's")));
+            return Err(StoreFault::Damaged(format!("its table `{table}` is another than arkmeter's")));
         }
     }
     read_meta(connection, "machine")?;
@@ -109,7 +109,8 @@ pub(super) fn inspect(connection: &Connection) -> Result<Whole, Fault> {
     while let Some(row) = rows.next()? {
         let (values, seal) = unseal(MeterRow::TABLE, row, MeterRow::COLUMNS)?;
         let name = row.get::<_, String>(0)?;
-        let figure = figures.remove(&name).ok_or_else(|| Fault::Damaged(format!("the figure of {name} is missing")))?;
+        let figure =
+            figures.remove(&name).ok_or_else(|| StoreFault::Damaged(format!("the figure of {name} is missing")))?;
         let (figure, figure_seal) = figure;
         let row = MeterRow::read(values, figure)?;
         whole.seals.rows.extend(row.seal_keys().into_iter().zip([seal, figure_seal]));
@@ -126,7 +127,7 @@ pub(super) fn inspect(connection: &Connection) -> Result<Whole, Fault> {
     let Contents { meters, clients, .. } = &mut whole.contents;
     clients.values_mut().for_each(|state| state.follow(|name| meters.get(name)?.state.published()));
     if whole.commit.seals != whole.seals.sum() {
-        return Err(Fault::Damaged("its rows are not those of its last commit".into()));
+        return Err(StoreFault::Damaged("its rows are not those of its last commit".into()));
     }
     let last: Option<i64> = connection.query_row("SELECT max(id) FROM journal", [], |row| row.get(0))?;
     let written = whole.seals.journal.map_or(0, |tally| tally.last);
@@ -135,7 +136,7 @@ pub(super) fn inspect(connection: &Connection) -> Result<Whole, Fault> {
 }
 
 /// How far each meter got, by its name, with the row's seal.
-fn figures(connection: &Connection) -> Result<BTreeMap<String, (Vec<Value>, i64)>, Fault> {
+fn figures(connection: &Connection) -> Result<BTreeMap<String, (Vec<Value>, i64)>, StoreFault> {
     let mut figures = BTreeMap::new();
     let mut statement = connection.prepare(MeterRow::FIGURE_SELECT)?;
     let mut rows = statement.query([])?;
@@ -145,9 +146,10 @@ fn figures(connection: &Connection) -> Result<BTreeMap<String, (Vec<Value>, i64)
     Ok(figures)
 }
 
-pub(super) fn last_commit(connection: &Connection) -> Result<LastCommit, Fault> {
-    let text = read_meta(connection, "commit")?.ok_or_else(|| Fault::Damaged("its last commit is missing".into()))?;
-    serde_json::from_str(&text).map_err(|error| Fault::Damaged(format!("its last commit cannot be read: {error}")))
+pub(super) fn last_commit(connection: &Connection) -> Result<LastCommit, StoreFault> {
+    let text =
+        read_meta(connection, "commit")?.ok_or_else(|| StoreFault::Damaged("its last commit is missing".into()))?;
+    serde_json::from_str(&text).map_err(|error| StoreFault::Damaged(format!("its last commit cannot be read: {error}")))
 }
 
 pub(super) fn write_commit(connection: &Connection, commit: &LastCommit) -> rusqlite::Result<()> {
@@ -155,14 +157,14 @@ pub(super) fn write_commit(connection: &Connection, commit: &LastCommit) -> rusq
     write_meta(connection, "commit", text)
 }
 
-pub(super) fn read_meta(connection: &Connection, key: &str) -> Result<Option<String>, Fault> {
+pub(super) fn read_meta(connection: &Connection, key: &str) -> Result<Option<String>, StoreFault> {
     let mut statement = connection.prepare(meta::SELECT)?;
     let mut rows = statement.query([key])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let (values, _) = unseal(meta::TABLE, row, 2)?;
     match values.into_iter().nth(1) {
         Some(Value::Text(text)) => Ok(Some(text)),
-        _ => Err(Fault::Damaged(format!("its `{key}` is no text"))),
+        _ => Err(StoreFault::Damaged(format!("its `{key}` is no text"))),
     }
 }
 

@@ -5,9 +5,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 
-use super::error::{Fault, describe};
 use super::rows::{JournalRow, unseal};
 use super::{JOURNAL_ROWS, seal};
+use crate::storage::StoreFault;
 use crate::units::Name;
 
 /// Gaps that are named, and rows that fail their checksum.
@@ -136,7 +136,7 @@ fn each(
     connection: &Connection,
     which: &str,
     bound: i64,
-    mut visit: impl FnMut(i64, Result<(Vec<Value>, i64), Fault>),
+    mut visit: impl FnMut(i64, Result<(Vec<Value>, i64), StoreFault>),
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(&format!("{} {which}", JournalRow::SELECT))?;
     let mut rows = statement.query([bound])?;
@@ -161,7 +161,7 @@ pub(super) fn latest(
     while let Some(row) = rows.next()? {
         let read = unseal(JournalRow::TABLE, row, JournalRow::COLUMNS);
         let entry = read.and_then(|(values, _)| JournalRow::read(values));
-        entries.push(entry.unwrap_or_else(|fault| JournalRow::unreadable(row.get(0).unwrap_or(0), &describe(&fault))));
+        entries.push(entry.unwrap_or_else(|fault| JournalRow::unreadable(row.get(0).unwrap_or(0), &fault.to_string())));
     }
     Ok(entries)
 }

@@ -11,13 +11,14 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-use super::error::{Fault, OpenError, StoreError, describe};
-use super::folder::{COPY, LEDGER, LOG, commits_noted, identity, in_use};
+use super::error::OpenError;
+use super::folder::{COPY, LEDGER, LOG, commits_noted, in_use};
 use super::inspect::{self, LastCommit, MIGRATIONS, VERSION, Whole};
+use super::journal;
 use super::rows::{Contents, JournalRow};
-use super::{BUSY_FOR, journal};
 use crate::clock::ClockReading;
 use crate::ledger::machine;
+use crate::storage::{BUSY_FOR, StoreError, StoreFault, file_id};
 use crate::units::Name;
 
 /// How often a ledger that is being written is taken a picture of until no commit came in between.
@@ -47,11 +48,11 @@ impl Look {
     /// Looks at the ledger in that folder, or at its copy where that is what a daemon would fall back to.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let (ledger, copy) = (folder.join(LEDGER), folder.join(COPY));
-        let there = |path: &Path| identity(path).map(|found| found.is_some()).map_err(|error| unseen(path, error));
+        let there = |path: &Path| file_id(path).map(|found| found.is_some()).map_err(|error| unseen(path, error));
         let now = || if in_use(folder).is_some() { Look::beside(folder) } else { Look::at(&ledger) };
         let why = match there(&ledger)? {
             true => match now() {
-                Err(Fault::Damaged(why)) => why,
+                Err(StoreFault::Damaged(why)) => why,
                 other => return other.map_err(|fault| refused(&ledger, fault)),
             },
             false if there(&copy)? => format!("it is missing, though {} is there", copy.display()),
@@ -63,7 +64,7 @@ impl Look {
         }
         match Look::at(&copy) {
             Ok(look) => Ok(Look { fell_back: Some(why), ..look }),
-            Err(Fault::Damaged(also)) => Err(hopeless(format!("so is its copy {} ({also})", copy.display()))),
+            Err(StoreFault::Damaged(also)) => Err(hopeless(format!("so is its copy {} ({also})", copy.display()))),
             Err(fault) => Err(refused(&copy, fault)),
         }
     }
@@ -71,7 +72,7 @@ impl Look {
     /// Looks at a picture of a ledger that a daemon has to itself.
     ///
     /// The log comes last: whatever of it has found its way into the ledger by then is in it still, unless a commit came in between.
-    fn beside(folder: &Path) -> Result<Self, Fault> {
+    fn beside(folder: &Path) -> Result<Self, StoreFault> {
         let mut last = None;
         for _ in 0..TRIES {
             let noted = commits_noted(folder);
@@ -93,11 +94,11 @@ impl Look {
             sleep(BETWEEN_TRIES);
         }
         let busy = || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None);
-        Err(last.unwrap_or_else(|| Fault::Unreadable(busy())))
+        Err(last.unwrap_or_else(|| StoreFault::Unreadable(busy())))
     }
 
     /// Looks at this very file.
-    pub(super) fn at(path: &Path) -> Result<Self, Fault> {
+    pub(super) fn at(path: &Path) -> Result<Self, StoreFault> {
         drop(File::open(path).map_err(unread)?);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
@@ -133,8 +134,8 @@ impl Look {
         let checked = inspect::last_commit(&self.connection)
             .and_then(|commit| Ok(journal::check(&self.connection, commit.journal)?.1));
         match checked {
-            Err(Fault::Unreadable(source)) => Err(StoreError::read("the ledger's journal", source)),
-            Err(fault) => Ok(Some(describe(&fault))),
+            Err(StoreFault::Unreadable(source)) => Err(StoreError::read("the ledger's journal", source)),
+            Err(fault) => Ok(Some(fault.to_string())),
             Ok(lost) => Ok(lost),
         }
     }
@@ -145,7 +146,7 @@ impl Look {
 }
 
 /// A store of an older version in this program's form, in memory.
-fn lifted(connection: &Connection, found: i64) -> Result<Connection, Fault> {
+fn lifted(connection: &Connection, found: i64) -> Result<Connection, StoreFault> {
     let mut lifted = Connection::open_in_memory()?;
     Backup::new(connection, &mut lifted)?.step(-1)?;
     inspect::migrate(&mut lifted, found, MIGRATIONS)?;
@@ -153,24 +154,24 @@ fn lifted(connection: &Connection, found: i64) -> Result<Connection, Fault> {
 }
 
 /// It may be the folder for temporary files that is full.
-fn undrawn(error: &io::Error) -> Fault {
+fn undrawn(error: &io::Error) -> StoreFault {
     unread(io::Error::new(error.kind(), format!("as a copy in {}: {error}", std::env::temp_dir().display())))
 }
 
-fn unread(error: io::Error) -> Fault {
-    Fault::Unreadable(rusqlite::Error::ToSqlConversionFailure(error.into()))
+fn unread(error: io::Error) -> StoreFault {
+    StoreFault::Unreadable(rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-pub(super) fn refused(path: &Path, fault: Fault) -> OpenError {
+pub(super) fn refused(path: &Path, fault: StoreFault) -> OpenError {
     match fault {
-        Fault::Newer(found) => OpenError::Newer { path: path.to_owned(), found, known: VERSION, older: None },
-        Fault::Unreadable(rusqlite::Error::ToSqlConversionFailure(error)) => match error.downcast::<io::Error>() {
+        StoreFault::Newer(found) => OpenError::Newer { path: path.to_owned(), found, known: VERSION, older: None },
+        StoreFault::Unreadable(rusqlite::Error::ToSqlConversionFailure(error)) => match error.downcast::<io::Error>() {
             Ok(error) => unseen(path, *error),
             Err(error) => OpenError::store("read", path, rusqlite::Error::ToSqlConversionFailure(error)),
         },
-        Fault::Unreadable(error) => OpenError::store("read", path, error),
+        StoreFault::Unreadable(error) => OpenError::store("read", path, error),
         damaged => {
-            let (why, copy) = (describe(&damaged), "its copy does not help".to_owned());
+            let (why, copy) = (damaged.to_string(), "its copy does not help".to_owned());
             OpenError::Damaged { path: path.to_owned(), why, copy }
         }
     }

@@ -6,7 +6,6 @@ mod backup;
 mod error;
 mod files;
 mod folder;
-pub(super) mod history;
 mod inspect;
 mod journal;
 mod look;
@@ -24,19 +23,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
+pub use crate::storage::StoreError;
 pub use backup::{Restored, backup, restore};
-pub use error::{BackupError, OpenError, StoreError};
+pub use error::{BackupError, OpenError};
 pub use folder::in_use;
-pub use history::rename as rename_history;
 pub use look::Look;
 pub use rows::{ClientRow, Commit, Contents, JournalRow, MeterRow, Rename};
 pub use saving::Saving;
 
 use crate::clock::ClockReading;
+use crate::storage::{FileId, StoreFault, file_id};
 use crate::units::Name;
-pub(super) use error::{Fault, describe};
 use files::{connect_alone, fill, save_as, settle};
-use folder::{Folder, Identity, identity};
+use folder::Folder;
 use inspect::{LastCommit, MIGRATIONS, Migration, Whole};
 use opening::{Found, claim, damaged, fall_back, find};
 use seal::Seals;
@@ -45,8 +44,6 @@ use seal::Seals;
 pub const JOURNAL_ROWS: i64 = 100_000;
 /// The copy is made anew when it is older than this, whether anything was decided or not; and so often the journal is counted.
 const COPY_EVERY: Duration = Duration::from_secs(24 * 3600);
-/// How long a commit waits for another program (somebody's sqlite3) that is writing.
-pub(super) const BUSY_FOR: Duration = Duration::from_secs(2);
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -64,7 +61,7 @@ pub struct Store {
     connection: Option<Connection>,
     options: Options,
     /// The files that the connection has open; others under their names are not ours.
-    files: (Option<Identity>, Option<Identity>),
+    files: (Option<FileId>, Option<FileId>),
     seals: Seals,
     sequence: u64,
     retired: Option<Timestamp>,
@@ -105,10 +102,10 @@ impl Store {
         let failed = |error| OpenError::store("open", &ledger, error);
         settle(&connection, options.durable).map_err(failed)?;
         let other_machine = claim(&connection, options.machine.as_deref()).map_err(|fault| match fault {
-            Fault::Unreadable(error) => failed(error),
-            other => damaged(&folder, &describe(&other)),
+            StoreFault::Unreadable(error) => failed(error),
+            other => damaged(&folder, &other.to_string()),
         })?;
-        let files = (identity(&ledger).ok().flatten(), None);
+        let files = (file_id(&ledger).ok().flatten(), None);
         let Whole { contents, seals, commit } = whole;
         let retired = commit.retired;
         if retired.is_some() && options.durable {
@@ -133,12 +130,6 @@ impl Store {
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.keep_in_place()?;
         self.write(commit)?;
-        for rename in &commit.renames {
-            // The history is no figure: what cannot be handed on stays under the old name.
-            if let Err(error) = rename_history(self.folder.path(), &rename.from, &rename.to) {
-                tracing::warn!(meter = %rename.to, %error, "the history stays under the name {}", rename.from);
-            }
-        }
         // They may have been taken away meanwhile.
         self.keep_in_place()
     }
@@ -157,7 +148,7 @@ impl Store {
             self.folder.note(life.sequence);
         }
         if self.files.1.is_none() {
-            self.files.1 = identity(&self.folder.wal()).ok().flatten();
+            self.files.1 = file_id(&self.folder.wal()).ok().flatten();
         }
         Ok(())
     }
@@ -187,13 +178,13 @@ impl Store {
         self.counted_at = Some(*now);
         let ledger = self.folder.ledger();
         let connection = self.connection.as_ref().ok_or_else(|| gone(&ledger))?;
-        match journal::check(connection, self.seals.journal).map_err(Fault::from) {
+        match journal::check(connection, self.seals.journal).map_err(StoreFault::from) {
             Ok((tally, lost)) => {
                 self.seals.journal = Some(tally);
                 Ok(lost)
             }
-            Err(Fault::Unreadable(error)) => Err(StoreError::read("the ledger's journal", error)),
-            Err(fault) => Ok(Some(describe(&fault))),
+            Err(StoreFault::Unreadable(error)) => Err(StoreError::read("the ledger's journal", error)),
+            Err(fault) => Ok(Some(fault.to_string())),
         }
     }
 
@@ -220,7 +211,7 @@ impl Store {
     /// What we have open is the truth, so it is put back in place whole.
     pub fn keep_in_place(&mut self) -> Result<(), StoreError> {
         let ledger = self.folder.ledger();
-        let at = |path: &Path| identity(path).map_err(|error| StoreError::file(path, error));
+        let at = |path: &Path| file_id(path).map_err(|error| StoreError::file(path, error));
         if let Some(connection) = &self.connection {
             let log = self.files.1.is_none() || at(&self.folder.wal())? == self.files.1;
             if log && at(&ledger)? == self.files.0 {

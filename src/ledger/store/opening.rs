@@ -4,13 +4,14 @@ use std::fs;
 
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use super::error::{Fault, OpenError, StoreError, describe};
-use super::files::{connect, connect_alone, fill, save_as};
-use super::folder::{Folder, identity};
+use super::error::OpenError;
+use super::files::{connect_alone, fill, save_as};
+use super::folder::Folder;
 use super::inspect::{self, LastCommit, Migration, VERSION, Whole};
 use super::rows::{Commit, JournalRow, MeterRow};
 use super::{Life, write};
 use crate::clock::Clock;
+use crate::storage::{StoreError, StoreFault, connect, file_id};
 
 /// Small pages: the log takes each page that a commit touches, whole.
 const PAGE_SIZE: u32 = 1024;
@@ -26,13 +27,13 @@ pub(super) enum Found {
 pub(super) fn find(folder: &Folder, steps: &[Migration]) -> Result<Found, OpenError> {
     let ledger = folder.ledger();
     let looked = |error| OpenError::file("look at", &ledger, error);
-    if identity(&ledger).map_err(looked)?.is_none() {
+    if file_id(&ledger).map_err(looked)?.is_none() {
         if let Some(left) = folder.leftover().map_err(looked)? {
             return Ok(Found::Damaged(format!("it is missing, though {} is there", left.display())));
         }
         begin(folder)?;
     }
-    let opened = connect_alone(&ledger).map_err(Fault::from).and_then(|connection| {
+    let opened = connect_alone(&ledger).map_err(StoreFault::from).and_then(|connection| {
         let mut connection = connection;
         let found = inspect::version(&connection, 1 + steps.len() as i64)?;
         Ok((lift(&mut connection, folder, found, steps)?, connection))
@@ -43,9 +44,9 @@ pub(super) fn find(folder: &Folder, steps: &[Migration]) -> Result<Found, OpenEr
     });
     match checked {
         Ok((connection, whole)) => is_latest(folder, connection, whole),
-        Err(Fault::Damaged(why)) => Ok(Found::Damaged(why)),
-        Err(Fault::Newer(found)) => Err(newer(folder, found)),
-        Err(Fault::Unreadable(error)) => Err(OpenError::store("open", &ledger, error)),
+        Err(StoreFault::Damaged(why)) => Ok(Found::Damaged(why)),
+        Err(StoreFault::Newer(found)) => Err(newer(folder, found)),
+        Err(StoreFault::Unreadable(error)) => Err(OpenError::store("open", &ledger, error)),
     }
 }
 
@@ -74,23 +75,30 @@ fn go_back(folder: &Folder, mut connection: Connection, mut whole: Whole, noted:
     let marked = mark_unconfirmed(&mut connection, whole, Origin::Rest { why: &why });
     match marked.and_then(|()| inspect::inspect(&connection)) {
         Ok(whole) => Ok(Found::Behind(connection, Box::new(whole), why)),
-        Err(Fault::Unreadable(error)) => Err(OpenError::store("write", &folder.ledger(), error)),
-        Err(fault) => Ok(Found::Damaged(describe(&fault))),
+        Err(StoreFault::Unreadable(error)) => Err(OpenError::store("write", &folder.ledger(), error)),
+        Err(fault) => Ok(Found::Damaged(fault.to_string())),
     }
 }
 
 /// Brings a store of an older version up to this program's, a copy of it kept.
-pub(super) fn lift(connection: &mut Connection, folder: &Folder, found: i64, steps: &[Migration]) -> Result<(), Fault> {
+pub(super) fn lift(
+    connection: &mut Connection,
+    folder: &Folder,
+    found: i64,
+    steps: &[Migration],
+) -> Result<(), StoreFault> {
     if found == 1 + steps.len() as i64 {
         return Ok(());
     }
     let kept = folder.version_copy(found);
     save_as(connection, folder, &kept).map_err(|error| match error {
-        StoreError::Write { source, .. } | StoreError::Read { source, .. } => Fault::Unreadable(source),
-        StoreError::File { source, .. } => Fault::Unreadable(rusqlite::Error::ToSqlConversionFailure(source.into())),
+        StoreError::Write { source, .. } | StoreError::Read { source, .. } => StoreFault::Unreadable(source),
+        StoreError::File { source, .. } => {
+            StoreFault::Unreadable(rusqlite::Error::ToSqlConversionFailure(source.into()))
+        }
     })?;
     tracing::info!(from = found, copy = %kept.display(), "the ledger is brought to this version's form");
-    inspect::migrate(connection, found, steps).map_err(Fault::Unreadable)
+    inspect::migrate(connection, found, steps).map_err(StoreFault::Unreadable)
 }
 
 /// A new, empty ledger.
@@ -113,7 +121,7 @@ pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Resu
     let (ledger, copy) = (folder.ledger(), folder.copy());
     let hopeless = |copy: String| OpenError::Damaged { path: folder.ledger(), why: why.to_owned(), copy };
     let failed = |error| OpenError::file("put the copy in the place of", &ledger, error);
-    if identity(&copy).map_err(failed)?.is_none() {
+    if file_id(&copy).map_err(failed)?.is_none() {
         return Err(hopeless(format!("there is no copy {}", copy.display())));
     }
     let scratch = folder.scratch(&ledger).map_err(failed)?;
@@ -132,17 +140,17 @@ pub(super) fn fall_back(folder: &Folder, why: &str, steps: &[Migration]) -> Resu
     })();
     match taken {
         Ok(()) => {}
-        Err(Fault::Damaged(why)) => return Err(hopeless(format!("so is its copy {} ({why})", copy.display()))),
-        Err(Fault::Newer(found)) => return Err(newer(folder, found)),
-        Err(Fault::Unreadable(error)) => return Err(OpenError::store("read the copy", &copy, error)),
+        Err(StoreFault::Damaged(why)) => return Err(hopeless(format!("so is its copy {} ({why})", copy.display()))),
+        Err(StoreFault::Newer(found)) => return Err(newer(folder, found)),
+        Err(StoreFault::Unreadable(error)) => return Err(OpenError::store("read the copy", &copy, error)),
     }
     folder.move_ledger_aside().map_err(failed)?;
     folder.put(&scratch, &ledger).map_err(failed)?;
-    let again = connect_alone(&ledger).map_err(Fault::from).and_then(|connection| {
+    let again = connect_alone(&ledger).map_err(StoreFault::from).and_then(|connection| {
         let whole = inspect::inspect(&connection)?;
         Ok((connection, whole))
     });
-    again.map_err(|fault| damaged(folder, &describe(&fault)))
+    again.map_err(|fault| damaged(folder, &fault.to_string()))
 }
 
 /// Where a ledger's place was taken from by an older one.
@@ -156,7 +164,11 @@ pub(super) enum Origin<'a> {
 }
 
 /// Says in the store itself that its figures may be older than what was published, and that this happened.
-pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, origin: Origin<'_>) -> Result<(), Fault> {
+pub(super) fn mark_unconfirmed(
+    connection: &mut Connection,
+    whole: Whole,
+    origin: Origin<'_>,
+) -> Result<(), StoreFault> {
     let Whole { contents, mut seals, commit: LastCommit { sequence, at, retired, .. } } = whole;
     let moved = retired.is_some();
     // A ledger that never committed has no meters, and nothing to mark.
@@ -195,7 +207,7 @@ pub(super) fn mark_unconfirmed(connection: &mut Connection, whole: Whole, origin
 }
 
 /// Whether the ledger was begun on another machine than this; notes ours where it has none yet.
-pub(super) fn claim(connection: &Connection, ours: Option<&str>) -> Result<bool, Fault> {
+pub(super) fn claim(connection: &Connection, ours: Option<&str>) -> Result<bool, StoreFault> {
     let Some(ours) = ours else { return Ok(false) };
     match inspect::read_meta(connection, "machine")? {
         Some(theirs) if !theirs.is_empty() => Ok(theirs != ours),

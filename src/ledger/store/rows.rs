@@ -6,12 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::types::Value;
 
-use super::error::Fault;
 use super::seal;
 use crate::clock::{BootId, ClockReading};
 use crate::guard::{Advance, AdvanceKind, EnergyBounds, GuardEvent, GuardState};
 use crate::ledger::client::ClientState;
 use crate::ledger::settings::ClientKey;
+use crate::storage::StoreFault;
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
 /// One meter, as it is stored: how far it got, in a few bytes, and its whole state where more than that changed.
@@ -154,7 +154,7 @@ impl MeterRow {
     }
 
     /// The meter as both rows say it.
-    pub(super) fn read(values: Vec<Value>, figure: Vec<Value>) -> Result<Self, Fault> {
+    pub(super) fn read(values: Vec<Value>, figure: Vec<Value>) -> Result<Self, StoreFault> {
         let [name, _, confirmed, state] = <[Value; Self::COLUMNS]>::try_from(values).map_err(|_| strange("meter"))?;
         let [of, published, register, step, advanced, updated] =
             <[Value; Self::FIGURE_COLUMNS]>::try_from(figure).map_err(|_| strange("figure"))?;
@@ -206,7 +206,7 @@ impl ClientRow {
         format!("client {} {}", self.key.client_id.to_hex(), self.key.url)
     }
 
-    pub(super) fn read(values: Vec<Value>) -> Result<Self, Fault> {
+    pub(super) fn read(values: Vec<Value>) -> Result<Self, StoreFault> {
         let [url, client_id, figure, accepted, accepted_at, counted] =
             <[Value; Self::COLUMNS]>::try_from(values).map_err(|_| strange("client"))?;
         let client_id = ClientId::parse(&text(client_id)?).ok_or_else(|| strange("client"))?;
@@ -260,7 +260,7 @@ impl JournalRow {
         JournalRow { id, meter: None, word, at, last: at, count: 1, reason: why.to_owned(), entry: None }
     }
 
-    pub(super) fn read(values: Vec<Value>) -> Result<Self, Fault> {
+    pub(super) fn read(values: Vec<Value>) -> Result<Self, StoreFault> {
         let [id, meter, word, at, last, count, _, _, _, _, reason, entry] =
             <[Value; Self::COLUMNS]>::try_from(values).map_err(|_| strange("journal"))?;
         let (Value::Integer(id), Value::Integer(count)) = (id, count) else { return Err(strange("journal")) };
@@ -291,12 +291,12 @@ pub(super) mod meta {
 }
 
 /// The values of one row of that table, its seal checked.
-pub(super) fn unseal(table: &str, row: &rusqlite::Row<'_>, columns: usize) -> Result<(Vec<Value>, i64), Fault> {
+pub(super) fn unseal(table: &str, row: &rusqlite::Row<'_>, columns: usize) -> Result<(Vec<Value>, i64), StoreFault> {
     seal::open(table, row, columns)
 }
 
-fn strange(table: &str) -> Fault {
-    Fault::Damaged(format!("a row of its table `{table}` says what no arkmeter writes"))
+fn strange(table: &str) -> StoreFault {
+    StoreFault::Damaged(format!("a row of its table `{table}` says what no arkmeter writes"))
 }
 
 fn energy(value: Option<MilliwattHours>) -> Value {
@@ -304,7 +304,7 @@ fn energy(value: Option<MilliwattHours>) -> Value {
     value.map(|energy| energy.get() as i64).into()
 }
 
-fn read_energy(value: Value) -> Result<Option<MilliwattHours>, Fault> {
+fn read_energy(value: Value) -> Result<Option<MilliwattHours>, StoreFault> {
     match value {
         Value::Null => Ok(None),
         Value::Integer(number) => {
@@ -322,7 +322,7 @@ fn written(at: &ClockReading) -> Written {
     (at.boot, at.since_boot.as_secs(), at.since_boot.subsec_nanos(), at.wall, at.trusted)
 }
 
-fn stamp((boot, seconds, nanoseconds, wall, trusted): Written) -> Result<ClockReading, Fault> {
+fn stamp((boot, seconds, nanoseconds, wall, trusted): Written) -> Result<ClockReading, StoreFault> {
     let since_boot = Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanoseconds.into()));
     let since_boot = since_boot.ok_or_else(|| strange("figure"))?;
     Ok(ClockReading { boot, since_boot, wall, trusted })
@@ -333,7 +333,7 @@ fn written_advance(at: &ClockReading, since: &EnergyBounds) -> serde_json::Resul
     serde_json::to_string(&(written(at), since.lower, since.upper, since.covered.as_nanos()))
 }
 
-fn read_advance(text: &str, register: MilliwattHours, step: MilliwattHours) -> Result<AdvanceKind, Fault> {
+fn read_advance(text: &str, register: MilliwattHours, step: MilliwattHours) -> Result<AdvanceKind, StoreFault> {
     // Of a program that did not store what power said there is the stamp alone.
     let (at, lower, upper, covered) =
         json::<(Written, u64, u64, u64)>(text).or_else(|_| json::<Written>(text).map(|at| (at, 0, 0, 0)))?;
@@ -346,7 +346,7 @@ fn written_sample(rest: u64, power: Milliwatts, at: &ClockReading) -> serde_json
     serde_json::to_string(&(rest, power, written(at)))
 }
 
-fn read_sample(text: &str) -> Result<AdvanceKind, Fault> {
+fn read_sample(text: &str) -> Result<AdvanceKind, StoreFault> {
     let (rest, power, at) = json::<(u64, Milliwatts, Written)>(text)?;
     Ok(AdvanceKind::Integral { rest, power, at: stamp(at)? })
 }
@@ -356,19 +356,19 @@ fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn time(value: Value) -> Result<Timestamp, Fault> {
-    text(value)?.parse().map_err(|_| Fault::Damaged("a time in it is none".into()))
+fn time(value: Value) -> Result<Timestamp, StoreFault> {
+    text(value)?.parse().map_err(|_| StoreFault::Damaged("a time in it is none".into()))
 }
 
-fn text(value: Value) -> Result<String, Fault> {
+fn text(value: Value) -> Result<String, StoreFault> {
     match value {
         Value::Text(text) => Ok(text),
-        _ => Err(Fault::Damaged("a text in it is none".into())),
+        _ => Err(StoreFault::Damaged("a text in it is none".into())),
     }
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Fault> {
-    serde_json::from_str(text).map_err(|error| Fault::Damaged(format!("a state in it cannot be read: {error}")))
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreFault> {
+    serde_json::from_str(text).map_err(|error| StoreFault::Damaged(format!("a state in it cannot be read: {error}")))
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{BackupError, StoreError};
+use super::error::BackupError;
 use super::files::fill;
 use super::look::Look;
+use crate::storage::StoreError;
 
 /// A backup being made. Dropping it unfinished leaves nothing behind.
 #[derive(Debug)]

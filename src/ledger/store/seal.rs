@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::types::Value;
 use rusqlite::{Params, Row, params_from_iter};
 
-use super::error::Fault;
 use super::journal::Tally;
+use crate::storage::StoreFault;
 
 /// The seals of all rows. The last commit keeps what they come to, so that a row that is lost, or an old one come back, is noticed.
 #[derive(Clone, Debug, Default)]
@@ -62,11 +62,11 @@ pub(super) fn sealed(table: &str, mut values: Vec<Value>) -> (impl Params, i64) 
 }
 
 /// The `count` values of a row whose seal stands behind them, and the seal.
-pub(super) fn open(table: &str, row: &Row<'_>, count: usize) -> Result<(Vec<Value>, i64), Fault> {
+pub(super) fn open(table: &str, row: &Row<'_>, count: usize) -> Result<(Vec<Value>, i64), StoreFault> {
     let values = (0..count).map(|index| row.get(index)).collect::<Result<Vec<Value>, _>>()?;
     let found: i64 = row.get(count)?;
     if found != seal(table, &values) {
-        return Err(Fault::Damaged(format!("a row of its table `{table}` fails its checksum")));
+        return Err(StoreFault::Damaged(format!("a row of its table `{table}` fails its checksum")));
     }
     Ok((values, found))
 }

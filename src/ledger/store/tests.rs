@@ -2,7 +2,6 @@
 
 mod counted;
 mod damage;
-mod history;
 mod looks;
 mod older;
 

@@ -14,14 +14,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::book::Book;
-use super::history::{HistoryError, Keeper};
 use super::remedy::{CommandError, Order, Outcome};
 use super::settings::Settings;
-use super::store::{self, OpenError, Options, Store};
+use super::store::{self, OpenError, Options, Rename, Store};
 use super::{Accepted, Barred, Figure, Handle, LedgerReport, machine};
 use crate::clock::Clock;
 use crate::heartbeat::{BEAT_EVERY, Heart};
+use crate::history::{HistoryFeed, MeterRename};
 use crate::reading::{Held, Reading};
+use crate::text::chain;
 use crate::units::Name;
 use commits::{Commits, Done, Slot, Wants};
 
@@ -40,7 +41,6 @@ pub(super) enum Request {
     Accepted { accepted: Vec<Accepted>, reply: oneshot::Sender<()> },
     Reconfigure { settings: Settings, reply: oneshot::Sender<()> },
     Order { order: Box<Order>, reply: oneshot::Sender<Result<Outcome, CommandError>> },
-    History { reply: oneshot::Sender<()> },
     Close { reply: oneshot::Sender<()> },
 }
 
@@ -49,7 +49,7 @@ pub(super) enum Request {
 pub struct Ledger {
     book: Book,
     commits: Commits,
-    history: Keeper,
+    history: HistoryFeed,
     readings: mpsc::Receiver<Reading>,
     requests: mpsc::Receiver<Request>,
     report: watch::Sender<LedgerReport>,
@@ -75,7 +75,6 @@ pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) ->
     let store::Opened { store, contents, fell_back, other_machine, retired } = opened;
     let barred = Barred::of(other_machine, retired);
     said::opening(&contents, fell_back.as_deref(), barred);
-    let history = Keeper::new(store.folder().to_owned(), &settings);
     let book = Book::new(contents, settings, barred);
     said::strangers(&book);
     let (to_readings, readings) = mpsc::channel(READINGS);
@@ -103,7 +102,7 @@ pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) ->
         Ledger {
             book,
             commits,
-            history,
+            history: HistoryFeed::default(),
             readings,
             requests,
             report,
@@ -117,6 +116,12 @@ pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) ->
 }
 
 impl Ledger {
+    /// The same task, whose committed slots go to a history.
+    pub fn with_history(self, mut history: HistoryFeed) -> Self {
+        history.reconfigure(self.book.poll_intervals());
+        Ledger { history, ..self }
+    }
+
     /// Runs until [`Handle::close`], or until nobody is left who could ask; the last thing it does is a commit.
     pub async fn run(mut self, mut heart: Heart) {
         // A client that joined, an account of what was restored: on disk from the start.
@@ -142,10 +147,6 @@ impl Ledger {
                     // The store went with its thread: nothing can be promised any more.
                     Err(error) => return tracing::error!(%error, "the ledger's commit broke off"),
                 },
-                written = self.history.finished() => {
-                    let outcome = self.history.end(written, &self.clock.now());
-                    self.tell_history(outcome);
-                }
                 request = self.requests.recv(), if !self.closing => match request {
                     Some(request) => self.answer(request),
                     None => self.close(None),
@@ -170,15 +171,14 @@ impl Ledger {
             }
             Request::Reconfigure { settings, reply } => {
                 self.take(None);
-                self.history.reconfigure(&settings);
                 self.book.reconfigure(settings);
+                self.history.reconfigure(self.book.poll_intervals());
                 said::strangers(&self.book);
                 self.commits.ask();
                 self.tell_all();
                 let _ = reply.send(());
             }
             Request::Order { order, reply } => self.order(&order, reply),
-            Request::History { reply } => self.history.ask(&self.clock.now(), reply),
             Request::Close { reply } => self.close(Some(reply)),
         }
     }
@@ -218,7 +218,7 @@ impl Ledger {
                 let mut changed = false;
                 for reading in all {
                     let Some(taken) = book.take(&reading) else { continue };
-                    history.note(&reading, taken.published);
+                    history.add(&reading, taken.published);
                     said::taken(&reading.meter, &taken);
                     if taken.commit_now {
                         commits.ask();
@@ -246,12 +246,9 @@ impl Ledger {
         self.take(None);
         self.history.end_slot(&now, self.closing);
         match self.book.prepare(&now, self.closing) {
-            Some(pending) => {
-                pending.commit.renames.iter().for_each(|rename| self.history.rename(&rename.from, &rename.to));
-                self.commits.begin(pending, now);
-            }
+            Some(pending) => self.commits.begin(pending, now),
             None => {
-                self.history.committed(&now);
+                self.history.committed([]);
                 let slots = self.commits.nothing_to_do();
                 self.serve(slots, true);
             }
@@ -262,14 +259,16 @@ impl Ledger {
         let (store, pending, committed, kept) = done.into_parts();
         let slots = self.commits.end(store, committed.is_ok());
         let error = match (&committed, &kept) {
-            (Err(error), _) => Some(format!("{}; what is on disk goes on being reported", said::chain(error))),
-            (_, Err(error)) => Some(said::chain(error)),
+            (Err(error), _) => Some(format!("{}; what is on disk goes on being reported", chain(error))),
+            (_, Err(error)) => Some(chain(error)),
             _ => None,
         };
         let lost = kept.ok().flatten();
         if committed.is_ok() {
+            let renames = pending.commit.renames.iter();
+            self.history
+                .committed(renames.map(|Rename { from, to }| MeterRename { from: from.clone(), to: to.clone() }));
             self.book.committed(pending);
-            self.history.committed(&self.clock.now());
         } else {
             self.history.failed();
             if self.closing {
@@ -292,19 +291,6 @@ impl Ledger {
             report.barred = self.book.barred();
         });
         self.serve(slots, committed.is_ok());
-    }
-
-    fn tell_history(&self, outcome: Result<Option<String>, HistoryError>) {
-        let (aside, error) = match outcome {
-            Ok(aside) => (aside, None),
-            Err(error) => (None, Some(said::chain(&error))),
-        };
-        said::history(aside.as_deref(), self.report.borrow().history_error.as_deref(), error.as_deref());
-        self.report.send_if_modified(|report| {
-            let news = report.history_error != error;
-            report.history_error = error;
-            news
-        });
     }
 
     /// A disk that fails or hangs keeps nobody waiting: who waits gets what is there.
@@ -341,14 +327,11 @@ impl Ledger {
             let closing = tokio::task::spawn_blocking(move || store.close());
             if let Ok(Err(error)) = heart.beating(closing).await {
                 tracing::warn!(
-                    error = said::chain(&error),
+                    error = chain(&error),
                     "the ledger could not be tidied up; everything committed is on disk"
                 );
             }
         }
-        // Last, and within bounds: the ledger is safe already.
-        let outcome = heart.beating(self.history.close(&self.clock.now())).await;
-        self.tell_history(outcome);
         if let Some(closed) = self.closed {
             let _ = closed.send(());
         }

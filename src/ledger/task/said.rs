@@ -1,7 +1,5 @@
 //! What the ledger says in the log: a line a decision, one where a spell or a failure begins and one where it ends.
 
-use std::error::Error;
-
 use crate::guard::{GuardEvent, Verdict};
 use crate::ledger::Barred;
 use crate::ledger::book::{Book, Taken};
@@ -81,32 +79,6 @@ pub(super) fn journal(why: &str) {
         "the ledger's journal is not as it was written: the disk lost entries or gave older ones back, and may be failing; figures and \
          reports are not concerned"
     );
-}
-
-/// The history was set aside, cannot be written, or can be again.
-pub(super) fn history(aside: Option<&str>, before: Option<&str>, now: Option<&str>) {
-    if let Some(why) = aside {
-        tracing::warn!(
-            why,
-            "the history was begun anew; what is left of the one before is kept as history-set-aside.db"
-        );
-    }
-    match (before, now) {
-        (None, Some(error)) => tracing::warn!(error, "the history is not written; ledger and reports go on"),
-        (Some(_), None) => tracing::info!("the history is written again"),
-        _ => {}
-    }
-}
-
-/// An error with what lies below it, on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(cause) = below {
-        text.push_str(&format!(": {cause}"));
-        below = cause.source();
-    }
-    text
 }
 
 fn number(energy: Option<MilliwattHours>) -> Option<u64> {

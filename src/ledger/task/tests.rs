@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::heartbeat::Hearts;
+use crate::history;
 use crate::ledger::testing::{client, meter, name, reading};
 use crate::ledger::{Gone, shown};
 
@@ -51,7 +52,7 @@ impl Lab {
 }
 
 fn settings(meters: &[&str]) -> Settings {
-    Settings { meters: vec![meter("a"), meter("b")], clients: vec![client("a", "1", meters)], ..Settings::default() }
+    Settings { meters: vec![meter("a"), meter("b")], clients: vec![client("a", "1", meters)] }
 }
 
 async fn energy(handle: &Handle) -> Result<u64, String> {
@@ -184,36 +185,21 @@ async fn another_configuration_goes_on_from_what_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_history_that_cannot_be_written_costs_no_figure_and_goes_on_when_it_can() {
-    use crate::ledger::history::shown::{Wanted, page};
+async fn a_history_that_takes_nothing_delays_no_figure() {
     let lab = Lab::new();
-    let (handle, task) = lab.start();
-    let in_the_way = lab.state().join("history.db");
-    std::fs::create_dir(&in_the_way).unwrap();
-    let register = lab.poll(&handle, 10, 1_000_000).await;
+    std::fs::create_dir(lab.state()).unwrap();
+    let (_history, feed, _idle) = history::open(lab.state(), history::Retention::default(), lab.clock.clone());
+    let (handle, ledger) = open(&lab.state(), settings(&["a"]), lab.clock.clone()).unwrap();
+    let task = tokio::spawn(ledger.with_history(feed).run(lab.hearts.heart("ledger")));
+    let mut register = 1_000_000;
+    for _ in 0..30 {
+        register = lab.poll(&handle, 3, register).await;
+        energy(&handle).await.ok();
+    }
     assert_eq!(energy(&handle).await, Ok(register));
-    let mut report = handle.report();
-    let error = report.wait_for(|report| report.history_error.is_some()).await.unwrap().history_error.clone().unwrap();
-    assert!(error.contains("history.db cannot be written"), "{error}");
-    let register = lab.poll(&handle, 10, register).await;
-    assert_eq!(energy(&handle).await, Ok(register));
-    assert_eq!((report.borrow().error.clone(), report.borrow().failed_commits), (None, 0));
-    std::fs::remove_dir(&in_the_way).unwrap();
-    let register = lab.poll(&handle, 10, register).await;
-    assert_eq!(energy(&handle).await, Ok(register));
-    report.wait_for(|report| report.history_error.is_none()).await.unwrap();
-    let register = lab.poll(&handle, 10, register).await;
     handle.close().await.unwrap();
     task.await.unwrap();
-    assert!(!lab.state().join("history.db-wal").exists(), "one tidy file");
-    let slots = page(&lab.state(), &Wanted { meter: name("a"), from: None, to: None, after: 0 }).unwrap().slots;
-    // What the disk did not take was kept: from the first figure to the last nothing is missing.
-    let first = slots.iter().position(|slot| slot.published_mwh.is_some()).unwrap();
-    let stretches = slots[first + 1..].iter().flat_map(|slot| [Some(slot.stretch), slot.gap]).flatten();
-    let consumed: u64 = stretches.map(|stretch| stretch.consumed_mwh.unwrap().get()).sum();
-    assert!(slots.len() - first >= 4, "{slots:?}");
-    assert_eq!(slots[first].published_mwh.unwrap().get() + consumed, register, "{slots:?}");
-    assert_eq!(slots.last().unwrap().published_mwh.map(|published| published.get()), Some(register));
+    assert_eq!(on_disk(&lab.state()), Some(register));
 }
 
 #[tokio::test(start_paused = true)]

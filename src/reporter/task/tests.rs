@@ -77,7 +77,7 @@ fn settings(clients: u64, url: &str) -> Settings {
         meters: vec![name(number)],
     };
     let (meters, clients) = ((1..=clients).map(meter).collect(), (1..=clients).map(client).collect());
-    Settings { meters, clients, ..Settings::default() }
+    Settings { meters, clients }
 }
 
 impl Bench {

@@ -87,6 +87,7 @@ pub(in crate::status) fn cabinet() -> StatusInputs {
             commits: 8,
             ..LedgerReport::default()
         },
+        history: HistoryReport::default(),
         accounts: [(main, account)].into(),
         stalled: Vec::new(),
         remarks: Vec::new(),

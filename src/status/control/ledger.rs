@@ -1,17 +1,22 @@
 //! The ledger and the history, for those who can read the control socket: more than the page on TCP shows.
 
+use std::time::Duration;
+
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use tokio::time::timeout;
 
 use super::server::{ControlSession, Refused};
-use crate::ledger::history::shown::{self as history_shown, Wanted};
+use crate::history::query::HistoryQuery;
 use crate::ledger::shown::{self, Entries};
 use crate::status::views;
 
 pub(super) const SHOW: &str = "/ledger.json";
 pub(super) const JOURNAL: &str = "/journal.json";
 pub(super) const HISTORY: &str = "/history.json";
+/// How long a page of the history may take; less than a client waits.
+const HISTORY_WITHIN: Duration = Duration::from_secs(8);
 
 pub(super) async fn show(State(session): State<ControlSession>) -> Result<Response, Refused> {
     let folder = session.sources.state_folder();
@@ -29,19 +34,19 @@ pub(super) async fn journal(
     read(move || shown::journal(&folder, &wanted)).await
 }
 
-/// The query is that of [`Wanted::query`].
+/// The query is that of [`HistoryQuery::to_query`].
 pub(super) async fn history(
     State(session): State<ControlSession>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refused> {
-    let wanted = Wanted::of_query(&query.unwrap_or_default())
+    let query = HistoryQuery::parse(&query.unwrap_or_default())
         .ok_or_else(|| bad_query(HISTORY, "meter=NAME&from=SECOND&to=SECOND&after=N"))?;
-    // Only the first page needs what came since the last write.
-    if wanted.after == 0 {
-        session.write_history().await;
+    let unavailable = |text: String| (StatusCode::SERVICE_UNAVAILABLE, text);
+    match timeout(HISTORY_WITHIN, session.sources.history().page(query)).await {
+        Ok(Ok(page)) => Ok(views::json(&page)),
+        Ok(Err(error)) => Err(unavailable(format!("{error}\n"))),
+        Err(_) => Err(unavailable("the disk of the history does not answer: try again\n".to_owned())),
     }
-    let folder = session.sources.state_folder();
-    read(move || history_shown::page(&folder, &wanted)).await
 }
 
 fn bad_query(path: &str, query: &str) -> Refused {

@@ -41,8 +41,6 @@ pub enum ControlCommand {
         /// Nothing is changed.
         dry_run: bool,
     },
-    /// Writes the completed slots to the history, before it is read.
-    History {},
 }
 
 /// The path to which a [`ControlCommand`] is posted.

@@ -31,9 +31,6 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// Depth of the queue of [`ControlRequest`]s: people send them, one at a time; the fifth is told to try again later.
 pub const QUEUE: usize = 4;
 
-/// The longest wait for the latest slots before the history is read.
-const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
-
 /// A command that was received, and where its answer goes. Dropping `reply` means that the daemon cannot do it now.
 #[derive(Debug)]
 pub struct ControlRequest {
@@ -175,15 +172,6 @@ impl ControlSession {
         match timeout(ANSWER_WITHIN, answer).await {
             Ok(answer) => answer.map(|value| views::json(&value)).map_err(|_| stopping()),
             Err(_) => Err((StatusCode::GATEWAY_TIMEOUT, "the daemon did not answer within 2 minutes\n".to_owned())),
-        }
-    }
-
-    /// Has the latest slots written to the history. When that is not possible now, only they are missing from what is read.
-    pub(super) async fn write_history(&self) {
-        let (reply, answer) = oneshot::channel();
-        let request = ControlRequest { command: ControlCommand::History {}, uid: self.own_uid, reply };
-        if self.commands.try_send(request).is_ok() {
-            let _ = timeout(WRITTEN_WITHIN, answer).await;
         }
     }
 }

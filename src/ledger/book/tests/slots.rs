@@ -1,8 +1,7 @@
 //! What a report slot writes to the disk.
 
 use super::*;
-use crate::ledger::history::{Gather, Retention, Row, TOGETHER};
-use crate::ledger::store::history::{self, History};
+use crate::history::{self, HistorySlot, HistoryStore, Retention, SlotAggregator, WRITE_EVERY};
 use crate::ledger::store::{Options, Store};
 use crate::units::ClientId;
 
@@ -19,10 +18,10 @@ struct House {
     folder: tempfile::TempDir,
     store: Store,
     book: Book,
-    gather: Gather,
-    history: Option<History>,
+    aggregator: SlotAggregator,
+    history: Option<HistoryStore>,
     /// What waits to be written to the history.
-    waiting: Vec<Row>,
+    waiting: Vec<HistorySlot>,
     names: Vec<String>,
 }
 
@@ -38,9 +37,9 @@ impl House {
         });
         let meters: Vec<_> = names.iter().map(String::as_str).collect();
         let book = book(&meters, clients.collect());
-        let mut gather = Gather::default();
-        gather.reconfigure(&settings(&meters, vec![]).meters);
-        House { folder, store, book, gather, history: None, waiting: Vec::new(), names }
+        let mut aggregator = SlotAggregator::default();
+        aggregator.reconfigure(book.poll_intervals());
+        House { folder, store, book, aggregator, history: None, waiting: Vec::new(), names }
     }
 
     /// The readings of one slot; then what its end writes, in bytes: of the ledger with its copy, and of the history.
@@ -49,7 +48,7 @@ impl House {
             for seconds in (from..from + SLOT).step_by(POLL as usize) {
                 let reading = reading(text, seconds, REGISTER + seconds * 1000);
                 let taken = self.book.take(&reading).unwrap();
-                self.gather.note(&reading, taken.published);
+                self.aggregator.add(&reading, taken.published);
             }
             self.book.accept(&Accepted { client: name(text), energy: energy(REGISTER + from), at: at(from) });
         }
@@ -60,10 +59,10 @@ impl House {
         self.store.copy_if_due(&now).unwrap();
         let between = written();
         self.book.committed(pending);
-        let rows = self.gather.close(&now);
+        let rows = self.aggregator.close(&now);
         assert_eq!(rows.len(), 20);
         self.waiting.extend(rows);
-        if (from / SLOT + 1).is_multiple_of(TOGETHER.as_secs() / SLOT) {
+        if (from / SLOT + 1).is_multiple_of(WRITE_EVERY.as_secs() / SLOT) {
             let rows = std::mem::take(&mut self.waiting);
             history::record(&mut self.history, self.folder.path(), &rows, &now, retention).unwrap();
         }

@@ -1,26 +1,31 @@
-//! What slots come to, and how periods add up to the whole.
+//! What the readings of a slot add up to, and how slots add up to periods.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::gather::Gather;
-use super::periods::{Every, Line, Periods};
-use super::*;
 use crate::clock::ClockReading;
-use crate::ledger::testing::{at, energy, meter, reading};
+use crate::guard::testing::{at, energy, name, reading};
+use crate::history::aggregator::SlotAggregator;
+use crate::history::periods::{HistoryLine, PeriodGrouping, PeriodLength};
+use crate::history::*;
 
-fn gather(meters: &[&str]) -> Gather {
-    let mut gather = Gather::default();
-    gather.reconfigure(&meters.iter().map(|text| meter(text)).collect::<Vec<_>>());
-    gather
+fn aggregator(meters: &[&str]) -> SlotAggregator {
+    let mut aggregator = SlotAggregator::default();
+    reconfigure(&mut aggregator, meters);
+    aggregator
 }
 
-fn poll(gather: &mut Gather, meter: &str, seconds: u64, power: Option<i64>, published: u64) {
+fn reconfigure(aggregator: &mut SlotAggregator, meters: &[&str]) {
+    let names: Vec<_> = meters.iter().map(|text| name(text)).collect();
+    aggregator.reconfigure(names.iter().map(|name| (name, Duration::from_secs(10))));
+}
+
+fn poll(aggregator: &mut SlotAggregator, meter: &str, seconds: u64, power: Option<i64>, published: u64) {
     let mut reading = reading(meter, seconds, published);
     reading.values.power = power.map(Milliwatts);
-    gather.note(&reading, Some(energy(published)));
+    aggregator.add(&reading, Some(energy(published)));
 }
 
 /// The wall clock is set forward (or back) by so many seconds.
@@ -30,52 +35,56 @@ fn set(stamp: ClockReading, seconds: i64) -> ClockReading {
 
 #[test]
 fn a_slot_is_its_samples_weighed_by_time() {
-    let mut gather = gather(&["a", "b"]);
-    poll(&mut gather, "a", 0, Some(9_000), 100);
-    poll(&mut gather, "a", 10, Some(1_000), 110);
-    poll(&mut gather, "a", 40, Some(-3_000), 120);
+    let mut aggregator = aggregator(&["a", "b"]);
+    poll(&mut aggregator, "a", 0, Some(9_000), 100);
+    poll(&mut aggregator, "a", 10, Some(1_000), 110);
+    poll(&mut aggregator, "a", 40, Some(-3_000), 120);
     // Nothing is known of a time in which nobody looked.
-    poll(&mut gather, "a", 140, Some(500), 130);
-    poll(&mut gather, "a", 150, None, 140);
-    let rows = gather.close(&at(160));
+    poll(&mut aggregator, "a", 140, Some(500), 130);
+    poll(&mut aggregator, "a", 150, None, 140);
+    let rows = aggregator.close(&at(160));
     let [row] = &rows[..] else { panic!("only what was read has a row: {rows:?}") };
     let power = row.power.unwrap();
     assert_eq!((power.mean_mw.0, power.min_mw.0, power.max_mw.0), ((1_000 * 10 - 3_000 * 30) / 40, -3_000, 9_000));
     assert_eq!(row.measured, Duration::from_secs(40));
     assert_eq!((row.ended, row.published), (at(160).wall, Some(energy(140))));
-    assert_eq!(row.began, Some((at(0).wall, Some(energy(100)))), "it follows upon none");
+    assert_eq!(row.began, Some(SlotStart { at: at(0).wall, published: Some(energy(100)) }), "it follows upon none");
 }
 
 #[test]
 fn a_slot_that_follows_upon_another_says_so_and_one_after_an_outage_says_when_it_began() {
-    let mut gather = gather(&["a"]);
-    poll(&mut gather, "a", 0, Some(1_000), 100);
-    gather.close(&at(120));
-    poll(&mut gather, "a", 130, Some(1_000), 110);
-    assert_eq!(gather.close(&at(240))[0].began, None);
-    assert_eq!(gather.close(&at(360)), [], "it did not answer");
-    poll(&mut gather, "a", 400, Some(1_000), 900);
-    poll(&mut gather, "a", 410, Some(1_000), 910);
-    assert_eq!(gather.close(&at(480))[0].began, Some((at(400).wall, Some(energy(900)))));
-    gather.lost();
-    poll(&mut gather, "a", 490, Some(1_000), 920);
-    assert_eq!(gather.close(&at(600))[0].began, Some((at(490).wall, Some(energy(920)))), "the one before is lost");
-    gather.reconfigure(&[meter("b")]);
-    poll(&mut gather, "a", 610, Some(1_000), 930);
-    assert_eq!(gather.close(&at(720)), [], "it is not configured any more");
+    let mut aggregator = aggregator(&["a"]);
+    poll(&mut aggregator, "a", 0, Some(1_000), 100);
+    aggregator.close(&at(120));
+    poll(&mut aggregator, "a", 130, Some(1_000), 110);
+    assert_eq!(aggregator.close(&at(240))[0].began, None);
+    assert_eq!(aggregator.close(&at(360)), [], "it did not answer");
+    poll(&mut aggregator, "a", 400, Some(1_000), 900);
+    poll(&mut aggregator, "a", 410, Some(1_000), 910);
+    assert_eq!(aggregator.close(&at(480))[0].began, Some(SlotStart { at: at(400).wall, published: Some(energy(900)) }));
+    aggregator.lose_last_slot();
+    poll(&mut aggregator, "a", 490, Some(1_000), 920);
+    assert_eq!(
+        aggregator.close(&at(600))[0].began,
+        Some(SlotStart { at: at(490).wall, published: Some(energy(920)) }),
+        "the one before is lost"
+    );
+    reconfigure(&mut aggregator, &["b"]);
+    poll(&mut aggregator, "a", 610, Some(1_000), 930);
+    assert_eq!(aggregator.close(&at(720)), [], "it is not configured any more");
 }
 
 #[test]
 fn a_clock_that_was_set_severs_two_slots_and_costs_no_energy() {
     for seconds in [-3600, 3600] {
-        let mut gather = gather(&["a"]);
-        poll(&mut gather, "a", 0, Some(1_000), 100);
-        gather.close(&at(120));
-        poll(&mut gather, "a", 130, Some(1_000), 110);
-        let row = gather.close(&set(at(240), seconds)).remove(0);
-        assert_eq!(row.began, Some((set(at(120), seconds).wall, Some(energy(100)))));
-        poll(&mut gather, "a", 250, Some(1_000), 120);
-        assert_eq!(gather.close(&set(at(360), seconds))[0].began, None);
+        let mut aggregator = aggregator(&["a"]);
+        poll(&mut aggregator, "a", 0, Some(1_000), 100);
+        aggregator.close(&at(120));
+        poll(&mut aggregator, "a", 130, Some(1_000), 110);
+        let row = aggregator.close(&set(at(240), seconds)).remove(0);
+        assert_eq!(row.began, Some(SlotStart { at: set(at(120), seconds).wall, published: Some(energy(100)) }));
+        poll(&mut aggregator, "a", 250, Some(1_000), 120);
+        assert_eq!(aggregator.close(&set(at(360), seconds))[0].began, None);
     }
 }
 
@@ -83,27 +92,27 @@ fn second(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn every(text: &str, offset: i32) -> Every {
-    Every::new(humantime::parse_duration(text).unwrap(), offset).unwrap()
+fn every(text: &str, offset: i32) -> PeriodLength {
+    PeriodLength::new(humantime::parse_duration(text).unwrap(), offset).unwrap()
 }
 
-fn lines(every: Option<Every>, slots: &[Slot]) -> Vec<Line> {
-    let mut periods = Periods::new(every);
+fn lines(every: Option<PeriodLength>, slots: &[RecordedSlot]) -> Vec<HistoryLine> {
+    let mut periods = PeriodGrouping::new(every);
     let mut lines: Vec<_> = slots.iter().flat_map(|slot| periods.push(slot)).collect();
     lines.extend(periods.finish());
     lines
 }
 
 /// A slot of 120 s that ends at that second, measured all the time.
-fn slot(to: i64, watts: i64, consumed: u64, published: u64, gap: Option<(i64, u64)>) -> Slot {
+fn slot(to: i64, watts: i64, consumed: u64, published: u64, gap: Option<(i64, u64)>) -> RecordedSlot {
     let power = Milliwatts(watts * 1000);
-    Slot {
-        stretch: Stretch { from: second(to - 120), to: second(to), consumed_mwh: Some(energy(consumed)) },
+    RecordedSlot {
+        interval: Interval { from: second(to - 120), to: second(to), consumed_mwh: Some(energy(consumed)) },
         trusted: true,
         measured_ms: 120_000,
-        power: Some(Power { mean_mw: power, min_mw: power, max_mw: power }),
+        power: Some(PowerSummary { mean_mw: power, min_mw: power, max_mw: power }),
         published_mwh: Some(energy(published)),
-        gap: gap.map(|(from, consumed)| Stretch {
+        gap: gap.map(|(from, consumed)| Interval {
             from: second(from),
             to: second(to - 120),
             consumed_mwh: Some(energy(consumed)),
@@ -147,8 +156,8 @@ fn a_gap_is_the_periods_where_it_lies_within_and_a_line_of_its_own_where_it_does
     assert_eq!((hours[1].power, hours[0].measured_s), (None, 240));
     assert_eq!(lines(None, &slots).len(), 5, "slot by slot each gap is a line");
     // What lies between was left out, because the clock was ahead then.
-    let back = Stretch { from: second(5 * HOUR), to: second(480), consumed_mwh: Some(energy(7)) };
-    let slots = [slot(300, 5, 1, 101, None), Slot { gap: Some(back), ..slot(600, 5, 1, 109, None) }];
+    let back = Interval { from: second(5 * HOUR), to: second(480), consumed_mwh: Some(energy(7)) };
+    let slots = [slot(300, 5, 1, 101, None), RecordedSlot { gap: Some(back), ..slot(600, 5, 1, 109, None) }];
     let hours = lines(Some(every("1h", 0)), &slots);
     assert_eq!(hours.iter().map(|line| line.gap).collect::<Vec<_>>(), [false, true, false], "{hours:?}");
 }
@@ -156,12 +165,12 @@ fn a_gap_is_the_periods_where_it_lies_within_and_a_line_of_its_own_where_it_does
 #[test]
 fn periods_are_days_and_parts_of_days() {
     for (text, fits) in [("5m", true), ("1h", true), ("1d", true), ("2d", false), ("7h", false), ("1m", false)] {
-        assert_eq!(Every::new(humantime::parse_duration(text).unwrap(), 0).is_some(), fits, "{text}");
+        assert_eq!(PeriodLength::new(humantime::parse_duration(text).unwrap(), 0).is_some(), fits, "{text}");
     }
 }
 
 /// Slots as a meter's life brings them: outages, steps of the clock in both directions, slots of any length.
-fn slots() -> impl Strategy<Value = Vec<Slot>> {
+fn slots() -> impl Strategy<Value = Vec<RecordedSlot>> {
     let slot = (
         10i64..400,
         0i64..20_000,
@@ -172,7 +181,7 @@ fn slots() -> impl Strategy<Value = Vec<Slot>> {
     proptest::collection::vec(slot, 1..120).prop_map(|lives| {
         let (mut now, mut published) = (1_800_000_000i64, 1_000_000u64);
         let slots = lives.into_iter().enumerate().map(|(index, (lasts, watts, consumed, away, meanwhile))| {
-            let gap = (away != 0 && index > 0).then(|| Stretch {
+            let gap = (away != 0 && index > 0).then(|| Interval {
                 from: second(now),
                 to: second(now + away),
                 consumed_mwh: Some(energy(if away > 0 { meanwhile } else { 0 })),
@@ -181,11 +190,11 @@ fn slots() -> impl Strategy<Value = Vec<Slot>> {
             let from = if gap.is_some() { now + away } else { now };
             now = from + lasts;
             let (mean, measured) = (Milliwatts(watts * 1000), lasts as u64 * 1000);
-            Slot {
-                stretch: Stretch { from: second(from), to: second(now), consumed_mwh: Some(energy(consumed)) },
+            RecordedSlot {
+                interval: Interval { from: second(from), to: second(now), consumed_mwh: Some(energy(consumed)) },
                 trusted: true,
                 measured_ms: measured,
-                power: Some(Power { mean_mw: mean, min_mw: mean, max_mw: mean }),
+                power: Some(PowerSummary { mean_mw: mean, min_mw: mean, max_mw: mean }),
                 published_mwh: Some(energy(published)),
                 gap,
             }

@@ -1,75 +1,78 @@
-//! Slots brought together into hours and days. Pure; the memory of one period.
+//! Groups slots into periods such as hours and days. Pure; it keeps one period in memory.
 //!
-//! A slot belongs to the period in which it ends, so that the energy of a period is the difference of what was published at the last slots
-//! before its borders. Nothing is interpolated: what was consumed over a gap is the period's where both its ends lie in it, else it is told
-//! as the gap's own. So the lines add up to the whole, whatever the period.
+//! A slot belongs to the period in which it ends, so the energy of a period is the difference of the published energy at the last slots
+//! before its borders. Nothing is interpolated: the energy of a gap counts in a period only if the gap lies within it, else the gap gets a
+//! line of its own. So the lines add up to the total for every length of the period.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Power, Slot, Stretch};
+use super::{Interval, PowerSummary, RecordedSlot};
 use crate::units::{MilliwattHours, Milliwatts};
 
-/// How slots are brought together.
+/// The length of the periods, and where they begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Every {
-    /// A day, or what a day is a whole multiple of.
+pub struct PeriodLength {
+    /// A day, or a whole fraction of one.
     seconds: i64,
     /// Days begin at midnight of this offset from UTC, in seconds.
     offset: i64,
 }
 
-/// One line of what is shown.
+/// One line of the output.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Line {
+pub struct HistoryLine {
+    /// The start.
     pub from: Timestamp,
+    /// The end.
     pub to: Timestamp,
-    /// Nothing is recorded of this time.
+    /// Nothing is recorded for this time.
     pub gap: bool,
-    /// Mean over the time that it was measured.
-    pub power: Option<Power>,
+    /// The mean is over the measured time.
+    pub power: Option<PowerSummary>,
     /// Consumed in this time.
     pub energy_mwh: Option<MilliwattHours>,
-    /// At its end.
+    /// Published at the end.
     pub published_mwh: Option<MilliwattHours>,
-    /// The time that the power was known for.
+    /// The time for which the power is known, in seconds.
     pub measured_s: u64,
-    /// Whether the wall clock was known to be right, all the time.
+    /// Whether the wall clock was trusted all the time.
     pub trusted: bool,
 }
 
-/// Slots in, lines out. Where the clock was set back a period appears again, with what was recorded in it then.
+/// Slots in, lines out. After the clock was set back, a period appears again with what was recorded then.
 #[derive(Debug)]
-pub struct Periods {
-    every: Option<Every>,
-    open: Option<Open>,
+pub struct PeriodGrouping {
+    every: Option<PeriodLength>,
+    open: Option<OpenPeriod>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenPeriod {
     period: i64,
-    sum: Sum,
-    line: Line,
+    sum: PowerMean,
+    line: HistoryLine,
 }
 
-/// What a period's mean is made of.
+/// The mean power of a period.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sum {
+struct PowerMean {
     area: i128,
     measured_ms: u64,
-    /// Of slots whose power was seen only once: they have no time to be weighed with.
+    /// Of slots with a single sample, which stands for no time.
     points: i128,
     count: u32,
 }
 
-impl Every {
-    /// `None` unless it is a day or divides one, and is at least 5 minutes: slots take 2 or 3.
+impl PeriodLength {
+    /// `None` unless it is a day or divides one, and is at least 5 minutes: slots take 2 or 3. Days begin at midnight of the offset from
+    /// UTC.
     pub fn new(every: Duration, offset_seconds: i32) -> Option<Self> {
         const DAY: i64 = 24 * 3600;
         let seconds = i64::try_from(every.as_secs()).ok().filter(|_| every.subsec_nanos() == 0)?;
         let fits = (300..=DAY).contains(&seconds) && DAY % seconds == 0;
-        fits.then_some(Every { seconds, offset: offset_seconds.into() })
+        fits.then_some(PeriodLength { seconds, offset: offset_seconds.into() })
     }
 
     /// In seconds.
@@ -78,7 +81,7 @@ impl Every {
         self.seconds
     }
 
-    /// The period that a time belongs to: its end does, its beginning is the end of the one before.
+    /// The number of the period that a time belongs to. A period includes its end, not its start.
     fn of(self, at: Timestamp) -> i64 {
         (at.as_second() + self.offset - 1).div_euclid(self.seconds)
     }
@@ -88,18 +91,18 @@ impl Every {
     }
 }
 
-impl Periods {
+impl PeriodGrouping {
     /// Without `every` each slot is a line of its own.
-    pub fn new(every: Option<Every>) -> Self {
-        Periods { every, open: None }
+    pub fn new(every: Option<PeriodLength>) -> Self {
+        PeriodGrouping { every, open: None }
     }
 
-    /// Takes the next slot and gives the lines that it completes, at most three.
-    pub fn push(&mut self, slot: &Slot) -> Vec<Line> {
+    /// Takes the next slot and returns the lines that it completes, at most three.
+    pub fn push(&mut self, slot: &RecordedSlot) -> Vec<HistoryLine> {
         let mut lines = Vec::new();
         let Some(every) = self.every else {
-            lines.extend(slot.gap.filter(tells).map(Line::gap));
-            lines.push(Sum::default().line(Line::of(slot), slot));
+            lines.extend(slot.gap.filter(is_shown).map(HistoryLine::gap));
+            lines.push(PowerMean::default().line(HistoryLine::of(slot), slot));
             return lines;
         };
         if let Some(gap) = &slot.gap {
@@ -109,52 +112,57 @@ impl Periods {
                 }
                 _ => {
                     lines.extend(self.finish());
-                    lines.extend(Some(*gap).filter(tells).map(Line::gap));
+                    lines.extend(Some(*gap).filter(is_shown).map(HistoryLine::gap));
                 }
             }
         }
-        let period = every.of(slot.stretch.to);
+        let period = every.of(slot.interval.to);
         if self.open.as_ref().is_some_and(|open| open.period != period) {
             lines.extend(self.finish());
         }
-        let open = self.open.get_or_insert_with(|| Open {
+        let open = self.open.get_or_insert_with(|| OpenPeriod {
             period,
-            sum: Sum::default(),
-            line: Line { from: every.begin(period), to: every.begin(period + 1), energy_mwh: None, ..Line::of(slot) },
+            sum: PowerMean::default(),
+            line: HistoryLine {
+                from: every.begin(period),
+                to: every.begin(period + 1),
+                energy_mwh: None,
+                ..HistoryLine::of(slot)
+            },
         });
         open.take(slot);
         lines
     }
 
     /// The last line.
-    pub fn finish(&mut self) -> Option<Line> {
+    pub fn finish(&mut self) -> Option<HistoryLine> {
         self.open.take().map(|open| open.line)
     }
 }
 
-/// A clock that was set back leaves nothing between that could be shown.
-fn tells(gap: &Stretch) -> bool {
+/// After a clock was set back there may be nothing to show.
+fn is_shown(gap: &Interval) -> bool {
     gap.to > gap.from || gap.consumed_mwh.is_some_and(|consumed| consumed > MilliwattHours::ZERO)
 }
 
-impl Open {
-    fn take(&mut self, slot: &Slot) {
-        let Line { energy_mwh: mut energy, trusted, power: range, .. } = self.line;
-        add(&mut energy, slot.stretch.consumed_mwh);
-        let line = Line {
+impl OpenPeriod {
+    fn take(&mut self, slot: &RecordedSlot) {
+        let HistoryLine { energy_mwh: mut energy, trusted, power: range, .. } = self.line;
+        add(&mut energy, slot.interval.consumed_mwh);
+        let line = HistoryLine {
             energy_mwh: energy,
             published_mwh: slot.published_mwh.or(self.line.published_mwh),
             trusted: trusted && slot.trusted,
             ..self.line
         };
-        self.line = self.sum.line(Line { power: range, ..line }, slot);
+        self.line = self.sum.line(HistoryLine { power: range, ..line }, slot);
     }
 }
 
-impl Line {
-    fn of(slot: &Slot) -> Self {
-        let Stretch { from, to, consumed_mwh } = slot.stretch;
-        Line {
+impl HistoryLine {
+    fn of(slot: &RecordedSlot) -> Self {
+        let Interval { from, to, consumed_mwh } = slot.interval;
+        HistoryLine {
             from,
             to,
             gap: false,
@@ -166,8 +174,8 @@ impl Line {
         }
     }
 
-    fn gap(gap: Stretch) -> Self {
-        Line {
+    fn gap(gap: Interval) -> Self {
+        HistoryLine {
             from: gap.from,
             to: gap.to,
             gap: true,
@@ -180,9 +188,9 @@ impl Line {
     }
 }
 
-impl Sum {
-    /// The line with this slot's power among what it had.
-    fn line(&mut self, line: Line, slot: &Slot) -> Line {
+impl PowerMean {
+    /// The line with the power of this slot added.
+    fn line(&mut self, line: HistoryLine, slot: &RecordedSlot) -> HistoryLine {
         let Some(power) = slot.power else { return line };
         self.area += i128::from(power.mean_mw.0) * i128::from(slot.measured_ms);
         self.measured_ms += slot.measured_ms;
@@ -197,7 +205,11 @@ impl Sum {
         let mean_mw = Milliwatts(i64::try_from(mean).unwrap_or(power.mean_mw.0));
         let before = line.power.unwrap_or(power);
         let (min_mw, max_mw) = (before.min_mw.min(power.min_mw), before.max_mw.max(power.max_mw));
-        Line { power: Some(Power { mean_mw, min_mw, max_mw }), measured_s: self.measured_ms / 1000, ..line }
+        HistoryLine {
+            power: Some(PowerSummary { mean_mw, min_mw, max_mw }),
+            measured_s: self.measured_ms / 1000,
+            ..line
+        }
     }
 }
 

@@ -1,22 +1,30 @@
 //! The history on disk: what is kept of it, what it survives, and what is read of it.
 
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::*;
-use crate::ledger::history::shown::{Page, Wanted, page};
-use crate::ledger::history::{Power, Retention, Row};
-use crate::ledger::store::history::{HISTORY, History, record, rename};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::clock::ClockReading;
+use crate::guard::testing::{at, energy, name};
+use crate::history::query::{HistoryPage, HistoryQuery, HistoryReadError, read_page};
+use crate::history::store::{HISTORY, HistoryStore, record, rename};
+use crate::history::{HistorySlot, PowerSummary, RecordedSlot, Retention, SlotStart};
+use crate::storage::StoreError;
 use crate::units::Milliwatts;
 
 /// A slot of 120 s of one meter, of so many to come.
-fn row(meter: &str, seconds: u64, published: u64) -> Row {
+fn row(meter: &str, seconds: u64, published: u64) -> HistorySlot {
     let power = Milliwatts(3_600_000);
-    Row {
+    HistorySlot {
         meter: name(meter),
         ended: at(seconds).wall,
         trusted: true,
         measured: Duration::from_secs(120),
-        power: Some(Power { mean_mw: power, min_mw: power, max_mw: power }),
+        power: Some(PowerSummary { mean_mw: power, min_mw: power, max_mw: power }),
         published: Some(energy(published)),
         began: None,
     }
@@ -25,7 +33,7 @@ fn row(meter: &str, seconds: u64, published: u64) -> Row {
 /// A history that is written to as the ledger's task does it.
 struct Lab {
     folder: TempDir,
-    history: Option<History>,
+    history: Option<HistoryStore>,
     retention: Retention,
 }
 
@@ -38,7 +46,7 @@ impl Lab {
         self.folder.path().join(name)
     }
 
-    fn record(&mut self, rows: &[Row], now: u64) -> Result<Option<String>, StoreError> {
+    fn record(&mut self, rows: &[HistorySlot], now: u64) -> Result<Option<String>, StoreError> {
         record(&mut self.history, self.folder.path(), rows, &at(now), &self.retention)
     }
 
@@ -52,18 +60,18 @@ impl Lab {
     /// What is there of meter `a`: when each slot ended, in slots.
     fn ended(&self) -> Vec<u64> {
         let ended = |second: i64| (second - 1_800_000_000) as u64 / 120;
-        all(self.folder.path(), "a").iter().map(|slot| ended(slot.stretch.to.as_second())).collect()
+        all(self.folder.path(), "a").iter().map(|slot| ended(slot.interval.to.as_second())).collect()
     }
 }
 
-fn wanted(meter: &str) -> Wanted {
-    Wanted { meter: name(meter), from: None, to: None, after: 0 }
+fn wanted(meter: &str) -> HistoryQuery {
+    HistoryQuery { meter: name(meter), from: None, to: None, after: 0 }
 }
 
-fn all(folder: &Path, meter: &str) -> Vec<crate::ledger::history::Slot> {
+fn all(folder: &Path, meter: &str) -> Vec<RecordedSlot> {
     let (mut slots, mut wanted) = (Vec::new(), wanted(meter));
     loop {
-        let page = page(folder, &wanted).unwrap();
+        let page = read_page(folder, &wanted).unwrap();
         slots.extend(page.slots);
         let Some(next) = page.next else { return slots };
         wanted.after = next;
@@ -73,36 +81,46 @@ fn all(folder: &Path, meter: &str) -> Vec<crate::ledger::history::Slot> {
 #[test]
 fn what_is_recorded_is_read_back_with_what_was_consumed_and_nobody_else_can_read_it() {
     let mut lab = Lab::new();
-    lab.record(&[Row { began: Some((at(5).wall, Some(energy(90)))), ..row("a", 120, 100) }, row("b", 120, 7)], 120)
-        .unwrap();
+    lab.record(
+        &[
+            HistorySlot {
+                began: Some(SlotStart { at: at(5).wall, published: Some(energy(90)) }),
+                ..row("a", 120, 100)
+            },
+            row("b", 120, 7),
+        ],
+        120,
+    )
+    .unwrap();
     lab.record(&[row("a", 240, 130), row("b", 240, 7)], 240).unwrap();
-    let after = Row { began: Some((at(900).wall, Some(energy(230)))), ..row("a", 960, 240) };
-    lab.record(&[after, Row { power: None, published: None, ..row("b", 960, 0) }], 960).unwrap();
+    let after =
+        HistorySlot { began: Some(SlotStart { at: at(900).wall, published: Some(energy(230)) }), ..row("a", 960, 240) };
+    lab.record(&[after, HistorySlot { power: None, published: None, ..row("b", 960, 0) }], 960).unwrap();
     for name in ["history.db", "history.db-journal"] {
         assert_eq!(lab.path(name).metadata().unwrap().permissions().mode() & 0o777, 0o600, "{name}");
     }
     let slots = all(lab.folder.path(), "a");
-    let consumed: Vec<_> = slots.iter().map(|slot| slot.stretch.consumed_mwh.unwrap().get()).collect();
+    let consumed: Vec<_> = slots.iter().map(|slot| slot.interval.consumed_mwh.unwrap().get()).collect();
     assert_eq!(consumed, [10, 30, 10]);
     let whole = |seconds: u64| Timestamp::from_second(at(seconds).wall.as_second()).unwrap();
-    assert_eq!(slots.iter().map(|slot| slot.stretch.from).collect::<Vec<_>>(), [whole(5), whole(120), whole(900)]);
+    assert_eq!(slots.iter().map(|slot| slot.interval.from).collect::<Vec<_>>(), [whole(5), whole(120), whole(900)]);
     assert_eq!((slots[0].gap, slots[1].gap), (None, None));
     let gap = slots[2].gap.unwrap();
     assert_eq!((gap.from, gap.to, gap.consumed_mwh), (whole(240), whole(900), Some(energy(100))));
     let other = all(lab.folder.path(), "b");
-    assert_eq!((other[1].stretch.consumed_mwh, other[2].stretch.consumed_mwh), (Some(energy(0)), None));
+    assert_eq!((other[1].interval.consumed_mwh, other[2].interval.consumed_mwh), (Some(energy(0)), None));
     assert_eq!((other[2].power, other[2].published_mwh), (None, None));
-    let bounded = Wanted { from: Some(whole(120)), to: Some(whole(240)), ..wanted("a") };
-    let bounded = page(lab.folder.path(), &bounded).unwrap();
+    let bounded = HistoryQuery { from: Some(whole(120)), to: Some(whole(240)), ..wanted("a") };
+    let bounded = read_page(lab.folder.path(), &bounded).unwrap();
     assert_eq!(bounded.slots, [slots[1].clone()], "after the one, the other included; and it knows the one before");
-    let unknown = page(lab.folder.path(), &wanted("c")).unwrap();
+    let unknown = read_page(lab.folder.path(), &wanted("c")).unwrap();
     assert_eq!((unknown.recorded, unknown.others), (false, vec![name("a"), name("b")]));
-    let nothing = page(&lab.path("nowhere"), &wanted("a")).unwrap();
-    assert_eq!(nothing, Page { recorded: false, others: Vec::new(), ..unknown_page() });
+    let nothing = read_page(&lab.path("nowhere"), &wanted("a")).unwrap();
+    assert_eq!(nothing, HistoryPage { recorded: false, others: Vec::new(), ..unknown_page() });
 }
 
-fn unknown_page() -> Page {
-    Page { schema: 1, slots: Vec::new(), next: None, recorded: false, others: Vec::new() }
+fn unknown_page() -> HistoryPage {
+    HistoryPage { schema: 1, slots: Vec::new(), next: None, recorded: false, others: Vec::new() }
 }
 
 #[test]
@@ -110,14 +128,22 @@ fn a_figure_that_fell_back_and_a_clock_that_was_set_back_never_give_a_negative_c
     let mut lab = Lab::new();
     lab.fill(1..4);
     // The ledger fell back to an older copy.
-    lab.record(&[Row { began: Some((at(500).wall, Some(energy(5)))), ..row("a", 600, 6) }], 600).unwrap();
+    lab.record(
+        &[HistorySlot { began: Some(SlotStart { at: at(500).wall, published: Some(energy(5)) }), ..row("a", 600, 6) }],
+        600,
+    )
+    .unwrap();
     // The clock was set back by 500 s.
-    lab.record(&[Row { began: Some((at(100).wall, Some(energy(6)))), ..row("a", 220, 9) }], 720).unwrap();
+    lab.record(
+        &[HistorySlot { began: Some(SlotStart { at: at(100).wall, published: Some(energy(6)) }), ..row("a", 220, 9) }],
+        720,
+    )
+    .unwrap();
     // A row says less than the one that it follows upon.
     lab.record(&[row("a", 340, 2)], 840).unwrap();
     let slots = all(lab.folder.path(), "a");
     let told: Vec<_> =
-        slots[3..].iter().map(|slot| (slot.stretch.consumed_mwh, slot.gap.map(|gap| gap.consumed_mwh))).collect();
+        slots[3..].iter().map(|slot| (slot.interval.consumed_mwh, slot.gap.map(|gap| gap.consumed_mwh))).collect();
     let some = |value| Some(energy(value));
     assert_eq!(told, [(some(1), Some(None)), (some(3), Some(some(0))), (None, None)]);
 }
@@ -127,11 +153,11 @@ fn a_page_is_bounded_and_the_next_goes_on_behind_it() {
     let mut lab = Lab::new();
     let rows: Vec<_> = (1..=4500).map(|slot| row("a", slot * 120, slot * 10)).collect();
     lab.record(&rows, 600_000).unwrap();
-    let first = page(lab.folder.path(), &wanted("a")).unwrap();
+    let first = read_page(lab.folder.path(), &wanted("a")).unwrap();
     assert_eq!((first.slots.len(), first.next), (2000, Some(2000)));
     let slots = all(lab.folder.path(), "a");
     assert_eq!(slots.len(), 4500);
-    assert!(slots[1..].iter().all(|slot| slot.stretch.consumed_mwh == Some(energy(10))), "also across pages");
+    assert!(slots[1..].iter().all(|slot| slot.interval.consumed_mwh == Some(energy(10))), "also across pages");
 }
 
 #[test]
@@ -144,7 +170,7 @@ fn what_is_too_old_goes_and_only_by_a_clock_that_is_right() {
     record(
         &mut lab.history,
         lab.folder.path(),
-        &[Row { trusted: false, ..row("a", 50 * day, 100) }],
+        &[HistorySlot { trusted: false, ..row("a", 50 * day, 100) }],
         &wrong,
         &lab.retention,
     )
@@ -162,7 +188,7 @@ fn what_is_too_old_goes_some_rows_at_a_time_with_those_that_are_written() {
     lab.retention.keep = Duration::from_secs(3 * 24 * 3600);
     lab.fill(1..10);
     let day = 24 * 3600;
-    lab.history.as_mut().unwrap().tidied(&at(4 * day));
+    lab.history.as_mut().unwrap().set_tidied(&at(4 * day));
     for (slot, oldest) in [(2880, 3), (2881, 5), (2882, 7), (2883, 9), (2884, 2880)] {
         lab.fill(slot..slot + 1);
         assert_eq!(lab.ended()[0], oldest, "{slot}");
@@ -194,7 +220,10 @@ fn a_damaged_or_foreign_file_is_set_aside_and_another_begun() {
     for content in [&b""[..], b"no database at all, whatever its name says"] {
         let mut lab = Lab::new();
         std::fs::write(lab.path(HISTORY), content).unwrap();
-        assert!(page(lab.folder.path(), &wanted("a")).is_err_and(|error| error.exit_code() == 65));
+        assert!(
+            read_page(lab.folder.path(), &wanted("a"))
+                .is_err_and(|error| matches!(error, HistoryReadError::Damaged { .. }))
+        );
         assert!(lab.record(&[row("a", 120, 10)], 120).unwrap().is_some(), "it is told");
         assert_eq!(std::fs::read(lab.path("history-set-aside.db")).unwrap(), content);
         assert_eq!((lab.ended(), lab.record(&[row("a", 240, 20)], 240).unwrap()), (vec![1], None));
@@ -266,15 +295,25 @@ fn a_meter_takes_its_history_along_to_another_name() {
     assert_eq!((published("b"), published("a")), (vec![10, 20], vec![1]));
 }
 
+/// The first version created its tables in this form.
+const FIRST_VERSION: &str = "PRAGMA page_size = 512;
+    CREATE TABLE meter (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    CREATE TABLE slot (id INTEGER PRIMARY KEY, meter INTEGER NOT NULL, ended INTEGER NOT NULL, trusted INTEGER NOT NULL, \
+        measured_ms INTEGER NOT NULL, mean_mw INTEGER, min_mw INTEGER, max_mw INTEGER, published_mwh INTEGER, \
+        began INTEGER, began_mwh INTEGER);
+    PRAGMA application_id = 1634430312;
+    PRAGMA user_version = 1;
+    INSERT INTO meter VALUES (1, 'a');
+    INSERT INTO slot VALUES (NULL, 1, 1800000120, 1, 120000, 5, 1, 9, 10, 1800000000, 4);
+    INSERT INTO slot VALUES (NULL, 1, 1800000240, 1, 120000, 5, 1, 9, 20, NULL, NULL);";
+
 #[test]
-fn a_commit_that_renames_a_meter_renames_its_history() {
+fn a_file_of_the_first_version_is_read_and_continued() {
     let mut lab = Lab::new();
-    let mut store = Store::open(lab.folder.path(), options()).unwrap().store;
-    store.commit(&commit(1, 1000, false)).unwrap();
-    lab.record(&[row("m0", 120, 10)], 120).unwrap();
-    let mut renamed = commit(1, 2000, false);
-    renamed.meters[0].name = name("other");
-    renamed.renames = vec![Rename { from: name("m0"), to: name("other") }];
-    store.commit(&renamed).unwrap();
-    assert_eq!(["other", "m0"].map(|meter| all(lab.folder.path(), meter).len()), [1, 0]);
+    Connection::open(lab.path(HISTORY)).unwrap().execute_batch(FIRST_VERSION).unwrap();
+    assert_eq!(lab.ended(), [1, 2]);
+    assert_eq!(lab.record(&[row("a", 360, 30), row("b", 360, 5)], 360).unwrap(), None);
+    assert_eq!((lab.ended(), all(lab.folder.path(), "b").len()), (vec![1, 2, 3], 1));
+    let consumed = all(lab.folder.path(), "a").iter().map(|slot| slot.interval.consumed_mwh.unwrap().get()).collect();
+    assert_eq!(vec![6, 10, 10], Vec::from_iter::<Vec<u64>>(consumed));
 }

@@ -1,0 +1,181 @@
+//! The history: the power and the published energy of each meter in each report slot, in `history.db` beside the ledger.
+//!
+//! It is for display only: no figure is computed from it. The ledger sends what it has committed through a [`HistoryFeed`] and never
+//! waits; the [`HistoryWriter`], a task of its own, is the only one that opens the file while the daemon runs. A lost, damaged or full
+//! history, or a slow disk, costs power and energy over time and no figure.
+#![deny(missing_docs)]
+
+mod aggregator;
+mod feed;
+pub mod periods;
+pub mod query;
+mod store;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use feed::HistoryFeed;
+pub use store::rename;
+pub use writer::HistoryWriter;
+#[cfg(test)]
+pub(crate) use {aggregator::SlotAggregator, store::HistoryStore, store::record, writer::WRITE_EVERY};
+
+use crate::clock::Clock;
+use crate::units::{MilliwattHours, Milliwatts, Name};
+use query::{HistoryPage, HistoryQuery, HistoryReadError};
+use writer::HistoryRequest;
+
+/// How much history is kept; the oldest slots are deleted first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// The age up to which slots are kept.
+    pub keep: Duration,
+    /// The maximum size of the file, in bytes.
+    pub max_size: u64,
+}
+
+impl Default for Retention {
+    /// 90 days and 100 MB; 20 meters at a report every 2 minutes use about 70 MB.
+    fn default() -> Self {
+        Retention { keep: Duration::from_secs(90 * 24 * 3600), max_size: 100_000_000 }
+    }
+}
+
+/// Active power over some time, negative while exporting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PowerSummary {
+    /// The mean over the measured time.
+    pub mean_mw: Milliwatts,
+    /// The lowest sample.
+    pub min_mw: Milliwatts,
+    /// The highest sample.
+    pub max_mw: Milliwatts,
+}
+
+/// One meter and report slot, as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistorySlot {
+    /// The meter's name when the slot ended.
+    pub meter: Name,
+    /// When the slot ended, by the wall clock.
+    pub ended: Timestamp,
+    /// Whether that clock was trusted.
+    pub trusted: bool,
+    /// The part of the slot in which the power was known.
+    pub measured: Duration,
+    /// Absent where the meter gave no power.
+    pub power: Option<PowerSummary>,
+    /// Published at the end of the slot; absent before the baseline.
+    pub published: Option<MilliwattHours>,
+    /// Only where the slot does not directly follow the meter's last recorded slot (a start, an outage, a clock that was set).
+    pub began: Option<SlotStart>,
+}
+
+/// The start of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotStart {
+    /// By the clock of the slot's end.
+    pub at: Timestamp,
+    /// Published at that time; absent before the baseline.
+    pub published: Option<MilliwattHours>,
+}
+
+/// A meter that got another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeterRename {
+    /// The old name.
+    pub from: Name,
+    /// The new name.
+    pub to: Name,
+}
+
+/// A span of time and the energy consumed in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The start.
+    pub from: Timestamp,
+    /// The end.
+    pub to: Timestamp,
+    /// The difference of the published energy at both ends; absent where one is unknown, or where the figure fell back to an older copy.
+    pub consumed_mwh: Option<MilliwattHours>,
+}
+
+/// One meter and report slot, as it is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordedSlot {
+    /// The slot's time and energy.
+    #[serde(rename = "slot")]
+    pub interval: Interval,
+    /// Whether the wall clock was trusted.
+    pub trusted: bool,
+    /// The part of the slot in which the power was known, in milliseconds.
+    pub measured_ms: u64,
+    /// Absent where the meter gave no power.
+    pub power: Option<PowerSummary>,
+    /// Published at the end of the slot; absent before the baseline.
+    pub published_mwh: Option<MilliwattHours>,
+    /// The time without a record before this slot, if any. Where the clock was set back, `to` is before `from`.
+    pub gap: Option<Interval>,
+}
+
+/// The state of the history, for the status document.
+#[derive(Clone, Debug, Default)]
+pub struct HistoryReport {
+    /// Why the history cannot be written at the moment, for people.
+    pub error: Option<String>,
+}
+
+/// The history in `folder`: the handle for readers, the ledger's feed, and the task that writes it. Nothing is opened before the first
+/// slots arrive.
+pub fn open(folder: PathBuf, retention: Retention, clock: Clock) -> (HistoryHandle, HistoryFeed, HistoryWriter) {
+    let (queue, committed) = mpsc::channel(feed::QUEUE);
+    let (to_requests, requests) = mpsc::channel(writer::REQUESTS);
+    let (report, reported) = watch::channel(HistoryReport::default());
+    let writer = HistoryWriter::new(folder, retention, clock, committed, requests, report);
+    (HistoryHandle { requests: to_requests, report: reported }, HistoryFeed::new(queue), writer)
+}
+
+/// How other tasks talk to the history.
+#[derive(Clone, Debug)]
+pub struct HistoryHandle {
+    requests: mpsc::Sender<HistoryRequest>,
+    report: watch::Receiver<HistoryReport>,
+}
+
+impl HistoryHandle {
+    /// A page of the history, after all committed slots were written.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or when the task has ended.
+    pub async fn page(&self, query: HistoryQuery) -> Result<HistoryPage, HistoryReadError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.requests.send(HistoryRequest::Read { query, reply }).await;
+        sent.map_err(|_| HistoryReadError::Stopped)?;
+        answer.await.unwrap_or(Err(HistoryReadError::Stopped))
+    }
+
+    /// Changes how much is kept.
+    pub async fn configure(&self, retention: Retention) {
+        let _ = self.requests.send(HistoryRequest::Configure(retention)).await;
+    }
+
+    /// Writes the last slots and ends the task. The ledger must have ended before.
+    pub async fn close(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.requests.send(HistoryRequest::Close { reply }).await.is_ok() {
+            let _ = answer.await;
+        }
+    }
+
+    /// The current report.
+    pub fn report(&self) -> HistoryReport {
+        self.report.borrow().clone()
+    }
+}

@@ -1,0 +1,316 @@
+//! `history.db`: one row for each meter and slot, bounded by age and by size. A damaged file is set aside and a new one started.
+//!
+//! Many rows are written together, because a disk writes whole blocks. The file uses SQLite's rollback journal, not a write-ahead log:
+//! with a log, rows that are only appended would be written twice.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, named_params};
+use rusqlite_migration::{M, Migrations};
+
+use super::{HistorySlot, Retention};
+use crate::clock::ClockReading;
+use crate::storage::{FileId, StoreError, StoreFault, connect, file_id, give_to_owner, move_aside};
+use crate::units::{MilliwattHours, Name};
+
+/// The file in the state folder.
+pub(crate) const HISTORY: &str = "history.db";
+const APPLICATION_ID: i64 = 0x61_6b_6d_68;
+/// Small pages, so that few old bytes are written again.
+const PAGE_SIZE: u32 = 512;
+/// With each new row up to this many old rows are deleted, so that no write is much larger than another.
+const DELETED_PER_ROW: usize = 2;
+/// How often the file is checked and rid of everything that is too old.
+const TIDY_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// The maximum size may be exceeded by this many percent before more is deleted at once.
+const MAX_EXCESS: u64 = 5;
+/// Then the file shrinks to this many percent of the maximum size, so that the next slot does not reach it again.
+const SHRINK_TO: u64 = 90;
+
+/// Step N lifts a file of version N-1. Times are seconds since the Unix epoch, so that `datetime(ended, 'unixepoch')` shows them.
+/// There is no index and no key by meter and time: either would touch as many pages as there are meters.
+const STEPS: &[M<'static>] = &[M::up(
+    "CREATE TABLE meter (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+     CREATE TABLE slot (id INTEGER PRIMARY KEY, meter INTEGER NOT NULL, ended INTEGER NOT NULL, trusted INTEGER NOT NULL,
+        measured_ms INTEGER NOT NULL, mean_mw INTEGER, min_mw INTEGER, max_mw INTEGER, published_mwh INTEGER,
+        began INTEGER, began_mwh INTEGER);",
+)];
+
+/// An open history.
+#[derive(Debug)]
+pub(crate) struct HistoryStore {
+    path: PathBuf,
+    connection: Connection,
+    /// The open file; the name may get another one.
+    file: Option<FileId>,
+    tidied_at: Option<ClockReading>,
+}
+
+/// Writes the slots to the history in that folder, all or none, and opens it if `store` is empty. A damaged file is set aside and a new
+/// one started; the answer says why.
+pub(crate) fn record(
+    store: &mut Option<HistoryStore>,
+    folder: &Path,
+    slots: &[HistorySlot],
+    now: &ClockReading,
+    retention: &Retention,
+) -> Result<Option<String>, StoreError> {
+    let vanished = store.take_if(|store| !store.is_in_place()).is_some();
+    let mut aside = vanished.then(|| "its file was removed or replaced while in use".to_owned());
+    for last in [false, true] {
+        let open = match store {
+            Some(open) => open,
+            None => {
+                let (opened, why) = HistoryStore::open(folder)?;
+                aside = why.or(aside);
+                store.insert(opened)
+            }
+        };
+        let Err(error) = open.write(slots, now, retention) else { break };
+        *store = None;
+        let path = folder.join(HISTORY);
+        match StoreFault::from(error) {
+            StoreFault::Unreadable(error) => return Err(StoreError::write(&path, error)),
+            fault if last => return Err(StoreError::file(&path, io::Error::other(fault.to_string()))),
+            fault => {
+                aside = Some(fault.to_string());
+                *store = Some(HistoryStore::create(folder)?);
+            }
+        }
+    }
+    Ok(aside)
+}
+
+/// Gives the records under one name another name, whether a daemon runs or not; what was under that name belongs to no meter any more.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn rename(folder: &Path, from: &Name, to: &Name) -> Result<(), StoreError> {
+    let path = folder.join(HISTORY);
+    if file_id(&path).map_err(|error| StoreError::file(&path, error))?.is_none() {
+        return Ok(());
+    }
+    let renamed = connect(&path).and_then(|mut connection| {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // `~` is in no meter's name.
+        transaction.execute("UPDATE meter SET name = name || '~' || id WHERE name = ?1", [to.as_str()])?;
+        transaction.execute("UPDATE meter SET name = ?2 WHERE name = ?1", [from.as_str(), to.as_str()])?;
+        transaction.commit()
+    });
+    renamed.map_err(|error| StoreError::write(&path, error))
+}
+
+/// Fails unless the file is a history of a version that this program knows.
+pub(super) fn check_version(connection: &Connection) -> Result<(), StoreFault> {
+    let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    if value("application_id")? != APPLICATION_ID {
+        return Err(StoreFault::Damaged("it is not a history of arkmeter".into()));
+    }
+    match value("user_version")? {
+        version if usize::try_from(version).is_ok_and(|version| (1..=STEPS.len()).contains(&version)) => Ok(()),
+        version => Err(StoreFault::Newer(version)),
+    }
+}
+
+impl HistoryStore {
+    /// Opens the history in that folder, or creates one; says why the one in place had to be set aside.
+    fn open(folder: &Path) -> Result<(Self, Option<String>), StoreError> {
+        let path = folder.join(HISTORY);
+        if file_id(&path).map_err(|error| StoreError::file(&path, error))?.is_none() {
+            return Ok((HistoryStore::create(folder)?, None));
+        }
+        let opened = connect(&path).map_err(StoreFault::from).and_then(|connection| {
+            check_version(&connection)?;
+            HistoryStore::settle(connection, &path)
+        });
+        match opened {
+            Ok(store) => Ok((store, None)),
+            Err(StoreFault::Unreadable(error)) => Err(StoreError::write(&path, error)),
+            Err(fault) => Ok((HistoryStore::create(folder)?, Some(fault.to_string()))),
+        }
+    }
+
+    /// Creates a history; a file in its place is set aside.
+    fn create(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(HISTORY);
+        let failed = |error| StoreError::file(&path, error);
+        move_aside(folder, "history").map_err(failed)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        give_to_owner(&file, folder);
+        drop(file);
+        let created = connect(&path).map_err(StoreFault::from).and_then(|connection| {
+            connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+            HistoryStore::settle(connection, &path)
+        });
+        created.map_err(|fault| match fault {
+            StoreFault::Unreadable(error) => StoreError::write(&path, error),
+            fault => failed(io::Error::other(fault.to_string())),
+        })
+    }
+
+    /// Brings the schema up to date and sets how the file is written.
+    fn settle(mut connection: Connection, path: &Path) -> Result<Self, StoreFault> {
+        Migrations::from_slice(STEPS).to_latest(&mut connection).map_err(|error| match error {
+            rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+            other => StoreFault::Damaged(other.to_string()),
+        })?;
+        // Kept from one write to the next, so that the folder does not change.
+        connection.pragma_update_and_check(None, "journal_mode", "persist", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "normal")?;
+        connection.pragma_update_and_check(None, "journal_size_limit", 1 << 16, |_| Ok(()))?;
+        let file = file_id(path).ok().flatten();
+        Ok(HistoryStore { path: path.to_owned(), connection, file, tidied_at: None })
+    }
+
+    fn is_in_place(&self) -> bool {
+        file_id(&self.path).is_ok_and(|found| found.is_some() && found == self.file)
+    }
+
+    fn write(&mut self, slots: &[HistorySlot], now: &ClockReading, retention: &Retention) -> rusqlite::Result<()> {
+        let too_large = self.sizes()?.used > retention.max_size;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // First, because the new rows then use the free pages.
+        let limit = i64::try_from(slots.len().saturating_mul(DELETED_PER_ROW)).unwrap_or(i64::MAX);
+        delete_oldest(&transaction, limit, now, retention, too_large)?;
+        insert(&transaction, slots)?;
+        transaction.commit()?;
+        self.tidy(now, retention)
+    }
+
+    fn tidy(&mut self, now: &ClockReading, retention: &Retention) -> rusqlite::Result<()> {
+        let due = self.tidied_at.is_none_or(|at| now.since(&at).is_none_or(|age| age >= TIDY_EVERY));
+        let Sizes { used, file } = self.sizes()?;
+        if due {
+            check_pages(&self.connection)?;
+            if let Some(id) = newest_expired(&self.connection, now, retention)? {
+                self.connection.execute("DELETE FROM slot WHERE id <= ?1", [id])?;
+            }
+            self.tidied_at = Some(*now);
+        }
+        if used > retention.max_size.saturating_add(retention.max_size / 100 * MAX_EXCESS) {
+            self.shrink(used, retention.max_size)?;
+        }
+        // Free pages are only returned after a smaller size was configured: it means writing the whole file.
+        if file > retention.max_size.saturating_add(retention.max_size / 10) {
+            self.connection.execute_batch("VACUUM")?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the oldest rows in proportion to the excess.
+    fn shrink(&self, used: u64, max_size: u64) -> rusqlite::Result<()> {
+        let bounds = self.connection.query_row("SELECT min(id), max(id) FROM slot", [], |row| row.try_into())?;
+        let (Some(first), Some(last)): (Option<i64>, Option<i64>) = bounds else { return Ok(()) };
+        let excess = used.saturating_sub(max_size / 100 * SHRINK_TO);
+        let rows = i128::from(last - first + 1) * i128::from(excess) / i128::from(used.max(1));
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX).max(1);
+        self.connection.execute("DELETE FROM slot WHERE id < ?1", [first.saturating_add(rows)]).map(drop)
+    }
+
+    fn sizes(&self) -> rusqlite::Result<Sizes> {
+        let value = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let value = |name| value(name).map(i64::unsigned_abs);
+        let (pages, free, size) = (value("page_count")?, value("freelist_count")?, value("page_size")?);
+        Ok(Sizes { used: pages.saturating_sub(free) * size, file: pages * size })
+    }
+
+    /// As if it had been tidied at that time.
+    #[cfg(test)]
+    pub(super) fn set_tidied(&mut self, at: &ClockReading) {
+        self.tidied_at = Some(*at);
+    }
+
+    /// As on a disk with room for this many pages.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, count: i64) {
+        self.connection.pragma_update(None, "max_page_count", count).unwrap();
+    }
+}
+
+/// In bytes.
+struct Sizes {
+    /// Of the pages that hold something.
+    used: u64,
+    file: u64,
+}
+
+fn insert(transaction: &Transaction<'_>, slots: &[HistorySlot]) -> rusqlite::Result<()> {
+    // Read with each write: a meter may have been renamed.
+    let mut find = transaction.prepare("SELECT id FROM meter WHERE name = ?1")?;
+    let mut insert = transaction.prepare(
+        "INSERT INTO slot (meter, ended, trusted, measured_ms, mean_mw, min_mw, max_mw, published_mwh, began, began_mwh) \
+         VALUES (:meter, :ended, :trusted, :measured_ms, :mean_mw, :min_mw, :max_mw, :published_mwh, :began, :began_mwh)",
+    )?;
+    for slot in slots {
+        let name = slot.meter.as_str();
+        let meter = match find.query_row([name], |row| row.get::<_, i64>(0)).optional()? {
+            Some(meter) => meter,
+            None => {
+                transaction.execute("INSERT INTO meter (name) VALUES (?1)", [name])?;
+                transaction.last_insert_rowid()
+            }
+        };
+        let energy = |energy: Option<MilliwattHours>| energy.map(|energy| energy.get() as i64);
+        insert.execute(named_params! {
+            ":meter": meter,
+            ":ended": slot.ended.as_second(),
+            ":trusted": slot.trusted,
+            ":measured_ms": i64::try_from(slot.measured.as_millis()).unwrap_or(i64::MAX),
+            ":mean_mw": slot.power.map(|power| power.mean_mw.0),
+            ":min_mw": slot.power.map(|power| power.min_mw.0),
+            ":max_mw": slot.power.map(|power| power.max_mw.0),
+            ":published_mwh": energy(slot.published),
+            ":began": slot.began.map(|began| began.at.as_second()),
+            ":began_mwh": energy(slot.began.and_then(|began| began.published)),
+        })?;
+    }
+    Ok(())
+}
+
+/// Checks the whole file: SQLite itself finds a damaged page only when it reads it.
+fn check_pages(connection: &Connection) -> rusqlite::Result<()> {
+    let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(rusqlite::Error::SqliteFailure(corrupt, Some(crate::text::foreign(&verdict, 200))))
+}
+
+/// Deletes up to `limit` of the oldest rows: those that are too old, or any where the file is too large.
+fn delete_oldest(
+    transaction: &Transaction<'_>,
+    limit: i64,
+    now: &ClockReading,
+    retention: &Retention,
+    too_large: bool,
+) -> rusqlite::Result<()> {
+    let first: Option<i64> = transaction.query_row("SELECT min(id) FROM slot", [], |row| row.get(0))?;
+    let Some(last) = first.map(|first| first.saturating_add(limit - 1)) else { return Ok(()) };
+    let expired = if too_large { Some(last) } else { newest_expired(transaction, now, retention)? };
+    if let Some(expired) = expired {
+        transaction.execute("DELETE FROM slot WHERE id <= ?1", [expired.min(last)])?;
+    }
+    Ok(())
+}
+
+/// The newest row that is too old and lies before every row that is not. With an untrusted clock no row is too old; a row that was written
+/// with one has an unknown age and goes with the rows around it.
+fn newest_expired(connection: &Connection, now: &ClockReading, retention: &Retention) -> rusqlite::Result<Option<i64>> {
+    let keep = SignedDuration::try_from(retention.keep).unwrap_or(SignedDuration::MAX);
+    let Ok(oldest) = now.wall.checked_sub(keep) else { return Ok(None) };
+    if !now.trusted {
+        return Ok(None);
+    }
+    let oldest = Timestamp::as_second(oldest);
+    let young = "SELECT id FROM slot WHERE trusted AND ended >= ?1 ORDER BY id LIMIT 1";
+    let young: Option<i64> = connection.query_row(young, [oldest], |row| row.get(0)).optional()?;
+    let old = "SELECT id FROM slot WHERE id < ?2 AND trusted AND ended < ?1 ORDER BY id DESC LIMIT 1";
+    connection.query_row(old, [oldest, young.unwrap_or(i64::MAX)], |row| row.get(0)).optional()
+}

@@ -1,0 +1,3 @@
+mod slots;
+mod store;
+mod writer;

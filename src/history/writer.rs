@@ -1,0 +1,241 @@
+//! The history's task: collects committed slots, writes some minutes of them together, and reads pages for others.
+//!
+//! The file is opened, written and read on a blocking thread, one job at a time. While the disk hangs the task goes on, so a hanging
+//! history never stops the daemon.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::sleep;
+
+use super::feed::CommittedSlots;
+use super::query::{self, HistoryPage, HistoryQuery, HistoryReadError};
+use super::store::{self, HistoryStore};
+use super::{HistoryReport, HistorySlot, MeterRename, Retention};
+use crate::clock::{Clock, ClockReading};
+use crate::heartbeat::{BEAT_EVERY, Heart};
+use crate::storage::StoreError;
+use crate::text::chain;
+
+/// Requests that wait: pages for people at the control socket, and changes of the configuration.
+pub(super) const REQUESTS: usize = 4;
+/// Slots wait for others up to this time, or until there are this many: a disk writes whole blocks, and a slot of some meters fills a
+/// fraction of one.
+pub(crate) const WRITE_EVERY: Duration = Duration::from_secs(600);
+const ENOUGH: usize = 256;
+/// With this many slots waiting, for a disk that does not take them, no more are received.
+const MAX_WAITING: usize = 1024;
+
+/// What other tasks ask the history for.
+#[derive(Debug)]
+pub(super) enum HistoryRequest {
+    Read { query: HistoryQuery, reply: oneshot::Sender<Result<HistoryPage, HistoryReadError>> },
+    Configure(Retention),
+    Close { reply: oneshot::Sender<()> },
+}
+
+/// The task that owns `history.db`.
+#[derive(Debug)]
+pub struct HistoryWriter {
+    folder: PathBuf,
+    retention: Retention,
+    clock: Clock,
+    committed: mpsc::Receiver<CommittedSlots>,
+    requests: mpsc::Receiver<HistoryRequest>,
+    report: watch::Sender<HistoryReport>,
+    waiting: Waiting,
+    /// When the first of the waiting slots arrived.
+    waiting_since: Option<ClockReading>,
+    /// The last write failed.
+    failed: bool,
+    /// Slots arrived after that, and it is tried again.
+    retry: bool,
+    /// Open, unless a job has it or nothing was written yet.
+    store: Option<HistoryStore>,
+    job: Option<JoinHandle<JobResult>>,
+}
+
+/// Work for the next job.
+#[derive(Debug, Default)]
+struct Waiting {
+    slots: Vec<HistorySlot>,
+    renames: Vec<MeterRename>,
+    reads: Vec<(HistoryQuery, oneshot::Sender<Result<HistoryPage, HistoryReadError>>)>,
+}
+
+#[derive(Debug)]
+struct JobResult {
+    store: Option<HistoryStore>,
+    /// The slots that were not written.
+    slots: Vec<HistorySlot>,
+    /// Why the file in place was set aside, if it was.
+    outcome: Result<Option<String>, StoreError>,
+}
+
+impl HistoryWriter {
+    pub(super) fn new(
+        folder: PathBuf,
+        retention: Retention,
+        clock: Clock,
+        committed: mpsc::Receiver<CommittedSlots>,
+        requests: mpsc::Receiver<HistoryRequest>,
+        report: watch::Sender<HistoryReport>,
+    ) -> Self {
+        let (waiting, waiting_since) = (Waiting::default(), None);
+        let (failed, retry, store, job) = (false, false, None, None);
+        HistoryWriter {
+            folder,
+            retention,
+            clock,
+            committed,
+            requests,
+            report,
+            waiting,
+            waiting_since,
+            failed,
+            retry,
+            store,
+            job,
+        }
+    }
+
+    /// Runs until [`close`](super::HistoryHandle::close), or until every handle is dropped; the last thing it does is to write.
+    pub async fn run(mut self, mut heart: Heart) {
+        let closed = loop {
+            heart.beat();
+            tokio::select! {
+                biased;
+                finished = finished(&mut self.job) => self.finish(finished),
+                request = self.requests.recv() => match request {
+                    Some(HistoryRequest::Read { query, reply }) => self.waiting.reads.push((query, reply)),
+                    Some(HistoryRequest::Configure(retention)) => self.retention = retention,
+                    Some(HistoryRequest::Close { reply }) => break Some(reply),
+                    None => break None,
+                },
+                Some(committed) = self.committed.recv(), if self.waiting.slots.len() < MAX_WAITING => {
+                    self.add(committed);
+                }
+                () = sleep(BEAT_EVERY) => {}
+            }
+            if self.job.is_none() && self.is_due() {
+                self.start_job();
+            }
+        };
+        heart.beating(self.finish_job()).await;
+        self.start_job();
+        heart.beating(self.finish_job()).await;
+        if let Some(reply) = closed {
+            let _ = reply.send(());
+        }
+    }
+
+    fn add(&mut self, CommittedSlots { slots, renames }: CommittedSlots) {
+        self.waiting.slots.extend(slots);
+        rename_slots(&mut self.waiting.slots, &renames);
+        self.waiting.renames.extend(renames);
+        if !self.waiting.slots.is_empty() {
+            self.retry = true;
+            self.waiting_since.get_or_insert_with(|| self.clock.now());
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let Waiting { slots, renames, reads } = &self.waiting;
+        let aged = || {
+            let age = self.waiting_since.map(|since| self.clock.now().since(&since));
+            age.is_some_and(|age| age.is_none_or(|age| age >= WRITE_EVERY))
+        };
+        let slots_due = match self.failed {
+            true => self.retry,
+            false => slots.len() >= ENOUGH || aged(),
+        };
+        !renames.is_empty() || !reads.is_empty() || !slots.is_empty() && slots_due
+    }
+
+    fn start_job(&mut self) {
+        // A reader gets everything that was committed before its request.
+        while let Ok(committed) = self.committed.try_recv() {
+            self.add(committed);
+        }
+        let (waiting, folder, retention) = (std::mem::take(&mut self.waiting), self.folder.clone(), self.retention);
+        let (mut store, now) = (self.store.take(), self.clock.now());
+        (self.waiting_since, self.retry) = (None, false);
+        self.job = Some(tokio::task::spawn_blocking(move || {
+            let Waiting { mut slots, renames, reads } = waiting;
+            for MeterRename { from, to } in &renames {
+                if let Err(error) = store::rename(&folder, from, to) {
+                    tracing::warn!(meter = %to, %error, "the history stays under the name {from}");
+                }
+            }
+            let outcome = match slots.is_empty() {
+                true => Ok(None),
+                false => store::record(&mut store, &folder, &slots, &now, &retention),
+            };
+            if outcome.is_ok() {
+                slots.clear();
+            }
+            for (query, reply) in reads {
+                let _ = reply.send(query::read_page(&folder, &query));
+            }
+            JobResult { store, slots, outcome }
+        }));
+    }
+
+    async fn finish_job(&mut self) {
+        if self.job.is_some() {
+            let finished = finished(&mut self.job).await;
+            self.finish(finished);
+        }
+    }
+
+    /// Takes the store back. Slots that were not written are tried again with the next.
+    fn finish(&mut self, finished: Result<JobResult, JoinError>) {
+        self.job = None;
+        let error = match finished {
+            Ok(JobResult { store, mut slots, outcome }) => {
+                self.store = store;
+                rename_slots(&mut slots, &self.waiting.renames);
+                self.waiting.slots.splice(..0, slots);
+                if let Ok(Some(why)) = &outcome {
+                    tracing::warn!(
+                        why,
+                        "a new history was started; what remains of the old one is kept as history-set-aside.db"
+                    );
+                }
+                outcome.err().map(|error| chain(&error))
+            }
+            Err(error) => Some(chain(&error)),
+        };
+        self.failed = error.is_some();
+        self.report.send_if_modified(|report| {
+            match (&report.error, &error) {
+                (None, Some(error)) => {
+                    tracing::warn!(error, "the history cannot be written; figures and reports are not affected")
+                }
+                (Some(_), None) => tracing::info!("the history is written again"),
+                _ => {}
+            }
+            let changed = report.error != error;
+            report.error = error;
+            changed
+        });
+    }
+}
+
+/// The end of the running job; never, where there is none.
+async fn finished(job: &mut Option<JoinHandle<JobResult>>) -> Result<JobResult, JoinError> {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Slots that wait under the new name belong to no meter any more.
+fn rename_slots(slots: &mut Vec<HistorySlot>, renames: &[MeterRename]) {
+    for MeterRename { from, to } in renames {
+        slots.retain(|slot| slot.meter != *to);
+        slots.iter_mut().filter(|slot| slot.meter == *from).for_each(|slot| slot.meter = to.clone());
+    }
+}
