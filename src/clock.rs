@@ -1,6 +1,7 @@
-//! What time it is, in the three ways that matter: since the boot (through suspend), on the wall, and whether the wall is to be trusted.
+//! The time: since boot (suspend included), on the wall clock, and whether the wall clock is trusted.
 //!
-//! This is the only room that asks the system for the time.
+//! Only this module reads the system's clocks.
+#![deny(missing_docs)]
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// One boot of one box. Two stamps of the same boot are compared by the boot's clock, which no one sets.
+/// One boot of one machine. Two readings of the same boot are compared by the time since boot, which nobody sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootId(u128);
 
@@ -21,20 +22,22 @@ impl std::fmt::Display for BootId {
     }
 }
 
-/// One instant, said in every way that is needed to compare it with another, also across a restart of the box.
+/// One instant on all clocks, so that it can be compared with another one, even across a restart of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockReading {
+    /// The boot in which it was read.
     pub boot: BootId,
-    /// Since the boot, time in suspend included (CLOCK_BOOTTIME).
+    /// Time since boot, suspend included (CLOCK_BOOTTIME).
     pub since_boot: Duration,
+    /// The wall clock.
     pub wall: Timestamp,
     /// Whether the wall clock was known to be right.
     pub trusted: bool,
 }
 
 impl ClockReading {
-    /// How much later this is than `earlier`, never negative; `None` where nothing tells it: the box started again in between and one
-    /// of the two wall clocks was not trusted.
+    /// How much later this is than `earlier`, never negative. `None` if nobody can know: the machine was restarted in between and one of
+    /// the two wall clocks was not trusted.
     pub fn since(&self, earlier: &ClockReading) -> Option<Duration> {
         if self.boot == earlier.boot {
             return Some(self.since_boot.saturating_sub(earlier.since_boot));
@@ -44,7 +47,7 @@ impl ClockReading {
     }
 }
 
-/// Where stamps come from. Cheap to clone; one a process.
+/// The source of clock readings. Cheap to clone; one per process.
 #[derive(Clone)]
 pub struct Clock(Arc<Source>);
 
@@ -55,7 +58,7 @@ enum Source {
 
 struct System {
     boot: BootId,
-    /// The verdict on the wall clock, asked again when older than [`ASK_EVERY`] (milliseconds since boot, verdict).
+    /// When the kernel was last asked whether the wall clock is synchronised (time since boot), and its answer.
     asked: Mutex<Option<(Duration, bool)>>,
     /// Milliseconds since the boot plus one at which a TLS-verified answer confirmed the wall clock; 0 for never.
     confirmed_at: AtomicU64,
@@ -63,9 +66,9 @@ struct System {
 
 /// How often the system is asked whether its wall clock is synchronised.
 const ASK_EVERY: Duration = Duration::from_secs(10);
-/// How far a TLS-verified `Date` may be from the wall clock for it to be confirmed.
+/// The largest difference from a TLS-verified `Date` at which the wall clock is confirmed.
 const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
-/// For how long a confirmation holds: a quartz drifts less than a second a day.
+/// How long a confirmation is valid: a quartz drifts by less than a second a day.
 const CONFIRMED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// systemd-timesyncd makes this file once it has synchronised the clock in this boot.
 const TIMESYNC_FLAG: &str = "/run/systemd/timesync/synchronized";
@@ -75,19 +78,20 @@ impl Clock {
     pub fn system() -> Self {
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-        // Without /proc no boot can be told from another; each start then counts as a boot of its own.
+        // Without /proc boots cannot be told apart: each start then counts as a boot.
         let boot = BootId(u128::from_str_radix(&digits, 16).unwrap_or_else(|_| rand::random()));
         let system = System { boot, asked: Mutex::new(None), confirmed_at: AtomicU64::new(0) };
         Clock(Arc::new(Source::System(system)))
     }
 
-    /// A clock that goes with tokio's, paused or not: boot `boot` began an hour before now, and the wall says `start`.
+    /// A clock that follows tokio's, paused or not: `boot` began an hour ago, and the wall clock shows `start`.
     pub fn simulated(boot: u128, start: Timestamp) -> Self {
         let epoch = tokio::time::Instant::now();
         let (trusted, slept_ms) = (AtomicBool::new(true), AtomicU64::new(0));
         Clock(Arc::new(Source::Simulated { boot: BootId(boot), start, epoch, trusted, slept_ms }))
     }
 
+    /// Reads all clocks.
     pub fn now(&self) -> ClockReading {
         match &*self.0 {
             Source::System(system) => system.now(),
@@ -100,22 +104,22 @@ impl Clock {
         }
     }
 
-    /// For how long the box has slept, up to a constant: timers, which go by CLOCK_MONOTONIC, did not see that time.
+    /// How long the machine has been suspended, up to a constant: timers use CLOCK_MONOTONIC and did not count that time.
     pub fn slept(&self) -> Duration {
         match &*self.0 {
-            Source::System(_) => reads(libc::CLOCK_BOOTTIME).saturating_sub(reads(libc::CLOCK_MONOTONIC)),
+            Source::System(_) => read_clock(libc::CLOCK_BOOTTIME).saturating_sub(read_clock(libc::CLOCK_MONOTONIC)),
             Source::Simulated { slept_ms, .. } => Duration::from_millis(slept_ms.load(Ordering::Relaxed)),
         }
     }
 
-    /// Lets a simulated box sleep for so long: its clocks go on, tokio's does not. The system's clock knows for itself.
+    /// Suspends a simulated machine for this time: its clocks advance, tokio's does not. Has no effect on the system's clocks.
     pub fn sleep_for(&self, time: Duration) {
         if let Source::Simulated { slept_ms, .. } = &*self.0 {
             slept_ms.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
         }
     }
 
-    /// A TLS-verified answer carried this `Date`: where the wall clock agrees, it is trusted for a day.
+    /// Compares the wall clock with the `Date` of a TLS-verified answer: if they agree, the wall clock is trusted for a day.
     pub fn confirm(&self, date: Timestamp) {
         if let Source::System(system) = &*self.0 {
             let apart = wall().duration_since(date).abs();
@@ -124,7 +128,7 @@ impl Clock {
         }
     }
 
-    /// Sets whether a simulated clock is trusted; the system's clock judges for itself.
+    /// Sets whether a simulated clock is trusted. Has no effect on the system's clocks.
     pub fn set_trusted(&self, verdict: bool) {
         if let Source::Simulated { trusted, .. } = &*self.0 {
             trusted.store(verdict, Ordering::Relaxed);
@@ -149,21 +153,21 @@ impl System {
             0 => false,
             mark => since_boot.saturating_sub(Duration::from_millis(mark - 1)) < CONFIRMED_FOR,
         };
-        let mut asked = self.asked.lock().expect("asking the time cannot panic");
+        let mut asked = self.asked.lock().expect("no panic while the lock is held");
         let fresh = asked.filter(|(at, _)| since_boot.saturating_sub(*at) < ASK_EVERY);
         let (_, synchronised) = *asked.insert(fresh.unwrap_or_else(|| (since_boot, synchronised())));
         confirmed || synchronised
     }
 }
 
-/// Whether the kernel or timesyncd says that the wall clock is synchronised.
+/// Whether the wall clock is synchronised, according to the kernel or timesyncd.
 fn synchronised() -> bool {
     kernel_synchronised() || std::path::Path::new(TIMESYNC_FLAG).exists()
 }
 
 #[allow(unsafe_code)]
 fn kernel_synchronised() -> bool {
-    // SAFETY: an all-zero timex is valid and asks (modes = 0) without setting anything; the kernel writes within the struct.
+    // SAFETY: an all-zero timex is valid and only reads (modes = 0); the kernel writes within the struct.
     let (state, status) = unsafe {
         let mut timex: libc::timex = std::mem::zeroed();
         (libc::adjtimex(&mut timex), timex.status)
@@ -172,13 +176,13 @@ fn kernel_synchronised() -> bool {
 }
 
 fn boot_time() -> Duration {
-    reads(libc::CLOCK_BOOTTIME)
+    read_clock(libc::CLOCK_BOOTTIME)
 }
 
 #[allow(unsafe_code)]
-fn reads(clock: libc::clockid_t) -> Duration {
+fn read_clock(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a live timespec, and the two clocks that are asked for exist on every Linux this can run on.
+    // SAFETY: the pointer is to a live timespec, and both clocks exist on every supported Linux.
     unsafe { libc::clock_gettime(clock, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
@@ -204,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn across_boots_only_two_trusted_wall_clocks_tell() {
+    fn across_boots_both_wall_clocks_must_be_trusted() {
         let later = stamp(2, 1, 1_000_060, true);
         assert_eq!(later.since(&stamp(1, 40, 1_000_000, true)), Some(Duration::from_secs(60)));
         assert_eq!(later.since(&stamp(1, 40, 1_000_000, false)), None);
         assert_eq!(
             later.since(&stamp(1, 40, 2_000_000, true)),
             Some(Duration::ZERO),
-            "a wall clock set back is no time at all"
+            "a wall clock that was set back gives 0"
         );
     }
 
@@ -224,6 +228,6 @@ mod tests {
         assert!(clock.now().trusted);
         let before = clock.now().wall;
         clock.confirm(before.saturating_sub(SignedDuration::from_hours(1)).unwrap());
-        assert_eq!(clock.now().trusted, synchronised(), "a Date an hour off confirms nothing");
+        assert_eq!(clock.now().trusted, synchronised(), "a Date that differs by an hour confirms nothing");
     }
 }

@@ -1,4 +1,5 @@
-//! Whether every task still makes progress: each beats its own heart, and the watchdog listens.
+//! Heartbeats: each task reports its progress, and the watchdog checks all of them.
+#![deny(missing_docs)]
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, Weak};
@@ -6,19 +7,19 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A task that has not beaten for this long no longer makes progress. Every task beats at least each [`BEAT_EVERY`].
+/// A task without a heartbeat for this long makes no progress. Every task beats at least once in [`BEAT_EVERY`].
 pub const STALLED_AFTER: Duration = Duration::from_secs(30);
-/// How often a waiting task wakes up only to beat.
+/// How often a waiting task beats.
 pub const BEAT_EVERY: Duration = Duration::from_secs(5);
-/// A piece of work that takes longer than this has hung. What bounds itself takes less: a call may take five minutes, and so may a meter
-/// that answers each of many questions at the last moment.
+/// Work that takes longer than this hangs. Work with timeouts takes less: a call may take five minutes, and so may a meter that answers
+/// each of many requests at the last moment.
 pub const WORK_WITHIN: Duration = Duration::from_secs(15 * 60);
 
-/// One task's heart. It is listened to until it is dropped.
+/// The heartbeat of one task, checked until it is dropped.
 #[derive(Debug)]
 pub struct Heart {
     beat: Arc<Beat>,
-    /// When a waiting task is next woken up only to beat. One for all waits: most are over long before.
+    /// The timer for the next beat of a waiting task. One for all waits, because most end long before it.
     tick: Option<Pin<Box<Sleep>>>,
 }
 
@@ -29,11 +30,12 @@ struct Beat {
 }
 
 impl Heart {
+    /// Reports progress.
     pub fn beat(&self) {
-        *self.beat.last.lock().expect("a beat cannot panic") = Instant::now();
+        *self.beat.last.lock().expect("no panic while the lock is held") = Instant::now();
     }
 
-    /// Awaits a piece of work, beating meanwhile, but no longer than [`WORK_WITHIN`]: work that never ends is a task that hangs.
+    /// Awaits work and beats meanwhile, but not for longer than [`WORK_WITHIN`]: a task whose work never ends hangs.
     pub async fn beating<F: Future>(&mut self, work: F) -> F::Output {
         let begun = Instant::now();
         let mut work = pin!(work);
@@ -51,24 +53,25 @@ impl Heart {
     }
 }
 
-/// All hearts that beat in this process.
+/// All heartbeats of this process.
 #[derive(Clone, Debug, Default)]
 pub struct Hearts(Arc<Mutex<Vec<Weak<Beat>>>>);
 
 impl Hearts {
-    /// A heart for the task of that name, beating now.
+    /// A heartbeat for the task of that name, which beats now.
     pub fn heart(&self, task: impl Into<String>) -> Heart {
         let beat = Arc::new(Beat { task: task.into(), last: Mutex::new(Instant::now()) });
-        self.0.lock().expect("listing hearts cannot panic").push(Arc::downgrade(&beat));
+        self.0.lock().expect("no panic while the lock is held").push(Arc::downgrade(&beat));
         Heart { beat, tick: None }
     }
 
-    /// The names of the tasks that make no progress; empty when all is well.
+    /// The names of the tasks that make no progress.
     pub fn stalled(&self) -> Vec<String> {
-        let mut hearts = self.0.lock().expect("listing hearts cannot panic");
+        let mut hearts = self.0.lock().expect("no panic while the lock is held");
         hearts.retain(|beat| beat.strong_count() > 0);
         let alive = hearts.iter().filter_map(Weak::upgrade);
-        let late = |beat: &Arc<Beat>| beat.last.lock().expect("a beat cannot panic").elapsed() > STALLED_AFTER;
+        let late =
+            |beat: &Arc<Beat>| beat.last.lock().expect("no panic while the lock is held").elapsed() > STALLED_AFTER;
         alive.filter(late).map(|beat| beat.task.clone()).collect()
     }
 }
@@ -89,12 +92,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_never_ends_is_a_task_that_hangs() {
+    async fn a_task_whose_work_never_ends_hangs() {
         let hearts = Hearts::default();
         let mut heart = hearts.heart("bus a");
         let mut work = pin!(heart.beating(std::future::pending::<()>()));
         assert!(tokio::time::timeout(WORK_WITHIN, &mut work).await.is_err());
-        assert!(hearts.stalled().is_empty(), "it may still be done");
+        assert!(hearts.stalled().is_empty(), "it may still end");
         assert!(tokio::time::timeout(STALLED_AFTER * 2, work).await.is_err());
         assert_eq!(hearts.stalled(), ["bus a"]);
     }

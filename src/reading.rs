@@ -1,4 +1,5 @@
-//! What one poll of a meter says: the one type that the poller hands to the ledger.
+//! The result of one poll of a meter, which the poller sends to the ledger.
+#![deny(missing_docs)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,35 +11,37 @@ use crate::units::{MilliwattHours, Milliwatts, Name};
 /// One poll of one meter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
+    /// The meter.
     pub meter: Name,
     /// When the answer arrived.
     pub at: ClockReading,
+    /// The values.
     pub values: Values,
-    /// What the register means, where that shows only at the meter: its profile has several maps.
+    /// What the register means, if only the meter itself shows it: its profile has several maps.
     pub definition: Option<Arc<RegisterDefinition>>,
 }
 
 /// What a register means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisterDefinition {
-    /// Everything that turns raw registers into mWh, in one line.
+    /// Everything that turns raw registers into mWh, in one line of text.
     pub text: String,
-    /// How far the register falls when it starts again at 0.
+    /// The energy at which the register starts again at 0, if known.
     pub rollover: Option<MilliwattHours>,
 }
 
-/// What the registers said. A value that the meter could not or would not give is absent, never a stand-in.
+/// The values of one poll. A value that could not be read is absent, never replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Values {
-    /// Active power, negative while exporting.
+    /// Active power, negative during export.
     pub power: Option<Milliwatts>,
-    /// The imported active energy counter (the exported one where the meter is wired the other way).
+    /// The counter of imported active energy (of exported energy if the meter is reversed).
     pub register: Option<Register>,
-    /// The serial number, where it was read in this poll. Absent is unknown, not another.
+    /// The serial number, if it was read in this poll. Absent means unknown, not different.
     pub serial: Option<String>,
 }
 
-/// From which age on a reading says nothing of now: three polls, and at least a minute.
+/// The age at which a reading is stale: three polls, and at least a minute.
 pub fn stale_after(poll_every: Duration) -> Duration {
     (3 * poll_every).max(Duration::from_secs(60))
 }
@@ -46,10 +49,11 @@ pub fn stale_after(poll_every: Duration) -> Duration {
 /// A counter with its resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Register {
+    /// The energy.
     pub value: MilliwattHours,
-    /// The least digit of the register, or the distance to the next float at this size; at least 1 mWh.
+    /// The resolution: the last digit of the register, or the distance to the next float of this size; at least 1 mWh.
     pub step: MilliwattHours,
 }
 
-/// The meters whose counter the ledger does not take at the moment: the poller reads them, and their serial numbers, again soon.
+/// The meters whose register is held: the poller reads them and their serial numbers again soon.
 pub type Held = BTreeSet<Name>;

@@ -1,6 +1,7 @@
-//! Text of others (a meter, the endpoint) made fit to show: printable ASCII, bounded, and without anything that looks like a secret.
+//! Makes foreign text (of a meter or the endpoint) safe to show: printable ASCII, bounded, secrets masked.
+#![deny(missing_docs)]
 
-/// `text` with everything outside printable ASCII replaced by `?`, runs of 64 or more hex digits masked, and cut to `limit` bytes.
+/// `text` with all but printable ASCII replaced by `?`, runs of 64 or more hex digits masked, and cut to `limit` bytes.
 pub fn foreign(text: &str, limit: usize) -> String {
     let plain: String =
         text.chars().map(|character| if matches!(character, ' '..='~') { character } else { '?' }).collect();
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_like_a_secret_is_shortened() {
+    fn a_possible_secret_is_shortened() {
         let token = "ab12".repeat(16);
         assert_eq!(mask_hex(&format!("token 0x{token}, sorry")), "token 0xab12...ab12, sorry");
         assert_eq!(mask_hex("deadbeef stays"), "deadbeef stays");

@@ -1,4 +1,5 @@
-//! Quantities and names in the field's words: integers with a unit, checked, and identifiers that cannot be malformed.
+//! Quantities as checked integers with a unit, and identifiers that are valid by construction.
+#![deny(missing_docs)]
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -6,18 +7,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Active power in milliwatt. Positive is consumption; a meter that exports says a negative value.
+/// Active power in milliwatts. Positive is consumption, negative is export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Milliwatts(pub i64);
 
 impl Milliwatts {
-    /// What is reported: export is no consumption, so negative power counts as 0.
+    /// The power to report: export counts as 0.
     pub fn consumed(self) -> Self {
         Milliwatts(self.0.max(0))
     }
 
-    /// In watt, for people and metrics only.
+    /// In watts, for people and metrics only.
     pub fn watts(self) -> f64 {
         self.0 as f64 / 1e3
     }
@@ -31,8 +32,9 @@ impl Milliwatts {
 pub struct MilliwattHours(u64);
 
 impl MilliwattHours {
+    /// 0 mWh.
     pub const ZERO: Self = MilliwattHours(0);
-    /// 2^53 - 1, the largest integer that every JSON reader takes exactly.
+    /// 2^53 - 1 mWh, the largest integer that every JSON reader reads exactly.
     pub const MAX: Self = MilliwattHours((1 << 53) - 1);
 
     /// `None` above [`MilliwattHours::MAX`].
@@ -40,20 +42,22 @@ impl MilliwattHours {
         if value <= Self::MAX.0 { Some(MilliwattHours(value)) } else { None }
     }
 
+    /// The number of mWh.
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// `None` when the sum would pass [`MilliwattHours::MAX`].
+    /// `None` if the sum would exceed [`MilliwattHours::MAX`].
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).and_then(Self::new)
     }
 
-    /// `None` when `other` is larger.
+    /// `None` if `other` is larger.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).map(MilliwattHours)
     }
 
+    /// 0 if `other` is larger.
     pub fn saturating_sub(self, other: Self) -> Self {
         MilliwattHours(self.0.saturating_sub(other.0))
     }
@@ -63,7 +67,7 @@ impl MilliwattHours {
         self.0 as f64 / 1e6
     }
 
-    /// `180004.166 kWh`, cut and not rounded: no energy is shown that is not there.
+    /// `180004.166 kWh`, rounded down: never shows more energy than there is.
     pub fn in_words(self) -> String {
         let watt_hours = self.0 / 1000;
         format!("{}.{:03} kWh", watt_hours / 1000, watt_hours % 1000)
@@ -89,7 +93,7 @@ impl From<MilliwattHours> for u64 {
     }
 }
 
-/// A Modbus unit identifier of a single meter: 1 ..= 247 (0 is broadcast, 248 and above are reserved).
+/// The Modbus unit identifier of one meter: 1 ..= 247 (0 is broadcast, 248 and above are reserved).
 /// Source: Modbus over Serial Line V1.02, section 2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnitId(u8);
@@ -100,6 +104,7 @@ impl UnitId {
         u8::try_from(value).ok().filter(|unit| (1..=247).contains(unit)).map(UnitId)
     }
 
+    /// The number, 1 ..= 247.
     pub fn get(self) -> u8 {
         self.0
     }
@@ -139,14 +144,14 @@ impl Parity {
 
 /// The name of a table in the configuration: of an account, a bus, a meter, a client or a profile.
 ///
-/// 1 ..= 64 characters of `A-Z a-z 0-9 _ -`, so that it is a bare TOML key, a metrics label and a word in a log line as it is. Nothing with
-/// 32 hex digits in a row, for that is a token or identifier in the wrong place, and names are shown everywhere.
+/// 1 ..= 64 characters of `A-Z a-z 0-9 _ -`: usable unquoted as a TOML key, as a metrics label and in a log line. Never 32 hex digits in a
+/// row, because that is a token or identifier in the wrong place, and names are shown everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// `None` where the text is no name.
+    /// `None` if the text is not a valid name.
     pub fn new(text: &str) -> Option<Self> {
         let fits = (1..=64).contains(&text.len());
         let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
@@ -154,6 +159,7 @@ impl Name {
         (fits && plain && !secret).then(|| Name(text.into()))
     }
 
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -178,9 +184,9 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// A client identifier issued by Arkreen: 32 bytes, written `0x` and 64 hex digits.
+/// A client identifier issued by Arkreen: 32 bytes, written as `0x` and 64 hex digits.
 ///
-/// `Display` and `Debug` shorten it; only [`ClientId::to_hex`] gives it whole, for the call itself and the store.
+/// `Display` and `Debug` shorten it; only [`ClientId::to_hex`] gives all digits, for the call and the store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId([u8; 32]);
 

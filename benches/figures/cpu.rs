@@ -1,4 +1,4 @@
-//! What 100 meters behind one gateway cost, polled each second: the whole daemon with ledger and reports beside loops that only poll.
+//! The processor time of 100 meters behind one gateway, polled every second: the whole daemon with ledger and reports beside loops that only poll.
 
 use std::io;
 use std::time::Duration;
@@ -18,17 +18,14 @@ const WARM_UP: Duration = Duration::from_secs(12);
 const WINDOW: Duration = Duration::from_secs(20);
 /// Seconds of processor time, user and system.
 const CPU_LIMIT: f64 = 0.03;
-const MEMORY_LIMIT: f64 = 10.0;
 
 #[tokio::main(flavor = "current_thread")]
 pub async fn measure() -> io::Result<()> {
     let site = Site::build(METERS, "1s", "10s").await?;
     let (mut daemon, mut bare, mut verified) = (Vec::new(), Vec::new(), Vec::new());
-    let mut memories = Vec::new();
     for _ in 0..ROUNDS {
         let running = site.daemon(None)?;
         daemon.push(cost(&site, &running, WARM_UP).await?);
-        memories.push(process::memory(running.id().unwrap_or_default())?);
         drop(running);
         site.inspect()?;
         for (polls, costs) in [(Polls::Bare, &mut bare), (Polls::Verified, &mut verified)] {
@@ -41,16 +38,6 @@ pub async fn measure() -> io::Result<()> {
         "cpu per 1000 polls: arkmeter {daemon:.4} s, bare tokio-modbus {bare:.4} s, arkmeter's client alone {verified:.4} s \
          (limit {CPU_LIMIT}: {})",
         at_most(daemon, CPU_LIMIT)
-    );
-    let of = |field: fn(&process::Memory) -> f64| median(memories.iter().map(field).collect());
-    let resident = of(|memory| memory.resident);
-    println!(
-        "memory with {METERS} meters: {resident:.2} MB resident, {:.2} MB of it not the program's file, highest {:.2} MB, {} threads \
-         (limit {MEMORY_LIMIT} MB: {})",
-        of(|memory| memory.own),
-        of(|memory| memory.highest),
-        of(|memory| memory.threads as f64),
-        at_most(resident, MEMORY_LIMIT)
     );
     Ok(())
 }

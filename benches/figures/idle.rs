@@ -1,4 +1,4 @@
-//! What the daemon costs where there is little to do: one meter, polled each 10 s, reported each 2 minutes.
+//! What the daemon costs with little to do: one meter, polled every 10 s, reported every 2 minutes.
 
 use std::io;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub async fn measure() -> io::Result<()> {
     let used = process::watch(process, WINDOW).await?;
     let memory = process::memory(process)?;
     println!(
-        "idle, 1 meter each 10 s: {:.4} % of one processor, {:.2} wake-ups a second, {:.2} MB resident, {:.2} MB of it not the \
+        "idle, 1 meter every 10 s: {:.4} % of one processor, {:.2} wake-ups a second, {} bytes resident, {} of them not the \
          program's file",
         used.cpu.as_secs_f64() / WINDOW.as_secs_f64() * 100.0,
         used.sleeps as f64 / WINDOW.as_secs_f64(),

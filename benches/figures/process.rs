@@ -1,4 +1,4 @@
-//! What the kernel says of a process: processor time, memory, wake-ups.
+//! Processor time, memory and wake-ups of a process, from the kernel.
 
 use std::collections::BTreeMap;
 use std::fs::read_to_string;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// How often threads are looked at: what one used after the last look before its end is not counted.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often threads are sampled: what one used between the last sample and its end is not counted.
+const SAMPLE_EVERY: Duration = Duration::from_millis(200);
 
 /// What a process used within a time.
 #[derive(Clone, Copy, Debug)]
@@ -18,13 +18,13 @@ pub struct Used {
     pub sleeps: u64,
 }
 
-/// Watches a process for so long. The processor's time is the scheduler's, to the nanosecond, over all threads.
+/// Watches a process for this time. The processor's time is the scheduler's, to the nanosecond, over all threads.
 pub async fn watch(process: u32, time: Duration) -> io::Result<Used> {
     let end = Instant::now() + time;
     let before = threads(process)?;
     let mut seen = before.clone();
     while Instant::now() < end {
-        sleep(LOOK_EVERY.min(end - Instant::now())).await;
+        sleep(SAMPLE_EVERY.min(end - Instant::now())).await;
         seen.extend(threads(process)?);
     }
     let (cpu, sleeps) = seen.iter().fold((0, 0), |(cpu, sleeps), (thread, now)| {
@@ -39,7 +39,7 @@ fn threads(process: u32) -> io::Result<BTreeMap<u32, (u64, u64)>> {
     let mut threads = BTreeMap::new();
     for entry in std::fs::read_dir(format!("/proc/{process}/task"))? {
         let path = entry?.path();
-        // A thread may end while it is looked at.
+        // A thread may end while it is sampled.
         let (Ok(times), Ok(status)) = (read_to_string(path.join("schedstat")), read_to_string(path.join("status")))
         else {
             continue;
@@ -53,20 +53,26 @@ fn threads(process: u32) -> io::Result<BTreeMap<u32, (u64, u64)>> {
     Ok(threads)
 }
 
-/// Memory in MB.
+/// Memory in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
-    pub resident: f64,
-    /// Of it, what is not the program's file.
-    pub own: f64,
-    pub highest: f64,
+    pub resident: u64,
+    /// The part of it that is not the program's file.
+    pub own: u64,
+    /// The most that was ever resident.
+    pub highest: u64,
     pub threads: u64,
 }
 
 pub fn memory(process: u32) -> io::Result<Memory> {
     let status = read_to_string(format!("/proc/{process}/status"))?;
-    let mb = |name| field(&status, name) as f64 * 1024.0 / 1e6;
-    Ok(Memory { resident: mb("VmRSS"), own: mb("RssAnon"), highest: mb("VmHWM"), threads: field(&status, "Threads") })
+    let bytes = |name| field(&status, name) * 1024;
+    Ok(Memory {
+        resident: bytes("VmRSS"),
+        own: bytes("RssAnon"),
+        highest: bytes("VmHWM"),
+        threads: field(&status, "Threads"),
+    })
 }
 
 fn field(status: &str, name: &str) -> u64 {

@@ -10,26 +10,33 @@ use crate::units::{MilliwattHours, Milliwatts};
 /// What an ordinary advance changes for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advance {
+    /// The figure.
     pub published: MilliwattHours,
+    /// What it was counted from.
     pub kind: AdvanceKind,
 }
 
 /// How the figure came there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdvanceKind {
+    /// From a register.
     Counter {
+        /// The last register taken.
         register: MilliwattHours,
+        /// Its resolution.
         step: MilliwattHours,
         /// When the register was first seen at this value.
         at: ClockReading,
         /// What power has said since.
         since: EnergyBounds,
     },
+    /// From power.
     Integral {
         /// Less than a mWh, in half mW·ns.
         rest: u64,
         /// The last sample, with which the next one makes a pair.
         power: Milliwatts,
+        /// The time of that sample.
         at: ClockReading,
     },
 }

@@ -1,4 +1,4 @@
-//! The first readings of a meter: when its figure may begin.
+//! The first readings of a meter, until its figure begins.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use super::verdict::Verdict;
 use super::{state::signed, wording};
 use crate::units::MilliwattHours;
 
-/// Readings in a row that agree.
+/// Readings in a row that must agree.
 const READINGS: u32 = 3;
-/// For how long a first register of 0 is taken for a meter that is starting up.
+/// How long a first register of 0 counts as a meter that is starting up.
 const ZERO_FOR: Duration = Duration::from_secs(600);
-/// Readings further apart than this are not in a row.
+/// The longest gap between two readings in a row.
 const APART_MAX: Duration = Duration::from_secs(2 * 3600);
-/// No meter has counted at full power for longer than this.
+/// The longest time for which a meter can have counted at full power.
 pub(super) const LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 impl Judging<'_> {
@@ -54,7 +54,7 @@ impl Judging<'_> {
         self.found(run)
     }
 
-    /// The run is the baseline.
+    /// Takes the run as the baseline.
     pub(super) fn found(mut self, run: Hold) -> Judgement {
         self.state.figure.offset = if self.settings.start_at_zero { -signed(run.first.value) } else { 0 };
         self.state.figure.serial = run.serial.clone();

@@ -1,4 +1,4 @@
-//! What a hold becomes once it has lasted: an advance, another epoch, or an earlier one taken up again.
+//! What a hold becomes after its time: an advance, a new epoch, or an earlier epoch again.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use super::verdict::Verdict;
 use super::wording;
 use crate::units::MilliwattHours;
 
-/// Readings that agree, and for how long, before a possible advance is taken.
+/// How many readings must agree, and for how long, before a possible advance is taken.
 const POSSIBLE: (u32, Duration) = (3, Duration::from_secs(60));
-/// ... and before a doubtful one is, or another epoch begins.
+/// The same for a doubtful advance and for a new epoch.
 const LONG: (u32, Duration) = (5, Duration::from_secs(600));
-/// How long to wait for a trusted clock, and for a meter that says 0 while power flows.
+/// How long to wait for a trusted clock, and for a meter that reads 0 while power flows.
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
-/// For how long the register may come back to an earlier epoch.
+/// How long after its end an earlier epoch can be restored.
 const RESTORED_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Judging<'_> {
-    /// Decides on a run that has just grown by a reading.
+    /// Decides on a hold that has just grown by a reading.
     pub(super) fn decide(mut self, mut hold: Hold, anchor: &RegisterPoint) -> Judgement {
         self.learn_from(&hold);
         if matches!(hold.cause, Cause::Untold | Cause::Higher) && !self.state.memory.moved {
@@ -47,7 +47,7 @@ impl Judging<'_> {
         }
     }
 
-    /// The run itself shows what the connection carries.
+    /// Learns from the readings of the hold what the connection carries.
     fn learn_from(&mut self, hold: &Hold) {
         let watched = hold.seen_at.since(&hold.first.at).filter(|watched| *watched <= hold.age);
         let grown = hold.last.value.saturating_sub(hold.first.value);
@@ -58,7 +58,8 @@ impl Judging<'_> {
         power.note_overload(self.settings, hold.last.value, hold.last.step, &totals);
     }
 
-    /// What was too much when the hold began may be possible by what is known of the clock and of the connection by now.
+    /// Grades the advance again: what was too much when the hold began may be possible now, because more is known of the clock and of the
+    /// connection.
     fn judge_again(&self, hold: &Hold, anchor: &RegisterPoint) -> Cause {
         match self.measure().grade(anchor, &hold.first) {
             Grade::Explained | Grade::Slight | Grade::Possible => Cause::Unexplained,
@@ -68,7 +69,7 @@ impl Judging<'_> {
         }
     }
 
-    /// What was held is what happened.
+    /// Takes the hold as an advance.
     fn advance(mut self, hold: &Hold, anchor: &RegisterPoint) -> Judgement {
         let debt = self.measure().debt(anchor, &hold.confirmed);
         let run = Hold { confirmed: RegisterPoint { debt, ..hold.confirmed }, ..hold.clone() };
@@ -83,7 +84,7 @@ impl Judging<'_> {
         self.decided(Verdict::Advanced, hold.readings, reason)
     }
 
-    /// A day has passed and nothing tells how long the advance took: not credited, unless the clock comes to tell.
+    /// A day has passed without a trusted clock: the advance is not credited, until a trusted clock shows that it was possible.
     fn step_untold(mut self, hold: &Hold, anchor: &RegisterPoint) -> Judgement {
         self.state.begin_epoch(hold.first.value, self.at);
         self.state.memory.uncredited = Some(Uncredited { from: *anchor, to: hold.first });
@@ -92,7 +93,7 @@ impl Judging<'_> {
         self.decided(Verdict::Stepped, hold.readings, reason)
     }
 
-    /// The clock is trusted now: a step that was not credited may have been possible.
+    /// Credits a step that was not credited, if the clock is trusted now and the step was possible.
     pub(super) fn credit_untold(&mut self) -> Option<Judgement> {
         let step = self.state.memory.uncredited.filter(|_| self.state.memory.hold.is_none())?;
         step.to.at.since(&step.from.at)?;
@@ -108,21 +109,20 @@ impl Judging<'_> {
         Some(judging.decided(Verdict::Advanced, 0, wording::credited(change)))
     }
 
-    /// Power says that the register must have moved since it was read at that point.
+    /// Whether the measured power says that the register must have advanced since that point.
     pub(super) fn flows_since(&self, point: &RegisterPoint) -> bool {
         let lower = self.state.figure.totals.since(&point.witness).lower;
         lower > 2 * point.step.get()
     }
 
-    /// A register that stands while power flows, or at 0 where it may have begun again there: a meter that is still starting, or one that
-    /// does not say what it counts.
+    /// Whether the meter may still be starting up: its register stands still while power flows, or is 0 where a rollover is possible.
     fn is_starting(&self, hold: &Hold, anchor: &RegisterPoint) -> bool {
         let stands = hold.last.value == hold.first.value && self.flows_since(&hold.first);
         let zeros = hold.last.value == MilliwattHours::ZERO && self.rolling_over(hold, anchor).is_some();
         (stands || zeros) && hold.age < DAY
     }
 
-    /// What the advance is worth if the register has begun again at 0.
+    /// The grade of the advance if the register has rolled over to 0.
     fn rolling_over(&self, hold: &Hold, anchor: &RegisterPoint) -> Option<Grade> {
         let size = self.settings.definition.rollover?;
         let value = hold.first.value.checked_add(size).filter(|_| anchor.value <= size)?;
@@ -131,13 +131,13 @@ impl Judging<'_> {
     }
 
     fn has_rolled_over(&self, hold: &Hold, anchor: &RegisterPoint) -> bool {
-        // A register of exactly 0 may be a meter that is starting.
+        // A register of exactly 0 may be a meter that is starting up.
         let counts = hold.last.value > MilliwattHours::ZERO;
         let needed = match self.rolling_over(hold, anchor) {
             Some(Grade::Explained | Grade::Slight) if counts => (POSSIBLE.0, Duration::ZERO),
             Some(Grade::Explained | Grade::Slight) => LONG,
             Some(Grade::Possible) if counts => POSSIBLE,
-            // What was read all along does not roll over by more than is likely between two readings.
+            // A register that was read without a gap does not advance by more than is likely between two readings.
             Some(_) if counts && hold.first.fresh => LONG,
             _ => return false,
         };
@@ -154,7 +154,7 @@ impl Judging<'_> {
         self.decided(Verdict::Rollover, hold.readings, wording::rollover(size))
     }
 
-    /// The register counts from somewhere else now: an earlier epoch goes on, or a new one begins.
+    /// Restores the earlier epoch that fits the register, or begins a new one.
     fn another_epoch(mut self, hold: &Hold, anchor: &RegisterPoint) -> Judgement {
         let earlier = self.earlier_epoch(hold, anchor);
         if let Some(index) = earlier {
@@ -175,7 +175,8 @@ impl Judging<'_> {
         self.decided(verdict, hold.readings, reason)
     }
 
-    /// The earlier epoch that the run goes on with: the nearest, and one that is worth less than a rise from `anchor` would be.
+    /// The index of the earlier epoch that the hold continues: the one with the smallest credit, and only if that is less than a rise from
+    /// `anchor` would credit.
     fn earlier_epoch(&self, hold: &Hold, anchor: &RegisterPoint) -> Option<usize> {
         let worth =
             |epoch: &Epoch| signed(hold.first.value).saturating_add(epoch.offset).saturating_sub(self.state.figure());
@@ -187,7 +188,7 @@ impl Judging<'_> {
     }
 
     fn restore(mut self, epoch: Epoch, hold: &Hold) -> Judgement {
-        // What counted meanwhile was another register, or none: nothing is to come back to it.
+        // The register in between was another one, or none: it must not be restored later.
         self.state.memory.power.forget_stretch();
         self.state.figure.offset = epoch.offset;
         self.state.figure.serial = hold.serial.clone().or(epoch.serial);
@@ -197,7 +198,7 @@ impl Judging<'_> {
         self.decided(Verdict::Restored, hold.readings, reason)
     }
 
-    /// Whether the run is where this epoch would now be: possible since it ended, and no less than was counted in the meantime.
+    /// Whether the hold is where this epoch would be now: possible since the epoch ended, and not below what was counted since.
     fn continues(&self, epoch: &Epoch, hold: &Hold) -> bool {
         let other = matches!((&epoch.serial, &hold.serial), (Some(then), Some(now)) if then != now);
         let recent = self.at.since(&epoch.ended).is_none_or(|ago| ago <= RESTORED_WITHIN);
@@ -211,7 +212,7 @@ impl Judging<'_> {
         possible && grown.saturating_add(grace) >= interim
     }
 
-    /// Decides on a run of readings in a new definition.
+    /// Decides on readings under a new definition.
     pub(super) fn decide_redefined(mut self, run: Hold) -> Judgement {
         if !run.lasted(POSSIBLE.0, Duration::ZERO) {
             self.state.memory.hold = Some(run);

@@ -1,4 +1,4 @@
-//! Readings after the baseline: taken, or held, or the end of a hold.
+//! Readings after the baseline: each is taken, begins or continues a hold, or ends it.
 
 use super::hold::{Cause, Hold};
 use super::judging::{Judgement, Judging};
@@ -24,18 +24,19 @@ impl Judging<'_> {
         }
     }
 
-    /// Whether the run proves nothing any more: short, broken off, and the time that has passed makes this reading possible.
+    /// Whether the hold no longer proves anything: it is short and was interrupted, and this reading is possible after the time that has
+    /// passed.
     fn is_stale(&self, hold: &Hold, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
         let two_polls = self.state.memory.power.two_polls(self.settings);
         let other = hold.cause == Cause::Serial || self.state.is_other(self.serial);
         let possible = !other && !falls(anchor, to) && self.measure().grade(anchor, to) < Grade::Beyond;
-        // What agrees with it, and would have to wait as it does, makes a run of it all the same: a line on which little comes through.
+        // A reading that agrees with the hold and would have to wait too continues it: few readings get through on a bad line.
         let waits = matches!(hold.cause, Cause::Slight | Cause::Unexplained | Cause::Doubtful);
         let agrees = waits && self.joins(hold, to) && self.objection(anchor, to).is_some();
         hold.cause == Cause::Redefined || (possible && hold.is_stale(two_polls, self.at) && !agrees)
     }
 
-    /// Judges a reading against the last register taken alone.
+    /// Judges a reading only against the last register taken.
     fn judge_afresh(mut self, anchor: &RegisterPoint, to: RegisterPoint) -> Judgement {
         match self.objection(anchor, &to) {
             None => {
@@ -56,7 +57,7 @@ impl Judging<'_> {
         if quiet { self.end(Verdict::Unchanged, None) } else { self.decided(Verdict::Held, readings, reason) }
     }
 
-    /// Judges a reading while others wait.
+    /// Judges a reading during a hold.
     fn go_on_held(mut self, mut hold: Hold, anchor: &RegisterPoint, to: RegisterPoint) -> Judgement {
         if self.is_back(&hold, anchor, &to) {
             return self.drop_hold(&hold, anchor, to);
@@ -85,9 +86,9 @@ impl Judging<'_> {
         }
     }
 
-    /// The candidates were a passing fault.
+    /// Drops the readings of the hold as a passing fault.
     fn drop_hold(mut self, hold: &Hold, anchor: &RegisterPoint, to: RegisterPoint) -> Judgement {
-        // The candidates hid when the register advanced.
+        // Nobody knows when the register advanced during the hold.
         let two_polls = self.state.memory.power.two_polls(self.settings);
         let hidden = self.at.since(&hold.first.at).map(|hidden| hidden + two_polls + hold.first.unseen);
         let to = to.after(hidden.unwrap_or_default());
@@ -105,7 +106,7 @@ impl Judging<'_> {
         self.decided(Verdict::Glitch, hold.readings, reason)
     }
 
-    /// Whether the reading is where the last register taken would now be, and no part of the run.
+    /// Whether the reading is where the last register taken would be now, and does not belong to the hold.
     fn is_back(&self, hold: &Hold, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
         if self.state.is_other(self.serial) || falls(anchor, to) {
             return false;
@@ -120,7 +121,7 @@ impl Judging<'_> {
         }
     }
 
-    /// A register that fell and counted on from there reaches the old one by counting, not by a jump.
+    /// Whether a register that fell has reached the old one by counting, not by a jump.
     fn has_grown(&self, hold: &Hold, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
         let depth = anchor.value.saturating_sub(hold.first.value).get();
         let half = MilliwattHours::new(hold.last.value.get() + depth / 2).unwrap_or(MilliwattHours::MAX);
@@ -135,7 +136,7 @@ impl Judging<'_> {
         !other && !old && hold.meets(&self.measure(), to)
     }
 
-    /// Another definition of the register: nothing connects what it says now with what it said before.
+    /// Judges a reading under a new definition: the register cannot be compared with the earlier one.
     fn redefine(mut self, to: RegisterPoint) -> Judgement {
         let run = self.state.memory.hold.take().filter(|hold| hold.cause == Cause::Redefined);
         let Some(mut run) = run.filter(|run| run.meets(&self.measure(), &to)) else {

@@ -1,4 +1,4 @@
-//! A hold: a run of readings that were not taken, waiting to agree for long enough, or to have been a passing fault.
+//! A hold: readings that are not taken until they have agreed for long enough, or turn out to be a passing fault.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::plausible::{Grade, Measure, RegisterPoint, falls};
 use crate::clock::ClockReading;
 
-/// A run that broke off for longer than this and was still short proves nothing.
+/// A hold of fewer than [`WEAK_READINGS`] readings with a gap longer than this proves nothing.
 const WEAK_GAP: Duration = Duration::from_secs(120);
 const WEAK_READINGS: u32 = 3;
 
@@ -17,11 +17,11 @@ const WEAK_READINGS: u32 = 3;
 pub(super) enum Cause {
     /// The first readings.
     Start,
-    /// More than power explains, but so little that it is not worth a word.
+    /// A little more than power explains: not reported as a hold.
     Slight,
-    /// More than power explains, and possible.
+    /// More than power explains, but possible.
     Unexplained,
-    /// Possible, but against what was measured.
+    /// Possible, but not what was measured.
     Doubtful,
     /// A large advance, and the clock is not trusted.
     Untold,
@@ -35,22 +35,22 @@ pub(super) enum Cause {
     Redefined,
 }
 
-/// A run of candidates, summarised. Of fixed size.
+/// The readings of a hold, summarised. Of fixed size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Hold {
     pub(super) cause: Cause,
     pub(super) first: RegisterPoint,
     /// The highest value that a later reading has confirmed.
     pub(super) confirmed: RegisterPoint,
-    /// The last value; its time is that of the run's last advance.
+    /// The last value, with the time of its last advance.
     pub(super) last: RegisterPoint,
     pub(super) readings: u32,
-    /// How long the run has been watched.
+    /// How long the hold has lasted.
     pub(super) age: Duration,
     pub(super) seen_at: ClockReading,
     #[serde(default)]
     pub(super) serial: Option<String>,
-    /// The last reading, where it was no part of the run.
+    /// The last reading, if it did not belong to the hold.
     #[serde(default)]
     pub(super) stray: Option<RegisterPoint>,
 }
@@ -62,22 +62,22 @@ impl Hold {
         Hold { cause, first, confirmed, last, readings: 1, age: Duration::ZERO, seen_at, serial, stray: None }
     }
 
-    /// Whether the reading goes on where the run stands: standing still, or advancing as much as can be.
+    /// Whether the reading continues the hold: equal, or advanced by no more than is possible.
     pub(super) fn meets(&self, measure: &Measure, to: &RegisterPoint) -> bool {
         if falls(&self.last, to) {
             return self.confirmed.value < self.last.value && !falls(&self.confirmed, to);
         }
-        // Only a run of some length may be a register that stood for a while before it was first read.
+        // Only after some readings can this be a register that had not changed for a while before it was first read.
         let fresh = self.has_stood(&self.last) && self.readings >= WEAK_READINGS;
         !matches!(measure.grade(&RegisterPoint { fresh, ..self.last }, to), Grade::Beyond | Grade::Untold)
     }
 
-    /// Whether the reading goes on where the run stands, by no more than power explains.
+    /// Whether the reading continues the hold by no more than power explains.
     pub(super) fn flows_into(&self, measure: &Measure, to: &RegisterPoint) -> bool {
         !falls(&self.last, to) && measure.grade(&RegisterPoint { fresh: false, ..self.last }, to) == Grade::Explained
     }
 
-    /// Takes the reading into the run.
+    /// Adds the reading to the hold.
     pub(super) fn push(&mut self, measure: &Measure, to: RegisterPoint, serial: Option<&str>) {
         self.grow_older(&to.at);
         self.readings = self.readings.saturating_add(1);
@@ -96,18 +96,18 @@ impl Hold {
         }
     }
 
-    /// Whether the register may have stood at this value of the run before it was read.
+    /// Whether the register may have had this value for a while before it was read.
     fn has_stood(&self, point: &RegisterPoint) -> bool {
         point.fresh || point.value == self.first.value
     }
 
-    /// The run as the beginning of an epoch: nothing is known of the register before.
+    /// The hold as the beginning of an epoch: nothing is known of the register before.
     pub(super) fn founding(&self) -> Hold {
         let fresh = self.has_stood(&self.confirmed);
         Hold { confirmed: RegisterPoint { fresh, ..self.confirmed }, ..self.clone() }
     }
 
-    /// Two readings in a row were no part of the run: it begins again with them, or with the second where they do not agree.
+    /// Begins the hold again after two readings in a row that did not belong to it: with both, or with the second if they disagree.
     pub(super) fn begin_again(&self, measure: &Measure, cause: Cause, to: RegisterPoint, serial: Option<&str>) -> Hold {
         let stray = self.stray.map(|stray| Hold::new(cause, stray, serial));
         match stray {
@@ -125,7 +125,7 @@ impl Hold {
         self.seen_at = *at;
     }
 
-    /// A short run, broken off: what comes now is judged as if there had been none.
+    /// Whether the hold is short and was interrupted: the next reading is then judged as if there were no hold.
     pub(super) fn is_stale(&self, two_polls: Duration, at: &ClockReading) -> bool {
         let gap = at.since(&self.seen_at).unwrap_or(at.since_boot);
         self.readings < WEAK_READINGS && gap > WEAK_GAP.max(2 * two_polls)
@@ -135,7 +135,7 @@ impl Hold {
         self.readings >= readings && self.age >= age
     }
 
-    /// Readings that wait without a word: the register is about to be taken.
+    /// Whether the hold is not reported: the register will be taken soon.
     pub(super) fn is_quiet(&self) -> bool {
         matches!(self.cause, Cause::Slight | Cause::Start)
     }

@@ -1,17 +1,17 @@
-//! A meter without a counter gets one: its power integrated over time.
+//! The energy of a meter without a counter: its power, integrated over time.
 
 use super::judging::{Judgement, Judging};
 use super::power::Pair;
 use super::verdict::Verdict;
 use crate::units::{MilliwattHours, Milliwatts};
 
-/// One mWh in half mW·ns, the unit in which a trapezoid is a whole number.
+/// One mWh in half mW·ns: in this unit each trapezoid is a whole number.
 const HALVES_PER_MILLIWATT_HOUR: u128 = 2 * 3_600_000_000_000;
-/// No sustained power beyond this many times `max_power` is believed: no counter is there to confirm it.
+/// A sustained power above this many times `max_power` is not believed, because no counter confirms it.
 const OVERLOAD_MAX: i64 = 4;
 
 impl Judging<'_> {
-    /// Judges a poll of a meter without a counter. `pair` is absent at the first sample and after a gap of more than two polls.
+    /// Judges a poll of a meter without a counter. There is no pair at the first sample and after a gap of more than two polls.
     pub(super) fn integrate(mut self, pair: Option<Pair>) -> Judgement {
         let first = !self.state.figure.integral.counts;
         self.state.memory.hold = None;
@@ -38,7 +38,7 @@ impl Judging<'_> {
         self.end(if sum > published { Verdict::Advanced } else { Verdict::Unchanged }, None)
     }
 
-    /// Whole mWh gained between two samples; the rest is kept.
+    /// The whole mWh between two samples; keeps the rest.
     fn trapezoid(&mut self, pair: Pair) -> u64 {
         let rated = self.settings.max_power.0;
         let shown = self.state.memory.power.rates.sustained.0.min(rated.saturating_mul(OVERLOAD_MAX));

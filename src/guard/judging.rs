@@ -1,4 +1,4 @@
-//! One reading being judged: what the rules lean on, and how a judgement is closed.
+//! The judgement of one reading: what all rules use, and how a judgement ends.
 
 use super::hold::{Cause, Hold};
 use super::plausible::{Grade, Measure, RegisterPoint, falls, steps};
@@ -8,17 +8,19 @@ use super::verdict::{GuardEvent, Verdict};
 use crate::clock::ClockReading;
 use crate::units::MilliwattHours;
 
-/// One reading, judged.
+/// The result of judging one reading, or of one decision by the operator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
+    /// The state afterwards.
     pub state: GuardState,
+    /// What happened.
     pub verdict: Verdict,
-    /// What the journal keeps of it; with one, the state is committed at once. Absent for an ordinary `advanced` or
-    /// `unchanged`, and for the readings of a hold or a baseline between its beginning and its end.
+    /// The event for the journal; with one, the state is committed at once. Absent for an ordinary `advanced` or `unchanged`, and for
+    /// readings in the middle of a hold or a baseline.
     pub entry: Option<GuardEvent>,
 }
 
-/// The state as it becomes, and what it was before for the journal.
+/// The state while a reading is judged, and the values before it for the journal.
 pub(super) struct Judging<'a> {
     pub(super) state: GuardState,
     pub(super) settings: &'a MeterSettings,
@@ -59,7 +61,7 @@ impl<'a> Judging<'a> {
         Measure { memory: &self.state.memory.power, totals: &self.state.figure.totals, settings: self.settings }
     }
 
-    /// Why this value cannot be taken at once after `anchor`; `None` where it can.
+    /// Why this value cannot be taken at once after `anchor`; `None` if it can.
     pub(super) fn objection(&self, anchor: &RegisterPoint, to: &RegisterPoint) -> Option<Cause> {
         if self.state.is_other(self.serial) {
             return Some(Cause::Serial);
@@ -80,7 +82,7 @@ impl<'a> Judging<'a> {
         }
     }
 
-    /// Takes the register where it follows on the last one taken.
+    /// Takes the register as the successor of the last one taken.
     pub(super) fn follow(&mut self, anchor: &RegisterPoint, to: RegisterPoint) -> Verdict {
         if self.state.figure.serial.is_none() {
             self.state.figure.serial = self.serial.map(str::to_owned);
@@ -97,7 +99,7 @@ impl<'a> Judging<'a> {
         Verdict::Advanced
     }
 
-    /// Takes the run that a hold has become: as far as a later reading has confirmed it, and beyond where power explains it.
+    /// Takes the register of a hold: the value that a later reading has confirmed, and the last value if power explains it.
     pub(super) fn settle(&mut self, run: &Hold) {
         self.state.take(run.confirmed);
         self.state.memory.moved = false;
@@ -108,7 +110,7 @@ impl<'a> Judging<'a> {
         }
     }
 
-    /// A poll without a register.
+    /// Judges a poll without a register.
     pub(super) fn pass(self) -> Judgement {
         let verdict = match (&self.state.memory.hold, self.state.figure.published) {
             (Some(hold), _) if !hold.is_quiet() => Verdict::Held,
@@ -122,7 +124,7 @@ impl<'a> Judging<'a> {
         Judgement { state: self.state, verdict, entry }
     }
 
-    /// Ends with a decision that the journal keeps.
+    /// Ends with an event for the journal.
     pub(super) fn decided(self, verdict: Verdict, readings: u32, reason: String) -> Judgement {
         let register = self.state.memory.hold.as_ref().filter(|_| verdict == Verdict::Held).map(|hold| hold.last.value);
         let entry = GuardEvent {
@@ -142,7 +144,7 @@ impl<'a> Judging<'a> {
         self.end(verdict, Some(entry))
     }
 
-    /// What would take this decision's effect on the figure back.
+    /// What undoing this decision adds to the offset, in mWh.
     fn correction(&self, verdict: Verdict) -> Option<i64> {
         let moved = match verdict {
             Verdict::Advanced => self.state.figure().saturating_sub(self.before.figure),

@@ -1,4 +1,30 @@
-//! What a reading is worth: one pure function of a meter's state, its settings and the reading. It has no clock, no store, no task.
+//! The guard decides what a reading is worth: a pure function of a meter's state, its settings and the reading. It has no clock, no store
+//! and no task.
+//!
+//! # The rules
+//! published = max(floor, register + offset). Each rule is in one place. The first row that fits decides.
+//!
+//! | reading, compared with the last register taken | verdict | effect | where |
+//! |---|---|---|---|
+//! | the first readings | `baseline` | published starts once three readings agree; a register of 0 waits for 10 minutes (for a day while power flows); more than 30 years at full power is `held` until the operator accepts it | `baseline` |
+//! | the meter has no counter | `baseline`, `advanced` | power is integrated over pairs of samples at most two polls apart | `integral` |
+//! | the definition of the register has changed | `held`, then `redefined` | a new epoch after three agreeing readings | `following`, `decisions` |
+//! | another serial number | `held`, then `replaced` | a new epoch after 5 readings and 10 minutes | `judging`, `decisions` |
+//! | lower by more than two steps | `held`, then `reset` | a new epoch after 5 readings and 10 minutes; after a day where the register stands still while power flows | `judging`, `decisions` |
+//! | lower, and a rollover explains it | `held`, then `rollover` | published rises by the true change after three readings | `decisions` |
+//! | equal, or lower by at most two steps | `unchanged` | the last register stays | `judging` |
+//! | higher, and power explains it | `advanced` | published rises by the change | `plausible`, `judging` |
+//! | higher, possible, but not explained | `held`, then `advanced` | taken after 3 readings and a minute | `plausible`, `decisions` |
+//! | higher, possible, but not what was measured | `held`, then `advanced` | taken after 5 readings and 10 minutes | `plausible`, `decisions` |
+//! | higher, and the clock is not trusted to tell how long it took | `held`, then `stepped` | not credited after a day; credited when the clock is trusted and makes it possible | `plausible`, `decisions` |
+//! | higher than the connection can carry | `held`, then `stepped` | a new epoch after 5 readings and 10 minutes; the rise is not credited | `plausible`, `decisions` |
+//! | during a hold: back where the last register would be now | `glitch` | the readings of the hold are dropped | `following` |
+//! | during a hold: where an earlier epoch would be now | `restored` | the earlier offset applies again; published never falls | `decisions` |
+//! | the meter answers at another place | as above | an unexplained advance is credited only to the same serial number | `judging` |
+//!
+//! What the operator decides is in `operator` and `remedy`.
+
+#![deny(missing_docs)]
 
 mod advance;
 mod baseline;
@@ -35,7 +61,7 @@ use self::judging::Judging;
 use crate::clock::ClockReading;
 use crate::reading::Values;
 
-/// Judges one poll. `values` without a register is a failed read of the counter: it changes no energy.
+/// Judges one poll. Values without a register are a failed read of the counter, which changes no energy.
 pub fn judge(mut state: GuardState, settings: &MeterSettings, at: &ClockReading, values: &Values) -> Judgement {
     state.settle_stamps(at);
     state.settle_place(settings);

@@ -1,4 +1,4 @@
-//! What an operator can decide about a meter, on the same terms as the rules: a state in, a state and a journal entry out.
+//! What an operator can decide about a held or uncredited register. Like the rules: a state in, a state and an event out.
 
 use super::baseline::LIFETIME;
 use super::decisions::DAY;
@@ -13,10 +13,10 @@ use super::wording;
 use crate::clock::ClockReading;
 use crate::units::MilliwattHours;
 
-/// Takes what is held now, as if it had been held long enough: a first register whatever its size, a reset, a replacement.
-/// A jump that would not be credited after waiting is not credited by this either; that is [`credit`].
+/// Ends the hold as if it had lasted long enough: a first register of any size, a reset, a replacement.
+/// A jump that would not be credited after waiting is not credited either; use [`credit`].
 ///
-/// `None` where nothing is held.
+/// `None` if nothing is held.
 pub fn accept(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -> Option<Judgement> {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     let hold = judging.state.memory.hold.take()?;
@@ -33,9 +33,11 @@ pub fn accept(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -
     Some(judged)
 }
 
-/// Adds energy that was consumed and that the rules could not credit.
+/// Adds energy that was consumed but that the rules could not credit.
 ///
-/// Refused before the baseline, where the figure would pass what can be reported, and where the connection cannot have carried it.
+/// # Errors
+/// [`DecisionError`] before the baseline, for an energy of 0, if the figure would be too large to report, or if the connection cannot have
+/// carried that energy.
 pub fn credit(
     state: &GuardState,
     settings: &MeterSettings,
@@ -54,7 +56,7 @@ pub fn credit(
     Ok(judging.decided(Verdict::Advanced, 0, wording::credited_by_operator(consumed, settings)))
 }
 
-/// Refuses what is more than the connection can have carried as long as it has existed: a slip of the pen that could not be taken back.
+/// Refuses more than the connection can have carried in its lifetime: a typing error that could not be taken back.
 pub(super) fn within_a_lifetime(
     state: &GuardState,
     settings: &MeterSettings,
@@ -66,7 +68,7 @@ pub(super) fn within_a_lifetime(
 }
 
 impl GuardState {
-    /// What the connection carries in a meter's life, in mWh.
+    /// The energy that the connection can carry in the lifetime of a meter, in mWh.
     pub fn lifetime(&self, settings: &MeterSettings) -> u64 {
         energy(self.memory.power.measure(settings), LIFETIME)
     }

@@ -1,4 +1,4 @@
-//! What the power register testifies: how much energy passed between two readings, and how much power this connection really carries.
+//! What power samples show: how much energy was consumed between two readings, and how much power this connection carries.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Milliwatts};
 
 const NANOSECONDS_PER_HOUR: u128 = 3_600_000_000_000;
-/// Rates are learned from stretches at least this long: shorter ones say more about the register's least digit than about the load.
+/// The shortest time from which a rate is learned: less says more about the register's resolution than about the load.
 const STRETCH_MIN: Duration = Duration::from_secs(60);
-/// A stretch that is this long is followed by another.
+/// After this time a new stretch begins.
 const STRETCH_LONG: Duration = Duration::from_secs(300);
-/// Longer ones say nothing of how much the connection carries at a time.
+/// The longest time from which a rate is learned: an average over more says nothing of the peak.
 const STRETCH_MAX: Duration = Duration::from_secs(3600);
-/// Registers that are updated in lumps are updated at least this often.
+/// The longest time between two updates of a register that advances in lumps.
 const LUMP_MAX: Duration = Duration::from_secs(1800);
-/// More than this many times `max_power` is no overload but a wrong power register.
+/// Power above this many times `max_power` is not an overload but a wrong power register.
 const OVERLOAD_MAX: i64 = 10;
-/// No configuration polls slower than this, so no longer pace is believed.
+/// The slowest poll that the configuration allows.
 const SLOWEST_POLL: Duration = Duration::from_secs(180);
 
 /// The energy that power samples account for, as running totals: the difference of two is what passed between them.
@@ -34,6 +34,7 @@ pub struct EnergyBounds {
     pub covered: Duration,
 }
 
+/// One sample of the power register.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PowerSample {
     /// 0 or more: export counts as 0.
@@ -50,7 +51,7 @@ pub(super) struct Pair {
     pub(super) apart: Duration,
 }
 
-/// What is remembered of a meter's power. Of fixed size.
+/// What is known of a meter's power. Of fixed size.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct PowerMemory {
@@ -83,7 +84,7 @@ pub(super) struct ConnectionRates {
     pub(super) noisy: bool,
 }
 
-/// Where a rate is learned from.
+/// The beginning of the time from which a rate is learned.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stretch {
     value: MilliwattHours,
@@ -100,7 +101,7 @@ pub(super) struct Overload {
 }
 
 impl PowerMemory {
-    /// Takes note of a poll; gives the pair that its sample makes with the one before, where there is no gap between them.
+    /// Records a poll. Returns the pair of its sample and the one before, if there is no gap between them.
     pub(super) fn note(
         &mut self,
         settings: &MeterSettings,
@@ -125,7 +126,7 @@ impl PowerMemory {
         pair
     }
 
-    /// Two poll intervals and a little for jitter. Where a busy line polls slower than asked for, the pace that it keeps counts.
+    /// Two poll intervals and a little for jitter. If a busy line polls slower than configured, its real interval counts.
     pub(super) fn two_polls(&self, settings: &MeterSettings) -> Duration {
         let kept = match self.intervals.len() {
             3 => self.intervals.iter().min().copied().unwrap_or_default().min(SLOWEST_POLL),
@@ -134,13 +135,13 @@ impl PowerMemory {
         settings.poll_every.max(kept) * 21 / 10
     }
 
-    /// For how long the register is known to stand between two advances.
+    /// How long the register is known to be unchanged between two advances.
     pub(super) fn lump(&self) -> Duration {
         let regular = self.lumps.iter().min().copied().filter(|_| self.lumps.len() == 3);
         regular.map_or(Duration::ZERO, |lump| lump * 11 / 10).min(LUMP_MAX)
     }
 
-    /// The longest that it stood between its last advances; absent where too few were seen.
+    /// The longest time between its last advances; absent if too few were seen.
     pub(super) fn longest_lump(&self) -> Option<Duration> {
         self.lumps.iter().max().filter(|_| self.lumps.len() == 3).map(|lump| *lump * 11 / 10)
     }
@@ -149,7 +150,7 @@ impl PowerMemory {
         self.samples.last().copied()
     }
 
-    /// Goes on behind that sample; what came before it is not known.
+    /// Continues after that sample, if the memory is older.
     pub(super) fn resume(&mut self, sample: PowerSample) {
         if self.last() != Some(sample) {
             self.samples = vec![sample];
@@ -161,12 +162,12 @@ impl PowerMemory {
         self.samples.iter().map(|sample| sample.power).max().unwrap_or_default()
     }
 
-    /// What this connection carries: as configured, or what both registers have shown that it carries.
+    /// The limit of this connection: as configured, or more if both registers have shown it.
     pub(super) fn measure(&self, settings: &MeterSettings) -> Milliwatts {
         settings.max_power.max(self.rates.overload)
     }
 
-    /// Believes three samples in a row above `max_power` once the register, taken at `value`, advances about as they say.
+    /// Raises the limit after three samples in a row above `max_power`, once the advance of the register confirms them.
     pub(super) fn note_overload(
         &mut self,
         settings: &MeterSettings,
@@ -184,14 +185,14 @@ impl PowerMemory {
         let Some(suspected) = self.suspected.filter(|suspected| suspected.value != value) else { return };
         let said = totals.since(&suspected.totals).lower;
         let advance = value.saturating_sub(suspected.value).get();
-        let grace = 2 * step.get();
-        if value > suspected.value && advance + grace >= said / 2 && advance <= 2 * said + grace {
+        let tolerance = 2 * step.get();
+        if value > suspected.value && advance + tolerance >= said / 2 && advance <= 2 * said + tolerance {
             self.rates.overload = self.rates.overload.max(suspected.power);
         }
         self.suspected = None;
     }
 
-    /// The power that the last three samples all reached; 0 without three.
+    /// The power that the last three samples all reached; 0 with fewer samples.
     pub(super) fn sustained_now(&self) -> Milliwatts {
         match self.samples.len() {
             3 => self.samples.iter().map(|sample| sample.power).min().unwrap_or_default(),
@@ -199,7 +200,7 @@ impl PowerMemory {
         }
     }
 
-    /// Learns the register's rate from a value that was taken.
+    /// Learns the register's rate from a register that was taken.
     pub(super) fn learn(
         &mut self,
         value: MilliwattHours,
@@ -255,7 +256,7 @@ impl PowerMemory {
             || more(now.sustained, then.sustained)
     }
 
-    /// Another register counts from here on: no rate leads from the old one to it.
+    /// Forgets what belongs to the old register when another one counts.
     pub(super) fn forget_stretch(&mut self) {
         self.stretch = None;
         self.lumps.clear();
@@ -263,7 +264,7 @@ impl PowerMemory {
         self.suspected = None;
     }
 
-    /// Samples that were scaled in another way are no neighbours of what follows.
+    /// Forgets samples of another scale.
     pub(super) fn forget_samples(&mut self) {
         self.samples.clear();
     }
@@ -323,7 +324,7 @@ pub(super) struct SampledEnergy {
     pub(super) covered: Duration,
 }
 
-/// Power over time in mWh, rounded down, and never more than a few times what a register can say: sums of it do not overflow.
+/// Power times time in mWh, rounded down and bounded so that sums do not overflow.
 pub(super) fn energy(power: Milliwatts, time: Duration) -> u64 {
     let power = u128::from(power.consumed().0.unsigned_abs());
     let energy = power.saturating_mul(time.as_nanos()) / NANOSECONDS_PER_HOUR;

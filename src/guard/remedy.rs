@@ -1,5 +1,5 @@
-//! What an operator can order beyond [`accept`](super::accept) and [`credit`](super::credit): what Arkreen holds already, a meter
-//! exchanged on purpose, a judgement undone. Whatever is ordered, published never falls.
+//! The operator's other decisions: a figure that Arkreen already has, a planned exchange of a meter, a judgement undone. Published never
+//! falls.
 
 use super::error::DecisionError;
 use super::judging::{Judgement, Judging};
@@ -12,27 +12,27 @@ use super::wording;
 use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Name};
 
-/// Integrated energy goes on from where an older copy of the ledger knew it.
+/// Continues integrated energy from the figure in an older copy of the ledger.
 pub fn go_on(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -> Judgement {
     let judging = Judging::new(state.clone(), settings, at, None, false);
     judging.decided(Verdict::Unchanged, 0, wording::goes_on(state.figure.published))
 }
 
-/// A ledger of its own begins for a meter that may be another one renamed.
+/// Begins a new figure for a meter that could also be another one, renamed.
 pub fn begin(state: &GuardState, settings: &MeterSettings, at: &ClockReading, other: &Name) -> Judgement {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.settle_place(settings);
     judging.decided(Verdict::Baseline, 0, wording::begins_its_own(other))
 }
 
-/// The meter is read where the configuration has its name, although the ledger of that name came from another place.
+/// Accepts that the meter is the one of this name, although it was read at another place before.
 pub fn moved(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -> Judgement {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.settle_place(settings);
     judging.decided(Verdict::Unchanged, 0, wording::moved())
 }
 
-/// What the journal keeps of a new name: no figure moves.
+/// The event of a new name. No figure changes.
 pub fn renamed(state: &GuardState, at: &ClockReading, from: &Name) -> GuardEvent {
     let (register, published, serial) = (state.register(), state.figure.published, state.figure.serial.clone());
     GuardEvent {
@@ -51,8 +51,11 @@ pub fn renamed(state: &GuardState, at: &ClockReading, from: &Name) -> GuardEvent
     }
 }
 
-/// Raises the floor: nothing below `energy` is published from now on. What the counter says stays as it is, so that published stands
-/// still until the counter's own figure passes it.
+/// Raises the floor: nothing below `energy` is published from now on. The counter's figure does not change, so published stands still
+/// until the counter's figure exceeds it.
+///
+/// # Errors
+/// [`DecisionError`] before the baseline, if published is not below `energy`, or if the connection cannot have carried the difference.
 pub fn set(
     state: &GuardState,
     settings: &MeterSettings,
@@ -69,7 +72,7 @@ pub fn set(
     Ok(judging.decided(Verdict::Advanced, 0, wording::set(energy)))
 }
 
-/// That published stands still for a while, where it does.
+/// A message about how long published stands still, if it does.
 pub fn stands(state: &GuardState, settings: &MeterSettings) -> Option<String> {
     let behind = signed(state.figure.published?).checked_sub(state.counted()?)?;
     let behind = u64::try_from(behind).ok().and_then(MilliwattHours::new)?;
@@ -78,7 +81,10 @@ pub fn stands(state: &GuardState, settings: &MeterSettings) -> Option<String> {
 
 /// The meter was exchanged: the old one is counted up to `old`, the new one from `new`, exactly.
 ///
-/// Before the new meter was taken for a reset or a replacement, and after; both registers have to be possible.
+/// Works before and after the guard has taken the new meter for a reset or a replacement. Both registers must be possible.
+///
+/// # Errors
+/// [`DecisionError`] if the meter has no counter or a register is not possible.
 pub fn replace(
     state: &GuardState,
     settings: &MeterSettings,
@@ -109,7 +115,7 @@ pub fn replace(
     Ok(judging.decided(Verdict::Replaced, 0, wording::exchanged(old, new)))
 }
 
-/// The old meter counted last; what waits, if anything does, is the new one's register.
+/// The exchange while the old meter was the last to be taken; a hold, if there is one, is of the new meter.
 fn exchange(
     state: &GuardState,
     taken: &RegisterPoint,
@@ -117,7 +123,7 @@ fn exchange(
     old: MilliwattHours,
     new: MilliwattHours,
 ) -> Result<GuardState, DecisionError> {
-    // The new one may have counted since the old one was last seen to.
+    // The new meter may have counted since the old one last advanced.
     let began = RegisterPoint { value: new, debt: 0, fresh: true, ..*taken };
     if let Some(hold) = state.memory.hold.as_ref().filter(|hold| falls(&began, &hold.last)) {
         return Err(DecisionError::NewReadingTooHigh { new, seen: hold.last.value });
@@ -132,7 +138,7 @@ fn exchange(
     Ok(changed)
 }
 
-/// The new meter's register is taken already, as that of a reset, a replacement or a step: where it began is known better now.
+/// The exchange after the new meter was taken, as a reset, a replacement or a step: corrects where it began.
 fn correct_exchange(state: &GuardState, before: &Epoch, old: MilliwattHours, new: MilliwattHours) -> GuardState {
     let mut changed = state.clone();
     changed.figure.offset = signed(old).saturating_add(before.offset).saturating_sub(signed(new));
@@ -143,14 +149,17 @@ fn correct_exchange(state: &GuardState, before: &Epoch, old: MilliwattHours, new
     changed
 }
 
-/// Whether a register may have come to `value` by now.
+/// Whether a register can have reached `value` by now.
 fn is_possible(measure: &Measure<'_>, from: &RegisterPoint, value: MilliwattHours, at: &ClockReading) -> bool {
     let to = RegisterPoint { value, at: *at, witness: *measure.totals, ..*from };
     !falls(from, &to) && measure.grade(from, &to) < Grade::Beyond
 }
 
-/// The judgement of this entry (number `id`) was wrong: what it did to the figure is taken back. Where that lowers the figure, published
-/// stands still until the corrected figure passes it.
+/// Takes back the effect of entry number `id` on the figure. If that lowers the figure, published stands still until the corrected figure
+/// exceeds it.
+///
+/// # Errors
+/// [`DecisionError`] if the entry moved no figure, or if the figure would be too large to report.
 pub fn undo(
     state: &GuardState,
     settings: &MeterSettings,
@@ -164,11 +173,11 @@ pub fn undo(
     };
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     let changed = &mut judging.state;
-    // What ended since then was counted on top of it.
+    // Epochs that ended since then include it.
     for epoch in changed.memory.earlier.iter_mut().filter(|epoch| is_later(&epoch.ended, &entry.at)) {
         epoch.offset = epoch.offset.saturating_add(correction);
     }
-    // A step that waits for the clock would else be credited twice.
+    // Otherwise a step that waits for the clock would be credited twice.
     changed.memory.uncredited =
         changed.memory.uncredited.take().filter(|step| entry.register_before != Some(step.from.value));
     changed.correct(correction)?;
@@ -192,13 +201,13 @@ fn within(state: &GuardState) -> Result<(), DecisionError> {
 }
 
 impl GuardState {
-    /// The serial number of the meter that counts now, as far as it was read. Another's text: not to be shown as it is.
+    /// The serial number of the meter that counts now, if it was read. Foreign text: mask it before it is shown.
     pub fn serial(&self) -> Option<&str> {
         self.figure.serial.as_deref()
     }
 
-    /// What the counter alone would say (register + offset, in mWh; or what power comes to): below the published figure after a
-    /// correction, until it catches up. Absent where there is neither.
+    /// The counter's own figure (register + offset, or the integrated power) in mWh: below the published figure after a correction, until it
+    /// catches up. Absent before the baseline.
     pub fn counted(&self) -> Option<i64> {
         let integrated = self.figure.published.filter(|_| self.figure.integral.counts && self.figure.taken.is_none());
         let integrated =
@@ -206,7 +215,7 @@ impl GuardState {
         self.figure.taken.map(|_| self.figure()).or(integrated)
     }
 
-    /// Moves the counter's figure by so many mWh; published rises with it, or stands until it has caught up.
+    /// Changes the counter's figure by this many mWh; published rises with it, or stands still until it has caught up.
     pub(super) fn correct(&mut self, by: i64) -> Result<(), DecisionError> {
         self.figure.offset = self.figure.offset.saturating_add(by);
         within(self)?;

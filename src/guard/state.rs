@@ -1,4 +1,4 @@
-//! What the ledger remembers of one meter.
+//! The state of one meter: its figure and what the guard has learned.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ impl GuardMemory {
     }
 }
 
-/// A register's life between two beginnings, as it ended.
+/// An epoch, as it ended: the time between two beginnings of a register.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Epoch {
     pub(super) last: RegisterPoint,
@@ -94,7 +94,7 @@ pub(super) struct Epoch {
     pub(super) counted: u64,
 }
 
-/// What the integration carries from one sample to the next.
+/// What the integration keeps from one sample to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Integral {
@@ -114,7 +114,7 @@ fn is_zero(energy: &MilliwattHours) -> bool {
     *energy == MilliwattHours::ZERO
 }
 
-/// An advance that was not credited because nothing told how long it took.
+/// An advance that was not credited because no trusted clock told how long it took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Uncredited {
     pub(super) from: RegisterPoint,
@@ -122,13 +122,12 @@ pub(super) struct Uncredited {
 }
 
 impl GuardState {
-    /// The figure for this meter; absent until there is a baseline. Never falls.
+    /// The figure of this meter; absent until there is a baseline. Never falls.
     pub fn published(&self) -> Option<MilliwattHours> {
         self.figure.published
     }
 
-    /// A meter that has counted and now reads 0 for both counter and power is starting, or shows its registers before it has filled
-    /// them: its power is no sample of what flows.
+    /// Whether a meter that has counted now reads 0 for both counter and power: it is starting up, and its power is not a sample.
     pub(super) fn says_nothing(&self, values: &Values) -> bool {
         let zero = |register: Register| register.value == MilliwattHours::ZERO;
         let counted = self.figure.taken.iter().chain(self.memory.earlier.iter().map(|epoch| &epoch.last));
@@ -137,27 +136,27 @@ impl GuardState {
             && counted.into_iter().any(|point| point.value > MilliwattHours::ZERO)
     }
 
-    /// Whether no reading was ever judged.
+    /// Whether no reading was judged yet.
     pub fn is_blank(&self) -> bool {
         self.memory.place.is_empty()
     }
 
-    /// Where it was last read; empty where it never was.
+    /// The place where it was last read; empty if it never was.
     pub fn place(&self) -> &str {
         &self.memory.place
     }
 
-    /// It goes on under another name.
+    /// Notes that the meter has a new name.
     pub fn rename(&mut self) {
         self.memory.renamed = true;
     }
 
-    /// Whether it was not read since it has its name.
+    /// Whether it was not read since it was renamed.
     pub fn is_renamed(&self) -> bool {
         self.memory.renamed
     }
 
-    /// Whether what answers there, or with that serial number, may be the meter that was guarded here.
+    /// Whether a meter at that place, or with that serial number, may be this one.
     pub fn may_be(&self, place: &str, serial: Option<&str>) -> bool {
         self.memory.place == place || self.is_same(serial)
     }
@@ -167,24 +166,24 @@ impl GuardState {
         self.figure.taken.map(|taken| taken.value)
     }
 
-    /// Whether the register is not taken at the moment: [`GuardState::held`] says why.
+    /// Whether the register is held: [`GuardState::held`] says why.
     pub fn is_held(&self) -> bool {
         self.memory.hold.as_ref().is_some_and(|hold| !hold.is_quiet())
     }
 
-    /// Why the register is not taken at the moment and what the operator can do, for people; absent when it is.
+    /// A message about why the register is held and what the operator can do; absent if it is not held.
     pub fn held(&self) -> Option<String> {
         let hold = self.memory.hold.as_ref().filter(|hold| !hold.is_quiet())?;
         Some(wording::standing(self.register(), hold))
     }
 
-    /// The power that both of the meter's registers have shown, where it is above `max_power`: that is set too low.
+    /// The power that both registers have shown, if it is above `max_power`: then `max_power` is too low.
     pub fn overload(&self, settings: &MeterSettings) -> Option<Milliwatts> {
         let measure = self.memory.power.measure(settings);
         (measure > settings.max_power).then_some(measure)
     }
 
-    /// Takes note of a poll; gives the pair that its sample makes with the one before, where there is no gap between them.
+    /// Records the power of a poll. Returns the pair of its sample and the one before, if there is no gap between them.
     pub(super) fn note_power(
         &mut self,
         settings: &MeterSettings,
@@ -206,13 +205,13 @@ impl GuardState {
         pair
     }
 
-    /// Register + offset, in mWh: what would be published if nothing had been before.
+    /// Register + offset, in mWh: published, if it exceeds the floor.
     pub(super) fn figure(&self) -> i64 {
         let register = self.figure.taken.map_or(0, |taken| signed(taken.value));
         register.saturating_add(self.figure.offset)
     }
 
-    /// Takes the register: the figure goes with it, and published where that is higher.
+    /// Takes the register; published rises to the figure if that is higher.
     pub(super) fn take(&mut self, point: RegisterPoint) {
         self.figure.taken = Some(point);
         self.memory.power.learn(point.value, point.step, &point.at, &self.figure.totals);
@@ -220,7 +219,7 @@ impl GuardState {
         self.figure.published = self.figure.published.max(MilliwattHours::new(figure));
     }
 
-    /// Ends the epoch and begins another, in which the register `start` stands for the figure reached.
+    /// Ends the epoch and begins another, in which the register `start` means the present figure.
     pub(super) fn begin_epoch(&mut self, start: MilliwattHours, at: &ClockReading) {
         let figure = match self.figure.taken {
             Some(_) => self.figure(),
@@ -230,14 +229,14 @@ impl GuardState {
         self.figure.offset = figure - signed(start);
     }
 
-    /// Remembers the epoch that ends.
+    /// Keeps the epoch that ends.
     pub(super) fn close_epoch(&mut self, at: &ClockReading) {
         let Some(last) = self.figure.taken else { return };
         let before =
             self.memory.earlier.last().map_or(0, |epoch| signed(epoch.last.value).saturating_add(epoch.offset));
         let counted = u64::try_from(self.figure().saturating_sub(before)).unwrap_or(0);
         self.memory.power.forget_stretch();
-        // An epoch that counted nothing was none; nothing could come back to it.
+        // An epoch that counted nothing need not be restored.
         self.memory.epochs = self.memory.epochs.saturating_add(1);
         if counted == 0 && self.memory.epochs > 1 {
             return;
@@ -252,7 +251,7 @@ impl GuardState {
         }
     }
 
-    /// The wall clock is trusted now: what was stamped earlier in this boot is known as exactly.
+    /// Corrects the wall time of earlier readings of this boot, once the wall clock is trusted.
     pub(super) fn settle_stamps(&mut self, now: &ClockReading) {
         if !now.trusted {
             return;
@@ -266,7 +265,7 @@ impl GuardState {
         }
     }
 
-    /// Notes where the meter answers; at another place than before it has to show that it is the same.
+    /// Notes where the meter answers. At another place, an advance must be explained or the serial number the same.
     pub(super) fn settle_place(&mut self, settings: &MeterSettings) {
         self.memory.renamed = false;
         if self.memory.place != settings.place {
@@ -284,12 +283,12 @@ impl GuardState {
         taken.chain(read).chain(hold).chain(earlier).chain(uncredited).chain(self.memory.power.stamps())
     }
 
-    /// Whether this serial number is known to be another than that of the epoch.
+    /// Whether this serial number is known and differs from that of the epoch.
     pub fn is_other(&self, serial: Option<&str>) -> bool {
         matches!((serial, self.figure.serial.as_deref()), (Some(read), Some(known)) if read != known)
     }
 
-    /// Whether this serial number is known to be that of the epoch.
+    /// Whether this serial number is known and equals that of the epoch.
     pub fn is_same(&self, serial: Option<&str>) -> bool {
         serial.is_some() && serial == self.figure.serial.as_deref()
     }

@@ -37,7 +37,7 @@ pub(crate) fn meter(text: &str) -> MeterSettings {
     }
 }
 
-/// A reading of 3.6 kW: 10 Wh in 10 s.
+/// A reading with 3.6 kW: 10 Wh in 10 s.
 pub(crate) fn reading(meter: &str, seconds: u64, register: u64) -> Reading {
     let register = Register { value: energy(register), step: energy(1) };
     let values = Values { power: Some(Milliwatts(3_600_000)), register: Some(register), serial: None };

@@ -1,49 +1,62 @@
-//! The words for what happened, and what the journal keeps of it.
+//! The verdicts, and the events for the journal.
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::ClockReading;
 use crate::units::MilliwattHours;
 
-/// The word that the journal, the log and `replay` use for what happened.
+/// What happened: the word that the journal, the log and `replay` use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
+    /// The figure begins, or waits to begin.
     Baseline,
+    /// The register did not change.
     Unchanged,
+    /// The register rose and was taken.
     Advanced,
+    /// The register is not taken for now.
     Held,
+    /// A hold was a passing fault.
     Glitch,
+    /// The register started again at 0 after its highest value.
     Rollover,
+    /// Another meter counts.
     Replaced,
+    /// The register was set back.
     Reset,
+    /// The register rose by more than can be credited.
     Stepped,
+    /// An earlier epoch continues, or a decision was undone.
     Restored,
+    /// The register is read in another way.
     Redefined,
 }
 
-/// How often each verdict was given.
+/// The number of times each verdict was given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts([u64; Verdict::ALL.len()]);
 
 impl Verdicts {
+    /// Counts a verdict.
     pub fn count(&mut self, verdict: Verdict) {
         self.0[verdict as usize] += 1;
     }
 
-    /// Those that were given.
+    /// The verdicts that were given, with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (Verdict, u64)> {
         Verdict::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
     }
 }
 
 impl Verdict {
-    /// In their order.
+    /// All verdicts, in their order.
     pub const ALL: [Self; 11] = {
         use Verdict::*;
         [Baseline, Unchanged, Advanced, Held, Glitch, Rollover, Replaced, Reset, Stepped, Restored, Redefined]
     };
 
+    /// The word, as in the journal.
     pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Baseline => "baseline",
@@ -60,7 +73,7 @@ impl Verdict {
         }
     }
 
-    /// Whether published is another function of the register after this decision: an older copy of the store would then be wrong.
+    /// Whether this decision changes the offset: an older copy of the ledger would then give a wrong figure.
     pub(crate) fn moves_the_offset(self) -> bool {
         use Verdict::*;
         match self {
@@ -70,25 +83,33 @@ impl Verdict {
     }
 }
 
-/// A decision worth remembering.
+/// An event of the guard, for the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GuardEvent {
+    /// When it happened.
     pub at: ClockReading,
+    /// What happened.
     pub verdict: Verdict,
+    /// The last register taken before.
     pub register_before: Option<MilliwattHours>,
+    /// The last register taken afterwards; of a hold, the register that is held.
     pub register_after: Option<MilliwattHours>,
+    /// The figure before.
     pub published_before: Option<MilliwattHours>,
+    /// The figure afterwards.
     pub published_after: Option<MilliwattHours>,
-    /// Why, for people.
+    /// The reason, as a message.
     pub reason: String,
-    /// Readings of the hold that this decision ends.
+    /// The number of readings in the hold that this event ends.
     pub readings: u32,
+    /// The serial number before. Foreign text.
     pub serial_before: Option<String>,
+    /// The serial number afterwards. Foreign text.
     pub serial_after: Option<String>,
-    /// What undoing it adds to the offset, in mWh; absent where it moved no figure.
+    /// What undoing it adds to the offset, in mWh; absent if it changed no figure.
     #[serde(default)]
     pub correction: Option<i64>,
-    /// The entry that it undoes.
+    /// The number of the entry that it undoes.
     #[serde(default)]
     pub undoes: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! What the guard says to people: what was seen, what was expected, what can be done.
+//! The guard's messages: what was read, what was expected, what can be done. The only place of the guard that makes text for people.
 
 use super::hold::{Cause, Hold};
 use super::plausible::RegisterPoint;
@@ -9,7 +9,7 @@ use crate::units::{MilliwattHours, Name};
 
 const SERIAL_LENGTH: usize = 64;
 
-/// Why a hold stands.
+/// Why a register is held.
 pub(super) fn standing(register: Option<MilliwattHours>, hold: &Hold) -> String {
     let seen = kilowatt_hours(hold.last.value);
     let Some(taken) = register else {
@@ -18,7 +18,7 @@ pub(super) fn standing(register: Option<MilliwattHours>, hold: &Hold) -> String 
     format!("{}; {}", what(hold, taken), remedy(hold.cause))
 }
 
-/// What a hold begins with.
+/// The message at the beginning of a hold.
 pub(super) fn beginning(register: Option<MilliwattHours>, hold: &Hold, settings: &MeterSettings) -> String {
     let before = register.unwrap_or_default();
     let accept = format!("`arkmeter ledger accept {}` takes it now", settings.name);
@@ -71,7 +71,7 @@ pub(super) fn credited_by_operator(energy: MilliwattHours, settings: &MeterSetti
     format!("credited by the operator: {}, as much as {}", kilowatt_hours(energy), at_full_power(energy, settings))
 }
 
-/// How long the connection takes to carry that much.
+/// How long the connection takes to carry that energy.
 pub(super) fn at_full_power(energy: MilliwattHours, settings: &MeterSettings) -> String {
     let seconds = u128::from(energy.get()) * 3600 / u128::from(settings.max_power.0.unsigned_abs().max(1));
     let time = match seconds {
@@ -124,7 +124,7 @@ pub(super) fn set(energy: MilliwattHours) -> String {
     format!("set by the operator: nothing below {} is published", kilowatt_hours(energy))
 }
 
-/// What is to be known where published is ahead of the counter's own figure.
+/// The message while published is ahead of the counter's own figure.
 pub(super) fn stands(behind: MilliwattHours, settings: &MeterSettings) -> String {
     format!(
         "published stands still until the counter has caught up {}, {} at the least",
@@ -156,7 +156,7 @@ pub(super) fn begins_its_own(other: &Name) -> String {
     format!("by the operator: it is another meter than {other} and begins a ledger of its own")
 }
 
-/// What to do about a decision that cannot be undone.
+/// What to do instead of undoing an event that changed no figure.
 pub(super) fn instead(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Baseline => "a first figure cannot be taken back once it was published",

@@ -31,12 +31,11 @@ impl Other<'_> {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "says what was not tested")]
 async fn can_be_another_user() -> bool {
     let can = Command::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"]).output().await;
     let can = can.is_ok_and(|output| output.status.success());
     if !can {
-        eprintln!("skipped: the_group_may_look_and_only_root_may_change (it takes root and setpriv)");
+        skipped("the_group_may_look_and_only_root_may_change", "it takes root and setpriv");
     }
     can
 }
@@ -107,7 +106,6 @@ async fn no_proxy_of_the_environment_hears_a_token_that_goes_in_the_clear() {
 }
 
 #[tokio::test]
-#[allow(clippy::print_stderr, reason = "says what was not tested")]
 async fn a_core_dump_holds_no_token() {
     let (gateway, arkreen) = (SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
@@ -132,8 +130,8 @@ async fn a_core_dump_holds_no_token() {
             assert!(!core.windows(digits.len()).any(|bytes| bytes == digits), "{} bytes hold the token", core.len());
         }
         None if here && raised.is_ok_and(|status| status.success()) => {
-            eprintln!("skipped in part: a_core_dump_holds_no_token (the kernel made none here)")
+            skipped("a_core_dump_holds_no_token", "the kernel made none here")
         }
-        None => eprintln!("skipped in part: a_core_dump_holds_no_token (core dumps go elsewhere here)"),
+        None => skipped("a_core_dump_holds_no_token", "core dumps go elsewhere here"),
     }
 }

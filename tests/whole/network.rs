@@ -275,7 +275,10 @@ async fn network_losses_and_delays_cost_polls_and_no_figure() {
     let it = Apart::begin().await;
     let netem = ["netem", "delay", "120ms", "60ms", "loss", "5%", "reorder", "10%", "duplicate", "3%"];
     if !it.network.queue(&netem).await {
-        eprintln!("skipped: network_losses_and_delays: netem (this kernel has none); a slow line and losses instead");
+        skipped(
+            "network_losses_and_delays_cost_polls_and_no_figure, netem",
+            "this kernel has none; a slow line and losses instead",
+        );
         assert!(it.network.queue(&["tbf", "rate", "60kbit", "burst", "1600", "limit", "20000"]).await);
     }
     it.network.lose(0.1).await;

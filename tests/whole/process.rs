@@ -133,11 +133,6 @@ impl Drop for Cgroup {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "says what was not tested")]
-fn skipped(name: &str, why: &str) {
-    eprintln!("skipped: {name} ({why})");
-}
-
 #[tokio::test]
 async fn it_lives_in_32_mb() {
     let Some(group) = Cgroup::new(32 << 20) else {
