@@ -107,7 +107,7 @@ pub struct Identity {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chain {
-    /// Where `SunS` stands.
+    /// The address of `SunS`.
     pub base: u16,
     /// The manufacturer in the first Common model.
     pub manufacturer: String,

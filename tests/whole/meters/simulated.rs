@@ -1,5 +1,5 @@
-//! A simulated meter with the registers that its facts ask for, and what it then has to say. Encodes for itself, so that a mistake of the
-//! decoding does not cancel out.
+//! A simulated meter with the registers of its facts, and the values that it must show. It has its own encoder, so that an error of the
+//! decoder is not repeated here.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,22 +9,22 @@ use arkmeter::simulator::SimulatedUnit;
 
 use super::fact::{Chain, Fact, Serial, Term, View};
 
-/// What the meter goes through.
+/// The situation of the meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scene {
     Importing,
-    /// As far as it has a sign.
+    /// Where its power has a sign.
     Exporting,
     /// Each register holds the pattern for "no value".
     NoValue,
-    /// It says of itself what no meter of the profile says.
+    /// Its identity registers are those of another meter.
     Another,
-    /// It is not set as the profile needs it.
+    /// A setting differs from what the profile needs.
     WronglySet,
 }
 
 impl Scene {
-    /// Whether this meter can go through it.
+    /// Whether this meter can be in it.
     pub fn suits(self, fact: &Fact) -> bool {
         match self {
             Scene::Another => fact.identity.is_some(),
@@ -34,14 +34,14 @@ impl Scene {
     }
 }
 
-/// A meter, and what it has to say: mW and mWh.
+/// A meter, and the values that it must show, in mW and mWh.
 pub struct Simulated {
     pub unit: SimulatedUnit,
     pub profile: String,
     pub map: Option<String>,
     pub power: i64,
     pub import: u64,
-    /// What counts where it is wired the other way.
+    /// The counter of a meter that is wired the other way.
     pub export: Option<u64>,
     pub serial: Option<String>,
 }
@@ -52,7 +52,7 @@ type Registers = BTreeMap<(u8, u16), u16>;
 const EXPONENT: i16 = 2;
 /// What ratio registers hold.
 const RATIOS: [i64; 2] = [2, 40];
-/// In registers that nobody should look at.
+/// In registers that must not be read as values.
 const FILLER: u16 = 0x5A5A;
 
 impl Simulated {
@@ -67,7 +67,7 @@ impl Simulated {
         }
         let mut ratio = 1.0;
         for (term, raw) in fact.ratios.iter().zip(RATIOS) {
-            // 2 and 40, whatever a digit is worth.
+            // 2 and 40 after scaling.
             let digits = (raw as f64 / scale(term)).round() as i64;
             put(&mut registers, fact.function, term, digits, false);
             ratio *= raw as f64;
@@ -118,7 +118,7 @@ impl fmt::Display for Simulated {
     }
 }
 
-/// Puts a value into the registers of a quantity and returns what it is, in mW or mWh.
+/// Writes a value into the registers of a quantity and returns it, in mW or mWh.
 fn hold(registers: &mut Registers, function: u8, terms: &[Term], least: i64, scene: Scene, ratio: f64) -> i64 {
     let energy = terms.first().is_some_and(|term| term.unit.as_deref().is_some_and(|unit| unit.ends_with('h')));
     let difference = terms.iter().any(|term| term.minus);
@@ -127,7 +127,7 @@ fn hold(registers: &mut Registers, function: u8, terms: &[Term], least: i64, sce
         let exporting = scene == Scene::Exporting && !energy && (difference || signed(term));
         let mut raw = least + 17 * index as i64;
         if difference && exporting != term.minus {
-            // What flows the other way is in the other register.
+            // The other direction has its own register.
             raw = 0;
         }
         let shown = if (exporting && !difference) != term.inverted { -raw } else { raw };
@@ -138,7 +138,7 @@ fn hold(registers: &mut Registers, function: u8, terms: &[Term], least: i64, sce
     total.round() as i64
 }
 
-/// Puts one number there; what it is worth, in mW or mWh. A float gets half a digit more.
+/// Writes one number and returns its value in mW or mWh. A float gets half a digit more.
 fn put(registers: &mut Registers, function: u8, term: &Term, raw: i64, none: bool) -> f64 {
     let function = term.function.unwrap_or(function);
     let negative = raw < 0 && term.sign.is_some();
@@ -215,7 +215,7 @@ fn milli(term: &Term) -> f64 {
     }
 }
 
-/// Puts a chain of models there, whose registers hold nothing of use.
+/// Writes a chain of models without values.
 fn link(registers: &mut Registers, chain: &Chain) {
     let mut address = chain.base;
     set(registers, 3, address, &words(b"SunS"));
@@ -231,7 +231,7 @@ fn link(registers: &mut Registers, chain: &Chain) {
     set(registers, 3, chain.base + 4, &words(&name));
 }
 
-/// Puts a serial number there and returns how it is to be written.
+/// Writes a serial number and returns its text.
 fn number(registers: &mut Registers, serial: &Serial, unit: u8) -> String {
     let number = 12_340_000 + u32::from(unit);
     let (mut places, text) = match serial.kind.as_str() {
