@@ -1,11 +1,13 @@
-//! `arkmeter check`: every problem of the configuration, and then what would be polled and reported.
+//! `arkmeter check`: every problem of the configuration, then what would be polled and reported.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::config::{Config, ConfigError, Environment, Problem, Problems};
+use super::exit;
+use super::output::write_json;
+use crate::config::{Config, ConfigError, Environment, Problem, Problems, shown_path};
 use crate::finding::Severity;
 
 mod files;
@@ -17,30 +19,30 @@ mod text;
 
 use plan::Plan;
 
-/// The configuration has no error.
-const VALID: u8 = 0;
-/// The answer could not be written.
-const FAILED: u8 = 1;
-/// EX_CONFIG of sysexits.h.
-const INVALID: u8 = 78;
-
-/// How to answer.
+/// Where and how the result is printed.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// One document on `out` instead of text.
-    pub json: bool,
+pub(super) struct CheckOptions {
+    /// One JSON document on `out` instead of text.
+    pub(super) json: bool,
     /// Colours on `err`.
-    pub colour: bool,
+    pub(super) colour: bool,
 }
 
-/// What is said of a configuration: `check --json`.
+/// Prints the problems on standard error and the plan on standard output; with `quiet` the problems only.
+pub(super) fn run(path: &Path, environment: &Environment, json: bool, quiet: bool) -> u8 {
+    let options = CheckOptions { json, colour: io::stderr().is_terminal() };
+    let mut out: Box<dyn Write> = if quiet { Box::new(io::sink()) } else { Box::new(io::stdout().lock()) };
+    check(path, environment, options, &mut out, &mut io::stderr().lock())
+}
+
+/// The document of `check --json`.
 #[derive(Debug, Serialize)]
-struct Document {
+struct CheckDocument {
     schema: u32,
     file: String,
     valid: bool,
     problems: Vec<Remark>,
-    /// Absent where the configuration itself has an error.
+    /// Absent if the configuration itself has an error.
     #[serde(flatten)]
     plan: Option<Plan>,
 }
@@ -49,7 +51,7 @@ struct Document {
 #[derive(Clone, Debug, Serialize)]
 struct Remark {
     severity: &'static str,
-    /// Absent where no line of the configuration is meant: a token file, a device.
+    /// Absent if the problem is not in the file itself, but in a token file or a device.
     line: Option<usize>,
     column: Option<usize>,
     message: String,
@@ -58,8 +60,14 @@ struct Remark {
 
 /// Checks the configuration at `path` and the files that it names; problems go to `err`, the plan to `out`.
 ///
-/// The exit code: 0, 78 where there is an error, 1 where the answer could not be written.
-pub fn check(path: &Path, environment: &Environment, options: Options, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+/// The exit code: 0 if the configuration is valid, 78 if it has an error, 1 if the result cannot be written.
+pub(super) fn check(
+    path: &Path,
+    environment: &Environment,
+    options: CheckOptions,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
     let loaded = Config::load(path, environment);
     let checked = match &loaded {
         Ok((config, _)) => [files::check(config, environment), ledger::check(config)].concat(),
@@ -71,9 +79,9 @@ pub fn check(path: &Path, environment: &Environment, options: Options, out: &mut
         false => write_text(path, loaded, &checked, valid, options.colour, out, err),
     };
     match (written, valid) {
-        (Err(_), _) => FAILED,
-        (Ok(()), true) => VALID,
-        (Ok(()), false) => INVALID,
+        (Err(_), _) => exit::FAILED,
+        (Ok(()), true) => 0,
+        (Ok(()), false) => exit::CONFIG,
     }
 }
 
@@ -98,8 +106,8 @@ fn write_text(
         writeln!(err, "{}: {}", remark.severity, remark.message)?;
     }
     text::write(&Plan::of(&config), out)?;
-    let verdict = if valid { "valid" } else { "not usable as it is: see the errors above" };
-    writeln!(err, "{} is {verdict}", crate::config::shown_path(path))
+    let verdict = if valid { "valid" } else { "not valid: correct the errors above" };
+    writeln!(err, "{} is {verdict}", shown_path(path))
 }
 
 fn write_document(
@@ -115,9 +123,8 @@ fn write_document(
         Err(error) => (None, vec![Remark::error(error.render(false).trim_end().to_owned())]),
     };
     problems.extend(checked);
-    let document = Document { schema: 1, file: crate::config::shown_path(path), valid, problems, plan };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    let document = CheckDocument { schema: 1, file: shown_path(path), valid, problems, plan };
+    write_json(&document, out)
 }
 
 impl Remark {

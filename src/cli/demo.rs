@@ -1,7 +1,7 @@
-//! `arkmeter demo`: simulated meters and a stand-in Arkreen on loopback, the real daemon between them, and what happens, in words.
+//! `arkmeter demo`: simulated meters and a simulated endpoint on loopback, the real daemon between them, and a report of what happens.
 
-mod house;
 mod narrator;
+mod site;
 
 use std::io;
 use std::path::Path;
@@ -11,90 +11,88 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use super::context::runtime;
 use super::exit;
-use house::House;
+use super::output::print_error;
 use narrator::Narrator;
+use site::DemoSite;
 
-/// How often time passes for the simulated meters, and the narrator looks.
+/// How often the simulated meters advance and the narrator checks for news.
 const TICK: Duration = Duration::from_millis(100);
-/// How long the story takes where nobody says; without `--for` it begins anew.
-const STORY: Duration = Duration::from_secs(40);
-/// The daemon has to be done with SIGTERM in 5 s.
+/// The length of one round of events. Without `--for` the rounds repeat.
+const ROUND: Duration = Duration::from_secs(40);
+/// The daemon must stop within this time after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// Runs the demo for so long, or until Ctrl-C. 0 when every promise was kept.
-pub fn demo(duration: Option<Duration>) -> u8 {
-    let code = super::runtime().map(|runtime| match runtime.block_on(run(duration)) {
-        Ok(kept) => {
-            if kept {
-                0
-            } else {
-                exit::FAILED
-            }
-        }
+/// Runs the demo for this time, or until Ctrl-C. The exit code: 0 if every promise was kept.
+pub(super) fn demo(duration: Option<Duration>) -> u8 {
+    let code = runtime().map(|runtime| match runtime.block_on(run(duration)) {
+        Ok(true) => 0,
+        Ok(false) => exit::FAILED,
         Err(error) => {
-            super::complain(&format!("the demo cannot go on: {error}\n"));
+            print_error(&format!("the demo cannot continue: {error}"));
             exit::FAILED
         }
     });
     code.unwrap_or_else(|code| code)
 }
 
-/// What happens to the house, at which part of the story.
-const EVENTS: [(f64, Event); 3] = [(0.25, Event::ReadsZero), (0.45, Event::Killed), (0.7, Event::Replaced)];
+/// The events of a round, each at its part of the round.
+const EVENTS: [(f64, DemoEvent); 3] =
+    [(0.25, DemoEvent::MeterReadsZero), (0.45, DemoEvent::DaemonKilled), (0.7, DemoEvent::MeterReplaced)];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
-    ReadsZero,
-    Killed,
-    Replaced,
+enum DemoEvent {
+    MeterReadsZero,
+    DaemonKilled,
+    MeterReplaced,
 }
 
 async fn run(duration: Option<Duration>) -> io::Result<bool> {
     let folder = tempfile::Builder::new().prefix("arkmeter-demo-").tempdir()?;
-    let mut house = House::build(folder.path()).await?;
-    let mut narrator = Narrator::new(&house);
-    narrator.opening(duration, &house);
+    let mut site = DemoSite::start(folder.path()).await?;
+    let mut narrator = Narrator::new(&site);
+    narrator.opening(duration, &site);
     let mut daemon = start(folder.path())?;
     let begun = Instant::now();
     let end = duration.map(|duration| begun + duration);
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut last, mut story, mut told) = (begun, begun, 0);
+    let (mut last, mut round, mut happened) = (begun, begun, 0);
     loop {
         tokio::select! {
             _ = &mut interrupted => break,
             () = sleep_until(end.unwrap_or(begun)), if end.is_some() => break,
-            ended = daemon.wait() => return Err(io::Error::other(format!("the daemon ended by itself ({})", ended?))),
+            ended = daemon.wait() => return Err(io::Error::other(format!("the daemon ended unexpectedly ({})", ended?))),
             _ = ticks.tick() => {}
         }
         let now = Instant::now();
-        house.pass(now - last);
+        site.advance(now - last);
         last = now;
-        let length = duration.unwrap_or(STORY);
-        if let Some((_, event)) = EVENTS.get(told).filter(|(part, _)| now - story >= length.mul_f64(*part)) {
-            narrator.event(*event, &house);
+        let length = duration.unwrap_or(ROUND);
+        if let Some((_, event)) = EVENTS.get(happened).filter(|(part, _)| now - round >= length.mul_f64(*part)) {
+            narrator.event(*event, &site);
             match event {
-                Event::ReadsZero => house.sauna_reads_zero(),
-                Event::Replaced => house.replace_workshop(),
-                Event::Killed => {
+                DemoEvent::MeterReadsZero => site.sauna_reads_zero(),
+                DemoEvent::MeterReplaced => site.replace_workshop(),
+                DemoEvent::DaemonKilled => {
                     daemon.kill().await?;
                     daemon = start(folder.path())?;
                 }
             }
-            told += 1;
-        } else if told == EVENTS.len() && now - story >= length && end.is_none() {
-            (story, told) = (now, 0);
+            happened += 1;
+        } else if happened == EVENTS.len() && now - round >= length && end.is_none() {
+            (round, happened) = (now, 0);
         }
-        narrator.look(&house).await;
+        narrator.report_news(&site).await;
     }
     stop(&mut daemon, &mut narrator).await?;
-    narrator.look(&house).await;
-    Ok(narrator.summary(&house))
+    narrator.report_news(&site).await;
+    Ok(narrator.summary(&site))
 }
 
-/// This very program as the daemon: its log goes into the folder, for whoever wants to see it.
+/// Starts this program as the daemon, with its log in the folder.
 fn start(folder: &Path) -> io::Result<Child> {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("daemon.log"))?;
     let mut command = Command::new(std::env::current_exe()?);
@@ -106,13 +104,13 @@ fn start(folder: &Path) -> io::Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn()
 }
 
-/// As systemd stops it.
+/// Stops the daemon as systemd does.
 async fn stop(daemon: &mut Child, narrator: &mut Narrator) -> io::Result<()> {
     let Some(pid) = daemon.id() else { return Ok(()) };
-    let asked = Instant::now();
+    let begin = Instant::now();
     Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await?;
     let status =
         timeout(STOP_WITHIN, daemon.wait()).await.map_err(|_| io::Error::other("the daemon did not stop"))??;
-    narrator.stopped(asked.elapsed(), status.success());
+    narrator.stopped(begin.elapsed(), status.success());
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Where the log goes: to the journal when systemd listens, else as text to standard error.
+//! The log: to the systemd journal under systemd, else as text to standard error.
 
-mod told;
+mod fields;
 
 use std::fs::{self, Metadata};
 use std::io::{self, IsTerminal};
@@ -12,29 +12,29 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Registry, fmt};
 
-/// What is logged, in the form of `RUST_LOG`: a level, or `target=level` with commas between.
+/// The environment variable with the filter, in the form of `RUST_LOG`: a level, or `target=level` separated by commas.
 const VARIABLE: &str = "ARKMETER_LOG";
-/// Crates that tell more than an operator wants to know; `ARKMETER_LOG` can name them to hear them.
+/// Crates that log warnings only, unless `ARKMETER_LOG` names them.
 const QUIET: &str = "tokio_modbus=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
 
-/// Sets the log up, once a process; a second call changes nothing.
-pub fn init() {
-    let asked = std::env::var(VARIABLE).ok();
-    let (filter, problem) = filter(asked.as_deref());
+/// Sets up the log, once for a process; a second call changes nothing.
+pub(super) fn init() {
+    let wanted = std::env::var(VARIABLE).ok();
+    let (filter, problem) = filter(wanted.as_deref());
     let subscriber = Registry::default().with(output()).with(filter);
     let first = tracing::subscriber::set_global_default(subscriber).is_ok();
     if let Some(problem) = problem.filter(|_| first) {
-        tracing::warn!("{VARIABLE} is not understood, `info` is used instead: {problem}");
+        tracing::warn!("{VARIABLE} has an error, `info` is used instead: {problem}");
     }
 }
 
-/// The filter that `asked` describes, or the default one and what is wrong with `asked`.
-fn filter(asked: Option<&str>) -> (Targets, Option<String>) {
-    let parse = |asked: &str| format!("{QUIET},{asked}").parse::<Targets>();
-    match asked.filter(|asked| !asked.trim().is_empty()).map(parse) {
+/// The filter that `wanted` describes, or the default one and the error in `wanted`.
+fn filter(wanted: Option<&str>) -> (Targets, Option<String>) {
+    let parse = |text: &str| format!("{QUIET},{text}").parse::<Targets>();
+    match wanted.filter(|text| !text.trim().is_empty()).map(parse) {
         Some(Ok(filter)) => (filter, None),
-        asked => {
-            let problem = asked.and_then(Result::err).map(|error| crate::text::foreign(&error.to_string(), 200));
+        parsed => {
+            let problem = parsed.and_then(Result::err).map(|error| crate::text::foreign(&error.to_string(), 200));
             (parse("info").unwrap_or_default(), problem)
         }
     }
@@ -47,20 +47,22 @@ fn output<S: Subscriber + for<'a> LookupSpan<'a>>() -> Box<dyn Layer<S> + Send +
         stderr.filter(|stderr| is_journal(named.as_deref(), stderr)).and_then(|_| tracing_journald::layer().ok());
     match journal {
         Some(journal) => {
-            told::Told(journal.with_field_prefix(None).with_syslog_identifier("arkmeter".to_owned())).boxed()
+            fields::FieldsInMessage(journal.with_field_prefix(None).with_syslog_identifier("arkmeter".to_owned()))
+                .boxed()
         }
         None => text(),
     }
 }
 
-/// Whether `stream` is the one that systemd named in `JOURNAL_STREAM`: the variable is inherited by whoever redirects it as well.
+/// True if `stream` is the one that `JOURNAL_STREAM` names. The variable alone does not prove it: a process inherits it also if its
+/// standard error is redirected.
 /// Source: systemd.exec(5), `$JOURNAL_STREAM`: device and inode in decimal with a colon between.
 fn is_journal(named: Option<&str>, stream: &Metadata) -> bool {
     let identity = named.and_then(|named| named.split_once(':'));
     identity.is_some_and(|(device, inode)| device.parse() == Ok(stream.dev()) && inode.parse() == Ok(stream.ino()))
 }
 
-/// On a terminal coloured and without the time, which who watches knows; elsewhere with it.
+/// On a terminal with colours and without the time, elsewhere with the time.
 fn text<S: Subscriber + for<'a> LookupSpan<'a>>() -> Box<dyn Layer<S> + Send + Sync> {
     let layer = fmt::layer().with_writer(io::stderr).with_target(false);
     if io::stderr().is_terminal() {
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_said_and_info_is_used() {
+    fn a_filter_with_an_error_is_reported_and_info_is_used() {
         let (used, problem) = filter(Some("arkmeter=loud"));
         assert!(problem.is_some());
         assert_eq!(used.to_string(), filter(None).0.to_string());

@@ -1,70 +1,52 @@
-//! A line on a terminal's standard error that says how far a long command is; nothing where it is no terminal.
+//! The progress of a long command, on a terminal's standard error only.
 
-use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Drawn anew so often.
-const EVERY: Duration = Duration::from_millis(200);
-/// The bar's width in characters.
-const WIDTH: usize = 20;
+/// Parts of the whole that the bar counts.
+const PARTS: f64 = 10_000.0;
+/// Redraws a second.
+const RATE: u8 = 5;
+/// The estimate of the time left is shown from this part on: the first few steps would give a wrong one.
+const ESTIMATE_FROM: f64 = 0.005;
 
-/// The line; it is wiped away when this is dropped.
-pub struct Bar {
-    err: Option<Box<dyn Write>>,
-    begin: Instant,
-    drawn: Option<Instant>,
-}
+/// A progress bar; it is removed from the terminal when this is dropped.
+pub(super) struct Progress(ProgressBar);
 
-impl Bar {
-    /// On standard error, where that is a terminal.
-    pub fn on_terminal() -> Self {
-        let err = std::io::stderr();
-        let terminal = err.is_terminal();
-        Bar { err: terminal.then(|| Box::new(err) as Box<dyn Write>), begin: Instant::now(), drawn: None }
+impl Progress {
+    /// On standard error if that is a terminal, else nowhere.
+    pub(super) fn on_terminal() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(PARTS as u64), ProgressDrawTarget::stderr_with_hz(RATE));
+        let style = ProgressStyle::with_template("[{bar:20}] {percent:>3} %{prefix}: {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("## "));
+        Progress(bar)
     }
 
-    /// `part` of the whole is done, 0 to 1.
-    pub fn draw(&mut self, part: f64, text: &str) {
-        let now = Instant::now();
-        if self.drawn.is_some_and(|drawn| now < drawn + EVERY) {
-            return;
-        }
-        let Some(err) = &mut self.err else { return };
-        self.drawn = Some(now);
-        let line = line(part, now - self.begin, text);
-        // Who cannot be written to is not told.
-        let _ = write!(err, "\r\x1b[K{line}").and_then(|()| err.flush());
+    /// `part` of the whole is done (0 to 1); `text` says what is being done.
+    pub(super) fn show(&self, part: f64, text: &str) {
+        let part = if part.is_finite() { part.clamp(0.0, 1.0) } else { 0.0 };
+        self.0.set_prefix(if part > ESTIMATE_FROM { time_left(self.0.elapsed(), part) } else { String::new() });
+        self.0.set_message(text.to_owned());
+        self.0.set_position((part * PARTS) as u64);
     }
 
-    /// Begins a new estimate.
-    pub fn restart(&mut self) {
-        (self.begin, self.drawn) = (Instant::now(), None);
+    /// Begins a new estimate of the time left.
+    pub(super) fn restart(&self) {
+        self.0.reset();
     }
 }
 
-impl Drop for Bar {
+impl Drop for Progress {
     fn drop(&mut self) {
-        if let (Some(err), Some(_)) = (&mut self.err, self.drawn) {
-            let _ = write!(err, "\r\x1b[K").and_then(|()| err.flush());
-        }
+        self.0.finish_and_clear();
     }
 }
 
-/// `[#####               ]  25 %, 30s left: 9600 baud 8N1, unit 7`.
-fn line(part: f64, elapsed: Duration, text: &str) -> String {
-    let part = if part.is_finite() { part.clamp(0.0, 1.0) } else { 0.0 };
-    let filled = (part * WIDTH as f64) as usize;
-    let left = match elapsed.as_secs_f64() * (1.0 - part) / part {
-        // An estimate from the first few steps would be none.
-        seconds if part > 0.005 && seconds.is_finite() => {
-            let left = Duration::from_secs(seconds.ceil() as u64);
-            format!(", {} left", humantime::format_duration(left))
-        }
-        _ => String::new(),
-    };
-    format!("[{:<WIDTH$}] {:>3.0} %{left}: {text}", "#".repeat(filled), part * 100.0)
+/// `, 30s left`
+fn time_left(elapsed: Duration, part: f64) -> String {
+    let seconds = (elapsed.as_secs_f64() * (1.0 - part) / part).ceil();
+    format!(", {} left", humantime::format_duration(Duration::from_secs(seconds as u64)))
 }
 
 #[cfg(test)]
@@ -72,11 +54,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_left_is_estimated_by_what_was_done() {
-        let line = |part| line(part, Duration::from_secs(10), "unit 7");
-        assert_eq!(line(0.25), "[#####               ]  25 %, 30s left: unit 7");
-        assert_eq!(line(1.0), "[####################] 100 %, 0s left: unit 7");
-        assert_eq!(line(0.0), "[                    ]   0 %: unit 7");
-        assert_eq!(line(f64::NAN), line(0.0));
+    fn the_time_left_follows_from_the_part_that_is_done() {
+        assert_eq!(time_left(Duration::from_secs(10), 0.25), ", 30s left");
+        assert_eq!(time_left(Duration::from_secs(10), 1.0), ", 0s left");
+    }
+
+    #[test]
+    fn a_part_that_is_not_a_number_is_shown_as_nothing_done() {
+        let progress = Progress::on_terminal();
+        progress.show(f64::NAN, "unit 7");
+        assert_eq!((progress.0.position(), progress.0.prefix()), (0, String::new()));
+        progress.show(0.25, "unit 7");
+        assert_eq!(progress.0.position(), 2500);
     }
 }

@@ -3,17 +3,25 @@
 //! JSON lines in, JSON lines out; README: Replay says what they mean.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
+use super::context;
+use super::exit;
+use super::output::{error_chain, finish_output, print_error};
 use crate::clock::{Clock, ClockReading};
+use crate::config::Config;
+use crate::daemon::settings;
 use crate::guard::MeterSettings;
 use crate::ledger::Rehearsal;
 use crate::ledger::store::{OpenError, StoreError};
+use crate::meter::ReadPlan;
 use crate::reading::{Reading, Register, Values};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
@@ -31,18 +39,30 @@ const START: &str = "2026-01-01T00:00:00Z";
 /// Why a replay ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
+    /// A line of the trace that is not valid.
     #[error("line {number} of the trace {what}")]
-    Line { number: u64, what: String },
+    Line {
+        /// The number of the line, from 1.
+        number: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The trace has readings of other meters only.
     #[error("the trace is of {0}, not of this meter: name one of them with --meter")]
     OtherMeters(String),
+    /// The trace cannot be read.
     #[error("the trace cannot be read")]
     Read(#[source] io::Error),
+    /// The result cannot be written.
     #[error("the replay cannot be written")]
     Write(#[source] io::Error),
+    /// There is no folder for the temporary ledger.
     #[error("no temporary folder for the replay's ledger: set TMPDIR to one that can be written")]
     Folder(#[source] io::Error),
+    /// The temporary ledger cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The temporary ledger cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -50,7 +70,40 @@ pub enum ReplayError {
 impl ReplayError {
     /// 65 for a trace that is none, else 1.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, ReplayError::Line { .. } | ReplayError::OtherMeters(_)) { 65 } else { 1 }
+        if matches!(self, ReplayError::Line { .. } | ReplayError::OtherMeters(_)) {
+            exit::DAMAGED
+        } else {
+            exit::FAILED
+        }
+    }
+}
+
+/// Replays the trace in this file (or standard input) for this meter of the configuration; returns the exit code.
+pub(super) fn run(config: &Config, meter: &Name, trace: Option<&Path>) -> u8 {
+    let meter = match context::meter(config, meter) {
+        Ok(meter) => meter,
+        Err(code) => return code,
+    };
+    let mut input: Box<dyn BufRead> = match trace.map(|path| (path, File::open(path))) {
+        None => Box::new(io::stdin().lock()),
+        Some((_, Ok(file))) => Box::new(BufReader::new(file)),
+        Some((path, Err(error))) => {
+            print_error(&format!("the trace {} cannot be read: {error}", path.display()));
+            return exit::FAILED;
+        }
+    };
+    let plan = ReadPlan::new(&meter.profile, &meter.installation);
+    let step = |register| plan.energy_step(register);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let replayed = replay(settings::of_meter(config, meter), &step, &mut input, &mut out);
+    let written = out.flush();
+    match replayed {
+        Ok(()) => finish_output(written),
+        Err(ReplayError::Write(error)) => finish_output(Err(error)),
+        Err(error) => {
+            print_error(&error_chain(&error));
+            error.exit_code()
+        }
     }
 }
 

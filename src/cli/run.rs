@@ -4,31 +4,31 @@ use std::path::Path;
 
 use tracing::error;
 
-use super::{exit, logging};
+use super::{error_chain, exit, logging, runtime};
 use crate::config::Environment;
 use crate::daemon::{self, Error};
 
-/// Runs the daemon on a single thread; answers the exit code.
-pub fn run(config: &Path, environment: &Environment, record: Option<&Path>) -> u8 {
+/// Runs the daemon on a single thread and returns its exit code.
+pub(super) fn run(config: &Path, environment: &Environment, record: Option<&Path>) -> u8 {
     logging::init();
-    let runtime = match super::runtime() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
     let outcome = runtime.block_on(daemon::run(config, environment, record));
-    // What was to be closed is closed. A task that is left waits for a disk that hangs, and would do so again while it is dropped.
+    // Everything that must be closed is closed. A task that still runs waits for a disk that hangs: dropping it would wait too.
     std::mem::forget(runtime);
     match outcome {
         Ok(()) => 0,
         Err(error) => {
-            error!("{}", super::chain(&error));
-            code(&error)
+            error!("{}", error_chain(&error));
+            exit_code(&error)
         }
     }
 }
 
-/// What a failure of the daemon means to whoever started it.
-pub fn code(error: &Error) -> u8 {
+/// The exit code for a failure of the daemon.
+pub(crate) fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Config(_) => exit::CONFIG,
         Error::Ledger(error) => error.exit_code(),

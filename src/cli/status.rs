@@ -1,47 +1,46 @@
-//! `arkmeter status`: how the running daemon is, for people or as its JSON document.
+//! `arkmeter status`: the state of the running daemon, as tables or as its JSON document.
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 
+use super::context::{locations, runtime};
+use super::exit;
+use super::output::{self, error_chain};
+use crate::config::Environment;
 use crate::status::control::{self, ControlError};
 use crate::status::{Document, SCHEMA, words};
 use crate::units::Name;
 
-/// No daemon to ask, or no permission to ask it (sysexits.h: EX_UNAVAILABLE).
-const UNAVAILABLE: u8 = 69;
-const TROUBLE: u8 = 1;
+/// Prints the status of the daemon of this configuration.
+pub(super) fn run(path: &Path, environment: &Environment, json: bool) -> u8 {
+    let (_, socket) = locations(path, environment);
+    let colour = io::stdout().is_terminal();
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let code = runtime().map(|runtime| runtime.block_on(status(&socket, json, colour, &mut out, &mut err)));
+    code.unwrap_or_else(|code| code)
+}
 
-/// Asks the daemon at `socket` and prints what it says. Gives the exit code: 0 well, 1 trouble, 69 no daemon.
-pub async fn status(socket: &Path, json: bool, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    match ask(socket).await {
+/// Prints the status of the daemon at `socket`. The exit code: 0 all is well, 1 trouble, 69 no daemon.
+async fn status(socket: &Path, json: bool, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let error = match request(socket).await {
         Ok((bytes, document)) => {
             let printed = if json { out.write_all(&bytes) } else { print(&document, colour, out) };
             match printed.and_then(|()| out.flush()) {
-                // Who closed the pipe has read enough.
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    complain(&Unwritten(error), err);
-                    TROUBLE
-                }
-                _ => {
-                    if document.well {
-                        0
-                    } else {
-                        TROUBLE
-                    }
-                }
+                // A reader that closed the pipe has read enough.
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => StatusError::Output(error),
+                _ => return if document.well { 0 } else { exit::FAILED },
             }
         }
-        Err(error) => {
-            complain(&error, err);
-            match error {
-                StatusError::Control(ControlError::NoDaemon(_) | ControlError::NotAllowed(_)) => UNAVAILABLE,
-                _ => TROUBLE,
-            }
-        }
+        Err(error) => error,
+    };
+    // A closed standard error is no reason to fail otherwise.
+    let _ = writeln!(err, "arkmeter: {}", error_chain(&error));
+    match error {
+        StatusError::Control(ControlError::NoDaemon(_) | ControlError::NotAllowed(_)) => exit::NO_DAEMON,
+        _ => exit::FAILED,
     }
 }
 
@@ -50,37 +49,25 @@ enum StatusError {
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error(
-        "the daemon speaks schema {0}, this command {SCHEMA}: restart the daemon (`systemctl restart arkmeter`), or use the arkmeter that it runs"
+        "the daemon speaks schema {0}, this command {SCHEMA}: restart the daemon (`systemctl restart arkmeter`), or use the arkmeter that \
+         it runs"
     )]
     Schema(u64),
     #[error(
-        "the daemon's answer is not understood: restart it (`systemctl restart arkmeter`), or use the arkmeter that it runs"
+        "the answer of the daemon is not understood: restart it (`systemctl restart arkmeter`), or use the arkmeter that it runs"
     )]
-    Garbled(#[source] serde_json::Error),
+    Malformed(#[source] serde_json::Error),
+    #[error("the status cannot be written")]
+    Output(#[source] io::Error),
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("the status cannot be written")]
-struct Unwritten(#[source] io::Error);
-
-async fn ask(socket: &Path) -> Result<(Vec<u8>, Document), StatusError> {
+async fn request(socket: &Path) -> Result<(Vec<u8>, Document), StatusError> {
     let bytes = control::get(socket, "/status.json").await?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(StatusError::Garbled)?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(StatusError::Malformed)?;
     if let Some(schema) = value["schema"].as_u64().filter(|schema| *schema != u64::from(SCHEMA)) {
         return Err(StatusError::Schema(schema));
     }
-    Ok((bytes, serde_json::from_value(value).map_err(StatusError::Garbled)?))
-}
-
-fn complain(error: &dyn Error, err: &mut dyn Write) {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    // Where standard error is gone there is nobody to tell.
-    let _ = writeln!(err, "arkmeter: {text}");
+    Ok((bytes, serde_json::from_value(value).map_err(StatusError::Malformed)?))
 }
 
 /// Trouble first, then the tables.
@@ -112,8 +99,8 @@ fn print(document: &Document, colour: bool, out: &mut dyn Write) -> io::Result<(
 }
 
 fn meters(document: &Document) -> Option<Table> {
-    let head = ["METER", "STATE", "#POWER", "#REGISTER", "#PUBLISHED", "READ", "VERDICT"];
-    table(&head, &document.meters, |meter| {
+    let header = ["METER", "STATE", "#POWER", "#REGISTER", "#PUBLISHED", "READ", "VERDICT"];
+    table(&header, &document.meters, |meter| {
         vec![
             words::meter_state(meter.state).to_owned(),
             meter.power_mw.map(words::power).unwrap_or_default(),
@@ -151,9 +138,9 @@ fn accounts(document: &Document) -> Option<Table> {
 const LINE_TIMES: [&str; 4] = ["#P50", "#P95", "#P99", "#BUSY"];
 
 fn buses(document: &Document) -> Option<Table> {
-    let head = ["BUS", "STATE", "#REQUESTS", "#ANSWERS", "#TIMEOUTS", "#GARBLED", "#EXCEPTIONS"];
-    let head = [&head[..], &LINE_TIMES].concat();
-    table(&head, &document.buses, |bus| {
+    let header = ["BUS", "STATE", "#REQUESTS", "#ANSWERS", "#TIMEOUTS", "#GARBLED", "#EXCEPTIONS"];
+    let header = [&header[..], &LINE_TIMES].concat();
+    table(&header, &document.buses, |bus| {
         let mut cells = vec![words::bus_state(bus.state).to_owned()];
         let counts = [bus.requests, bus.answers, bus.timeouts, bus.garbled, bus.exceptions];
         cells.extend(counts.iter().map(u64::to_string));
@@ -162,11 +149,11 @@ fn buses(document: &Document) -> Option<Table> {
     })
 }
 
-/// Each meter's line.
+/// The quality of the line to each meter.
 fn lines(document: &Document) -> Option<Table> {
-    let head = ["LINE TO", "BUS", "#REQUESTS", "#ANSWERS", "#TIMEOUTS", "#CRC", "#GARBLED", "#EXCEPTIONS"];
-    let head = [&head[..], &LINE_TIMES].concat();
-    table(&head, &document.meters, |meter| {
+    let header = ["LINE TO", "BUS", "#REQUESTS", "#ANSWERS", "#TIMEOUTS", "#CRC", "#GARBLED", "#EXCEPTIONS"];
+    let header = [&header[..], &LINE_TIMES].concat();
+    table(&header, &document.meters, |meter| {
         let quality = &meter.quality;
         let count = |word: &str| quality.total.get(word).copied().unwrap_or_default();
         let garbled = ["wrong_unit", "wrong_function", "wrong_length", "incomplete", "noise"].map(count).iter().sum();
@@ -179,27 +166,17 @@ fn lines(document: &Document) -> Option<Table> {
     })
 }
 
-/// A table of things by name, where there are any. A column whose title begins with `#` is of numbers.
-fn table<T>(head: &[&str], things: &BTreeMap<Name, T>, cells: impl Fn(&T) -> Vec<String>) -> Option<Table> {
-    if things.is_empty() {
-        return None;
+/// A table with one row for each name; `None` where there is none. See [`output::table`] for the header.
+fn table<T>(header: &[&str], rows: &BTreeMap<Name, T>, cells: impl Fn(&T) -> Vec<String>) -> Option<Table> {
+    let mut table = output::table(header);
+    for (name, row) in rows {
+        let cells = cells(row);
+        table.add_row(std::iter::once(name.to_string()).chain(cells.iter().map(|cell| printable(cell))));
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(head.iter().map(|column| column.trim_start_matches('#')));
-    for (name, thing) in things {
-        let mut row = vec![name.to_string()];
-        row.extend(cells(thing).iter().map(|cell| printable(cell)));
-        table.add_row(row);
-    }
-    for (index, _) in head.iter().enumerate().filter(|(_, column)| column.starts_with('#')) {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    Some(table)
+    (!rows.is_empty()).then_some(table)
 }
 
-/// Whoever has the socket's place could answer in the daemon's: nothing of it steers the terminal.
+/// Another program could answer in the daemon's place: its text must not control the terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
 }

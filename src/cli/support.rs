@@ -1,6 +1,6 @@
-//! `arkmeter support`: what somebody far away needs to help, in one text file that can be read before it is sent.
+//! `arkmeter support`: what remote support needs, in one text file that the operator can read before sending it.
 //!
-//! Every section passes the mask ([`Secrets`]), is bounded, and says so where it could not be had: a bundle is made in any case.
+//! Every section is masked ([`Secrets`]) and limited in size. A section that is not available says why: a bundle is written in any case.
 
 mod daemon;
 mod programs;
@@ -15,34 +15,45 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::check;
+use super::context::{locations, runtime};
+use super::output::finish_output;
 use crate::clock::Clock;
 use crate::config::{self, Environment};
 pub use secrets::Secrets;
 
-/// Bytes of a section: a thousand meters' status.
-const LARGEST_SECTION: usize = 2 << 20;
+/// Maximum bytes of a section; the status of a thousand meters fits.
+const MAX_SECTION: usize = 2 << 20;
 
-/// Where arkmeter is, here.
+/// Where the parts of this installation are.
 #[derive(Clone, Copy, Debug)]
-pub struct Site<'s> {
-    /// Of the configuration.
-    pub path: &'s Path,
-    pub environment: &'s Environment,
+struct Installation<'s> {
+    /// The configuration.
+    path: &'s Path,
+    environment: &'s Environment,
     /// The folder of the ledger.
-    pub state: &'s Path,
+    state: &'s Path,
     /// The control socket.
-    pub socket: &'s Path,
+    socket: &'s Path,
 }
 
-/// What was found.
 #[derive(Debug)]
-pub struct Bundle {
+struct Bundle {
     text: String,
     made: Timestamp,
 }
 
-/// Looks at everything, and changes nothing; a daemon need not run.
-pub async fn collect(site: &Site<'_>, clock: &Clock) -> Bundle {
+/// Collects the bundle and writes it to `file` (`-`: standard output; none: a name with the time).
+pub(super) fn run(path: &Path, environment: &Environment, file: Option<&Path>) -> u8 {
+    let (state, socket) = locations(path, environment);
+    let site = Installation { path, environment, state: &state, socket: &socket };
+    match runtime().map(|runtime| runtime.block_on(collect(&site, &Clock::system()))) {
+        Ok(bundle) => finish_output(save(&bundle, file, &mut io::stdout().lock(), &mut io::stderr().lock())),
+        Err(code) => code,
+    }
+}
+
+/// Reads everything and changes nothing. No daemon needs to run.
+async fn collect(site: &Installation<'_>, clock: &Clock) -> Bundle {
     let now = clock.now();
     let mut sections = Sections { text: String::new(), secrets: Secrets::of(site.path, site.environment) };
     sections.add("arkmeter", &system::program(site, &now));
@@ -51,10 +62,10 @@ pub async fn collect(site: &Site<'_>, clock: &Clock) -> Bundle {
     let status = daemon::status(site.socket).await;
     sections.add("status", &status.text);
     sections.add("line quality, since the daemon started", &status.quality);
-    sections.add("daemon's process", &system::process(site.state));
+    sections.add("process of the daemon", &system::process(site.state));
     sections.add("unit", &programs::unit().await);
     sections.add("ledger", &daemon::ledger(site).await);
-    sections.add("ledger's journal, the newest entry first", &daemon::journal(site).await);
+    sections.add("journal of the ledger, the newest entry first", &daemon::journal(site).await);
     sections.add("state folder", &system::state(site.state));
     sections.add("system", &system::system());
     sections.add("disks", &programs::disks(site.state).await);
@@ -63,8 +74,8 @@ pub async fn collect(site: &Site<'_>, clock: &Clock) -> Bundle {
     Bundle { text: sections.text, made: now.wall }
 }
 
-/// Writes the bundle to `file`, which must not exist yet and is readable by its owner only; `-` is `out`. Says on `err` what was done.
-pub fn save(bundle: &Bundle, file: Option<&Path>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<()> {
+/// Writes the bundle to `file`, which must not exist yet and which only its owner can read; `-` is `out`. Prints on `err` what was written.
+fn save(bundle: &Bundle, file: Option<&Path>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<()> {
     if file == Some(Path::new("-")) {
         out.write_all(bundle.text.as_bytes())?;
         return out.flush();
@@ -73,25 +84,25 @@ pub fn save(bundle: &Bundle, file: Option<&Path>, out: &mut dyn Write, err: &mut
     let shown = config::shown_path(&path);
     let named = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
-            io::Error::new(error.kind(), format!("{shown} is there already: give another name"))
+            io::Error::new(error.kind(), format!("{shown} exists already: give another name"))
         }
         kind => io::Error::new(kind, format!("{shown}: {error}")),
     };
     let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(named)?;
     if let Err(error) = target.write_all(bundle.text.as_bytes()).and_then(|()| target.sync_all()) {
-        // Half of it would only mislead.
+        // Half a bundle would mislead.
         let _ = fs::remove_file(&path);
         return Err(named(error));
     }
     let size = bundle.text.len();
-    let told = format!("{shown} ({size} bytes, plain text; tokens are masked): look through it before you send it\n");
-    // Where standard error is gone there is nobody to tell.
-    let _ = err.write_all(told.as_bytes());
+    let message = format!("{shown} is written ({size} bytes of text, tokens are masked): read it before you send it\n");
+    // A closed standard error is no reason to fail.
+    let _ = err.write_all(message.as_bytes());
     Ok(())
 }
 
 impl Bundle {
-    /// In the folder that the command was started in.
+    /// A name in the current folder.
     fn name(&self) -> PathBuf {
         PathBuf::from(self.made.strftime("arkmeter-support-%Y%m%d-%H%M%S.txt").to_string())
     }
@@ -104,28 +115,28 @@ struct Sections {
 
 impl Sections {
     fn add(&mut self, title: &str, body: &str) {
-        // Masked before it is cut: half a token is not told from other digits.
+        // First masked, then cut: half a token would not be recognised.
         let body = self.secrets.hide(body);
-        let (shown, cut) = cut(body.trim_end(), LARGEST_SECTION);
+        let (shown, cut) = cut(body.trim_end(), MAX_SECTION);
         self.text.push_str(&format!("== {title}\n{shown}\n{}\n", if cut { "(cut here)\n" } else { "" }));
     }
 }
 
-/// The beginning of `text`, at most `most` bytes; whether that is not all of it.
-fn cut(text: &str, most: usize) -> (&str, bool) {
-    let end = text.floor_char_boundary(most);
+/// The beginning of `text`, at most `max` bytes; true if something was cut off.
+fn cut(text: &str, max: usize) -> (&str, bool) {
+    let end = text.floor_char_boundary(max);
     (&text[..end], end < text.len())
 }
 
-fn problems(site: &Site<'_>) -> String {
-    let (mut plan, mut said) = (Vec::new(), Vec::new());
-    check::check(site.path, site.environment, check::Options::default(), &mut plan, &mut said);
-    said.extend_from_slice(b"\n");
-    said.extend_from_slice(&plan);
-    String::from_utf8_lossy(&said).into_owned()
+fn problems(site: &Installation<'_>) -> String {
+    let (mut plan, mut problems) = (Vec::new(), Vec::new());
+    check::check(site.path, site.environment, check::CheckOptions::default(), &mut plan, &mut problems);
+    problems.extend_from_slice(b"\n");
+    problems.extend_from_slice(&plan);
+    String::from_utf8_lossy(&problems).into_owned()
 }
 
-fn configuration(site: &Site<'_>) -> String {
+fn configuration(site: &Installation<'_>) -> String {
     match config::shown_file(site.path, site.environment) {
         Ok(text) => text,
         Err(error) => error.render(false),

@@ -42,7 +42,7 @@ impl SimulatedMeter {
     }
 
     /// Lets time pass.
-    pub fn pass(&mut self, time: Duration) {
+    pub fn advance(&mut self, time: Duration) {
         let energy = self.watts / 1000.0 * time.as_secs_f64() / 3600.0;
         self.reading += energy;
         self.consumed += energy;

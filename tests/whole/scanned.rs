@@ -107,7 +107,7 @@ async fn a_scan_of_addresses_finds_gateways_and_meters_that_mind_no_unit() {
     let same: Vec<SimulatedUnit> = (1..=247).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
     let meter = SimulatedGateway::start(same).await.unwrap();
     let said = site.run(&patiently(&["--tcp", &meter.address().to_string()])).await;
-    assert!(said.code == 0 && said.out.contains("whatever unit is asked"), "{said:?}");
+    assert!(said.code == 0 && said.out.contains("any unit at"), "{said:?}");
     assert_eq!(said.out.matches("[meter.").count(), 1, "{said:?}");
 }
 
@@ -117,7 +117,7 @@ async fn silence_is_explained() {
     let site = Site::new(&Plan::new());
     let scan = async |place: &[&str], words: &[&str]| {
         let said = site.run(&[&["scan"], place, &units[..]].concat()).await;
-        said.complains(1, &[&["nothing was found"], words].concat());
+        said.complains(1, &[&["no meter was found"], words].concat());
     };
     let empty = SimulatedSerialLine::start([], None).unwrap();
     let device = empty.path().to_str().unwrap();
@@ -178,7 +178,11 @@ async fn a_scan_names_meters_by_what_they_say_of_themselves() {
     for (unit, words) in [
         (
             1,
-            &["it says that it is: Acme\n", "sunspec-meter, map integer (certain): power 1.20 kW", "chain_meter = 1"][..],
+            &[
+                "it identifies itself as: Acme\n",
+                "sunspec-meter, map integer (certain): power 1.20 kW",
+                "chain_meter = 1",
+            ][..],
         ),
         (1, &["2 meters are in its chain of models"]),
         (2, &["SolarEdge", "# solaredge-meter-1 (certain)", "profile = \"solaredge-meter-1\""]),

@@ -21,7 +21,7 @@ async fn everything_that_helps_is_in_one_file() {
     let (file, name) = (site.path("bundle.txt"), "bundle.txt");
     let said = site.run(&["support", name]).await;
     assert_eq!((said.code, said.out.as_str()), (0, ""), "{said:?}");
-    assert!(said.err.contains("look through it before you send it"), "{said:?}");
+    assert!(said.err.contains("read it before you send it"), "{said:?}");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
     let text = fs::read_to_string(&file).unwrap();
     for part in [
@@ -34,7 +34,7 @@ async fn everything_that_helps_is_in_one_file() {
         "VmRSS:",
         "\"published_mwh\": 1234500000",
         "\"word\": \"baseline\"",
-        "the ledger is whole: commit ",
+        "the ledger is intact: commit ",
         "ledger.db",
         "Linux version",
         "== disks\nFilesystem",
@@ -44,7 +44,7 @@ async fn everything_that_helps_is_in_one_file() {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     assert!(!text.contains(&token()[2..11]) && !text.contains(&client(1).to_hex()[2..40]), "{text}");
-    site.run(&["support", name]).await.complains(1, &["bundle.txt is there already"]);
+    site.run(&["support", name]).await.complains(1, &["bundle.txt exists already"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
     let printed = site.run(&["support", "-"]).await;
     assert!(printed.code == 0 && printed.out.contains("== status\n{") && printed.err.is_empty());

@@ -40,7 +40,7 @@ impl Living {
             loop {
                 sleep(LOOK_EVERY / 5).await;
                 let now = Instant::now();
-                theirs.lock().unwrap().pass(now - last);
+                theirs.lock().unwrap().advance(now - last);
                 last = now;
             }
         });

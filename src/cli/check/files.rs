@@ -1,4 +1,4 @@
-//! What the configuration names on this box: token files, certificates, devices; and whether the lines can carry the polls.
+//! Checks what the configuration names on this box: token files, certificates, devices; and whether each serial line can carry its polls.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -10,10 +10,11 @@ use rustls::pki_types::pem::PemObject;
 
 use super::Remark;
 use super::plan::Plan;
+use crate::cli::output::error_chain;
 use crate::config::{Config, Environment, Link, TokenError, TokenSource, shown_path};
 use crate::units::Name;
 
-/// All roots of a distribution are a quarter of this.
+/// All root certificates of a distribution take a quarter of this.
 const LARGEST_CA_FILE: u64 = 1 << 20;
 
 pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
@@ -30,7 +31,8 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
     for (name, bus) in Plan::of(config).buses {
         if let Some(busy) = bus.occupancy.filter(|busy| *busy > 1.0) {
             let message = format!(
-                "bus {name} cannot keep its intervals: its polls take about {:.0} % of the time; raise poll_every or baud, or split the bus",
+                "bus {name} cannot poll as often as configured: its polls take about {:.0} % of the time; increase poll_every or baud, or \
+                 use a second bus",
                 busy * 100.0
             );
             remarks.push(Remark::warning(message));
@@ -39,41 +41,42 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
     remarks
 }
 
-/// Only the unit's main process can read its credentials. By hand there are none, and to `ExecReload=` systemd shows a folder that it
-/// may not enter: where nothing can be looked at nothing is wrong.
+/// Only the main process of the service can read its credentials. In a shell there are none, and `ExecReload=` gets a folder that it may
+/// not enter: what cannot be checked here is not an error.
 fn of_token(account: &Name, source: &TokenSource, error: &TokenError) -> Option<Remark> {
     match (source, error) {
         (TokenSource::Credential(_), TokenError::Denied(_)) => None,
         (_, TokenError::NoCredentials { .. }) => {
             Some(Remark::warning(format!("account {account}: not checked here: {error}")))
         }
-        _ => Some(Remark::error(format!("account {account}: {}", chain(error)))),
+        _ => Some(Remark::error(format!("account {account}: {}", error_chain(error)))),
     }
 }
 
-/// Devices that are not there now, and two names of one device.
+/// Warns of missing devices, and refuses two names for one device.
 fn devices(config: &Config, remarks: &mut Vec<Remark>) {
-    let mut met: BTreeMap<PathBuf, &str> = BTreeMap::new();
+    let mut seen: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for (name, bus) in &config.buses {
         let Link::Serial(line) = &bus.link else { continue };
         let shown = shown_path(&line.path);
         match std::fs::canonicalize(&line.path) {
             Ok(device) => {
-                if let Some(other) = met.insert(device, name.as_str()) {
+                if let Some(other) = seen.insert(device, name.as_str()) {
                     let message =
-                        format!("buses {other} and {name} are the same device: put all of its meters on one bus");
+                        format!("buses {other} and {name} are the same device: put all its meters on one bus");
                     remarks.push(Remark::error(message));
                 }
             }
             Err(_) => {
-                let message = format!("bus {name}: there is no {shown} now; the daemon waits for it to be plugged in");
+                let message =
+                    format!("bus {name}: there is no {shown} now; plug the adapter in, the daemon waits for it");
                 remarks.push(Remark::warning(message));
             }
         }
     }
 }
 
-/// Whether the file holds certificates to trust.
+/// Checks that the file holds certificates to trust.
 fn certificates(path: &Path) -> Result<(), String> {
     let shown = shown_path(path);
     let read = || {
@@ -84,19 +87,14 @@ fn certificates(path: &Path) -> Result<(), String> {
     };
     let bytes = read().map_err(|error| format!("the ca_file {shown} cannot be read: {error}"))?;
     if bytes.len() as u64 > LARGEST_CA_FILE {
-        return Err(format!("the ca_file {shown} is larger than 1 MiB: it has to hold the certificates to trust only"));
+        return Err(format!("the ca_file {shown} is larger than 1 MiB: keep only the certificates to trust in it"));
     }
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match parsed {
         Ok(certificates) if !certificates.is_empty() => Ok(()),
-        _ => Err(format!("the ca_file {shown} holds no certificate: it has to be PEM, -----BEGIN CERTIFICATE-----")),
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+        _ => Err(format!(
+            "the ca_file {shown} holds no certificate: write it as PEM, which begins with -----BEGIN CERTIFICATE-----"
+        )),
     }
 }
 
@@ -105,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_that_is_hidden_from_a_reload_is_no_error() {
+    fn a_credential_that_a_reload_cannot_read_is_not_an_error() {
         let name = Name::new("main").unwrap();
         let path = PathBuf::from("/run/credentials/arkmeter.service/main");
         let denied = TokenError::Denied(path.clone());

@@ -1,11 +1,11 @@
-//! What of the configuration the ledger knows: a meter that was renamed only seems new.
+//! Compares the configuration with the ledger: a meter that was renamed in the configuration only looks like a new one.
 
 use super::Remark;
 use crate::config::Config;
 use crate::ledger::names;
 use crate::ledger::store::Look;
 
-/// Says nothing where there is no ledger yet, or none that may be looked at: that is told by others.
+/// Says nothing if there is no ledger yet, or if it cannot be opened: other commands report that.
 pub(super) fn check(config: &Config) -> Vec<Remark> {
     let Ok(look) = Look::open(&config.state.path) else { return Vec::new() };
     let known = look.contents.meters.iter().filter(|(_, row)| row.state.published().is_some());

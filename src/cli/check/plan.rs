@@ -1,4 +1,4 @@
-//! What a configuration will do, as one document: for `check --json` as it is, for people as text.
+//! What the daemon will do with a configuration, as one document: `check --json` prints it, `check` prints it as text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::units::{Milliwatts, Name};
 pub(super) struct Plan {
     pub(super) buses: BTreeMap<Name, BusPlan>,
     pub(super) accounts: BTreeMap<Name, AccountPlan>,
-    /// Meters that no client has.
+    /// Meters that belong to no client.
     pub(super) polled_only: Vec<Name>,
     pub(super) state: String,
     pub(super) socket: String,
@@ -28,7 +28,7 @@ pub(super) struct Plan {
 pub(super) struct BusPlan {
     pub(super) link: String,
     pub(super) timeout_s: f64,
-    /// The share of the time that its polls take; only a serial line's is known beforehand.
+    /// The share of the time that its polls take, 0 to 1 and above; known in advance for serial lines only.
     pub(super) occupancy: Option<f64>,
     pub(super) meters: BTreeMap<Name, MeterPlan>,
 }
@@ -37,17 +37,17 @@ pub(super) struct BusPlan {
 pub(super) struct MeterPlan {
     pub(super) unit: u8,
     pub(super) profile: Name,
-    /// The map of the profile that the configuration settles on.
+    /// The register map of the profile, if the configuration names one.
     pub(super) map: Option<Name>,
-    /// The maps between which the meter itself decides; the requests are those of the first.
+    /// The register maps that are tried at the meter; the requests are those of the first.
     pub(super) open_maps: Vec<Name>,
-    /// Registers that are read at the start and now and then, to know that the meter is the right one.
+    /// Registers that are read at the start and from time to time to check that the meter is the right one.
     pub(super) checks: usize,
-    /// Models of a chain in which it is looked for; the requests then count from the model's start.
+    /// The SunSpec models of this meter; the addresses of the requests then count from the start of the model.
     pub(super) models: Vec<u16>,
-    /// Which of several meters in the chain.
+    /// The number of the meter if the chain has several.
     pub(super) chain_meter: Option<u8>,
-    pub(super) requests: Vec<Request>,
+    pub(super) requests: Vec<PlannedRequest>,
     pub(super) poll_every_s: f64,
     pub(super) max_power_mw: Milliwatts,
     /// `counter` or `power` (integrated).
@@ -59,7 +59,7 @@ pub(super) struct MeterPlan {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Request {
+pub(super) struct PlannedRequest {
     pub(super) function: &'static str,
     pub(super) address: u16,
     pub(super) count: u16,
@@ -77,12 +77,12 @@ pub(super) struct AccountPlan {
 
 #[derive(Debug, Serialize)]
 pub(super) struct ClientPlan {
-    /// Shortened.
+    /// Shortened: `0x1111…1111`.
     pub(super) client_id: String,
     pub(super) meters: Vec<Name>,
 }
 
-/// A meter's own time to answer where nothing is known of it.
+/// The time a meter needs to answer, if it is not known.
 const ANSWER: Duration = Duration::from_millis(10);
 
 impl Plan {
@@ -116,7 +116,7 @@ impl BusPlan {
 impl MeterPlan {
     fn of(meter: &MeterConfig) -> Self {
         let plan = ReadPlan::new(&meter.profile, &meter.installation);
-        let requests = plan.ranges().iter().map(|block| Request {
+        let requests = plan.ranges().iter().map(|block| PlannedRequest {
             function: block.function.word(),
             address: block.address,
             count: block.count,
@@ -183,7 +183,7 @@ fn link(link: &Link) -> String {
     }
 }
 
-/// The share of the time that polling these meters takes on the line; above 1 the intervals cannot be kept.
+/// The share of the time that polling these meters takes on the line. Above 1 the line cannot keep the poll intervals.
 fn occupancy(line: &SerialSettings, bus: &BusConfig, meters: &[&MeterConfig]) -> f64 {
     let share = |meter: &&MeterConfig| {
         let plan = ReadPlan::new(&meter.profile, &meter.installation);
@@ -194,7 +194,7 @@ fn occupancy(line: &SerialSettings, bus: &BusConfig, meters: &[&MeterConfig]) ->
     meters.iter().map(share).sum()
 }
 
-/// Seconds that one request of `count` registers takes: 8 bytes there, 5 + 2 a register back, the meter's own time, the silences.
+/// Seconds for one request of `count` registers: 8 bytes out, 5 and 2 per register back, the meter's time to answer, the silences.
 /// Source for 3.5 characters and 1.75 ms above 19200 baud: Modbus over Serial Line V1.02, section 2.5.1.1.
 fn request_time(line: &SerialSettings, count: u16) -> f64 {
     let parity_bit = if line.parity == Parity::None { 0 } else { 1 };
@@ -209,12 +209,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_takes_what_the_line_was_seen_to_need() {
+    fn the_time_of_a_request_matches_measured_lines() {
         let line = |baud, parity| SerialSettings { path: "/dev/ttyS0".into(), baud, parity, stop_bits: 1 };
         // 10 registers, 10 ms: 20.8, 34.5 and 68.4 polls a second.
         for (baud, rate) in [(9600, 20.8), (19_200, 34.5), (115_200, 68.4)] {
-            let seen = 1.0 / request_time(&line(baud, Parity::None), 10);
-            assert!((seen - rate).abs() < 0.05, "{baud}: {seen}");
+            let measured = 1.0 / request_time(&line(baud, Parity::None), 10);
+            assert!((measured - rate).abs() < 0.05, "{baud}: {measured}");
         }
         assert!(request_time(&line(9600, Parity::Even), 10) > request_time(&line(9600, Parity::None), 10));
     }

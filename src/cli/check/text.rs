@@ -1,4 +1,4 @@
-//! The plan of a configuration as text for people.
+//! The plan of a configuration as text.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -56,14 +56,17 @@ fn write_meter(name: &Name, meter: &MeterPlan, out: &mut dyn Write) -> io::Resul
         let maps: Vec<_> = meter.open_maps.iter().map(Name::as_str).collect();
         writeln!(
             out,
-            "      map {}: the meter decides (map = \"..\" settles it); for {}:",
+            "      map {}: decided by the values of the meter, or by map = \"..\" in [meter.NAME]; for {}:",
             maps.join(" or "),
             maps[0]
         )?;
     }
     if let Some(first) = meter.models.first() {
         let which = meter.chain_meter.map(|meter| format!("meter {meter} ")).unwrap_or_default();
-        writeln!(out, "      {which}in its chain of models, counted from where model {first} or its like is found:")?;
+        writeln!(
+            out,
+            "      {which}in its SunSpec models; addresses count from the start of model {first} or a similar one:"
+        )?;
     }
     for request in &meter.requests {
         let (function, first, count) = (request.function, request.address, request.count);

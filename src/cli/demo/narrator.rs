@@ -1,4 +1,4 @@
-//! Says what happens in the demo, in words, and at the end whether every promise was kept.
+//! Prints what happens in the demo, and at the end whether every promise was kept.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -8,121 +8,117 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::time::Instant;
 
-use super::Event;
-use super::house::House;
+use super::DemoEvent;
+use super::site::DemoSite;
+use crate::cli::output::table;
 use crate::simulator::arkreen::EndpointEvent;
 use crate::status::{Document, control};
 use crate::units::{MilliwattHours, Name};
 
-/// The coarsest register of the house counts whole watt-hours.
+/// The step of the coarsest register, in mWh.
 const RESOLUTION: u64 = 1_000;
 
-/// Watches Arkreen's side and the daemon's status.
-pub struct Narrator {
+/// Watches the endpoint and the status of the daemon.
+pub(super) struct Narrator {
     begun: Instant,
     events: broadcast::Receiver<EndpointEvent>,
-    seen: BTreeMap<Name, Seen>,
+    clients: BTreeMap<Name, ClientHistory>,
     refused: u64,
     violations: u64,
     fell: u64,
 }
 
-/// What is known of one client.
+/// What the endpoint has accepted of one client.
 #[derive(Debug, Default)]
-struct Seen {
-    first: Option<First>,
+struct ClientHistory {
+    first: Option<FirstReport>,
     last: MilliwattHours,
     accepted: u64,
     held: bool,
 }
 
-/// The first accepted figure, and what the appliance had truly taken by then.
+/// The first accepted figure, and what the appliance had consumed by then.
 #[derive(Clone, Copy, Debug)]
-struct First {
+struct FirstReport {
     energy: MilliwattHours,
     consumed: MilliwattHours,
 }
 
 impl Narrator {
-    pub fn new(house: &House) -> Self {
-        let seen = house.meters.keys().map(|name| (name.clone(), Seen::default())).collect();
-        let events = house.arkreen.events();
-        Narrator { begun: Instant::now(), events, seen, refused: 0, violations: 0, fell: 0 }
+    pub(super) fn new(site: &DemoSite) -> Self {
+        let clients = site.meters.keys().map(|name| (name.clone(), ClientHistory::default())).collect();
+        let events = site.arkreen.events();
+        Narrator { begun: Instant::now(), events, clients, refused: 0, violations: 0, fell: 0 }
     }
 
-    pub fn opening(&self, duration: Option<Duration>, house: &House) {
+    pub(super) fn opening(&self, duration: Option<Duration>, site: &DemoSite) {
         let until = match duration {
             Some(duration) => format!("for {}", humantime::format_duration(duration)),
             None => "until you press Ctrl-C".to_owned(),
         };
-        self.say(&format!("The demo runs {until}. All of it stays on this machine: {}.", house.describe()));
-        self.say("The daemon starts. It reports a meter once three readings in a row agree.");
+        self.say(&format!("The demo runs {until}. All of it runs on this machine: {}.", site.describe()));
+        self.say("The daemon starts. It reports a meter after three readings in a row that agree.");
     }
 
-    /// Something is about to happen to the house.
-    pub fn event(&mut self, event: Event, house: &House) {
+    pub(super) fn event(&mut self, event: DemoEvent, site: &DemoSite) {
         match event {
-            Event::ReadsZero => {
-                let reading = house.meters["sauna"].reading();
-                self.say(&format!("sauna: its meter starts again and reads 0 for 1 s, instead of {reading:.3} kWh."));
+            DemoEvent::MeterReadsZero => {
+                let reading = site.meters["sauna"].reading();
+                self.say(&format!("sauna: the meter restarts and reads 0 for 1 s, instead of {reading:.3} kWh."));
             }
-            Event::Killed => self.say("The daemon is killed (SIGKILL), as in a power cut, and started again."),
-            Event::Replaced => {
-                let reading = house.meters["workshop"].reading();
+            DemoEvent::DaemonKilled => {
+                self.say("The daemon is killed (SIGKILL), as in a power cut, and started again.")
+            }
+            DemoEvent::MeterReplaced => {
+                let reading = site.meters["workshop"].reading();
                 self.say(&format!(
-                    "workshop: an electrician replaces the meter: it reads 204.600 kWh now, instead of {reading:.3} kWh."
+                    "workshop: an electrician replaces the meter: it now reads 204.600 kWh, instead of {reading:.3} kWh."
                 ));
             }
         }
     }
 
-    /// Tells what is new since the last look.
-    pub async fn look(&mut self, house: &House) {
+    /// Prints what is new since the last call.
+    pub(super) async fn report_news(&mut self, site: &DemoSite) {
         loop {
             match self.events.try_recv() {
-                Ok(event) => self.hear(event, house),
+                Ok(event) => self.receive(event, site),
                 Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        // While the daemon starts there is nobody to ask.
-        if let Ok(bytes) = control::get(&house.socket, "/status.json").await
+        // While the daemon starts there is no status.
+        if let Ok(bytes) = control::get(&site.socket, "/status.json").await
             && let Ok(document) = serde_json::from_slice(&bytes)
         {
             self.compare(&document);
         }
     }
 
-    /// The daemon has stopped.
-    pub fn stopped(&self, took: Duration, well: bool) {
+    /// Prints that the daemon has stopped.
+    pub(super) fn stopped(&self, took: Duration, well: bool) {
         let how = if well { "well" } else { "with an error" };
-        self.say(&format!("The daemon was asked to stop (SIGTERM) and ended {how} after {:.2} s.", took.as_secs_f64()));
+        self.say(&format!("The daemon was told to stop (SIGTERM) and ended {how} after {:.2} s.", took.as_secs_f64()));
     }
 
-    /// The end: each client's figure beside what was truly taken. True when every promise was kept.
-    pub fn summary(&self, house: &House) -> bool {
+    /// Prints the reported energy of each client beside its consumption. True if every promise was kept.
+    pub(super) fn summary(&self, site: &DemoSite) -> bool {
         let mut kept = self.violations == 0 && self.refused == 0 && self.fell == 0;
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::NOTHING).set_header([
-            "CLIENT",
-            "REPORTS",
-            "REPORTED SINCE THE FIRST",
-            "TRULY CONSUMED SINCE",
-            "AT THE END",
-        ]);
-        for (name, seen) in &self.seen {
+        let mut table =
+            table(&["CLIENT", "#REPORTS", "#REPORTED SINCE THE FIRST", "#CONSUMED SINCE THE FIRST", "AT THE END"]);
+        for (name, seen) in &self.clients {
             let Some(first) = seen.first else {
                 kept = false;
                 table.add_row([name.as_str(), "0", "nothing", "", "never reported"]);
                 continue;
             };
             let reported = seen.last.saturating_sub(first.energy);
-            let consumed = house.meters[name].consumed().saturating_sub(first.consumed);
-            // What the registers and one poll leave unsaid: two steps of them.
+            let consumed = site.meters[name].consumed().saturating_sub(first.consumed);
+            // The difference that register steps and the time between polls allow: two steps.
             let invented =
                 reported > MilliwattHours::new(consumed.get() + 2 * RESOLUTION).unwrap_or(MilliwattHours::MAX);
             kept &= !invented;
-            let held = if seen.held { "held: needs 10 minutes" } else { "goes on" };
+            let held = if seen.held { "held: needs 10 minutes" } else { "ok" };
             table.add_row([
                 name.to_string(),
                 seen.accepted.to_string(),
@@ -131,7 +127,7 @@ impl Narrator {
                 if invented { "INVENTED".to_owned() } else { held.to_owned() },
             ]);
         }
-        let reports: u64 = self.seen.values().map(|seen| seen.accepted).sum();
+        let reports: u64 = self.clients.values().map(|seen| seen.accepted).sum();
         let verdict = if kept { "Every promise was kept" } else { "A promise was broken" };
         self.say(&format!(
             "{verdict}: {reports} reports accepted, {} refused, {} malformed, {} figures that fell.\n{table}",
@@ -140,17 +136,17 @@ impl Narrator {
         kept
     }
 
-    fn hear(&mut self, event: EndpointEvent, house: &House) {
+    fn receive(&mut self, event: EndpointEvent, site: &DemoSite) {
         match event {
             EndpointEvent::Accepted { client, power, energy } => {
-                let Some(name) = house.clients.get(&client) else { return };
-                let consumed = house.meters[name].consumed();
-                let seen = self.seen.entry(name.clone()).or_default();
+                let Some(name) = site.clients.get(&client) else { return };
+                let consumed = site.meters[name].consumed();
+                let seen = self.clients.entry(name.clone()).or_default();
                 seen.accepted += 1;
                 self.fell += u64::from(energy < seen.last);
                 seen.last = energy;
                 let first = seen.first.is_none();
-                seen.first.get_or_insert(First { energy, consumed });
+                seen.first.get_or_insert(FirstReport { energy, consumed });
                 if first {
                     let (watts, energy) = (power.watts(), energy.kilowatt_hours());
                     self.say(&format!("{name}: first report accepted, {watts:.0} W and {energy:.3} kWh."));
@@ -158,12 +154,12 @@ impl Narrator {
             }
             EndpointEvent::Refused { client, code } => {
                 self.refused += 1;
-                let name = house.clients.get(&client).map_or("somebody", |name| name.as_str());
+                let name = site.clients.get(&client).map_or("unknown client", |name| name.as_str());
                 self.say(&format!("{name}: a report was refused with code {code}."));
             }
             EndpointEvent::Violation(what) => {
                 self.violations += 1;
-                self.say(&format!("Arkreen was sent something malformed: {what}."));
+                self.say(&format!("The endpoint received a malformed report: {what}."));
             }
             EndpointEvent::Misbehaved(_) => {}
         }
@@ -171,7 +167,7 @@ impl Narrator {
 
     fn compare(&mut self, document: &Document) {
         for (name, meter) in &document.meters {
-            let Some(seen) = self.seen.get_mut(name) else { continue };
+            let Some(seen) = self.clients.get_mut(name) else { continue };
             if seen.held == meter.held.is_some() {
                 continue;
             }
@@ -179,16 +175,16 @@ impl Narrator {
             let published =
                 meter.published_mwh.map_or("nothing".to_owned(), |it| format!("{:.3} kWh", it.kilowatt_hours()));
             let said = match &meter.held {
-                Some(why) => format!("{name}: held. Published stands at {published}. {why}"),
+                Some(why) => format!("{name}: held. The published energy stays at {published}. {why}"),
                 None => format!(
-                    "{name}: the counter is back. Nothing was booked twice, published goes on from {published}."
+                    "{name}: the counter is back. No energy was counted twice, the published energy continues from {published}."
                 ),
             };
             self.say(&said);
         }
     }
 
-    /// One line with the seconds since the start. Nobody listening is no reason to stop.
+    /// Prints a line with the seconds since the start. A closed standard output is no reason to stop.
     fn say(&self, text: &str) {
         let seconds = self.begun.elapsed().as_secs_f64();
         let _ = writeln!(std::io::stdout().lock(), "{seconds:6.1} s  {text}");

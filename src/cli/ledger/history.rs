@@ -9,7 +9,7 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{failed, misunderstood};
-use crate::cli::{complain, done, exit, runtime};
+use crate::cli::{exit, finish_output, print_error, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::history::PowerSummary;
@@ -91,7 +91,7 @@ pub fn history(config: &Config, asked: &Asked) -> u8 {
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
-        complain(&format!("--from {from} is not before --to {to}: such as --from 2026-11-01 --to 2026-11-02\n"));
+        print_error(&format!("--from {from} is not before --to {to}: such as --from 2026-11-01 --to 2026-11-02\n"));
         return exit::USAGE;
     }
     let wanted = HistoryQuery { meter: asked.meter.clone(), from, to, after: 0 };
@@ -143,9 +143,9 @@ fn print(
     written = written.and_then(|()| last.iter().try_for_each(|line| out.line(line))).and_then(|()| out.end());
     if out.lines == 0 && code == 0 {
         let bounded = if wanted.from.or(wanted.to).is_some() { " in that time" } else { " yet" };
-        complain(&format!("nothing is recorded of {}{bounded}\n", wanted.meter));
+        print_error(&format!("nothing is recorded of {}{bounded}\n", wanted.meter));
     }
-    match done(written) {
+    match finish_output(written) {
         0 => code,
         failed => failed,
     }
@@ -176,7 +176,7 @@ pub(super) fn unknown(what: &str, meter: &Name, mut known: Vec<Name>) -> u8 {
             format!("there are {}", names.join(", "))
         }
     };
-    complain(&format!("{what} `{meter}`, and the configuration has none: {hint}\n"));
+    print_error(&format!("{what} `{meter}`, and the configuration has none: {hint}\n"));
     exit::FAILED
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
-use super::{complain, exit};
+use super::{exit, print_error};
 use crate::config::Config;
 use crate::form::parse_energy;
 use crate::ledger::remedy::Remedy;
@@ -204,19 +204,19 @@ const MOVED: &str = "it was moved here: this machine reports from it, and the on
 
 fn told<T>(done: Result<T, BackupError>, well: impl FnOnce(T) -> String) -> u8 {
     match done {
-        Ok(done) => super::done(io::stdout().lock().write_all(well(done).as_bytes())),
+        Ok(done) => super::finish_output(io::stdout().lock().write_all(well(done).as_bytes())),
         Err(error) => failed(&error, error.exit_code()),
     }
 }
 
 /// Says what went wrong and answers `code`.
 fn failed(error: &dyn std::error::Error, code: u8) -> u8 {
-    complain(&format!("{}\n", super::chain(error)));
+    print_error(&format!("{}\n", super::error_chain(error)));
     code
 }
 
 /// What the daemon said is not what this program expects of it.
 fn misunderstood() -> u8 {
-    complain("the daemon's answer is not understood: restart it, it may be another version of arkmeter\n");
+    print_error("the daemon's answer is not understood: restart it, it may be another version of arkmeter\n");
     exit::FAILED
 }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{failed, order};
-use crate::cli::{complain, done, exit};
+use crate::cli::{exit, finish_output, print_error};
 use crate::config::Config;
 use crate::ledger::remedy::Remedy;
 use crate::ledger::store::{BackupError, Saving};
@@ -26,7 +26,7 @@ pub fn hand_over(config: &Config, file: &Path, dry_run: bool) -> u8 {
         Err(code) => return code,
     };
     if !outcome.on_disk {
-        complain(
+        print_error(
             "this machine reports nothing any more, but its disk has not taken that yet, and no file was written: see `arkmeter status`, \
              then run this again\n",
         );
@@ -35,7 +35,7 @@ pub fn hand_over(config: &Config, file: &Path, dry_run: bool) -> u8 {
     match finish(config, saving) {
         Ok(()) => {
             let mut out = io::stdout().lock();
-            done(order::write(&outcome, false, &mut out).and_then(|()| {
+            finish_output(order::write(&outcome, false, &mut out).and_then(|()| {
                 let file = file.display();
                 writeln!(
                     out,
@@ -46,7 +46,7 @@ pub fn hand_over(config: &Config, file: &Path, dry_run: bool) -> u8 {
         }
         Err(error) => {
             let code = failed(&error, error.exit_code());
-            complain(
+            print_error(
                 "this machine has given the ledger away, but the file was not written: run `arkmeter ledger move` again with another name\n",
             );
             code

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{failed, misunderstood};
-use crate::cli::{complain, done, exit, runtime};
+use crate::cli::{exit, finish_output, print_error, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::settings;
@@ -21,9 +21,9 @@ pub fn order(config: &Config, remedy: Remedy, dry_run: bool) -> u8 {
         Err(code) => return code,
     };
     let mut out = io::stdout().lock();
-    match done(write(&outcome, dry_run, &mut out)) {
+    match finish_output(write(&outcome, dry_run, &mut out)) {
         0 if !dry_run && !outcome.on_disk => {
-            complain("it is in force, but the disk has not taken it yet: see `arkmeter status`\n");
+            print_error("it is in force, but the disk has not taken it yet: see `arkmeter status`\n");
             exit::FAILED
         }
         code => code,
@@ -37,7 +37,7 @@ pub(super) fn ask(config: &Config, remedy: Remedy, dry_run: bool) -> Result<Outc
         Ok(answer) => match serde_json::from_value::<Result<Outcome, String>>(answer) {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(refused)) => {
-                complain(&format!("{refused}\n"));
+                print_error(&format!("{refused}\n"));
                 Err(exit::FAILED)
             }
             Err(_) => Err(misunderstood()),
@@ -62,7 +62,7 @@ fn alone(config: &Config, remedy: Remedy, dry_run: bool) -> Result<Outcome, u8> 
 pub(super) fn busy(config: &Config, pid: Option<u32>) -> u8 {
     let process = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
     let socket = config.status.socket.display();
-    complain(&format!(
+    print_error(&format!(
         "an arkmeter{process} uses the ledger but does not answer at {socket}: see its log for why it has no control socket, or stop it\n"
     ));
     exit::IN_USE

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::failed;
-use crate::cli::{complain, exit, runtime};
+use crate::cli::{exit, print_error, runtime};
 use crate::config::Config;
 use crate::recorder::{BoundedFile, MOST_BYTES};
 use crate::status::control::{self, END, record_path};
@@ -15,7 +15,7 @@ use crate::units::Name;
 pub fn record(config: &Config, meter: Option<&Name>, lasting: Duration, file: &Path) -> u8 {
     if let Some(unknown) = meter.filter(|name| !config.meters.contains_key(*name)) {
         let known: Vec<_> = config.meters.keys().map(Name::as_str).collect();
-        complain(&format!("the configuration has no meter `{unknown}`; it has {}\n", known.join(", ")));
+        print_error(&format!("the configuration has no meter `{unknown}`; it has {}\n", known.join(", ")));
         return exit::FAILED;
     }
     let mut target = match BoundedFile::create(file, MOST_BYTES) {
@@ -42,11 +42,11 @@ pub fn record(config: &Config, meter: Option<&Name>, lasting: Duration, file: &P
             failed(&error, exit::FAILED)
         }
         (Ok(()), Some(why)) => {
-            complain(&format!("the recording {} ends before its time: {why}\n", file.display()));
+            print_error(&format!("the recording {} ends before its time: {why}\n", file.display()));
             exit::FAILED
         }
         (Ok(()), None) if !whole => {
-            complain(&format!("the daemon ended the recording {} before its time\n", file.display()));
+            print_error(&format!("the daemon ended the recording {} before its time\n", file.display()));
             exit::FAILED
         }
         (Ok(()), None) => 0,
@@ -60,6 +60,6 @@ fn unwritten(file: &Path, error: &io::Error) -> u8 {
         io::ErrorKind::PermissionDenied => "name a folder that this user may write".to_owned(),
         _ => error.to_string(),
     };
-    complain(&format!("the recording {} cannot be written: {why}\n", file.display()));
+    print_error(&format!("the recording {} cannot be written: {why}\n", file.display()));
     exit::FAILED
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::history::unknown;
 use super::{failed, misunderstood};
-use crate::cli::{done, exit, runtime};
+use crate::cli::{exit, finish_output, runtime};
 use crate::config::Config;
 use crate::ledger::Barred;
 use crate::ledger::shown::{self, Entries, ShowError, Shown, ShownClient, ShownEntry, ShownJournal, ShownMeter};
@@ -63,7 +63,7 @@ fn print<T: Serialize>(
         Err(code) => return code,
     };
     let mut out = io::stdout().lock();
-    done(match json {
+    finish_output(match json {
         true => serde_json::to_writer_pretty(&mut out, &document).map_err(Into::into).and_then(|()| writeln!(out)),
         false => write(&document, &mut out),
     })

@@ -1,4 +1,4 @@
-//! A profile as data: one shape for `list`, `show` and `check`.
+//! A profile as JSON, the same for `list`, `show` and `check`.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ pub(super) fn of(profile: &Profile) -> Value {
     })
 }
 
-/// Where its models are found; null where its registers have addresses of their own. Addresses then count from the model's start.
+/// Where the SunSpec models are searched; null for a meter with fixed addresses. Addresses in a model count from its start.
 fn chain(profile: &Profile) -> Value {
     profile.chain.as_ref().map_or(Value::Null, |chain| {
         json!({

@@ -1,24 +1,23 @@
-//! Profiles in plain words, for people.
+//! Profiles as text.
 
 use std::io::{self, Write};
 
-use comfy_table::{Table, presets};
-
+use crate::cli::output::table;
 use crate::meter::{
     Expectation, Format, Function, Gaps, Installation, LibraryEntry, Number, Profile, Quantity, ReadPlan,
     RegisterRange, SerialNumber, Writing,
 };
 
 pub(super) fn list(entries: &[&LibraryEntry], out: &mut dyn Write) -> io::Result<()> {
-    let mut table = table(["PROFILE", "METER", "ALSO FOR", "ENERGY"]);
+    let mut table = table(&["PROFILE", "METER", "ALSO FOR", "ENERGY"]);
     for LibraryEntry { profile, .. } in entries {
         let meter = format!("{} {}", profile.vendor, profile.model);
         table.add_row([profile.name.to_string(), meter, aliases(profile).join("\n"), counted(profile).to_owned()]);
     }
-    print(&table, out)
+    writeln!(out, "{}", table.trim_fmt())
 }
 
-/// What it reads and where from, what tells the meter, what to mind, who says so.
+/// The registers, how the meter is identified, its settings, notes and sources.
 pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}: {} {}", profile.name, profile.vendor, profile.model)?;
     if !profile.aliases.is_empty() {
@@ -27,22 +26,22 @@ pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "energy: {}", counted(profile))?;
     match profile.max_power {
         Some(rating) => writeln!(out, "rating: {} W", rating.watts())?,
-        None => writeln!(out, "rating: unknown; give each meter its own max_power")?,
+        None => writeln!(out, "rating: unknown; set max_power for each meter")?,
     }
     let factory = factory_line(profile);
     if !factory.is_empty() {
-        writeln!(out, "leaves the factory with: {factory}")?;
+        writeln!(out, "factory settings: {factory}")?;
     }
     let across = match &profile.gaps {
-        Gaps { everywhere: true, .. } => ", unused ones included",
-        Gaps { within, .. } if !within.is_empty() => ", unused ones included in places",
-        _ => ", without unused ones between",
+        Gaps { everywhere: true, .. } => ", also across unused registers",
+        Gaps { within, .. } if !within.is_empty() => ", also across some unused registers",
+        _ => ", not across unused registers",
     };
-    writeln!(out, "registers in one read: at most {}{across}", profile.max_registers_per_read)?;
+    writeln!(out, "registers in one request: at most {}{across}", profile.max_registers_per_read)?;
     if let Some(chain) = &profile.chain {
         writeln!(
             out,
-            "found in a chain of SunSpec models at {}: registers count from the model's start",
+            "SunSpec models, searched at {}: registers count from the start of the model",
             numbers(&chain.bases)
         )?;
     }
@@ -54,34 +53,41 @@ pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> 
         let note = map.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
         writeln!(out, "Map {}{note}:", map.name)?;
         registers(&map.profile, out)?;
-        section("It has this map where:", &expected(&map.identity), out)?;
-        section("It must be set so that:", &expected(&map.profile.settings), out)?;
+        section("Identified by:", &expected(&map.identity), out)?;
+        section("Required settings:", &expected(&map.profile.settings), out)?;
         writeln!(out)?;
     }
-    let untold = profile.maps.iter().filter(|map| map.identity.is_empty()).count();
-    if untold > 1 && profile.chain.is_none() {
-        let settles = "map = \"..\" in [meter.NAME] settles it";
-        writeln!(out, "Where no register tells which map it is, the values must: {settles}.")?;
+    let unidentified = profile.maps.iter().filter(|map| map.identity.is_empty()).count();
+    if unidentified > 1 && profile.chain.is_none() {
+        writeln!(
+            out,
+            "If no register identifies the map, arkmeter chooses it by its values. To set it: map = \"..\" in [meter.NAME]."
+        )?;
     }
-    section("It is this meter where:", &expected(&profile.identity), out)?;
+    section("Identified by:", &expected(&profile.identity), out)?;
     if profile.maps.is_empty() {
-        section("It must be set so that:", &expected(&profile.settings), out)?;
+        section("Required settings:", &expected(&profile.settings), out)?;
     }
-    section("Mind:", &profile.quirks, out)?;
+    section("Notes:", &profile.quirks, out)?;
     section("Sources:", &profile.sources, out)?;
     match profile.confirmed {
-        0 | 1 => writeln!(out, "\nNot confirmed: compare the first readings with the meter's display."),
-        count => writeln!(out, "\n{count} or more independent sources agree on the power and energy registers."),
+        0 | 1 => writeln!(
+            out,
+            "\nNot confirmed by a second source: compare the first readings with the display of the meter."
+        ),
+        count => {
+            writeln!(out, "\nConfirmed: {count} or more independent sources agree on the power and energy registers.")
+        }
     }
 }
 
-/// What one poll asks the meter for.
+/// The requests of one poll.
 pub(super) fn requests(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
     let requests = |of: &Profile, which: &str, out: &mut dyn Write| {
         let plan = ReadPlan::new(of, &Installation::default());
         let blocks: Vec<_> = plan.ranges().iter().map(|block| format!("{block} ({})", block.count)).collect();
         let models =
-            of.chain.as_ref().map(|chain| format!(", counted from the start of model {}", numbers(&chain.models)));
+            of.chain.as_ref().map(|chain| format!(", addresses from the start of model {}", numbers(&chain.models)));
         writeln!(out, "each poll{which}: {}{}", blocks.join(", "), models.unwrap_or_default())
     };
     if profile.maps.is_empty() {
@@ -108,7 +114,7 @@ fn section(heading: &str, lines: &[String], out: &mut dyn Write) -> io::Result<(
 
 /// The registers of a profile, or of one of its maps.
 fn registers(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = table(["VALUE", "FUNCTION", "REGISTER", "FORMAT", "ONE DIGIT IS"]);
+    let mut table = table(&["VALUE", "FUNCTION", "REGISTER", "FORMAT", "ONE STEP"]);
     let counters = [("energy", &profile.energy), ("export_energy", &profile.export_energy)];
     let counters = counters.into_iter().filter_map(|(name, counter)| Some((name, counter.as_ref()?)));
     for row in std::iter::once(("power", &profile.power)).chain(counters).flat_map(|(name, of)| rows(name, of)) {
@@ -117,26 +123,26 @@ fn registers(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
     if let Some(serial) = &profile.serial_number {
         table.add_row(serial_row(serial));
     }
-    print(&table, out)
+    writeln!(out, "{}", table.trim_fmt())
 }
 
 fn expected(expectations: &[Expectation]) -> Vec<String> {
     let line = |expectation: &Expectation| {
         let Expectation { range: block, expected, optional, remedy } = expectation;
-        let optional = if *optional { ", or there is no such register" } else { "" };
+        let optional = if *optional { ", or does not exist" } else { "" };
         let remedy = remedy.as_ref().map(|remedy| format!(": set {remedy}")).unwrap_or_default();
         format!("{block} holds {expected}{optional}{remedy}")
     };
     expectations.iter().map(line).collect()
 }
 
-/// One row a register: a sum has several, and the registers that it depends on stand below.
+/// One row a register. A sum has several; ratio, exponent and sign registers follow below.
 fn rows(name: &str, quantity: &Quantity) -> Vec<[String; 5]> {
     let several = quantity.terms.len() > 1;
     let terms = quantity.terms.iter().flat_map(|term| {
         let name = if several { format!("{name}, summand") } else { name.to_owned() };
-        let exponent = term.exponent.as_ref().map(|it| beside(format!("{name}, power of ten"), it.range, it.format));
-        let sign = term.sign.map(|it| beside(format!("{name}, sign"), it.range, it.format));
+        let exponent = term.exponent.as_ref().map(|it| modifier(format!("{name}, power of ten"), it.range, it.format));
+        let sign = term.sign.map(|it| modifier(format!("{name}, sign"), it.range, it.format));
         let value = row(name, term, &format!("{} {}", term.scale_text(), quantity.unit.word()));
         std::iter::once(value).chain(exponent).chain(sign)
     });
@@ -146,7 +152,7 @@ fn rows(name: &str, quantity: &Quantity) -> Vec<[String; 5]> {
     terms.chain(ratios).chain(divisors).collect()
 }
 
-fn beside(name: String, block: RegisterRange, format: Format) -> [String; 5] {
+fn modifier(name: String, block: RegisterRange, format: Format) -> [String; 5] {
     [name, function(block.function), register(block.address), format.kind.word().to_owned(), String::new()]
 }
 
@@ -189,7 +195,7 @@ fn counted(profile: &Profile) -> &'static str {
     }
 }
 
-/// `9600 baud, parity none, 1 stop bit, unit 1`, as far as it is known.
+/// `9600 baud, parity none, 1 stop bit, unit 1`, as far as known.
 fn factory_line(profile: &Profile) -> String {
     let defaults = &profile.serial_defaults;
     let parts = [
@@ -199,15 +205,4 @@ fn factory_line(profile: &Profile) -> String {
         defaults.unit.map(|unit| format!("unit {unit}")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
-    table
-}
-
-/// Without the blanks that a table puts at the end of its lines.
-fn print(table: &Table, out: &mut dyn Write) -> io::Result<()> {
-    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
 }

@@ -1,22 +1,22 @@
-//! The addresses that `--tcp` and `--rtu-over-tcp` name: one host, or a range of IPv4 addresses, and the port. Pure.
+//! The addresses in `--tcp` and `--rtu-over-tcp`: one host or a range of IPv4 addresses, and the port. Pure.
 
 use std::net::Ipv4Addr;
 
-/// More addresses than this are no site.
-const MOST: u32 = 4096;
+/// Maximum addresses in one scan.
+const MAX_ADDRESSES: u32 = 4096;
 const MODBUS_PORT: u16 = 502;
 
-/// `192.168.1.0/24:502`, `192.168.1.10-40:502`, `gateway.lan:502`: each `host:port`. Without a port it is 502 where that is allowed.
-pub fn addresses(text: &str, default_port: bool) -> Result<Vec<String>, String> {
+/// Each `host:port` of `192.168.1.0/24:502`, `192.168.1.10-40:502` or `gateway.lan:502`. `default_port` allows to leave out port 502.
+pub(super) fn addresses(text: &str, default_port: bool) -> Result<Vec<String>, String> {
     const HELP: &str = "write 192.168.1.20:502, 192.168.1.10-40:502 or 192.168.1.0/24:502";
     let bracketed = text.ends_with(']');
     let (hosts, port) = match text.rsplit_once(':') {
         Some((hosts, port)) if !bracketed => {
             let number = port.parse::<u16>().ok().filter(|port| *port > 0);
-            (hosts, number.ok_or_else(|| format!("`{port}` is no port: {HELP}"))?)
+            (hosts, number.ok_or_else(|| format!("`{port}` is not a port: {HELP}"))?)
         }
         _ if default_port => (text, MODBUS_PORT),
-        _ => return Err("a converter's port is needed: host:port".to_owned()),
+        _ => return Err("a converter needs a port: write host:port".to_owned()),
     };
     if hosts.is_empty() || hosts.contains(char::is_whitespace) {
         return Err(HELP.to_owned());
@@ -26,24 +26,24 @@ pub fn addresses(text: &str, default_port: bool) -> Result<Vec<String>, String> 
         None => return Ok(vec![format!("{}:{port}", hosts.to_ascii_lowercase())]),
     };
     if last < first {
-        return Err(format!("the range ends before it begins: {HELP}"));
+        return Err(format!("the first address is higher than the last: {HELP}"));
     }
-    if last - first >= MOST {
-        return Err(format!("more than {MOST} addresses at once: scan a smaller range"));
+    if last - first >= MAX_ADDRESSES {
+        return Err(format!("more than {MAX_ADDRESSES} addresses at once: scan a smaller range"));
     }
     Ok((first..=last).map(|address| format!("{}:{port}", Ipv4Addr::from(address))).collect())
 }
 
-/// First and last address of a range; `None` where it is a single host.
+/// The first and last address of a range; `None` for a single host.
 fn range(hosts: &str) -> Option<Result<(u32, u32), String>> {
     if let Some((network, bits)) = hosts.split_once('/') {
-        let wrong = || format!("`{hosts}` is no network: write 192.168.1.0/24");
+        let wrong = || format!("`{hosts}` is not a network: write 192.168.1.0/24");
         let parsed =
             network.parse::<Ipv4Addr>().ok().zip(bits.parse::<u32>().ok().filter(|bits| (1..=32).contains(bits)));
         return Some(parsed.ok_or_else(wrong).map(|(network, bits)| {
             let mask = u32::MAX << (32 - bits);
             let (first, last) = (u32::from(network) & mask, u32::from(network) | !mask);
-            // The network's own address and the one that reaches all are no hosts.
+            // The network address and the broadcast address are not hosts.
             if bits < 31 { (first + 1, last - 1) } else { (first, last) }
         }));
     }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_told() {
+    fn a_wrong_address_is_an_error() {
         for wrong in
             ["", ":502", "10.0.0.1:0", "10.0.0.1:99999", "10.0.0.0/33", "10.0.0.0/8", "10.0.0.9-3:502", "a b:1"]
         {
@@ -88,9 +88,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_typed_the_list_is_bounded(text in "[0-9./:-]{0,24}") {
+        fn the_list_is_bounded_for_any_input(text in "[0-9./:-]{0,24}") {
             if let Ok(list) = addresses(&text, true) {
-                prop_assert!((1..=MOST as usize).contains(&list.len()));
+                prop_assert!((1..=MAX_ADDRESSES as usize).contains(&list.len()));
             }
         }
     }

@@ -1,33 +1,37 @@
-//! What a scan says: for people as lines of TOML with the findings as comments, or as JSON; and on standard error what to do about silence.
+//! The result of a scan: TOML with the findings as comments, or JSON; and on standard error what to do if no meter answered.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::cli::output::write_json;
 use crate::config::Link;
 use crate::status::words;
 use crate::survey::{Candidate, Evidence, Examined, Found, Proposal, Setting, Sureness, Way};
 use crate::units::Name;
 
-/// A scan, ended or stopped.
-pub struct Report {
-    pub way: Way,
-    pub evidence: Evidence,
-    pub found: Vec<(Found, Examined)>,
-    pub stopped: bool,
+/// A scan, finished or stopped.
+pub(super) struct ScanReport {
+    pub(super) way: Way,
+    pub(super) evidence: Evidence,
+    pub(super) found: Vec<(Found, Examined)>,
+    pub(super) stopped: bool,
 }
 
-/// Candidates that are shown beside the best one.
+/// How many candidates are shown after the best one.
 const OTHERS: usize = 3;
+
+/// Why a meter whose model is only possible is not written.
+const UNCERTAIN: &str = "its model is not certain: compare the values with its display, and paste the lines by hand";
 
 type Proposals = [Result<Proposal, Name>];
 
-impl Report {
+impl ScanReport {
     /// TOML, ready to paste.
-    pub fn print(&self, proposals: &Proposals, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn print(&self, proposals: &Proposals, out: &mut dyn Write) -> io::Result<()> {
         for ((found, examined), proposal) in self.found.iter().zip(proposals) {
-            for line in told(found, examined) {
+            for line in findings(found, examined) {
                 writeln!(out, "# {line}")?;
             }
             match proposal {
@@ -37,13 +41,13 @@ impl Report {
                     }
                     writeln!(out, "{}", proposal.lines)?;
                 }
-                Err(meter) => writeln!(out, "# It is in the configuration already: [meter.{meter}].\n")?,
+                Err(meter) => writeln!(out, "# This meter is in the configuration already: [meter.{meter}].\n")?,
             }
         }
         Ok(())
     }
 
-    pub fn json(&self, proposals: &Proposals, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn json(&self, proposals: &Proposals, out: &mut dyn Write) -> io::Result<()> {
         let found = self.found.iter().zip(proposals).map(|((found, examined), proposal)| {
             let (toml, configured) = match proposal {
                 Ok(proposal) => {
@@ -70,35 +74,33 @@ impl Report {
             "stopped": self.stopped,
             "advice": self.evidence.advice(self.way),
         });
-        serde_json::to_writer_pretty(&mut *out, &document)?;
-        writeln!(out)
+        write_json(&document, out)
     }
 
-    /// What is said beside the data.
-    pub fn remarks(&self) -> String {
+    /// What is printed on standard error.
+    pub(super) fn remarks(&self) -> String {
         let count = match self.found.len() {
-            0 => "nothing was found".to_owned(),
+            0 => "no meter was found".to_owned(),
             1 => "1 meter was found".to_owned(),
             count => format!("{count} meters were found"),
         };
-        let stopped = if self.stopped { "stopped: so far " } else { "" };
+        let stopped = if self.stopped { "stopped; so far " } else { "" };
         let advice = self.evidence.advice(self.way).into_iter().map(|text| format!("  {text}\n")).collect::<String>();
         format!("{stopped}{count}\n{advice}")
     }
 }
 
-/// The tables that can be added as they are, and why the others cannot.
-pub fn lines_to_write(found: &[(Found, Examined)], proposals: &Proposals) -> (String, Vec<String>) {
+/// The tables that can be added to the configuration, and why the others cannot.
+pub(super) fn lines_to_write(found: &[(Found, Examined)], proposals: &Proposals) -> (String, Vec<String>) {
     let (mut lines, mut left) = (Vec::new(), Vec::new());
-    // A bus's lines stand with its first meter, which may be one that is left out.
+    // The lines of a bus come with its first meter, and that meter may be left out.
     let mut buses: BTreeMap<&Name, &String> = BTreeMap::new();
     for ((_, examined), proposal) in found.iter().zip(proposals) {
-        let doubtful = examined.candidates.first().is_some_and(|best| best.sureness == Sureness::Possible);
+        let uncertain = examined.candidates.first().is_some_and(|best| best.sureness == Sureness::Possible);
         match proposal {
             Ok(proposal) => {
                 buses.extend(proposal.bus.as_ref().map(|bus| (&proposal.on, bus)));
-                let doubt = "its model is only a possible one: compare with its display, and paste the lines by hand";
-                match proposal.lacks.or(doubtful.then_some(doubt)) {
+                match proposal.lacks.or(uncertain.then_some(UNCERTAIN)) {
                     Some(why) => left.push(format!("{}: {why}", proposal.meter)),
                     None => {
                         lines.extend(buses.remove(&proposal.on).cloned());
@@ -124,22 +126,20 @@ fn place(found: &Found) -> String {
     }
 }
 
-/// What it is, in lines.
-fn told(found: &Found, examined: &Examined) -> Vec<String> {
-    let unit = if found.any_unit { "whatever unit is asked".to_owned() } else { format!("unit {}", found.unit) };
+/// The findings about one unit, line by line.
+fn findings(found: &Found, examined: &Examined) -> Vec<String> {
+    let unit = if found.any_unit { "any unit".to_owned() } else { format!("unit {}", found.unit) };
     let mut lines = vec![format!("{unit} at {}", place(found))];
     if !examined.names.is_empty() {
-        lines.push(format!("it says that it is: {}", examined.names.join(", ")));
+        lines.push(format!("it identifies itself as: {}", examined.names.join(", ")));
     }
     lines.extend(examined.notes.iter().cloned());
     if !examined.mains.is_empty() {
-        lines.push(format!("it shows {}", examined.mains));
+        lines.push(format!("measured: {}", examined.mains));
     }
     match examined.candidates.split_first() {
         None if examined.trouble.is_none() && examined.notes.is_empty() => {
-            lines.push(
-                "no profile fits: `arkmeter inspect` shows its registers, and makes a profile of them".to_owned(),
-            );
+            lines.push("no profile matches: `arkmeter inspect` shows its registers and proposes a profile".to_owned());
         }
         None => {}
         Some((best, others)) => {
@@ -153,7 +153,7 @@ fn told(found: &Found, examined: &Examined) -> Vec<String> {
             }
         }
     }
-    lines.extend(examined.trouble.iter().map(|trouble| format!("it was not asked to the end: {trouble}")));
+    lines.extend(examined.trouble.iter().map(|trouble| format!("identification did not finish_output: {trouble}")));
     lines
 }
 

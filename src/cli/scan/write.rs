@@ -1,5 +1,5 @@
-//! Adding lines to the configuration: at its end, so that every comment and the order stay; only where the result passes the check; and
-//! as a whole file moved into place, so that whoever reads it finds the old one or the new one.
+//! Appends tables to the configuration: comments and order stay, the result must pass the check, and the new file is renamed into place, so
+//! that a reader finds either the old file or the new one.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,25 +10,25 @@ use tempfile::NamedTempFile;
 
 use crate::config::{Config, ConfigError, Environment};
 
-/// Why nothing was written.
+/// Why the configuration is unchanged.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
+pub(super) enum WriteError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Tables that are written in one line, for example, take no more.
+    /// For example, an inline table cannot be extended.
     #[error(
-        "the lines do not go with the rest of the configuration: paste them by hand, and let `arkmeter check` say what is amiss"
+        "the new lines do not fit the rest of the configuration: paste them by hand, and correct what `arkmeter check` reports"
     )]
     Refused(#[source] ConfigError),
-    #[error("{} was changed by somebody else meanwhile: nothing was written, try again", .0.display())]
+    #[error("{} was changed by another program: nothing was written, try again", .0.display())]
     Changed(PathBuf),
     #[error("{} cannot be written: {source}", .path.display())]
     Io { path: PathBuf, source: io::Error },
 }
 
-/// Appends these lines to the configuration at `path`; where there is none it becomes one.
-pub fn append(path: &Path, lines: &str, environment: &Environment) -> Result<(), WriteError> {
-    // A link stays a link: what it leads to is replaced.
+/// Appends these lines to the configuration at `path`, or creates it.
+pub(super) fn append(path: &Path, lines: &str, environment: &Environment) -> Result<(), WriteError> {
+    // A symbolic link stays: its target is replaced.
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let before = match Config::text(&real) {
         Ok(text) => Some(text),
@@ -38,7 +38,7 @@ pub fn append(path: &Path, lines: &str, environment: &Environment) -> Result<(),
     let text = joined(before.as_deref().unwrap_or_default(), lines);
     Config::of_text(&real, &text, environment).map_err(WriteError::Refused)?;
     let io = |source| WriteError::Io { path: real.clone(), source };
-    let file = beside(&real, &text).map_err(io)?;
+    let file = new_file(&real, &text).map_err(io)?;
     if Config::text(&real).ok() != before {
         return Err(WriteError::Changed(real));
     }
@@ -49,7 +49,7 @@ pub fn append(path: &Path, lines: &str, environment: &Environment) -> Result<(),
     folder(&real).and_then(|folder| File::open(folder)?.sync_all()).map_err(io)
 }
 
-/// The text with the lines below it, an empty line between them.
+/// The text and the lines, with an empty line between them.
 fn joined(text: &str, lines: &str) -> String {
     let separator = match text {
         "" => "",
@@ -60,8 +60,8 @@ fn joined(text: &str, lines: &str) -> String {
     format!("{text}{separator}{lines}")
 }
 
-/// A new file with this text in the same folder, on disk, with the owner and the mode of the old one.
-fn beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
+/// A new file with this text in the same folder, synced to disk, with the owner and mode of the old one.
+fn new_file(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix(".arkmeter-").suffix(".toml").tempfile_in(folder(path)?)?;
     file.write_all(text.as_bytes())?;
     if let Ok(old) = fs::metadata(path) {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_stays_to_the_byte() {
+    fn the_existing_text_stays_unchanged() {
         let (folder, path) = configuration(BEFORE);
         let link = folder.path().join("link.toml");
         std::os::unix::fs::symlink(&path, &link).unwrap();
@@ -104,11 +104,11 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{BEFORE}\n\n{LINES}"));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
     }
 
     #[test]
-    fn what_does_not_pass_the_check_is_not_written() {
+    fn lines_that_fail_the_check_are_not_written() {
         for (before, lines) in [
             (BEFORE, "[meter.meter_1]\nbus = \"cellar\"\nunit = 1\nprofile = \"eastron-sdm630\"\n"),
             ("bus = { cabinet = { tcp = \"10.0.0.7\" } }\n", "[bus.other]\ntcp = \"10.0.0.8\"\n"),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_none_it_becomes_one() {
+    fn a_missing_configuration_is_created() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("arkmeter.toml");
         let lines = format!("[bus.cabinet]\ntcp = \"10.0.0.7\"\n\n{LINES}");

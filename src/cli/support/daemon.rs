@@ -1,58 +1,58 @@
-//! What the running daemon says, else what lies on the disk.
+//! The sections from the running daemon, or from the disk if no daemon runs.
 
 use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Site;
-use crate::cli::chain;
+use super::Installation;
+use crate::cli::output::error_chain;
 use crate::ledger::shown::{self, Entries, ShowError};
 use crate::status::control::{self, ControlError};
 
-/// Entries of the journal.
-const ENTRIES: u32 = 300;
+/// Maximum entries of the journal.
+const MAX_ENTRIES: u32 = 300;
 
-/// The status document, or why there is none, and what it says of the lines.
-pub(super) struct Status {
+/// The status document, or why there is none, and its figures about the lines.
+pub(super) struct StatusSections {
     pub(super) text: String,
     pub(super) quality: String,
 }
 
-pub(super) async fn status(socket: &Path) -> Status {
+pub(super) async fn status(socket: &Path) -> StatusSections {
     match control::get(socket, "/status.json").await {
         Ok(bytes) => {
             let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            Status { text: String::from_utf8_lossy(&bytes).into_owned(), quality: quality(&document) }
+            StatusSections { text: String::from_utf8_lossy(&bytes).into_owned(), quality: quality(&document) }
         }
-        Err(error) => Status { text: chain(&error), quality: "not to be had: no daemon tells it".into() },
+        Err(error) => StatusSections { text: error_chain(&error), quality: "not available: no daemon runs".into() },
     }
 }
 
-pub(super) async fn ledger(site: &Site<'_>) -> String {
+pub(super) async fn ledger(site: &Installation<'_>) -> String {
     let folder = site.state.to_owned();
-    look(site.socket, "/ledger.json", || shown::show(&folder)).await
+    request(site.socket, "/ledger.json", || shown::show(&folder)).await
 }
 
-pub(super) async fn journal(site: &Site<'_>) -> String {
+pub(super) async fn journal(site: &Installation<'_>) -> String {
     let folder = site.state.to_owned();
-    let wanted = Entries { most: Some(ENTRIES), ..Entries::default() };
-    look(site.socket, &format!("/journal.json?{}", wanted.query()), || shown::journal(&folder, &wanted)).await
+    let wanted = Entries { most: Some(MAX_ENTRIES), ..Entries::default() };
+    request(site.socket, &format!("/journal.json?{}", wanted.query()), || shown::journal(&folder, &wanted)).await
 }
 
-/// What the daemon answers; where none does, what is on the disk.
-async fn look<T: Serialize>(socket: &Path, path: &str, alone: impl FnOnce() -> Result<T, ShowError>) -> String {
+/// The answer of the daemon; if none runs, what is on the disk.
+async fn request<T: Serialize>(socket: &Path, path: &str, from_disk: impl FnOnce() -> Result<T, ShowError>) -> String {
     match control::get(socket, path).await {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(ControlError::NoDaemon(_)) => match alone() {
+        Err(ControlError::NoDaemon(_)) => match from_disk() {
             Ok(document) => serde_json::to_string_pretty(&document).unwrap_or_default(),
-            Err(error) => chain(&error),
+            Err(error) => error_chain(&error),
         },
-        Err(error) => chain(&error),
+        Err(error) => error_chain(&error),
     }
 }
 
-/// The advice; then each bus and meter with all that the document counts of it, and the share where that says more.
+/// The advice, then each bus and meter with all its counters, some of them also as a share.
 fn quality(document: &Value) -> String {
     let mut text = String::new();
     for sentence in document["advice"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -66,9 +66,10 @@ fn quality(document: &Value) -> String {
             let error = thing["error"].as_str().map(|error| format!("; {error}")).unwrap_or_default();
             text.push_str(&format!("{things} {name}: {}{error}\n", counts(thing, of, parts)));
             for (what, counted) in thing["quality"].as_object().into_iter().flatten().filter(|(_, it)| !it.is_null()) {
-                let told = if counted.is_object() { counts(counted, "requests", ENDS) } else { counted.to_string() };
-                if !told.is_empty() {
-                    text.push_str(&format!("    {what}: {told}\n"));
+                let counters =
+                    if counted.is_object() { counts(counted, "requests", OUTCOMES) } else { counted.to_string() };
+                if !counters.is_empty() {
+                    text.push_str(&format!("    {what}: {counters}\n"));
                 }
             }
         }
@@ -76,8 +77,8 @@ fn quality(document: &Value) -> String {
     text
 }
 
-/// What requests end by, which is told as a share of them.
-const ENDS: &[&str] = &[
+/// The outcomes of requests, each shown also as a share of all requests.
+const OUTCOMES: &[&str] = &[
     "answers",
     "timeouts",
     "crc_errors",
@@ -93,16 +94,16 @@ const ENDS: &[&str] = &[
     "late",
 ];
 
-/// The numbers of a thing; these parts also as shares of `whole`.
+/// The counters of a bus or meter; `parts` also as shares of the counter `whole`.
 fn counts(thing: &Value, whole: &str, parts: &[&str]) -> String {
     let whole = thing[whole].as_f64().filter(|whole| *whole > 0.0);
     let numbers = thing.as_object().into_iter().flatten().filter(|(_, value)| value.is_u64() || value.is_f64());
-    let told = numbers.filter(|(key, _)| !key.ends_with("_mw") && !key.ends_with("_mwh")).map(|(key, value)| {
+    let counters = numbers.filter(|(key, _)| !key.ends_with("_mw") && !key.ends_with("_mwh")).map(|(key, value)| {
         let share = whole.zip(value.as_f64()).filter(|(_, part)| parts.contains(&key.as_str()) && *part > 0.0);
         let share = share.map(|(whole, part)| format!(" ({:.1} %)", 100.0 * part / whole));
         format!("{key} {value}{}", share.unwrap_or_default())
     });
-    told.collect::<Vec<_>>().join(", ")
+    counters.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_judged_by_shares() {
+    fn counters_of_a_bus_are_shown_with_their_shares() {
         let document = json!({
             "buses": { "cabinet": { "requests": 200, "answers": 150, "timeouts": 50, "reopened": 2, "error": "unplugged" } },
             "meters": { "sauna": { "polls": 0, "failures": 0, "power_mw": 7, "error": null } },

@@ -1,4 +1,4 @@
-//! What must not leave this box: every token that it knows, wherever something echoed it, and what looks like one.
+//! Hides what must not leave this box: every token that it knows, wherever it appears, and what looks like a token.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use crate::config::{self, Config, Environment};
 use crate::reporter::TokenMask;
 
-/// A token file is smaller; what is larger is none.
-const LARGEST: u64 = 4096;
-/// So many hex digits in a token file are a token, or part of one.
-const DIGITS: usize = 16;
+/// Maximum bytes read of a token file.
+const MAX_FILE_BYTES: u64 = 4096;
+/// From this many hex digits on, a run in a token file counts as a token or a part of one.
+const MIN_DIGITS: usize = 16;
 /// A token that is not hexadecimal is hidden from this length on.
-const LITERAL: usize = 8;
-/// Where systemd keeps the unit's credentials, for root who asks beside the unit.
+const MIN_LITERAL: usize = 8;
+/// Where systemd keeps the credentials of the service; root can read them outside of it.
 const CREDENTIALS: &str = "/run/credentials/arkmeter.service";
 
-/// Hides them.
+/// The secrets of this box.
 #[derive(Default)]
 pub struct Secrets {
     masks: Vec<TokenMask>,
@@ -24,30 +24,31 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Those of the configuration at `path`, right or not: what its accounts name, and what lies beside it as `*.token`.
+    /// The secrets of the configuration at `path`, valid or not: the token files of its accounts, and each `*.token` file in its folder.
     pub fn of(path: &Path, environment: &Environment) -> Self {
         let mut secrets = Secrets::default();
         for file in token_files(path, environment) {
             let mut bytes = Vec::new();
             let regular = fs::metadata(&file).is_ok_and(|metadata| metadata.is_file());
-            if regular && File::open(&file).is_ok_and(|file| file.take(LARGEST).read_to_end(&mut bytes).is_ok()) {
+            if regular && File::open(&file).is_ok_and(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).is_ok())
+            {
                 secrets.add(&String::from_utf8_lossy(&bytes));
             }
         }
         secrets
     }
 
-    /// Hides what a token file of this content holds, well-formed or not.
+    /// Adds the token in a token file with this content, well-formed or not.
     pub fn add(&mut self, content: &str) {
         let runs = content.split(|character: char| !character.is_ascii_hexdigit());
-        self.masks.extend(runs.filter(|run| run.len() >= DIGITS).map(TokenMask::new));
+        self.masks.extend(runs.filter(|run| run.len() >= MIN_DIGITS).map(TokenMask::new));
         let line = content.trim();
-        if line.len() >= LITERAL && !line.contains('\n') {
+        if line.len() >= MIN_LITERAL && !line.contains('\n') {
             self.literals.push(line.to_owned());
         }
     }
 
-    /// `text` without them, fit for a terminal; its lines stay lines.
+    /// `text` without the secrets and without control characters; its lines stay.
     pub fn hide(&self, text: &str) -> String {
         let mut hidden = text.to_owned();
         for mask in &self.masks {
@@ -74,11 +75,11 @@ fn token_files(path: &Path, environment: &Environment) -> Vec<PathBuf> {
     files
 }
 
-/// What a configuration with an error names under that key, as far as single lines tell.
+/// The values of this key in a configuration that has an error, read line by line.
 fn named_in(path: &Path, key: &'static str) -> impl Iterator<Item = String> {
     let mut bytes = Vec::new();
     if let Ok(file) = File::open(path) {
-        // What could not be read names nothing.
+        // A file that cannot be read names no token files.
         let _ = file.take(1 << 20).read_to_end(&mut bytes);
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();

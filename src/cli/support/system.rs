@@ -1,4 +1,4 @@
-//! What this box says of itself: files below /proc, /sys, /etc and /dev. What cannot be read says so.
+//! The sections about the box: files below /proc, /etc and /dev. A file that cannot be read is reported as such.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -7,29 +7,29 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::Site;
-use crate::cli::chain;
+use super::Installation;
+use crate::cli::output::error_chain;
 use crate::clock::ClockReading;
 use crate::config::shown_path;
 use crate::ledger::store::{Look, in_use};
 
-/// Bytes of a file of the system's.
-const LARGEST: u64 = 16 * 1024;
-/// Entries of a folder.
-const MOST: usize = 200;
+/// Maximum bytes of one file.
+const MAX_FILE_BYTES: u64 = 16 * 1024;
+/// Maximum entries of one folder.
+const MAX_ENTRIES: usize = 200;
 
 /// This program, and whether it runs as a daemon.
-pub(super) fn program(site: &Site<'_>, now: &ClockReading) -> String {
+pub(super) fn program(site: &Installation<'_>, now: &ClockReading) -> String {
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     let executable = std::env::current_exe().map_or_else(|_| "?".to_owned(), |path| entry(&path));
     let daemon = match in_use(site.state) {
         Some(Some(pid)) => format!("runs, process {pid}"),
         Some(None) => "runs".to_owned(),
-        None => "does not run, or its state folder cannot be looked into".to_owned(),
+        None => "does not run, or its state folder cannot be read".to_owned(),
     };
-    let trusted = if now.trusted { "synchronised" } else { "not known to be right" };
+    let trusted = if now.trusted { "synchronised" } else { "not known to be correct" };
     format!(
-        "version        {} ({build}, {})\nexecutable     {executable}\nmade at        {} (this box's clock is {trusted})\n\
+        "version        {} ({build}, {})\nexecutable     {executable}\nmade at        {} (the clock is {trusted})\n\
          daemon         {daemon}\nconfiguration  {}\nstate          {}\nsocket         {}\nuser           {}",
         env!("CARGO_PKG_VERSION"),
         std::env::consts::ARCH,
@@ -50,21 +50,21 @@ pub(super) fn process(state: &Path) -> String {
     format!("open files: {open}\n{}\n{}", read(&format!("{folder}/status")), read(&format!("{folder}/limits")))
 }
 
-/// The files of the ledger, and whether it is whole.
+/// Whether the ledger is intact, and its files.
 pub(super) fn state(folder: &Path) -> String {
     let whole = match Look::open(folder) {
         Ok(look) => {
             let at = look.at.map_or("never".to_owned(), |at| at.wall.to_string());
             let whole = match &look.fell_back {
-                None => "the ledger is whole".to_owned(),
-                Some(why) => format!("the ledger is damaged ({why}); its copy is whole"),
+                None => "the ledger is intact".to_owned(),
+                Some(why) => format!("the ledger is damaged ({why}); its copy is intact"),
             };
             let machine = if look.other_machine { ", begun on another machine" } else { "" };
-            let lost = look.lost().unwrap_or_else(|error| Some(chain(&error)));
-            let lost = lost.map(|why| format!("\nits journal is not as it was written: {why}")).unwrap_or_default();
+            let lost = look.lost().unwrap_or_else(|error| Some(error_chain(&error)));
+            let lost = lost.map(|why| format!("\nits journal is damaged: {why}")).unwrap_or_default();
             format!("{whole}: commit {} of {at}{machine}{lost}", look.sequence)
         }
-        Err(error) => chain(&error),
+        Err(error) => error_chain(&error),
     };
     format!("{whole}\n{}", listing(folder))
 }
@@ -84,7 +84,7 @@ pub(super) fn system() -> String {
     files.iter().map(|path| format!("-- {path}\n{}\n", read(path).trim_end())).collect()
 }
 
-/// What is plugged in, under the names that a configuration can use.
+/// Serial adapters, under the names that a configuration can use.
 pub(super) fn serial_devices() -> String {
     let mut text = String::new();
     for folder in ["/dev/serial/by-id", "/dev/serial/by-path"] {
@@ -98,7 +98,7 @@ pub(super) fn serial_devices() -> String {
     let mut devices: Vec<_> = devices.filter(|path| serial(path)).collect();
     devices.sort();
     text.push_str("-- /dev\n");
-    for device in devices.iter().take(MOST) {
+    for device in devices.iter().take(MAX_ENTRIES) {
         text.push_str(&format!("{}\n", entry(device)));
     }
     text
@@ -111,12 +111,12 @@ fn listing(folder: &Path) -> String {
     };
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
-    let shown: Vec<_> = paths.iter().take(MOST).map(|path| entry(path)).collect();
-    let more = paths.len().saturating_sub(MOST);
+    let shown: Vec<_> = paths.iter().take(MAX_ENTRIES).map(|path| entry(path)).collect();
+    let more = paths.len().saturating_sub(MAX_ENTRIES);
     if more > 0 { format!("{}\n... and {more} more", shown.join("\n")) } else { shown.join("\n") }
 }
 
-/// Mode, owner, size, time, name, and where a link leads to.
+/// Mode, owner, size, time, name, and the target of a link.
 fn entry(path: &Path) -> String {
     let name = shown_path(path);
     let link = fs::read_link(path).map(|target| format!(" -> {}", shown_path(&target))).unwrap_or_default();
@@ -132,8 +132,8 @@ fn entry(path: &Path) -> String {
 
 fn read(path: &str) -> String {
     let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes)) {
+    match File::open(path).and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)) {
         Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) => format!("not to be had: {error}"),
+        Err(error) => format!("not available: {error}"),
     }
 }

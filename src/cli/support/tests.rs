@@ -13,12 +13,12 @@ async fn bundle(text: &str) -> Bundle {
     fs::write(folder.path().join("odd"), "correct horse battery\n").unwrap();
     let (environment, state) = (Environment::default(), folder.path().join("state"));
     let socket = folder.path().join("control.sock");
-    let site = Site { path: &path, environment: &environment, state: &state, socket: &socket };
+    let site = Installation { path: &path, environment: &environment, state: &state, socket: &socket };
     collect(&site, &Clock::system()).await
 }
 
 #[tokio::test]
-async fn without_daemon_ledger_or_configuration_it_is_made_all_the_same() {
+async fn a_bundle_is_written_without_daemon_ledger_or_configuration() {
     let text = bundle("").await.text;
     for part in [
         "== arkmeter\nversion",
@@ -35,7 +35,7 @@ async fn without_daemon_ledger_or_configuration_it_is_made_all_the_same() {
 }
 
 #[tokio::test]
-async fn no_token_is_packed_even_where_the_configuration_is_broken() {
+async fn no_token_is_in_the_bundle_even_if_the_configuration_is_broken() {
     let broken = format!(
         "[account.a]\ntoken_file = \"secret\"\ntoken = \"hunter2hunter2\"\n# {TOKEN}, correct horse battery\n\
          [account.b]\ntoken_file = 'odd'\nnonsense\n[bus.b{}]\n",
@@ -51,27 +51,27 @@ async fn no_token_is_packed_even_where_the_configuration_is_broken() {
 }
 
 #[test]
-fn a_section_is_masked_and_then_cut() {
+fn a_section_is_masked_before_it_is_cut() {
     let mut secrets = Secrets::default();
     secrets.add(TOKEN);
     let mut sections = Sections { text: String::new(), secrets };
-    sections.add("one", &format!("{}{TOKEN}\n", "é".repeat(LARGEST_SECTION / 2 - 3)));
+    sections.add("one", &format!("{}{TOKEN}\n", "é".repeat(MAX_SECTION / 2 - 3)));
     assert!(!sections.text.contains("777") && sections.text.ends_with("(cut here)\n\n"));
-    assert!(sections.text.len() < LARGEST_SECTION + 100);
+    assert!(sections.text.len() < MAX_SECTION + 100);
 }
 
 #[test]
-fn a_file_is_its_owners_only_and_never_overwritten() {
+fn only_the_owner_can_read_the_file_and_it_is_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bundle.txt");
     let bundle = Bundle { text: "== arkmeter\n".into(), made: Timestamp::UNIX_EPOCH };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     save(&bundle, Some(&path), &mut out, &mut err).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
-    assert!(out.is_empty() && String::from_utf8(err).unwrap().contains("look through it before you send it"));
+    assert!(out.is_empty() && String::from_utf8(err).unwrap().contains("read it before you send it"));
     fs::write(&path, "precious").unwrap();
     let refused = save(&bundle, Some(&path), &mut out, &mut Vec::new()).unwrap_err();
-    assert!(refused.to_string().contains("is there already: give another name"), "{refused}");
+    assert!(refused.to_string().contains("exists already: give another name"), "{refused}");
     assert_eq!(fs::read(&path).unwrap(), b"precious");
     save(&bundle, Some(Path::new("-")), &mut out, &mut Vec::new()).unwrap();
     assert_eq!(out, b"== arkmeter\n");

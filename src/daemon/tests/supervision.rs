@@ -28,7 +28,7 @@ async fn a_task_that_panics_ends_the_daemon_with_its_name_and_what_was_told_is_o
     assert!(begun.elapsed() < 5 * MINUTE + Duration::from_secs(40), "{:?}", begun.elapsed());
     assert!(matches!(&error, Error::TaskEnded(task) if task == "bus cellar"), "{error:?}");
     assert_eq!(error.to_string().split(',').next(), Some("the task `bus cellar` ended by itself"));
-    assert_eq!(cli::run::code(&error), 1, "which systemd starts again");
+    assert_eq!(cli::run::exit_code(&error), 1, "which systemd starts again");
     assert_eq!(told("STOPPING=1"), 1);
     let kept = shown::show(&it.state()).unwrap();
     assert_eq!(kept.clients.iter().filter_map(|client| client.energy_mwh).next().unwrap().get(), 100_000_000);

@@ -1,14 +1,14 @@
-//! Fields told in the message. `journalctl` prints nothing but the message: which meter a line is about would have to be asked for.
+//! Puts the fields of a log event into its message. `journalctl` prints the message only, and a field may name the meter.
 
 use tracing::field::{Field, Value, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-/// Hands every event on to `L` with ` field=value` for each field behind its message; the fields themselves stay.
-pub(super) struct Told<L>(pub(super) L);
+/// Passes every event to `L` with ` field=value` for each field after its message; the fields themselves stay.
+pub(super) struct FieldsInMessage<L>(pub(super) L);
 
-impl<S: Subscriber, L: Layer<S>> Layer<S> for Told<L> {
+impl<S: Subscriber, L: Layer<S>> Layer<S> for FieldsInMessage<L> {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         self.0.on_new_span(attributes, id, context);
     }
@@ -19,29 +19,30 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for Told<L> {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let fields = event.metadata().fields();
-        let mut texts = Texts(vec![None; fields.len()]);
+        let mut texts = FieldTexts(vec![None; fields.len()]);
         event.record(&mut texts);
-        texts.tell(fields);
+        texts.append_to_message(fields);
         let values: Vec<_> = texts.0.iter().map(|text| text.as_ref().map(|text| text as &dyn Value)).collect();
         self.0.on_event(&Event::new(event.metadata(), &fields.value_set_all(&values)), context);
     }
 }
 
-/// Each field's text, in the order of the fields.
-struct Texts(Vec<Option<String>>);
+/// The text of each field, in the order of the fields.
+struct FieldTexts(Vec<Option<String>>);
 
-impl Texts {
-    fn tell(&mut self, fields: &tracing::field::FieldSet) {
+impl FieldTexts {
+    fn append_to_message(&mut self, fields: &tracing::field::FieldSet) {
         let Some(message) = fields.iter().position(|field| field.name() == "message") else { return };
         let others = fields.iter().zip(&self.0).filter(|(field, _)| field.name() != "message");
-        let told: String = others.filter_map(|(field, text)| Some(format!(" {field}={}", text.as_ref()?))).collect();
+        let appended: String =
+            others.filter_map(|(field, text)| Some(format!(" {field}={}", text.as_ref()?))).collect();
         if let Some(text) = &mut self.0[message] {
-            text.push_str(&told);
+            text.push_str(&appended);
         }
     }
 }
 
-impl Visit for Texts {
+impl Visit for FieldTexts {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.record_debug(field, &format_args!("{value}"));
     }
@@ -82,14 +83,14 @@ mod tests {
 
     fn seen(log: impl FnOnce()) -> Vec<(String, String)> {
         let seen = Seen::default();
-        let subscriber = tracing_subscriber::registry().with(Told(seen.clone()));
+        let subscriber = tracing_subscriber::registry().with(FieldsInMessage(seen.clone()));
         tracing::subscriber::with_default(subscriber, log);
         let seen = seen.0.lock().unwrap();
         seen.clone()
     }
 
     #[test]
-    fn the_message_names_what_the_fields_name() {
+    fn the_message_contains_the_fields() {
         let pair = |field: &str, text: &str| (field.to_owned(), text.to_owned());
         let absent: Option<u8> = None;
         let told = seen(|| tracing::info!(meter = %"floor_1", count = 3, absent, text = "a b", "does not answer"));

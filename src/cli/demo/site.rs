@@ -1,4 +1,5 @@
-//! The demo's house: a gateway with three meters, a serial line with one, a stand-in Arkreen, and the configuration for all of it.
+//! Everything around the daemon in the demo: a gateway with three meters, a serial line with one, a simulated endpoint, and the
+//! configuration.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,25 +10,25 @@ use std::time::Duration;
 use crate::simulator::{Arkreen, LineSpeed, SimulatedGateway, SimulatedMeter, SimulatedModel, SimulatedSerialLine};
 use crate::units::{ClientId, Name};
 
-/// How long the sauna's meter takes to start, reading 0.
+/// How long the meter of the sauna reads 0 while it restarts.
 const STARTS_FOR: Duration = Duration::from_secs(1);
-/// A token that is obviously none of Arkreen's.
+/// An obvious dummy.
 const TOKEN: &str = "0xdddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd";
 
-/// Everything around the daemon. It ends when it is dropped.
-pub struct House {
-    pub arkreen: Arkreen,
-    pub meters: BTreeMap<Name, SimulatedMeter>,
-    pub clients: BTreeMap<ClientId, Name>,
-    pub socket: PathBuf,
-    pub folder: PathBuf,
+/// The simulated parts. They stop when this is dropped.
+pub(super) struct DemoSite {
+    pub(super) arkreen: Arkreen,
+    pub(super) meters: BTreeMap<Name, SimulatedMeter>,
+    pub(super) clients: BTreeMap<ClientId, Name>,
+    pub(super) socket: PathBuf,
+    folder: PathBuf,
     gateway: SimulatedGateway,
     line: SimulatedSerialLine,
 }
 
-impl House {
-    /// Starts everything but the daemon, and writes its configuration into `folder`.
-    pub async fn build(folder: &Path) -> io::Result<Self> {
+impl DemoSite {
+    /// Starts all parts, and writes the configuration of the daemon into `folder`.
+    pub(super) async fn start(folder: &Path) -> io::Result<Self> {
         let name = |text| Name::new(text).expect("the demo's names are names");
         let meters = BTreeMap::from([
             (name("heat_pump"), SimulatedMeter::new(1, SimulatedModel::Sdm630, 1_850.0, 8_421.3, 2_102_117)),
@@ -43,30 +44,31 @@ impl House {
         let line = SimulatedSerialLine::start([meters["shed"].unit.clone()], Some(LineSpeed { baud: 9600, bits: 10 }))?;
         let arkreen = Arkreen::start(TOKEN, ids)?;
         let (socket, folder) = (folder.join("control.sock"), folder.to_owned());
-        let house = House { arkreen, meters, clients, socket, folder, gateway, line };
-        house.write_configuration()?;
-        Ok(house)
+        let site = DemoSite { arkreen, meters, clients, socket, folder, gateway, line };
+        site.write_configuration()?;
+        Ok(site)
     }
 
-    /// Lets time pass.
-    pub fn pass(&mut self, time: Duration) {
-        self.meters.values_mut().for_each(|meter| meter.pass(time));
+    /// Lets time pass for the meters.
+    pub(super) fn advance(&mut self, time: Duration) {
+        self.meters.values_mut().for_each(|meter| meter.advance(time));
     }
 
-    pub fn sauna_reads_zero(&mut self) {
+    /// The meter of the sauna restarts.
+    pub(super) fn sauna_reads_zero(&mut self) {
         self.meter("sauna").read_zero(STARTS_FOR);
     }
 
-    /// The new meter has counted something elsewhere before.
-    pub fn replace_workshop(&mut self) {
+    /// The new meter was used elsewhere before, so its counter does not begin at 0.
+    pub(super) fn replace_workshop(&mut self) {
         let serial = 3_300_000 + (self.meters["workshop"].reading() as u32 % 1000);
         self.meter("workshop").replace(204.6, serial);
     }
 
-    /// In words: what stands where.
-    pub fn describe(&self) -> String {
+    /// The addresses of all parts.
+    pub(super) fn describe(&self) -> String {
         format!(
-            "a Modbus TCP gateway at {} with heat_pump, sauna and workshop; shed on a serial line at {}, 9600 baud; Arkreen at {}",
+            "a Modbus TCP gateway at {} with heat_pump, sauna and workshop; shed on a serial line at {}, 9600 baud; the endpoint at {}",
             self.gateway.address(),
             self.line.path().display(),
             self.arkreen.url()

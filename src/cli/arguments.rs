@@ -1,0 +1,201 @@
+//! The arguments of the command line, with their help texts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::inspect::InspectArguments;
+use super::ledger::Ledger;
+use super::profiles::Profiles;
+use super::scan::ScanArguments;
+use crate::units::Name;
+
+/// Reads Modbus energy meters and reports their consumption to the Arkreen Network.
+#[derive(Debug, Parser)]
+#[command(name = "arkmeter", version, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  arkmeter demo --for 30s   see how arkmeter works, without any hardware
+  arkmeter check            check the configuration
+  arkmeter status           show the state of the running daemon")]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// Configuration file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ARKMETER_CONFIG",
+        default_value = "/etc/arkmeter/arkmeter.toml"
+    )]
+    pub(super) config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon
+    #[command(after_help = "\
+Example:
+  arkmeter run --config arkmeter.toml   run in the terminal, until Ctrl-C
+
+systemd runs the daemon on an installed system: `systemctl start arkmeter`.")]
+    Run {
+        /// Record all readings in a trace for `replay`, up to 64 MiB; an existing trace is continued
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
+    },
+    /// Try arkmeter without hardware: simulated meters, a simulated endpoint, and the real daemon between them
+    #[command(after_help = "\
+Example:
+  arkmeter demo --for 30s")]
+    Demo {
+        /// Stop after this time, such as 30s (default: run until Ctrl-C)
+        #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+        duration: Option<Duration>,
+    },
+    /// Check the configuration: print every problem, then what would be polled and reported
+    #[command(after_help = "\
+Examples:
+  arkmeter check                            check the installed configuration
+  arkmeter check --config ./arkmeter.toml   check another file
+
+Exit code: 0 if the configuration is valid, 78 if it has an error.")]
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Print problems only
+        #[arg(long, conflicts_with = "json")]
+        quiet: bool,
+    },
+    /// Read the meters once, now, and print their values
+    #[command(after_help = "\
+Examples:
+  arkmeter read             read all meters of the configuration
+  arkmeter read heat_pump   read one meter
+
+The running daemon reads the meters. If no daemon runs, this command reads them itself.")]
+    Read {
+        /// Meters to read (default: all)
+        #[arg(value_name = "METER", value_parser = name)]
+        meters: Vec<Name>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Report once, now, or print the report without sending it
+    #[command(after_help = "\
+Examples:
+  arkmeter report --dry-run   print the calls, send nothing
+  arkmeter report --once      send one report for every client")]
+    Report(ReportArguments),
+    /// Show the state of the running daemon
+    #[command(after_help = "\
+Examples:
+  arkmeter status          tables of meters, clients, accounts and lines
+  arkmeter status --json   the same as a JSON document
+
+Exit code: 0 if all is well, 1 if there is trouble, 69 if no daemon runs.")]
+    Status {
+        /// Print the status document as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find the meters on a line or in a range of addresses, and print the configuration for them
+    #[command(after_help = "\
+Examples:
+  arkmeter scan --serial /dev/ttyUSB0            all usual baud rates, units 1 to 247
+  arkmeter scan --serial /dev/ttyUSB0 --baud 9600 --units 1-20
+  arkmeter scan --tcp 192.168.1.0/24:502         all gateways in a network
+  arkmeter scan --bus cabinet --write            add what is found to the configuration")]
+    Scan(ScanArguments),
+    /// Read the registers of an unsupported meter in every possible format, and propose a profile
+    #[command(after_help = "\
+Example:
+  arkmeter inspect --serial /dev/ttyUSB0 --unit 1 --name acme-100 > acme-100.toml
+
+Switch on a load before you start: a counter is recognised when it advances.")]
+    Inspect(InspectArguments),
+    /// Collect what remote support needs in one text file, with secrets masked
+    #[command(after_help = "\
+Examples:
+  arkmeter support     write arkmeter-support-DATE-TIME.txt in this folder
+  arkmeter support -   print it
+
+Read the file before you send it.")]
+    Support {
+        /// A file that does not exist yet, or `-` for standard output (default: a name with date and time)
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// List the supported meters, and check your own profiles
+    #[command(after_help = "\
+Examples:
+  arkmeter profiles list eastron          supported meters of one vendor
+  arkmeter profiles show eastron-sdm630   registers and TOML of one profile
+  arkmeter profiles check acme-100.toml   check your own profile")]
+    Profiles {
+        #[command(subcommand)]
+        command: Profiles,
+    },
+    /// Show what the ledger holds and decided, and correct it
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger show                          energy figures of all meters and clients
+  arkmeter ledger journal                       every decision, the newest first
+  arkmeter ledger accept heat_pump --dry-run    show what accepting the held readings would do")]
+    Ledger {
+        #[command(subcommand)]
+        command: Ledger,
+    },
+    /// Feed a recorded trace through the ledger and print what would have been published
+    #[command(after_help = "\
+Example:
+  arkmeter replay --meter heat_pump trace.jsonl")]
+    Replay {
+        /// The meter of the configuration that the trace belongs to
+        #[arg(long, value_name = "METER", value_parser = name)]
+        meter: Name,
+        /// The trace, JSON lines (default: standard input)
+        #[arg(value_name = "TRACE")]
+        trace: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct ReportArguments {
+    /// Send one report for every client now
+    #[arg(long)]
+    once: bool,
+    /// Print the calls that would be sent, and send nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// A name of the configuration.
+pub(super) fn name(text: &str) -> Result<Name, String> {
+    Name::new(text).ok_or_else(|| "a name has 1 to 64 letters, digits, `_` and `-`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("  arkmeter {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a command works with: the configuration, the places that it names, the running daemon, the runtime.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::exit;
+use super::output::{error_chain, print_error};
+use crate::config::{Config, Environment, MeterConfig};
+use crate::ledger;
+use crate::status::control::{self, ControlCommand, ControlError};
+use crate::units::Name;
+
+/// More bytes than this are not read from a configuration that has an error.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
+/// Loads the configuration and runs the command with it, or prints every problem.
+pub(super) fn with_config(path: &Path, environment: &Environment, command: impl FnOnce(&Config) -> u8) -> u8 {
+    match Config::load(path, environment) {
+        Ok((config, _)) => command(&config),
+        Err(error) => {
+            print_error(&error.render(io::stderr().is_terminal()));
+            exit::CONFIG
+        }
+    }
+}
+
+/// The meter of this name; otherwise prints the names that the configuration has.
+pub(super) fn meter<'c>(config: &'c Config, name: &Name) -> Result<&'c MeterConfig, u8> {
+    config.meters.get(name).ok_or_else(|| {
+        let known: Vec<_> = config.meters.keys().map(Name::as_str).collect();
+        print_error(&format!("the configuration has no meter `{name}`; it has {}", known.join(", ")));
+        exit::FAILED
+    })
+}
+
+/// The state folder and the control socket. They are found also in a configuration with an error elsewhere: the daemon may run with an
+/// older version of it.
+pub(super) fn locations(path: &Path, environment: &Environment) -> (PathBuf, PathBuf) {
+    match Config::load(path, environment) {
+        Ok((config, _)) => (config.state.path, config.status.socket),
+        Err(_) => {
+            let state = path_as_written(path, "state", "path").unwrap_or_else(|| environment.default_state());
+            (state, path_as_written(path, "status", "socket").unwrap_or_else(|| environment.default_socket()))
+        }
+    }
+}
+
+/// A path in a configuration that has an error elsewhere.
+fn path_as_written(path: &Path, table: &str, key: &str) -> Option<PathBuf> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(MAX_CONFIG_BYTES).read_to_string(&mut text).ok()?;
+    let document: toml::Table = text.parse().ok()?;
+    let written = document.get(table)?.get(key)?.as_str()?;
+    Some(path.parent()?.join(written))
+}
+
+/// A single thread is enough: polling, reporting and the page wait for others nearly all the time.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, u8> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        print_error(&format!("arkmeter cannot start: {error}"));
+        exit::FAILED
+    })
+}
+
+/// Sends the command to the running daemon and gives its answer; `None` where no daemon answers.
+pub(super) async fn send_to_daemon<T: DeserializeOwned>(
+    config: &Config,
+    command: &ControlCommand,
+) -> Result<Option<T>, u8> {
+    match control::post(&config.status.socket, command).await {
+        Err(ControlError::NoDaemon(_)) => Ok(None),
+        Err(error) => {
+            print_error(&error_chain(&error));
+            Err(exit::FAILED)
+        }
+        Ok(answer) => serde_json::from_value(answer).map(Some).map_err(|_| {
+            print_error(
+                "the answer of the daemon is not understood, it may be another version of arkmeter: restart it \
+                 (`systemctl restart arkmeter`)",
+            );
+            exit::FAILED
+        }),
+    }
+}
+
+/// Refuses where a daemon runs that did not answer: this process would be a second master on its lines.
+pub(super) fn refuse_where_daemon_runs(config: &Config) -> Result<(), u8> {
+    let Some(pid) = ledger::store::in_use(&config.state.path) else { return Ok(()) };
+    let process = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+    print_error(&format!(
+        "an arkmeter{process} is running but does not answer at {}, and two masters disturb each other on a line: stop it, or see its \
+         log for the reason why it has no control socket",
+        config.status.socket.display()
+    ));
+    Err(exit::IN_USE)
+}

@@ -1,0 +1,14 @@
+//! Exit codes beside 0, as sysexits(3) defines them where it does.
+
+/// The command failed.
+pub const FAILED: u8 = 1;
+/// Wrong usage: an unknown option, or a value that is not allowed.
+pub const USAGE: u8 = 2;
+/// The state (or a trace) is damaged, or was written by a newer arkmeter.
+pub const DAMAGED: u8 = 65;
+/// No daemon runs, or this user may not talk to it.
+pub const NO_DAEMON: u8 = 69;
+/// Another arkmeter uses the state.
+pub const IN_USE: u8 = 75;
+/// The configuration has an error.
+pub const CONFIG: u8 = 78;

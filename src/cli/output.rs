@@ -1,0 +1,55 @@
+//! What every command prints in the same way: errors, tables, JSON.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use super::exit;
+
+/// Prints a message on standard error. A closed standard error is no reason to fail.
+pub(super) fn print_error(text: &str) {
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let _ = write!(io::stderr(), "{text}{end}");
+}
+
+/// An error and its causes in one line.
+pub(super) fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+/// The exit code of a command after its last write. A reader that closed the pipe has read enough.
+pub(super) fn finish_output(written: io::Result<()>) -> u8 {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            print_error(&format!("the output cannot be written: {error}"));
+            exit::FAILED
+        }
+        _ => 0,
+    }
+}
+
+/// A table with this header. A column whose title begins with `#` holds numbers and is aligned right.
+pub(super) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header.iter().map(|title| title.trim_start_matches('#')));
+    for (index, _) in header.iter().enumerate().filter(|(_, title)| title.starts_with('#')) {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// Writes a value as indented JSON with a newline behind it.
+pub(super) fn write_json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
