@@ -199,7 +199,7 @@ _arkmeter() {
                     return 0
                     ;;
                 --parity)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "none even odd" -- "${cur}"))
                     return 0
                     ;;
                 --stop-bits)
@@ -211,7 +211,7 @@ _arkmeter() {
                     return 0
                     ;;
                 --function)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "input holding" -- "${cur}"))
                     return 0
                     ;;
                 --watch)
@@ -723,7 +723,7 @@ _arkmeter() {
                     return 0
                     ;;
                 --parity)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "none even odd" -- "${cur}"))
                     return 0
                     ;;
                 --stop-bits)

@@ -24,89 +24,94 @@ function __fish_arkmeter_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -s V -l version -d 'Print version'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "run" -d 'Run the daemon'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "demo" -d 'Try arkmeter without anything: simulated meters, a stand-in Arkreen, and the real daemon between them'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "check" -d 'Check the configuration: every problem, then what would be polled and reported'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "read" -d 'Read meters once, now, and print what they say'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "report" -d 'Report once, now'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "status" -d 'How the running daemon is doing (exit code 0 well, 1 trouble, 69 no daemon)'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "scan" -d 'Find the meters on a line or at a range of addresses, and print the configuration for them'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "inspect" -d 'Read the registers of an unknown meter every way they can be read, and make a profile of them'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "support" -d 'Pack what somebody far away needs to help into one text file, without secrets'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "profiles" -d 'The meters that arkmeter knows'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "ledger" -d 'What the ledger holds and decided, and what can be done about it'
-complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "replay" -d 'Feed a recorded trace through the ledger and print what it would have published'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -l record -d 'Record everything that the meters say in a trace for `replay`, up to 64 MiB; one of an earlier run goes on' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "demo" -d 'Try arkmeter without hardware: simulated meters, a simulated endpoint, and the real daemon between them'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "check" -d 'Check the configuration: print every problem, then what would be polled and reported'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "read" -d 'Read the meters once, now, and print their values'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "report" -d 'Report once, now, or print the report without sending it'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "status" -d 'Show the state of the running daemon'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "scan" -d 'Find the meters on a line or in a range of addresses, and print the configuration for them'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "inspect" -d 'Read the registers of an unsupported meter in every possible format, and propose a profile'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "support" -d 'Collect what remote support needs in one text file, with secrets masked'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "profiles" -d 'List the supported meters, and check your own profiles'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "ledger" -d 'Show what the ledger holds and decided, and correct it'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "replay" -d 'Feed a recorded trace through the ledger and print what would have been published'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -l record -d 'Record all readings in a trace for `replay`, up to 64 MiB; an existing trace is continued' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand demo" -l for -d 'End by itself after this time, such as 30s (else Ctrl-C)' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand demo" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand demo" -l for -d 'Stop after this time, such as 30s (default: run until Ctrl-C)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand demo" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand demo" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l quiet -d 'Print problems only'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand read" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand read" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand read" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand read" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -l config -d 'The configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -l once -d 'Send one report for every client, now'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -l dry-run -d 'Print the call that would be sent, without sending it'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -l config -d 'Configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -l once -d 'Send one report for every client now'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -l dry-run -d 'Print the calls that would be sent, and send nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l config -d 'The configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l json -d 'Print the status document'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l config -d 'Configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l json -d 'Print the status document as JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l serial -d 'A serial device, such as /dev/serial/by-id/usb-...' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l tcp -d 'A Modbus TCP gateway or meter: host:port (scan: also 192.168.1.0/24:502 or 192.168.1.10-40:502)' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l rtu-over-tcp -d 'A transparent converter: host:port' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l rtu-over-tcp -d 'A transparent converter (RTU over TCP): host:port' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l bus -d 'A bus of the configuration' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l baud -d 'Baud rates to try, such as 9600 or 9600,19200 (the usual ones when absent)' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l parity -d 'Parities to try: none, even, odd (the usual ones when absent)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l baud -d 'Baud rates to try, such as 9600 or 9600,19200 (default: the usual ones)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l parity -d 'Parities to try (default: the usual ones)' -r -f -a "none\t''
+even\t''
+odd\t''"
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l stop-bits -d 'Stop bits, 1 or 2' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l units -d 'Units to try, such as 1-20,247 (all of 1 to 247 when absent; at several addresses 1 to 10 and 247)' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l timeout -d 'How long a meter may take to answer, such as 200ms (150ms on a serial line, 500ms through a converter, 1s through a gateway)' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l watch -d 'How long the counters of what was found are watched' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l max-power -d 'What the connections can carry, such as 20kW: for profiles that have no rating' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l config -d 'The configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l all -d 'Go on with other baud rates and parities after something was found'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l write -d 'Add what was found to the configuration'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l units -d 'Units to try, such as 1-20,247 (default: 1 to 247; at several addresses 1 to 10 and 247)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l timeout -d 'Timeout for an answer, such as 200ms (default: 150ms on a serial line, 500ms through a converter, 1s through a gateway)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l watch -d 'How long to watch the energy counters of the meters that were found' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l max-power -d 'Maximum power of the connections, such as 20kW: needed for profiles without a rating' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l config -d 'Configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l all -d 'Continue with other baud rates and parities after a meter was found'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l write -d 'Add the meters that were found to the configuration'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l serial -d 'A serial device, such as /dev/serial/by-id/usb-...' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l tcp -d 'A Modbus TCP gateway or meter: host:port (scan: also 192.168.1.0/24:502 or 192.168.1.10-40:502)' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l rtu-over-tcp -d 'A transparent converter: host:port' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l rtu-over-tcp -d 'A transparent converter (RTU over TCP): host:port' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l bus -d 'A bus of the configuration' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l unit -d 'The meter\'s unit' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l baud -d 'The line\'s baud rate' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l parity -d 'The line\'s parity: none, even or odd' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l unit -d 'Unit of the meter, 1 to 247' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l baud -d 'Baud rate of the line' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l parity -d 'Parity of the line' -r -f -a "none\t''
+even\t''
+odd\t''"
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l stop-bits -d 'Stop bits, 1 or 2' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l registers -d 'Registers to read, 0-based, such as 0..200 or 0x5000..0x5100' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l function -d 'Only these: input (function 4) or holding (function 3)' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l watch -d 'How long to watch, so that the counter gives itself away; 0s reads once' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l name -d 'How the profile is called' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l function -d 'Only input registers (function 4) or holding registers (function 3) (default: both)' -r -f -a "input\t''
+holding\t''"
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l watch -d 'How long to watch the registers, so that the energy counter can be recognised; up to 1h, 0s reads once' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l name -d 'Name of the profile' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand support" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand support" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand support" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and not __fish_seen_subcommand_from list show check" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and not __fish_seen_subcommand_from list show check" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and not __fish_seen_subcommand_from list show check" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and not __fish_seen_subcommand_from list show check" -f -a "list" -d 'List the profiles'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and not __fish_seen_subcommand_from list show check" -f -a "show" -d 'Show one profile: what it reads, its sources and doubts, and the TOML to copy'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and not __fish_seen_subcommand_from list show check" -f -a "check" -d 'Check profiles of your own: every problem, then what would be read (exit code 78 where there is an error)'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from list" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and not __fish_seen_subcommand_from list show check" -f -a "list" -d 'List the built-in profiles'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and not __fish_seen_subcommand_from list show check" -f -a "show" -d 'Show one profile: its registers, known problems and sources, and the TOML to copy'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and not __fish_seen_subcommand_from list show check" -f -a "check" -d 'Check your own profiles: print every problem, then what would be read'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from list" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from show" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from show" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from check" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from check" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from check" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "show" -d 'What is on disk of each meter and client'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "journal" -d 'What was decided, and why: the newest entry first'
@@ -122,56 +127,56 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "record" -d 'Record what the running daemon\'s meters say, in a trace for `replay`'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "restore" -d 'Put a backup in the ledger\'s place (no daemon may run; refused where a published figure would fall)'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "undo" -d 'A judgement was wrong: take back what it did to the figure (what was published stays until the figure passes it)'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from show" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from show" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l meter -d 'Only this meter\'s entries, or this client\'s' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l before -d 'Only entries before this one: the next page' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l most -d 'At most so many entries' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l from -d 'Only what ended after this: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for that long ago' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l to -d 'Only what ended by this' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l every -d 'Bring slots together, such as 15m, 1h or 1d (days of UTC, or of the offset that --from is written with)' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l csv -d 'Print CSV'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from accept" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from accept" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from accept" -l dry-run -d 'Only say what it would do'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from accept" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from adopt" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from adopt" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from adopt" -l dry-run -d 'Only say what it would do'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from adopt" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from credit" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from credit" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from credit" -l dry-run -d 'Only say what it would do'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from credit" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from set" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from set" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from set" -l dry-run -d 'Only say what it would do'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -l old-reading -d 'The old meter\'s last reading, such as 81234.5kWh' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -l new-reading -d 'The new meter\'s first reading, such as 0kWh' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -l dry-run -d 'Only say what it would do'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from backup" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from backup" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from move" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from move" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from move" -l dry-run -d 'Only say what it would do'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from move" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from rename" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from rename" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from rename" -l dry-run -d 'Only say what it would do'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from record" -l meter -d 'A meter\'s name, or all' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from record" -l for -d 'For how long, such as 10m (a week at most)' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from record" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from record" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from record" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from restore" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from restore" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -l dry-run -d 'Only say what it would do'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l meter -d 'The meter of the configuration that the trace is of' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l config -d 'The configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l meter -d 'The meter of the configuration that the trace belongs to' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -s h -l help -d 'Print help'
