@@ -1,35 +1,47 @@
-//! arkmeter: Modbus energy meters in, Arkreen reports out, and a ledger between them that never lets a figure fall.
+//! arkmeter reads Modbus energy meters and reports their consumption to the Arkreen Network. The energy that it reports never decreases
+//! and never exceeds what was consumed.
 //!
-//! The map of the house, floor by floor. No room imports one that stands below it in this list, and none goes in circles.
+//! This is the map of the crate, lowest layer first. A module imports from the layers above it in this list only, and there are no
+//! cycles.
 //!
-//! What a reading passes on its way: [`poller`] -> [`reading::Reading`] -> [`ledger`] -> [`ledger::Figure`] -> [`reporter`].
+//! The path of a reading:
+//!
+//! 1. [`poller`] runs a task for each bus. It reads the registers of each meter through [`modbus`], which verifies every answer, and
+//!    decodes them with the profile from [`meter`] into a [`reading::Reading`].
+//! 2. [`ledger`] runs the task that owns the energy figures. [`guard`] decides what a reading is worth, and the result is committed to
+//!    disk.
+//! 3. [`reporter`] runs a task for each account. It takes each committed [`ledger::Figure`] and sends it to the endpoint. What the
+//!    endpoint accepts goes back to the ledger.
+//! 4. [`status`] collects the state of every task for the command line, the web page and the metrics.
+//!
+//! [`daemon`] starts and connects these tasks; [`cli`] holds one file for each command.
 
-// The ground: words of the field. They do no IO and know no other room.
+// Units, readings and text. Pure: no IO, no clock, no import of another module.
 pub mod finding;
 pub mod form;
 pub mod reading;
 pub mod text;
 pub mod units;
 
-// The two things that are asked everywhere: what time it is, and whether a task still makes progress.
+// The clock, and the heartbeat of each task for the watchdog.
 pub mod clock;
 pub mod heartbeat;
 
 // Files in the state folder.
 mod storage;
 
-// What several tasks use: the wait after a failure, the commands of a task.
+// Shared by tasks: the wait after a failure, and the queue of commands to a task.
 mod backoff;
 mod command_queue;
 
-// What a meter is, and what the installer asked for.
+// The configuration, and the meter profiles: registers, read plan, decoding.
 pub mod config;
 pub mod meter;
 
-// What a line's requests ended by, and what that means.
+// Counters of request outcomes, and the advice that follows from them.
 pub mod quality;
 
-// Who listens in on the way of a reading, and the way: line, rounds, guard and store, report.
+// The path of a reading, and the recorder of traces beside it.
 pub mod recorder;
 
 pub mod guard;
@@ -39,13 +51,13 @@ pub mod modbus;
 pub mod poller;
 pub mod reporter;
 
-// What is on a line that nobody has configured yet.
+// Finding and identifying meters that are not configured yet.
 pub mod survey;
 
-// What each task last said, and the doors through which it can be asked.
+// The status document, and the listeners that serve it: control socket and HTTP.
 pub mod status;
 
-// Simulated meters and a stand-in Arkreen; the wiring; the commands.
+// The commands, the wiring of the tasks, and the simulated meters and endpoint.
 pub mod cli;
 pub mod daemon;
 pub mod simulator;

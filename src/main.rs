@@ -1,4 +1,4 @@
-//! Arguments in, one exit code out.
+//! Parses the arguments, runs the command, and returns its exit code.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! A strict stand-in for Arkreen on loopback: it takes reports as Arkreen does, and notes whatever a reporter must not do.
+//! A strict simulated endpoint on loopback: it accepts reports as Arkreen does, and records each violation of its rules.
 //!
 //! ```no_run
 //! # use arkmeter::simulator::arkreen::{Arkreen, EndpointBehaviour};
@@ -29,12 +29,12 @@ use url::Url;
 
 use crate::units::{ClientId, MilliwattHours, Milliwatts};
 
-/// Calls and violations that are remembered; older ones are forgotten.
-const REMEMBERED: usize = 10_000;
-/// Events that a slow listener may be behind.
-const EVENTS: usize = 1024;
+/// How many calls and violations are kept; older ones are dropped.
+const MAX_KEPT: usize = 10_000;
+/// How many events a slow receiver may be behind.
+const EVENT_CAPACITY: usize = 1024;
 
-/// A running stand-in. It ends when it is dropped.
+/// A running simulated endpoint. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Arkreen {
     url: Url,
@@ -42,94 +42,130 @@ pub struct Arkreen {
     task: JoinHandle<()>,
 }
 
-/// One HTTP call as it came.
+/// One HTTP call as received.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReceivedCall {
-    /// An array, of one entry or more.
+    /// True for a JSON array, of one entry or more.
     pub batch: bool,
+    /// The reports of the call.
     pub entries: Vec<PostedEntry>,
-    /// The status that it was answered with; absent when the connection was closed instead.
+    /// The HTTP status of the response; `None` if the connection was closed instead.
     pub status: Option<u16>,
 }
 
 /// One entry of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PostedEntry {
+    /// The JSON-RPC id.
     pub id: u64,
+    /// The client that is reported.
     pub client: ClientId,
+    /// The reported power.
     pub power: Milliwatts,
+    /// The reported energy.
     pub energy: MilliwattHours,
 }
 
-/// What happened, as it happens.
+/// What happened at the endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EndpointEvent {
+    /// A report was accepted.
     Accepted {
+        /// The client that was reported.
         client: ClientId,
+        /// The reported power.
         power: Milliwatts,
+        /// The reported energy.
         energy: MilliwattHours,
     },
-    /// With one of Arkreen's codes.
+    /// A report was refused.
     Refused {
+        /// The client that was reported.
         client: ClientId,
+        /// One of Arkreen's error codes.
         code: i64,
     },
-    /// The call was answered as [`Arkreen::behave`] asked for.
+    /// A call was answered in a way that a test asked for.
     Misbehaved(EndpointBehaviour),
+    /// The reporter broke a rule.
     Violation(String),
 }
 
-/// A way to answer other than Arkreen's. None of them takes the figures, unless it says so.
+/// How the endpoint answers a call. The figures are not accepted, unless the text says so.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EndpointBehaviour {
-    /// As Arkreen does: for the queue, between others.
+    /// As Arkreen does.
     Normal,
-    /// 200 with a page.
+    /// Status 200 with an HTML page.
     Html,
-    /// The right answer, and the figures taken, but cut in the middle of its body.
+    /// The correct response, cut in the middle of its body. The figures are accepted.
     Truncated,
-    /// 200 with a body that is longer than this.
+    /// Status 200 with a body longer than this number of bytes.
     Huge(usize),
-    /// The right answer after this long; the figures are taken at once.
+    /// The correct response after this time. The figures are accepted at once.
     Slow(Duration),
-    /// The right answer byte by byte, one each so often; the figures are taken at once.
+    /// The correct response byte by byte, one in each interval. The figures are accepted at once.
     Trickle(Duration),
-    /// 204, or whichever status, without a body.
+    /// This status without a body.
     Empty(u16),
-    /// A result for other ids; the figures are taken.
+    /// A result for other ids. The figures are accepted.
     WrongId,
-    /// The right answer, the figures taken, with ids as text.
+    /// The correct response with ids as text. The figures are accepted.
     TextId,
-    /// Every response twice, once as a result and once as an error.
+    /// Each response twice, as a result and as an error.
     Contradictory,
-    /// Responses without result and error.
+    /// Responses with neither result nor error.
     Hollow,
-    /// 429.
-    RateLimited { retry_after: Option<String> },
-    /// This status with a page.
+    /// Status 429.
+    RateLimited {
+        /// The value of the Retry-After header.
+        retry_after: Option<String>,
+    },
+    /// This status with an HTML page.
     Status(u16),
-    /// 307 to there.
+    /// Status 307 to this address.
     Redirect(String),
-    /// This JSON-RPC error: one object, also for a batch.
-    Error { status: u16, code: i64, message: String },
-    /// This JSON-RPC error for each entry.
-    EntryErrors { code: i64, message: String },
-    /// For a batch: the responses of the first so many entries only; the others are not taken.
+    /// One JSON-RPC error object, also for a batch.
+    Error {
+        /// The HTTP status.
+        status: u16,
+        /// The error code.
+        code: i64,
+        /// The error message.
+        message: String,
+    },
+    /// A JSON-RPC error for each entry.
+    EntryErrors {
+        /// The error code.
+        code: i64,
+        /// The error message.
+        message: String,
+    },
+    /// For a batch: responses for this number of entries only. The others are not accepted.
     Partial(usize),
-    /// For a batch: the response of its first entry, as an object instead of an array; the others are not taken.
+    /// For a batch: the response for its first entry, as an object instead of an array. The others are not accepted.
     FirstOnly,
-    /// 1000, with the token in its message, in capitals.
+    /// Error 1000 with the token in its message, in capitals.
     EchoToken,
-    /// A result that is not "OK"; the figures are taken.
+    /// A result other than "OK". The figures are accepted.
     OddResult,
-    /// The connection is closed without an answer.
+    /// The connection is closed without a response.
     Close,
     /// This status with this body.
-    Raw { status: u16, body: String },
+    Raw {
+        /// The HTTP status.
+        status: u16,
+        /// The body as it is.
+        body: String,
+    },
 }
 
 impl Arkreen {
-    /// Listens on a free port of 127.0.0.1 and knows these clients under this token (`0x` and 64 hex digits). Needs a tokio runtime.
+    /// Listens on a free port of 127.0.0.1 for these clients and this token (`0x` and 64 hex digits). Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be opened.
     pub fn start(token: &str, clients: impl IntoIterator<Item = ClientId>) -> io::Result<Self> {
         Self::listen(token, clients, "http", server::PlainTcp)
     }
@@ -152,7 +188,7 @@ impl Arkreen {
         Ok(Arkreen { url, shared, task })
     }
 
-    /// Where to report to.
+    /// The address to report to.
     pub fn url(&self) -> Url {
         self.url.clone()
     }
@@ -162,27 +198,27 @@ impl Arkreen {
         self.shared.lock().calls.iter().cloned().collect()
     }
 
-    /// The figure that Arkreen would hold now; `None` before the first.
+    /// The energy that the endpoint holds; `None` before the first report.
     pub fn energy(&self, client: ClientId) -> Option<MilliwattHours> {
         self.shared.lock().clients.get(&client).copied().flatten()
     }
 
-    /// Holds another figure, as after a report of somebody else.
+    /// Holds another energy, as after a report by another program.
     pub fn set_energy(&self, client: ClientId, energy: MilliwattHours) {
         self.shared.lock().clients.insert(client, Some(energy));
     }
 
-    /// Accepts another token from now on, and the former no longer.
+    /// Accepts this token from now on, and no other.
     pub fn set_token(&self, token: &str) {
         self.shared.lock().token = token.to_owned();
     }
 
-    /// Whatever a caller did that no reporter may do; tests assert that there is nothing.
+    /// The violations so far; a test expects none.
     pub fn violations(&self) -> Vec<String> {
         self.shared.lock().violations.iter().cloned().collect()
     }
 
-    /// Answers one call this way, after those that were asked for before.
+    /// Answers one call this way, after the calls already in the queue.
     pub fn behave(&self, behaviour: EndpointBehaviour) {
         self.shared.lock().once.push_back(behaviour);
     }
@@ -192,12 +228,12 @@ impl Arkreen {
         self.shared.lock().always = behaviour;
     }
 
-    /// Answers every batch this way, after the queue of [`Arkreen::behave`]: an endpoint that knows no batches.
+    /// Answers every batch this way, after the queue of [`Arkreen::behave`]: an endpoint without batches.
     pub fn for_batches(&self, behaviour: EndpointBehaviour) {
         self.shared.lock().for_batches = behaviour;
     }
 
-    /// What happens from now on.
+    /// The events from now on.
     pub fn events(&self) -> broadcast::Receiver<EndpointEvent> {
         self.shared.lock().events.subscribe()
     }
@@ -215,7 +251,7 @@ struct EndpointShared(Arc<Mutex<EndpointState>>);
 
 impl EndpointShared {
     fn lock(&self) -> MutexGuard<'_, EndpointState> {
-        // A test that panicked with the lock has already failed.
+        // A test that panicked while it held the lock has already failed.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -244,7 +280,7 @@ impl EndpointState {
             for_batches: EndpointBehaviour::Normal,
             calls: VecDeque::new(),
             violations: VecDeque::new(),
-            events: broadcast::Sender::new(EVENTS),
+            events: broadcast::Sender::new(EVENT_CAPACITY),
         }
     }
 
@@ -263,18 +299,18 @@ impl EndpointState {
 
     fn violation(&mut self, text: impl Into<String>) {
         let text = text.into();
-        self.tell(EndpointEvent::Violation(text.clone()));
+        self.publish(EndpointEvent::Violation(text.clone()));
         remember(&mut self.violations, text);
     }
 
-    fn tell(&self, event: EndpointEvent) {
-        // Nobody has to listen.
+    fn publish(&self, event: EndpointEvent) {
+        // There may be no receiver.
         let _ = self.events.send(event);
     }
 }
 
 fn remember<T>(list: &mut VecDeque<T>, item: T) {
-    if list.len() == REMEMBERED {
+    if list.len() == MAX_KEPT {
         list.pop_front();
     }
     list.push_back(item);

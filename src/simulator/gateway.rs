@@ -1,4 +1,4 @@
-//! Simulated meters behind a TCP port of this box: a Modbus TCP gateway, or a transparent converter that carries RTU frames.
+//! Simulated meters on a TCP port: a Modbus TCP gateway, or a transparent converter that carries RTU frames.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,12 +15,12 @@ use super::unit::{SimulatedUnit, rtu_request_len};
 #[cfg(test)]
 use crate::modbus::memory::Host;
 
-/// Ways of gateways that a master must cope with. All off at first.
+/// Behaviours of real gateways that a master must handle. All are off at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GatewayBehaviour {
     /// Closes the connection after each answer.
     pub close_after_answer: bool,
-    /// Takes connections and requests and never answers.
+    /// Accepts connections and requests, and never answers.
     pub never_answers: bool,
     /// Closes every new connection.
     pub refuses_connections: bool,
@@ -28,11 +28,11 @@ pub struct GatewayBehaviour {
     pub one_client: bool,
     /// Sends each request back before the answer, as some RS-485 adapters do.
     pub echo: bool,
-    /// Answers with exception 0x0B for units that it does not have, instead of not at all.
+    /// Answers with exception 0x0B for missing units, instead of not at all.
     pub reports_missing_units: bool,
 }
 
-/// A gateway on loopback. It ends, with its connections, when it is dropped.
+/// A gateway on loopback. It stops and closes its connections when it is dropped.
 #[derive(Debug)]
 pub struct SimulatedGateway {
     address: SocketAddr,
@@ -52,20 +52,32 @@ struct GatewayShared {
 }
 
 /// More clients than this at once are turned refuses_connections.
-const MOST_CLIENTS: usize = 16;
+const MAX_CLIENTS: usize = 16;
 
 impl SimulatedGateway {
     /// A Modbus TCP gateway on a free port.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be opened.
     pub async fn start(units: impl IntoIterator<Item = SimulatedUnit>) -> io::Result<Self> {
         SimulatedGateway::listen("127.0.0.1:0", units, ModbusProto::TcpUdp).await
     }
 
     /// A transparent converter (RTU over TCP) on a free port.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be opened.
     pub async fn start_converter(units: impl IntoIterator<Item = SimulatedUnit>) -> io::Result<Self> {
         SimulatedGateway::listen("127.0.0.1:0", units, ModbusProto::Rtu).await
     }
 
-    /// A Modbus TCP gateway on this address: one that comes back after it was dropped.
+    /// A Modbus TCP gateway on this address, such as one that returns after it was dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the port is in use.
     pub async fn start_at(address: SocketAddr, units: impl IntoIterator<Item = SimulatedUnit>) -> io::Result<Self> {
         SimulatedGateway::listen(address, units, ModbusProto::TcpUdp).await
     }
@@ -105,26 +117,27 @@ impl SimulatedGateway {
         SimulatedGateway { address, shared, kick, task }
     }
 
+    /// The address to connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Changes the gateway's ways, from the next request or connection on.
+    /// Changes the behaviour, from the next request or connection on.
     pub fn behave(&self, change: impl FnOnce(&mut GatewayBehaviour)) {
         change(&mut self.shared.behaviour.lock().expect("behaviour cannot panic"));
     }
 
-    /// Closes all connections, as gateways do with idle ones; new ones are welcome.
+    /// Closes all connections, as gateways close idle ones; new ones are accepted.
     pub fn disconnect(&self) {
         self.kick.send_replace(());
     }
 
-    /// Connections that were taken so far.
+    /// Connections accepted so far.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// Frames that arrived so far, for whichever unit.
+    /// Frames received so far, for any unit.
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::Relaxed)
     }
@@ -142,7 +155,7 @@ impl GatewayShared {
     }
 }
 
-/// Where clients come in.
+/// Where clients connect.
 enum ClientSource {
     Network(TcpListener),
     #[cfg(test)]
@@ -177,7 +190,7 @@ async fn accept(mut clients_from: ClientSource, shared: Arc<GatewayShared>, kick
         let most = match behaviour.refuses_connections {
             true => 0,
             false if behaviour.one_client => 1,
-            false => MOST_CLIENTS,
+            false => MAX_CLIENTS,
         };
         if shared.open.load(Ordering::Relaxed) >= most {
             continue;
@@ -196,7 +209,7 @@ async fn accept(mut clients_from: ClientSource, shared: Arc<GatewayShared>, kick
     }
 }
 
-/// Serves one client until it goes, or sends what is no frame.
+/// Serves one client until it disconnects or sends something that is not a frame.
 async fn serve(mut stream: Box<dyn Bytes>, shared: &GatewayShared) -> io::Result<()> {
     let mut bytes = Vec::new();
     loop {
@@ -218,13 +231,13 @@ async fn serve(mut stream: Box<dyn Bytes>, shared: &GatewayShared) -> io::Result
             answer(&mut stream, shared, &request).await?;
         }
         if shared.protocol == ModbusProto::Rtu {
-            // The line has been silent since: half a request is none.
+            // The line has been silent since, so an incomplete request is dropped.
             bytes.clear();
         }
     }
 }
 
-/// The length of the request that begins the bytes. A gateway closes on what is no Modbus TCP header; a converter has no frames.
+/// The length of the request at the start of the bytes. A gateway closes the connection at a wrong Modbus TCP header.
 fn request_len(bytes: &[u8], protocol: ModbusProto) -> io::Result<Option<usize>> {
     match protocol {
         ModbusProto::TcpUdp => match *bytes {

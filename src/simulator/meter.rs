@@ -1,4 +1,4 @@
-//! Meters that count as time passes: what was truly consumed, and what their registers show of it.
+//! Meters that count as time passes: the true consumption, and what the registers show.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::unit::{SimulatedUnit, WordOrder};
 use crate::meter::Function;
 use crate::units::MilliwattHours;
 
-/// The register map that a simulated meter shows.
+/// The model of a simulated meter, which decides its registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimulatedModel {
-    /// Profile `eastron-sdm630`: power in W and energy in kWh as floats, the serial number beside the settings.
+    /// Profile `eastron-sdm630`: power in W and energy in kWh as floats, the serial number in holding registers.
     Sdm630,
     /// Profile `eastron-sdm120`: the same at other addresses.
     Sdm120,
@@ -20,20 +20,21 @@ pub enum SimulatedModel {
 /// A meter and the appliance behind it.
 #[derive(Debug)]
 pub struct SimulatedMeter {
+    /// The registers.
     pub unit: SimulatedUnit,
     map: SimulatedModel,
     watts: f64,
     /// What the display shows, in kWh.
     reading: f64,
     serial: u32,
-    /// What the appliance took since it was switched on, in kWh.
+    /// What the appliance consumed since the start, in kWh.
     consumed: f64,
-    /// Shows 0 for so long, as a meter does while it starts.
+    /// The registers read 0 for this time, as while a meter starts.
     zero_for: Duration,
 }
 
 impl SimulatedMeter {
-    /// An appliance of so many watts behind a meter that has counted `reading` kWh before.
+    /// An appliance with this power in watts, behind a meter that has already counted `reading` kWh.
     pub fn new(unit: u8, map: SimulatedModel, watts: f64, reading: f64, serial: u32) -> Self {
         let unit = SimulatedUnit::new(unit);
         let meter = SimulatedMeter { unit, map, watts, reading, serial, consumed: 0.0, zero_for: Duration::ZERO };
@@ -50,13 +51,13 @@ impl SimulatedMeter {
         self.show();
     }
 
-    /// The meter's registers read 0 for that long.
+    /// Lets the registers read 0 for this time.
     pub fn read_zero(&mut self, time: Duration) {
         self.zero_for = time;
         self.show();
     }
 
-    /// An electrician puts another meter in its place.
+    /// Replaces the meter by another one with this reading, in kWh.
     pub fn replace(&mut self, reading: f64, serial: u32) {
         (self.reading, self.serial) = (reading, serial);
         self.show();
@@ -67,7 +68,7 @@ impl SimulatedMeter {
         self.reading
     }
 
-    /// What the appliance truly took.
+    /// What the appliance consumed since the start.
     pub fn consumed(&self) -> MilliwattHours {
         MilliwattHours::new((self.consumed * 1e6) as u64).unwrap_or(MilliwattHours::MAX)
     }

@@ -1,6 +1,8 @@
-//! Simulated meters on real sockets and pseudo-terminals, for `arkmeter demo` and the tests.
+//! Simulated meters on real sockets and pseudo-terminals, and a simulated endpoint, for `arkmeter demo` and the tests.
 //!
-//! The meters speak Modbus through a library that the daemon does not use, so that a common mistake cannot hide.
+//! The meters use another Modbus library than the daemon, so that both cannot make the same mistake unnoticed.
+
+#![deny(missing_docs)]
 
 pub mod arkreen;
 mod gateway;

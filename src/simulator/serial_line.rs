@@ -1,4 +1,4 @@
-//! Simulated meters on a serial line of this box: a pseudo-terminal whose bytes take the time that they would take on a wire.
+//! Simulated meters on a pseudo-terminal whose bytes take the same time as on a serial line.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,16 +16,17 @@ use tokio_serial::{SerialPort, SerialStream};
 
 use super::unit::{SimulatedUnit, rtu_request_len};
 
-/// How fast the line is. Without one the bytes take no time.
+/// The speed of the line. Without a speed the bytes take no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineSpeed {
+    /// Bits a second.
     pub baud: u32,
-    /// Of one character, start to stop: 10 for 8N1, 11 with parity.
+    /// Bits of one character, start and stop bits included: 10 for 8N1, 11 with parity.
     pub bits: u32,
 }
 
 impl LineSpeed {
-    /// One character.
+    /// The time of one character.
     pub fn character(self) -> Duration {
         Duration::from_secs(1) * self.bits / self.baud
     }
@@ -36,9 +37,9 @@ impl LineSpeed {
     }
 }
 
-/// A line on a pseudo-terminal. Dropping it is pulling the adapter: the device goes away.
+/// A line on a pseudo-terminal. Dropping it is like unplugging the adapter: the device disappears.
 ///
-/// The other end may open it with any baud rate, unless [`SimulatedSerialLine::set_baud`] says otherwise; parity is accepted and without effect.
+/// The other end may open it with any baud rate, unless [`SimulatedSerialLine::set_baud`] says otherwise; parity has no effect.
 #[derive(Debug)]
 pub struct SimulatedSerialLine {
     path: PathBuf,
@@ -58,24 +59,28 @@ struct LineShared {
 }
 
 impl SimulatedSerialLine {
-    /// Meters on a new pseudo-terminal, in a thread of their own that keeps the line's time.
+    /// Meters on a new pseudo-terminal, in a thread of its own that keeps the timing.
+    ///
+    /// # Errors
+    ///
+    /// If no pseudo-terminal or thread can be created.
     pub fn start(units: impl IntoIterator<Item = SimulatedUnit>, speed: Option<LineSpeed>) -> io::Result<Self> {
         let shared = Arc::new(LineShared::default());
         let (units, theirs) = (units.into_iter().collect(), Arc::clone(&shared));
-        let (tell, told) = mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("simulated line".into()).spawn(move || {
             let opened = SimulatedSlave::open(units, speed, theirs);
             let (path, slave) = match opened {
                 Ok((path, slave)) => (Ok(path), Some(slave)),
                 Err(error) => (Err(error), None),
             };
-            if tell.send(path).is_ok()
+            if sender.send(path).is_ok()
                 && let Some(slave) = slave
             {
                 slave.serve();
             }
         })?;
-        let path = told.recv().map_err(io::Error::other)??;
+        let path = receiver.recv().map_err(io::Error::other)??;
         Ok(SimulatedSerialLine { path, shared, thread: Some(thread) })
     }
 
@@ -89,17 +94,17 @@ impl SimulatedSerialLine {
         self.shared.echo.store(echo, Ordering::Relaxed);
     }
 
-    /// Understands nothing that the other end sends at another baud rate.
+    /// Ignores requests at any other baud rate.
     pub fn set_baud(&self, baud: u32) {
         self.shared.baud.store(baud, Ordering::Relaxed);
     }
 
-    /// Frames that arrived so far.
+    /// Frames received so far.
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::Relaxed)
     }
 
-    /// Requests that came before the line had been silent for long enough.
+    /// Requests that came before the silence between frames was over.
     pub fn early(&self) -> u64 {
         self.shared.early.load(Ordering::Relaxed)
     }
@@ -119,12 +124,12 @@ impl Drop for SimulatedSerialLine {
 struct SimulatedSlave {
     runtime: tokio::runtime::Runtime,
     master: SerialStream,
-    /// Kept open, so that the line lives while nobody else has it open.
+    /// Kept open, so that the line exists while no other program has it open.
     device: SerialStream,
     units: Vec<SimulatedUnit>,
     speed: Option<LineSpeed>,
     shared: Arc<LineShared>,
-    /// When the last byte was out, in either direction.
+    /// When the last byte was sent, in either direction.
     last_byte: Option<Instant>,
 }
 
@@ -160,7 +165,7 @@ impl SimulatedSlave {
         }
     }
 
-    /// Waits for bytes; `None` when the line is to end.
+    /// Waits for bytes; `None` when the line must end.
     fn receive(&mut self, chunk: &mut [u8]) -> Option<usize> {
         self.runtime.block_on(async {
             tokio::select! {
@@ -171,7 +176,7 @@ impl SimulatedSlave {
         })
     }
 
-    /// Whether the other end has set a baud rate that the meters do not understand.
+    /// True if the other end has set a baud rate that the meters ignore.
     fn other_speed(&self) -> bool {
         let baud = self.shared.baud.load(Ordering::Relaxed);
         baud != 0 && self.device.baud_rate().is_ok_and(|set| set != baud)
@@ -199,7 +204,7 @@ impl SimulatedSlave {
         }
     }
 
-    /// Each byte is seen when its last bit would be.
+    /// Sends each byte at the time when its last bit would arrive.
     fn send(&mut self, bytes: &[u8], begin: Instant, character: Duration) -> io::Result<()> {
         for (index, byte) in (1..).zip(bytes) {
             self.sleep_until(begin + character * index)?;
@@ -211,7 +216,7 @@ impl SimulatedSlave {
         Ok(())
     }
 
-    /// Precise, and over soon when the line is dropped.
+    /// Sleeps precisely, and stops soon after the line is dropped.
     fn sleep_until(&self, due: Instant) -> io::Result<()> {
         const SLICE: Duration = Duration::from_millis(50);
         loop {

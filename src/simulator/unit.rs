@@ -9,7 +9,7 @@ use rmodbus::{ErrorKind, ModbusProto};
 
 use crate::meter::Function;
 
-/// One meter. Clones are the same meter: keep one and change its registers while a line serves the other.
+/// One meter. Clones share their registers: keep one and change them while a line serves the other.
 ///
 /// A register that was never set does not exist: a read across it is refused with exception 2.
 #[derive(Clone, Debug)]
@@ -21,39 +21,40 @@ pub struct SimulatedUnit {
 #[derive(Debug, Default)]
 struct UnitState {
     registers: BTreeMap<(Function, u16), u16>,
-    /// What it says to function 17, and the objects that it gives to function 43.
+    /// The answer to function 17, and the objects for function 43.
     server_id: Option<Vec<u8>>,
     device_id: Vec<String>,
-    /// How long the meter thinks before each answer.
+    /// The time before each answer.
     delay: Duration,
-    /// More registers than this at once are refused with exception 3.
-    most: Option<u16>,
+    /// A request for more registers than this is refused with exception 3.
+    max_registers: Option<u16>,
     fault: Option<UnitFault>,
-    /// The fault ends after so many requests.
+    /// The number of requests until the fault ends.
     for_requests: Option<u32>,
     requests: u64,
     /// The last requests: function, address, count.
-    asked: VecDeque<(u8, u16, u16)>,
+    last_requests: VecDeque<(u8, u16, u16)>,
 }
 
-/// So many requests are remembered.
-const ASKED: usize = 64;
+/// How many requests are kept.
+const MAX_REQUESTS: usize = 64;
 
 /// What a meter does instead of answering as it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnitFault {
+    /// Does not answer.
     Silent,
     /// Refuses with this exception code.
     Exception(u8),
-    /// Answers rightly, so much later.
+    /// Answers correctly, but late by this time.
     Late(Duration),
-    /// Sends its answer two times.
+    /// Sends its answer twice.
     Twice,
-    /// Gives one register too many.
+    /// Sends one register too many.
     WrongLength,
     /// Answers as the next unit.
     WrongUnit,
-    /// A checksum that is wrong, or on TCP a header that is none.
+    /// Sends a wrong checksum, or on TCP a wrong header.
     Garbage,
 }
 
@@ -72,6 +73,7 @@ impl SimulatedUnit {
         SimulatedUnit { unit, state: Arc::default() }
     }
 
+    /// The unit, 1 to 247.
     pub fn unit(&self) -> u8 {
         self.unit
     }
@@ -84,70 +86,70 @@ impl SimulatedUnit {
         }
     }
 
-    /// Two registers.
+    /// Sets two registers.
     pub fn set_u32(&self, function: Function, address: u16, value: u32, order: WordOrder) {
         self.set(function, address, &ordered([(value >> 16) as u16, value as u16], order));
     }
 
-    /// Four registers.
+    /// Sets four registers.
     pub fn set_u64(&self, function: Function, address: u16, value: u64, order: WordOrder) {
         let words = [(value >> 48) as u16, (value >> 32) as u16, (value >> 16) as u16, value as u16];
         self.set(function, address, &ordered(words, order));
     }
 
-    /// Two registers, high word first, as most meters have it.
+    /// Sets two registers, high word first, as in most meters.
     pub fn set_f32(&self, function: Function, address: u16, value: f32) {
         self.set_u32(function, address, value.to_bits(), WordOrder::Big);
     }
 
-    /// Answers function 17 (report server id) with this text; at first it refuses it.
+    /// Answers function 17 (report server id) with this text; at first the function is refused.
     pub fn set_server_id(&self, text: &str) {
         self.state().server_id = Some(text.as_bytes().to_vec());
     }
 
-    /// Answers function 43 (device identification) with these objects: vendor, product code, revision. At first it refuses it.
+    /// Answers function 43 (device identification) with these objects: vendor, product code, revision. At first the function is refused.
     pub fn set_device_id(&self, objects: &[&str]) {
         self.state().device_id = objects.iter().map(|&object| object.to_owned()).collect();
     }
 
-    /// How long the meter thinks before each answer; zero at first.
+    /// Sets the time before each answer; zero at first.
     pub fn set_delay(&self, delay: Duration) {
         self.state().delay = delay;
     }
 
-    /// How many registers it gives at once; 125 at first.
+    /// Sets the maximum registers of a request; 125 at first.
     pub fn set_max_registers(&self, registers: u16) {
-        self.state().most = Some(registers);
+        self.state().max_registers = Some(registers);
     }
 
-    /// Misbehaves from now on.
+    /// Has this fault from now on.
     pub fn fault(&self, fault: UnitFault) {
         let mut state = self.state();
         (state.fault, state.for_requests) = (Some(fault), None);
     }
 
-    /// Misbehaves for so many requests, then is well again.
+    /// Has this fault for this number of requests.
     pub fn fault_next(&self, requests: u32, fault: UnitFault) {
         let mut state = self.state();
         (state.fault, state.for_requests) = (Some(fault), Some(requests));
     }
 
-    /// Is well again.
+    /// Answers normally again.
     pub fn clear_fault(&self) {
         self.state().fault = None;
     }
 
-    /// How many intact requests reached it, answered or not.
+    /// How many intact requests were received, answered or not.
     pub fn requests(&self) -> u64 {
         self.state().requests
     }
 
-    /// The last 64 requests that reached it, oldest first, as function, address and count; they are forgotten.
+    /// Takes the last 64 requests out, oldest first, as function, address and count.
     pub fn take_requests(&self) -> Vec<(u8, u16, u16)> {
-        self.state().asked.drain(..).collect()
+        self.state().last_requests.drain(..).collect()
     }
 
-    /// The answer to a frame and how long it takes; `None` where the meter stays silent.
+    /// The answer to a frame and the time before it; `None` if the meter does not answer.
     pub(super) fn answer(&self, frame: &[u8], protocol: ModbusProto) -> Option<(Duration, Vec<u8>)> {
         let header = if protocol == ModbusProto::TcpUdp { 6 } else { 0 };
         if let [unit, function @ (17 | 43), ..] = *frame.get(header..)? {
@@ -161,9 +163,9 @@ impl SimulatedUnit {
         }
         let mut state = self.state();
         let fault = state.take_fault();
-        state.asked.push_back((request.func.byte(), request.reg, request.count));
-        if state.asked.len() > ASKED {
-            state.asked.pop_front();
+        state.last_requests.push_back((request.func.byte(), request.reg, request.count));
+        if state.last_requests.len() > MAX_REQUESTS {
+            state.last_requests.pop_front();
         }
         state.answer(&mut request)?;
         let mut delay = state.delay;
@@ -203,7 +205,7 @@ impl SimulatedUnit {
         Some((delay, response))
     }
 
-    /// The answer to the question who it is.
+    /// The answer to an identity request (function 17 or 43).
     fn identity(&self, frame: &[u8], function: u8, header: usize) -> Option<(Duration, Vec<u8>)> {
         let mut state = self.state();
         if state.take_fault() == Some(UnitFault::Silent) {
@@ -247,7 +249,7 @@ impl UnitState {
         self.fault
     }
 
-    /// Puts the registers that were asked for, or the refusal, into the answer.
+    /// Puts the requested registers, or the exception, into the answer.
     fn answer(&self, request: &mut ModbusFrame<'_, Vec<u8>>) -> Option<()> {
         if !request.processing_required {
             return Some(());
@@ -265,14 +267,14 @@ impl UnitState {
                 None => result = Err(ErrorKind::IllegalDataAddress),
             }
         }
-        if self.most.is_some_and(|most| words.count > most) {
+        if self.max_registers.is_some_and(|max| words.count > max) {
             result = Err(ErrorKind::IllegalDataValue);
         }
         request.process_external_read(result).ok()
     }
 }
 
-/// The length of the RTU request that begins the bytes.
+/// The length of the RTU request at the start of the bytes.
 pub(super) fn rtu_request_len(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [_, 17, ..] => Some(4),

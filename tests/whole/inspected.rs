@@ -36,7 +36,7 @@ async fn the_registers_of_an_unknown_meter_are_found_between_holes() {
     assert_eq!((&holding["register"], &holding["raw"]), (&8.into(), &77.into()), "{holding}");
 
     let said = site.run(&[&place[..], &["--watch", "0s", "--name", "acme-9"]].concat()).await;
-    assert!(said.code == 0 && said.err.contains("EVERY WAY TO READ IT") && said.err.contains("230.4"), "{said:?}");
+    assert!(said.code == 0 && said.err.contains("VALUE IN EACH FORMAT") && said.err.contains("230.4"), "{said:?}");
     let table: toml::Table = said.out.parse().expect("what is printed can be pasted");
     assert!(table["profile"]["acme-9"].is_table(), "{said:?}");
 }

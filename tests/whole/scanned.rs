@@ -192,7 +192,7 @@ async fn a_scan_names_meters_by_what_they_say_of_themselves() {
             assert!(units[unit].contains(words), "nothing of {words}: {}", units[unit]);
         }
     }
-    assert!(!units[3].contains("no profile fits"), "{}", units[3]);
+    assert!(!units[3].contains("no profile matches"), "{}", units[3]);
 }
 
 #[tokio::test]

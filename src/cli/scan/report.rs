@@ -84,7 +84,7 @@ impl ScanReport {
             1 => "1 meter was found".to_owned(),
             count => format!("{count} meters were found"),
         };
-        let stopped = if self.stopped { "stopped; so far " } else { "" };
+        let stopped = if self.stopped { "stopped: so far " } else { "" };
         let advice = self.evidence.advice(self.way).into_iter().map(|text| format!("  {text}\n")).collect::<String>();
         format!("{stopped}{count}\n{advice}")
     }

@@ -1,4 +1,4 @@
-//! What Arkreen answers, and what it answers when it is asked to misbehave.
+//! The responses of the endpoint, the normal ones and those that a test asks for.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::check::CheckedCall;
 use super::{EndpointBehaviour, EndpointEvent, EndpointState, PostedEntry};
 
-/// An answer, ready to be sent.
+/// A response, ready to be sent.
 #[derive(Debug)]
 pub(super) struct EndpointReply {
     /// The connection is closed instead.
@@ -22,7 +22,7 @@ pub(super) struct EndpointReply {
 pub(super) enum ReplyTiming {
     AtOnce,
     After(Duration),
-    /// A byte each so often.
+    /// One byte in each interval.
     Trickle(Duration),
     /// This many bytes, then the connection is closed.
     Cut(usize),
@@ -46,7 +46,7 @@ impl EndpointReply {
         EndpointReply { close: false, status, headers, body, timing: ReplyTiming::AtOnce }
     }
 
-    /// To what is no report call at all.
+    /// The response to something that is not a report call.
     pub(super) fn invalid() -> Self {
         EndpointReply::json(
             400,
@@ -65,12 +65,16 @@ pub(super) fn answer(state: &mut EndpointState, call: &CheckedCall, behaviour: E
             let reply = well(state, call);
             EndpointReply { timing: ReplyTiming::Cut(reply.body.len() / 2), ..reply }
         }
-        EndpointBehaviour::TextId => taken(state, call, |response| response["id"] = response["id"].to_string().into()),
-        EndpointBehaviour::WrongId => {
-            taken(state, call, |response| response["id"] = json!(response["id"].as_u64().map(|id| id + 1000)))
+        EndpointBehaviour::TextId => {
+            accepted(state, call, |response| response["id"] = response["id"].to_string().into())
         }
-        EndpointBehaviour::OddResult => taken(state, call, |response| response["result"] = json!({"status": "queued"})),
-        EndpointBehaviour::Partial(count) => taken_in_part(state, call, count),
+        EndpointBehaviour::WrongId => {
+            accepted(state, call, |response| response["id"] = json!(response["id"].as_u64().map(|id| id + 1000)))
+        }
+        EndpointBehaviour::OddResult => {
+            accepted(state, call, |response| response["result"] = json!({"status": "queued"}))
+        }
+        EndpointBehaviour::Partial(count) => accepted_in_part(state, call, count),
         EndpointBehaviour::FirstOnly => EndpointReply::json(200, &respond(state, &call.posted[0])),
         other => misbehave(state, call, other),
     }
@@ -118,17 +122,17 @@ fn misbehave(state: &EndpointState, call: &CheckedCall, behaviour: EndpointBehav
         EndpointBehaviour::Raw { status, body } => {
             EndpointReply { body: body.into_bytes(), ..EndpointReply::json(status, &Value::Null) }
         }
-        // What is left closes the connection.
+        // `Close`.
         _ => EndpointReply { close: true, ..EndpointReply::page(200) },
     }
 }
 
 /// As Arkreen answers.
 fn well(state: &mut EndpointState, call: &CheckedCall) -> EndpointReply {
-    taken(state, call, |_| {})
+    accepted(state, call, |_| {})
 }
 
-fn taken(state: &mut EndpointState, call: &CheckedCall, change: impl Fn(&mut Value)) -> EndpointReply {
+fn accepted(state: &mut EndpointState, call: &CheckedCall, change: impl Fn(&mut Value)) -> EndpointReply {
     if !call.authorized {
         let error = json!({"code": 1000, "message": "Invalid authorization token"});
         let id = if call.batch { Value::Null } else { json!(call.posted[0].id) };
@@ -141,7 +145,7 @@ fn taken(state: &mut EndpointState, call: &CheckedCall, change: impl Fn(&mut Val
     EndpointReply::json(200, &shape(call.batch, responses))
 }
 
-fn taken_in_part(state: &mut EndpointState, call: &CheckedCall, count: usize) -> EndpointReply {
+fn accepted_in_part(state: &mut EndpointState, call: &CheckedCall, count: usize) -> EndpointReply {
     let responses = call.posted.iter().take(count).map(|entry| respond(state, entry)).collect();
     EndpointReply::json(200, &Value::Array(responses))
 }
@@ -150,7 +154,7 @@ fn shape(batch: bool, mut responses: Vec<Value>) -> Value {
     if batch || responses.len() != 1 { Value::Array(responses) } else { responses.remove(0) }
 }
 
-/// Takes one figure, or refuses it with the code that Arkreen has for it.
+/// Accepts one report, or refuses it with Arkreen's code.
 fn respond(state: &mut EndpointState, entry: &PostedEntry) -> Value {
     let PostedEntry { client, power, energy, .. } = *entry;
     let (code, message) = match state.clients.get(&client) {
@@ -158,11 +162,11 @@ fn respond(state: &mut EndpointState, entry: &PostedEntry) -> Value {
         Some(Some(held)) if energy < *held => (4003, "Invalid energy data"),
         Some(_) => {
             state.clients.insert(client, Some(energy));
-            state.tell(EndpointEvent::Accepted { client, power, energy });
+            state.publish(EndpointEvent::Accepted { client, power, energy });
             return ok(entry);
         }
     };
-    state.tell(EndpointEvent::Refused { client, code });
+    state.publish(EndpointEvent::Refused { client, code });
     refused(entry, json!({"code": code, "message": message}))
 }
 

@@ -1,4 +1,4 @@
-//! What a report call has to look like, to the letter: everything else is a violation.
+//! Checks a report call against Arkreen's rules. Every difference is a violation.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ const METHOD: &str = "edr_reportConsumeData";
 pub(super) struct CheckedCall {
     pub(super) batch: bool,
     pub(super) posted: Vec<PostedEntry>,
-    /// Whether the `authorization` is the one that Arkreen issued.
+    /// True if the token is the right one.
     pub(super) authorized: bool,
 }
 
-/// Checks head and body; violations are noted. `None` where nothing in the call can be answered.
+/// Checks head and body and records violations. `None` if the call cannot be answered.
 pub(super) fn check(state: &mut EndpointState, head: &Parts, body: &[u8]) -> Option<CheckedCall> {
     let authorized = check_head(state, head);
     let body: Value = match serde_json::from_slice(body) {
@@ -109,5 +109,5 @@ fn object<'a>(value: &'a Value, what: &str, keys: &[&str]) -> Result<&'a Map<Str
 /// 0 ..= 2^53 - 1, written as an integer.
 fn integer(object: &Map<String, Value>, key: &str) -> Result<u64, String> {
     let number = object[key].as_u64().filter(|number| *number <= MilliwattHours::MAX.get());
-    number.ok_or_else(|| format!("{key} is {} and no integer of 0 to 2^53 - 1", object[key]))
+    number.ok_or_else(|| format!("{key} is {}, not an integer from 0 to 2^53 - 1", object[key]))
 }

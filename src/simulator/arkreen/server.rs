@@ -1,4 +1,4 @@
-//! The HTTP/1 server of the stand-in: connections in, checked calls to the state, answers out at their timing.
+//! The HTTP/1 server of the simulated endpoint: it accepts connections, checks calls, and sends responses with their timing.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -24,10 +24,10 @@ use super::check::check;
 use super::{EndpointBehaviour, EndpointEvent, EndpointShared, ReceivedCall, remember};
 use crate::units::ClientId;
 
-/// A report call is never longer, batch or not.
-const LONGEST_CALL: usize = 1 << 20;
-/// How long a request may stay in flight here after its caller has given up on it.
-const NOTICED_WITHIN: Duration = Duration::from_millis(250);
+/// Maximum bytes of a report call.
+const MAX_CALL: usize = 1 << 20;
+/// How long it may take to notice that a caller has closed its connection.
+const CLOSE_NOTICED_WITHIN: Duration = Duration::from_millis(250);
 
 /// How a connection becomes a stream: as it is, or after TLS.
 pub(super) trait Handshake: Clone + Send + Sync + 'static {
@@ -55,8 +55,8 @@ pub(super) async fn serve(listener: TcpListener, handshake: impl Handshake, shar
         tokio::select! {
             connection = listener.accept() => match connection {
                 Ok((stream, _)) => connections.push(Box::pin(serve_connection(stream, handshake.clone(), shared.clone()))),
-                // Out of descriptors: pass the time rather than the processor's.
-                Err(_) => sleep(NOTICED_WITHIN).await,
+                // Out of file descriptors: wait instead of spinning.
+                Err(_) => sleep(CLOSE_NOTICED_WITHIN).await,
             },
             Some(()) = connections.next() => {}
         }
@@ -66,13 +66,13 @@ pub(super) async fn serve(listener: TcpListener, handshake: impl Handshake, shar
 async fn serve_connection(stream: TcpStream, handshake: impl Handshake, shared: EndpointShared) {
     let Ok(stream) = handshake.complete(stream).await else { return };
     let service = service_fn(|request| serve_call(request, shared.clone()));
-    // A caller that hangs up is none of our business, and neither is an answer that was to be cut.
+    // An error here is a closed connection, which the caller or the test wanted.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn serve_call(request: Request<Incoming>, shared: EndpointShared) -> io::Result<Response<TimedBody>> {
     let (head, body) = request.into_parts();
-    let body = match Limited::new(body, LONGEST_CALL).collect().await {
+    let body = match Limited::new(body, MAX_CALL).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => {
             shared.lock().violation(format!("a body that cannot be read: {error}"));
@@ -85,7 +85,7 @@ async fn serve_call(request: Request<Incoming>, shared: EndpointShared) -> io::R
         let mut state = shared.lock();
         let behaviour = state.behaviour(call.batch);
         if behaviour != EndpointBehaviour::Normal {
-            state.tell(EndpointEvent::Misbehaved(behaviour.clone()));
+            state.publish(EndpointEvent::Misbehaved(behaviour.clone()));
         }
         let reply = answer(&mut state, &call, behaviour);
         let status = (!reply.close).then_some(reply.status);
@@ -102,7 +102,7 @@ fn respond(reply: EndpointReply, in_flight: Option<InFlight>) -> io::Result<Resp
     if reply.close {
         return Err(io::Error::other("closed as asked for"));
     }
-    // An answer that is sent at once is no longer in flight when the caller has it.
+    // A response that is sent at once is no longer in flight when the caller has it.
     let in_flight = in_flight.filter(|_| matches!(reply.timing, ReplyTiming::Trickle(_)));
     let mut response = Response::builder().status(reply.status);
     for (name, value) in reply.headers {
@@ -120,11 +120,11 @@ struct InFlight {
 
 impl InFlight {
     async fn begin(shared: &EndpointShared, clients: BTreeSet<ClientId>) -> Self {
-        // A caller that gave up may call again before its hanging up is noticed here.
-        let mut patience = 10;
-        while shared.lock().busy(&clients).is_some() && patience > 0 {
-            sleep(NOTICED_WITHIN / 10).await;
-            patience -= 1;
+        // A caller that gave up may call again before its closed connection is noticed here.
+        let mut attempts = 10;
+        while shared.lock().busy(&clients).is_some() && attempts > 0 {
+            sleep(CLOSE_NOTICED_WITHIN / 10).await;
+            attempts -= 1;
         }
         let mut state = shared.lock();
         if let Some(client) = state.busy(&clients) {
@@ -142,7 +142,7 @@ impl Drop for InFlight {
     }
 }
 
-/// A body that comes at its timing.
+/// A body that is sent with its timing.
 struct TimedBody {
     left: Bytes,
     timing: ReplyTiming,

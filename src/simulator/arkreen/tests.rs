@@ -1,4 +1,4 @@
-//! That the stand-in is strict: every rule is broken once, and noted.
+//! The simulated endpoint is strict: each test breaks a rule and expects a violation.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -125,5 +125,5 @@ async fn it_ends_when_it_is_dropped() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("nobody listens any more");
+    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("the port is closed");
 }

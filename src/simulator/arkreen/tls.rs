@@ -1,4 +1,4 @@
-//! The stand-in behind TLS, with a certificate of an authority of its own: for tests of what must be refused.
+//! The simulated endpoint with TLS and its own certificate authority, for tests of certificates that must be refused.
 
 use std::io;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Arkreen {
         certificate: TestCertificate,
     ) -> (Self, String) {
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
-        // Two authorities of the same name would be told apart by their signatures only.
+        // Two authorities with the same name would differ in their keys only.
         let name = format!("authority {:x}", rand::random::<u64>());
         authority.distinguished_name.push(DnType::CommonName, name);
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
