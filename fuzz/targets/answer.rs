@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(says_ok(&body, *id), "{id} is not what this answer takes: {body}");
     }
     assert!(heard.wait.is_none_or(|wait| (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&wait)));
-    for told in &heard.told {
+    for told in &heard.texts {
         assert!(told.len() <= 400 && told.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{told:?}");
         let told = told.to_ascii_lowercase();
         assert!((2..=58).all(|from| !told.contains(&TOKEN[from..from + 8])), "{told}");

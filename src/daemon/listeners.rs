@@ -1,4 +1,4 @@
-//! The doors of the running daemon: the status listener and the control socket, opened anew where a reload moves them.
+//! The listeners of the running daemon: the status listener and the control socket. A reload that moves them opens them again.
 
 use tokio::sync::{mpsc, watch};
 
@@ -9,10 +9,10 @@ use crate::recorder::Recorder;
 use crate::status::control::{ControlRequest, ControlSocket};
 use crate::status::{StatusListener, StatusSources};
 
-/// What serves the status at the moment.
-pub struct Listeners {
+/// The listeners that are open.
+pub(super) struct Listeners {
     sources: StatusSources,
-    asked: mpsc::Sender<ControlRequest>,
+    commands: mpsc::Sender<ControlRequest>,
     recorder: Recorder,
     settings: Option<config::StatusConfig>,
     open: Vec<RunningTask>,
@@ -21,31 +21,38 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// All doors closed.
-    pub fn new(sources: StatusSources, asked: mpsc::Sender<ControlRequest>, recorder: Recorder) -> Self {
-        Listeners { sources, asked, recorder, settings: None, open: Vec::new(), stop: None }
+    /// No listener is open.
+    pub(super) fn new(sources: StatusSources, commands: mpsc::Sender<ControlRequest>, recorder: Recorder) -> Self {
+        Listeners { sources, commands, recorder, settings: None, open: Vec::new(), stop: None }
     }
 
-    /// Opens what `settings` ask for; what is open so already stays open.
-    pub async fn apply(&mut self, settings: &config::StatusConfig, fleet: &mut TaskSupervisor, hearts: &Hearts) {
+    /// Opens what `settings` require. When they have not changed, the listeners stay open.
+    pub(super) async fn apply(
+        &mut self,
+        settings: &config::StatusConfig,
+        supervisor: &mut TaskSupervisor,
+        hearts: &Hearts,
+    ) {
         if self.settings.as_ref() == Some(settings) {
             return;
         }
-        self.close(fleet).await;
+        self.close(supervisor).await;
         let (stop, stopped) = watch::channel(false);
-        let (sources, asked) = (self.sources.clone(), self.asked.clone());
-        let control = ControlSocket::new(settings.socket.clone(), sources, asked, self.recorder.clone());
-        self.open.push(fleet.start("control socket", control.run(hearts.heart("control socket"), stopped.clone())));
+        let (sources, commands) = (self.sources.clone(), self.commands.clone());
+        let control = ControlSocket::new(settings.socket.clone(), sources, commands, self.recorder.clone());
+        let running = control.run(hearts.heart("control socket"), stopped.clone());
+        self.open.push(supervisor.start("control socket", running));
         if let Some(address) = settings.listen {
             let listener = StatusListener::new(address, settings.hosts.clone(), self.sources.clone());
-            self.open.push(fleet.start("status listener", listener.run(hearts.heart("status listener"), stopped)));
+            let running = listener.run(hearts.heart("status listener"), stopped);
+            self.open.push(supervisor.start("status listener", running));
         }
         (self.settings, self.stop) = (Some(settings.clone()), Some(stop));
     }
 
     /// Closes all of them.
-    pub async fn close(&mut self, fleet: &mut TaskSupervisor) {
+    pub(super) async fn close(&mut self, supervisor: &mut TaskSupervisor) {
         self.stop = None;
-        fleet.finish(std::mem::take(&mut self.open)).await;
+        supervisor.finish(std::mem::take(&mut self.open)).await;
     }
 }

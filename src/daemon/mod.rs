@@ -1,4 +1,4 @@
-//! The daemon: rooms wired together, signals, systemd, reload, and a stop that loses nothing.
+//! The daemon: it wires the modules together, and handles signals, systemd, reload and a stop that loses nothing.
 
 mod listeners;
 pub mod requests;
@@ -32,31 +32,38 @@ pub use supervisor::{ReportMode, TaskSupervisor};
 /// Why the daemon ended or could not start. Shown once, at the command line.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The configuration cannot be read or has errors.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] ledger::OpenError),
+    /// The kernel refused a signal handler.
     #[error("signals cannot be received")]
     Signals(#[source] std::io::Error),
+    /// A task ended that was not told to stop.
     #[error("the task `{0}` ended by itself, which is a defect of arkmeter: please report it with the log above")]
     TaskEnded(String),
+    /// The ledger's task has ended.
     #[error(transparent)]
     LedgerGone(#[from] ledger::Gone),
 }
 
-/// How often `STATUS=` is brought up to date.
+/// How often `STATUS=` is updated.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
-/// How often the hearts are listened to where systemd does not ask.
-const LISTEN_EVERY: Duration = Duration::from_secs(10);
-/// How long the ledger may take for its last commit.
+/// How often progress is checked where systemd sets no watchdog.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+/// The longest time for the ledger's last commit.
 const LAST_COMMIT_WITHIN: Duration = Duration::from_secs(2);
-/// How long the history may take for its last slots.
+/// The longest time for the last slots of the history.
 const LAST_SLOTS_WITHIN: Duration = Duration::from_millis(750);
-
-/// How long a recording may take for its last lines.
+/// The longest time for the last lines of a recording.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 
-/// Runs the daemon until it is told to stop. What the meters say is recorded to `record`, where that is asked for and can be.
+/// Runs the daemon until it is told to stop. The meters' answers are recorded to the file `record`, if given and possible.
+///
+/// # Errors
+/// The configuration has an error, the ledger cannot be opened, or a task ended by itself.
 pub async fn run(path: &Path, environment: &Environment, record: Option<&Path>) -> Result<(), Error> {
     let signals = Signals::new().map_err(Error::Signals)?;
     let (config, warnings) = Config::load(path, environment)?;
@@ -66,14 +73,14 @@ pub async fn run(path: &Path, environment: &Environment, record: Option<&Path>) 
     let recording = record.and_then(|file| match record_to(file, &recorder, &clock) {
         Ok(thread) => Some(thread),
         Err(error) => {
-            // A box is not left stopped for want of a recording.
+            // The daemon also runs without a recording.
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             error!("nothing is recorded: {error}{cause}");
             None
         }
     });
     let daemon = Daemon::start(config, recorder.clone(), clock).await?;
-    let outcome = daemon.live(signals, path, environment).await;
+    let outcome = daemon.run(signals, path, environment).await;
     recorder.close();
     let until = tokio::time::Instant::now() + LAST_LINES_WITHIN;
     while recording.as_ref().is_some_and(|thread| !thread.is_finished()) && tokio::time::Instant::now() < until {
@@ -85,14 +92,14 @@ pub async fn run(path: &Path, environment: &Environment, record: Option<&Path>) 
 /// A running daemon.
 struct Daemon {
     config: Arc<Config>,
-    fleet: TaskSupervisor,
+    supervisor: TaskSupervisor,
     ends: mpsc::UnboundedReceiver<TaskEnd>,
     ledger: ledger::Handle,
     history: HistoryHandle,
     sources: StatusSources,
-    asked: mpsc::Receiver<ControlRequest>,
-    requests: JoinSet<()>,
-    doors: Listeners,
+    commands: mpsc::Receiver<ControlRequest>,
+    under_way: JoinSet<()>,
+    listeners: Listeners,
     hearts: Hearts,
 }
 
@@ -103,17 +110,19 @@ impl Daemon {
         let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(&config), clock.clone())?;
         let (history, feed, writer) =
             history::open(config.state.path.clone(), settings::of_history(&config), clock.clone());
-        let (mut fleet, ends) = TaskSupervisor::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
-        fleet.start("ledger", task.with_history(feed).run(hearts.heart("ledger")));
-        fleet.start("history", writer.run(hearts.heart("history")));
-        fleet.apply(&config, ReportMode::OnSchedule).await?;
+        let (mut supervisor, ends) =
+            TaskSupervisor::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
+        supervisor.start("ledger", task.with_history(feed).run(hearts.heart("ledger")));
+        supervisor.start("history", writer.run(hearts.heart("history")));
+        supervisor.apply(&config, ReportMode::OnSchedule).await?;
         let config = Arc::new(config);
-        let sources = StatusSources::new(clock, hearts.clone(), history.clone(), fleet.current(config.clone()));
-        let (sender, asked) = mpsc::channel(QUEUE);
-        let mut doors = Listeners::new(sources.clone(), sender, recorder);
-        doors.apply(&config.status, &mut fleet, &hearts).await;
-        let requests = JoinSet::new();
-        let daemon = Daemon { config, fleet, ends, ledger, history, sources, asked, requests, doors, hearts };
+        let sources = StatusSources::new(clock, hearts.clone(), history.clone(), supervisor.current(config.clone()));
+        let (sender, commands) = mpsc::channel(QUEUE);
+        let mut listeners = Listeners::new(sources.clone(), sender, recorder);
+        listeners.apply(&config.status, &mut supervisor, &hearts).await;
+        let under_way = JoinSet::new();
+        let daemon =
+            Daemon { config, supervisor, ends, ledger, history, sources, commands, under_way, listeners, hearts };
         info!(
             version = env!("CARGO_PKG_VERSION"),
             buses = daemon.config.buses.len(),
@@ -124,82 +133,82 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Lives until SIGTERM or SIGINT, or until a task ends by itself.
-    async fn live(mut self, mut signals: Signals, path: &Path, environment: &Environment) -> Result<(), Error> {
-        systemd::tell(&[NotifyState::Ready, NotifyState::Status(&self.sentence())]);
+    /// Runs until SIGTERM or SIGINT, or until a task ends by itself.
+    async fn run(mut self, mut signals: Signals, path: &Path, environment: &Environment) -> Result<(), Error> {
+        systemd::notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);
         let mut status = tokio::time::interval(STATUS_EVERY);
-        let mut watchdog = tokio::time::interval(systemd::watchdog_every().unwrap_or(LISTEN_EVERY));
+        let mut watchdog = tokio::time::interval(systemd::watchdog_every().unwrap_or(CHECK_EVERY));
         let mut stalled = Vec::new();
         let outcome = loop {
             tokio::select! {
-                told = signals.next() => match told {
+                action = signals.next() => match action {
                     SignalAction::Stop => break Ok(()),
                     SignalAction::Reload => self.reload(path, environment).await?,
                 },
-                Some(ended) = self.ends.recv() => if self.fleet.unexpected(&ended) {
+                Some(ended) = self.ends.recv() => if self.supervisor.unexpected(&ended) {
                     break Err(Error::TaskEnded(ended.task));
                 },
-                Some(asked) = self.asked.recv() => self.serve(asked),
-                Some(_) = self.requests.join_next() => {}
-                _ = watchdog.tick() => self.listen(&mut stalled),
-                _ = status.tick() => systemd::tell(&[NotifyState::Status(&self.sentence())]),
+                Some(request) = self.commands.recv() => self.serve(request),
+                Some(_) = self.under_way.join_next() => {}
+                _ = watchdog.tick() => self.check_progress(&mut stalled),
+                _ = status.tick() => systemd::notify(&[NotifyState::Status(&self.summary())]),
             }
         };
         self.stop().await;
         outcome
     }
 
-    /// Tells the watchdog that all is well only while every task makes progress.
-    fn listen(&self, stalled: &mut Vec<String>) {
+    /// Notifies the watchdog only while every task makes progress.
+    fn check_progress(&self, stalled: &mut Vec<String>) {
         let now = self.hearts.stalled();
         match now.is_empty() {
-            true => systemd::tell(&[NotifyState::Watchdog]),
+            true => systemd::notify(&[NotifyState::Watchdog]),
             false if now != *stalled => {
-                error!(tasks = now.join(", "), "tasks make no progress: the watchdog is not told that all is well")
+                error!(tasks = now.join(", "), "tasks make no progress: the watchdog is not notified")
             }
             false => {}
         }
         *stalled = now;
     }
 
-    /// Takes up the file anew. One with an error changes nothing.
+    /// Reads the configuration again. A configuration with an error changes nothing.
     async fn reload(&mut self, path: &Path, environment: &Environment) -> Result<(), ledger::Gone> {
-        systemd::tell(&[NotifyState::Reloading, NotifyState::Status("Reloading the configuration")]);
+        systemd::notify(&[NotifyState::Reloading, NotifyState::Status("Reloading the configuration")]);
         let refused = match Config::load(path, environment) {
             Ok((config, warnings)) => {
                 warn_of(&warnings);
-                self.take_up(config).await?;
+                self.apply(config).await?;
                 None
             }
             Err(error) => {
-                error!("the configuration was not reloaded, the old one goes on: {}", error.render(false));
+                error!("the configuration was not reloaded, the old one stays in use: {}", error.render(false));
                 Some(
-                    "The configuration has an error and was not reloaded, the old one goes on: see `arkmeter check`."
+                    "The configuration has an error and was not reloaded, the old one stays in use: see `arkmeter check`."
                         .into(),
                 )
             }
         };
         self.sources.remark("reload", refused);
-        systemd::tell(&[NotifyState::Ready, NotifyState::Status(&self.sentence())]);
+        systemd::notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);
         Ok(())
     }
 
-    async fn take_up(&mut self, config: Config) -> Result<(), ledger::Gone> {
+    async fn apply(&mut self, config: Config) -> Result<(), ledger::Gone> {
         if config.state.path != self.config.state.path {
-            warn!("[state] path is taken up at the next start only: systemctl restart arkmeter");
+            warn!("a changed [state] path takes effect at the next start: systemctl restart arkmeter");
         }
-        self.fleet.apply(&config, ReportMode::OnSchedule).await?;
+        self.supervisor.apply(&config, ReportMode::OnSchedule).await?;
         self.history.configure(settings::of_history(&config)).await;
         let state = config::StateConfig { path: self.config.state.path.clone(), ..config.state };
         self.config = Arc::new(Config { state, ..config });
-        self.sources.replace(self.fleet.current(self.config.clone()));
-        self.doors.apply(&self.config.status, &mut self.fleet, &self.hearts).await;
+        self.sources.replace(self.supervisor.current(self.config.clone()));
+        self.listeners.apply(&self.config.status, &mut self.supervisor, &self.hearts).await;
         info!(meters = self.config.meters.len(), "the configuration was reloaded");
         Ok(())
     }
 
-    /// How things are, in one line.
-    fn sentence(&self) -> String {
+    /// The state of the meters and the worst trouble, in one line.
+    fn summary(&self) -> String {
         let document = self.sources.document();
         let well = document.meters.values().filter(|meter| meter.state == MeterState::Ok).count();
         let meters = document.meters.len();
@@ -209,23 +218,23 @@ impl Daemon {
         }
     }
 
-    /// Whoever asks while as many others are being served is told to come again, by the reply being dropped.
-    fn serve(&mut self, asked: ControlRequest) {
-        if self.requests.len() < QUEUE {
-            self.requests.spawn(requests::answer(asked, &self.config, &self.fleet));
+    /// Starts a command. While [`QUEUE`] others are under way its reply is dropped, which means: try again later.
+    fn serve(&mut self, request: ControlRequest) {
+        if self.under_way.len() < QUEUE {
+            self.under_way.spawn(requests::answer(request, &self.config, &self.supervisor));
         }
     }
 
-    /// Pollers first, reporters next, the ledger's commit last.
+    /// Stops the pollers first, then the reporters, and commits the ledger last.
     async fn stop(mut self) {
-        systemd::tell(&[NotifyState::Stopping, NotifyState::Status("Stopping: the ledger is being committed")]);
+        systemd::notify(&[NotifyState::Stopping, NotifyState::Status("Stopping: the ledger is being committed")]);
         info!("stopping");
-        self.requests.shutdown().await;
-        self.doors.close(&mut self.fleet).await;
-        self.fleet.stop().await;
+        self.under_way.shutdown().await;
+        self.listeners.close(&mut self.supervisor).await;
+        self.supervisor.stop().await;
         if !matches!(tokio::time::timeout(LAST_COMMIT_WITHIN, self.ledger.close()).await, Ok(Ok(()))) {
             error!(
-                "the ledger's last commit did not succeed: what the meters counted since the one before is read from them again"
+                "the ledger's last commit failed: what the meters counted since the commit before is read from them again"
             );
         }
         if tokio::time::timeout(LAST_SLOTS_WITHIN, self.history.close()).await.is_err() {
@@ -235,7 +244,7 @@ impl Daemon {
     }
 }
 
-/// The signals that the daemon listens to.
+/// The signals that the daemon handles.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -251,7 +260,7 @@ impl Signals {
         })
     }
 
-    /// What the next signal asks for.
+    /// Waits for the next signal.
     async fn next(&mut self) -> SignalAction {
         tokio::select! {
             _ = self.terminate.recv() => SignalAction::Stop,

@@ -1,4 +1,4 @@
-//! What is asked through the control socket, done by the tasks that own the bus or the account.
+//! Commands from the control socket, carried out by the tasks that own the bus, the account or the ledger.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,25 +15,25 @@ use crate::reporter;
 use crate::status::control::{ControlCommand, ControlRequest};
 use crate::units::Name;
 
-/// What one account did when it was asked to report: one line a client, or the bodies that it would have sent.
+/// The outcome of a report by command: one line per client, or the bodies that would have been sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportResults {
-    /// What became of each client's report.
+    /// For each client what was accepted, or why it was not.
     pub clients: BTreeMap<Name, Result<String, String>>,
-    /// The calls of a dry run, without the token: `POST URL` and the body.
+    /// The calls of a dry run, without the token: URL and body.
     pub calls: Vec<(String, Value)>,
-    /// Accounts that could not do it.
+    /// What prevented an account from reporting.
     pub errors: Vec<String>,
 }
 
-/// Does what was asked and answers.
+/// Carries out a command and sends its answer.
 pub fn answer(
     request: ControlRequest,
     config: &Arc<Config>,
-    fleet: &TaskSupervisor,
+    supervisor: &TaskSupervisor,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let (config, buses, accounts) = (config.clone(), fleet.bus_commands(), fleet.account_commands());
-    let ledger = fleet.ledger();
+    let (config, buses, accounts) = (config.clone(), supervisor.bus_commands(), supervisor.account_commands());
+    let ledger = supervisor.ledger();
     async move {
         let answer = match request.command {
             ControlCommand::Read { meters } => serde_json::to_value(read(&config, &buses, &meters).await),
@@ -49,7 +49,7 @@ pub fn answer(
     }
 }
 
-/// Reads these meters now (all when none is named), each on its own bus.
+/// Reads these meters now, each on its own bus; all of them when none is named.
 pub async fn read(
     config: &Config,
     buses: &BTreeMap<Name, mpsc::WeakSender<poller::Command>>,
@@ -63,20 +63,20 @@ pub async fn read(
         let names: Vec<_> = config.meters.values().filter(wanted).map(|meter| meter.name.clone()).collect();
         if !names.is_empty() {
             let (reply, answer) = oneshot::channel();
-            let told = tell(commands, poller::Command::ReadNow { meters: names, reply }).await;
-            waiting.push(told.then_some(answer));
+            let sent = send(commands, poller::Command::ReadNow { meters: names, reply }).await;
+            waiting.push(sent.then_some(answer));
         }
     }
-    let mut said = BTreeMap::new();
+    let mut replies = BTreeMap::new();
     for answer in waiting.into_iter().flatten() {
-        said.extend(answer.await.unwrap_or_default());
+        replies.extend(answer.await.unwrap_or_default());
     }
     let wanted = config.meters.values().filter(|meter| meters.is_empty() || meters.contains(&meter.name));
     let busy = || poller::Said::nothing("its bus is busy or being reloaded: try again");
-    wanted.map(|meter| Live::new(meter, said.remove(&meter.name).unwrap_or_else(busy))).collect()
+    wanted.map(|meter| Live::new(meter, replies.remove(&meter.name).unwrap_or_else(busy))).collect()
 }
 
-/// Reports now, or says what would be sent.
+/// Reports now, or returns what would be sent. `only` restricts it to one account.
 pub async fn report(
     config: &Config,
     accounts: &BTreeMap<Name, mpsc::WeakSender<reporter::AccountCommand>>,
@@ -102,7 +102,7 @@ pub async fn report(
 
 async fn calls(commands: &mpsc::WeakSender<reporter::AccountCommand>) -> Option<Vec<String>> {
     let (reply, answer) = oneshot::channel();
-    tell(commands, reporter::AccountCommand::DryRun { reply }).await.then_some(())?;
+    send(commands, reporter::AccountCommand::DryRun { reply }).await.then_some(())?;
     answer.await.ok()
 }
 
@@ -110,12 +110,12 @@ async fn outcomes(
     commands: &mpsc::WeakSender<reporter::AccountCommand>,
 ) -> Option<Vec<(Name, Result<String, String>)>> {
     let (reply, answer) = oneshot::channel();
-    tell(commands, reporter::AccountCommand::ReportNow { reply }).await.then_some(())?;
+    send(commands, reporter::AccountCommand::ReportNow { reply }).await.then_some(())?;
     answer.await.ok()
 }
 
-/// Whether the task is still there to hear it.
-async fn tell<T>(commands: &mpsc::WeakSender<T>, command: T) -> bool {
+/// Whether the task still runs and takes the command.
+async fn send<T>(commands: &mpsc::WeakSender<T>, command: T) -> bool {
     match commands.upgrade() {
         Some(sender) => sender.send(command).await.is_ok(),
         None => false,

@@ -1,4 +1,4 @@
-//! What the configuration means to the ledger.
+//! The ledger's settings, derived from the configuration.
 
 use crate::config::{Config, EnergyStart, Link, MeterConfig};
 use crate::guard::{CounterSettings, MeterSettings};
@@ -6,7 +6,7 @@ use crate::history::Retention;
 use crate::ledger::{ClientKey, ClientSettings, Settings};
 use crate::meter::ReadPlan;
 
-/// Everything the ledger is told of a configuration.
+/// All settings of the ledger.
 pub fn of_ledger(config: &Config) -> Settings {
     let meters = config.meters.values().map(|meter| of_meter(config, meter)).collect();
     let clients = config.clients.values().map(|client| ClientSettings {
@@ -22,7 +22,7 @@ pub fn of_history(config: &Config) -> Retention {
     Retention { keep: config.state.history, max_size: config.state.history_max_size }
 }
 
-/// What the guard needs to know of one meter.
+/// The settings of one meter for the guard.
 pub fn of_meter(config: &Config, meter: &MeterConfig) -> MeterSettings {
     let plan = ReadPlan::new(&meter.profile, &meter.installation);
     let line = match &config.buses[&meter.bus].link {

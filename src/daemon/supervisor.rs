@@ -1,11 +1,9 @@
-//! The tasks that run: one a bus, one an account. Started and stopped one by one, so that a reload leaves alone what did not change.
+//! The running tasks: one per bus, one per account. A reload stops and starts only those whose configuration changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -21,12 +19,12 @@ use crate::reporter::{self, AccountReport, ReportedClient, Reporter};
 use crate::status::ActiveTasks;
 use crate::units::Name;
 
-/// How long a task may take to end after it was told to. Whoever takes longer is cut off.
+/// The longest time for a task to end after it was told to stop. A task that takes longer is aborted.
 const STOP_WITHIN: Duration = Duration::from_millis(1500);
-/// Commands come from people: more than these waiting means that nobody is served anyway.
+/// Depth of a task's command queue: commands come from people, one at a time.
 const COMMANDS: usize = 4;
 
-/// All tasks that a configuration asks for.
+/// All tasks of a configuration.
 pub struct TaskSupervisor {
     ledger: ledger::Handle,
     recorder: Recorder,
@@ -42,17 +40,18 @@ pub struct TaskSupervisor {
 /// When accounts report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportMode {
+    /// At each slot of the account's schedule.
     OnSchedule,
-    /// Only when a command says so.
+    /// Only by a command.
     OnCommand,
 }
 
-/// A task is over. Expected only where it was told to stop.
+/// A task ended. This is expected only when it was told to stop.
 #[derive(Debug)]
 pub struct TaskEnd {
     number: u64,
+    /// The task's name.
     pub task: String,
-    pub panicked: bool,
 }
 
 struct RunningBus {
@@ -79,21 +78,24 @@ pub struct RunningTask {
 }
 
 impl TaskSupervisor {
-    /// An empty fleet, and where the ends of its tasks are told.
+    /// No task runs yet. The receiver gets the end of each task.
     pub fn new(
         ledger: ledger::Handle,
         recorder: Recorder,
         clock: Clock,
         hearts: Hearts,
     ) -> (Self, mpsc::UnboundedReceiver<TaskEnd>) {
-        // Unbounded, but each task says one thing, once.
+        // Unbounded, but each task sends one message.
         let (ended, ends) = mpsc::unbounded_channel();
         let (buses, accounts, running) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let ledger = ledger.recorded_by(recorder.clone());
         (TaskSupervisor { ledger, recorder, clock, hearts, ended, running, started: 0, buses, accounts }, ends)
     }
 
-    /// Stops what `config` no longer has or has otherwise, tells the ledger, starts what is new, and leaves the rest alone.
+    /// Stops the tasks that `config` no longer has or has changed, reconfigures the ledger, and starts the new ones. The others run on.
+    ///
+    /// # Errors
+    /// The ledger's task has ended.
     pub async fn apply(&mut self, config: &Config, reports: ReportMode) -> Result<(), ledger::Gone> {
         let mut stopping = Vec::new();
         for (name, running) in std::mem::take(&mut self.buses) {
@@ -113,7 +115,7 @@ impl TaskSupervisor {
         self.finish(stopping).await;
         self.ledger.reconfigure(settings::of_ledger(config)).await?;
         for running in self.accounts.values() {
-            // A full queue means that the account is about to look anyway.
+            // When the queue is full, earlier commands make the account reload soon enough.
             let _ = running.commands.try_send(reporter::AccountCommand::Reloaded);
         }
         for (name, bus) in &config.buses {
@@ -139,12 +141,12 @@ impl TaskSupervisor {
         self.finish(accounts).await;
     }
 
-    /// Whether nobody told this task to end.
+    /// Whether this task was not told to stop.
     pub fn unexpected(&self, ended: &TaskEnd) -> bool {
         self.running.contains(&ended.number)
     }
 
-    /// What the status room watches.
+    /// The reports of all tasks, for the status.
     pub fn current(&self, config: Arc<Config>) -> ActiveTasks {
         ActiveTasks {
             config,
@@ -154,24 +156,24 @@ impl TaskSupervisor {
         }
     }
 
-    /// Where the ledger is asked.
+    /// The handle of the ledger.
     pub fn ledger(&self) -> ledger::Handle {
         self.ledger.clone()
     }
 
-    /// Where a bus is asked. Weak, because a bus ends when nobody is left to command it.
+    /// Where each bus takes commands. Weak, because a bus ends when its last sender is dropped.
     pub fn bus_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<poller::Command>> {
         self.buses.iter().map(|(name, bus)| (name.clone(), bus.commands.downgrade())).collect()
     }
 
-    /// Where an account is asked; weak likewise.
+    /// Where each account takes commands. Weak, as for a bus.
     pub fn account_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<reporter::AccountCommand>> {
         self.accounts.iter().map(|(name, running)| (name.clone(), running.commands.downgrade())).collect()
     }
 
     fn start_bus(&mut self, bus: config::BusConfig, meters: Vec<config::MeterConfig>) {
         let (sender, commands) = mpsc::channel(COMMANDS);
-        let (said, report) = watch::channel(BusReport::default());
+        let (publish, report) = watch::channel(BusReport::default());
         let task = format!("bus {}", bus.name);
         let poller = Poller {
             bus: bus.clone(),
@@ -179,7 +181,7 @@ impl TaskSupervisor {
             readings: self.ledger.readings(),
             held: self.ledger.held(),
             commands,
-            report: said,
+            report: publish,
             recorder: self.recorder.clone(),
             clock: self.clock.clone(),
             heart: self.hearts.heart(task.clone()),
@@ -190,14 +192,14 @@ impl TaskSupervisor {
 
     fn start_account(&mut self, account: config::AccountConfig, clients: Vec<ReportedClient>, reports: ReportMode) {
         let (sender, commands) = mpsc::channel(COMMANDS);
-        let (said, report) = watch::channel(AccountReport::default());
+        let (publish, report) = watch::channel(AccountReport::default());
         let task = format!("account {}", account.name);
         let reporter = Reporter {
             account: account.clone(),
             clients: clients.clone(),
             ledger: self.ledger.clone(),
             commands,
-            report: said,
+            report: publish,
             clock: self.clock.clone(),
             heart: self.hearts.heart(task.clone()),
             scheduled: reports == ReportMode::OnSchedule,
@@ -206,26 +208,26 @@ impl TaskSupervisor {
         self.accounts.insert(account.name.clone(), RunningAccount { account, clients, commands: sender, report, task });
     }
 
-    /// Starts a task whose end is told, and counts as unexpected until it is stopped.
+    /// Starts a task. Until [`TaskSupervisor::finish`] stops it, its end is unexpected.
     pub fn start(&mut self, name: impl Into<String>, future: impl Future<Output = ()> + Send + 'static) -> RunningTask {
         self.started += 1;
         let name = name.into();
         let (number, ended, task) = (self.started, self.ended.clone(), name.clone());
         self.running.insert(number);
         let handle = tokio::spawn(async move {
-            let panicked = AssertUnwindSafe(future).catch_unwind().await.is_err();
-            let _ = ended.send(TaskEnd { number, task, panicked });
+            future.await;
+            let _ = ended.send(TaskEnd { number, task });
         });
         RunningTask { number, name, handle }
     }
 
-    /// Awaits tasks that were told to stop, all at once.
+    /// Waits for tasks that were told to stop, all at the same time.
     pub async fn finish(&mut self, tasks: Vec<RunningTask>) {
         let until = tokio::time::Instant::now() + STOP_WITHIN;
         for mut task in tasks {
             self.running.remove(&task.number);
             if tokio::time::timeout_at(until, &mut task.handle).await.is_err() {
-                warn!(task = task.name, "did not stop in time and was cut off");
+                warn!(task = task.name, "the task did not stop in time and was aborted");
                 task.handle.abort();
             }
         }

@@ -1,4 +1,4 @@
-//! What systemd is told: ready, what goes on in plain words, that every task still makes progress, reloading, stopping.
+//! Notifications to systemd: ready, status in plain words, watchdog, reloading, stopping.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use tracing::warn;
 
 #[cfg(test)]
 thread_local! {
-    /// What this thread's test has told.
-    pub(super) static TOLD: std::cell::RefCell<Vec<String>> = std::cell::RefCell::default();
+    /// The notifications of this thread's test.
+    pub(super) static NOTIFIED: std::cell::RefCell<Vec<String>> = std::cell::RefCell::default();
 }
 
-/// Tells systemd; without a systemd this does nothing.
-pub fn tell(states: &[NotifyState]) {
+/// Notifies systemd; without systemd this does nothing.
+pub(super) fn notify(states: &[NotifyState]) {
     #[cfg(test)]
-    TOLD.with_borrow_mut(|told| told.extend(states.iter().map(ToString::to_string)));
+    NOTIFIED.with_borrow_mut(|notified| notified.extend(states.iter().map(ToString::to_string)));
     if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "systemd cannot be told how things are");
+        warn!(%error, "systemd cannot be notified");
     }
 }
 
-/// How often the watchdog wants to hear of us (half of `WatchdogSec=`); none where it is off.
-pub fn watchdog_every() -> Option<Duration> {
+/// How often systemd expects `WATCHDOG=1`: half of `WatchdogSec=`; `None` where the watchdog is off.
+pub(super) fn watchdog_every() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }

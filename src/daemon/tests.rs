@@ -1,4 +1,4 @@
-//! The daemon in simulated time: its real tasks over a gateway in memory, and an endpoint to which nobody connects.
+//! The daemon in simulated time: its real tasks, a gateway in memory, and an endpoint that cannot be reached.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use super::*;
 use crate::config::Link;
 use crate::ledger::shown;
 use crate::meter::Function;
-use crate::modbus::memory::{Host, Trap, set_trap};
+use crate::modbus::memory::{Host, hang_at};
 use crate::simulator::{SimulatedGateway, SimulatedUnit};
 use crate::units::Name;
 
@@ -21,11 +21,11 @@ mod slept;
 mod supervision;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// The address of a bus that nobody is the host of.
+/// The address of a bus without a host.
 const NOWHERE: &str = "memory:nowhere";
 
-/// A house with a meter `sauna` on the bus `cabinet`, and a meter `boiler` on the bus `cellar`, of which nobody is the host.
-struct House {
+/// A site with a meter `sauna` on the bus `cabinet`, and a meter `boiler` on the bus `cellar`, which no host serves.
+struct Site {
     folder: TempDir,
     clock: Clock,
     sauna: SimulatedUnit,
@@ -37,7 +37,7 @@ fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-/// The map of an SDM630: so many watts and kilowatt-hours.
+/// Sets the registers of an SDM630.
 fn show(unit: &SimulatedUnit, watts: f32, kilowatt_hours: f32) {
     unit.set_f32(Function::Input, 0x0034, watts);
     unit.set_f32(Function::Input, 0x0048, kilowatt_hours);
@@ -45,10 +45,10 @@ fn show(unit: &SimulatedUnit, watts: f32, kilowatt_hours: f32) {
     unit.set(Function::Holding, 0xFC00, &[0, 1001]);
 }
 
-impl House {
+impl Site {
     /// Reports go to `url`.
     fn new(url: &str) -> Self {
-        // In memory where that can be: no test here is about the disk.
+        // In memory if possible: no test here is about the disk.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let token = folder.path().join("token");
         fs::write(&token, format!("0x{}", "7".repeat(64))).unwrap();
@@ -77,20 +77,20 @@ impl House {
         }
         let _gateway = SimulatedGateway::in_memory(host, [sauna.clone()], ModbusProto::TcpUdp);
         let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
-        House { folder, clock, sauna, _gateway, config }
+        Site { folder, clock, sauna, _gateway, config }
     }
 
     async fn start(&self) -> Daemon {
         Daemon::start(self.config.clone(), Recorder::new(self.clock.clone()), self.clock.clone()).await.unwrap()
     }
 
-    /// The daemon's life until it ends by itself.
-    async fn live(&self, daemon: Daemon) -> Result<(), Error> {
-        // Signals that nobody sends: those that end a process are to end this one.
+    /// Runs the daemon until it ends by itself.
+    async fn run(&self, daemon: Daemon) -> Result<(), Error> {
+        // Signals that nobody sends, because the usual ones must still end this process.
         let of = |kind| signal(kind).unwrap();
         let [one, two] = [SignalKind::user_defined1(), SignalKind::user_defined2()];
         let signals = Signals { terminate: of(one), interrupt: of(one), hang_up: of(two) };
-        daemon.live(signals, &self.folder.path().join("arkmeter.toml"), &Environment::default()).await
+        daemon.run(signals, &self.folder.path().join("arkmeter.toml"), &Environment::default()).await
     }
 
     fn state(&self) -> std::path::PathBuf {
@@ -98,8 +98,8 @@ impl House {
     }
 }
 
-/// What systemd was told since it was asked last, of these words.
-fn told(word: &str) -> usize {
-    let told = systemd::TOLD.with_borrow_mut(std::mem::take);
-    told.iter().filter(|line| line.starts_with(word)).count()
+/// How many notifications to systemd began with `word` since the last call.
+fn notified(word: &str) -> usize {
+    let notifications = systemd::NOTIFIED.with_borrow_mut(std::mem::take);
+    notifications.iter().filter(|line| line.starts_with(word)).count()
 }

@@ -1,7 +1,7 @@
 //! Links in memory, for tests on tokio's paused clock: no socket, so no time passes but the simulated one.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,19 +16,12 @@ const BUFFER: usize = 4096;
 thread_local! {
     /// Of this thread's test alone.
     static HOSTS: RefCell<BTreeMap<String, mpsc::UnboundedSender<DuplexStream>>> = RefCell::default();
-    static TRAPS: RefCell<BTreeMap<String, Trap>> = RefCell::default();
+    static HANGING: RefCell<BTreeSet<String>> = RefCell::default();
 }
 
-/// A defect in whoever opens an address of which nobody is the host.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Trap {
-    Panics,
-    Hangs,
-}
-
-/// From now on whoever opens this address (it begins with `memory:`) has that defect.
-pub(crate) fn set_trap(address: &str, trap: Trap) {
-    TRAPS.with_borrow_mut(|traps| traps.insert(address.to_owned(), trap));
+/// From now on the task that opens this address (it begins with `memory:`) hangs.
+pub(crate) fn hang_at(address: &str) {
+    HANGING.with_borrow_mut(|hanging| hanging.insert(address.to_owned()));
 }
 
 /// The other end of a link: whoever opens its address is accepted here. Dropped, the address refuses.
@@ -77,10 +70,8 @@ pub(super) async fn connect(address: &str) -> Option<io::Result<DuplexStream>> {
     if !address.starts_with(SCHEME) {
         return None;
     }
-    match TRAPS.with_borrow(|traps| traps.get(address).copied()) {
-        Some(Trap::Panics) => panic!("on purpose"),
-        Some(Trap::Hangs) => std::future::pending().await,
-        None => {}
+    if HANGING.with_borrow(|hanging| hanging.contains(address)) {
+        return std::future::pending().await;
     }
     let (ours, theirs) = tokio::io::duplex(BUFFER);
     let accepted = HOSTS.with_borrow(|hosts| hosts.get(address).is_some_and(|host| host.send(theirs).is_ok()));

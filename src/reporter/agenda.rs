@@ -1,4 +1,4 @@
-//! Who is due when: slots, the opening after a start, pauses of the account and of single clients.
+//! Which client is due when: slots, the first reports after a start, pauses of the account and of single clients.
 //!
 //! All times are since the boot; only slots come from the wall clock.
 
@@ -9,31 +9,31 @@ use super::schedule::ReportSchedule;
 use crate::clock::ClockReading;
 use crate::units::Name;
 
-/// The agenda of one account.
+/// The due times of one account.
 #[derive(Clone, Debug)]
 pub(crate) struct Agenda {
     schedule: ReportSchedule,
     clients: BTreeSet<Name>,
     slot: Duration,
-    opening: Option<FirstReports>,
+    first_reports: Option<FirstReports>,
     paused_until: Option<Duration>,
-    /// Clients that wait for longer, or not as long, as until the next slot.
+    /// Clients with a due time of their own, before or after the next slot.
     held_until: BTreeMap<Name, Duration>,
 }
 
 #[derive(Clone, Debug)]
 struct FirstReports {
-    look: Duration,
+    next_check: Duration,
     ends: Duration,
-    /// Clients that were not sent since the start.
+    /// Clients that were not reported since the start.
     unsent: BTreeSet<Name>,
 }
 
 /// What is due now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DueReports {
-    /// The clients whose figures the ledger is asked for: at a slot all of them, as a slot is also when it commits.
-    pub(crate) ask: BTreeSet<Name>,
+    /// The clients whose figures are requested from the ledger: all of them at a slot, because the ledger commits then.
+    pub(crate) request: BTreeSet<Name>,
     /// Those of them that may be sent.
     pub(crate) send: BTreeSet<Name>,
 }
@@ -41,13 +41,20 @@ pub(crate) struct DueReports {
 impl Agenda {
     pub(crate) fn new(schedule: ReportSchedule, clients: BTreeSet<Name>, now: &ClockReading) -> Self {
         let start = now.since_boot;
-        let opening = FirstReports {
-            look: start + schedule.first_look(),
-            ends: start + schedule.opening(),
+        let first_reports = FirstReports {
+            next_check: start + schedule.first_check(),
+            ends: start + schedule.first_reports_within(),
             unsent: clients.clone(),
         };
         let slot = start + schedule.next(now.wall);
-        Agenda { schedule, clients, slot, opening: Some(opening), paused_until: None, held_until: BTreeMap::new() }
+        Agenda {
+            schedule,
+            clients,
+            slot,
+            first_reports: Some(first_reports),
+            paused_until: None,
+            held_until: BTreeMap::new(),
+        }
     }
 
     /// When something is due next.
@@ -63,12 +70,12 @@ impl Agenda {
         if let Some(until) = self.paused_until {
             return until;
         }
-        let look = self.opening.as_ref().map(|opening| opening.look);
-        let earliest = self.held_until.values().copied().chain(look).min();
+        let check = self.first_reports.as_ref().map(|first| first.next_check);
+        let earliest = self.held_until.values().copied().chain(check).min();
         earliest.unwrap_or(self.slot).min(self.slot)
     }
 
-    /// What is due at `now`; it counts as done. `None` before [`Agenda::wake`].
+    /// What is due at `now`. It then counts as done. `None` before [`Agenda::wake`].
     pub(crate) fn due(&mut self, now: &ClockReading) -> Option<DueReports> {
         let at = now.since_boot;
         if at < self.wake() {
@@ -78,33 +85,33 @@ impl Agenda {
         if is_slot {
             self.slot = at + self.schedule.next(now.wall);
         }
-        let look = self.look(at);
+        let unsent = self.check_first_reports(at);
         if self.paused_until.is_some_and(|until| at < until) {
-            return Some(DueReports { ask: self.clients.clone(), send: BTreeSet::new() });
+            return Some(DueReports { request: self.clients.clone(), send: BTreeSet::new() });
         }
         let after_pause = self.paused_until.take().is_some();
         let released: BTreeSet<_> =
             self.held_until.extract_if(.., |_, until| *until <= at).map(|(name, _)| name).collect();
-        let mut send = if is_slot || after_pause { self.clients.clone() } else { &look | &released };
+        let mut send = if is_slot || after_pause { self.clients.clone() } else { &unsent | &released };
         send.retain(|client| !self.held_until.contains_key(client));
-        Some(DueReports { ask: if is_slot { self.clients.clone() } else { send.clone() }, send })
+        Some(DueReports { request: if is_slot { self.clients.clone() } else { send.clone() }, send })
     }
 
-    /// Everything is due now, whatever the slot, a pause or a hold says; it counts as done.
+    /// Everything is due now, regardless of slot, pause and hold. It then counts as done.
     pub(crate) fn all_now(&mut self) -> DueReports {
         self.paused_until = None;
         self.held_until.clear();
-        DueReports { ask: self.clients.clone(), send: self.clients.clone() }
+        DueReports { request: self.clients.clone(), send: self.clients.clone() }
     }
 
-    /// These clients were ready and are sent.
+    /// The reports of these clients are sent.
     pub(crate) fn sent<'a>(&mut self, clients: impl IntoIterator<Item = &'a Name>) {
-        let Some(opening) = &mut self.opening else { return };
+        let Some(first) = &mut self.first_reports else { return };
         clients.into_iter().for_each(|client| {
-            opening.unsent.remove(client);
+            first.unsent.remove(client);
         });
-        if opening.unsent.is_empty() {
-            self.opening = None;
+        if first.unsent.is_empty() {
+            self.first_reports = None;
         }
     }
 
@@ -131,16 +138,16 @@ impl Agenda {
         self.held_until.values_mut().for_each(|until| *until = now.min(*until));
     }
 
-    /// The clients for which the opening looks at `at`.
-    fn look(&mut self, at: Duration) -> BTreeSet<Name> {
-        let Some(opening) = &mut self.opening else { return BTreeSet::new() };
-        if at < opening.look {
+    /// The clients whose first report is tried at `at`.
+    fn check_first_reports(&mut self, at: Duration) -> BTreeSet<Name> {
+        let Some(first) = &mut self.first_reports else { return BTreeSet::new() };
+        if at < first.next_check {
             return BTreeSet::new();
         }
-        let unsent = opening.unsent.clone();
-        opening.look = at + self.schedule.look_every();
-        if opening.look > opening.ends {
-            self.opening = None;
+        let unsent = first.unsent.clone();
+        first.next_check = at + self.schedule.check_every();
+        if first.next_check > first.ends {
+            self.first_reports = None;
         }
         unsent
     }
@@ -185,7 +192,7 @@ mod tests {
             self.agenda.due(&self.now).expect("something is due when the agenda wakes")
         }
 
-        /// Lets the opening pass.
+        /// Lets the first reports pass.
         fn open(&mut self) -> Duration {
             self.agenda.sent(&names(&["a", "b"]));
             self.next();
@@ -201,7 +208,7 @@ mod tests {
         assert!(bench.now.since_boot - start <= Duration::from_secs(5));
         bench.agenda.sent(&names(&["a"]));
         let look = bench.next();
-        assert_eq!(look, DueReports { ask: names(&["b"]), send: names(&["b"]) }, "b was not ready, a is through");
+        assert_eq!(look, DueReports { request: names(&["b"]), send: names(&["b"]) }, "b was not ready, a is through");
         assert!(bench.now.since_boot - start <= Duration::from_secs(10));
         bench.agenda.sent(&names(&["b"]));
         bench.next();
@@ -248,7 +255,7 @@ mod tests {
         let slot = bench.open();
         bench.agenda.pause(slot + EVERY * 2 + Duration::from_secs(7));
         for _ in 0..2 {
-            assert_eq!(bench.next(), DueReports { ask: names(&["a", "b"]), send: names(&[]) });
+            assert_eq!(bench.next(), DueReports { request: names(&["a", "b"]), send: names(&[]) });
         }
         assert_eq!(bench.next().send, names(&["a", "b"]));
         assert_eq!(bench.now.since_boot, slot + EVERY * 2 + Duration::from_secs(7));
@@ -261,9 +268,9 @@ mod tests {
         let [a, b] = ["a", "b"].map(|name| Name::new(name).unwrap());
         bench.agenda.hold(&a, slot + Duration::from_secs(3));
         bench.agenda.hold(&b, slot + EVERY * 3 - Duration::from_secs(1));
-        assert_eq!(bench.next(), DueReports { ask: names(&["a"]), send: names(&["a"]) });
+        assert_eq!(bench.next(), DueReports { request: names(&["a"]), send: names(&["a"]) });
         assert_eq!(bench.now.since_boot, slot + Duration::from_secs(3));
-        assert_eq!(bench.next(), DueReports { ask: names(&["a", "b"]), send: names(&["a"]) });
+        assert_eq!(bench.next(), DueReports { request: names(&["a", "b"]), send: names(&["a"]) });
         assert_eq!(bench.next().send, names(&["a"]));
         assert_eq!(bench.next().send, names(&["b"]));
         assert_eq!(bench.next().send, names(&["a", "b"]));

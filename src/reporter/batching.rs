@@ -1,4 +1,4 @@
-//! Which clients go in which call, and whether the endpoint knows batches.
+//! Which clients go in which call, and whether the endpoint supports batches.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
@@ -9,7 +9,7 @@ use crate::config::Batch;
 
 /// After this long an endpoint that refused batches is tried again with one.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// One failure of a batch may be chance.
+/// So many rounds in which only batches failed: one may be chance.
 const SUSPICIONS: u8 = 2;
 
 /// The source of request ids that are unique within a task's life.
@@ -24,51 +24,51 @@ impl RequestIds {
     }
 }
 
-/// How this account's figures are put together, and what was learned about the endpoint.
+/// How this account's reports are grouped into calls, and what is known about the endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Batching {
     mode: Batch,
     max: NonZeroUsize,
-    knowledge: BatchSupport,
+    support: BatchSupport,
     /// Rounds in a row in which a batch failed and single calls did not.
     suspicions: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BatchSupport {
-    /// No batch was answered per entry yet.
+    /// No batch was answered per report yet.
     Unproven,
     Works,
-    /// Since that time since the boot.
+    /// Since this time since the boot.
     Refused(Duration),
 }
 
 impl Batching {
     pub(crate) fn new(mode: Batch, max: NonZeroUsize) -> Self {
-        Batching { mode, max, knowledge: BatchSupport::Unproven, suspicions: 0 }
+        Batching { mode, max, support: BatchSupport::Unproven, suspicions: 0 }
     }
 
     /// The calls for these reports: none without reports, and at most one entry per client in all of them together.
     pub(crate) fn calls(&mut self, reports: Vec<ClientReport>, now: Duration) -> VecDeque<ReportCall> {
-        if let BatchSupport::Refused(since) = self.knowledge
+        if let BatchSupport::Refused(since) = self.support
             && now.saturating_sub(since) >= TRY_AGAIN_AFTER
         {
-            self.knowledge = BatchSupport::Unproven;
+            self.support = BatchSupport::Unproven;
         }
         let batches = match self.mode {
             Batch::Always => true,
             Batch::Never => false,
-            Batch::Auto => !matches!(self.knowledge, BatchSupport::Refused(_)),
+            Batch::Auto => !matches!(self.support, BatchSupport::Refused(_)),
         };
         if !batches {
             return singly(reports);
         }
-        let entries = one_per_client_id(reports);
-        let shape = |entries: &[ClientReport]| match (self.mode, entries) {
+        let reports = one_per_client_id(reports);
+        let shape = |reports: &[ClientReport]| match (self.mode, reports) {
             (Batch::Auto, [_]) => CallShape::Single,
             _ => CallShape::Batch,
         };
-        entries.chunks(self.max.get()).map(|part| ReportCall { shape: shape(part), entries: part.to_vec() }).collect()
+        reports.chunks(self.max.get()).map(|part| ReportCall { shape: shape(part), reports: part.to_vec() }).collect()
     }
 
     /// Whether a batch that failed may be repeated as single calls.
@@ -76,18 +76,18 @@ impl Batching {
         self.mode == Batch::Auto
     }
 
-    /// Whether a batch was ever answered per entry, so that a failure of one is not about batches.
+    /// Whether a batch was ever answered per report: then the failure of one does not mean that batches are unsupported.
     pub(crate) fn proven(&self) -> bool {
-        self.knowledge == BatchSupport::Works
+        self.support == BatchSupport::Works
     }
 
-    /// A batch was answered per entry.
+    /// A batch was answered per report.
     pub(crate) fn works(&mut self) {
-        self.knowledge = BatchSupport::Works;
+        self.support = BatchSupport::Works;
         self.suspicions = 0;
     }
 
-    /// A batch failed where single calls did not: twice in a row, it was about batches.
+    /// A batch failed and single calls did not. After two such rounds in a row batches count as refused.
     pub(crate) fn suspect(&mut self, now: Duration) {
         self.suspicions += 1;
         if self.suspicions >= SUSPICIONS {
@@ -97,14 +97,14 @@ impl Batching {
 
     /// A batch was refused for being one.
     pub(crate) fn refused(&mut self, now: Duration) {
-        self.knowledge = BatchSupport::Refused(now);
+        self.support = BatchSupport::Refused(now);
         self.suspicions = 0;
     }
 
     /// A refusal is forgotten: the endpoint may be another one now.
     pub(crate) fn reloaded(&mut self) {
-        if matches!(self.knowledge, BatchSupport::Refused(_)) {
-            self.knowledge = BatchSupport::Unproven;
+        if matches!(self.support, BatchSupport::Refused(_)) {
+            self.support = BatchSupport::Unproven;
         }
     }
 }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn shapes(calls: &VecDeque<ReportCall>) -> Vec<(CallShape, usize)> {
-        calls.iter().map(|call| (call.shape, call.entries.len())).collect()
+        calls.iter().map(|call| (call.shape, call.reports.len())).collect()
     }
 
     #[test]
@@ -195,12 +195,12 @@ mod tests {
             for round in 0..2 {
                 let calls = batching.calls(reports(1 + 100 * round, numbers.iter().copied()), Duration::ZERO);
                 let wanted: BTreeSet<_> = reports(1, numbers.iter().copied()).into_iter().map(|fresh| fresh.client_id).collect();
-                let entries: Vec<_> = calls.iter().flat_map(|call| &call.entries).collect();
+                let entries: Vec<_> = calls.iter().flat_map(|call| &call.reports).collect();
                 prop_assert_eq!(entries.len(), wanted.len());
                 prop_assert_eq!(entries.iter().map(|entry| entry.client_id).collect::<BTreeSet<_>>(), wanted);
                 prop_assert!(entries.iter().all(|entry| ever.insert(entry.id)), "an id came twice");
-                prop_assert!(calls.iter().all(|call| (1..=max).contains(&call.entries.len())));
-                prop_assert!(calls.iter().all(|call| call.shape == CallShape::Batch || call.entries.len() == 1));
+                prop_assert!(calls.iter().all(|call| (1..=max).contains(&call.reports.len())));
+                prop_assert!(calls.iter().all(|call| call.shape == CallShape::Batch || call.reports.len() == 1));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The HTTPS client of an account: one call out, one bounded answer back, within the account's time.
+//! The HTTPS client of an account: one call, one bounded answer, within the account's timeout.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use super::rpc::{CallFailure, CallResult, ReportCall, RpcAnswer, interpret};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Token, shown_path};
 
-/// An answer is read up to this, and as much more as its entries may need.
+/// The most bytes of an answer, and how many more per report of the call.
 const ANSWER_LIMIT: usize = 64 * 1024;
-const ANSWER_LIMIT_PER_ENTRY: usize = 1024;
-/// An idle connection is closed before most routers forget it.
+const ANSWER_LIMIT_PER_REPORT: usize = 1024;
+/// How long a connection may be idle: less than most routers keep it.
 const IDLE: Duration = Duration::from_secs(45);
 
 /// The client of one account. Cheap to clone.
@@ -30,7 +30,7 @@ pub(crate) struct HttpClient {
     clock: Clock,
 }
 
-/// Why there is no client.
+/// Why the client cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpClientError {
     #[error("the certificates in {} (ca_file) cannot be read", shown_path(.path))]
@@ -45,7 +45,7 @@ pub(crate) enum HttpClientError {
     Setup(#[source] reqwest::Error),
 }
 
-/// A token made ready for the calls of a round.
+/// A token prepared for the calls of a round.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     header: HeaderValue,
@@ -53,7 +53,7 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// `None` where the token is none that a header can carry.
+    /// `None` if the token cannot be a header value.
     pub(crate) fn new(token: &Token) -> Option<Self> {
         let value = token.header_value();
         let mut header = HeaderValue::from_str(&value).ok()?;
@@ -67,15 +67,15 @@ impl HttpClient {
         let http = match &account.ca_file {
             Some(path) => own_roots(account, path)?,
             None => builder(account).and_then(|builder| builder.build()).or_else(|error| {
-                // Without a bundle of the system's the verifier cannot be made.
-                info!(account = %account.name, "no certificates of the system's ({error}): the built-in authorities are used");
+                // Without the system's certificates the platform's verifier cannot be made.
+                info!(account = %account.name, "the system has no certificates ({error}): the built-in authorities are used");
                 public_roots(account).map_err(HttpClientError::Setup)
             })?,
         };
         Ok(HttpClient { http, url: account.url.clone(), timeout: account.timeout, clock })
     }
 
-    /// Sends one call. Ends within the account's timeout, however slowly the answer comes.
+    /// Makes one call. It ends within the account's timeout, even if the answer arrives slowly.
     pub(crate) async fn call(&self, call: &ReportCall, credentials: &Credentials) -> CallResult {
         match tokio::time::timeout(self.timeout, self.exchange(call, credentials)).await {
             Ok(Ok(answer)) => interpret(call, &answer, &credentials.mask),
@@ -97,7 +97,7 @@ impl HttpClient {
             body: Vec::new(),
             too_long: false,
         };
-        let limit = ANSWER_LIMIT + ANSWER_LIMIT_PER_ENTRY * call.entries.len();
+        let limit = ANSWER_LIMIT + ANSWER_LIMIT_PER_REPORT * call.reports.len();
         while let Some(chunk) = response.chunk().await? {
             let room = limit - answer.body.len();
             answer.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -109,7 +109,7 @@ impl HttpClient {
         Ok(answer)
     }
 
-    /// The answer's `Date`, else this box's clock. A date that came over verified TLS tells the clock whether it is right.
+    /// The answer's `Date`, else this box's clock. A date over verified TLS confirms the clock.
     fn note_date(&self, headers: &HeaderMap) -> Timestamp {
         let date = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
         if let Some(date) = date.filter(|_| self.url.scheme() == "https") {
@@ -129,7 +129,7 @@ fn own_roots(account: &AccountConfig, path: &PathBuf) -> Result<reqwest::Client,
     built.map_err(|_| HttpClientError::NoCertificate(path.clone()))
 }
 
-/// With the roots of the web's public authorities, compiled in.
+/// A client with the roots of the web's public authorities, which are compiled in.
 fn public_roots(account: &AccountConfig) -> reqwest::Result<reqwest::Client> {
     let builder = builder(account)?;
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -138,7 +138,7 @@ fn public_roots(account: &AccountConfig) -> reqwest::Result<reqwest::Client> {
 }
 
 fn builder(account: &AccountConfig) -> reqwest::Result<reqwest::ClientBuilder> {
-    // The first to install it wins; all of this program install the same.
+    // Only the first installation counts; the whole program installs the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let https = account.url.scheme() == "https";
     let builder = reqwest::Client::builder()
@@ -152,12 +152,12 @@ fn builder(account: &AccountConfig) -> reqwest::Result<reqwest::ClientBuilder> {
     Ok(match &account.proxy {
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.clone())?),
         None if https => builder,
-        // To loopback, in the clear: no proxy of the environment's is to see the token.
+        // Plain HTTP to the loopback: a proxy of the environment must not see the token.
         None => builder.no_proxy(),
     })
 }
 
-/// A header as text; what is not visible ASCII is as good as absent.
+/// A header as text; `None` if it is not visible ASCII.
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
@@ -171,10 +171,10 @@ fn failure(error: &reqwest::Error, mask: &TokenMask) -> CallFailure {
     if error.is_connect() {
         return CallFailure::Unreachable(format!("{shown}{}", hint(&why)));
     }
-    CallFailure::Unintelligible(format!("an answer that breaks off ({shown})"))
+    CallFailure::Unintelligible(format!("an incomplete answer ({shown})"))
 }
 
-/// The last two links of the chain of causes say what went wrong; the others only say that it did.
+/// The last two errors of the chain of sources: they name the cause, the others only that something failed.
 fn innermost(error: &reqwest::Error) -> String {
     let mut links = Vec::new();
     let mut source = error.source();
@@ -193,13 +193,13 @@ fn innermost(error: &reqwest::Error) -> String {
     }
 }
 
-/// What can be done about a certificate that is not believed.
+/// The remedy for a certificate that is not trusted.
 fn hint(why: &str) -> &'static str {
     let said = |words: &[&str]| words.iter().any(|word| why.contains(word));
     if said(&["Expired", "NotValidYet", "expired", "not valid yet"]) {
         " (is this box's clock right? see `timedatectl`)"
     } else if said(&["UnknownIssuer"]) {
-        " (something between this box and the endpoint may be reading along; a proxy's own authority belongs in ca_file)"
+        " (something between this box and the endpoint may intercept the connection; the certificate authority of a proxy belongs in ca_file)"
     } else if said(&["NotValidForName", "not valid for name"]) {
         " (is the host name in url right?)"
     } else {

@@ -1,16 +1,16 @@
-//! The endpoint's texts made fit to show: as any foreign text, and without the account's token, which it may echo.
+//! Makes the endpoint's texts safe to show: as any foreign text, and without the account's token, which it may echo.
 
 use std::fmt;
 
 use crate::text;
 
-/// The longest text of the endpoint that is shown, in bytes.
+/// The most bytes of a text of the endpoint that are shown.
 const LIMIT: usize = 200;
-/// A run of this many digits of the token gives it away.
+/// The shortest run of the token's digits that is hidden.
 const WINDOW: usize = 8;
 const HIDDEN: &str = "(token)";
 
-/// Hides one token. Empty, it hides what any foreign text hides.
+/// Hides one token. The default hides none.
 #[derive(Clone, Default)]
 pub(crate) struct TokenMask {
     /// Lower case.
@@ -24,12 +24,12 @@ impl TokenMask {
         TokenMask { digits: digits.strip_prefix("0x").unwrap_or(&digits).to_owned() }
     }
 
-    /// `text` in printable ASCII, at most 200 bytes, every longer piece of the token hidden, whole or not, in whichever case.
+    /// `text` in printable ASCII, at most 200 bytes, with every run of 8 digits or more of the token hidden, in upper or lower case.
     pub(crate) fn show(&self, text: &str) -> String {
         text::foreign(&self.hide(text), LIMIT)
     }
 
-    /// `text` with every longer piece of the token hidden, and else as it is.
+    /// `text` with every run of 8 digits or more of the token hidden, and otherwise unchanged.
     pub(crate) fn hide(&self, text: &str) -> String {
         let mut shown = String::new();
         let mut rest = text;
@@ -37,14 +37,14 @@ impl TokenMask {
             let run = &rest[start..];
             let end = run.find(|character: char| !character.is_ascii_hexdigit()).unwrap_or(run.len());
             shown.push_str(&rest[..start]);
-            shown.push_str(if self.gives_away(&run[..end]) { HIDDEN } else { &run[..end] });
+            shown.push_str(if self.reveals(&run[..end]) { HIDDEN } else { &run[..end] });
             rest = &run[end..];
         }
         shown.push_str(rest);
         shown
     }
 
-    fn gives_away(&self, run: &str) -> bool {
+    fn reveals(&self, run: &str) -> bool {
         let run = run.to_ascii_lowercase();
         let mut windows = (0..=run.len().saturating_sub(WINDOW)).map(|start| run.get(start..start + WINDOW));
         windows.any(|window| window.is_some_and(|window| self.digits.contains(window)))

@@ -1,4 +1,6 @@
-//! An account's task: when to report, what to call, and what each answer means.
+//! An account's task: when it reports, which calls it makes, and what each answer means.
+
+#![deny(missing_docs)]
 
 mod account;
 mod agenda;
@@ -26,39 +28,54 @@ use crate::heartbeat::Heart;
 use crate::ledger;
 use crate::units::{ClientId, Name};
 
-/// What an account can be asked to do beside its schedule. The task ends when the last sender of these is dropped.
+/// A command to an account, beside its schedule. The task ends when the last sender of commands is dropped.
 #[derive(Debug)]
 pub enum AccountCommand {
-    /// Reports now, whatever the schedule or a pause says; answers with one line a client, for people.
-    ReportNow { reply: oneshot::Sender<Vec<(Name, Result<String, String>)>> },
-    /// The JSON bodies that would be sent now, without the token.
-    DryRun { reply: oneshot::Sender<Vec<String>> },
-    /// The daemon was reloaded: ends every pause and reads the token anew.
+    /// Reports now, regardless of the schedule and of pauses.
+    ReportNow {
+        /// Receives one line of text per client.
+        reply: oneshot::Sender<Vec<(Name, Result<String, String>)>>,
+    },
+    /// Prepares the calls that would be made now.
+    DryRun {
+        /// Receives the JSON bodies, without the token.
+        reply: oneshot::Sender<Vec<String>>,
+    },
+    /// The daemon was reloaded: ends every pause and reads the token again.
     Reloaded,
 }
 
 /// One client of an account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportedClient {
+    /// Its name in the configuration.
     pub name: Name,
+    /// Its identifier at Arkreen.
     pub client_id: ClientId,
 }
 
-/// What an account task is given.
+/// Everything that an account's task needs.
 pub struct Reporter {
+    /// The account's configuration.
     pub account: config::AccountConfig,
+    /// The clients that it reports.
     pub clients: Vec<ReportedClient>,
+    /// Gives the figures and records what was accepted.
     pub ledger: ledger::Handle,
+    /// The task ends when the last sender is dropped.
     pub commands: mpsc::Receiver<AccountCommand>,
+    /// Where the task publishes its state.
     pub report: watch::Sender<AccountReport>,
+    /// The clock of slots and times.
     pub clock: Clock,
+    /// Shows that the task makes progress.
     pub heart: Heart,
-    /// False where it reports only when a command says so.
+    /// False if it reports only by command.
     pub scheduled: bool,
 }
 
 impl Reporter {
-    /// Reports on schedule until the commands' last sender is dropped.
+    /// Reports on schedule until the last sender of commands is dropped.
     pub async fn run(self) {
         task::ReporterTask::new(self).run().await;
     }

@@ -1,4 +1,4 @@
-//! What an account task says of itself.
+//! The state that an account's task publishes.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,37 @@ use jiff::Timestamp;
 
 use crate::units::Name;
 
+/// Whether an account can report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReportingState {
+    /// The last report was accepted.
     Ok,
-    /// A transient failure: tried again on its own.
+    /// A transient failure: the next attempt follows by itself.
     Retrying,
     /// The endpoint refuses the account (token, URL): probed slowly.
     Refused,
+    /// No report yet since the daemon started.
     #[default]
     NeverReported,
 }
 
+/// The state of an account and its clients.
 #[derive(Clone, Debug, Default)]
 pub struct AccountReport {
+    /// Whether it can report.
     pub state: ReportingState,
     /// When a call was last answered with at least one acceptance.
     pub last_report_at: Option<Timestamp>,
+    /// When the next report is due; absent without clients.
     pub next_report_at: Option<Timestamp>,
-    /// Entries that Arkreen accepted since the daemon started.
+    /// Reports that Arkreen accepted since the daemon started.
     pub accepted: u64,
-    /// Entries that Arkreen refused since the daemon started.
+    /// Reports that Arkreen refused since the daemon started.
     pub rejected: u64,
     /// HTTP calls made since the daemon started.
     pub calls: u64,
-    /// What is wrong and what to do, for people.
+    /// What is wrong with the account and what to do.
     pub error: Option<String>,
-    /// The same a client.
+    /// What is wrong with single clients and what to do.
     pub clients: BTreeMap<Name, String>,
 }

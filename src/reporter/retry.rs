@@ -1,4 +1,4 @@
-//! How long to wait before trying again: jittered back-off, the slow probe, and what the endpoint asked for.
+//! How long to wait before trying again: jittered back-off, the slow probe, and what the endpoint requests.
 
 use std::time::Duration;
 
@@ -44,8 +44,8 @@ impl RetryWaits {
 
 /// What a `Retry-After` header asks for, at most an hour: seconds, or an HTTP date (RFC 9110, section 10.2.3).
 ///
-/// `now` is best the answer's own `Date`: then a wrong clock on this box does not matter. `None` where the header is neither, or
-/// asks for less than a second: the back-off knows better.
+/// `now` is best the answer's own `Date`: then a wrong clock on this box does not matter. `None` if the header is neither, or asks for
+/// less than a second: then the back-off decides.
 pub(crate) fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
     let wait = if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {

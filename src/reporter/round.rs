@@ -1,6 +1,6 @@
-//! One round of calls: which call may start now, what each answer means for the calls that remain, and what came of every client.
+//! One round of calls: which call may start now, what each answer means for the remaining calls, and the outcome for every client.
 //!
-//! First come the calls as planned; then, once, single calls for those clients whose batch left them without an answer.
+//! First the calls as planned; then, once, single calls for the clients whose batch gave no answer for them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::batching::Batching;
 use super::rpc::{CallFailure, CallResult, CallShape, ClientReport, ReportCall, ReportOutcome};
 use crate::units::Name;
 
-/// Single calls in flight at a time; and this many calls in a row without an answer end a round.
+/// The most single calls in flight. As many calls in a row without an answer end a round.
 pub(crate) const SINGLES_AT_A_TIME: usize = 8;
 
 /// One round.
@@ -21,7 +21,7 @@ pub(crate) struct ReportRound {
     failures_in_a_row: usize,
     /// At least one call was answered in JSON-RPC.
     understood: bool,
-    /// A batch failed in a way that single calls may mend, as it may be about batches.
+    /// A batch failed, perhaps because the endpoint does not support batches.
     suspect: bool,
     ended: Option<CallFailure>,
     last_failure: Option<CallFailure>,
@@ -29,21 +29,22 @@ pub(crate) struct ReportRound {
     results: BTreeMap<Name, (ClientReport, ClientOutcome)>,
 }
 
-/// What came of one client in a round.
+/// The outcome for one client in a round.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ClientOutcome {
+    /// Its call was answered.
     Answered(ReportOutcome),
     /// Its call failed.
     Failed(CallFailure),
-    /// The round ended before its turn.
+    /// The round ended before its call.
     NotSent,
 }
 
-/// A finished round.
+/// The result of a finished round.
 #[derive(Debug)]
 pub(crate) struct RoundResult {
     pub(crate) results: BTreeMap<Name, (ClientReport, ClientOutcome)>,
-    /// What ails the whole account; absent where at least the endpoint is well.
+    /// The failure that concerns the whole account.
     pub(crate) account: Option<CallFailure>,
     /// At least one call was answered in JSON-RPC.
     pub(crate) understood: bool,
@@ -56,7 +57,7 @@ impl ReportRound {
         round
     }
 
-    /// The clients that are to be sent once more, singly, with fresh figures; asked when [`ReportRound::next`] has run dry.
+    /// The clients that need a single call with a fresh report; to be requested when [`ReportRound::next`] gives no more calls.
     pub(crate) fn again(&mut self) -> Vec<Name> {
         let again = std::mem::take(&mut self.again);
         if self.ended.is_some() { Vec::new() } else { again }
@@ -64,13 +65,13 @@ impl ReportRound {
 
     /// Adds the single calls for [`ReportRound::again`].
     pub(crate) fn enqueue(&mut self, calls: VecDeque<ReportCall>) {
-        for entry in calls.iter().flat_map(|call| &call.entries) {
-            self.results.insert(entry.client.clone(), (entry.clone(), ClientOutcome::NotSent));
+        for report in calls.iter().flat_map(|call| &call.reports) {
+            self.results.insert(report.client.clone(), (report.clone(), ClientOutcome::NotSent));
         }
         self.queue.extend(calls);
     }
 
-    /// The next call, where one may start now: batches one after the other, single calls a few at a time.
+    /// The next call, if one may start now: batches one after the other, single calls a few at a time.
     pub(crate) fn next(&mut self) -> Option<ReportCall> {
         let room = match self.queue.front()?.shape {
             CallShape::Batch => self.in_flight == 0,
@@ -82,26 +83,26 @@ impl ReportRound {
         Some(call)
     }
 
-    /// Takes note of what came of a call that [`ReportRound::next`] gave.
-    pub(crate) fn heard(&mut self, call: ReportCall, heard: CallResult, batching: &mut Batching, now: Duration) {
+    /// Takes the result of a call that [`ReportRound::next`] gave.
+    pub(crate) fn finished(&mut self, call: ReportCall, result: CallResult, batching: &mut Batching, now: Duration) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.batch_in_flight = false;
-        match (call.shape, heard) {
+        match (call.shape, result) {
             (CallShape::Single, CallResult::Answered { outcomes, .. }) => {
                 if std::mem::take(&mut self.suspect) {
                     batching.suspect(now);
                 }
-                self.entries(call, outcomes, false);
+                self.answered(call, outcomes, false);
             }
             (CallShape::Batch, CallResult::Answered { outcomes, .. }) => {
                 let answered = outcomes.iter().filter(|(_, outcome)| *outcome != ReportOutcome::Missing).count();
-                // One answer to a batch of several is also what an endpoint gives that knows no batches.
-                if answered > 1 || answered == call.entries.len() {
+                // An endpoint without batches may also give one answer to a batch of several.
+                if answered > 1 || answered == call.reports.len() {
                     batching.works();
                 } else if !batching.proven() {
                     self.suspect = batching.may_fall_back();
                 }
-                self.entries(call, outcomes, batching.may_fall_back());
+                self.answered(call, outcomes, batching.may_fall_back());
             }
             (CallShape::Single, CallResult::Failed(failure)) => self.failed(call, failure),
             (CallShape::Batch, CallResult::Failed(failure)) => self.batch_failed(call, failure, batching, now),
@@ -109,14 +110,14 @@ impl ReportRound {
     }
 
     pub(crate) fn finish(self) -> RoundResult {
-        let hopeless = if self.understood { None } else { self.last_failure };
-        RoundResult { results: self.results, account: self.ended.or(hopeless), understood: self.understood }
+        let all_failed = if self.understood { None } else { self.last_failure };
+        RoundResult { results: self.results, account: self.ended.or(all_failed), understood: self.understood }
     }
 
-    fn entries(&mut self, call: ReportCall, outcomes: Vec<(u64, ReportOutcome)>, may_repeat: bool) {
+    fn answered(&mut self, call: ReportCall, outcomes: Vec<(u64, ReportOutcome)>, may_repeat: bool) {
         self.understood |= outcomes.iter().any(|(_, outcome)| *outcome != ReportOutcome::Missing);
         self.failures_in_a_row = 0;
-        for (entry, (_, outcome)) in call.entries.into_iter().zip(outcomes) {
+        for (report, (_, outcome)) in call.reports.into_iter().zip(outcomes) {
             match &outcome {
                 ReportOutcome::Refused { code: Some(1000), message } => self.end(CallFailure::Token(message.clone())),
                 ReportOutcome::Refused { code: Some(-32601), message } => {
@@ -126,9 +127,9 @@ impl ReportRound {
             }
             let repeat = may_repeat && (outcome == ReportOutcome::Missing || is_our_fault(&outcome));
             if repeat {
-                self.again.push(entry.client.clone());
+                self.again.push(report.client.clone());
             }
-            self.results.insert(entry.client.clone(), (entry, ClientOutcome::Answered(outcome)));
+            self.results.insert(report.client.clone(), (report, ClientOutcome::Answered(outcome)));
         }
     }
 
@@ -149,18 +150,18 @@ impl ReportRound {
             _ => self.suspect = true,
         }
         let rest = std::mem::take(&mut self.queue);
-        let clients = call.entries.iter().chain(rest.iter().flat_map(|call| &call.entries));
-        self.again.extend(clients.map(|entry| entry.client.clone()));
+        let clients = call.reports.iter().chain(rest.iter().flat_map(|call| &call.reports));
+        self.again.extend(clients.map(|report| report.client.clone()));
         self.set(call, failure);
     }
 
-    /// Where only batches are wanted, one error for the batch is one for each entry.
+    /// With `batch = "always"` one error for the batch counts for each report.
     fn always_failed(&mut self, call: ReportCall, failure: CallFailure) {
         match failure {
             CallFailure::Batch { code, message } => {
                 let refused = ReportOutcome::Refused { code, message };
-                let outcomes = call.entries.iter().map(|entry| (entry.id, refused.clone())).collect();
-                self.entries(call, outcomes, false);
+                let outcomes = call.reports.iter().map(|report| (report.id, refused.clone())).collect();
+                self.answered(call, outcomes, false);
             }
             failure => {
                 self.end(failure.clone());
@@ -179,13 +180,13 @@ impl ReportRound {
     }
 
     fn set(&mut self, call: ReportCall, failure: CallFailure) {
-        for entry in call.entries {
-            self.results.insert(entry.client.clone(), (entry, ClientOutcome::Failed(failure.clone())));
+        for report in call.reports {
+            self.results.insert(report.client.clone(), (report, ClientOutcome::Failed(failure.clone())));
         }
         self.last_failure = Some(failure);
     }
 
-    /// No further call starts; the first reason stands.
+    /// No further call starts; the first reason is kept.
     fn end(&mut self, failure: CallFailure) {
         self.queue.clear();
         self.ended.get_or_insert(failure);

@@ -1,10 +1,10 @@
-//! When an account reports: slots on the wall clock, with a phase of its own for each account.
+//! When an account reports: slots on the wall clock, with a different phase for each account.
 //!
 //! The phase is a hash of the account's URL and client identifiers: it survives restarts, and a fleet does not call in the same
-//! second. Slots that were missed are skipped; the counter carries what happened in them.
+//! second. Missed slots are skipped; the counter carries the energy of the time between.
 //!
-//! After a start the first slot may be a whole interval away, so that the account looks every few seconds for clients whose
-//! figure is ready (the opening), and reports each of them once, until all are through or one interval has passed.
+//! After a start the first slot may be a whole interval away. So the account checks every few seconds which clients have a figure, and
+//! reports each of them once, until all are reported or one interval has passed (the first reports).
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use jiff::Timestamp;
 
 use crate::units::ClientId;
 
-/// How often the opening looks for figures, where the interval is not shorter; the splay of its first look as well.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often the first reports are tried, if the interval is not shorter; the first check is within this time.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// The slots of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReportSchedule {
     every: Duration,
-    /// Where in the interval the slots are, as a fraction of 2^32.
+    /// The position of the slots in the interval, as a fraction of 2^32.
     phase: u32,
 }
 
@@ -45,18 +45,18 @@ impl ReportSchedule {
         Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX))
     }
 
-    /// How long after its start an account looks for figures for the first time.
-    pub(crate) fn first_look(&self) -> Duration {
-        self.part_of(self.look_every())
+    /// How long after its start an account checks for figures for the first time.
+    pub(crate) fn first_check(&self) -> Duration {
+        self.part_of(self.check_every())
     }
 
-    /// How long from one look of the opening to the next.
-    pub(crate) fn look_every(&self) -> Duration {
-        self.every.min(LOOK_EVERY)
+    /// The time from one check for first reports to the next.
+    pub(crate) fn check_every(&self) -> Duration {
+        self.every.min(CHECK_EVERY)
     }
 
-    /// How long after its start the opening ends at the latest.
-    pub(crate) fn opening(&self) -> Duration {
+    /// How long after its start the first reports end at the latest.
+    pub(crate) fn first_reports_within(&self) -> Duration {
         self.every
     }
 
@@ -112,8 +112,8 @@ mod tests {
             prop_assert!(ahead * 4 > every && ahead * 4 <= every * 5, "{ahead:?} of {every:?}");
             let slot = wall + ahead;
             prop_assert_eq!(schedule.next(slot), every, "from slot to slot it is one interval");
-            prop_assert!(schedule.first_look() <= schedule.look_every());
-            prop_assert!(schedule.look_every() <= every);
+            prop_assert!(schedule.first_check() <= schedule.check_every());
+            prop_assert!(schedule.check_every() <= every);
         }
 
         #[test]

@@ -1,4 +1,5 @@
-//! The task of an account: the shell around [`Account`] and [`ReportRound`]. It waits, asks the ledger, calls, and says what came of it.
+//! The task of an account: the shell around [`Account`] and [`ReportRound`]. It waits, reads figures from the ledger, calls, and publishes
+//! the state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +28,7 @@ use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::ledger::{self, Accepted, Figure};
 use crate::units::{ClientId, Name};
 
-/// What a round came to, a client.
+/// The results of a round, by client.
 type Results = BTreeMap<Name, (ClientReport, ClientOutcome)>;
 
 /// One running account.
@@ -50,15 +51,15 @@ pub(crate) struct ReporterTask {
 }
 
 /// Why the task ends.
-enum End {
-    /// It was asked to.
+enum TaskExit {
+    /// It was told to.
     Closed,
     Ledger(ledger::Gone),
 }
 
-impl From<QueueClosed> for End {
+impl From<QueueClosed> for TaskExit {
     fn from(_: QueueClosed) -> Self {
-        End::Closed
+        TaskExit::Closed
     }
 }
 
@@ -90,38 +91,38 @@ impl ReporterTask {
     }
 
     pub(crate) async fn run(mut self) {
-        if let Err(End::Ledger(gone)) = self.go_on().await {
+        if let Err(TaskExit::Ledger(gone)) = self.serve().await {
             error!(account = %self.settings.name, "reporting ends: {gone}");
         }
     }
 
-    async fn go_on(&mut self) -> Result<(), End> {
+    async fn serve(&mut self) -> Result<(), TaskExit> {
         loop {
             self.heart.beat();
-            self.look_at_token();
+            self.check_token();
             if self.scheduled
                 && let Some(due) = self.account.due(&self.clock.now())
             {
                 self.round(due).await?;
             }
-            self.say();
+            self.publish();
             let ahead = self.account.wake().saturating_sub(self.clock.now().since_boot);
             tokio::select! {
-                command = self.commands.next() => self.obey(command?).await?,
-                // No longer than a beat: the time since the boot goes on through suspend, a timer does not.
+                command = self.commands.next() => self.execute(command?).await?,
+                // At most one beat: a timer stands still while the box is suspended, the time since boot does not.
                 () = sleep(ahead.min(BEAT_EVERY)) => {}
             }
         }
     }
 
-    async fn obey(&mut self, command: AccountCommand) -> Result<(), End> {
+    async fn execute(&mut self, command: AccountCommand) -> Result<(), TaskExit> {
         match command {
             AccountCommand::ReportNow { reply } => {
                 let due = self.account.all_now();
                 let results = self.round(due).await?;
-                let verdict = |name: &Name| (name.clone(), self.account.verdict(name, results.get(name)));
-                // Whoever asked may have gone.
-                let _ = reply.send(self.clients.keys().map(verdict).collect());
+                let line = |name: &Name| (name.clone(), self.account.reply(name, results.get(name)));
+                // The receiver may be gone.
+                let _ = reply.send(self.clients.keys().map(line).collect());
             }
             AccountCommand::DryRun { reply } => {
                 let all = self.clients.keys().cloned().collect();
@@ -133,40 +134,41 @@ impl ReporterTask {
                 let now = self.clock.now().since_boot;
                 self.account.reloaded(now);
                 self.batching.reloaded();
-                // The certificates in ca_file may be others.
+                // The certificates in ca_file may have changed.
                 self.client = None;
-                let look = self.token.read();
-                self.take_up_token(look);
+                let check = self.token.read();
+                self.use_token(check);
             }
         }
         Ok(())
     }
 
-    fn look_at_token(&mut self) {
-        let look = self.token.look();
-        self.take_up_token(look);
+    fn check_token(&mut self) {
+        let check = self.token.check();
+        self.use_token(check);
     }
 
-    fn take_up_token(&mut self, look: TokenCheck) {
-        if look == TokenCheck::New {
+    fn use_token(&mut self, check: TokenCheck) {
+        if check == TokenCheck::New {
             self.account.new_token(self.clock.now().since_boot);
         }
-        if look != TokenCheck::Same {
+        if check != TokenCheck::Unchanged {
             let notes = self.account.token_file(self.token.error());
             self.log(notes);
         }
     }
 
-    /// Asks for figures and sends those that may be sent.
-    async fn round(&mut self, due: DueReports) -> Result<Results, End> {
+    /// Reads the figures that are due and sends those that may be sent.
+    async fn round(&mut self, due: DueReports) -> Result<Results, TaskExit> {
         let send = due.send;
-        let fresh = self.sendable(due.ask).await?.into_iter().filter(|fresh| send.contains(&fresh.client)).collect();
+        let fresh =
+            self.sendable(due.request).await?.into_iter().filter(|fresh| send.contains(&fresh.client)).collect();
         let Some((client, credentials)) = self.ready_to_call() else { return Ok(Results::new()) };
         let calls = self.batching.calls(fresh, self.clock.now().since_boot);
         if calls.is_empty() {
             return Ok(Results::new());
         }
-        self.account.sent(calls.iter().flat_map(|call| call.entries.iter().map(|entry| &entry.client)));
+        self.account.sent(calls.iter().flat_map(|call| call.reports.iter().map(|report| &report.client)));
         let mut round = ReportRound::new(calls);
         self.exchange(&mut round, &client, &credentials).await?;
         let again: BTreeSet<_> = round.again().into_iter().collect();
@@ -182,55 +184,55 @@ impl ReporterTask {
         Ok(results)
     }
 
-    /// Makes the calls of a round as it gives them, and hands on at once what was accepted.
+    /// Makes the calls of a round and records at once what was accepted.
     async fn exchange(
         &mut self,
         round: &mut ReportRound,
         client: &HttpClient,
         credentials: &Credentials,
-    ) -> Result<(), End> {
+    ) -> Result<(), TaskExit> {
         let mut under_way = FuturesUnordered::new();
         loop {
             while let Some(call) = round.next() {
                 self.calls += 1;
                 under_way.push(async move {
-                    let heard = client.call(&call, credentials).await;
-                    (call, heard)
+                    let result = client.call(&call, credentials).await;
+                    (call, result)
                 });
             }
             let answer = self.heart.beating(self.commands.unless_closed(under_way.next())).await?;
-            let Some((call, heard)) = answer else { return Ok(()) };
-            self.accepted(&call, &heard).await?;
-            if let CallResult::Answered { strays: Some(strays), .. } = &heard {
+            let Some((call, result)) = answer else { return Ok(()) };
+            self.accepted(&call, &result).await?;
+            if let CallResult::Answered { strays: Some(strays), .. } = &result {
                 let note = self.account.strays(strays);
                 self.log(note.into_iter().collect());
             }
-            round.heard(call, heard, &mut self.batching, self.clock.now().since_boot);
+            round.finished(call, result, &mut self.batching, self.clock.now().since_boot);
         }
     }
 
-    async fn accepted(&mut self, call: &ReportCall, heard: &CallResult) -> Result<(), End> {
+    async fn accepted(&mut self, call: &ReportCall, result: &CallResult) -> Result<(), TaskExit> {
         let at = self.clock.now();
-        let taken = heard.accepted(call).into_iter();
-        let taken: Vec<_> =
-            taken.map(|entry| Accepted { client: entry.client.clone(), energy: entry.energy, at }).collect();
-        if taken.is_empty() {
+        let accepted = result.accepted(call).into_iter();
+        let accepted: Vec<_> =
+            accepted.map(|report| Accepted { client: report.client.clone(), energy: report.energy, at }).collect();
+        if accepted.is_empty() {
             return Ok(());
         }
-        self.account.accepted(taken.len(), at.wall);
-        let recorded = self.ledger.accepted(taken);
-        self.heart.beating(self.commands.unless_closed(recorded)).await?.map_err(End::Ledger)
+        self.account.accepted(accepted.len(), at.wall);
+        let recorded = self.ledger.accepted(accepted);
+        self.heart.beating(self.commands.unless_closed(recorded)).await?.map_err(TaskExit::Ledger)
     }
 
-    /// The figures of these clients that can be sent; the others' reasons are taken down.
-    async fn sendable(&mut self, clients: BTreeSet<Name>) -> Result<Vec<ClientReport>, End> {
+    /// The reports of these clients that can be sent. For the others the reason is noted.
+    async fn sendable(&mut self, clients: BTreeSet<Name>) -> Result<Vec<ClientReport>, TaskExit> {
         let (ready, waiting) = self.figures(clients.into_iter().collect()).await?;
         Ok(self.account.sendable(ready, waiting))
     }
 
-    async fn figures(&mut self, clients: Vec<Name>) -> Result<(Vec<ClientReport>, Vec<(Name, String)>), End> {
-        let asked = self.ledger.figures(clients);
-        let figures = self.heart.beating(self.commands.unless_closed(asked)).await?.map_err(End::Ledger)?;
+    async fn figures(&mut self, clients: Vec<Name>) -> Result<(Vec<ClientReport>, Vec<(Name, String)>), TaskExit> {
+        let request = self.ledger.figures(clients);
+        let figures = self.heart.beating(self.commands.unless_closed(request)).await?.map_err(TaskExit::Ledger)?;
         let (mut ready, mut waiting) = (Vec::new(), Vec::new());
         for (client, figure) in figures {
             match (figure, self.clients.get(&client).copied()) {
@@ -244,7 +246,7 @@ impl ReporterTask {
         Ok((ready, waiting))
     }
 
-    /// What is needed for a call; says what is missing.
+    /// The client and the token for a call; notes what is missing.
     fn ready_to_call(&mut self) -> Option<(HttpClient, Credentials)> {
         let credentials = self.token.token().and_then(Credentials::new)?;
         if self.client.is_none() {
@@ -262,7 +264,7 @@ impl ReporterTask {
         Some((self.client.clone()?, credentials))
     }
 
-    fn say(&self) {
+    fn publish(&self) {
         self.report.send_replace(self.account.report(&self.clock.now(), self.calls));
     }
 

@@ -1,4 +1,4 @@
-//! The account's token in use, and whether its file has changed: a new one is taken up without a restart.
+//! The account's token in use, and whether its file has changed: a new token is used without a restart.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +17,7 @@ pub(crate) struct TokenKeeper {
     error: Option<String>,
 }
 
-/// What tells one state of the file from another without reading it; the change time moves with owner and mode as well.
+/// Identifies one state of the file without reading it. The change time also changes with owner and mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileStamp {
     inode: u64,
@@ -26,14 +26,14 @@ struct FileStamp {
     changed: (i64, i64),
 }
 
-/// What [`TokenKeeper::look`] found.
+/// The result of [`TokenKeeper::check`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenCheck {
-    /// The file is as it was.
-    Same,
+    /// The file has not changed.
+    Unchanged,
     /// The file was read: the token is the same, or could not be read (see [`TokenKeeper::error`]).
     Read,
-    /// Another token is in use from now on.
+    /// A different token is in use from now on.
     New,
 }
 
@@ -43,13 +43,13 @@ impl TokenKeeper {
         TokenKeeper { source, credentials, seen: None, token: None, error: None }
     }
 
-    /// Reads the file where it has changed since the last look; an unreadable one leaves the token that is in use.
-    pub(crate) fn look(&mut self) -> TokenCheck {
+    /// Reads the file if it has changed since the last check. If it cannot be read, the token in use is kept.
+    pub(crate) fn check(&mut self) -> TokenCheck {
         let mark = self.mark();
         if mark.is_some() && mark == self.seen {
-            return TokenCheck::Same;
+            return TokenCheck::Unchanged;
         }
-        // Marked before it is read: what changes in between is read once more.
+        // Taken before reading: a change in between is read at the next check.
         self.seen = mark;
         self.read()
     }
@@ -72,16 +72,17 @@ impl TokenKeeper {
         }
     }
 
+    /// The token in use.
     pub(crate) fn token(&self) -> Option<&Token> {
         self.token.as_ref()
     }
 
-    /// What is wrong with the file, for people.
+    /// What is wrong with the file, as text.
     pub(crate) fn error(&self) -> Option<String> {
         self.error.clone()
     }
 
-    /// Where the token is kept, for people.
+    /// Where the token is kept, as text.
     pub(crate) fn place(&self) -> String {
         match &self.source {
             TokenSource::File(path) => crate::config::shown_path(path),
@@ -127,12 +128,12 @@ mod tests {
         let path = folder.path().join("token");
         put(&path, "1");
         let mut keeper = keeper(&path);
-        assert_eq!(keeper.look(), TokenCheck::New);
-        assert_eq!(keeper.look(), TokenCheck::Same);
+        assert_eq!(keeper.check(), TokenCheck::New);
+        assert_eq!(keeper.check(), TokenCheck::Unchanged);
         put(&path, "1");
-        assert_eq!(keeper.look(), TokenCheck::Read);
+        assert_eq!(keeper.check(), TokenCheck::Read);
         put(&path, "2");
-        assert_eq!(keeper.look(), TokenCheck::New);
+        assert_eq!(keeper.check(), TokenCheck::New);
         assert_eq!(keeper.token().unwrap().header_value(), format!("Bearer 0x{}", "2".repeat(64)));
     }
 
@@ -142,13 +143,13 @@ mod tests {
         let path = folder.path().join("token");
         put(&path, "1");
         let mut keeper = keeper(&path);
-        keeper.look();
+        keeper.check();
         fs::write(&path, "not a token").unwrap();
-        assert_eq!(keeper.look(), TokenCheck::Read);
+        assert_eq!(keeper.check(), TokenCheck::Read);
         assert!(keeper.token().is_some());
         assert!(keeper.error().unwrap().contains("stays in use"), "{:?}", keeper.error());
         put(&path, "2");
-        assert_eq!((keeper.look(), keeper.error()), (TokenCheck::New, None));
+        assert_eq!((keeper.check(), keeper.error()), (TokenCheck::New, None));
     }
 
     #[test]
@@ -156,12 +157,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let mut keeper = keeper(&path);
-        assert_eq!((keeper.look(), keeper.token()), (TokenCheck::Read, None));
+        assert_eq!((keeper.check(), keeper.token()), (TokenCheck::Read, None));
         assert!(keeper.error().unwrap().contains("no token file"));
         put(&path, "1");
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        assert_eq!((keeper.look(), keeper.token()), (TokenCheck::Read, None));
+        assert_eq!((keeper.check(), keeper.token()), (TokenCheck::Read, None));
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        assert_eq!(keeper.look(), TokenCheck::New);
+        assert_eq!(keeper.check(), TokenCheck::New);
     }
 }

@@ -1,24 +1,24 @@
-//! What is wrong at the moment, of an account or a client: said when it starts or gets worse and when it ends, not each time.
+//! The present trouble of an account or a client. It is logged when it starts, gets worse and ends, not each time.
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TroubleLevel {
     /// The next slot tries again.
     Watched,
-    /// Tried again on its own, with back-off.
+    /// The next attempt follows by itself, with back-off.
     Retrying,
-    /// Somebody has to mend it: probed slowly.
+    /// An operator must act: probed slowly.
     Refused,
-    /// Somebody has to mend it, and it is not what can be expected of a working installation.
+    /// An operator must act, and it is not expected in a working installation.
     Alert,
 }
 
 /// Trouble that lasts.
 #[derive(Clone, Debug)]
 pub(crate) struct Trouble {
-    grade: TroubleLevel,
-    /// The worst that was said.
-    said: TroubleLevel,
+    level: TroubleLevel,
+    /// The worst level that was logged.
+    logged: TroubleLevel,
     text: String,
     failures: u64,
 }
@@ -35,8 +35,9 @@ pub(crate) enum LogLine {
 }
 
 impl Trouble {
-    pub(crate) fn grade(&self) -> TroubleLevel {
-        self.grade
+    /// How bad it is.
+    pub(crate) fn level(&self) -> TroubleLevel {
+        self.level
     }
 
     /// What is wrong and what to do.
@@ -45,17 +46,17 @@ impl Trouble {
     }
 }
 
-/// Notes trouble; gives a line where it is new or worse than what was said of it.
-pub(crate) fn note(trouble: &mut Option<Trouble>, grade: TroubleLevel, text: String) -> Option<LogLine> {
+/// Notes trouble. Returns a line if it is new or worse than what was logged.
+pub(crate) fn note(trouble: &mut Option<Trouble>, level: TroubleLevel, text: String) -> Option<LogLine> {
     let failures = trouble.as_ref().map_or(0, |trouble| trouble.failures) + 1;
-    let said = trouble.as_ref().map(|trouble| trouble.said);
-    let speak = said.is_none_or(|said| grade > said);
-    let said = said.map_or(grade, |said| said.max(grade));
-    *trouble = Some(Trouble { grade, said, text: text.clone(), failures });
-    speak.then(|| if grade == TroubleLevel::Alert { LogLine::Alert(text) } else { LogLine::Warning(text) })
+    let logged = trouble.as_ref().map(|trouble| trouble.logged);
+    let is_worse = logged.is_none_or(|logged| level > logged);
+    let logged = logged.map_or(level, |logged| logged.max(level));
+    *trouble = Some(Trouble { level, logged, text: text.clone(), failures });
+    is_worse.then(|| if level == TroubleLevel::Alert { LogLine::Alert(text) } else { LogLine::Warning(text) })
 }
 
-/// Ends trouble; gives a line where there was any. `well` says what is well again.
+/// Ends trouble. Returns a line if there was any. `well` names what works again.
 pub(crate) fn end(trouble: &mut Option<Trouble>, well: &str) -> Option<LogLine> {
     let over = trouble.take()?;
     let times = if over.failures == 1 { "1 failure".to_owned() } else { format!("{} failures", over.failures) };
@@ -70,14 +71,14 @@ mod tests {
     fn lasting_trouble_is_said_once_when_it_starts_worsens_and_ends() {
         let mut trouble = None;
         let mut lines = Vec::new();
-        for grade in [
+        for level in [
             TroubleLevel::Retrying,
             TroubleLevel::Retrying,
             TroubleLevel::Alert,
             TroubleLevel::Retrying,
             TroubleLevel::Alert,
         ] {
-            lines.extend(note(&mut trouble, grade, format!("{grade:?}")));
+            lines.extend(note(&mut trouble, level, format!("{level:?}")));
         }
         assert_eq!(lines, [LogLine::Warning("Retrying".into()), LogLine::Alert("Alert".into())]);
         assert_eq!(end(&mut trouble, "well"), Some(LogLine::Over("well after 5 failures".into())));

@@ -1,4 +1,4 @@
-//! From what the tasks last said to the document: a pure function of the reports and the time.
+//! Composes the document: a pure function of the reports and the time.
 
 use std::collections::BTreeMap;
 
@@ -21,18 +21,24 @@ use crate::reading::stale_after;
 use crate::reporter::{self, AccountReport};
 use crate::units::Name;
 
-/// What the document is composed from.
+/// What the document is composed of.
 #[derive(Clone, Debug)]
 pub struct StatusInputs {
+    /// The parts of the configuration that the document shows.
     pub layout: Layout,
+    /// The reports of the buses.
     pub buses: BTreeMap<Name, BusReport>,
+    /// The report of the ledger.
     pub ledger: LedgerReport,
+    /// The report of the history.
     pub history: HistoryReport,
+    /// The reports of the accounts.
     pub accounts: BTreeMap<Name, AccountReport>,
     /// The tasks that make no progress.
     pub stalled: Vec<String>,
-    /// What else the operator should know, for people.
+    /// What else the operator must know, as sentences.
     pub remarks: Vec<String>,
+    /// When the daemon started.
     pub started: ClockReading,
 }
 
@@ -50,7 +56,7 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
     let mut document = Document {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        at: shown(now.wall),
+        at: rounded(now.wall),
         started_at: on_wall(&inputs.started, &now),
         well: true,
         trouble: Vec::new(),
@@ -60,18 +66,19 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
         accounts: accounts.collect(),
         buses: buses.collect(),
         ledger: LedgerStatus {
-            error: said(&inputs.ledger.error),
-            barred: said(&inputs.ledger.barred),
+            error: plain_text(&inputs.ledger.error),
+            barred: plain_text(&inputs.ledger.barred),
             commits: inputs.ledger.commits,
             failed_commits: inputs.ledger.failed_commits,
-            journal_error: said(&inputs.ledger.journal_error),
-            history_error: said(&inputs.history.error),
+            journal_error: plain_text(&inputs.ledger.journal_error),
+            history_error: plain_text(&inputs.history.error),
         },
         stalled: inputs.stalled.clone(),
     };
     let up_for = now.since(&inputs.started).unwrap_or_default();
-    let stands = document.meters.iter().filter_map(|(name, meter)| Some(format!("{name}: {}", meter.stands.as_ref()?)));
-    document.advice.extend(stands.collect::<Vec<_>>());
+    let standing =
+        document.meters.iter().filter_map(|(name, meter)| Some(format!("{name}: {}", meter.stands.as_ref()?)));
+    document.advice.extend(standing.collect::<Vec<_>>());
     document.trouble = trouble(&document, layout, &inputs.remarks, up_for);
     document.well = document.trouble.is_empty();
     document
@@ -90,11 +97,11 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
         published_mwh: guarded.published,
         read_at: polled.read_at.map(|at| on_wall(&at, now)),
         verdict: guarded.verdict.map(str::to_owned),
-        held: said(&guarded.held),
+        held: plain_text(&guarded.held),
         overload_mw: guarded.overload,
-        stands: said(&guarded.stands),
+        stands: plain_text(&guarded.stands),
         map: polled.map.clone(),
-        error: said(&polled.error),
+        error: plain_text(&polled.error),
         polls: polled.polls,
         failures: polled.failures,
         verdicts: guarded.verdicts.iter().map(|(verdict, count)| (verdict.as_str().to_owned(), count)).collect(),
@@ -104,7 +111,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
 
 fn meter_state(wanted: &LayoutMeter, polled: &MeterPoll, guarded: &MeterLedger, now: &ClockReading) -> MeterState {
     let Some(read_at) = polled.read_at else { return MeterState::NeverRead };
-    // An age that nothing tells (another boot, a clock not trusted) is no proof of freshness.
+    // An unknown age (another boot, a clock that is not trusted) does not prove that the reading is fresh.
     if now.since(&read_at).is_none_or(|age| age > stale_after(wanted.poll_every)) {
         MeterState::Stale
     } else if polled.failures_in_a_row > 0 || polled.error.is_some() {
@@ -125,7 +132,7 @@ fn client(wanted: &config::ClientConfig, inputs: &StatusInputs) -> ClientStatus 
         meters: wanted.meters.clone(),
         energy_mwh: figures.energy,
         accepted_mwh: figures.accepted,
-        accepted_at: figures.accepted_at.map(shown),
+        accepted_at: figures.accepted_at.map(rounded),
         error: errors.and_then(|errors| errors.get(&wanted.name)).map(|error| plain(error)),
     }
 }
@@ -139,12 +146,12 @@ fn account(report: Option<&AccountReport>) -> AccountStatus {
             reporter::ReportingState::Refused => AccountState::Refused,
             reporter::ReportingState::NeverReported => AccountState::NeverReported,
         },
-        last_report_at: report.last_report_at.map(shown),
-        next_report_at: report.next_report_at.map(shown),
+        last_report_at: report.last_report_at.map(rounded),
+        next_report_at: report.next_report_at.map(rounded),
         accepted: report.accepted,
         rejected: report.rejected,
         calls: report.calls,
-        error: said(&report.error),
+        error: plain_text(&report.error),
     }
 }
 
@@ -157,7 +164,7 @@ fn bus(report: Option<&BusReport>) -> BusStatus {
             (None, 0) => BusState::NeverOpened,
             (None, _) => BusState::Open,
         },
-        error: said(&report.error),
+        error: plain_text(&report.error),
         requests: report.requests,
         answers: report.answers,
         timeouts: report.timeouts,
@@ -169,21 +176,21 @@ fn bus(report: Option<&BusReport>) -> BusStatus {
     }
 }
 
-/// When `stamp` was, on the wall clock as it stands at `now`: a box without a hardware clock starts in the past and is set right later.
-fn on_wall(stamp: &ClockReading, now: &ClockReading) -> Timestamp {
-    /// Clocks are slewed, and the two are not read in one instant; more apart than this, the wall clock was set in between.
+/// When `reading` was, by the wall clock of `now`: a box without a hardware clock starts in the past and is set right later.
+fn on_wall(reading: &ClockReading, now: &ClockReading) -> Timestamp {
+    /// Clocks are slewed, and the two are not read at the same instant. A larger difference means that the wall clock was set.
     const SLEWED: SignedDuration = SignedDuration::from_secs(2);
-    let counted_back = now.since(stamp).and_then(|age| now.wall.checked_sub(age).ok());
-    let set = counted_back.filter(|instant| instant.duration_since(stamp.wall).abs() > SLEWED);
-    shown(set.unwrap_or(stamp.wall))
+    let counted_back = now.since(reading).and_then(|age| now.wall.checked_sub(age).ok());
+    let set = counted_back.filter(|instant| instant.duration_since(reading.wall).abs() > SLEWED);
+    rounded(set.unwrap_or(reading.wall))
 }
 
-/// To the millisecond: more says nothing.
-fn shown(instant: Timestamp) -> Timestamp {
+/// Rounded to the millisecond.
+fn rounded(instant: Timestamp) -> Timestamp {
     instant.round(jiff::Unit::Millisecond).unwrap_or(instant)
 }
 
-fn said(text: &Option<String>) -> Option<String> {
+fn plain_text(text: &Option<String>) -> Option<String> {
     text.as_deref().map(plain)
 }
 

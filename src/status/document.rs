@@ -11,74 +11,86 @@ use crate::units::{MilliwattHours, Milliwatts, Name};
 /// The schema that this program writes and reads.
 pub const SCHEMA: u32 = 1;
 
-/// Everything there is to know of the running daemon. Times are RFC 3339 in UTC; what is unknown is null.
+/// The state of the running daemon. Times are RFC 3339 in UTC; unknown values are null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Document {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// Of the daemon.
+    /// The daemon's version.
     pub version: String,
     /// When this document was composed.
     pub at: Timestamp,
+    /// When the daemon started.
     pub started_at: Timestamp,
     /// Whether there is no trouble.
     pub well: bool,
-    /// What is wrong and what to do about it, the gravest first, one plain sentence or two each.
+    /// What is wrong and what to do, the worst first; one or two sentences each.
     pub trouble: Vec<String>,
-    /// What would make the lines carry better, and which figures stand for a while: nothing is lost meanwhile, so this is no trouble.
+    /// How the lines could work better, and which figures do not advance for a while. Nothing is lost meanwhile, so this is no trouble.
     #[serde(default)]
     pub advice: Vec<String>,
+    /// By the meter's name.
     pub meters: BTreeMap<Name, MeterStatus>,
-    /// Under the client's name: a `[client.NAME]` table's, or the meter's that has a `client_id` of its own.
+    /// By the name of a `[client.NAME]` table, or of a meter that has its own `client_id`.
     pub clients: BTreeMap<Name, ClientStatus>,
+    /// By the account's name.
     pub accounts: BTreeMap<Name, AccountStatus>,
+    /// By the bus's name.
     pub buses: BTreeMap<Name, BusStatus>,
+    /// The ledger.
     pub ledger: LedgerStatus,
     /// The tasks that make no progress.
     pub stalled: Vec<String>,
 }
 
+/// One meter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeterStatus {
+    /// Its state.
     pub state: MeterState,
+    /// The bus that it is on.
     pub bus: Name,
-    /// As it was last read, negative while exporting.
+    /// Active power as last read, in mW; negative while exporting.
     pub power_mw: Option<Milliwatts>,
-    /// The counter as it was last read, taken or not.
+    /// The counter as last read, accepted or not, in mWh.
     pub register_mwh: Option<MilliwattHours>,
-    /// The counter as the ledger last took it.
+    /// The counter as the ledger last accepted it, in mWh.
     pub register_taken_mwh: Option<MilliwattHours>,
+    /// The energy figure, in mWh.
     pub published_mwh: Option<MilliwattHours>,
+    /// When it was last read.
     pub read_at: Option<Timestamp>,
     /// The ledger's last verdict.
     pub verdict: Option<String>,
-    /// Why the ledger does not take the register at the moment, and what to do.
+    /// Why the ledger does not accept the register at the moment, and what to do.
     pub held: Option<String>,
-    /// The power that the meter has shown beyond doubt, where it is above `max_power`.
+    /// The power that the meter has shown beyond doubt, if it is above `max_power`, in mW.
     #[serde(default)]
     pub overload_mw: Option<Milliwatts>,
-    /// That published stands still for a while after a correction, where it does.
+    /// That the figure does not advance for a while after a correction.
     #[serde(default)]
     pub stands: Option<String>,
-    /// Which map of its profile the meter has, and where in a chain of models, where there is a choice and it was made.
+    /// The register map that was found for the meter, where its profile has several, and its place in a chain of models.
     #[serde(default)]
     pub map: Option<String>,
     /// Why the last poll failed or lacked a value.
     pub error: Option<String>,
-    /// Since the daemon started, as are the counts below.
+    /// Polls since the daemon started, as for the counts below.
     pub polls: u64,
+    /// Polls that failed or lacked a value.
     pub failures: u64,
+    /// By the ledger's verdict.
     pub verdicts: BTreeMap<String, u64>,
+    /// How well its line works.
     #[serde(default)]
     pub quality: QualityStatus,
 }
 
-/// How well a line carries what is asked of one meter, or of all meters of a bus.
+/// How well a line carries the requests to one meter, or to all meters of a bus.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct QualityStatus {
-    /// Since the daemon started: `requests`, and by how each ended `answers`, `timeouts`, `crc_errors`, `exceptions`, and where there were
-    /// any `wrong_unit`, `wrong_function`, `wrong_length`, `incomplete`, `noise`, `lost`; and what was seen beside it: `slow`, `echoes`,
-    /// `late`.
+    /// Since the daemon started: `requests`, and by outcome `answers`, `timeouts`, `crc_errors`, `exceptions`, and if there were any
+    /// `wrong_unit`, `wrong_function`, `wrong_length`, `incomplete`, `noise`, `lost`; and what was also seen: `slow`, `echoes`, `late`.
     pub total: BTreeMap<String, u64>,
     /// The same, within the last half hour to hour.
     pub recent: BTreeMap<String, u64>,
@@ -86,28 +98,31 @@ pub struct QualityStatus {
     pub exceptions: BTreeMap<String, u64>,
     /// `p50`, `p95` and `p99` of the recent answers, in microseconds from the request to the whole answer.
     pub response_us: BTreeMap<String, u64>,
-    /// The share of the bus's time, 0..=1, that these requests took lately, with time-outs and silences; null where too little is known.
+    /// The share of the bus's recent time that these requests took, with timeouts and silences, 0..=1; null if too little is known.
     pub occupancy: Option<f64>,
-    /// What the metrics are made of; not part of the document.
+    /// The source of the metrics; not part of the document.
     #[serde(skip)]
     pub tally: Tally,
 }
 
+/// The state of a meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MeterState {
+    /// Read, and its register accepted.
     Ok,
-    /// Read, but its register is not taken.
+    /// Read, but its register is not accepted.
     Held,
     /// The last good poll is older than three polls, and than a minute.
     Stale,
     /// The last poll failed or lacked a value.
     Failing,
-    /// No poll was good since the daemon started.
+    /// No good poll since the daemon started.
     NeverRead,
 }
 
 impl MeterState {
+    /// All states.
     pub const ALL: [Self; 5] = [Self::Ok, Self::Held, Self::Stale, Self::Failing, Self::NeverRead];
 
     /// The word of the document.
@@ -122,46 +137,60 @@ impl MeterState {
     }
 }
 
+/// One client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClientStatus {
     /// Shortened.
     pub client_id: String,
+    /// The account that reports it.
     pub account: Name,
+    /// The meters whose sum it is.
     pub meters: Vec<Name>,
-    /// The durable figure.
+    /// The figure on disk, in mWh.
     pub energy_mwh: Option<MilliwattHours>,
-    /// What Arkreen last accepted.
+    /// The energy that Arkreen last accepted, in mWh.
     pub accepted_mwh: Option<MilliwattHours>,
+    /// When Arkreen last accepted a report.
     pub accepted_at: Option<Timestamp>,
     /// Why it is not reported, or was refused.
     pub error: Option<String>,
 }
 
+/// One account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccountStatus {
+    /// Its state.
     pub state: AccountState,
+    /// When a call was last answered with an acceptance.
     pub last_report_at: Option<Timestamp>,
+    /// When the next report is due.
     pub next_report_at: Option<Timestamp>,
-    /// Entries accepted since the daemon started, as are the counts below.
+    /// Reports accepted since the daemon started, as for the counts below.
     pub accepted: u64,
+    /// Reports refused.
     pub rejected: u64,
     /// HTTP calls.
     pub calls: u64,
+    /// What is wrong and what to do.
     pub error: Option<String>,
 }
 
+/// The state of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
+    /// The last report was accepted.
     Ok,
-    /// A transient failure: tried again on its own.
+    /// A transient failure: the next attempt follows by itself.
     Retrying,
     /// The endpoint refuses the account.
     Refused,
+    /// No report yet since the daemon started.
     NeverReported,
 }
 
 impl AccountState {
+    /// All states.
     pub const ALL: [Self; 4] = [Self::Ok, Self::Retrying, Self::Refused, Self::NeverReported];
 
     /// The word of the document.
@@ -175,27 +204,37 @@ impl AccountState {
     }
 }
 
+/// One bus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BusStatus {
+    /// Its state.
     pub state: BusState,
+    /// Why it cannot be opened.
     pub error: Option<String>,
-    /// Since the daemon started, as are the counts below.
+    /// Requests since the daemon started, as for the counts below.
     pub requests: u64,
+    /// Verified answers.
     pub answers: u64,
+    /// Requests without an answer in time.
     pub timeouts: u64,
+    /// Answers that did not fit the request.
     pub garbled: u64,
+    /// Modbus exceptions.
     pub exceptions: u64,
     /// Times the line was opened again.
     pub reopened: u64,
-    /// Readings that the ledger had no room for.
+    /// Readings lost because the ledger's queue was full.
     pub dropped: u64,
+    /// How well its line works.
     #[serde(default)]
     pub quality: QualityStatus,
 }
 
+/// The state of a bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BusState {
+    /// The line is open.
     Open,
     /// The line cannot be opened, or was lost.
     Closed,
@@ -203,6 +242,7 @@ pub enum BusState {
     NeverOpened,
 }
 
+/// The ledger.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LedgerStatus {
     /// Why the store cannot be written at the moment.
@@ -210,8 +250,9 @@ pub struct LedgerStatus {
     /// Why nothing at all is reported: the ledger is another machine's.
     #[serde(default)]
     pub barred: Option<String>,
-    /// Since the daemon started.
+    /// Commits since the daemon started.
     pub commits: u64,
+    /// Commits that failed since the daemon started.
     pub failed_commits: u64,
     /// What was found since the daemon started to be lost of the journal.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! What of the configuration the status speaks of.
+//! The parts of the configuration that the status shows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,26 +7,36 @@ use crate::config::{self, Config, Link};
 use crate::quality::LinkKind;
 use crate::units::Name;
 
-/// What of the configuration the document speaks of. A task that has not reported yet is shown all the same.
+/// The parts of the configuration that the document shows. A task that has not reported yet is also shown.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
+    /// The meters.
     pub meters: BTreeMap<Name, LayoutMeter>,
+    /// The clients.
     pub clients: BTreeMap<Name, config::ClientConfig>,
-    /// With each account's `report_every`.
+    /// The accounts, with their `report_every`.
     pub accounts: BTreeMap<Name, Duration>,
+    /// The buses.
     pub buses: BTreeMap<Name, LayoutBus>,
 }
 
+/// One meter.
 #[derive(Clone, Debug)]
 pub struct LayoutMeter {
+    /// The bus that it is on.
     pub bus: Name,
+    /// Its unit id on that bus.
     pub unit: u8,
+    /// How often it is polled.
     pub poll_every: Duration,
 }
 
+/// One bus.
 #[derive(Clone, Debug)]
 pub struct LayoutBus {
+    /// The kind of its line.
     pub link: LinkKind,
+    /// How long an answer may take.
     pub timeout: Duration,
 }
 

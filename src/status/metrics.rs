@@ -1,4 +1,4 @@
-//! The document as Prometheus metrics, in the text format 0.0.4 that every scraper reads. What is unknown is absent, never 0.
+//! The document as Prometheus metrics, in the text format 0.0.4 that every scraper reads. Unknown values are absent, never 0.
 //!
 //! `prometheus-client` writes OpenMetrics, where a counter's family is named without the `_total` of its samples; the text format wants
 //! both alike. So a counter's family is described under its samples' name and its samples are written as plain values.
@@ -57,7 +57,7 @@ fn daemon(writer: &mut Writer, document: &Document) -> fmt::Result {
     writer.plain_gauge("start_timestamp_seconds", "When the daemon started.", seconds(document.started_at))?;
     writer.plain_gauge("well", "1 while there is no trouble, else 0.", flag(document.well))?;
     writer.plain_gauge("stalled_tasks", "Tasks that make no progress.", document.stalled.len() as f64)?;
-    let help = "Pieces of advice that the status gives.";
+    let help = "Pieces of advice in the status.";
     writer.plain_gauge("advice", help, document.advice.len() as f64)?;
     let ledger = &document.ledger;
     writer.plain_gauge(
@@ -89,17 +89,17 @@ fn meters(writer: &mut Writer, meters: &BTreeMap<Name, MeterStatus>) -> fmt::Res
         let labels = |verdict: &'_ str| vec![("meter", name.as_str().to_owned()), ("verdict", verdict.to_owned())];
         meter.verdicts.iter().map(move |(verdict, count)| (labels(verdict), *count as f64))
     });
-    writer.counter("meter_verdicts_total", "What the ledger judged the meter's readings to be.", verdicts)
+    writer.counter("meter_verdicts_total", "Readings of the meter by the ledger's verdict.", verdicts)
 }
 
-/// A stale meter's power is not what flows now.
+/// The power of a stale meter is not the present power.
 fn fresh_power(meter: &MeterStatus) -> Option<f64> {
     let stale = matches!(meter.state, MeterState::Stale | MeterState::NeverRead);
     meter.power_mw.filter(|_| !stale).map(|power| power.watts())
 }
 
 /// After a power cut the ledger begins with its last commit, a little below what it had counted up to: a scraper would take that for a
-/// counter that began again and add the whole figure anew. So it is shown from the first register taken since the start on.
+/// counter that began again and add the whole figure again. So it is shown from the first register taken since the start on.
 fn settled_energy(meter: &MeterStatus) -> Option<f64> {
     let taken =
         meter.verdicts.iter().any(|(verdict, count)| *count > 0 && !matches!(verdict.as_str(), "held" | "glitch"));
@@ -137,13 +137,15 @@ fn buses(writer: &mut Writer, buses: &BTreeMap<Name, BusStatus>) -> fmt::Result 
     counter("bus_requests_total", "Requests sent.", |bus| Some(bus.requests as f64))?;
     counter("bus_answers_total", "Verified answers.", |bus| Some(bus.answers as f64))?;
     counter("bus_timeouts_total", "Requests that were not answered in time.", |bus| Some(bus.timeouts as f64))?;
-    counter("bus_garbled_total", "Answers that were none to the request.", |bus| Some(bus.garbled as f64))?;
+    counter("bus_garbled_total", "Answers that did not fit the request.", |bus| Some(bus.garbled as f64))?;
     counter("bus_exceptions_total", "Modbus exceptions answered.", |bus| Some(bus.exceptions as f64))?;
     counter("bus_reopened_total", "Times the line was opened again.", |bus| Some(bus.reopened as f64))?;
-    counter("bus_dropped_readings_total", "Readings that the ledger had no room for.", |bus| Some(bus.dropped as f64))
+    counter("bus_dropped_readings_total", "Readings lost because the ledger's queue was full.", |bus| {
+        Some(bus.dropped as f64)
+    })
 }
 
-/// How well each of these things is reached.
+/// How well the line to each of these works.
 fn quality(writer: &mut Writer, of: &'static str, things: &[(&Name, &QualityStatus)]) -> fmt::Result {
     let outcomes = things.iter().flat_map(|(name, quality)| {
         let ends = Count::WORDS[..Count::ENDS].iter().map(|(count, word)| (*word, quality.tally.of(*count)));
@@ -157,14 +159,14 @@ fn quality(writer: &mut Writer, of: &'static str, things: &[(&Name, &QualityStat
     });
     writer.counter(&format!("{of}_exceptions_by_code_total"), "Modbus exceptions answered, by code.", exceptions)?;
     let counts = |count| things.iter().map(move |(name, it)| (vec![(of, name.as_str())], it.tally.of(count) as f64));
-    let help = "Requests of which an echo came back.";
+    let help = "Requests whose echo was received.";
     writer.counter(&format!("{of}_echoes_total"), help, counts(Count::Echoes))?;
-    let help = "Requests around which an answer to an earlier one came.";
+    let help = "Requests during which the answer to an earlier request arrived.";
     writer.counter(&format!("{of}_late_answers_total"), help, counts(Count::Late))?;
-    let help = "Time that the line was taken, with time-outs and the silences that had to be kept.";
+    let help = "Time that the line was in use, with timeouts and silences.";
     let busy = things.iter().map(|(name, it)| (vec![(of, name.as_str())], it.tally.busy_us as f64 / 1e6));
     writer.counter(&format!("{of}_busy_seconds_total"), help, busy)?;
-    let help = "Share of the line's time that was taken in the last half hour to hour.";
+    let help = "Share of the time that the line was in use in the last half hour to hour.";
     let shares = things.iter().filter_map(|(name, it)| Some((vec![(of, name.as_str())], it.occupancy?)));
     writer.gauge(&format!("{of}_occupancy_ratio"), help, shares)?;
     writer.histograms(&format!("{of}_response_seconds"), "Time from a request to its whole answer.", of, things)
@@ -188,9 +190,9 @@ fn flag(set: bool) -> f64 {
 }
 
 /// A histogram of the answers.
-struct Responses<'d>(&'d QualityStatus);
+struct ResponseHistogram<'d>(&'d QualityStatus);
 
-impl EncodeMetric for Responses<'_> {
+impl EncodeMetric for ResponseHistogram<'_> {
     fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {
         let tally = &self.0.tally;
         let bounds = Times::bounds().map(|bound| bound.map_or(f64::INFINITY, |bound| bound as f64 / 1e6));
@@ -252,7 +254,7 @@ impl Writer<'_> {
         let name = format!("arkmeter_{name}");
         let mut family = self.encoder.encode_descriptor(&name, help, None, MetricType::Histogram)?;
         for (name, quality) in things {
-            Responses(quality).encode(family.encode_family(&[(of, name.as_str())])?)?;
+            ResponseHistogram(quality).encode(family.encode_family(&[(of, name.as_str())])?)?;
         }
         Ok(())
     }

@@ -1,8 +1,10 @@
-//! What every task last said, composed into one document, and the doors at which it can be asked for.
+//! The latest report of every task, composed into one document, and the listeners that serve it.
 //!
-//! [`StatusSources`] collects the tasks' reports; [`compose`] turns them into a [`Document`]; the page, the metrics and the `status` command
-//! are views of that document. The [`StatusListener`] serves it on TCP, read-only; the [`control`] socket serves it too and takes what the
-//! daemon can be asked to do.
+//! [`StatusSources`] collects the tasks' reports; [`compose`] makes a [`Document`] of them; the page, the metrics and the `status` command
+//! are views of that document. The [`StatusListener`] serves it on TCP, read-only; the [`control`] socket serves it too and takes commands
+//! to the daemon.
+
+#![deny(missing_docs)]
 
 mod compose;
 pub mod control;

@@ -1,12 +1,13 @@
-//! The document as one HTML page that needs nothing from elsewhere and reads on a phone: trouble first, then the tables.
+//! The status document as one HTML page that loads nothing else and fits a phone: trouble first, then the tables.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use jiff::Timestamp;
+use maud::{DOCTYPE, Markup, html};
 
 use super::document::{AccountState, BusState, Document, MeterState};
 use super::words;
+use crate::units::Name;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}body{font:16px/1.4 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}\
@@ -16,105 +17,79 @@ th{font-weight:600}tr+tr td{border-top:1px solid #8884}.number{text-align:right;
 .bad{color:#c62828;font-weight:600}.good{color:#2e7d32}footer{color:#888;margin-top:2rem}\
 @media(prefers-color-scheme:dark){.bad{color:#ff8a80}.good{color:#81c784}}";
 
-/// The page; `nonce` is what its Content-Security-Policy lets the style through by.
+/// The page. Its Content-Security-Policy allows the style by `nonce`.
 pub fn page(document: &Document, nonce: &str) -> String {
     let now = document.at;
-    let mut html = format!(
-        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>arkmeter</title>\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta http-equiv=\"refresh\" content=\"10\">\
-         <style nonce=\"{}\">{STYLE}</style></head><body><h1>arkmeter</h1>",
-        escape(nonce)
-    );
-    trouble(&mut html, &document.trouble);
-    advice(&mut html, &document.advice);
-    meters(&mut html, document, now);
-    clients(&mut html, document, now);
-    accounts(&mut html, document, now);
-    buses(&mut html, document);
-    let (version, started) = (escape(&document.version), words::ago(document.started_at, now));
-    let footer = format!("<footer>arkmeter {version}, started {started}; as of {now}</footer></body></html>\n");
-    html + &footer
-}
-
-/// `text` as it may stand in an element or a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { "arkmeter" }
+                meta name="viewport" content="width=device-width,initial-scale=1";
+                meta http-equiv="refresh" content="10";
+                style nonce=(nonce) { (maud::PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "arkmeter" }
+                @if document.trouble.is_empty() {
+                    p.good { "All is well." }
+                } @else {
+                    ul { @for sentence in &document.trouble { li.bad { (sentence) } } }
+                }
+                @for sentence in &document.advice { p { (sentence) } }
+                (meters(document, now))
+                (clients(document, now))
+                (accounts(document, now))
+                (buses(document))
+                footer { "arkmeter " (document.version) ", started " (words::ago(document.started_at, now)) "; as of " (now) }
+            }
         }
-    }
-    escaped
+    };
+    markup.into_string() + "\n"
 }
 
-fn trouble(html: &mut String, trouble: &[String]) {
-    if trouble.is_empty() {
-        html.push_str("<p class=\"good\">All is well.</p>");
-        return;
-    }
-    html.push_str("<ul>");
-    for sentence in trouble {
-        push(html, format_args!("<li class=\"bad\">{}</li>", escape(sentence)));
-    }
-    html.push_str("</ul>");
-}
-
-fn advice(html: &mut String, advice: &[String]) {
-    for sentence in advice {
-        push(html, format_args!("<p>{}</p>", escape(sentence)));
-    }
-}
-
-fn meters(html: &mut String, document: &Document, now: Timestamp) {
-    table(
-        html,
-        "Meters",
-        ["Meter", "State", "#Power", "#Register", "#Published", "Read", "Verdict"],
-        &document.meters,
-        |meter| {
-            let verdict = meter.verdict.as_deref().map(escape);
-            vec![
-                state(words::meter_state(meter.state), meter.state == MeterState::Ok),
-                meter.power_mw.map(words::power).unwrap_or_default(),
-                meter.register_mwh.map(words::energy).unwrap_or_default(),
-                meter.published_mwh.map(words::energy).unwrap_or_default(),
-                meter.read_at.map(|at| words::ago(at, now)).unwrap_or_default(),
-                verdict.unwrap_or_default(),
-            ]
-        },
-    );
-}
-
-fn clients(html: &mut String, document: &Document, now: Timestamp) {
-    table(html, "Clients", ["Client", "Identifier", "#Accepted", "When", "Error"], &document.clients, |client| {
+fn meters(document: &Document, now: Timestamp) -> Markup {
+    let head = ["Meter", "State", "#Power", "#Register", "#Published", "Read", "Verdict"];
+    table("Meters", &head, &document.meters, |meter| {
         vec![
-            escape(&client.client_id),
-            client.accepted_mwh.map(words::energy).unwrap_or_default(),
-            client.accepted_at.map(|at| words::ago(at, now)).unwrap_or_default(),
-            client.error.as_deref().map(escape).unwrap_or_default(),
+            state(words::meter_state(meter.state), meter.state == MeterState::Ok),
+            cell(meter.power_mw.map(words::power)),
+            cell(meter.register_mwh.map(words::energy)),
+            cell(meter.published_mwh.map(words::energy)),
+            cell(meter.read_at.map(|at| words::ago(at, now))),
+            cell(meter.verdict.as_ref()),
         ]
-    });
+    })
 }
 
-fn accounts(html: &mut String, document: &Document, now: Timestamp) {
+fn clients(document: &Document, now: Timestamp) -> Markup {
+    let head = ["Client", "Identifier", "#Accepted", "When", "Error"];
+    table("Clients", &head, &document.clients, |client| {
+        vec![
+            cell(Some(&client.client_id)),
+            cell(client.accepted_mwh.map(words::energy)),
+            cell(client.accepted_at.map(|at| words::ago(at, now))),
+            cell(client.error.as_ref()),
+        ]
+    })
+}
+
+fn accounts(document: &Document, now: Timestamp) -> Markup {
     let head = ["Account", "State", "Last report", "#Accepted", "#Refused", "Error"];
-    table(html, "Accounts", head, &document.accounts, |account| {
+    table("Accounts", &head, &document.accounts, |account| {
+        let last_report = account.last_report_at.map_or("never".to_owned(), |at| words::ago(at, now));
         vec![
             state(words::account_state(account.state), account.state == AccountState::Ok),
-            account.last_report_at.map_or("never".to_owned(), |at| words::ago(at, now)),
-            account.accepted.to_string(),
-            account.rejected.to_string(),
-            account.error.as_deref().map(escape).unwrap_or_default(),
+            cell(Some(last_report)),
+            cell(Some(account.accepted)),
+            cell(Some(account.rejected)),
+            cell(account.error.as_ref()),
         ]
-    });
+    })
 }
 
-fn buses(html: &mut String, document: &Document) {
+fn buses(document: &Document) -> Markup {
     let head = [
         "Bus",
         "State",
@@ -128,48 +103,44 @@ fn buses(html: &mut String, document: &Document) {
         "#P99",
         "#Busy",
     ];
-    table(html, "Buses", head, &document.buses, |bus| {
+    table("Buses", &head, &document.buses, |bus| {
         let counts = [bus.requests, bus.answers, bus.timeouts, bus.garbled, bus.exceptions];
         let mut cells = vec![state(words::bus_state(bus.state), bus.state == BusState::Open)];
-        cells.extend(counts.iter().map(u64::to_string));
-        cells.extend(words::line_times(&bus.quality));
+        cells.extend(counts.map(|count| cell(Some(count))));
+        cells.extend(words::line_times(&bus.quality).map(|time| cell(Some(time))));
         cells
-    });
+    })
 }
 
-fn state(word: &str, good: bool) -> String {
-    format!("<span class=\"{}\">{word}</span>", if good { "good" } else { "bad" })
+fn state(word: &str, good: bool) -> Markup {
+    html! { span class=(if good { "good" } else { "bad" }) { (word) } }
 }
 
-/// A table of things by name, where there are any. `cells` gives the HTML right of the name; a column whose title begins with `#` is of
-/// numbers.
-fn table<const N: usize, T>(
-    html: &mut String,
-    title: &str,
-    head: [&str; N],
-    things: &BTreeMap<crate::units::Name, T>,
-    cells: impl Fn(&T) -> Vec<String>,
-) {
-    if things.is_empty() {
-        return;
-    }
-    let class = |column: &str| if column.starts_with('#') { " class=\"number\"" } else { "" };
-    push(html, format_args!("<h2>{title}</h2><div class=\"scroll\"><table><tr>"));
-    for column in head {
-        push(html, format_args!("<th{}>{}</th>", class(column), column.trim_start_matches('#')));
-    }
-    for (name, thing) in things {
-        push(html, format_args!("</tr><tr><td>{}</td>", escape(name.as_str())));
-        for (column, cell) in head.iter().skip(1).zip(cells(thing)) {
-            push(html, format_args!("<td{}>{cell}</td>", class(column)));
+fn cell(content: Option<impl maud::Render>) -> Markup {
+    html! { @if let Some(content) = content { (content) } }
+}
+
+/// A table of things by name, if there are any. `cells` gives the cells after the name. A column whose title begins with `#` has numbers.
+fn table<T>(title: &str, head: &[&str], things: &BTreeMap<Name, T>, cells: impl Fn(&T) -> Vec<Markup>) -> Markup {
+    let class = |column: &str| column.starts_with('#').then_some("number");
+    html! {
+        @if !things.is_empty() {
+            h2 { (title) }
+            div.scroll {
+                table {
+                    tr { @for column in head { th class=[class(column)] { (column.trim_start_matches('#')) } } }
+                    @for (name, thing) in things {
+                        tr {
+                            td { (name.as_str()) }
+                            @for (column, cell) in head.iter().skip(1).zip(cells(thing)) {
+                                td class=[class(column)] { (cell) }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
-    html.push_str("</tr></table></div>");
-}
-
-fn push(html: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
-    let _ = html.write_fmt(text);
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the poller counted of each line, as the document shows it and as advice.
+//! The poller's counts for each line, as the document shows them and as advice.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::poller::BusReport;
 use crate::quality::{self, Count, Quality, Tally};
 use crate::units::Name;
 
-/// All requests that these meters were asked.
+/// All requests to these meters.
 pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> document::QualityStatus {
     let (mut tally, mut recent, mut recents) = (Tally::default(), Tally::default(), Vec::new());
     for meter in meters {
@@ -30,7 +30,7 @@ pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> docume
     }
 }
 
-/// What is usual, and of the rest what there was.
+/// The usual counts always, the others if they are above 0.
 fn counts(tally: &Tally) -> BTreeMap<String, u64> {
     let sums = [("requests", tally.requests()), ("exceptions", tally.exceptions())];
     let (usual, rest) = Count::WORDS.split_at(Count::USUAL);
@@ -39,7 +39,7 @@ fn counts(tally: &Tally) -> BTreeMap<String, u64> {
     sums.into_iter().chain(usual.iter().map(of)).chain(rest).map(|(word, count)| (word.to_owned(), count)).collect()
 }
 
-/// What to do about the buses that are open.
+/// Advice for the buses that are open.
 pub(super) fn advice(layout: &Layout, buses: &BTreeMap<Name, BusReport>) -> Vec<String> {
     let open = layout.buses.iter().filter_map(|(name, bus)| {
         let report = buses.get(name).filter(|report| report.error.is_none())?;

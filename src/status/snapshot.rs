@@ -1,4 +1,4 @@
-//! The one place that holds what every task last said. The daemon fills it and swaps it at a reload; every view composes from it.
+//! Holds the latest report of every task. The daemon fills it and replaces it at a reload; every view is composed from it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,21 +18,25 @@ use crate::poller::BusReport;
 use crate::reporter::AccountReport;
 use crate::units::Name;
 
-/// The configuration in force and its tasks' reports.
+/// The configuration in use and its tasks' reports.
 #[derive(Clone, Debug)]
 pub struct ActiveTasks {
+    /// The configuration in use.
     pub config: Arc<Config>,
+    /// The buses' reports.
     pub buses: BTreeMap<Name, watch::Receiver<BusReport>>,
+    /// The ledger's report.
     pub ledger: watch::Receiver<LedgerReport>,
+    /// The accounts' reports.
     pub accounts: BTreeMap<Name, watch::Receiver<AccountReport>>,
 }
 
-/// What every task last said. Cheap to clone; all clones are one.
+/// The latest report of every task. Clones are cheap and share the same reports.
 #[derive(Clone, Debug)]
-pub struct StatusSources(Arc<Inner>);
+pub struct StatusSources(Arc<Shared>);
 
 #[derive(Debug)]
-struct Inner {
+struct Shared {
     clock: Clock,
     hearts: Hearts,
     started: ClockReading,
@@ -46,16 +50,16 @@ impl StatusSources {
     pub fn new(clock: Clock, hearts: Hearts, history: HistoryHandle, current: ActiveTasks) -> Self {
         let started = clock.now();
         let (current, remarks) = (RwLock::new(current), RwLock::default());
-        StatusSources(Arc::new(Inner { clock, hearts, started, history, current, remarks }))
+        StatusSources(Arc::new(Shared { clock, hearts, started, history, current, remarks }))
     }
 
-    /// Puts the tasks of another configuration in the place of the present ones.
+    /// Replaces the tasks by those of another configuration.
     pub fn replace(&self, current: ActiveTasks) {
         *self.0.current.write().expect("swapping cannot panic") = current;
     }
 
-    /// Says under `subject` what the operator should know beside the tasks' reports ("the configuration was not reloaded: ..."), as one
-    /// plain sentence; `None` takes it back. While it stands, the daemon is in trouble.
+    /// Sets what the operator must know beside the tasks' reports, as one sentence; `None` removes it. Each `subject` has one remark. A
+    /// remark counts as trouble.
     pub fn remark(&self, subject: &'static str, remark: Option<String>) {
         let mut remarks = self.0.remarks.write().expect("remarking cannot panic");
         match remark {
@@ -64,12 +68,12 @@ impl StatusSources {
         };
     }
 
-    /// The tasks that make no progress: what the watchdog and `/healthz` judge by.
+    /// The tasks that make no progress: the criterion of the watchdog and of `/healthz`.
     pub fn stalled(&self) -> Vec<String> {
         self.0.hearts.stalled()
     }
 
-    /// Where the ledger lies.
+    /// The folder of the ledger.
     pub(super) fn state_folder(&self) -> PathBuf {
         self.0.current.read().expect("swapping cannot panic").config.state.path.clone()
     }

@@ -1,4 +1,4 @@
-//! What is wrong, in plain sentences, the gravest first. One cause is told once: a closed bus, not each of its meters.
+//! What is wrong, as sentences, the worst first. One cause is named once: a closed bus, not each of its meters.
 
 use std::time::Duration;
 
@@ -10,53 +10,53 @@ use super::words::{self, plain};
 use crate::reading::stale_after;
 use crate::units::Name;
 
-/// The sentences for `document`, whose `trouble` is not looked at. `up_for`: what has just begun may be waited for.
+/// The sentences for `document`. `up_for`: how long the daemon has run; what needs time after a start is no trouble yet.
 pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], up_for: Duration) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut sentences = Vec::new();
     for task in &document.stalled {
-        told.push(sentence(&format!("The task `{}` makes no progress", plain(task)), None));
+        sentences.push(sentence(&format!("The task `{}` makes no progress", plain(task)), None));
     }
     if let Some(error) = &document.ledger.error {
-        told.push(sentence("The ledger cannot be written", Some(error)));
+        sentences.push(sentence("The ledger cannot be written", Some(error)));
     }
     if let Some(why) = &document.ledger.barred {
-        told.push(sentence("Nothing is reported", Some(why)));
+        sentences.push(sentence("Nothing is reported", Some(why)));
     }
-    told.extend(remarks.iter().map(|remark| plain(remark)));
+    sentences.extend(remarks.iter().map(|remark| plain(remark)));
     for (name, bus) in document.buses.iter().filter(|(_, bus)| bus.state == BusState::Closed) {
-        told.push(sentence(&format!("Bus {name} is closed"), bus.error.as_ref()));
+        sentences.push(sentence(&format!("Bus {name} is closed"), bus.error.as_ref()));
     }
     for (name, meter) in &document.meters {
-        let patience = layout.meters.get(name).map_or(Duration::ZERO, |wanted| stale_after(wanted.poll_every));
-        told.extend(of_meter(name, meter, document, up_for < patience));
-        told.extend(meter.overload_mw.map(|power| {
+        let grace = layout.meters.get(name).map_or(Duration::ZERO, |wanted| stale_after(wanted.poll_every));
+        sentences.extend(of_meter(name, meter, document, up_for < grace));
+        sentences.extend(meter.overload_mw.map(|power| {
             let power = words::power(power);
             format!("Meter {name} carries {power}, more than its max_power: raise it, or true advances are held.")
         }));
     }
     for (name, account) in &document.accounts {
-        let patience = layout.accounts.get(name).map_or(Duration::ZERO, |every| stale_after(*every));
+        let grace = layout.accounts.get(name).map_or(Duration::ZERO, |every| stale_after(*every));
         let used = document.clients.values().any(|client| client.account == *name);
-        told.extend(of_account(name, account, document.at, !used || up_for < patience));
+        sentences.extend(of_account(name, account, document.at, !used || up_for < grace));
     }
     for (name, client) in &document.clients {
         let account = document.accounts.get(&client.account).map(|account| account.state);
         let retried = matches!(account, Some(AccountState::Retrying | AccountState::Refused));
-        let told_already = retried || document.ledger.barred.is_some();
-        if let Some(error) = client.error.as_ref().filter(|_| !told_already) {
-            told.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));
+        let named_already = retried || document.ledger.barred.is_some();
+        if let Some(error) = client.error.as_ref().filter(|_| !named_already) {
+            sentences.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));
         }
     }
     if let Some(why) = &document.ledger.journal_error {
-        told.push(sentence("The ledger's journal lost entries, figures and reports are not concerned", Some(why)));
+        sentences.push(sentence("The ledger's journal lost entries, figures and reports are not affected", Some(why)));
     }
     if let Some(error) = &document.ledger.history_error {
-        told.push(sentence("The history cannot be written, everything else goes on", Some(error)));
+        sentences.push(sentence("The history cannot be written, everything else works", Some(error)));
     }
-    told
+    sentences
 }
 
-fn of_meter(name: &Name, meter: &MeterStatus, document: &Document, just_begun: bool) -> Option<String> {
+fn of_meter(name: &Name, meter: &MeterStatus, document: &Document, just_started: bool) -> Option<String> {
     let bus_closed = document.buses.get(&meter.bus).is_some_and(|bus| bus.state == BusState::Closed);
     let error = meter.error.as_ref();
     let age = meter.read_at.map(|at| words::ago(at, document.at)).unwrap_or_default();
@@ -66,12 +66,12 @@ fn of_meter(name: &Name, meter: &MeterStatus, document: &Document, just_begun: b
         _ if bus_closed => None,
         MeterState::Stale => Some(sentence(&format!("Meter {name} was last read {age}"), error)),
         MeterState::Failing => Some(sentence(&format!("Meter {name} is failing"), error)),
-        MeterState::NeverRead if error.is_none() && just_begun => None,
+        MeterState::NeverRead if error.is_none() && just_started => None,
         MeterState::NeverRead => Some(sentence(&format!("Meter {name} was never read"), error)),
     }
 }
 
-fn of_account(name: &Name, account: &AccountStatus, now: Timestamp, just_begun: bool) -> Option<String> {
+fn of_account(name: &Name, account: &AccountStatus, now: Timestamp, just_started: bool) -> Option<String> {
     let error = account.error.as_ref();
     let last = account.last_report_at.map_or("never".to_owned(), |at| words::ago(at, now));
     match account.state {
@@ -82,12 +82,12 @@ fn of_account(name: &Name, account: &AccountStatus, now: Timestamp, just_begun: 
         AccountState::Refused => {
             Some(sentence(&format!("Account {name} is refused by Arkreen (last report: {last})"), error))
         }
-        AccountState::NeverReported if error.is_none() && just_begun => None,
+        AccountState::NeverReported if error.is_none() && just_started => None,
         AccountState::NeverReported => Some(sentence(&format!("Account {name} has not reported yet"), error)),
     }
 }
 
-/// `what: why.`, closed by one full stop.
+/// `what: why.`, with one full stop at the end.
 fn sentence(what: &str, why: Option<&String>) -> String {
     let text = match why {
         Some(why) => format!("{what}: {why}"),

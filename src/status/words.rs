@@ -1,4 +1,4 @@
-//! States, quantities and ages in the words that people read: the page and the `status` command say the same.
+//! States, quantities and ages as text: the same on the page and in the `status` command.
 
 use jiff::Timestamp;
 
@@ -15,12 +15,12 @@ pub fn power(power: Milliwatts) -> String {
     }
 }
 
-/// As in every message: `180004.166 kWh`.
+/// `180004.166 kWh`, as in every message.
 pub fn energy(energy: MilliwattHours) -> String {
     energy.in_words()
 }
 
-/// `12s ago`; what lies ahead of `now` (a clock that was set) is `just now`.
+/// `12s ago`; a time after `now` (the clock was set) is `just now`.
 pub fn ago(then: Timestamp, now: Timestamp) -> String {
     match now.duration_since(then).as_secs() {
         ..=0 => "just now".to_owned(),
@@ -31,7 +31,7 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Within what time half, 95 % and 99 % of the recent answers came, and which share of the line's time they took; empty where unknown.
+/// The response times of 50 %, 95 % and 99 % of the recent answers, and the share of the line's time in use; empty if unknown.
 pub fn line_times(quality: &QualityStatus) -> [String; 4] {
     let time = |which: &str| quality.response_us.get(which).map(|us| response(*us)).unwrap_or_default();
     let busy = quality.occupancy.map(|share| format!("{:.1} %", 100.0 * share)).unwrap_or_default();
@@ -47,7 +47,7 @@ fn response(micros: u64) -> String {
     }
 }
 
-/// What the meter's state means.
+/// The meter's state as text.
 pub fn meter_state(state: MeterState) -> &'static str {
     match state {
         MeterState::Ok => "ok",
@@ -58,6 +58,7 @@ pub fn meter_state(state: MeterState) -> &'static str {
     }
 }
 
+/// The account's state as text.
 pub fn account_state(state: AccountState) -> &'static str {
     match state {
         AccountState::Ok => "ok",
@@ -67,6 +68,7 @@ pub fn account_state(state: AccountState) -> &'static str {
     }
 }
 
+/// The state of the bus as text.
 pub fn bus_state(state: BusState) -> &'static str {
     match state {
         BusState::Open => "open",
@@ -75,7 +77,7 @@ pub fn bus_state(state: BusState) -> &'static str {
     }
 }
 
-/// The rooms make foreign text harmless where it comes in; what is shown to terminals and browsers does not rest on that alone.
+/// Foreign text is made harmless where it arrives; what terminals and browsers show does not rely on that alone.
 pub(super) fn plain(text: &str) -> String {
     /// A sentence with its remedy and one foreign text of 200 bytes fits.
     const LIMIT: usize = 600;

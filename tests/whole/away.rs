@@ -1,4 +1,4 @@
-//! Adapters, gateways and networks that go away and come back.
+//! Adapters, gateways and networks that disappear and return.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,7 @@ use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine};
 
 use crate::harness::*;
 
-/// As udev does it: the name points to the device of now.
+/// Points the name to the present device, as udev does.
 fn plug(by_id: &Path, line: &SimulatedSerialLine) {
     let new = by_id.with_extension("new");
     symlink(line.path(), &new).unwrap();
@@ -16,7 +16,7 @@ fn plug(by_id: &Path, line: &SimulatedSerialLine) {
 }
 
 #[tokio::test]
-async fn an_adapter_that_is_pulled_and_comes_back_as_another_device_is_found_by_its_name() {
+async fn an_adapter_that_returns_as_another_device_is_found_by_its_name() {
     let (meter, other) = (sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0));
     let gateway = SimulatedGateway::start([other.clone()]).await.unwrap();
     let arkreen = arkreen([1, 2]);
@@ -35,7 +35,7 @@ async fn an_adapter_that_is_pulled_and_comes_back_as_another_device_is_found_by_
         assert_eq!(document["meters"]["sauna"]["state"], "failing");
         assert_eq!(document["meters"]["boiler"]["state"], "ok");
         more_requests(&[&other], 3).await;
-        // Another device is made before, so that the new one has another number.
+        // Another device is created first, so that the new one gets a different number.
         let _between = SimulatedSerialLine::start([], None).unwrap();
         line = SimulatedSerialLine::start([meter.clone()], None).unwrap();
         plug(&by_id, &line);
@@ -48,7 +48,7 @@ async fn an_adapter_that_is_pulled_and_comes_back_as_another_device_is_found_by_
 }
 
 #[tokio::test]
-async fn a_gateway_that_goes_away_is_found_again() {
+async fn a_gateway_that_returns_is_connected_again() {
     let (meter, other) = (sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0));
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let stays = SimulatedGateway::start([other.clone()]).await.unwrap();
@@ -64,16 +64,16 @@ async fn a_gateway_that_goes_away_is_found_again() {
     more_requests(&[&other], 3).await;
     let gateway = SimulatedGateway::start_at(address, [meter.clone()]).await.unwrap();
     site.all_ok(&["sauna", "boiler"]).await;
-    // An idle connection that the gateway closes is no trouble.
+    // The gateway may close an idle connection.
     gateway.disconnect();
     more_requests(&[&meter], 6).await;
     site.all_ok(&["sauna", "boiler"]).await;
-    assert_eq!(stays.connections(), 1, "one connection serves for good");
+    assert_eq!(stays.connections(), 1, "one connection is enough");
     daemon.stop().await;
 }
 
 #[tokio::test]
-async fn it_starts_without_any_meter_or_network_and_takes_up_what_appears() {
+async fn it_starts_without_meters_and_network_and_uses_what_appears() {
     let (gateway_at, cloud_at) = (nobody(), nobody());
     let arkreen = arkreen([1, 2]);
     let site = Site::new(&Plan::new());

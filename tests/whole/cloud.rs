@@ -1,4 +1,4 @@
-//! What Arkreen can answer, and not answer: polling never notices, the status tells, and one fresh report follows.
+//! Every answer and failure of Arkreen: polling goes on, the status shows it, and one fresh report follows.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl Reporting {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_told_and_a_new_token_file_ends_it_at_once() {
+async fn a_refused_token_is_shown_and_a_new_token_file_ends_the_pause_at_once() {
     let it = Reporting::begin().await;
     let new = format!("0x{}", "8".repeat(64));
     it.arkreen.set_token(&new);
@@ -62,7 +62,7 @@ async fn a_refused_token_is_told_and_a_new_token_file_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn an_unknown_client_concerns_that_client_only() {
+async fn an_unknown_client_does_not_affect_the_others() {
     let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 2000.0, 200.0)]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
@@ -71,23 +71,23 @@ async fn an_unknown_client_concerns_that_client_only() {
     let told = |document: &Value| {
         document["clients"]["unknown"]["error"].as_str().is_some_and(|error| error.contains("do not belong together"))
     };
-    site.status_when("the refusal is told", told).await;
-    let asked = sent(&arkreen, 2).len();
+    site.status_when("the refusal is shown", told).await;
+    let calls = sent(&arkreen, 2).len();
     let before = sent(&arkreen, 1).len();
     until("the other goes on", || sent(&arkreen, 1).len() >= before + 3).await;
-    assert!(sent(&arkreen, 2).len() <= asked + 1, "an unknown client is probed slowly");
+    assert!(sent(&arkreen, 2).len() <= calls + 1, "an unknown client is probed slowly");
     assert_eq!(site.all_ok(&["known", "unknown"]).await["clients"]["known"]["error"], Value::Null);
     daemon.stop().await;
     assert_truthful(&arkreen);
 }
 
 #[tokio::test]
-async fn a_figure_that_arkreen_finds_too_low_is_never_inflated() {
+async fn a_figure_that_arkreen_refuses_as_too_low_is_never_inflated() {
     let it = Reporting::begin().await;
     it.arkreen.set_energy(client(1), arkmeter::units::MilliwattHours::new(200_000_000).unwrap());
     let told =
         |document: &Value| document["clients"]["sauna"]["error"].as_str().is_some_and(|error| error.contains("4003"));
-    let document = it.site.status_when("the refusals are told", told).await;
+    let document = it.site.status_when("the refusals are shown", told).await;
     assert_eq!(document["meters"]["sauna"]["state"], "ok");
     more_calls(&it.arkreen, 3).await;
     it.arkreen.set_energy(client(1), arkmeter::units::MilliwattHours::new(100_000_000).unwrap());
@@ -97,7 +97,7 @@ async fn a_figure_that_arkreen_finds_too_low_is_never_inflated() {
 }
 
 #[tokio::test]
-async fn whatever_nonsense_it_answers_the_next_reports_are_fresh() {
+async fn after_any_invalid_answer_the_next_reports_are_fresh() {
     let it = Reporting::begin().await;
     let bodies = ["", "{", "[]", "null", r#"{"jsonrpc":"2.0","id":1}"#];
     let mut behaviours = vec![
@@ -125,7 +125,7 @@ async fn whatever_nonsense_it_answers_the_next_reports_are_fresh() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_takes_too_long_holds_nothing_up() {
+async fn a_slow_endpoint_delays_nothing_else() {
     let it = Reporting::begin().await;
     it.arkreen.always(EndpointBehaviour::Slow(Duration::from_secs(7)));
     let document = it.status_of_account("retrying").await;
@@ -137,7 +137,7 @@ async fn an_endpoint_that_takes_too_long_holds_nothing_up() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_was_away_gets_one_fresh_report_and_no_backlog() {
+async fn after_an_outage_the_endpoint_gets_one_fresh_report_and_no_backlog() {
     let (meter, cloud_at) = (sdm630(1, 1000.0, 100.0), nobody());
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
@@ -159,7 +159,7 @@ async fn an_endpoint_that_was_away_gets_one_fresh_report_and_no_backlog() {
     let _way = Way::open(cloud_at, &arkreen.url()).await;
     more_calls(&arkreen, 2).await;
     for call in &arkreen.calls()[before..] {
-        assert_eq!(call.entries[0].power.0, 1_300_000, "what was measured while it was away is not sent afterwards");
+        assert_eq!(call.entries[0].power.0, 1_300_000, "values from the outage are not sent afterwards");
     }
     site.status_when("all is well", |it| it["well"] == true).await;
     daemon.stop().await;

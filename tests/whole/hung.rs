@@ -1,4 +1,4 @@
-//! A disk that does not answer at all: what is safe goes on being reported, what is not waits, and a stop does not wait for it.
+//! A disk that hangs: figures on disk are still reported, others wait, and a stop does not wait for the disk.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::harness::*;
 
 #[tokio::test]
 #[allow(clippy::print_stderr, reason = "the figures are for people")]
-async fn a_disk_that_hangs_stops_neither_polls_nor_reports_of_what_is_safe_nor_the_stop() {
+async fn a_disk_that_hangs_stops_neither_polls_nor_reports_of_figures_on_disk_nor_the_stop() {
     let (disk, meter) = (Disk::compile().await, sdm630(1, 1000.0, 100.0));
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
@@ -23,13 +23,13 @@ async fn a_disk_that_hangs_stops_neither_polls_nor_reports_of_what_is_safe_nor_t
     site.all_ok(&["sauna"]).await;
     fs::write(&hangs, "").unwrap();
     let begun = Instant::now();
-    // What 1 kW takes in some seconds: plausible, so that only the disk holds it up.
+    // The energy of 1 kW in a few seconds: plausible, so only the disk delays it.
     meter.set_f32(Function::Input, 0x0048, 100.0008);
-    let said = |word: &'static str| {
+    let error_has = |word: &'static str| {
         move |it: &serde_json::Value| it["ledger"]["error"].as_str().is_some_and(|error| error.contains(word))
     };
-    site.status_when("it is told", said("does not answer")).await;
-    eprintln!("hung disk: told after {:?}", begun.elapsed());
+    site.status_when("the error is shown", error_has("does not answer")).await;
+    eprintln!("hung disk: shown after {:?}", begun.elapsed());
     more_requests(&[&meter], 10).await;
     more_calls(&arkreen, 2).await;
     assert_only(&arkreen, 1, 1_000_000, 100_000_000);
@@ -40,7 +40,7 @@ async fn a_disk_that_hangs_stops_neither_polls_nor_reports_of_what_is_safe_nor_t
     site.status_when("all is well", |it| it["well"] == true).await;
     fs::write(&hangs, "").unwrap();
     meter.set_f32(Function::Input, 0x0048, 100.0016);
-    site.status_when("it hangs again", said("does not answer")).await;
+    site.status_when("it hangs again", error_has("does not answer")).await;
     let begun = Instant::now();
     daemon.stop().await;
     eprintln!("hung disk: stopped after {:?}", begun.elapsed());

@@ -1,6 +1,6 @@
-//! A real network between the box and everything else: another network namespace, a cable that is cut, packets that are lost or late.
+//! A real network between the box and everything else: a network namespace, a cable that is cut, packets that are lost or late.
 //!
-//! It takes root, iproute2 and iptables. Where the kernel has no netem, delays come from a slow line whose queue fills.
+//! It needs root, iproute2 and iptables. If the kernel has no netem, delays come from a slow line whose queue fills.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Output;
@@ -23,7 +23,7 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use crate::harness::*;
 
 const CUT_FOR: Duration = Duration::from_secs(60);
-/// What must come true over such a network does so within this.
+/// The longest wait for a condition over such a network.
 const LONG: Duration = Duration::from_secs(300);
 
 async fn run(program: &str, arguments: &[&str]) -> Output {
@@ -46,7 +46,7 @@ struct Network {
 impl Network {
     async fn make() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        // Each test of each process that runs them has one of its own.
+        // One per test and process.
         let number = std::process::id() << 2 | MADE.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("arkmeter-{number}");
         let cable = [format!("amh{number}"), format!("amt{number}")];
@@ -65,8 +65,7 @@ impl Network {
         network
     }
 
-    /// Lets of the packets in both directions so many be lost, from 0 to 1: with 1 the cable is cut somewhere on its way, and neither end
-    /// sees its link go.
+    /// Drops this share of the packets in both directions, 0 to 1. With 1 the cable is cut, and neither end sees its link go down.
     async fn lose(&self, share: f64) {
         let share = share.to_string();
         for chain in ["INPUT", "OUTPUT"] {
@@ -78,7 +77,7 @@ impl Network {
         }
     }
 
-    /// Drops what belongs to connections to this port that were open before now, as a firewall that was started again does.
+    /// Drops packets of connections to this port that are open now, as a restarted firewall does.
     async fn forget(&self, port: u16) {
         let inside = ["netns", "exec", self.namespace.as_str()];
         let open =
@@ -96,7 +95,7 @@ impl Network {
         }
     }
 
-    /// Puts a queue (`tc qdisc`) before the way out of the box; false where the kernel knows none of that kind.
+    /// Puts a queue (`tc qdisc`) at the output of the box; false if the kernel does not support its kind.
     async fn queue(&self, queue: &[&str]) -> bool {
         let place = ["-n", &self.namespace, "qdisc", "replace", "dev", &self.cable[1], "root"];
         run("tc", &[&place[..], queue].concat()).await.status.success()
@@ -109,12 +108,12 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        // The cable goes with it.
+        // This also removes the cable.
         let _ = std::process::Command::new("ip").args(["netns", "del", &self.namespace]).status();
     }
 }
 
-/// TLS in front of the stand-in, on the namespace's side of this machine.
+/// TLS in front of the simulated Arkreen, on the namespace's side of this machine.
 struct Tls {
     port: u16,
     authority: String,
@@ -184,7 +183,7 @@ impl Apart {
         Apart { network, site, daemon, arkreen, meter, gateway, _tls: tls }
     }
 
-    /// Waits for longer than other stories: until the status is so; gives how long it took since `begun`.
+    /// Waits longer than other tests until the status is so. Returns the time since `begun`.
     async fn told(&self, begun: Instant, what: &str, so: impl Fn(&Value) -> bool) -> Duration {
         let end = Instant::now() + LONG;
         loop {
@@ -205,7 +204,7 @@ impl Apart {
     }
 }
 
-/// Waits for longer than other stories until it is so; gives how long that was.
+/// Waits longer than other tests until it is so. Returns the time that this took.
 async fn after(what: &str, so: impl Fn() -> bool) -> Duration {
     let begun = Instant::now();
     while !so() {
@@ -218,7 +217,7 @@ async fn after(what: &str, so: impl Fn() -> bool) -> Duration {
 #[tokio::test]
 #[ignore = "needs root, iproute2 and iptables: .ci/run installs them"]
 #[allow(clippy::print_stderr, reason = "the figures are for people")]
-async fn network_a_cut_cable_is_noticed_and_all_goes_on_by_itself_when_it_is_mended() {
+async fn network_a_cut_cable_is_noticed_and_everything_recovers_when_it_is_repaired() {
     let it = Apart::begin().await;
     let cut = Instant::now();
     it.network.lose(1.0).await;
@@ -240,21 +239,21 @@ async fn network_a_cut_cable_is_noticed_and_all_goes_on_by_itself_when_it_is_men
 #[tokio::test]
 #[ignore = "needs root, iproute2 and iptables: .ci/run installs them"]
 #[allow(clippy::print_stderr, reason = "the figures are for people")]
-async fn network_a_connection_that_the_other_end_forgot_is_made_anew_in_bounded_time() {
+async fn network_a_connection_that_the_other_end_forgot_is_replaced_in_bounded_time() {
     let Apart { network, site, daemon, arkreen, meter, gateway, _tls } = Apart::begin().await;
     let (cut, address) = (Instant::now(), gateway.address());
     network.lose(1.0).await;
-    // The gateway starts again while the cable is cut: what it says to its old connections is lost.
+    // The gateway restarts while the cable is cut: what it sends to its old connections is lost.
     drop(gateway);
     let gateway = loop {
-        // Until the old one has let go of its port.
+        // Until the old one has released its port.
         if let Ok(gateway) = SimulatedGateway::start_at(address, [meter.clone()]).await {
             break gateway;
         }
         assert!(cut.elapsed() < LONG);
         sleep(LOOK_EVERY).await;
     };
-    // Its firewall drops what belongs to no connection that it knows: nobody ever says that the old one is gone.
+    // Its firewall drops packets of unknown connections: nothing tells that the old one is gone.
     let it = Apart { network, site, daemon, arkreen, meter, gateway, _tls };
     it.network.forget(address.port()).await;
     let mended = Instant::now();
@@ -271,7 +270,7 @@ async fn network_a_connection_that_the_other_end_forgot_is_made_anew_in_bounded_
 #[tokio::test]
 #[ignore = "needs root, iproute2 and iptables: .ci/run installs them"]
 #[allow(clippy::print_stderr, reason = "what was not tested, and the figures")]
-async fn network_losses_and_delays_cost_polls_and_no_figure() {
+async fn network_losses_and_delays_cost_polls_but_no_figure() {
     let it = Apart::begin().await;
     let netem = ["netem", "delay", "120ms", "60ms", "loss", "5%", "reorder", "10%", "duplicate", "3%"];
     if !it.network.queue(&netem).await {

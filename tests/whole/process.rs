@@ -1,4 +1,4 @@
-//! What can happen to the process: frozen, out of file descriptors, short of memory, and clocks that step.
+//! Faults of the process: frozen, out of file descriptors, short of memory, a panic, and clocks that step.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use arkmeter::simulator::{SimulatedGateway, SimulatedUnit};
 
 use crate::harness::*;
 
-/// What the process has, of /proc/PID/status and /proc/PID/fd.
+/// Resources of the process, from /proc/PID/status and /proc/PID/fd.
 pub struct Usage {
     pub resident_kb: u64,
     pub files: usize,
@@ -38,16 +38,16 @@ async fn one_meter() -> (SimulatedUnit, SimulatedGateway, arkmeter::simulator::A
 }
 
 #[tokio::test]
-async fn a_frozen_daemon_goes_on_where_it_was() {
+async fn a_frozen_daemon_continues() {
     let (meter, _gateway, arkreen, site) = one_meter().await;
     let mut daemon = site.start();
     until("the first report", || held(&arkreen, 1).is_some()).await;
     daemon.signal("STOP").await;
-    // What it was about to send may still be on its way.
+    // A call may still be under way.
     tokio::time::sleep(LOOK_EVERY * 4).await;
-    let (calls, asked) = (arkreen.calls().len(), meter.requests());
+    let (calls, requests) = (arkreen.calls().len(), meter.requests());
     tokio::time::sleep(LOOK_EVERY * 60).await;
-    assert_eq!((arkreen.calls().len(), meter.requests()), (calls, asked), "it is frozen");
+    assert_eq!((arkreen.calls().len(), meter.requests()), (calls, requests), "it is frozen");
     meter.set_f32(Function::Input, 0x0034, 1200.0);
     daemon.signal("CONT").await;
     until("fresh reports", || sent(&arkreen, 1).last().is_some_and(|entry| entry.power.0 == 1_200_000)).await;
@@ -58,7 +58,7 @@ async fn a_frozen_daemon_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn out_of_file_descriptors_it_goes_on_and_recovers() {
+async fn without_file_descriptors_it_runs_on_and_recovers() {
     let (meter, gateway, arkreen, site) = one_meter().await;
     let mut daemon = site.start();
     until("the first report", || held(&arkreen, 1).is_some()).await;
@@ -68,13 +68,13 @@ async fn out_of_file_descriptors_it_goes_on_and_recovers() {
         let files = format!("--nofile={files}:1024");
         std::process::Command::new("prlimit").args(["--pid", &pid, &files]).status()
     };
-    // As few as it has open: no connection, no file can be opened any more.
+    // Fewer than are open: no connection and no file can be opened.
     if !limit("4").is_ok_and(|status| status.success()) {
-        return skipped("out_of_file_descriptors_it_goes_on_and_recovers", "prlimit is not there or may not");
+        return skipped("without_file_descriptors_it_runs_on_and_recovers", "prlimit is missing or not permitted");
     }
     gateway.disconnect();
-    let said = || site.log().contains("oo many open files");
-    until("it is said", said).await;
+    let logged = || site.log().contains("oo many open files");
+    until("it is logged", logged).await;
     assert!(daemon.runs());
     assert!(limit("1024").unwrap().success());
     more_requests(&[&meter], 5).await;
@@ -86,23 +86,25 @@ async fn out_of_file_descriptors_it_goes_on_and_recovers() {
     assert_only(&arkreen, 1, 1_000_000, 100_000_000);
 }
 
-/// Without a thread to write with, the runtime panics in the ledger's task. A debug build unwinds and has to say so and end; a release
-/// aborts at once.
+/// Without a thread to write with, the runtime panics in the ledger's task. The program is built with `panic = "abort"`: it must end at
+/// once, by SIGABRT, with the panic's message. systemd starts it again.
 #[tokio::test]
 #[ignore = "needs strace: .ci/run installs it"]
-async fn process_a_task_that_panics_ends_the_daemon_which_says_so() {
+async fn process_a_task_that_panics_aborts_the_daemon_with_a_message() {
     let (_meter, _gateway, _arkreen, site) = one_meter().await;
     let no_threads = ["-e", "trace=clone,clone3", "-e", "inject=clone,clone3:error=EAGAIN"];
     let under = [&["strace", "-f", "-qq", "-o", "/dev/null"], &no_threads[..]].concat();
     let said = site.run_under(&under, &["run"], &site.path(".")).await;
-    said.complains(1, &["thread", "the task `ledger` ended by itself", "please report it"]);
+    // strace ends by the signal of the program: no exit code.
+    said.complains(-1, &["thread", "panicked at"]);
+    assert!(!said.err.contains("ended by itself"), "it unwound: {said:?}");
 }
 
-/// A memory cgroup of this test's own; taken away when dropped.
+/// A memory cgroup for one test, removed when dropped.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// Version 1 or 2, below the group that this process is in; `None` where groups cannot be made.
+    /// Version 1 or 2, below the group of this process; `None` if groups cannot be created.
     fn new(limit: u64) -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let name = format!("arkmeter-test-{}", std::process::id());
@@ -134,14 +136,14 @@ impl Drop for Cgroup {
 }
 
 #[tokio::test]
-async fn it_lives_in_32_mb() {
+async fn it_runs_within_32_mb() {
     let Some(group) = Cgroup::new(32 << 20) else {
-        return skipped("it_lives_in_32_mb", "no memory cgroup can be made here");
+        return skipped("it_runs_within_32_mb", "no memory cgroup can be made here");
     };
     let (meter, _gateway, arkreen, site) = one_meter().await;
     let mut daemon = site.start();
     if !group.take(daemon.pid()) {
-        return skipped("it_lives_in_32_mb", "the daemon cannot be moved into a cgroup");
+        return skipped("it_runs_within_32_mb", "the daemon cannot be moved into a cgroup");
     }
     until("the first report", || held(&arkreen, 1).is_some()).await;
     more_requests(&[&meter], 100).await;

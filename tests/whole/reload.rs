@@ -1,11 +1,11 @@
-//! SIGHUP: what changed is taken up, what did not is left alone, and a file with an error changes nothing.
+//! SIGHUP: changes take effect, unchanged buses and accounts run on, and a configuration with an error changes nothing.
 
 use arkmeter::simulator::SimulatedGateway;
 
 use crate::harness::*;
 
 #[tokio::test]
-async fn a_reload_adds_and_removes_meters_and_leaves_other_lines_alone() {
+async fn a_reload_adds_and_removes_meters_without_disturbing_other_lines() {
     let meters = [sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0), sdm630(3, 300.0, 30.0)];
     let stays = SimulatedGateway::start([meters[0].clone()]).await.unwrap();
     let changes = SimulatedGateway::start([meters[1].clone(), meters[2].clone()]).await.unwrap();
@@ -24,9 +24,9 @@ async fn a_reload_adds_and_removes_meters_and_leaves_other_lines_alone() {
     site.configure(&without);
     daemon.signal("HUP").await;
     site.status_when("the new one is gone", |it| it["meters"]["workshop"].is_null()).await;
-    let asked = meters[2].requests();
+    let requests = meters[2].requests();
     more_requests(&[&meters[0], &meters[1]], 10).await;
-    assert_eq!(meters[2].requests(), asked, "a removed meter is not asked any more");
+    assert_eq!(meters[2].requests(), requests, "a removed meter is no longer polled");
     assert_eq!(stays.connections(), 1, "the other line was not disturbed");
     let document = site.all_ok(&["sauna", "boiler"]).await;
     assert_eq!(document["buses"]["stays"]["reopened"], 0);
@@ -36,7 +36,7 @@ async fn a_reload_adds_and_removes_meters_and_leaves_other_lines_alone() {
 }
 
 #[tokio::test]
-async fn a_file_with_an_error_keeps_the_old_one_going_and_is_told() {
+async fn a_configuration_with_an_error_is_shown_and_the_old_one_stays_in_use() {
     let meter = sdm630(1, 100.0, 10.0);
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
@@ -47,7 +47,7 @@ async fn a_file_with_an_error_keeps_the_old_one_going_and_is_told() {
     site.configure(&good.clone().text("poll_evry = \"1s\""));
     daemon.signal("HUP").await;
     let refused = |it: &serde_json::Value| it["trouble"].to_string().contains("was not reloaded");
-    let document = site.status_when("the refusal is told", refused).await;
+    let document = site.status_when("the error is shown", refused).await;
     assert_eq!(document["meters"]["sauna"]["state"], "ok");
     assert!(site.log().contains("poll_evry"), "the log names the key");
     more_requests(&[&meter], 5).await;

@@ -55,7 +55,7 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
     let (ledger, task) = ledger::open(&state, settings(&meter), clock.clone()).unwrap();
     tokio::spawn(task.run(hearts.heart("ledger")));
     let recorder = Recorder::new(clock.clone());
-    let (fleet, _ends) = TaskSupervisor::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
+    let (supervisor, _ends) = TaskSupervisor::new(ledger.clone(), recorder.clone(), clock.clone(), hearts.clone());
     for _ in 0..10 {
         tokio::time::sleep(std::time::Duration::from_secs(10)).await;
         let register = Register { value: energy(1_000_000), step: energy(1) };
@@ -67,30 +67,30 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
             .unwrap();
     }
     tokio::time::resume();
-    let (sender, mut asked) = mpsc::channel(QUEUE);
+    let (sender, mut commands) = mpsc::channel(QUEUE);
     let (history, ..) = history::open(state.clone(), history::Retention::default(), clock.clone());
-    let sources = StatusSources::new(clock.clone(), hearts.clone(), history, fleet.current(config.clone()));
+    let sources = StatusSources::new(clock.clone(), hearts.clone(), history, supervisor.current(config.clone()));
     let (_stop, stopped) = watch::channel(false);
     tokio::spawn(ControlSocket::new(socket.clone(), sources, sender, recorder).run(hearts.heart("control"), stopped));
     while UnixStream::connect(&socket).await.is_err() {
         tokio::task::yield_now().await;
     }
     tokio::spawn(async move {
-        while let Some(asked) = asked.recv().await {
-            answer(asked, &config, &fleet).await;
+        while let Some(request) = commands.recv().await {
+            answer(request, &config, &supervisor).await;
         }
     });
 
-    let ask = async |energy, dry_run| {
+    let send = async |energy, dry_run| {
         let remedy = Remedy::Credit { meter: meter.clone(), energy };
         let answer = control::post(&socket, &ControlCommand::Ledger { remedy, dry_run }).await.unwrap();
         serde_json::from_value::<Result<Outcome, String>>(answer).unwrap()
     };
-    let would = ask(energy(500), true).await.unwrap();
+    let would = send(energy(500), true).await.unwrap();
     assert_eq!((would.published_after_mwh, would.on_disk), (Some(energy(1_000_500)), false));
-    let done = ask(energy(500), false).await.unwrap();
+    let done = send(energy(500), false).await.unwrap();
     assert_eq!((done.published_after_mwh, done.on_disk), (Some(energy(1_000_500)), true));
-    let refused = ask(MilliwattHours::MAX, false).await.unwrap_err();
+    let refused = send(MilliwattHours::MAX, false).await.unwrap_err();
     assert!(refused.contains("can be reported"), "{refused}");
 
     let shown: Shown = serde_json::from_slice(&control::get(&socket, "/ledger.json").await.unwrap()).unwrap();

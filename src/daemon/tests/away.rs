@@ -90,7 +90,7 @@ async fn the_time_away() {
     let address = TcpListener::bind(of_its_own).await.unwrap().local_addr().unwrap();
     let client = ClientId::parse(&format!("0x{:064}", 1)).unwrap();
     let arkreen = Arkreen::start(&format!("0x{}", "7".repeat(64)), [client]).unwrap();
-    let mut it = House::new(&format!("http://{address}/v1"));
+    let mut it = Site::new(&format!("http://{address}/v1"));
     it.config.buses.remove(&name("cellar"));
     it.config.meters.remove(&name("boiler"));
     it.config.clients.remove(&name("boiler"));

@@ -9,12 +9,12 @@ const NIGHT: Duration = Duration::from_secs(8 * 3600);
 const POLL_EVERY: Duration = Duration::from_secs(180);
 
 /// What an appliance of 3 kW makes the meter show by the boot's clock.
-fn count(it: &House) {
+fn count(it: &Site) {
     show(&it.sauna, 3000.0, (100.0 + 3.0 * it.clock.now().since_boot.as_secs_f64() / 3600.0) as f32);
 }
 
 /// Lets time pass while the appliance counts.
-async fn pass(it: &House, time: Duration) {
+async fn pass(it: &Site, time: Duration) {
     let until = Instant::now() + time;
     while Instant::now() < until {
         count(it);
@@ -23,8 +23,8 @@ async fn pass(it: &House, time: Duration) {
 }
 
 /// A house whose meter is polled every three minutes.
-async fn house() -> (House, Daemon) {
-    let mut it = House::new("http://127.0.0.1:1/v1");
+async fn site() -> (Site, Daemon) {
+    let mut it = Site::new("http://127.0.0.1:1/v1");
     it.config.meters.get_mut(&name("sauna")).unwrap().poll_every = POLL_EVERY;
     count(&it);
     let daemon = it.start().await;
@@ -41,7 +41,7 @@ async fn figure(daemon: &Daemon) -> Figure {
 
 #[tokio::test(start_paused = true)]
 async fn it_polls_at_once_when_it_wakes_and_takes_all_that_was_counted_meanwhile() {
-    let (it, daemon) = house().await;
+    let (it, daemon) = site().await;
     pass(&it, 10 * POLL_EVERY + MINUTE).await;
     let before = meter(&daemon);
     assert!(matches!(figure(&daemon).await, Figure::Ready { .. }));
@@ -66,7 +66,7 @@ async fn it_polls_at_once_when_it_wakes_and_takes_all_that_was_counted_meanwhile
 
 #[tokio::test(start_paused = true)]
 async fn what_no_sleep_explains_is_held_also_after_one() {
-    let (it, daemon) = house().await;
+    let (it, daemon) = site().await;
     pass(&it, 10 * POLL_EVERY + MINUTE).await;
     let before = meter(&daemon);
     it.clock.sleep_for(NIGHT);
@@ -80,7 +80,7 @@ async fn what_no_sleep_explains_is_held_also_after_one() {
 
 #[tokio::test(start_paused = true)]
 async fn reports_are_due_by_the_boots_clock() {
-    let (it, daemon) = house().await;
+    let (it, daemon) = site().await;
     // So many calls were tried: the endpoint refuses them all.
     let tried = || daemon.sources.document().accounts[&name("main")].calls;
     pass(&it, 10 * POLL_EVERY + MINUTE).await;
@@ -96,7 +96,7 @@ async fn reports_are_due_by_the_boots_clock() {
 
 #[tokio::test(start_paused = true)]
 async fn a_meter_that_falls_silent_is_stale_after_three_polls_is_not_reported_and_comes_back() {
-    let it = House::new("http://127.0.0.1:1/v1");
+    let it = Site::new("http://127.0.0.1:1/v1");
     let daemon = it.start().await;
     sleep(5 * MINUTE).await;
     assert_eq!(meter(&daemon).state, MeterState::Ok);

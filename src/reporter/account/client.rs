@@ -1,4 +1,4 @@
-//! One client of an account: what Arkreen's word on its figure means for the next one.
+//! One client of an account: what Arkreen's answer to its report means for the next one.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::reporter::rpc::ClientReport;
 use crate::reporter::trouble::{self, LogLine, Trouble, TroubleLevel};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
-/// What is remembered of it.
+/// What is known about the client from earlier answers.
 #[derive(Debug)]
 pub(super) struct ClientProgress {
     pub(super) id: ClientId,
@@ -21,33 +21,34 @@ pub(super) struct ClientProgress {
     pub(super) too_low: u32,
     /// Refusals with an unknown code since the last acceptance.
     unknown_code: u32,
-    /// A figure that was refused as malformed: it is not sent again.
+    /// The power and energy that were refused as malformed: they are not sent again.
     pub(super) malformed: Option<(Milliwatts, MilliwattHours)>,
-    /// Why there was nothing to report.
+    /// Why it has no figure to report.
     pub(super) waiting: Option<String>,
 }
 
 /// What a refusal means for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rejection {
-    pub(super) grade: TroubleLevel,
-    pub(super) again: Retry,
+    pub(super) level: TroubleLevel,
+    pub(super) retry: Retry,
 }
 
+/// When a client or an account is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
     AtNextSlot,
     /// With back-off.
     Soon,
     /// With the slow probe.
-    Probed,
+    Probe,
 }
 
 impl From<TroubleLevel> for Retry {
-    fn from(grade: TroubleLevel) -> Self {
-        match grade {
+    fn from(level: TroubleLevel) -> Self {
+        match level {
             TroubleLevel::Watched | TroubleLevel::Retrying => Retry::Soon,
-            TroubleLevel::Refused | TroubleLevel::Alert => Retry::Probed,
+            TroubleLevel::Refused | TroubleLevel::Alert => Retry::Probe,
         }
     }
 }
@@ -65,60 +66,63 @@ impl ClientProgress {
         }
     }
 
+    /// Its report was accepted.
     pub(super) fn accepted(&mut self) -> Option<LogLine> {
         self.waits = RetryWaits::default();
         self.too_low = 0;
         self.unknown_code = 0;
         self.malformed = None;
-        trouble::end(&mut self.trouble, "Arkreen takes this client's figures again")
+        trouble::end(&mut self.trouble, "Arkreen accepts this client's reports again")
     }
 
-    /// What the code means; `None` where it is about the account.
-    pub(super) fn refused(&mut self, code: Option<i64>, entry: &ClientReport) -> Option<Rejection> {
-        let refused = |grade, again| Some(Rejection { grade, again });
+    /// What the code means for this client; `None` if it concerns the account.
+    pub(super) fn refused(&mut self, code: Option<i64>, report: &ClientReport) -> Option<Rejection> {
+        let refused = |level, retry| Some(Rejection { level, retry });
         match code {
             Some(1000 | -32601) => None,
-            Some(4002) => refused(TroubleLevel::Refused, Retry::Probed),
+            Some(4002) => refused(TroubleLevel::Refused, Retry::Probe),
             Some(4003) => {
                 self.too_low = self.too_low.saturating_add(1);
-                let grade = if self.too_low >= ALERT_AFTER { TroubleLevel::Alert } else { TroubleLevel::Watched };
-                refused(grade, Retry::AtNextSlot)
+                let level = if self.too_low >= ALERT_AFTER { TroubleLevel::Alert } else { TroubleLevel::Watched };
+                refused(level, Retry::AtNextSlot)
             }
             Some(1 | -32603 | -32099..=-32000) => refused(TroubleLevel::Retrying, Retry::Soon),
             Some(-32700 | -32600 | -32602) => {
-                self.malformed = Some((entry.power, entry.energy));
+                self.malformed = Some((report.power, report.energy));
                 refused(TroubleLevel::Alert, Retry::AtNextSlot)
             }
             _ => {
                 self.unknown_code = self.unknown_code.saturating_add(1);
-                let grade = if self.unknown_code >= ALERT_AFTER { TroubleLevel::Alert } else { TroubleLevel::Retrying };
-                refused(grade, Retry::Soon)
+                let level = if self.unknown_code >= ALERT_AFTER { TroubleLevel::Alert } else { TroubleLevel::Retrying };
+                refused(level, Retry::Soon)
             }
         }
     }
 
+    /// Delays the client's next report as the rejection requires.
     pub(super) fn hold(
         &mut self,
         agenda: &mut Agenda,
         name: &Name,
-        refused: Rejection,
+        rejection: Rejection,
         now: Duration,
         rng: &mut impl Rng,
     ) {
-        if refused.again != Retry::AtNextSlot {
-            agenda.hold(name, now + wait(&mut self.waits, refused.again, rng));
+        if rejection.retry != Retry::AtNextSlot {
+            agenda.hold(name, now + wait(&mut self.waits, rejection.retry, rng));
         }
     }
 
-    /// Nothing is known of its figure: the next slot will tell.
-    pub(super) fn watch(&mut self, text: String) -> Option<LogLine> {
+    /// It is not known whether its figure was accepted: the next slot decides.
+    pub(super) fn uncertain(&mut self, text: String) -> Option<LogLine> {
         trouble::note(&mut self.trouble, TroubleLevel::Watched, text)
     }
 }
 
-pub(super) fn wait(waits: &mut RetryWaits, again: Retry, rng: &mut impl Rng) -> Duration {
-    match again {
+/// The next wait of this kind.
+pub(super) fn wait(waits: &mut RetryWaits, retry: Retry, rng: &mut impl Rng) -> Duration {
+    match retry {
         Retry::AtNextSlot | Retry::Soon => waits.transient(rng),
-        Retry::Probed => waits.slow_probe(),
+        Retry::Probe => waits.slow_probe(),
     }
 }

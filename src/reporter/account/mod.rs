@@ -1,6 +1,6 @@
-//! What each answer means for an account and its clients: what is tried again when, what is said, and to whom.
+//! What each answer means for an account and its clients: what is tried again and when, and what is logged and shown.
 //!
-//! A pure state machine: a round's outcome in; the agenda, the report and the log's lines out.
+//! A pure state machine: the input is the result of a round; the output is the agenda, the published state and lines for the log.
 
 mod client;
 mod texts;
@@ -24,13 +24,13 @@ use client::{ClientProgress, Rejection, wait};
 
 pub(crate) use texts::EndpointTexts;
 
-/// After this many refusals of a kind in a row the operator is told with emphasis.
+/// After this many refusals of one kind in a row the log line becomes an error.
 const ALERT_AFTER: u32 = 3;
 
 /// One account.
 #[derive(Debug)]
 pub(crate) struct Account {
-    place: EndpointTexts,
+    texts: EndpointTexts,
     agenda: Agenda,
     clients: BTreeMap<Name, ClientProgress>,
     waits: RetryWaits,
@@ -38,8 +38,9 @@ pub(crate) struct Account {
     /// Why there is no token, or why the new one is not used.
     token_error: Option<String>,
     has_token: bool,
-    odd_result_said: bool,
-    strays_said: bool,
+    /// Warnings that are logged once.
+    odd_result_logged: bool,
+    strays_logged: bool,
     accepted: u64,
     rejected: u64,
     last_report_at: Option<Timestamp>,
@@ -54,22 +55,22 @@ pub(crate) struct LogNote {
 
 impl Account {
     pub(crate) fn new(
-        place: EndpointTexts,
+        texts: EndpointTexts,
         schedule: ReportSchedule,
         clients: BTreeMap<Name, ClientId>,
         now: &ClockReading,
     ) -> Self {
         let names: BTreeSet<_> = clients.keys().cloned().collect();
         Account {
-            place,
+            texts,
             agenda: Agenda::new(schedule, names, now),
             clients: clients.into_iter().map(|(name, id)| (name, ClientProgress::new(id))).collect(),
             waits: RetryWaits::default(),
             trouble: None,
             token_error: None,
             has_token: false,
-            odd_result_said: false,
-            strays_said: false,
+            odd_result_logged: false,
+            strays_logged: false,
             accepted: 0,
             rejected: 0,
             last_report_at: None,
@@ -81,12 +82,12 @@ impl Account {
         self.agenda.wake()
     }
 
-    /// What is due at `now`; it counts as done.
+    /// What is due at `now`. It then counts as done.
     pub(crate) fn due(&mut self, now: &ClockReading) -> Option<DueReports> {
         self.agenda.due(now)
     }
 
-    /// Everything, whatever the schedule or a pause says; it counts as done.
+    /// All clients, regardless of the schedule and of pauses. They then count as done.
     pub(crate) fn all_now(&mut self) -> DueReports {
         self.agenda.all_now()
     }
@@ -101,18 +102,17 @@ impl Account {
         }
     }
 
-    /// There is another token: the account's pause ends.
+    /// The token changed: the account's pause ends.
     pub(crate) fn new_token(&mut self, now: Duration) {
         self.has_token = true;
         if self.token_error.is_some() {
-            // Until now nothing could be sent.
             self.agenda.pause(now);
         }
         self.agenda.end_pause(now);
         self.waits = RetryWaits::default();
     }
 
-    /// What is wrong with the token's file, or that nothing is.
+    /// Takes the present error of the token's file, if any.
     pub(crate) fn token_file(&mut self, error: Option<String>) -> Vec<LogNote> {
         let changed = self.token_error != error;
         let line = match (&self.token_error, &error) {
@@ -124,7 +124,7 @@ impl Account {
         line.map(LogNote::account).into_iter().collect()
     }
 
-    /// Of these figures, those that are to be sent. A client that is not among them is waiting for `why`.
+    /// Those of these reports that are to be sent. `waiting`: the other clients, with the reason why they have no figure.
     pub(crate) fn sendable(&mut self, ready: Vec<ClientReport>, waiting: Vec<(Name, String)>) -> Vec<ClientReport> {
         for (name, why) in waiting {
             if let Some(client) = self.clients.get_mut(&name) {
@@ -132,42 +132,42 @@ impl Account {
             }
         }
         let mut sendable = Vec::new();
-        for fresh in ready {
-            let Some(client) = self.clients.get_mut(&fresh.client) else { continue };
+        for report in ready {
+            let Some(client) = self.clients.get_mut(&report.client) else { continue };
             client.waiting = None;
-            if client.malformed != Some((fresh.power, fresh.energy)) {
-                sendable.push(fresh);
+            if client.malformed != Some((report.power, report.energy)) {
+                sendable.push(report);
             }
         }
         sendable
     }
 
-    /// These figures are sent now.
+    /// The reports of these clients are sent now.
     pub(crate) fn sent<'a>(&mut self, clients: impl IntoIterator<Item = &'a Name>) {
         self.agenda.sent(clients);
     }
 
-    /// Some entries of a call were accepted.
-    pub(crate) fn accepted(&mut self, entries: usize, at: Timestamp) {
-        if entries > 0 {
-            self.accepted += entries as u64;
+    /// So many reports of a call were accepted.
+    pub(crate) fn accepted(&mut self, reports: usize, at: Timestamp) {
+        if reports > 0 {
+            self.accepted += reports as u64;
             self.last_report_at = Some(at);
         }
     }
 
-    /// An answer held more than was asked for: said once.
+    /// An answer held results for unknown requests: logged once.
     pub(crate) fn strays(&mut self, strays: &str) -> Option<LogNote> {
-        let said = std::mem::replace(&mut self.strays_said, true);
-        (!said).then(|| LogNote::account(LogLine::Warning(format!("{}: {strays}", self.place.host()))))
+        let logged = std::mem::replace(&mut self.strays_logged, true);
+        (!logged).then(|| LogNote::account(LogLine::Warning(format!("{}: {strays}", self.texts.host()))))
     }
 
-    /// Takes up what came of a round.
+    /// Takes the result of a round.
     pub(crate) fn settle(&mut self, round: RoundResult, now: Duration, rng: &mut impl Rng) -> Vec<LogNote> {
         let mut notes = Vec::new();
-        for (name, (entry, came)) in &round.results {
-            match came {
+        for (name, (report, outcome)) in &round.results {
+            match outcome {
                 ClientOutcome::Failed(CallFailure::Token(_)) => self.rejected += 1,
-                ClientOutcome::Answered(outcome) => notes.extend(self.client_heard(name, entry, outcome, now, rng)),
+                ClientOutcome::Answered(outcome) => notes.extend(self.client_answered(name, report, outcome, now, rng)),
                 ClientOutcome::Failed(failure) if round.account.is_none() => {
                     notes.extend(self.client_failed(name, failure, now, rng));
                 }
@@ -178,7 +178,7 @@ impl Account {
             Some(failure) => notes.extend(self.failed(&failure, round.understood, now, rng)),
             None if round.understood => {
                 self.waits = RetryWaits::default();
-                let line = trouble::end(&mut self.trouble, &format!("{} answers again", self.place.host()));
+                let line = trouble::end(&mut self.trouble, &format!("{} answers again", self.texts.host()));
                 notes.extend(line.map(LogNote::account));
             }
             None => {}
@@ -186,7 +186,7 @@ impl Account {
         notes
     }
 
-    /// The endpoint could not even be called.
+    /// Calls failed for the whole account. `understood`: others in the same round were answered.
     pub(crate) fn failed(
         &mut self,
         failure: &CallFailure,
@@ -194,20 +194,20 @@ impl Account {
         now: Duration,
         rng: &mut impl Rng,
     ) -> Option<LogNote> {
-        let (mut grade, text) = self.place.failure(failure);
+        let (mut level, text) = self.texts.failure(failure);
         if understood && !about_account(failure) {
-            // Others were answered in the same round: whatever it is, it may pass soon.
-            grade = TroubleLevel::Retrying;
+            // Others were answered in the same round: this may pass soon.
+            level = TroubleLevel::Retrying;
         }
         let wait = match failure {
             CallFailure::Wait(Some(wait), _) => *wait,
-            _ => wait(&mut self.waits, grade.into(), rng),
+            _ => wait(&mut self.waits, level.into(), rng),
         };
         self.agenda.pause(now + wait);
-        trouble::note(&mut self.trouble, grade, text).map(LogNote::account)
+        trouble::note(&mut self.trouble, level, text).map(LogNote::account)
     }
 
-    /// What the account says of itself; `calls` were made since the start.
+    /// The state to publish; `calls` were made since the start.
     pub(crate) fn report(&self, now: &ClockReading, calls: u64) -> AccountReport {
         let client_text = |client: &ClientProgress| {
             let trouble = client.trouble.as_ref().map(|trouble| trouble.text().to_owned());
@@ -228,14 +228,14 @@ impl Account {
         }
     }
 
-    /// What is to be told of one client after a round that was asked for.
-    pub(crate) fn verdict(&self, name: &Name, came: Option<&(ClientReport, ClientOutcome)>) -> Result<String, String> {
+    /// The reply for one client after a round by command: `outcome` is absent if nothing was sent for it.
+    pub(crate) fn reply(&self, name: &Name, outcome: Option<&(ClientReport, ClientOutcome)>) -> Result<String, String> {
         let client = self.clients.get(name);
         let trouble = client.and_then(|client| client.trouble.as_ref()).map(|trouble| trouble.text().to_owned());
         let waiting = client.and_then(|client| client.waiting.clone());
         let account = self.token_error.clone().or(self.trouble.as_ref().map(|trouble| trouble.text().to_owned()));
-        match came {
-            Some((entry, ClientOutcome::Answered(ReportOutcome::Accepted { .. }))) => Ok(texts::accepted(entry)),
+        match outcome {
+            Some((report, ClientOutcome::Answered(ReportOutcome::Accepted { .. }))) => Ok(texts::accepted(report)),
             Some((_, ClientOutcome::Answered(_))) => Err(trouble.or(account).unwrap_or_else(texts::not_sent)),
             Some(_) => Err(account.or(trouble).unwrap_or_else(texts::not_sent)),
             None => Err(waiting.or(account).or(trouble).unwrap_or_else(texts::not_sent)),
@@ -244,8 +244,8 @@ impl Account {
 
     fn state(&self) -> ReportingState {
         let retrying =
-            |client: &ClientProgress| client.trouble.as_ref().is_some_and(|it| it.grade() == TroubleLevel::Retrying);
-        match self.trouble.as_ref().map(Trouble::grade) {
+            |client: &ClientProgress| client.trouble.as_ref().is_some_and(|it| it.level() == TroubleLevel::Retrying);
+        match self.trouble.as_ref().map(Trouble::level) {
             _ if self.token_error.is_some() && !self.has_token => ReportingState::Refused,
             Some(TroubleLevel::Refused | TroubleLevel::Alert) => ReportingState::Refused,
             Some(TroubleLevel::Watched | TroubleLevel::Retrying) => ReportingState::Retrying,
@@ -255,10 +255,10 @@ impl Account {
         }
     }
 
-    fn client_heard(
+    fn client_answered(
         &mut self,
         name: &Name,
-        entry: &ClientReport,
+        report: &ClientReport,
         outcome: &ReportOutcome,
         now: Duration,
         rng: &mut impl Rng,
@@ -266,25 +266,25 @@ impl Account {
         let Some(client) = self.clients.get_mut(name) else { return Vec::new() };
         match outcome {
             ReportOutcome::Accepted { odd } => {
-                let odd = odd.as_ref().filter(|_| !std::mem::replace(&mut self.odd_result_said, true));
-                let odd = odd.map(|odd| LogNote::account(LogLine::Warning(self.place.odd_result(odd))));
+                let odd = odd.as_ref().filter(|_| !std::mem::replace(&mut self.odd_result_logged, true));
+                let odd = odd.map(|odd| LogNote::account(LogLine::Warning(self.texts.odd_result(odd))));
                 let over = client.accepted().map(|line| LogNote::client(name, line));
                 odd.into_iter().chain(over).collect()
             }
             ReportOutcome::Refused { code, message } => {
                 self.rejected += 1;
-                let Some(refused) = client.refused(*code, entry) else { return Vec::new() };
-                let text = self.place.refusal(name, client.id, *code, message, entry.energy, client.too_low);
-                client.hold(&mut self.agenda, name, refused, now, rng);
-                let line = trouble::note(&mut client.trouble, refused.grade, text);
+                let Some(rejection) = client.refused(*code, report) else { return Vec::new() };
+                let text = self.texts.refusal(name, client.id, *code, message, report.energy, client.too_low);
+                client.hold(&mut self.agenda, name, rejection, now, rng);
+                let line = trouble::note(&mut client.trouble, rejection.level, text);
                 line.map(|line| LogNote::client(name, line)).into_iter().collect()
             }
             ReportOutcome::Indeterminate(why) => {
-                let line = client.watch(self.place.unclear(why));
+                let line = client.uncertain(self.texts.unclear(why));
                 line.map(|line| LogNote::client(name, line)).into_iter().collect()
             }
             ReportOutcome::Missing => {
-                let line = client.watch(self.place.unclear("no word of this client"));
+                let line = client.uncertain(self.texts.unclear("no result for this client"));
                 line.map(|line| LogNote::client(name, line)).into_iter().collect()
             }
         }
@@ -298,9 +298,9 @@ impl Account {
         rng: &mut impl Rng,
     ) -> Option<LogNote> {
         let client = self.clients.get_mut(name)?;
-        let (grade, text) = self.place.failure(failure);
-        client.hold(&mut self.agenda, name, Rejection { grade, again: grade.into() }, now, rng);
-        trouble::note(&mut client.trouble, grade, text).map(|line| LogNote::client(name, line))
+        let (level, text) = self.texts.failure(failure);
+        client.hold(&mut self.agenda, name, Rejection { level, retry: level.into() }, now, rng);
+        trouble::note(&mut client.trouble, level, text).map(|line| LogNote::client(name, line))
     }
 }
 

@@ -74,12 +74,12 @@ impl Bench {
         let mut batching = Batching::new(Batch::Never, NonZeroUsize::MIN);
         let mut round = ReportRound::new(batching.calls(fresh, self.now.since_boot));
         while let Some(call) = round.next() {
-            let heard = match answer(&call.entries[0].client) {
-                Ok(outcome) => CallResult::Answered { outcomes: vec![(call.entries[0].id, outcome)], strays: None },
+            let heard = match answer(&call.reports[0].client) {
+                Ok(outcome) => CallResult::Answered { outcomes: vec![(call.reports[0].id, outcome)], strays: None },
                 Err(failure) => CallResult::Failed(failure),
             };
             self.account.accepted(heard.accepted(&call).len(), self.now.wall);
-            round.heard(call, heard, &mut batching, self.now.since_boot);
+            round.finished(call, heard, &mut batching, self.now.since_boot);
         }
         let notes = self.account.settle(round.finish(), self.now.since_boot, &mut self.rng);
         self.lines.extend(notes);
@@ -341,7 +341,7 @@ async fn a_client_without_a_figure_is_told_with_its_reason() {
     let mut bench = Bench::new().await;
     bench.account.sendable(Vec::new(), vec![(name("a"), "a has no baseline yet".into())]);
     assert_eq!(bench.text("a"), "a has no baseline yet");
-    assert_eq!(bench.account.verdict(&name("a"), None), Err("a has no baseline yet".into()));
+    assert_eq!(bench.account.reply(&name("a"), None), Err("a has no baseline yet".into()));
 }
 
 #[tokio::test]

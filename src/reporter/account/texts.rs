@@ -1,4 +1,4 @@
-//! What is said of an account's and a client's trouble: what it is, and the remedy.
+//! The texts for the trouble of an account or a client: what it is, and the remedy.
 
 use url::Url;
 
@@ -6,21 +6,21 @@ use crate::reporter::rpc::{CallFailure, ClientReport};
 use crate::reporter::trouble::TroubleLevel;
 use crate::units::{ClientId, MilliwattHours, Name};
 
-/// Where an account reports to, in the words of its configuration.
+/// Where an account reports to, as its configuration names it.
 #[derive(Clone, Debug)]
 pub(crate) struct EndpointTexts {
     account: Name,
     url: String,
     host: String,
-    /// Where the token is kept.
+    /// The place of the token, as text.
     token: String,
 }
 
 impl EndpointTexts {
-    /// `token` says where the token is kept.
+    /// `token`: the place of the token, as text.
     pub(crate) fn new(account: Name, url: &Url, token: String) -> Self {
         let host = url.host_str().unwrap_or("the endpoint").to_owned();
-        // Whatever else a URL may carry is not for the log.
+        // Only these parts: user, password and query of a URL must not be logged.
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         EndpointTexts { account, url: format!("{}://{host}{port}{}", url.scheme(), url.path()), host, token }
     }
@@ -29,20 +29,18 @@ impl EndpointTexts {
         &self.host
     }
 
-    /// How bad a failed call is, and what to say of it.
+    /// The level and the text of a failed call.
     pub(crate) fn failure(&self, failure: &CallFailure) -> (TroubleLevel, String) {
         let EndpointTexts { account, url, host, token } = self;
-        let check_url = format!("check url in [account.{account}] (now {url}) and what stands between this box and it");
+        let check_url = format!("check url in [account.{account}] (now {url}) and the network between this box and it");
         match failure {
             CallFailure::Unreachable(why) => (TroubleLevel::Retrying, format!("cannot reach {host}: {why}")),
             CallFailure::TimedOut => (TroubleLevel::Retrying, format!("{host} did not answer in time")),
             CallFailure::Wait(_, status) => {
                 (TroubleLevel::Retrying, format!("{host} asks for fewer calls ({status}): waiting"))
             }
-            CallFailure::Transient(status) => {
-                (TroubleLevel::Retrying, format!("{host} has trouble of its own ({status})"))
-            }
-            CallFailure::Unintelligible(what) => (TroubleLevel::Retrying, format!("{host} gave {what}")),
+            CallFailure::Transient(status) => (TroubleLevel::Retrying, format!("{host} failed ({status})")),
+            CallFailure::Unintelligible(what) => (TroubleLevel::Retrying, format!("{host} sent {what}")),
             CallFailure::Batch { code, message } => {
                 (TroubleLevel::Retrying, format!("{host} refused a batch ({})", code_text(*code, message)))
             }
@@ -54,25 +52,28 @@ impl EndpointTexts {
                 ),
             ),
             CallFailure::Forbidden(status) => {
-                (TroubleLevel::Refused, format!("{host} lets this box not in ({status}): {check_url}"))
+                (TroubleLevel::Refused, format!("{host} denies access ({status}): {check_url}"))
             }
             CallFailure::WrongMethod(message) => (
                 TroubleLevel::Alert,
-                format!("{url} is not Arkreen's report call ({}): {check_url}", code_text(Some(-32601), message)),
+                format!(
+                    "{url} does not offer Arkreen's report call ({}): {check_url}",
+                    code_text(Some(-32601), message)
+                ),
             ),
             CallFailure::Rejected(status) | CallFailure::TooLarge(status) => {
-                (TroubleLevel::Alert, format!("{host} does not take reports at this URL ({status}): {check_url}"))
+                (TroubleLevel::Alert, format!("{host} does not accept reports at this URL ({status}): {check_url}"))
             }
             CallFailure::Redirected(status) => (
                 TroubleLevel::Alert,
                 format!(
-                    "{host} sends reports elsewhere ({status}), which is not followed, as the token would go with them: {check_url}"
+                    "{host} redirects reports ({status}); redirects are not followed, because the token would go with them: {check_url}"
                 ),
             ),
         }
     }
 
-    /// What to say of an entry that was refused; `in_a_row` counts refusals with 4003.
+    /// The text for a report that was refused; `in_a_row` counts refusals with 4003.
     pub(crate) fn refusal(
         &self,
         name: &Name,
@@ -83,34 +84,37 @@ impl EndpointTexts {
         in_a_row: u32,
     ) -> String {
         let EndpointTexts { account, url, .. } = self;
-        let said = code_text(code, message);
+        let error = code_text(code, message);
         match code {
             Some(4002) => format!(
-                "Arkreen does not know client {id} ({said}): token, client_id and environment ({url}) do not belong together; \
+                "Arkreen does not know client {id} ({error}): token, client_id and environment ({url}) do not belong together; \
                  check client_id of {name} and the token of account {account}"
             ),
             Some(4003) if in_a_row < super::ALERT_AFTER => format!(
-                "Arkreen holds a higher energy for {id} than {} kWh ({said}): sending a fresh reading at the next slot",
+                "Arkreen holds a higher energy for {id} than {} kWh ({error}): sending a fresh reading at the next slot",
                 energy.kilowatt_hours()
             ),
             Some(4003) => format!(
-                "Arkreen has refused the energy of {id} {in_a_row} times in a row, now {} kWh ({said}): it holds more. \
+                "Arkreen has refused the energy of {id} {in_a_row} times in a row, now {} kWh ({error}): it holds more. \
                  Likely a replaced meter, a lost state folder, a second reporter with the same client_id, or a wrong unit or word order. \
                  Compare the meter's display with `arkmeter read` and `arkmeter ledger journal`; \
                  then set the figure with `arkmeter ledger set {name} ENERGY`, or ask Arkreen for a new client_id",
                 energy.kilowatt_hours()
             ),
             Some(-32700 | -32600 | -32602) => format!(
-                "Arkreen calls the report of {name} malformed ({said}): this figure is not sent again. \
-                 Check url in [account.{account}]; if it is right, this is a fault of arkmeter: please report it with what `arkmeter report --dry-run` prints"
+                "Arkreen calls the report of {name} malformed ({error}): this figure is not sent again. \
+                 Check url in [account.{account}]; if it is right, this is a defect of arkmeter: please report it with the output of `arkmeter report --dry-run`"
             ),
-            _ => format!("Arkreen refused the report of {name} ({said}): trying again with a fresh reading"),
+            _ => format!("Arkreen refused the report of {name} ({error}): trying again with a fresh reading"),
         }
     }
 
-    /// What to say of an entry whose fate is not known.
+    /// The text for a report of which it is not known whether it was accepted.
     pub(crate) fn unclear(&self, why: &str) -> String {
-        format!("{} gave {why}: whether it took the figure is not known, the next slot sends a fresh one", self.host)
+        format!(
+            "{} sent {why}: it is not known whether the report was accepted; the next slot sends a fresh one",
+            self.host
+        )
     }
 
     pub(crate) fn odd_result(&self, odd: &str) -> String {
@@ -118,9 +122,9 @@ impl EndpointTexts {
     }
 }
 
-/// What to say of an accepted entry.
-pub(crate) fn accepted(entry: &ClientReport) -> String {
-    format!("accepted {} W and {} kWh", entry.power.consumed().watts(), entry.energy.kilowatt_hours())
+/// The text for an accepted report.
+pub(crate) fn accepted(report: &ClientReport) -> String {
+    format!("accepted {} W and {} kWh", report.power.consumed().watts(), report.energy.kilowatt_hours())
 }
 
 pub(crate) fn not_sent() -> String {

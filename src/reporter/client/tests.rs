@@ -31,7 +31,7 @@ fn single() -> ReportCall {
 }
 
 fn batch(count: u64) -> ReportCall {
-    ReportCall { shape: CallShape::Batch, entries: (1..=count).map(entry).collect() }
+    ReportCall { shape: CallShape::Batch, reports: (1..=count).map(entry).collect() }
 }
 
 fn account(url: Url, timeout: Duration) -> AccountConfig {
@@ -103,7 +103,7 @@ async fn figures_are_taken_singly_and_in_batches() {
 async fn refusals_come_with_their_codes() {
     let arkreen = arkreen();
     arkreen.set_energy(id(1), MilliwattHours::MAX);
-    let calls = ReportCall { shape: CallShape::Batch, entries: vec![entry(1), entry(2), entry(9)] };
+    let calls = ReportCall { shape: CallShape::Batch, reports: vec![entry(1), entry(2), entry(9)] };
     let CallResult::Answered { outcomes, .. } = call(&arkreen, &calls).await else { panic!() };
     let codes: Vec<_> = outcomes
         .into_iter()
@@ -121,7 +121,7 @@ async fn refusals_come_with_their_codes() {
 
 #[tokio::test]
 async fn answers_that_are_none_are_unintelligible() {
-    let limit = ANSWER_LIMIT + 3 * ANSWER_LIMIT_PER_ENTRY;
+    let limit = ANSWER_LIMIT + 3 * ANSWER_LIMIT_PER_REPORT;
     for behaviour in [
         EndpointBehaviour::Html,
         EndpointBehaviour::Truncated,

@@ -51,7 +51,7 @@ impl Bench {
     fn entries(&mut self, outcomes: &[ReportOutcome]) {
         let call = self.round.next().expect("a call may start");
         let given = outcomes.iter().cycle().cloned();
-        let outcomes = call.entries.iter().map(|entry| entry.id).zip(given).collect();
+        let outcomes = call.reports.iter().map(|entry| entry.id).zip(given).collect();
         self.heard(call, CallResult::Answered { outcomes, strays: None });
     }
 
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     fn heard(&mut self, call: ReportCall, heard: CallResult) {
-        self.round.heard(call, heard, &mut self.batching, Duration::ZERO);
+        self.round.finished(call, heard, &mut self.batching, Duration::ZERO);
     }
 
     /// The clients that go once more, and their single calls queued.
@@ -92,12 +92,12 @@ fn single_calls_go_eight_at_a_time_and_each_client_once() {
     let mut under_way = Vec::new();
     let mut clients = std::collections::BTreeSet::new();
     while let Some(call) = bench.round.next() {
-        assert!(clients.insert(call.entries[0].client.clone()));
+        assert!(clients.insert(call.reports[0].client.clone()));
         under_way.push(call);
         if under_way.len() == SINGLES_AT_A_TIME {
             assert_eq!(bench.round.next(), None);
             let call = under_way.remove(0);
-            let outcomes = vec![(call.entries[0].id, ACCEPTED)];
+            let outcomes = vec![(call.reports[0].id, ACCEPTED)];
             bench.heard(call, CallResult::Answered { outcomes, strays: None });
         }
     }
@@ -109,7 +109,7 @@ fn batches_go_one_after_the_other() {
     let mut bench = Bench::new(Batch::Auto, 250);
     let first = bench.round.next().unwrap();
     assert_eq!(bench.round.next(), None);
-    let outcomes = first.entries.iter().map(|entry| (entry.id, ACCEPTED)).collect();
+    let outcomes = first.reports.iter().map(|report| (report.id, ACCEPTED)).collect();
     bench.heard(first, CallResult::Answered { outcomes, strays: None });
     bench.entries(&[ACCEPTED]);
     bench.entries(&[ACCEPTED]);

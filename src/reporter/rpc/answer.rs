@@ -1,4 +1,4 @@
-//! What an answer says about each entry of the call, or about the call as a whole. Nothing of it is believed beyond that.
+//! What an answer says about each report of the call, or about the call as a whole. Nothing else in it counts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,42 +13,43 @@ use crate::reporter::retry;
 /// The code of an `authorization` that was not accepted.
 const INVALID_TOKEN: i64 = 1000;
 
-/// An HTTP answer as it came, its body bounded.
+/// An HTTP answer as it arrived, with a bounded body.
 #[derive(Clone, Debug)]
 pub(crate) struct RpcAnswer {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<String>,
     pub(crate) location: Option<String>,
-    /// What time it is: the answer's own `Date`, else this box's clock.
+    /// The present time: the answer's own `Date`, else this box's clock.
     pub(crate) now: Timestamp,
     pub(crate) body: Vec<u8>,
     /// The body was longer than an answer to this call can be, and was cut.
     pub(crate) too_long: bool,
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum CallResult {
-    /// JSON-RPC: an outcome for each entry, by id in the order of the call.
+    /// JSON-RPC with an outcome for each report.
     Answered {
+        /// By id, in the order of the call.
         outcomes: Vec<(u64, ReportOutcome)>,
-        /// What the answer held beside them, for the log.
+        /// What else the answer held, for the log.
         strays: Option<String>,
     },
-    /// Nothing about any entry.
+    /// Nothing about any report.
     Failed(CallFailure),
 }
 
 impl CallResult {
-    /// The entries that Arkreen took.
+    /// The reports that Arkreen accepted.
     pub(crate) fn accepted<'a>(&self, call: &'a ReportCall) -> Vec<&'a ClientReport> {
         let CallResult::Answered { outcomes, .. } = self else { return Vec::new() };
-        let taken = outcomes.iter().filter(|(_, outcome)| matches!(outcome, ReportOutcome::Accepted { .. }));
-        taken.filter_map(|(id, _)| call.entries.iter().find(|entry| entry.id == *id)).collect()
+        let accepted = outcomes.iter().filter(|(_, outcome)| matches!(outcome, ReportOutcome::Accepted { .. }));
+        accepted.filter_map(|(id, _)| call.reports.iter().find(|report| report.id == *id)).collect()
     }
 }
 
-/// What came of one entry. Texts are fit to show.
+/// The outcome of one report. Texts are safe to show.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ReportOutcome {
     Accepted {
@@ -56,27 +57,27 @@ pub(crate) enum ReportOutcome {
         odd: Option<String>,
     },
     Refused {
-        /// Absent where the error has none that is an integer.
+        /// Absent if the error has no integer code.
         code: Option<i64>,
         message: String,
     },
     /// Neither accepted nor refused.
     Indeterminate(String),
-    /// The answer does not speak of it.
+    /// The answer does not mention it.
     Missing,
 }
 
-/// Why a call said nothing about its entries. Texts are fit to show.
+/// Why a call gave no outcomes. Texts are safe to show.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum CallFailure {
     /// No connection, or no TLS.
     Unreachable(String),
     TimedOut,
-    /// Asked to wait: 429, or 503 with `Retry-After`. Without a duration it is up to us.
+    /// The endpoint requests a wait: 429, or 503 with `Retry-After`. Without a duration the back-off decides.
     Wait(Option<Duration>, String),
     /// 408 and 5xx.
     Transient(String),
-    /// A success that is no answer: empty, HTML, cut, too long, another id.
+    /// An HTTP success without a valid answer: empty, HTML, incomplete, too long, another id.
     Unintelligible(String),
     /// Code 1000.
     Token(String),
@@ -100,19 +101,19 @@ pub(crate) enum CallFailure {
 /// What `answer` says about `call`.
 pub(crate) fn interpret(call: &ReportCall, answer: &RpcAnswer, mask: &TokenMask) -> CallResult {
     let responses = if answer.too_long { None } else { responses(&answer.body) };
-    let wait = asked_to_wait(answer);
+    let wait = requested_wait(answer);
     match responses.map(|responses| sort(call, responses, mask)) {
         Some(token @ CallResult::Failed(CallFailure::Token(_))) => token,
-        // Whatever else such an answer says, it is no time to press on.
+        // Such an answer requests a pause, so nothing else in it counts.
         _ if wait.is_some() || answer.status == 429 => CallResult::Failed(CallFailure::Wait(wait, status_text(answer))),
-        Some(heard) if speaks_for_itself(&heard) || (200..300).contains(&answer.status) => heard,
+        Some(result) if is_about_call(&result) || (200..300).contains(&answer.status) => result,
         _ => CallResult::Failed(by_status(answer, mask)),
     }
 }
 
 /// Whether the body is JSON-RPC about this call, so that the HTTP status adds nothing.
-fn speaks_for_itself(heard: &CallResult) -> bool {
-    match heard {
+fn is_about_call(result: &CallResult) -> bool {
+    match result {
         CallResult::Answered { outcomes, .. } => outcomes
             .iter()
             .any(|(_, outcome)| matches!(outcome, ReportOutcome::Accepted { .. } | ReportOutcome::Refused { .. })),
@@ -120,7 +121,7 @@ fn speaks_for_itself(heard: &CallResult) -> bool {
     }
 }
 
-fn asked_to_wait(answer: &RpcAnswer) -> Option<Duration> {
+fn requested_wait(answer: &RpcAnswer) -> Option<Duration> {
     let header = answer.retry_after.as_deref().filter(|_| matches!(answer.status, 429 | 503))?;
     retry::retry_after(header, answer.now)
 }
@@ -151,7 +152,7 @@ fn unintelligible(answer: &RpcAnswer, mask: &TokenMask) -> String {
     if answer.body.is_empty() {
         return format!("{} with an empty answer", status_text(answer));
     }
-    // 60 bytes are enough to know a login page or a proxy by.
+    // 60 bytes are enough to recognize a login page or a proxy.
     let beginning = mask.show(&String::from_utf8_lossy(&answer.body));
     let beginning: String = beginning.chars().take(60).collect();
     format!("{} with an answer that is not JSON-RPC ({beginning})", status_text(answer))
@@ -180,10 +181,10 @@ fn sort(call: &ReportCall, responses: Responses, mask: &TokenMask) -> CallResult
     let mut strays = 0;
     match (responses, call.shape) {
         (Responses::One(object), CallShape::Single) => {
-            // One call, one answer: an error need not name the id it could not read.
+            // One call, one answer: an error may lack the id, if the endpoint could not read it.
             let unnamed_error = object.get("id").is_none_or(Value::is_null) && non_null(&object, "error");
-            let id = if unnamed_error { call.entries.first().map(|entry| entry.id) } else { id_of(&object) };
-            if let Some(id) = id.filter(|id| call.entries.iter().any(|entry| entry.id == *id)) {
+            let id = if unnamed_error { call.reports.first().map(|report| report.id) } else { id_of(&object) };
+            if let Some(id) = id.filter(|id| call.reports.iter().any(|report| report.id == *id)) {
                 found.entry(id).or_default().push(outcome(&object, mask));
             }
         }
@@ -204,14 +205,14 @@ fn sort(call: &ReportCall, responses: Responses, mask: &TokenMask) -> CallResult
             collect(call, elements, mask, &mut found, &mut strays);
         }
     }
-    let outcomes: Vec<_> = call.entries.iter().map(|entry| (entry.id, settle(found.remove(&entry.id)))).collect();
+    let outcomes: Vec<_> = call.reports.iter().map(|report| (report.id, settle(found.remove(&report.id)))).collect();
     if let [(_, ReportOutcome::Refused { code: Some(INVALID_TOKEN), message })] = outcomes.as_slice() {
         return CallResult::Failed(CallFailure::Token(message.clone()));
     }
     if let (CallShape::Single, [(_, ReportOutcome::Missing)]) = (call.shape, outcomes.as_slice()) {
         return CallResult::Failed(CallFailure::Unintelligible("an answer to another request".into()));
     }
-    let strays = (strays > 0).then(|| format!("{strays} answers to no request of this call were ignored"));
+    let strays = (strays > 0).then(|| format!("{strays} answers to unknown requests were ignored"));
     CallResult::Answered { outcomes, strays }
 }
 
@@ -224,7 +225,7 @@ fn collect(
 ) {
     for element in elements {
         let object = element.as_object();
-        let known = object.and_then(id_of).filter(|id| call.entries.iter().any(|entry| entry.id == *id));
+        let known = object.and_then(id_of).filter(|id| call.reports.iter().any(|report| report.id == *id));
         match (known, object) {
             (Some(id), Some(object)) => found.entry(id).or_default().push(outcome(object, mask)),
             _ => *strays += 1,
@@ -232,7 +233,7 @@ fn collect(
     }
 }
 
-/// 1000 is about the account, whichever entry it comes with; but not where the same answer accepts others.
+/// 1000 concerns the account, whichever report it comes with; but not if the same answer accepts others.
 fn token_refused(elements: &[Value], mask: &TokenMask) -> Option<String> {
     let objects: Vec<_> = elements.iter().filter_map(Value::as_object).collect();
     let accepted = objects.iter().any(|object| matches!(outcome(object, mask), ReportOutcome::Accepted { .. }));
@@ -245,7 +246,7 @@ fn settle(found: Option<Vec<ReportOutcome>>) -> ReportOutcome {
     match found.unwrap_or_default().as_slice() {
         [] => ReportOutcome::Missing,
         [first, rest @ ..] if rest.iter().all(|other| other == first) => first.clone(),
-        _ => ReportOutcome::Indeterminate("several answers that contradict each other".into()),
+        _ => ReportOutcome::Indeterminate("several contradicting answers".into()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The report call on the wire: JSON-RPC 2.0, method `edr_reportConsumeData`, and what each answer means.
+//! The report call as JSON-RPC 2.0, method `edr_reportConsumeData`, and what each answer means.
 
 mod answer;
 mod summary;
@@ -29,13 +29,14 @@ pub(crate) struct ClientReport {
     pub(crate) energy: MilliwattHours,
 }
 
-/// One HTTP call: at least one entry, each of another client.
+/// One HTTP call: at least one report, each of a different client.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ReportCall {
     pub(crate) shape: CallShape,
-    pub(crate) entries: Vec<ClientReport>,
+    pub(crate) reports: Vec<ClientReport>,
 }
 
+/// The form of a call's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallShape {
     /// One request object.
@@ -45,8 +46,8 @@ pub(crate) enum CallShape {
 }
 
 impl ReportCall {
-    pub(crate) fn single(entry: ClientReport) -> Self {
-        ReportCall { shape: CallShape::Single, entries: vec![entry] }
+    pub(crate) fn single(report: ClientReport) -> Self {
+        ReportCall { shape: CallShape::Single, reports: vec![report] }
     }
 
     /// The body.
@@ -54,13 +55,13 @@ impl ReportCall {
         self.text(|value| serde_json::to_string(&value))
     }
 
-    /// The body as [`ReportCall::body`], for people: indented.
+    /// The body, indented for people.
     pub(crate) fn pretty_body(&self) -> String {
         self.text(|value| serde_json::to_string_pretty(&value))
     }
 
     fn text(&self, write: impl Fn(Body<'_>) -> serde_json::Result<String>) -> String {
-        let requests: Vec<_> = self.entries.iter().map(Request::new).collect();
+        let requests: Vec<_> = self.reports.iter().map(RpcRequest::new).collect();
         let body = match (self.shape, requests) {
             (CallShape::Single, mut requests) if requests.len() == 1 => Body::Single(requests.remove(0)),
             (_, requests) => Body::Batch(requests),
@@ -72,21 +73,21 @@ impl ReportCall {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body<'r> {
-    Single(Request<'r>),
-    Batch(Vec<Request<'r>>),
+    Single(RpcRequest<'r>),
+    Batch(Vec<RpcRequest<'r>>),
 }
 
 #[derive(Serialize)]
-struct Request<'r> {
+struct RpcRequest<'r> {
     jsonrpc: &'static str,
     id: u64,
     method: &'static str,
     params: &'r ClientReport,
 }
 
-impl<'r> Request<'r> {
+impl<'r> RpcRequest<'r> {
     fn new(report: &'r ClientReport) -> Self {
-        Request { jsonrpc: "2.0", id: report.id, method: METHOD, params: report }
+        RpcRequest { jsonrpc: "2.0", id: report.id, method: METHOD, params: report }
     }
 }
 

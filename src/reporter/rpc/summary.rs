@@ -1,4 +1,4 @@
-//! What the reporter would make of an endpoint's answer, without a call. For checks that have no endpoint.
+//! How the reporter interprets an answer, without a call: for checks that have no endpoint.
 
 use std::time::Duration;
 
@@ -8,20 +8,19 @@ use super::{CallFailure, CallResult, CallShape, ClientReport, ReportCall, Report
 use crate::reporter::mask::TokenMask;
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
-/// What an answer came to.
+/// What an answer means.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AnswerSummary {
-    /// The ids whose figures count as taken.
+    /// The ids of the reports that count as accepted.
     pub accepted: Vec<u64>,
-    /// How long the endpoint asked to be left alone, as far as that is honoured.
+    /// The wait that the endpoint requests, as far as it is honoured: 1 s to 1 h.
     pub wait: Option<Duration>,
-    /// Every text that may be shown of it.
-    pub told: Vec<String>,
+    /// Every text of it that may be shown.
+    pub texts: Vec<String>,
 }
 
-/// Judges an answer to a call with these ids, each of another client: one request object for `batch` false and a single id, else an array.
-///
-/// `token` is what the account is known by, `now` what time it is.
+/// Interprets an answer to a call with these ids, each of a different client: one request object if `batch` is false and there is a
+/// single id, else an array. `token` is the account's token, `now` the present time.
 pub fn summarize(
     ids: &[u64],
     batch: bool,
@@ -32,24 +31,24 @@ pub fn summarize(
     body: &[u8],
 ) -> AnswerSummary {
     let shape = if batch || ids.len() != 1 { CallShape::Batch } else { CallShape::Single };
-    let call = ReportCall { shape, entries: ids.iter().filter_map(|id| entry(*id)).collect() };
+    let call = ReportCall { shape, reports: ids.iter().filter_map(|id| report(*id)).collect() };
     let retry_after = retry_after.map(str::to_owned);
     let answer = RpcAnswer { status, retry_after, location: None, now, body: body.to_vec(), too_long: false };
-    let heard = interpret(&call, &answer, &TokenMask::new(token));
-    let accepted = heard.accepted(&call).iter().map(|entry| entry.id).collect();
-    match heard {
+    let result = interpret(&call, &answer, &TokenMask::new(token));
+    let accepted = result.accepted(&call).iter().map(|report| report.id).collect();
+    match result {
         CallResult::Answered { outcomes, strays } => {
-            let told = outcomes.into_iter().filter_map(|(_, outcome)| text_of(outcome)).chain(strays).collect();
-            AnswerSummary { accepted, wait: None, told }
+            let texts = outcomes.into_iter().filter_map(|(_, outcome)| text_of(outcome)).chain(strays).collect();
+            AnswerSummary { accepted, wait: None, texts }
         }
         CallResult::Failed(failure) => {
             let wait = if let CallFailure::Wait(wait, _) = &failure { *wait } else { None };
-            AnswerSummary { accepted, wait, told: vec![text_of_failure(failure)] }
+            AnswerSummary { accepted, wait, texts: vec![text_of_failure(failure)] }
         }
     }
 }
 
-fn entry(id: u64) -> Option<ClientReport> {
+fn report(id: u64) -> Option<ClientReport> {
     let client_id = ClientId::parse(&format!("0x{id:064x}"))?;
     let client = Name::new(&format!("client_{id}"))?;
     Some(ClientReport { id, client, client_id, power: Milliwatts(0), energy: MilliwattHours::ZERO })
@@ -86,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_asked_and_answered_counts_as_taken() {
+    fn only_a_sent_report_with_a_result_counts_as_accepted() {
         let (token, now) = (format!("0x{}", "5".repeat(64)), Timestamp::UNIX_EPOCH);
         let body = format!(
             r#"[{{"id": 1, "result": "OK"}}, {{"id": 9, "result": "OK"}}, {{"id": 2, "error": {{"code": 4003, "message": "{token}"}}}}]"#
@@ -94,7 +93,7 @@ mod tests {
         let judged_of = |status, body: &str| summarize(&[1, 2], true, &token, now, status, Some("7"), body.as_bytes());
         let heard = judged_of(200, &body);
         assert_eq!(heard.accepted, [1]);
-        assert_eq!(heard.told, ["0x(token)", "1 answers to no request of this call were ignored"]);
+        assert_eq!(heard.texts, ["0x(token)", "1 answers to unknown requests were ignored"]);
         assert_eq!(judged_of(429, &body).wait, Some(Duration::from_secs(7)));
         assert!(judged_of(429, &body).accepted.is_empty(), "no time to press on");
     }

@@ -22,7 +22,7 @@ fn single() -> ReportCall {
 }
 
 fn batch(entries: u64) -> ReportCall {
-    ReportCall { shape: CallShape::Batch, entries: (1..=entries).map(entry).collect() }
+    ReportCall { shape: CallShape::Batch, reports: (1..=entries).map(entry).collect() }
 }
 
 fn answer(status: u16, body: impl ToString) -> RpcAnswer {
@@ -45,7 +45,7 @@ fn failure(call: &ReportCall, status: u16, body: impl ToString) -> CallFailure {
 fn outcomes(call: &ReportCall, body: impl ToString) -> Vec<ReportOutcome> {
     match hear(call, 200, body) {
         CallResult::Answered { outcomes, .. } => {
-            assert!(outcomes.iter().zip(&call.entries).all(|((id, _), entry)| *id == entry.id));
+            assert!(outcomes.iter().zip(&call.reports).all(|((id, _), entry)| *id == entry.id));
             outcomes.into_iter().map(|(_, outcome)| outcome).collect()
         }
         heard => panic!("{heard:?}"),

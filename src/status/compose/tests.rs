@@ -260,7 +260,7 @@ fn the_gravest_comes_first() {
             "The ledger cannot be written: the disk is full: make room.",
             "The configuration was not reloaded.",
             "Meter heat_pump is held: waits.",
-            "The ledger's journal lost entries, figures and reports are not concerned: no entry 7.",
+            "The ledger's journal lost entries, figures and reports are not affected: no entry 7.",
         ]
     );
 }

@@ -119,7 +119,7 @@ async fn an_answer_without_an_end_is_hung_up_on_and_not_kept() {
     let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
     for (head, again, why) in [
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", chunk.as_slice(), "too long"),
-        ("HTTP/1.1 200 OK\r\n", b"x-more: and more and more and more\r\n", "breaks off"),
+        ("HTTP/1.1 200 OK\r\n", b"x-more: and more and more and more\r\n", "incomplete"),
     ] {
         let (listener, address) = somebody().await;
         let account = account(url("http", address), LONG);

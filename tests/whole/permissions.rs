@@ -1,4 +1,4 @@
-//! Who may do what through which door, tried as another user; and what stays in memory when the daemon dies.
+//! What each user can do through the control socket, and what a proxy and a core dump can see.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -12,15 +12,15 @@ use tokio::process::Command;
 
 use crate::harness::*;
 
-/// Another user's view of a site: the program where it can reach it, and that user's ids.
-struct Other<'s> {
+/// A site as another user, with a program that this user can reach.
+struct OtherUser<'s> {
     site: &'s Site,
     program: PathBuf,
     group: u32,
 }
 
-impl Other<'_> {
-    /// Runs a command as user 65534 and this group; code, output and errors.
+impl OtherUser<'_> {
+    /// Runs a command as user 65534 with this group. Returns the code, and output and errors together.
     async fn run(&self, arguments: &[&str]) -> (i32, String) {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--clear-groups", &format!("--regid={}", self.group), "--"]);
@@ -35,20 +35,20 @@ async fn can_be_another_user() -> bool {
     let can = Command::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"]).output().await;
     let can = can.is_ok_and(|output| output.status.success());
     if !can {
-        skipped("the_group_may_look_and_only_root_may_change", "it takes root and setpriv");
+        skipped("the_group_can_read_and_only_root_can_issue_commands", "it takes root and setpriv");
     }
     can
 }
 
 #[tokio::test]
-async fn the_group_may_look_and_only_root_may_change() {
+async fn the_group_can_read_and_only_root_can_issue_commands() {
     if !can_be_another_user().await {
         return;
     }
     let (gateway, arkreen) = (SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
     let site = Site::new(&plan);
-    // As below /etc and /run: everyone may pass, the socket's mode decides.
+    // As below /etc and /run: everyone can enter, the socket's mode decides.
     fs::set_permissions(site.path("."), Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(site.path("arkmeter.toml"), Permissions::from_mode(0o644)).unwrap();
     let program = site.path("arkmeter");
@@ -56,7 +56,7 @@ async fn the_group_may_look_and_only_root_may_change() {
     let daemon = site.start();
     site.all_ok(&["sauna"]).await;
     // The daemon is root's here, and so is the socket's group.
-    let member = Other { site: &site, program: program.clone(), group: 0 };
+    let member = OtherUser { site: &site, program: program.clone(), group: 0 };
     let (code, said) = member.run(&["status", "--json"]).await;
     assert!(code < 2 && said.contains("\"sauna\""), "{code}: {said}");
     let (code, said) = member.run(&["ledger", "show"]).await;
@@ -76,17 +76,17 @@ async fn the_group_may_look_and_only_root_may_change() {
     let document: Value = site.status_when("it is as before", |it| it["schema"] == 1).await;
     assert_eq!(document["meters"]["sauna"]["published_mwh"], 1_234_500_000);
     assert!(arkreen.calls().len() >= calls && !site.log().contains("command through the control socket"));
-    let stranger = Other { site: &site, program, group: 65534 };
+    let outsider = OtherUser { site: &site, program, group: 65534 };
     for look in [&["status"][..], &["ledger", "show"], &["ledger", "journal"]] {
-        let (code, said) = stranger.run(look).await;
+        let (code, said) = outsider.run(look).await;
         assert!(code > 0 && said.contains("join the group arkmeter"), "{look:?}: {code}: {said}");
     }
-    assert_eq!(site.run(&["read"]).await.code, 0, "root may");
+    assert_eq!(site.run(&["read"]).await.code, 0, "root can");
     daemon.stop().await;
 }
 
 #[tokio::test]
-async fn no_proxy_of_the_environment_hears_a_token_that_goes_in_the_clear() {
+async fn a_proxy_of_the_environment_never_sees_a_token_over_plain_http() {
     let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let (proxy, arkreen) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), arkreen([1]));
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
