@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::inspect::InspectArguments;
 use super::ledger::Ledger;
-use super::profiles::Profiles;
+use super::profiles::ProfilesCommand;
 use super::scan::ScanArguments;
 use crate::units::Name;
 
@@ -21,7 +21,7 @@ Examples:
   arkmeter status           show the state of the running daemon")]
 pub struct Arguments {
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: CliCommand,
     /// Configuration file
     #[arg(
         long,
@@ -34,7 +34,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum CliCommand {
     /// Run the daemon
     #[command(after_help = "\
 Example:
@@ -138,7 +138,7 @@ Examples:
   arkmeter profiles check acme-100.toml   check your own profile")]
     Profiles {
         #[command(subcommand)]
-        command: Profiles,
+        command: ProfilesCommand,
     },
     /// Show what the ledger holds and decided, and correct it
     #[command(after_help = "\

@@ -15,7 +15,7 @@ use super::context::runtime;
 use super::exit;
 use super::line::{LineArguments, bus, configuration, daemon_on_line, parity_parser, refuse, unit};
 use super::output::{finish_output, print_error, table, write_json};
-use super::progress::Progress;
+use super::progress::TerminalProgress;
 use super::scan::unless_interrupted;
 use crate::config::{BusConfig, Config, Environment, Link, Parity, SerialSettings};
 use crate::meter::{Function, RegisterRange};
@@ -151,7 +151,7 @@ async fn sample(arguments: &InspectArguments, bus: &BusConfig, samples: &mut Vec
     let functions = arguments.function.map_or(vec![Function::Input, Function::Holding], |function| vec![function]);
     let ranges = functions.into_iter().map(|function| Range { function, registers: first..=last });
     let blocks: Vec<RegisterRange> = ranges.flat_map(|range| range.blocks()).collect();
-    let (mut line, progress) = (Line::new(bus), Progress::on_terminal());
+    let (mut line, progress) = (Line::new(bus), TerminalProgress::on_terminal());
     progress.show(0.0, "finding the registers that exist");
     let mut found = Sample::default();
     read_mapped(&mut line, arguments.unit, blocks, MAX_REQUESTS, &mut found).await?;

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 pub use arguments::Arguments;
 
 use crate::config::Environment;
-use arguments::{Command, name};
+use arguments::{CliCommand, name};
 use context::{runtime, with_config};
 use output::{error_chain, finish_output, print_error};
 
@@ -37,18 +37,20 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let environment = Environment::of_process();
     let path = &arguments.config;
     let code = match arguments.command {
-        Command::Run { record } => run::run(path, &environment, record.as_deref()),
-        Command::Demo { duration } => demo::demo(duration),
-        Command::Check { json, quiet } => check::run(path, &environment, json, quiet),
-        Command::Read { meters, json } => with_config(path, &environment, |config| read::read(config, &meters, json)),
-        Command::Report(report) => with_config(path, &environment, |config| report::report(config, report.dry_run)),
-        Command::Status { json } => status::run(path, &environment, json),
-        Command::Scan(scan) => scan::scan(&scan, path, &environment),
-        Command::Inspect(inspect) => inspect::inspect(&inspect, path, &environment),
-        Command::Support { file } => support::run(path, &environment, file.as_deref()),
-        Command::Profiles { command } => profiles::run(&command),
-        Command::Ledger { command } => with_config(path, &environment, |config| ledger::ledger(config, command)),
-        Command::Replay { meter, trace } => {
+        CliCommand::Run { record } => run::run(path, &environment, record.as_deref()),
+        CliCommand::Demo { duration } => demo::demo(duration),
+        CliCommand::Check { json, quiet } => check::run(path, &environment, json, quiet),
+        CliCommand::Read { meters, json } => {
+            with_config(path, &environment, |config| read::read(config, &meters, json))
+        }
+        CliCommand::Report(report) => with_config(path, &environment, |config| report::report(config, report.dry_run)),
+        CliCommand::Status { json } => status::run(path, &environment, json),
+        CliCommand::Scan(scan) => scan::scan(&scan, path, &environment),
+        CliCommand::Inspect(inspect) => inspect::inspect(&inspect, path, &environment),
+        CliCommand::Support { file } => support::run(path, &environment, file.as_deref()),
+        CliCommand::Profiles { command } => profiles::run(&command),
+        CliCommand::Ledger { command } => with_config(path, &environment, |config| ledger::ledger(config, command)),
+        CliCommand::Replay { meter, trace } => {
             with_config(path, &environment, |config| replay::run(config, &meter, trace.as_deref()))
         }
     };

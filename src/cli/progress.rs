@@ -12,15 +12,15 @@ const RATE: u8 = 5;
 const ESTIMATE_FROM: f64 = 0.005;
 
 /// A progress bar; it is removed from the terminal when this is dropped.
-pub(super) struct Progress(ProgressBar);
+pub(super) struct TerminalProgress(ProgressBar);
 
-impl Progress {
+impl TerminalProgress {
     /// On standard error if that is a terminal, else nowhere.
     pub(super) fn on_terminal() -> Self {
         let bar = ProgressBar::with_draw_target(Some(PARTS as u64), ProgressDrawTarget::stderr_with_hz(RATE));
         let style = ProgressStyle::with_template("[{bar:20}] {percent:>3} %{prefix}: {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("## "));
-        Progress(bar)
+        TerminalProgress(bar)
     }
 
     /// `part` of the whole is done (0 to 1); `text` says what is being done.
@@ -37,7 +37,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for TerminalProgress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_part_that_is_not_a_number_is_shown_as_nothing_done() {
-        let progress = Progress::on_terminal();
+        let progress = TerminalProgress::on_terminal();
         progress.show(f64::NAN, "unit 7");
         assert_eq!((progress.0.position(), progress.0.prefix()), (0, String::new()));
         progress.show(0.25, "unit 7");

@@ -15,13 +15,11 @@ use super::context::runtime;
 use super::exit;
 use super::line::{LineArguments, bus, configuration, daemon_on_line, parity_parser, refuse, unit};
 use super::output::{error_chain, finish_output, print_error};
-use super::progress::Progress;
+use super::progress::TerminalProgress;
 use crate::config::{Config, Environment, Link, Parity, SerialSettings};
 use crate::form::parse_power;
 use crate::meter::{Profile, library};
-use crate::survey::{
-    Examined, Found, Progress as SweepProgress, Setting, Sweep, Way, examine, propose, settings, units,
-};
+use crate::survey::{Examined, Found, Progress, Setting, Sweep, Way, examine, propose, settings, units};
 use crate::units::{Milliwatts, UnitId};
 use report::ScanReport;
 
@@ -177,8 +175,8 @@ fn without_lines_of_daemon(target: Target, config: Option<&Config>, environment:
 
 /// Finds the units, then identifies them. Ctrl-C ends either step; what was found so far is kept.
 async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u8> {
-    let bar = Progress::on_terminal();
-    let tell = |progress: SweepProgress| {
+    let bar = TerminalProgress::on_terminal();
+    let tell = |progress: Progress| {
         let part = progress.done.as_secs_f64() / progress.whole.as_secs_f64();
         bar.show(part, &format!("{}, {} found", progress.place, progress.found));
     };
@@ -218,7 +216,7 @@ async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u
 }
 
 /// Finds out the model of each unit that was found.
-async fn identify(report: &mut ScanReport, found: Vec<Found>, watch: Duration, bar: &Progress) {
+async fn identify(report: &mut ScanReport, found: Vec<Found>, watch: Duration, bar: &TerminalProgress) {
     let profiles: Vec<Arc<Profile>> = library().entries().map(|entry| entry.profile.clone()).collect();
     let count = found.len();
     for (index, found) in found.into_iter().enumerate() {

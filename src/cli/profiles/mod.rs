@@ -19,7 +19,7 @@ use crate::meter::{LibraryEntry, library};
 
 /// The commands under `profiles`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Profiles {
+pub(super) enum ProfilesCommand {
     /// List the built-in profiles
     #[command(after_help = "\
 Examples:
@@ -59,11 +59,11 @@ Exit code: 0 if the profiles are valid, 78 if one has an error.")]
 }
 
 /// Runs one of them and returns the exit code.
-pub(super) fn run(command: &Profiles) -> u8 {
+pub(super) fn run(command: &ProfilesCommand) -> u8 {
     let mut out = io::stdout().lock();
     match command {
-        Profiles::List { search, json } => finish_output(list(&search.join(" "), *json, &mut out)),
-        Profiles::Show { name, json } => match show(name, *json, &mut out) {
+        ProfilesCommand::List { search, json } => finish_output(list(&search.join(" "), *json, &mut out)),
+        ProfilesCommand::Show { name, json } => match show(name, *json, &mut out) {
             Ok(()) => 0,
             Err(ShowError::Output(error)) => finish_output(Err(error)),
             Err(error) => {
@@ -71,7 +71,7 @@ pub(super) fn run(command: &Profiles) -> u8 {
                 exit::FAILED
             }
         },
-        Profiles::Check { file, json } => {
+        ProfilesCommand::Check { file, json } => {
             let colour = io::stderr().is_terminal();
             match check(file, *json, colour, &mut out, &mut io::stderr().lock()) {
                 Ok(true) => 0,
