@@ -1,65 +1,94 @@
-//! Why there is no answer: in words that name the thing and the remedy.
+//! Why there is no answer: messages that name the thing and the remedy.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::asked::Asked;
+use super::request::UnitRequest;
 
-/// Why a read gave no registers.
+/// Why a read returned no registers.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The link could not be opened; nothing was asked.
+    /// The link could not be opened; no request was sent.
     #[error("cannot open {link}: {reason}; {remedy}")]
     Open {
         /// The device or `host:port`.
         link: String,
+        /// The system's reason.
         reason: String,
         /// What to do about it.
         remedy: String,
     },
-    /// Nothing that belongs to the request came in time. The link stays open.
+    /// No answer to the request came in time. The link stays open.
     #[error("no answer from unit {unit} within {}{}", humantime::format_duration(*.within), .hint.text())]
-    TimedOut { unit: u8, within: Duration, hint: Hint },
-    /// The meter (or the gateway in its stead) refused: one of the codes of Modbus Application Protocol V1.1b3, section 7.
+    TimedOut {
+        /// The unit that was read.
+        unit: u8,
+        /// The configured timeout.
+        within: Duration,
+        /// What else was noticed.
+        hint: Hint,
+    },
+    /// The meter, or the gateway in its stead, refused the request. Source of the codes: Modbus Application Protocol V1.1b3, section 7.
     #[error("exception {code} from unit {unit}: {}", exception(*.code))]
-    Exception { unit: u8, code: u8 },
-    /// Something came that is no answer to the request. None of it is used.
+    Exception {
+        /// The unit that was read.
+        unit: u8,
+        /// The exception code.
+        code: u8,
+    },
+    /// The bytes received are no answer to the request. None of them is used.
     #[error("garbled answer from unit {unit}: {why}")]
-    Garbled { unit: u8, why: Garbled },
+    Garbled {
+        /// The unit that was read.
+        unit: u8,
+        /// What is wrong with the bytes.
+        why: Garbled,
+    },
     /// The link is gone; the next read opens it again.
     #[error("{link} was closed: {reason}")]
-    Closed { link: String, reason: String },
+    Closed {
+        /// The device or `host:port`.
+        link: String,
+        /// The system's reason.
+        reason: String,
+    },
 }
 
 impl Error {
-    /// Whether the meter refused the block as such (exception 2 or 3): smaller ones may be taken.
-    pub fn refuses_block(&self) -> bool {
+    /// Whether the meter refused these registers as a range (exception 2 or 3): it may accept a smaller range.
+    pub fn refuses_range(&self) -> bool {
         matches!(self, Error::Exception { code: 2 | 3, .. })
     }
 
-    /// Whether the link, not the meter, is at fault: no other meter of the bus would fare better.
+    /// Whether the link failed, not the meter: a read of any other meter on it would fail too.
     pub fn is_of_the_link(&self) -> bool {
         matches!(self, Error::Open { .. } | Error::Closed { .. })
     }
 
-    /// Whether the meter is not there: no answer at all, or a gateway that says that it got none.
+    /// Whether the meter is absent: no answer at all, or a gateway reports that it got none.
     pub fn is_silence(&self) -> bool {
         matches!(self, Error::TimedOut { .. } | Error::Exception { code: 0x0A | 0x0B, .. })
     }
+
+    /// Whether a second attempt at once is worth its time: noise seldom hits twice.
+    pub(crate) fn is_worth_a_repeat(&self) -> bool {
+        matches!(self, Error::Garbled { why, .. } if *why != Garbled::NeverSilent)
+    }
 }
 
-/// What a time-out was accompanied by.
+/// What was noticed during a timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
+    /// Nothing.
     None,
-    /// Our own request came back, nothing else.
+    /// Our own request came back, and nothing else.
     Echo,
     /// Answers to other requests came, on TCP.
     Stale,
-    /// Not one byte ever came over this Modbus TCP connection.
+    /// No byte was ever received over this Modbus TCP connection.
     DeafTcp,
-    /// Not one byte ever came over this RTU over TCP connection.
+    /// No byte was ever received over this RTU over TCP connection.
     DeafConverter,
 }
 
@@ -67,60 +96,84 @@ impl Hint {
     fn text(self) -> &'static str {
         match self {
             Hint::None => "",
-            Hint::Echo => ": only our own request came back (the adapter echoes), so check wiring, unit and baud rate",
+            Hint::Echo => ": only our own request came back (the adapter echoes); check wiring, unit and baud rate",
             Hint::Stale => ": only answers to other requests came; a longer timeout may help",
             Hint::DeafTcp => {
-                ": nothing ever came over this connection; check the unit, and whether this is a transparent \
+                ": nothing was ever received over this connection; check the unit, and whether this is a transparent \
                  converter (then write rtu_over_tcp instead of tcp)"
             }
             Hint::DeafConverter => {
-                ": nothing ever came over this connection; check the unit and the converter's baud rate, and whether \
-                 it is a Modbus TCP gateway (then write tcp instead of rtu_over_tcp)"
+                ": nothing was ever received over this connection; check the unit and the converter's baud rate, and \
+                 whether it is a Modbus TCP gateway (then write tcp instead of rtu_over_tcp)"
             }
         }
     }
 }
 
-/// What is wrong with what came.
+/// What is wrong with the bytes received.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Garbled {
+    /// The answer's checksum is wrong.
     #[error("bad checksum; check termination, bias and cable, and that no other master uses the line")]
     Checksum,
+    /// The answer broke off.
     #[error("only {got} of {expected} bytes came")]
-    Incomplete { got: usize, expected: usize },
+    Incomplete {
+        /// Bytes received.
+        got: usize,
+        /// Bytes of the whole frame.
+        expected: usize,
+    },
+    /// An intact frame that is no answer to the request.
     #[error("{0}")]
-    Stray(Stray),
+    Unexpected(UnexpectedFrame),
+    /// Bytes without any frame.
     #[error("{bytes} bytes that are no Modbus frame; check baud rate, parity and wiring")]
-    Noise { bytes: usize },
-    #[error("the line does not fall silent: another master, or noise without bias resistors")]
+    Noise {
+        /// Their number.
+        bytes: usize,
+    },
+    /// The line did not become silent, so that no request could be sent.
+    #[error("the line does not become silent: another master, or noise without bias resistors")]
     NeverSilent,
-    #[error("it is not framed as Modbus TCP")]
+    /// The bytes of a TCP connection have no Modbus TCP header.
+    #[error("the bytes have no Modbus TCP header")]
     NotModbusTcp,
+    /// RTU frames came over a Modbus TCP connection.
     #[error("this looks like a transparent converter: write rtu_over_tcp instead of tcp")]
     LooksTransparent,
+    /// Modbus TCP frames came over an RTU connection.
     #[error("this looks like a Modbus TCP gateway: write tcp instead of rtu_over_tcp")]
     LooksLikeTcp,
+    /// The Modbus client refused the answer.
     #[error("{0}")]
     Other(String),
 }
 
-/// What an exception code means, and where to look.
+impl Garbled {
+    /// Whether the beginning of the next frame is unknown: the TCP connection cannot be used any more.
+    pub(super) fn loses_framing(&self) -> bool {
+        matches!(self, Garbled::NotModbusTcp | Garbled::LooksTransparent)
+    }
+}
+
+/// The meaning of an exception code, and what to check.
 fn exception(code: u8) -> &'static str {
     match code {
         1 => "it does not know this function (try holding instead of input, or the reverse)",
         2 => "it has no such register (is the profile the right one?)",
-        3 => "it does not give so many registers at once",
-        4 => "the meter has failed inside",
+        3 => "it does not return so many registers at once",
+        4 => "the meter has an internal failure",
         5 => "it needs more time",
         6 => "it is busy",
         8 => "its memory is damaged",
         0x0A => "the gateway answers, but has no way to the meter (check its configuration for this unit)",
         0x0B => "the gateway answers, the meter does not (check the meter's power, wiring and unit)",
-        _ => "a code of the maker's own",
+        _ => "a code of the manufacturer",
     }
 }
 
-/// The operating system's reason without the number that only programmers want.
+/// The operating system's reason without the error number.
 pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let plain = text.split(" (os error").next().unwrap_or_default();
@@ -130,41 +183,51 @@ pub(super) fn reason(error: &io::Error) -> String {
 
 /// A whole, intact frame that is no answer to the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
-    asked: (u8, u8, u16),
-    came: (u8, u8, u16),
+pub struct UnexpectedFrame {
+    requested: FrameSummary,
+    received: FrameSummary,
 }
 
-impl fmt::Display for Stray {
+/// What a frame is compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FrameSummary {
+    pub(super) unit: u8,
+    /// With the exception bit, where it is set.
+    pub(super) function: u8,
+    pub(super) registers: u16,
+}
+
+impl fmt::Display for UnexpectedFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ((unit, function, count), (other_unit, other_function, other_count)) = (self.asked, self.came);
+        let (requested, received) = (self.requested, self.received);
         if self.is_of_another_unit() {
-            write!(f, "unit {other_unit} answered when {unit} was asked")
+            write!(f, "unit {} answered a request to unit {}", received.unit, requested.unit)
         } else if self.is_of_another_function() {
-            write!(f, "an answer to function {} when {function} was asked", other_function & 0x7F)
+            write!(f, "it answers function {} instead of {}", received.function & 0x7F, requested.function)
         } else {
-            write!(f, "{other_count} registers came when {count} were asked for")
+            write!(f, "{} registers came instead of {}", received.registers, requested.registers)
         }
     }
 }
 
-impl Stray {
-    pub(super) fn new(asked: (u8, Asked), came: (u8, u8, u16)) -> Self {
-        let (unit, asked) = asked;
-        Stray { asked: (unit, asked.function(), asked.count()), came }
+impl UnexpectedFrame {
+    pub(super) fn new(request: UnitRequest, received: FrameSummary) -> Self {
+        let UnitRequest { unit, read } = request;
+        let requested = FrameSummary { unit, function: read.function(), registers: read.count() };
+        UnexpectedFrame { requested, received }
     }
 
     /// The unit that answered.
     pub fn unit(&self) -> u8 {
-        self.came.0
+        self.received.unit
     }
 
     pub(super) fn is_of_another_unit(&self) -> bool {
-        self.asked.0 != self.came.0
+        self.requested.unit != self.received.unit
     }
 
     pub(super) fn is_of_another_function(&self) -> bool {
-        self.asked.1 != self.came.1 & 0x7F
+        self.requested.function != self.received.function & 0x7F
     }
 }
 
@@ -173,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gateway_and_the_meter_are_told_apart() {
+    fn a_silent_meter_behind_a_gateway_is_named() {
         let text = Error::Exception { unit: 3, code: 0x0B }.to_string();
         assert!(text.contains("the gateway answers, the meter does not"), "{text}");
         assert!(Error::Exception { unit: 3, code: 0x0A }.is_silence());
@@ -181,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_are_plain_words() {
+    fn reasons_are_plain_text() {
         assert_eq!(reason(&io::Error::from_raw_os_error(libc::EACCES)), "permission denied");
         assert_eq!(reason(&io::Error::other("")), "");
     }

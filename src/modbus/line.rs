@@ -1,124 +1,139 @@
-//! One bus's link: opened when needed, one request at a time, one verified answer each.
+//! One bus's link: opened when needed, one request at a time, one verified answer per request.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::asked::{Asked, Identity};
+use super::connect::{self, PendingOpen};
+use super::connection::{Connection, NotReady, ReadAnswer, refused};
+use super::decoder::Failure;
 use super::error::{Error, Garbled};
-use super::exchange::{Answer, Failure, Open, Unsettled, refused};
-use super::open::{self, Opening};
 use super::outcome::outcome;
-use crate::config::{BusConfig, Link};
+use super::request::{IdentityRequest, ReadRequest, UnitRequest};
+use super::settings::{Link, LinkSettings};
 use crate::meter::RegisterRange;
 use crate::quality::{Count, Outcome, Request, Tally};
 use crate::units::UnitId;
 
-/// What happened on a line since it was made.
+/// What happened on a line since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct LineCounts {
+    /// Requests sent.
     pub requests: u64,
-    /// Verified answers, exceptions not among them.
+    /// Verified answers, without exceptions.
     pub answers: u64,
+    /// Requests without any answer in time.
     pub timeouts: u64,
+    /// Requests with bytes that were no answer.
     pub garbled: u64,
+    /// Exceptions.
     pub exceptions: u64,
     /// Times the link was opened.
     pub opened: u64,
 }
 
-/// The owner of one link. What comes on it is only ever taken as the answer to the request that is under way. It can read, and nothing else.
+/// The owner of one link. Received bytes are only ever taken as the answer to the current request. A line can read, and nothing
+/// else.
 ///
-/// A read that is dropped before its end leaves the line in a state that the next read mends first.
+/// A read that is dropped before its end leaves the line unsettled; the next read settles it first.
 #[derive(Debug)]
 pub struct Line {
-    bus: BusConfig,
-    label: String,
-    open: Option<Open>,
-    opening: Opening,
-    /// Since when nothing more is due, where the last request did not end well: its answer may come yet, even over a link that is
-    /// opened anew.
+    settings: LinkSettings,
+    connection: Option<Connection>,
+    pending_open: PendingOpen,
+    /// Set where the last request did not end well: from this time on no answer to it is due. It may come later even so, and even
+    /// over a link that was opened again.
     unsettled: Option<Instant>,
-    counts: Counts,
-    /// Most units that are asked do not exist.
-    sweeping: bool,
-    /// The unit that was asked last, where nothing at all came.
-    silent: Option<u8>,
+    counts: LineCounts,
+    /// Whether most units that are read do not exist.
+    scanning: bool,
+    /// The unit of the last request, where nothing was received.
+    silent_unit: Option<u8>,
     overheard: bool,
-    /// The requests that nobody has taken note of yet.
     tally: Tally,
 }
 
+/// A request that is in progress.
+#[derive(Clone, Copy)]
+struct Attempt {
+    begin: Instant,
+    /// False where the line was not ready for it.
+    sent: bool,
+    /// Bytes came before it, and the request before had timed out.
+    late: bool,
+}
+
 impl Line {
-    /// Nothing is opened yet.
-    pub fn new(bus: &BusConfig) -> Self {
+    /// A line that is not open yet.
+    pub fn new(settings: &LinkSettings) -> Self {
         Line {
-            bus: bus.clone(),
-            label: open::label(&bus.link),
-            open: None,
-            opening: Opening::default(),
+            settings: settings.clone(),
+            connection: None,
+            pending_open: PendingOpen::default(),
             unsettled: None,
-            counts: Counts::default(),
-            sweeping: false,
-            silent: None,
+            counts: LineCounts::default(),
+            scanning: false,
+            silent_unit: None,
             overheard: false,
             tally: Tally::default(),
         }
     }
 
-    /// A line on which most of the units that are asked do not exist. Where nothing at all came within the time-out, another unit is asked
-    /// after no more than the line's own silence: a late answer is then known by its unit. [`Line::overheard`] says that one came.
-    pub fn sweeping(bus: &BusConfig) -> Self {
-        Line { sweeping: true, ..Line::new(bus) }
+    /// A line for a scan, where most units do not exist. After a timeout another unit is read with no more than the
+    /// usual silence before: a late answer is known by its unit. [`Line::overheard`] says that one came.
+    pub fn scanning(settings: &LinkSettings) -> Self {
+        Line { scanning: true, ..Line::new(settings) }
     }
 
-    /// How long a meter may take to answer, from the next request on.
+    /// Sets the time that a meter has for its answer, from the next request on.
     pub fn set_timeout(&mut self, timeout: Duration) {
-        self.bus.timeout = timeout;
+        self.settings.timeout = timeout;
     }
 
-    /// Whether something came around the last request that was no answer to it: a unit that was asked before may be slow.
+    /// Whether bytes were received around the last request that were no answer to it: a unit that was read before may be slow.
     pub fn overheard(&self) -> bool {
         self.overheard
     }
 
+    /// Whether the link is open.
     pub fn is_open(&self) -> bool {
-        self.open.is_some()
+        self.connection.is_some()
     }
 
-    pub fn counts(&self) -> Counts {
+    /// What happened since the line was created.
+    pub fn counts(&self) -> LineCounts {
         self.counts
     }
 
-    /// The requests since this was last asked.
+    /// The requests since the last call.
     pub fn take_tally(&mut self) -> Tally {
         std::mem::take(&mut self.tally)
     }
 
-    /// Opens the link where it is not open, and waits the bus's `connect_delay`.
+    /// Opens the link where it is not open, and waits for `connect_delay`.
     ///
     /// # Errors
     /// [`Error::Open`], with the system's reason and the remedy.
     pub async fn open(&mut self) -> Result<(), Error> {
-        if self.open.is_none() {
-            let stream = open::open(&self.bus.link, &mut self.opening).await?;
+        if self.connection.is_none() {
+            let stream = connect::open(&self.settings.link, &mut self.pending_open).await?;
             self.counts.opened += 1;
-            self.open = Some(Open::new(&self.bus, stream));
-            if !self.bus.connect_delay.is_zero() {
-                tokio::time::sleep(self.bus.connect_delay).await;
+            self.connection = Some(Connection::new(&self.settings, stream));
+            if !self.settings.connect_delay.is_zero() {
+                tokio::time::sleep(self.settings.connect_delay).await;
             }
         }
         Ok(())
     }
 
-    /// Reads one block: as many registers as it asks for, all from one response. Opens the link where it is not open.
+    /// Reads a range: exactly its registers, all from one response. Opens the link where it is not open.
     ///
-    /// A gateway that closed an idle connection is connected to once more without a word.
+    /// A connection that a gateway closed while it was idle is made again once, without an error.
     ///
     /// # Errors
-    /// Why there is no answer. After [`Error::Closed`] (and lost framing) the link is no longer open.
-    pub async fn read(&mut self, unit: UnitId, block: RegisterRange) -> Result<Vec<u16>, Error> {
-        self.read_after(Duration::ZERO, unit, block).await
+    /// Why there is no answer. After [`Error::Closed`] and lost framing the link is no longer open.
+    pub async fn read(&mut self, unit: UnitId, range: RegisterRange) -> Result<Vec<u16>, Error> {
+        self.read_after(Duration::ZERO, unit, range).await
     }
 
     /// As [`Line::read`], of a meter that needs at least this silence before each request.
@@ -129,97 +144,110 @@ impl Line {
         &mut self,
         silence: Duration,
         unit: UnitId,
-        block: RegisterRange,
+        range: RegisterRange,
     ) -> Result<Vec<u16>, Error> {
-        match self.ask(silence, unit, block.into()).await? {
-            Answer::Registers(words) => Ok(words),
-            Answer::Identity(_) => Err(refused(unit.get(), "another kind of answer".to_owned()).0),
+        match self.request(silence, UnitRequest { unit: unit.get(), read: range.into() }).await? {
+            ReadAnswer::Registers(words) => Ok(words),
+            ReadAnswer::Identity(_) => Err(refused(unit.get(), "another kind of answer".to_owned()).error),
         }
     }
 
-    /// Who the unit says it is, as it says it: bytes of the meter, for [`Identity::texts`].
+    /// As [`Line::read_after`]; a garbled answer is requested once more.
     ///
     /// # Errors
-    /// As [`Line::read`]; meters that know no such function refuse it or stay silent.
-    pub async fn identify(&mut self, unit: UnitId, identity: Identity) -> Result<Vec<u8>, Error> {
-        match self.ask(Duration::ZERO, unit, Asked::Identity(identity)).await? {
-            Answer::Identity(data) => Ok(data),
-            Answer::Registers(_) => Err(refused(unit.get(), "another kind of answer".to_owned()).0),
-        }
-    }
-
-    async fn ask(&mut self, silence: Duration, unit: UnitId, asked: Asked) -> Result<Answer, Error> {
-        let kept = self.open.as_ref().is_some_and(|open| open.answered) && !matches!(self.bus.link, Link::Serial(_));
-        match self.attempt(silence, unit, asked).await {
-            Err(Error::Closed { .. }) if kept => self.attempt(silence, unit, asked).await,
+    /// As [`Line::read`].
+    pub(crate) async fn read_twice(
+        &mut self,
+        silence: Duration,
+        unit: UnitId,
+        range: RegisterRange,
+    ) -> Result<Vec<u16>, Error> {
+        match self.read_after(silence, unit, range).await {
+            Err(error) if error.is_worth_a_repeat() => self.read_after(silence, unit, range).await,
             result => result,
         }
     }
 
-    async fn attempt(&mut self, silence: Duration, unit: UnitId, asked: Asked) -> Result<Answer, Error> {
-        self.open().await?;
-        let open = self.open.as_mut().expect("it was just opened");
-        let unit = unit.get();
-        let elsewhere = self.sweeping && self.silent.is_some_and(|silent| silent != unit);
-        let unsettled = if elsewhere { None } else { self.unsettled };
-        let was_silent = self.silent.take().is_some();
-        let settled = open.settle(&self.label, &self.bus, silence, unsettled).await;
-        self.overheard = matches!(settled, Ok(true) | Err(Unsettled::NeverSilent));
-        let begun = Begun { at: Instant::now(), sent: settled.is_ok(), late: was_silent && self.overheard };
-        let result = match settled {
-            Err(Unsettled::Closed(error)) => Err((error, false)),
-            Err(Unsettled::NeverSilent) => Err((Error::Garbled { unit, why: Garbled::NeverSilent }, true)),
-            Ok(_) => {
-                self.counts.requests += 1;
-                // A read that is dropped has no other end.
-                self.unsettled = Some(begun.at + self.bus.timeout);
-                open.exchange(&self.label, &self.bus, unit, asked, self.sweeping).await
-            }
-        };
-        self.conclude(unit, begun, &result);
-        if matches!(result, Err((_, false))) {
-            self.open = None;
+    /// Reads a unit's identity: the meter's own bytes, for [`IdentityRequest::texts`].
+    ///
+    /// # Errors
+    /// As [`Line::read`]. Meters without this function refuse it or stay silent.
+    pub async fn identify(&mut self, unit: UnitId, identity: IdentityRequest) -> Result<Vec<u8>, Error> {
+        let request = UnitRequest { unit: unit.get(), read: ReadRequest::Identity(identity) };
+        match self.request(Duration::ZERO, request).await? {
+            ReadAnswer::Identity(data) => Ok(data),
+            ReadAnswer::Registers(_) => Err(refused(unit.get(), "another kind of answer".to_owned()).error),
         }
-        result.map_err(|(error, _)| error)
     }
 
-    /// A request is over, or could not be sent: what follows from it for the next one, and what it counts as.
-    fn conclude(&mut self, unit: u8, begun: Begun, result: &Result<Answer, Failure>) {
-        let Some(open) = &self.open else { return };
-        let beside = open.handle.wire().beside();
-        let well = matches!(result, Ok(_) | Err((Error::Exception { .. }, _))) && !beside.more;
-        let ended_at = if well { open.heard_at } else { Instant::now() };
-        self.unsettled = (!well).then_some(ended_at);
-        self.silent = matches!(result, Err((Error::TimedOut { .. }, _))).then_some(unit);
-        self.overheard |= beside.stray_unit.is_some();
-        match result {
-            Ok(_) => self.counts.answers += 1,
-            Err((Error::TimedOut { .. }, _)) => self.counts.timeouts += 1,
-            Err((Error::Garbled { .. }, _)) => self.counts.garbled += 1,
-            Err((Error::Exception { .. }, _)) => self.counts.exceptions += 1,
-            Err((Error::Open { .. } | Error::Closed { .. }, _)) => {}
+    async fn request(&mut self, silence: Duration, request: UnitRequest) -> Result<ReadAnswer, Error> {
+        let was_answered = self.connection.as_ref().is_some_and(|connection| connection.answered);
+        let may_be_idle = was_answered && !matches!(self.settings.link, Link::Serial(_));
+        match self.attempt(silence, request).await {
+            Err(Error::Closed { .. }) if may_be_idle => self.attempt(silence, request).await,
+            result => result,
         }
-        let outcome = result.as_ref().err().map_or(Some(Outcome::Answered), |(error, _)| outcome(error));
-        // A link that was closed while nothing was asked says nothing of the line.
-        let Some(outcome) = outcome.filter(|it| begun.sent || *it != Outcome::Failed(Count::Lost)) else { return };
-        let took = ended_at.saturating_duration_since(begun.at);
+    }
+
+    async fn attempt(&mut self, silence: Duration, request: UnitRequest) -> Result<ReadAnswer, Error> {
+        self.open().await?;
+        let connection = self.connection.as_mut().expect("it was just opened");
+        let unit = request.unit;
+        let is_other_unit = self.silent_unit.is_some_and(|silent| silent != unit);
+        let unsettled = if self.scanning && is_other_unit { None } else { self.unsettled };
+        let was_silent = self.silent_unit.take().is_some();
+        let ready = connection.wait_until_ready(&self.settings, silence, unsettled).await;
+        self.overheard = matches!(ready, Ok(true) | Err(NotReady::NeverSilent));
+        let attempt = Attempt { begin: Instant::now(), sent: ready.is_ok(), late: was_silent && self.overheard };
+        let result = match ready {
+            Err(NotReady::Closed(error)) => Err(Failure { error, link_usable: false }),
+            Err(NotReady::NeverSilent) => {
+                Err(Failure { error: Error::Garbled { unit, why: Garbled::NeverSilent }, link_usable: true })
+            }
+            Ok(_) => {
+                self.counts.requests += 1;
+                // Holds where this read is dropped before its end.
+                self.unsettled = Some(attempt.begin + self.settings.timeout);
+                connection.exchange(&self.settings, request, self.scanning).await
+            }
+        };
+        self.conclude(unit, attempt, &result);
+        result.map_err(|failure| {
+            if !failure.link_usable {
+                self.connection = None;
+            }
+            failure.error
+        })
+    }
+
+    /// Counts a request that is over, and notes what follows for the next one.
+    fn conclude(&mut self, unit: u8, attempt: Attempt, result: &Result<ReadAnswer, Failure>) {
+        let Some(connection) = &self.connection else { return };
+        let anomalies = connection.transport.lock().anomalies();
+        let error = result.as_ref().err().map(|failure| &failure.error);
+        let well = matches!(error, None | Some(Error::Exception { .. })) && !anomalies.extra_bytes;
+        let end = if well { connection.last_received } else { Instant::now() };
+        self.unsettled = (!well).then_some(end);
+        self.silent_unit = matches!(error, Some(Error::TimedOut { .. })).then_some(unit);
+        self.overheard |= anomalies.other_unit.is_some();
+        match error {
+            None => self.counts.answers += 1,
+            Some(Error::TimedOut { .. }) => self.counts.timeouts += 1,
+            Some(Error::Garbled { .. }) => self.counts.garbled += 1,
+            Some(Error::Exception { .. }) => self.counts.exceptions += 1,
+            Some(Error::Open { .. } | Error::Closed { .. }) => {}
+        }
+        let outcome = error.map_or(Some(Outcome::Answered), outcome);
+        // A link that was closed while it was idle says nothing about the line.
+        let Some(outcome) = outcome.filter(|it| attempt.sent || *it != Outcome::Failed(Count::Lost)) else { return };
+        let took = end.saturating_duration_since(attempt.begin);
         self.tally.note(&Request {
             outcome,
             took,
-            silence: open.silence,
-            slow: result.is_ok() && took + self.bus.timeout / 5 >= open.patience,
-            echo: begun.sent && beside.echo,
-            late: begun.late || beside.late || result.is_ok() && beside.stray_unit.is_some(),
+            silence: connection.silence,
+            slow: result.is_ok() && took + self.settings.timeout / 5 >= connection.longest_wait,
+            echo: attempt.sent && anomalies.echo,
+            late: attempt.late || anomalies.late || result.is_ok() && anomalies.other_unit.is_some(),
         });
     }
-}
-
-/// A request that is under way.
-#[derive(Clone, Copy)]
-struct Begun {
-    at: Instant,
-    /// Not where the line did not let it.
-    sent: bool,
-    /// Something came before it after nothing had come within the time-out.
-    late: bool,
 }

@@ -1,4 +1,4 @@
-//! Links in memory, for tests on tokio's paused clock: no socket, so no time passes but the simulated one.
+//! Links in memory, for tests on tokio's paused clock.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 
-/// What an address begins with that is one of these links.
+/// The beginning of each address in memory.
 const SCHEME: &str = "memory:";
 /// More than any frame.
 const BUFFER: usize = 4096;
 
 thread_local! {
-    /// Of this thread's test alone.
+    /// Each test runs in a thread of its own.
     static HOSTS: RefCell<BTreeMap<String, mpsc::UnboundedSender<DuplexStream>>> = RefCell::default();
     static HANGING: RefCell<BTreeSet<String>> = RefCell::default();
 }
@@ -24,7 +24,7 @@ pub(crate) fn hang_at(address: &str) {
     HANGING.with_borrow_mut(|hanging| hanging.insert(address.to_owned()));
 }
 
-/// The other end of a link: whoever opens its address is accepted here. Dropped, the address refuses.
+/// The other end of a link: it accepts what opens its address. When it is dropped, the address refuses connections.
 #[derive(Debug)]
 pub(crate) struct Host {
     address: String,
@@ -32,20 +32,20 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// At an address of its own.
+    /// A host with an address of its own.
     pub(crate) fn new(name: &str) -> Self {
         static MADE: AtomicU64 = AtomicU64::new(0);
         Host::at(format!("{SCHEME}{name}-{}", MADE.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// At the address of another one, which keeps what was opened before and gets nothing new.
+    /// Takes over the address of another host, which keeps its open links and gets no new ones.
     pub(crate) fn at(address: String) -> Self {
         let (opening, opened) = mpsc::unbounded_channel();
         HOSTS.with_borrow_mut(|hosts| hosts.insert(address.clone(), opening));
         Host { address, opened }
     }
 
-    /// What a bus writes as its `tcp` or `rtu_over_tcp`.
+    /// For a bus's `tcp` or `rtu_over_tcp`.
     pub(crate) fn address(&self) -> String {
         self.address.clone()
     }
@@ -53,7 +53,7 @@ impl Host {
     pub(crate) async fn accept(&mut self) -> DuplexStream {
         match self.opened.recv().await {
             Some(stream) => stream,
-            // Another one has the address.
+            // Another host has the address.
             None => std::future::pending().await,
         }
     }
@@ -65,7 +65,7 @@ impl Drop for Host {
     }
 }
 
-/// `None` where the address is not one in memory.
+/// `None` where the address is not in memory.
 pub(super) async fn connect(address: &str) -> Option<io::Result<DuplexStream>> {
     if !address.starts_with(SCHEME) {
         return None;

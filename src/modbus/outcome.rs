@@ -1,9 +1,9 @@
-//! What a request that failed counts as.
+//! The quality statistics' name for a failed request.
 
-use super::error::{Error, Garbled, Stray};
+use super::error::{Error, Garbled, UnexpectedFrame};
 use crate::quality::{Count, Outcome};
 
-/// `None` where nothing was asked.
+/// `None` where no request was sent.
 pub(super) fn outcome(error: &Error) -> Option<Outcome> {
     Some(match error {
         Error::Exception { code, .. } => Outcome::Exception(*code),
@@ -18,19 +18,17 @@ fn garbled(why: &Garbled) -> Count {
     match why {
         Garbled::Checksum => Count::CrcErrors,
         Garbled::Incomplete { .. } => Count::Incomplete,
-        Garbled::Stray(stray) => stray.count(),
+        Garbled::Unexpected(frame) => unexpected(frame),
         _ => Count::Noise,
     }
 }
 
-impl Stray {
-    fn count(&self) -> Count {
-        if self.is_of_another_unit() {
-            Count::WrongUnit
-        } else if self.is_of_another_function() {
-            Count::WrongFunction
-        } else {
-            Count::WrongLength
-        }
+fn unexpected(frame: &UnexpectedFrame) -> Count {
+    if frame.is_of_another_unit() {
+        Count::WrongUnit
+    } else if frame.is_of_another_function() {
+        Count::WrongFunction
+    } else {
+        Count::WrongLength
     }
 }

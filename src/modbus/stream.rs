@@ -17,9 +17,9 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// What is there now. [`io::ErrorKind::WouldBlock`] where nothing is; 0 where the other end is gone.
+    /// Reads what was received. [`io::ErrorKind::WouldBlock`] where nothing was; 0 where the other end is gone.
     ///
-    /// On TCP only what the event loop has noticed is there: yield to it before.
+    /// A socket returns only what the runtime has noticed: yield to it before.
     pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Serial(serial) => serial.try_read(buffer),
@@ -27,8 +27,8 @@ impl Stream {
             #[cfg(test)]
             Stream::Memory(memory) => {
                 let mut buffer = ReadBuf::new(buffer);
-                let mut nobody = Context::from_waker(std::task::Waker::noop());
-                match Pin::new(memory).poll_read(&mut nobody, &mut buffer) {
+                let mut no_waker = Context::from_waker(std::task::Waker::noop());
+                match Pin::new(memory).poll_read(&mut no_waker, &mut buffer) {
                     Poll::Ready(read) => read.map(|()| buffer.filled().len()),
                     Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
                 }

@@ -1,4 +1,4 @@
-//! Opening a link: the serial device or the connection, and what to do where that fails.
+//! Opens a serial device or a connection, and names the remedy where that fails.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -11,25 +11,18 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 
 use super::error::{Error, reason};
+use super::settings::{Link, SerialSettings};
 use super::stream::Stream;
-use crate::config::{Link, Parity, SerialSettings};
+use crate::units::Parity;
 
-/// How long opening may take: a device whose driver hangs, a host that does not answer.
+/// The longest time for opening: a driver may hang, a host may not answer.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
 
-/// Opens the link anew: a device's path (a by-id link) is resolved each time.
-pub(super) async fn open(link: &Link, opening: &mut Opening) -> Result<Stream, Error> {
+/// Opens the link. A device's path (a by-id link) is resolved each time.
+pub(super) async fn open(link: &Link, pending: &mut PendingOpen) -> Result<Stream, Error> {
     match link {
-        Link::Serial(line) => serial(line.clone(), opening).await.map(Stream::Serial),
+        Link::Serial(settings) => serial(settings.clone(), pending).await.map(Stream::Serial),
         Link::Tcp(address) | Link::RtuOverTcp(address) => connect(address).await,
-    }
-}
-
-/// What the link is called in messages.
-pub(super) fn label(link: &Link) -> String {
-    match link {
-        Link::Serial(line) => line.path.display().to_string(),
-        Link::Tcp(address) | Link::RtuOverTcp(address) => address.clone(),
     }
 }
 
@@ -48,7 +41,7 @@ async fn connect(address: &str) -> Result<Stream, Error> {
         Ok(Err(error)) => return Err(failed(address, reason(&error), remedy(error.kind()))),
         Err(_) => return Err(failed(address, "no answer within 5s", remedy(io::ErrorKind::TimedOut))),
     };
-    // Without it small requests may wait for the acknowledgement of the one before; a socket that refuses it still works.
+    // Else a small request may wait for an acknowledgement of the one before. A socket that refuses the option still works.
     let _ = stream.set_nodelay(true);
     Ok(Stream::Tcp(stream))
 }
@@ -56,7 +49,7 @@ async fn connect(address: &str) -> Result<Stream, Error> {
 fn remedy(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => {
-            "check the port (502 for most gateways); some gateways take one client only, and another one may hold it"
+            "check the port (502 for most gateways); some gateways accept one client only, and another may be connected"
         }
         io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             "check the gateway's power, the cable, the address and the firewall"
@@ -65,26 +58,26 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
     }
 }
 
-/// Opens the device in a thread of its own, for a driver may hang in `open`.
-async fn serial(line: SerialSettings, opening: &mut Opening) -> Result<SerialStream, Error> {
-    let device = line.path.display().to_string();
-    match opening.ended(OPEN_WITHIN, move || claim(&line)).await {
+/// Opens the device in a thread of its own, because a driver may hang in `open`.
+async fn serial(settings: SerialSettings, pending: &mut PendingOpen) -> Result<SerialStream, Error> {
+    let device = settings.path.display().to_string();
+    match pending.finish(OPEN_WITHIN, move || claim(&settings)).await {
         Some(Ok(opened)) => opened,
-        Some(Err(_)) => Err(failed(&device, "opening it was cut short", "arkmeter tries again")),
+        Some(Err(_)) => Err(failed(&device, "opening it was interrupted", "arkmeter tries again")),
         None => {
             Err(failed(&device, "the driver does not open it within 5s", "unplug the adapter and plug it in again"))
         }
     }
 }
 
-/// A device that is being opened, for good where its driver hangs. As long as that lasts it is not opened a second time: each attempt
-/// would cost a thread, and in the end the ledger would have none to write with.
+/// A device that is being opened, without end where its driver hangs. Meanwhile it is not opened a second time: each attempt would
+/// take a thread, and in the end the ledger would have none to write with.
 #[derive(Debug, Default)]
-pub(super) struct Opening(Option<JoinHandle<Result<SerialStream, Error>>>);
+pub(super) struct PendingOpen(Option<JoinHandle<Result<SerialStream, Error>>>);
 
-impl Opening {
-    /// Awaits the attempt that is under way, or begins one. `None` where it takes longer than `within`.
-    async fn ended(
+impl PendingOpen {
+    /// Awaits the attempt in progress, or begins one. `None` where it takes longer than `within`.
+    async fn finish(
         &mut self,
         within: Duration,
         claim: impl FnOnce() -> Result<SerialStream, Error> + Send + 'static,
@@ -96,30 +89,30 @@ impl Opening {
     }
 }
 
-/// Opens the device for us alone: TIOCEXCL keeps other users out, the lock also root and a second arkmeter.
-fn claim(line: &SerialSettings) -> Result<SerialStream, Error> {
-    let device = line.path.display().to_string();
-    // Kept open until the library has it, so that the modem lines (which power some adapters) stay up.
-    let _open = probe(&line.path).map_err(|error| refused(&line.path, &error))?;
-    let parity = match line.parity {
+/// Opens the device exclusively: TIOCEXCL keeps other users out, the lock also root and a second arkmeter.
+fn claim(settings: &SerialSettings) -> Result<SerialStream, Error> {
+    let device = settings.path.display().to_string();
+    // Stays open until the library has the device: some adapters are powered by the modem lines.
+    let _open = probe(&settings.path).map_err(|error| refused(&settings.path, &error))?;
+    let parity = match settings.parity {
         Parity::None => tokio_serial::Parity::None,
         Parity::Even => tokio_serial::Parity::Even,
         Parity::Odd => tokio_serial::Parity::Odd,
     };
-    let stop_bits = if line.stop_bits == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One };
-    let settings = tokio_serial::new(device.clone(), line.baud).parity(parity).stop_bits(stop_bits);
-    settings.open_native_async().map_err(|error| match error.kind() {
-        tokio_serial::ErrorKind::NoDevice => busy(&line.path),
+    let stop_bits = if settings.stop_bits == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One };
+    let port = tokio_serial::new(device.clone(), settings.baud).parity(parity).stop_bits(stop_bits);
+    port.open_native_async().map_err(|error| match error.kind() {
+        tokio_serial::ErrorKind::NoDevice => busy(&settings.path),
         _ => failed(
             &device,
             error.to_string().to_lowercase(),
-            "check that it is a serial device and takes this baud rate",
+            "check that it is a serial device and supports this baud rate",
         ),
     })
 }
 
-/// Whether the device can be opened and locked, with the system's own reason where not: the serial library hides it, and its failed
-/// attempt would lift the exclusive mode that the other holder has set.
+/// Opens and locks the device to learn the system's own reason where that fails: the serial library hides it, and a failed attempt
+/// of the library would end the exclusive mode that another program has set.
 fn probe(path: &Path) -> io::Result<File> {
     let device =
         OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
@@ -149,19 +142,19 @@ fn refused(path: &Path, error: &io::Error) -> Error {
 fn busy(path: &Path) -> Error {
     let device = path.display().to_string();
     match holder(path) {
-        Some(holder) => failed(&device, format!("{holder} holds it"), "stop that program: a line has one master"),
+        Some(holder) => failed(&device, format!("{holder} uses it"), "stop that program: a line has one master"),
         None => failed(
             &device,
-            "another program holds it",
+            "another program uses it",
             format!(
-                "often ModemManager, brltty, a getty or another Modbus master, or an arkmeter that runs already; \
+                "often ModemManager, brltty, a getty or another Modbus master, or another running arkmeter; \
                  `fuser -v {device}` as root names it"
             ),
         ),
     }
 }
 
-/// The name and number of a process that has the device open, as far as this user may see.
+/// The name and id of a process that has the device open, as far as this user may see it.
 fn holder(path: &Path) -> Option<String> {
     let device = path.canonicalize().ok()?;
     let own = std::process::id();
@@ -182,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_refusal_names_its_remedy() {
+    fn each_failure_names_its_remedy() {
         let path = Path::new("/dev/ttyUSB7");
         let text = |code| refused(path, &io::Error::from_raw_os_error(code)).to_string();
         assert!(
@@ -197,30 +190,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_driver_that_hangs_takes_one_thread_however_often_it_is_tried() {
+    async fn a_driver_that_hangs_takes_one_thread_for_all_attempts() {
         let (release, released) = std::sync::mpsc::channel::<()>();
-        let mut opening = Opening::default();
+        let mut pending = PendingOpen::default();
         let hangs = move || {
             let _ = released.recv();
             Err(failed("/dev/ttyUSB7", "no such device", "plug it in"))
         };
         let short = Duration::from_millis(20);
-        assert!(opening.ended(short, hangs).await.is_none());
+        assert!(pending.finish(short, hangs).await.is_none());
         for _ in 0..3 {
-            assert!(opening.ended(short, || panic!("a second attempt")).await.is_none());
+            assert!(pending.finish(short, || panic!("a second attempt")).await.is_none());
         }
         drop(release);
         let long = Duration::from_secs(60);
-        assert!(opening.ended(long, || panic!("a second attempt")).await.is_some_and(|ended| ended.is_ok()));
-        let again = opening.ended(long, || Err(failed("/dev/ttyUSB7", "busy", "stop it"))).await;
+        assert!(pending.finish(long, || panic!("a second attempt")).await.is_some_and(|finished| finished.is_ok()));
+        let again = pending.finish(long, || Err(failed("/dev/ttyUSB7", "busy", "stop it"))).await;
         assert!(again.unwrap().unwrap().unwrap_err().to_string().contains("busy"), "the next attempt is a new one");
     }
 
     #[test]
-    fn who_holds_a_file_is_named() {
+    fn the_process_that_uses_a_file_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let handle = file.reopen().unwrap();
-        assert_eq!(holder(file.path()), None, "we ourselves are not the culprit");
+        assert_eq!(holder(file.path()), None, "our own process does not count");
         let mut child = std::process::Command::new("sleep").arg("60").stdin(handle).spawn().unwrap();
         let named = holder(file.path());
         child.kill().unwrap();

@@ -1,0 +1,315 @@
+//! An open link: when a request may be sent, and how long its answer is awaited.
+
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until};
+use tokio_modbus::client::{Client, Context, rtu as rtu_client, tcp as tcp_client};
+use tokio_modbus::slave::{Slave, SlaveContext};
+use tokio_modbus::{Request, Response};
+
+use super::decoder::{Failure, FrameDecoder};
+use super::error::{Error, Garbled, Hint};
+use super::request::{ReadRequest, UnitRequest};
+use super::settings::{Link, LinkSettings};
+use super::stream::Stream;
+use super::timer::Timer;
+use super::timing::LineTiming;
+use super::transport::{SharedTransport, VerifiedTransport};
+use super::{rtu, tcp};
+use crate::meter::{Function, RegisterRange};
+
+/// A line that does not become silent within this time is given up for now.
+const SILENT_WITHIN: Duration = Duration::from_secs(3);
+/// A TCP connection with nothing but timeouts for this long is opened again: the other end may have lost it.
+const DEAF_FOR: Duration = Duration::from_secs(60);
+
+/// An open link.
+pub(super) struct Connection {
+    pub(super) transport: SharedTransport,
+    framing: Framing,
+    /// When bytes were last received, or the link was opened.
+    pub(super) last_received: Instant,
+    /// Whether it ever gave a verified answer.
+    pub(super) answered: bool,
+    /// The silence before the last request.
+    pub(super) silence: Duration,
+    /// The longest time that the last request could wait for its answer.
+    pub(super) longest_wait: Duration,
+    /// The transaction number of the next identity request. It counts down, because the client counts up.
+    transaction: u16,
+}
+
+enum Framing {
+    /// One client per connection: it counts the transactions.
+    Tcp(Context),
+    /// A new client for each request.
+    Rtu(LineTiming, Timer),
+}
+
+/// A verified answer.
+pub(super) enum ReadAnswer {
+    Registers(Vec<u16>),
+    /// The bytes after the function code.
+    Identity(Vec<u8>),
+}
+
+/// How long an answer is awaited.
+#[derive(Clone, Copy)]
+struct ResponseTimeout {
+    /// Until its first byte.
+    first_byte: Duration,
+    whole: Duration,
+}
+
+/// Why no request may be sent.
+pub(super) enum NotReady {
+    Closed(Error),
+    NeverSilent,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("transport", &self.transport).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(settings: &LinkSettings, stream: Stream) -> Self {
+        let (transport, framing) = if matches!(settings.link, Link::Tcp(_)) {
+            let transport = VerifiedTransport::new(stream, FrameDecoder::tcp(), Duration::ZERO);
+            let transport = SharedTransport::new(transport);
+            let client = tcp_client::attach_slave(transport.clone(), Slave(0));
+            (transport, Framing::Tcp(client))
+        } else {
+            let timing = LineTiming::new(settings);
+            let timer = Timer::for_stream(&stream);
+            let transport = VerifiedTransport::new(stream, FrameDecoder::rtu(), timing.sending(1));
+            (SharedTransport::new(transport), Framing::Rtu(timing, timer))
+        };
+        Connection {
+            transport,
+            framing,
+            last_received: Instant::now(),
+            answered: false,
+            silence: Duration::ZERO,
+            longest_wait: Duration::ZERO,
+            transaction: u16::MAX,
+        }
+    }
+
+    /// Waits until a request may be sent. That is after the silence that the line, the bus's setting and the meter need; after a
+    /// failure also not before all late bytes were discarded and the line has been silent since `unsettled`. The silence of
+    /// the timeout itself does not count: a meter that is a little late is about to answer.
+    ///
+    /// True where bytes were received that belong to no request.
+    pub(super) async fn wait_until_ready(
+        &mut self,
+        settings: &LinkSettings,
+        silence: Duration,
+        mut unsettled: Option<Instant>,
+    ) -> Result<bool, NotReady> {
+        let begin = Instant::now();
+        let mut overheard = false;
+        let least = match &self.framing {
+            Framing::Tcp(_) => settings.request_gap.max(silence),
+            Framing::Rtu(timing, _) => silence.max(timing.gap),
+        };
+        let deadline = unsettled.map_or(begin, |since| since.max(begin)) + SILENT_WITHIN + silence + settings.request_gap;
+        loop {
+            // Lets the runtime notice received bytes. TCP does not need it: each answer has its request's number.
+            if matches!(self.framing, Framing::Rtu(..)) {
+                tokio::task::yield_now().await;
+            }
+            let found = self.transport.lock().discard_received().map_err(|why| self.closed(settings, &why))?;
+            overheard |= found;
+            let last_byte = self.transport.lock().last_byte();
+            let ready = match &self.framing {
+                Framing::Tcp(_) => last_byte + least,
+                Framing::Rtu(timing, _) => {
+                    if found {
+                        unsettled.get_or_insert(last_byte);
+                    }
+                    match unsettled {
+                        None => last_byte + least,
+                        Some(since) => last_byte.max(since) + silence.max(timing.settled),
+                    }
+                }
+            };
+            let now = Instant::now();
+            self.silence = least.max(now - begin);
+            if now >= ready {
+                return Ok(overheard);
+            }
+            if now >= deadline {
+                return Err(NotReady::NeverSilent);
+            }
+            match &self.framing {
+                Framing::Rtu(_, timer) => timer.until(ready).await,
+                Framing::Tcp(_) => sleep_until(ready).await,
+            }
+        }
+    }
+
+    /// Sends one request and awaits its answer. In a scan the line is left as soon as no answer can begin any more.
+    pub(super) async fn exchange(
+        &mut self,
+        settings: &LinkSettings,
+        request: UnitRequest,
+        scanning: bool,
+    ) -> Result<ReadAnswer, Failure> {
+        self.transport.lock().begin(request);
+        let timeout = self.response_timeout(settings, request.read, scanning);
+        self.longest_wait = timeout.whole;
+        match request.read {
+            ReadRequest::Registers(range) => {
+                self.registers(settings, request.unit, range, timeout).await.map(ReadAnswer::Registers)
+            }
+            ReadRequest::Identity(_) => self.identity(settings, request, timeout).await.map(ReadAnswer::Identity),
+        }
+    }
+
+    /// The configured timeout is the meter's alone: it begins when the request is sent and ends when the answer begins.
+    fn response_timeout(&self, settings: &LinkSettings, read: ReadRequest, scanning: bool) -> ResponseTimeout {
+        let Framing::Rtu(timing, _) = &self.framing else {
+            return ResponseTimeout { first_byte: settings.timeout, whole: settings.timeout };
+        };
+        let first_byte = timing.sending(rtu::ENVELOPE + read.pdu().len()) + settings.timeout;
+        let whole = first_byte + timing.receiving(rtu::ENVELOPE + read.longest_answer());
+        ResponseTimeout { first_byte: if scanning { first_byte } else { whole }, whole }
+    }
+
+    /// Reads registers through the client.
+    async fn registers(
+        &mut self,
+        settings: &LinkSettings,
+        unit: u8,
+        range: RegisterRange,
+        timeout: ResponseTimeout,
+    ) -> Result<Vec<u16>, Failure> {
+        let request = match range.function {
+            Function::Holding => Request::ReadHoldingRegisters(range.address, range.count),
+            Function::Input => Request::ReadInputRegisters(range.address, range.count),
+        };
+        let outcome = match &mut self.framing {
+            Framing::Tcp(client) => {
+                client.set_slave(Slave(unit));
+                answered(client.call(request), &self.transport, timeout).await
+            }
+            Framing::Rtu(..) => {
+                let mut client = rtu_client::attach_slave(self.transport.clone(), Slave(unit));
+                answered(client.call(request), &self.transport, timeout).await
+            }
+        };
+        let result = match outcome {
+            Some(Ok(Ok(Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)))) => Ok(words),
+            Some(Ok(Err(code))) => Err(Error::Exception { unit, code: code.into() }),
+            None => return Err(self.failure(settings)),
+            // The client cannot refuse what the transport passes. If it does, nothing is trusted.
+            Some(Err(error)) => return Err(refused(unit, error.to_string())),
+            Some(Ok(Ok(_))) => return Err(refused(unit, "another kind of answer".to_owned())),
+        };
+        if result.as_ref().is_ok_and(|words| words.len() != usize::from(range.count)) {
+            return Err(refused(unit, "another number of registers".to_owned()));
+        }
+        (self.last_received, self.answered) = (Instant::now(), true);
+        result.map_err(|error| Failure { error, link_usable: true })
+    }
+
+    /// Reads a unit's identity without the client, which cannot decode such answers.
+    async fn identity(
+        &mut self,
+        settings: &LinkSettings,
+        request: UnitRequest,
+        timeout: ResponseTimeout,
+    ) -> Result<Vec<u8>, Failure> {
+        let unit = request.unit;
+        let is_tcp = matches!(self.framing, Framing::Tcp(_));
+        let bytes = if is_tcp { tcp::frame(self.transaction, request) } else { rtu::frame(request) };
+        self.transaction = self.transaction.wrapping_sub(1);
+        let mut transport = self.transport.clone();
+        let exchange = async {
+            // The transport keeps the reason of a failure.
+            let _ = transport.write_all(&bytes).await;
+            let mut frame = [0; 512];
+            let len = transport.read(&mut frame).await.unwrap_or(0);
+            frame[..len].to_vec()
+        };
+        let Some(frame) = answered(exchange, &self.transport, timeout).await else {
+            return Err(self.failure(settings));
+        };
+        (self.last_received, self.answered) = (Instant::now(), true);
+        let pdu = if is_tcp { frame.get(7..) } else { frame.get(1..frame.len().saturating_sub(2)) };
+        match pdu.unwrap_or_default() {
+            [function, code, ..] if function & 0x80 != 0 => {
+                Err(Failure { error: Error::Exception { unit, code: *code }, link_usable: true })
+            }
+            [_, data @ ..] => Ok(data.to_vec()),
+            [] => Err(refused(unit, "an empty answer".to_owned())),
+        }
+    }
+
+    fn failure(&mut self, settings: &LinkSettings) -> Failure {
+        let mut failure = self.transport.lock().failure(&settings.link.to_string(), settings.timeout);
+        match &mut failure.error {
+            Error::TimedOut { hint, .. } => {
+                if matches!(settings.link, Link::RtuOverTcp(_)) && !self.answered && *hint == Hint::None {
+                    *hint = Hint::DeafConverter;
+                }
+                let deaf = self.last_received.elapsed() >= DEAF_FOR.max(settings.timeout * 3);
+                failure.link_usable &= !deaf || matches!(settings.link, Link::Serial(_));
+            }
+            Error::Closed { reason, .. } if !self.answered => reason.push_str(never_answered(&settings.link)),
+            _ => self.last_received = Instant::now(),
+        }
+        failure
+    }
+
+    fn closed(&self, settings: &LinkSettings, reason: &str) -> NotReady {
+        let hint = if self.answered { "" } else { never_answered(&settings.link) };
+        NotReady::Closed(Error::Closed { link: settings.link.to_string(), reason: format!("{reason}{hint}") })
+    }
+}
+
+pub(super) fn refused(unit: u8, why: String) -> Failure {
+    Failure { error: Error::Garbled { unit, why: Garbled::Other(why) }, link_usable: false }
+}
+
+/// What to check where a link is closed before it ever gave an answer.
+fn never_answered(link: &Link) -> &'static str {
+    match link {
+        Link::Serial(_) => "",
+        Link::Tcp(_) => " before it gave any answer; some gateways accept one client only, and another may be connected",
+        Link::RtuOverTcp(_) => {
+            " before it gave any answer; if it is a Modbus TCP gateway, write tcp instead of rtu_over_tcp"
+        }
+    }
+}
+
+/// The exchange's outcome; `None` where there is no answer in time, or the transport knows that there will be none.
+async fn answered<T>(
+    exchange: impl Future<Output = T>,
+    transport: &SharedTransport,
+    timeout: ResponseTimeout,
+) -> Option<T> {
+    let mut exchange = pin!(exchange);
+    let mut answered = std::future::poll_fn(|cx| match exchange.as_mut().poll(cx) {
+        Poll::Ready(outcome) => Poll::Ready((!transport.lock().failed()).then_some(outcome)),
+        Poll::Pending if transport.lock().failed() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    let begin = Instant::now();
+    for within in [timeout.first_byte, timeout.whole] {
+        tokio::select! {
+            biased;
+            outcome = &mut answered => return outcome,
+            () = sleep_until(begin + within) => {}
+        }
+        if timeout.first_byte == timeout.whole || !transport.lock().received_any() {
+            break;
+        }
+    }
+    None
+}
