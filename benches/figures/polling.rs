@@ -6,10 +6,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use arkmeter::config::{BusConfig, Link, Parity, SerialSettings};
 use arkmeter::meter::{Function, RegisterRange};
-use arkmeter::modbus::Line;
-use arkmeter::units::{Name, UnitId};
+use arkmeter::modbus::{Line, Link, LinkSettings, SerialSettings};
+use arkmeter::units::{Parity, UnitId};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, interval};
@@ -98,9 +97,8 @@ impl Master {
             false => Link::Tcp(line.to_owned()),
         };
         let (timeout, none) = (Duration::from_secs(1), Duration::ZERO);
-        let name = Name::new("bench").ok_or(io::ErrorKind::InvalidInput)?;
-        let bus = BusConfig { name, link, timeout, request_gap: none, connect_delay: none };
-        Ok(Master::Verified(Box::new(Line::new(&bus))))
+        let settings = LinkSettings { link, timeout, request_gap: none, connect_delay: none };
+        Ok(Master::Verified(Box::new(Line::new(&settings))))
     }
 
     async fn each_second(&mut self, meters: u8) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arkmeter::config::Parity;
 use arkmeter::simulator::{LineSpeed, SimulatedSerialLine};
-use arkmeter::survey::{Setting, Sweep, settings, units};
+use arkmeter::survey::{LineSettings, Sweep, settings, units};
 use tokio::time::Instant;
 
 use crate::median::at_most;
@@ -44,8 +44,8 @@ pub async fn measure() -> io::Result<()> {
 
 /// Request, time-out and silence of each absent unit; request, the meter's delay, an answer of one register or a refusal, and silence of
 /// each that is there.
-fn physics(setting: Setting) -> f64 {
-    let absent = setting.absent(TIMEOUT) * (247 - METERS.len() as u32);
-    let answer = setting.absent(DELAY.max(SPEED.silence())) + SPEED.character() * 5;
+fn physics(setting: LineSettings) -> f64 {
+    let absent = setting.missing_unit(TIMEOUT) * (247 - METERS.len() as u32);
+    let answer = setting.missing_unit(DELAY.max(SPEED.silence())) + SPEED.character() * 5;
     (absent + answer * METERS.len() as u32).as_secs_f64()
 }

@@ -1,42 +1,42 @@
-//! Whatever comes over a serial line: an answer that is taken is of the unit, function and length that were asked for, and intact.
+//! Any bytes on a serial line: an answer that is returned is intact, and has the unit, function and length of the request.
 //!
 //! The input: unit, function, count, and then pieces, each a length and its bytes; a length of 0 is the next request.
 
 #![no_main]
 
 use arkmeter::meter::{RegisterRange, Function};
-use arkmeter::modbus::Ear;
+use arkmeter::modbus::FrameDecoder;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let [unit, function, address, count, rest @ ..] = data else { return };
     let function = if function & 1 == 0 { Function::Holding } else { Function::Input };
     let block = RegisterRange { function, address: u16::from(*address), count: u16::from(count % 125) + 1 };
-    let mut ear = Ear::rtu();
-    ear.ask(0, *unit, block);
-    let (mut rest, mut heard, mut answered) = (rest, 0, false);
+    let mut decoder = FrameDecoder::rtu();
+    decoder.request(0, *unit, block);
+    let (mut rest, mut received, mut answered) = (rest, 0, false);
     while let [len, tail @ ..] = rest {
         let (piece, behind) = tail.split_at(usize::from(*len).min(tail.len()));
         rest = behind;
         if piece.is_empty() {
-            ear.ask(0, *unit, block);
-            (heard, answered) = (0, false);
+            decoder.request(0, *unit, block);
+            (received, answered) = (0, false);
             continue;
         }
-        heard += piece.len();
-        match ear.hear(piece) {
+        received += piece.len();
+        match decoder.receive(piece) {
             Ok(Some(frame)) => {
-                assert!(frame.len() <= heard, "more than came");
+                assert!(frame.len() <= received, "more than came");
                 check(&frame, *unit, block);
                 answered = true;
             }
             Ok(None) => {}
             Err(why) => assert!(!why.to_string().is_empty()),
         }
-        // Whoever asked takes one answer.
+        // A request has one answer.
         if answered {
-            ear.ask(0, *unit, block);
-            (heard, answered) = (0, false);
+            decoder.request(0, *unit, block);
+            (received, answered) = (0, false);
         }
     }
 });

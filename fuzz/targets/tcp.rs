@@ -1,29 +1,29 @@
-//! Whatever comes over a Modbus TCP connection: an answer that is taken carries the request's own number, unit, function and length.
+//! Any bytes over a Modbus TCP connection: an answer that is returned has the request's number, unit, function and length.
 //!
 //! The input: unit, function, count, and then pieces, each a length and its bytes; a length of 0 is the next request.
 
 #![no_main]
 
 use arkmeter::meter::{RegisterRange, Function};
-use arkmeter::modbus::Ear;
+use arkmeter::modbus::FrameDecoder;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let [unit, function, address, count, rest @ ..] = data else { return };
     let function = if function & 1 == 0 { Function::Holding } else { Function::Input };
     let block = RegisterRange { function, address: u16::from(*address), count: u16::from(count % 125) + 1 };
-    let (mut ear, mut transaction, mut answered) = (Ear::tcp(), 1, false);
-    ear.ask(transaction, *unit, block);
+    let (mut decoder, mut transaction, mut answered) = (FrameDecoder::tcp(), 1, false);
+    decoder.request(transaction, *unit, block);
     let mut rest = rest;
     while let [len, tail @ ..] = rest {
         let (piece, behind) = tail.split_at(usize::from(*len).min(tail.len()));
         rest = behind;
         if piece.is_empty() || answered {
             transaction += 1;
-            ear.ask(transaction, *unit, block);
+            decoder.request(transaction, *unit, block);
             answered = false;
         }
-        match ear.hear(piece) {
+        match decoder.receive(piece) {
             Ok(Some(frame)) => {
                 check(&frame, transaction, *unit, block);
                 answered = true;

@@ -17,11 +17,13 @@ use super::line::{LineArguments, bus, configuration, daemon_on_line, parity_pars
 use super::output::{finish_output, print_error, table, write_json};
 use super::progress::TerminalProgress;
 use super::scan::unless_interrupted;
-use crate::config::{BusConfig, Config, Environment, Link, Parity, SerialSettings};
+use crate::config::{Config, Environment};
 use crate::meter::{Function, RegisterRange};
-use crate::modbus::{Error, Line};
-use crate::survey::{Guess, Range, Sample, Understanding, read_again, read_mapped, readings, registers};
-use crate::units::{Name, UnitId};
+use crate::modbus::{Error, Line, Link, LinkSettings, SerialSettings};
+use crate::survey::{
+    RegisterAnalysis, RegisterGuess, RegisterSample, RegisterSpan, read_again, read_mapped, readings, registers,
+};
+use crate::units::{Name, Parity, UnitId};
 
 /// The options of `inspect`.
 #[derive(Debug, Args)]
@@ -100,11 +102,7 @@ fn inspect_line(arguments: &InspectArguments, path: &Path, environment: &Environ
     let config = configuration(path, environment, arguments.line.bus.is_some())?;
     let bus = bus_config(arguments, config.as_ref())?;
     if let Some(process) = daemon_on_line(config.as_ref(), environment, &bus.link) {
-        let name = match &bus.link {
-            Link::Serial(line) => line.path.display().to_string(),
-            Link::Tcp(address) | Link::RtuOverTcp(address) => address.clone(),
-        };
-        return Err(refuse(&process, &name));
+        return Err(refuse(&process, &bus.link.to_string()));
     }
     let mut samples = Vec::new();
     let ended = runtime()?.block_on(async { unless_interrupted(sample(arguments, &bus, &mut samples)).await });
@@ -120,11 +118,11 @@ fn inspect_line(arguments: &InspectArguments, path: &Path, environment: &Environ
     conclude(arguments, &samples)
 }
 
-fn bus_config(arguments: &InspectArguments, config: Option<&Config>) -> Result<BusConfig, u8> {
+fn bus_config(arguments: &InspectArguments, config: Option<&Config>) -> Result<LinkSettings, u8> {
     let place = &arguments.line;
     if let Some(name) = &place.bus {
-        let bus = bus(config, name)?.clone();
-        return Ok(BusConfig { request_gap: bus.request_gap.max(GAP), ..bus });
+        let settings = bus(config, name)?.link_settings();
+        return Ok(LinkSettings { request_gap: settings.request_gap.max(GAP), ..settings });
     }
     let serial = |path| {
         let InspectArguments { baud, parity, stop_bits, .. } = *arguments;
@@ -136,24 +134,22 @@ fn bus_config(arguments: &InspectArguments, config: Option<&Config>) -> Result<B
         (_, Some(address), _) => Link::Tcp(port(address.clone())),
         (.., address) => Link::RtuOverTcp(address.clone().unwrap_or_default()),
     };
-    Ok(BusConfig {
-        name: arguments.name.clone(),
-        link,
-        timeout: Duration::from_secs(1),
-        request_gap: GAP,
-        connect_delay: Duration::ZERO,
-    })
+    Ok(LinkSettings { link, timeout: Duration::from_secs(1), request_gap: GAP, connect_delay: Duration::ZERO })
 }
 
 /// Finds the registers that exist, then reads them repeatedly for the time of the watch.
-async fn sample(arguments: &InspectArguments, bus: &BusConfig, samples: &mut Vec<Sample>) -> Result<(), Error> {
+async fn sample(
+    arguments: &InspectArguments,
+    settings: &LinkSettings,
+    samples: &mut Vec<RegisterSample>,
+) -> Result<(), Error> {
     let (first, last) = arguments.registers;
     let functions = arguments.function.map_or(vec![Function::Input, Function::Holding], |function| vec![function]);
-    let ranges = functions.into_iter().map(|function| Range { function, registers: first..=last });
+    let ranges = functions.into_iter().map(|function| RegisterSpan { function, registers: first..=last });
     let blocks: Vec<RegisterRange> = ranges.flat_map(|range| range.blocks()).collect();
-    let (mut line, progress) = (Line::new(bus), TerminalProgress::on_terminal());
+    let (mut line, progress) = (Line::new(settings), TerminalProgress::on_terminal());
     progress.show(0.0, "finding the registers that exist");
-    let mut found = Sample::default();
+    let mut found = RegisterSample::default();
     read_mapped(&mut line, arguments.unit, blocks, MAX_REQUESTS, &mut found).await?;
     let blocks: Vec<RegisterRange> = found.answers.keys().copied().collect();
     samples.push(found);
@@ -163,7 +159,7 @@ async fn sample(arguments: &InspectArguments, bus: &BusConfig, samples: &mut Vec
     let begin = Instant::now();
     for index in 0..=SAMPLES {
         tokio::time::sleep_until(begin + arguments.watch * index / SAMPLES).await;
-        let (before, mut sample) = (begin.elapsed(), Sample::default());
+        let (before, mut sample) = (begin.elapsed(), RegisterSample::default());
         if read_again(&mut line, arguments.unit, &blocks, &mut sample).await? {
             sample.at = (before + begin.elapsed()).as_secs_f64() / 2.0;
             if index == 0 {
@@ -177,7 +173,7 @@ async fn sample(arguments: &InspectArguments, bus: &BusConfig, samples: &mut Vec
     Ok(())
 }
 
-fn conclude(arguments: &InspectArguments, samples: &[Sample]) -> Result<u8, u8> {
+fn conclude(arguments: &InspectArguments, samples: &[RegisterSample]) -> Result<u8, u8> {
     let Some(sample) = samples.first().filter(|sample| !sample.answers.is_empty()) else {
         print_error(&format!(
             "unit {} has no register in this range: try another range with --registers, or `arkmeter scan`",
@@ -185,7 +181,7 @@ fn conclude(arguments: &InspectArguments, samples: &[Sample]) -> Result<u8, u8> 
         ));
         return Err(exit::FAILED);
     };
-    let understood = Understanding::of(samples);
+    let understood = RegisterAnalysis::of(samples);
     let profile = understood.profile(&arguments.name);
     let mut out = std::io::stdout().lock();
     let printed = if arguments.json {
@@ -218,7 +214,7 @@ struct RegisterRow {
 }
 
 /// Every register that is not zero, in each format that can begin there.
-fn in_every_format(sample: &Sample) -> Vec<RegisterRow> {
+fn in_every_format(sample: &RegisterSample) -> Vec<RegisterRow> {
     let named = |function, address| {
         let name = |format: crate::meter::Format| match format.order() {
             "" => format.kind.word().to_owned(),
@@ -231,7 +227,7 @@ fn in_every_format(sample: &Sample) -> Vec<RegisterRow> {
         .collect()
 }
 
-fn guess_json(guess: &Guess) -> serde_json::Value {
+fn guess_json(guess: &RegisterGuess) -> serde_json::Value {
     json!({
         "meaning": guess.meaning.word(),
         "function": guess.function,
@@ -246,7 +242,7 @@ fn guess_json(guess: &Guess) -> serde_json::Value {
 }
 
 /// The registers and what they probably are, as text.
-fn report(guesses: &[Guess], sample: &Sample) -> String {
+fn report(guesses: &[RegisterGuess], sample: &RegisterSample) -> String {
     let mut every = table(&["REGISTER", "RAW", "VALUE IN EACH FORMAT"]);
     for RegisterRow { function, address, raw, readings } in in_every_format(sample) {
         let plausible = readings.iter().filter(|(_, value)| *value == 0.0 || (1e-3..1e12).contains(&value.abs()));

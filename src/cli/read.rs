@@ -7,7 +7,7 @@ use super::exit;
 use super::output::{finish_output, table, write_json};
 use crate::clock::Clock;
 use crate::config::{Config, MeterConfig};
-use crate::poller::{Live, read_once};
+use crate::poller::{LiveReading, read_once};
 use crate::status::control::ControlCommand;
 use crate::status::words;
 use crate::units::Name;
@@ -20,7 +20,7 @@ pub(super) fn read(config: &Config, meters: &[Name], json: bool) -> u8 {
     }
 }
 
-fn read_rows(config: &Config, meters: &[Name]) -> Result<Vec<Live>, u8> {
+fn read_rows(config: &Config, meters: &[Name]) -> Result<Vec<LiveReading>, u8> {
     for name in meters {
         meter(config, name)?;
     }
@@ -37,19 +37,21 @@ fn read_rows(config: &Config, meters: &[Name]) -> Result<Vec<Live>, u8> {
 }
 
 /// No daemon runs: this process is the master of the lines for one round.
-async fn read_lines(config: &Config, meters: &[Name]) -> Vec<Live> {
+async fn read_lines(config: &Config, meters: &[Name]) -> Vec<LiveReading> {
     let (clock, mut rows) = (Clock::system(), Vec::new());
     for bus in config.buses.values() {
         let wanted =
             |meter: &&MeterConfig| meter.bus == bus.name && (meters.is_empty() || meters.contains(&meter.name));
         let on_bus: Vec<_> = config.meters.values().filter(wanted).cloned().collect();
         let replies = read_once(bus, &on_bus, &clock).await;
-        rows.extend(replies.into_iter().filter_map(|(name, reply)| Some(Live::new(config.meters.get(&name)?, reply))));
+        rows.extend(
+            replies.into_iter().filter_map(|(name, reply)| Some(LiveReading::new(config.meters.get(&name)?, reply))),
+        );
     }
     rows
 }
 
-fn print(rows: &[Live], json: bool) -> u8 {
+fn print(rows: &[LiveReading], json: bool) -> u8 {
     let mut out = io::stdout().lock();
     let written = if json { write_json(&rows, &mut out) } else { write_table(rows, &mut out) };
     match finish_output(written) {
@@ -58,7 +60,7 @@ fn print(rows: &[Live], json: bool) -> u8 {
     }
 }
 
-fn write_table(rows: &[Live], out: &mut dyn Write) -> io::Result<()> {
+fn write_table(rows: &[LiveReading], out: &mut dyn Write) -> io::Result<()> {
     let mut table = table(&["METER", "BUS", "UNIT", "#POWER", "#REGISTER", "SERIAL NUMBER", "ERROR"]);
     for row in rows {
         table.add_row([

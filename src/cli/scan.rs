@@ -19,7 +19,8 @@ use super::progress::TerminalProgress;
 use crate::config::{Config, Environment, Link, Parity, SerialSettings};
 use crate::form::parse_power;
 use crate::meter::{Profile, library};
-use crate::survey::{Examined, Found, Progress, Setting, Sweep, Way, examine, propose, settings, units};
+use crate::quality::LinkKind;
+use crate::survey::{Examination, FoundUnit, LineSettings, Sweep, SweepProgress, examine, propose, settings, units};
 use crate::units::{Milliwatts, UnitId};
 use report::ScanReport;
 
@@ -97,8 +98,8 @@ fn power(text: &str) -> Result<Milliwatts, String> {
 
 /// Where to scan.
 enum Target {
-    Serial(std::path::PathBuf, Vec<Setting>),
-    Addresses(Way, Vec<String>),
+    Serial(std::path::PathBuf, Vec<LineSettings>),
+    Addresses(LinkKind, Vec<String>),
 }
 
 /// Scans. The exit code: 0 if a meter was found.
@@ -128,18 +129,18 @@ fn target(arguments: &ScanArguments, config: Option<&Config>) -> Result<Target, 
     };
     match (serial, tcp, converter) {
         (Some(path), ..) => Ok(Target::Serial(path, settings(&arguments.baud, &arguments.parity, arguments.stop_bits))),
-        (_, Some(text), _) => Ok(Target::Addresses(Way::Tcp, addresses::addresses(&text, true).map_err(usage)?)),
+        (_, Some(text), _) => Ok(Target::Addresses(LinkKind::Tcp, addresses::addresses(&text, true).map_err(usage)?)),
         (.., converter) => {
             let listed = addresses::addresses(&converter.unwrap_or_default(), false).map_err(usage)?;
-            Ok(Target::Addresses(Way::RtuOverTcp, listed))
+            Ok(Target::Addresses(LinkKind::Converter, listed))
         }
     }
 }
 
 /// A bus of the configuration is scanned with its own settings unless the options give others.
-fn known_settings(arguments: &ScanArguments, line: &SerialSettings) -> Vec<Setting> {
+fn known_settings(arguments: &ScanArguments, line: &SerialSettings) -> Vec<LineSettings> {
     if arguments.baud.is_empty() && arguments.parity.is_empty() {
-        vec![Setting { baud: line.baud, parity: line.parity, stop_bits: line.stop_bits }]
+        vec![LineSettings { baud: line.baud, parity: line.parity, stop_bits: line.stop_bits }]
     } else {
         settings(&arguments.baud, &arguments.parity, line.stop_bits)
     }
@@ -176,13 +177,13 @@ fn without_lines_of_daemon(target: Target, config: Option<&Config>, environment:
 /// Finds the units, then identifies them. Ctrl-C ends either step; what was found so far is kept.
 async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u8> {
     let bar = TerminalProgress::on_terminal();
-    let tell = |progress: Progress| {
+    let tell = |progress: SweepProgress| {
         let part = progress.done.as_secs_f64() / progress.whole.as_secs_f64();
         bar.show(part, &format!("{}, {} found", progress.place, progress.found));
     };
     let (way, timeout) = match target {
-        Target::Serial(..) => (Way::Serial, Duration::from_millis(150)),
-        Target::Addresses(Way::RtuOverTcp, _) => (Way::RtuOverTcp, Duration::from_millis(500)),
+        Target::Serial(..) => (LinkKind::Serial, Duration::from_millis(150)),
+        Target::Addresses(LinkKind::Converter, _) => (LinkKind::Converter, Duration::from_millis(500)),
         Target::Addresses(way, _) => (*way, Duration::from_secs(1)),
     };
     let mut sweep = Sweep::new(arguments.timeout.unwrap_or(timeout), arguments.all, tell);
@@ -216,7 +217,7 @@ async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u
 }
 
 /// Finds out the model of each unit that was found.
-async fn identify(report: &mut ScanReport, found: Vec<Found>, watch: Duration, bar: &TerminalProgress) {
+async fn identify(report: &mut ScanReport, found: Vec<FoundUnit>, watch: Duration, bar: &TerminalProgress) {
     let profiles: Vec<Arc<Profile>> = library().entries().map(|entry| entry.profile.clone()).collect();
     let count = found.len();
     for (index, found) in found.into_iter().enumerate() {
@@ -225,9 +226,9 @@ async fn identify(report: &mut ScanReport, found: Vec<Found>, watch: Duration, b
         let examined =
             if report.stopped { None } else { unless_interrupted(examine(&found, &profiles, watch, &mut tell)).await };
         report.stopped |= examined.is_none();
-        let examined = examined.unwrap_or_else(|| Examined {
+        let examined = examined.unwrap_or_else(|| Examination {
             trouble: Some("not identified, because the scan was stopped".to_owned()),
-            ..Examined::default()
+            ..Examination::default()
         });
         report.found.push((found, examined));
     }
@@ -249,7 +250,7 @@ fn conclude(
     config: Option<&Config>,
     report: ScanReport,
 ) -> Result<u8, u8> {
-    let best = |examined: &Examined| examined.candidates.first().map(|candidate| candidate.profile.clone());
+    let best = |examined: &Examination| examined.candidates.first().map(|candidate| candidate.profile.clone());
     let profiles: Vec<_> = report.found.iter().map(|(found, examined)| (found, best(examined))).collect();
     let candidates: Vec<_> = profiles.iter().map(|(found, profile)| (*found, profile.as_deref())).collect();
     let proposals = propose(config, &candidates, arguments.max_power);

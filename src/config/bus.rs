@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::host_port;
-use super::model::{BusConfig, Link, SerialSettings};
+use super::model::BusConfig;
 use crate::finding::Finding;
 use crate::form::{Field, Form};
+use crate::modbus::{Link, SerialSettings};
 use crate::units::{Name, Parity};
 
 const LINKS: &str = "exactly one of `serial` (a device), `tcp` and `rtu_over_tcp` (host:port)";

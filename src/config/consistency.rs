@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::meter::{ClientTable, MeterTable};
-use super::model::{AccountConfig, BusConfig, ClientConfig, Link};
+use super::model::{AccountConfig, BusConfig, ClientConfig};
 use super::problems::LineStarts;
 use super::tables::{self, TableMap, WithSpan};
 use crate::finding::{Finding, Severity};
 use crate::form::Findings;
+use crate::modbus::Link;
 use crate::units::{ClientId, Name};
 
 /// All tables of the file, as far as they could be read.

@@ -26,12 +26,13 @@ pub use environment::Environment;
 pub use load::{ConfigError, shown_file};
 pub use mask::masked;
 pub use model::{
-    AccountConfig, Batch, BusConfig, ClientConfig, Config, EnergyStart, Link, MeterConfig, SerialSettings, StateConfig,
-    StatusConfig, TokenSource,
+    AccountConfig, Batch, BusConfig, ClientConfig, Config, EnergyStart, MeterConfig, StateConfig, StatusConfig,
+    TokenSource,
 };
 pub use parse::{parse, shown_text};
 pub use problems::{Problem, Problems, shown_path};
 pub use profile_file::{load_profiles, parse_profiles};
 pub use token::{Token, TokenError};
 
+pub use crate::modbus::{Link, SerialSettings};
 pub use crate::units::Parity;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use url::Url;
 
 use crate::meter::{Installation, Profile};
-use crate::units::{ClientId, Milliwatts, Name, Parity, UnitId};
+use crate::modbus::{Link, LinkSettings};
+use crate::units::{ClientId, Milliwatts, Name, UnitId};
 
 /// One validated configuration. A reload leaves alone what is equal in the old and the new one.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,28 +88,16 @@ pub struct BusConfig {
     pub connect_delay: Duration,
 }
 
-/// How a bus is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Link {
-    /// A serial line with Modbus RTU.
-    Serial(SerialSettings),
-    /// host:port of a Modbus TCP gateway or meter.
-    Tcp(String),
-    /// host:port of a transparent converter: RTU frames in a TCP stream.
-    RtuOverTcp(String),
-}
-
-/// A serial line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SerialSettings {
-    /// The device.
-    pub path: PathBuf,
-    /// Bits per second.
-    pub baud: u32,
-    /// The parity bit.
-    pub parity: Parity,
-    /// 1 or 2.
-    pub stop_bits: u8,
+impl BusConfig {
+    /// What the Modbus link of this bus needs to know.
+    pub fn link_settings(&self) -> LinkSettings {
+        LinkSettings {
+            link: self.link.clone(),
+            timeout: self.timeout,
+            request_gap: self.request_gap,
+            connect_delay: self.connect_delay,
+        }
+    }
 }
 
 /// One meter on a bus.

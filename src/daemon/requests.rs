@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::supervisor::TaskSupervisor;
 use crate::config::Config;
 use crate::ledger::remedy::Order;
-use crate::poller::{self, Live};
+use crate::poller::{self, LiveReading};
 use crate::reporter;
 use crate::status::control::{ControlCommand, ControlRequest};
 use crate::units::Name;
@@ -52,9 +52,9 @@ pub fn answer(
 /// Reads these meters now, each on its own bus; all of them when none is named.
 pub async fn read(
     config: &Config,
-    buses: &BTreeMap<Name, mpsc::WeakSender<poller::Command>>,
+    buses: &BTreeMap<Name, mpsc::WeakSender<poller::BusCommand>>,
     meters: &[Name],
-) -> Vec<Live> {
+) -> Vec<LiveReading> {
     let mut waiting = Vec::new();
     for (bus, commands) in buses {
         let wanted = |meter: &&crate::config::MeterConfig| {
@@ -63,7 +63,7 @@ pub async fn read(
         let names: Vec<_> = config.meters.values().filter(wanted).map(|meter| meter.name.clone()).collect();
         if !names.is_empty() {
             let (reply, answer) = oneshot::channel();
-            let sent = send(commands, poller::Command::ReadNow { meters: names, reply }).await;
+            let sent = send(commands, poller::BusCommand::ReadNow { meters: names, reply }).await;
             waiting.push(sent.then_some(answer));
         }
     }
@@ -72,8 +72,8 @@ pub async fn read(
         replies.extend(answer.await.unwrap_or_default());
     }
     let wanted = config.meters.values().filter(|meter| meters.is_empty() || meters.contains(&meter.name));
-    let busy = || poller::Said::nothing("its bus is busy or being reloaded: try again");
-    wanted.map(|meter| Live::new(meter, replies.remove(&meter.name).unwrap_or_else(busy))).collect()
+    let busy = || poller::PollReply::nothing("its bus is busy or being reloaded: try again");
+    wanted.map(|meter| LiveReading::new(meter, replies.remove(&meter.name).unwrap_or_else(busy))).collect()
 }
 
 /// Reports now, or returns what would be sent. `only` restricts it to one account.

@@ -1,6 +1,6 @@
 //! The ledger's settings, derived from the configuration.
 
-use crate::config::{Config, EnergyStart, Link, MeterConfig};
+use crate::config::{Config, EnergyStart, MeterConfig};
 use crate::guard::{CounterSettings, MeterSettings};
 use crate::history::Retention;
 use crate::ledger::{ClientKey, ClientSettings, Settings};
@@ -25,10 +25,7 @@ pub fn of_history(config: &Config) -> Retention {
 /// The settings of one meter for the guard.
 pub fn of_meter(config: &Config, meter: &MeterConfig) -> MeterSettings {
     let plan = ReadPlan::new(&meter.profile, &meter.installation);
-    let line = match &config.buses[&meter.bus].link {
-        Link::Serial(line) => line.path.display().to_string(),
-        Link::Tcp(address) | Link::RtuOverTcp(address) => address.clone(),
-    };
+    let link = &config.buses[&meter.bus].link;
     let counter = match plan.has_counter() {
         true => CounterSettings::Register,
         false => CounterSettings::FromPower,
@@ -40,6 +37,6 @@ pub fn of_meter(config: &Config, meter: &MeterConfig) -> MeterSettings {
         counter,
         start_at_zero: meter.energy_start == EnergyStart::Zero,
         definition: plan.definition(),
-        place: format!("{line} unit {}", meter.unit),
+        place: format!("{link} unit {}", meter.unit),
     }
 }

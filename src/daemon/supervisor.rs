@@ -57,7 +57,7 @@ pub struct TaskEnd {
 struct RunningBus {
     bus: config::BusConfig,
     meters: Vec<config::MeterConfig>,
-    commands: mpsc::Sender<poller::Command>,
+    commands: mpsc::Sender<poller::BusCommand>,
     report: watch::Receiver<BusReport>,
     task: RunningTask,
 }
@@ -162,7 +162,7 @@ impl TaskSupervisor {
     }
 
     /// Where each bus takes commands. Weak, because a bus ends when its last sender is dropped.
-    pub fn bus_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<poller::Command>> {
+    pub fn bus_commands(&self) -> BTreeMap<Name, mpsc::WeakSender<poller::BusCommand>> {
         self.buses.iter().map(|(name, bus)| (name.clone(), bus.commands.downgrade())).collect()
     }
 

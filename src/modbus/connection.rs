@@ -117,7 +117,8 @@ impl Connection {
             Framing::Tcp(_) => settings.request_gap.max(silence),
             Framing::Rtu(timing, _) => silence.max(timing.gap),
         };
-        let deadline = unsettled.map_or(begin, |since| since.max(begin)) + SILENT_WITHIN + silence + settings.request_gap;
+        let deadline =
+            unsettled.map_or(begin, |since| since.max(begin)) + SILENT_WITHIN + silence + settings.request_gap;
         loop {
             // Lets the runtime notice received bytes. TCP does not need it: each answer has its request's number.
             if matches!(self.framing, Framing::Rtu(..)) {
@@ -281,7 +282,9 @@ pub(super) fn refused(unit: u8, why: String) -> Failure {
 fn never_answered(link: &Link) -> &'static str {
     match link {
         Link::Serial(_) => "",
-        Link::Tcp(_) => " before it gave any answer; some gateways accept one client only, and another may be connected",
+        Link::Tcp(_) => {
+            " before it gave any answer; some gateways accept one client only, and another may be connected"
+        }
         Link::RtuOverTcp(_) => {
             " before it gave any answer; if it is a Modbus TCP gateway, write tcp instead of rtu_over_tcp"
         }

@@ -2,8 +2,8 @@
 
 mod hostile;
 mod outcomes;
-mod pace;
-mod sweep;
+mod scan;
+mod timing;
 
 use std::time::Duration;
 
@@ -11,11 +11,10 @@ use rmodbus::ModbusProto;
 use tokio::time::Instant;
 
 use super::memory::Host;
-use super::{Error, Line};
-use crate::config::{BusConfig, Link, Parity, SerialSettings as Settings};
+use super::{Error, Line, Link, LinkSettings, SerialSettings};
 use crate::meter::{Function, RegisterRange};
 use crate::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, UnitFault};
-use crate::units::{Name, UnitId};
+use crate::units::{Parity, UnitId};
 
 /// Of the tests' buses: what is late is later than this.
 const TIMEOUT: Duration = Duration::from_millis(300);
@@ -23,26 +22,20 @@ const LATE: Duration = Duration::from_millis(400);
 /// Where every request is answered, or must fail by what comes: no loaded machine takes as long.
 const AMPLE: Duration = Duration::from_secs(5);
 
-fn bus(link: Link) -> BusConfig {
-    BusConfig {
-        name: Name::new("bus").unwrap(),
-        link,
-        timeout: TIMEOUT,
-        request_gap: Duration::ZERO,
-        connect_delay: Duration::ZERO,
-    }
+fn settings(link: Link) -> LinkSettings {
+    LinkSettings { link, timeout: TIMEOUT, request_gap: Duration::ZERO, connect_delay: Duration::ZERO }
 }
 
-fn serial(line: &SimulatedSerialLine, baud: u32) -> BusConfig {
-    bus(Link::Serial(Settings { path: line.path().into(), baud, parity: Parity::None, stop_bits: 1 }))
+fn serial(line: &SimulatedSerialLine, baud: u32) -> LinkSettings {
+    settings(Link::Serial(SerialSettings { path: line.path().into(), baud, parity: Parity::None, stop_bits: 1 }))
 }
 
-fn tcp(gateway: &SimulatedGateway) -> BusConfig {
-    bus(Link::Tcp(gateway.address().to_string()))
+fn tcp(gateway: &SimulatedGateway) -> LinkSettings {
+    settings(Link::Tcp(gateway.address().to_string()))
 }
 
-fn converter(gateway: &SimulatedGateway) -> BusConfig {
-    bus(Link::RtuOverTcp(gateway.address().to_string()))
+fn converter(gateway: &SimulatedGateway) -> LinkSettings {
+    settings(Link::RtuOverTcp(gateway.address().to_string()))
 }
 
 fn unit(number: i64) -> UnitId {
@@ -81,13 +74,13 @@ async fn in_memory(test: impl AsyncFn(Line, [SimulatedUnit; 2])) {
         };
         let meters = [meter(1), meter(2)];
         let _gateway = SimulatedGateway::in_memory(host, meters.clone(), protocol);
-        test(Line::new(&bus(link)), meters).await;
+        test(Line::new(&settings(link)), meters).await;
     }
 }
 
 /// The same meters on a pseudo-terminal and behind two sockets, with a timeout that a loaded machine keeps.
 async fn on_real_links(test: impl AsyncFn(Line, [SimulatedUnit; 2])) {
-    let patient = |bus: BusConfig| Line::new(&BusConfig { timeout: AMPLE, ..bus });
+    let patient = |settings: LinkSettings| Line::new(&LinkSettings { timeout: AMPLE, ..settings });
     let units = || [meter(1), meter(2)];
     let (on_serial, on_tcp, on_converter) = (units(), units(), units());
     let line = SimulatedSerialLine::start(on_serial.clone(), None).unwrap();
@@ -177,8 +170,8 @@ async fn an_abandoned_read_harms_nothing() {
 async fn unit_length_and_checksum_are_verified() {
     on_real_links(async |mut line, [meter, _]| {
         for (fault, text) in [
-            (UnitFault::WrongLength, "3 registers came when 2 were asked for"),
-            (UnitFault::WrongUnit, "unit 2 answered when 1 was asked"),
+            (UnitFault::WrongLength, "3 registers came instead of 2"),
+            (UnitFault::WrongUnit, "unit 2 answered a request to unit 1"),
             (UnitFault::Garbage, ""),
         ] {
             meter.fault_next(1, fault);
@@ -210,7 +203,7 @@ async fn exceptions_keep_the_link_and_say_what_they_mean() {
         let error = line.read(unit(1), block(0, 2)).await.unwrap_err();
         assert!(error.is_silence() && error.to_string().contains("the gateway answers, the meter does not"), "{error}");
         let error = line.read(unit(1), block(99, 2)).await.unwrap_err();
-        assert!(error.refuses_block(), "{error}");
+        assert!(error.refuses_range(), "{error}");
         read(&mut line, 1, block(2, 2)).await.unwrap();
         assert_eq!((line.counts().exceptions, line.counts().opened), (2, 1));
     })
@@ -313,13 +306,13 @@ async fn what_cannot_be_opened_is_named_with_its_remedy() {
     let error = Line::new(&bus).open().await.unwrap_err().to_string();
     assert!(error.contains("connection refused; check the port"), "{error}");
     let path = "/dev/serial/by-id/usb-none".into();
-    let missing = Settings { path, baud: 9600, parity: Parity::None, stop_bits: 1 };
-    let error = Line::new(&bus_of(missing)).open().await.unwrap_err().to_string();
+    let missing = SerialSettings { path, baud: 9600, parity: Parity::None, stop_bits: 1 };
+    let error = Line::new(&settings_of(missing)).open().await.unwrap_err().to_string();
     assert!(error.contains("no such file or directory; is the adapter plugged in?"), "{error}");
 }
 
-fn bus_of(settings: Settings) -> BusConfig {
-    bus(Link::Serial(settings))
+fn settings_of(serial: SerialSettings) -> LinkSettings {
+    settings(Link::Serial(serial))
 }
 
 #[tokio::test]
@@ -329,7 +322,7 @@ async fn a_serial_line_has_one_master() {
     let mut first = Line::new(&bus);
     read(&mut first, 1, block(0, 2)).await.unwrap();
     let error = Line::new(&bus).open().await.unwrap_err().to_string();
-    assert!(error.contains("another program holds it") && error.contains("ModemManager"), "{error}");
+    assert!(error.contains("another program uses it") && error.contains("ModemManager"), "{error}");
     read(&mut first, 1, block(0, 2)).await.unwrap();
     drop(first);
     Line::new(&bus).open().await.unwrap();
@@ -342,8 +335,8 @@ async fn a_pulled_adapter_closes_the_line_and_its_path_is_resolved_anew() {
     let by_id = folder.path().join("usb-adapter");
     let simulated = SimulatedSerialLine::start([meter(1)], None).unwrap();
     std::os::unix::fs::symlink(simulated.path(), &by_id).unwrap();
-    let settings = Settings { path: by_id.clone(), baud: 9600, parity: Parity::Even, stop_bits: 1 };
-    let mut line = Line::new(&bus_of(settings));
+    let settings = SerialSettings { path: by_id.clone(), baud: 9600, parity: Parity::Even, stop_bits: 1 };
+    let mut line = Line::new(&settings_of(settings));
     read(&mut line, 1, block(0, 2)).await.unwrap();
     drop(simulated);
     let error = line.read(unit(1), block(0, 2)).await.unwrap_err();

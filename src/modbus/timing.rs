@@ -74,7 +74,12 @@ mod tests {
     }
 
     fn serial(baud: u32, parity: Parity) -> LineTiming {
-        LineTiming::new(&settings(Link::Serial(SerialSettings { path: "/dev/null".into(), baud, parity, stop_bits: 1 })))
+        LineTiming::new(&settings(Link::Serial(SerialSettings {
+            path: "/dev/null".into(),
+            baud,
+            parity,
+            stop_bits: 1,
+        })))
     }
 
     #[test]

@@ -2,25 +2,25 @@
 
 use std::sync::Arc;
 
-use super::polled::Polled;
-use super::recognising::{ANY_CHAIN, put};
-use super::station::Station;
+use super::identify::{ANY_CHAIN, put};
+use super::meter_poller::MeterPoller;
+use super::outcome::PollOutcome;
 use crate::meter::{self, Answers, Located, Model, ModelLocation, Profile, Walk, Walked, common_texts};
 use crate::modbus::Line;
 
 /// So many meters of a chain are named in a message.
 const MOST_NAMED: usize = 8;
 
-impl Station {
+impl MeterPoller {
     /// The profile with the addresses that its chain gives it; as it is where it has none.
-    pub(super) async fn located(&mut self, line: &mut Line) -> Result<Arc<Profile>, Polled> {
+    pub(super) async fn located(&mut self, line: &mut Line) -> Result<Arc<Profile>, PollOutcome> {
         let profile = self.meter.profile.clone();
-        let Some(walk) = profile.walk(self.recognition.base) else { return Ok(profile) };
+        let Some(walk) = profile.walk(self.identification.base) else { return Ok(profile) };
         let walked = self.walk(walk, line).await?;
         let name = &profile.name;
         let Some(walked) = walked else {
             let looks = self.looks_like(line, Answers::new()).await;
-            return Err(Polled::refused(format!(
+            return Err(PollOutcome::refused(format!(
                 "not read: this is not {name}: no chain of models (SunS) is at its bases; {looks}"
             )));
         };
@@ -30,19 +30,19 @@ impl Station {
                 let why = format!(
                     "the chain's manufacturer is \"{manufacturer}\", where the profile expects \"{wanted}..\": try the profile {ANY_CHAIN}"
                 );
-                return Err(Polled::refused(format!("not read: this is not {name}: {why}")));
+                return Err(PollOutcome::refused(format!("not read: this is not {name}: {why}")));
             }
         }
         match profile.locate(&walked, self.meter.installation.chain_meter) {
             Located::At(located) => {
-                self.recognition.base = Some(walked.base);
+                self.identification.base = Some(walked.base);
                 Ok(located)
             }
-            Located::NotFound(why) => Err(Polled::refused(format!("not read: this is not {name}: {why}"))),
+            Located::NotFound(why) => Err(PollOutcome::refused(format!("not read: this is not {name}: {why}"))),
             Located::Several(places) => {
                 let said = self.named(line, &profile, &places).await?;
                 let meter = &self.meter.name;
-                Err(Polled::refused(format!(
+                Err(PollOutcome::refused(format!(
                     "not read: several meters are in the chain at {}. Write chain_meter = 1 (or 2, ..) in [meter.{meter}]: {said}",
                     walked.base
                 )))
@@ -63,7 +63,7 @@ impl Station {
     }
 
     /// Walks along the chain; `None` where there is none at any base.
-    async fn walk(&mut self, mut walk: Walk, line: &mut Line) -> Result<Option<Walked>, Polled> {
+    async fn walk(&mut self, mut walk: Walk, line: &mut Line) -> Result<Option<Walked>, PollOutcome> {
         while let Some(question) = walk.next_request() {
             let trying = walk.trial_base();
             match put(line, &self.meter, &[question]).await {
@@ -72,7 +72,7 @@ impl Station {
                     Some((_, code)) => {
                         self.ask_again();
                         let why = format!("the meter refuses {question} for the moment (exception {code})");
-                        return Err(Polled::refused(format!(
+                        return Err(PollOutcome::refused(format!(
                             "not read: its chain of models could not be walked: {why}"
                         )));
                     }
@@ -82,9 +82,9 @@ impl Station {
                     self.ask_again();
                     // Some devices do not answer for registers that they do not have: next time another base is asked first.
                     if let Some(base) = trying.filter(|_| failure.is_silence()) {
-                        self.recognition.base = self.base_after(base);
+                        self.identification.base = self.base_after(base);
                     }
-                    return Err(Polled::failed(failure));
+                    return Err(PollOutcome::failed(failure));
                 }
             }
         }
@@ -99,14 +99,19 @@ impl Station {
     }
 
     /// What a Common model says: manufacturer, model, serial number; empty where it says nothing.
-    async fn common(&mut self, line: &mut Line, profile: &Profile, common: Model) -> Result<[String; 3], Polled> {
+    async fn common(&mut self, line: &mut Line, profile: &Profile, common: Model) -> Result<[String; 3], PollOutcome> {
         let Some(block) = common.texts(profile.function()) else { return Ok(<[String; 3]>::default()) };
         let asked = self.questions(line, &[block]).await?;
         Ok(asked.answers.get(&block).map(|words| common_texts(words)).unwrap_or_default())
     }
 
     /// `meter 1: model 203 at 40188 (SolarEdge, WND-3Y, 4711); ..`
-    async fn named(&mut self, line: &mut Line, profile: &Profile, places: &[ModelLocation]) -> Result<String, Polled> {
+    async fn named(
+        &mut self,
+        line: &mut Line,
+        profile: &Profile,
+        places: &[ModelLocation],
+    ) -> Result<String, PollOutcome> {
         let mut named = Vec::new();
         for (number, place) in (1..).zip(places.iter().take(MOST_NAMED)) {
             let texts = match place.common {

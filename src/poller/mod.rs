@@ -1,21 +1,21 @@
 //! A bus's task: it polls the bus's meters in turn, with back-off, and reopens the line.
 
+mod bus_poller;
 mod chain;
-mod health;
-mod live;
-mod polled;
-mod recognising;
-mod recognition;
+mod fault_log;
+mod identification;
+mod identify;
+mod meter_poller;
+mod outcome;
+mod reply;
 mod report;
-mod rounds;
 mod schedule;
-mod station;
 #[cfg(test)]
 mod tests;
 
-pub use live::{Live, Said};
+pub use bus_poller::read_once;
+pub use reply::{LiveReading, PollReply};
 pub use report::{BusReport, MeterPoll};
-pub use rounds::read_once;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -27,14 +27,14 @@ use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::Name;
-use rounds::{Next, Rounds};
+use bus_poller::{BusPoller, NextStep};
 
 /// What a bus can be asked to do beside its rounds. The task ends when the last sender of these is dropped.
 #[derive(Debug)]
-pub enum Command {
+pub enum BusCommand {
     /// Reads these meters now (all of the bus when empty), whether they are due or backing off, and hands the readings on as ever.
     /// It ends early when nobody waits for the reply any more.
-    ReadNow { meters: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Said)>> },
+    ReadNow { meters: Vec<Name>, reply: oneshot::Sender<Vec<(Name, PollReply)>> },
 }
 
 /// What a bus task is given.
@@ -46,7 +46,7 @@ pub struct Poller {
     pub readings: mpsc::Sender<Reading>,
     /// Meters that the ledger holds: read again soon, with their serial number.
     pub held: watch::Receiver<Held>,
-    pub commands: mpsc::Receiver<Command>,
+    pub commands: mpsc::Receiver<BusCommand>,
     pub report: watch::Sender<BusReport>,
     /// Who is told what each poll gave.
     pub recorder: Recorder,
@@ -59,7 +59,7 @@ impl Poller {
     /// back-off.
     pub async fn run(self) {
         let Poller { bus, meters, readings, held, commands, report, recorder, clock, heart } = self;
-        let rounds = Rounds::new(&bus, meters, readings, report, recorder, clock);
+        let rounds = BusPoller::new(&bus, meters, readings, report, recorder, clock);
         let commands = CommandQueue::new(commands);
         // The only way to end.
         let Err(QueueClosed) = Task { rounds, commands, held, heart }.run().await;
@@ -68,8 +68,8 @@ impl Poller {
 
 /// One running bus.
 struct Task {
-    rounds: Rounds,
-    commands: CommandQueue<Command>,
+    rounds: BusPoller,
+    commands: CommandQueue<BusCommand>,
     held: watch::Receiver<Held>,
     heart: Heart,
 }
@@ -87,10 +87,10 @@ impl Task {
                 continue;
             }
             match self.rounds.next() {
-                Next::Poll(meter) => {
+                NextStep::Poll(meter) => {
                     self.heart.beating(self.commands.unless_closed(self.rounds.poll(meter))).await?;
                 }
-                Next::Wait(until) => {
+                NextStep::Wait(until) => {
                     received = self.wait(until).await?;
                     self.rounds.wake();
                 }
@@ -98,8 +98,8 @@ impl Task {
         }
     }
 
-    async fn obey(&mut self, command: Command) -> Result<(), QueueClosed> {
-        let Command::ReadNow { meters, reply } = command;
+    async fn obey(&mut self, command: BusCommand) -> Result<(), QueueClosed> {
+        let BusCommand::ReadNow { meters, reply } = command;
         let meters = if meters.is_empty() { self.rounds.names() } else { meters };
         let mut results = Vec::with_capacity(meters.len());
         for name in meters {
@@ -107,7 +107,7 @@ impl Task {
                 return Ok(());
             }
             let result = match self.rounds.find(&name) {
-                None => Said::nothing("no such meter on this bus"),
+                None => PollReply::nothing("no such meter on this bus"),
                 Some(meter) => {
                     let poll = self.rounds.poll_on_request(meter);
                     self.heart.beating(self.commands.unless_closed(poll)).await?
@@ -121,7 +121,7 @@ impl Task {
     }
 
     /// Waits until a meter may be due, a command comes, or the ledger holds other meters.
-    async fn wait(&mut self, until: Option<Instant>) -> Result<Option<Command>, QueueClosed> {
+    async fn wait(&mut self, until: Option<Instant>) -> Result<Option<BusCommand>, QueueClosed> {
         // At most one beat: timers do not count the time that a box is suspended.
         let beat = Instant::now() + BEAT_EVERY;
         let due = tokio::time::sleep_until(until.unwrap_or(beat).min(beat));

@@ -13,7 +13,7 @@ const HELD_EVERY: Duration = Duration::from_secs(10);
 
 /// The meters of one bus and when each is due.
 #[derive(Debug)]
-pub(super) struct Schedule {
+pub(super) struct PollSchedule {
     /// The time that a silent meter costs.
     timeout: Duration,
     meters: Vec<Due>,
@@ -34,11 +34,11 @@ impl Due {
     }
 }
 
-impl Schedule {
+impl PollSchedule {
     /// All meters are due now, in their order.
     pub(super) fn new(poll_every: impl IntoIterator<Item = Duration>, timeout: Duration, now: Instant) -> Self {
         let due = |poll_every| Due { poll_every, held: false, at: now, silent: 0 };
-        Schedule { timeout, meters: poll_every.into_iter().map(due).collect() }
+        PollSchedule { timeout, meters: poll_every.into_iter().map(due).collect() }
     }
 
     /// The meter that is due first, and when. `None` on a bus without meters.
@@ -94,9 +94,9 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn schedule(every: &[u64]) -> (Schedule, Instant) {
+    fn schedule(every: &[u64]) -> (PollSchedule, Instant) {
         let now = Instant::now();
-        (Schedule::new(every.iter().map(|every| Duration::from_millis(*every)), SECOND, now), now)
+        (PollSchedule::new(every.iter().map(|every| Duration::from_millis(*every)), SECOND, now), now)
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(schedule.next(), Some((1, start)));
         schedule.answered(1, start + SECOND / 5);
         assert_eq!(schedule.next(), Some((1, start + 3 * SECOND)));
-        assert_eq!(Schedule::new([], SECOND, start).next(), None);
+        assert_eq!(PollSchedule::new([], SECOND, start).next(), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A bus's task against simulated meters on real sockets: what it reads when, and what it says of it.
 
 mod chain;
-mod patience;
+mod faults;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use toml::de::DeTable;
 
-use super::{BusReport, Command, Poller, read_once};
+use super::{BusCommand, BusReport, Poller, read_once};
 use crate::clock::Clock;
 use crate::config::{BusConfig, EnergyStart, Link, MeterConfig};
 use crate::form::{Findings, Form};
@@ -25,7 +25,7 @@ use crate::recorder::Recorder;
 use crate::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, UnitFault, WordOrder};
 use crate::units::{MilliwattHours, Milliwatts, Name, UnitId};
 
-mod recognition;
+mod identification;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 /// For what must come: only a failing test waits so long.
@@ -107,7 +107,7 @@ fn clock() -> Clock {
 struct Running {
     readings: mpsc::Receiver<Reading>,
     held: watch::Sender<Held>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<BusCommand>,
     report: watch::Receiver<BusReport>,
     task: JoinHandle<()>,
 }
@@ -143,7 +143,7 @@ impl Running {
     async fn read_now(&self, meters: &[&str]) -> Vec<(Name, Result<Values, String>)> {
         let (reply, replied) = oneshot::channel();
         let meters = meters.iter().map(|meter| name(meter)).collect();
-        self.commands.send(Command::ReadNow { meters, reply }).await.unwrap();
+        self.commands.send(BusCommand::ReadNow { meters, reply }).await.unwrap();
         let said = timeout(SOON, replied).await.expect("a reply comes").unwrap();
         said.into_iter().map(|(meter, said)| (meter, said.whole())).collect()
     }

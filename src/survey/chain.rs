@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::examine::Patient;
+use super::examine::UnitExaminer;
 use crate::meter::{Located, Model, Profile, common_texts};
 use crate::modbus::Error;
 
-impl Patient<'_> {
+impl UnitExaminer<'_> {
     /// The profile where its chain has it, of several meters the first; as it is where it needs no chain, `None` where there is none for it.
     pub(super) async fn located(&mut self, profile: &Arc<Profile>) -> Result<Option<Arc<Profile>>, Error> {
         let Some(mut walk) = profile.walk(None) else { return Ok(Some(profile.clone())) };

@@ -1,15 +1,15 @@
 //! What an unknown meter's registers mean, ranked, and the `[profile.NAME]` that comes of it. Pure.
 
-use super::mains::{Mains, Sight};
-use super::pair::{Pair, pairs};
-use super::phases::{Phases, Scaled};
-use super::samples::{Place, Samples, places};
+use super::mains::{Mains, MainsValue};
+use super::pair::{PowerCounterPair, pairs};
+use super::phases::{Phases, ScaledPlace};
+use super::samples::{RegisterSample, ValuePlace, places};
 use crate::meter::{Format, Kind};
 use crate::units::Name;
 
 /// A register, what it seems to be, and why.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Guess {
+pub struct RegisterGuess {
     pub meaning: Meaning,
     /// `input` or `holding`.
     pub function: &'static str,
@@ -64,21 +64,21 @@ impl Meaning {
 
 /// What the samples say.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Understanding {
+pub struct RegisterAnalysis {
     /// What is most certain first.
-    pub guesses: Vec<Guess>,
-    pairs: Vec<Pair>,
-    total: Option<Scaled>,
+    pub guesses: Vec<RegisterGuess>,
+    pairs: Vec<PowerCounterPair>,
+    total: Option<ScaledPlace>,
 }
 
 /// Pairs of power and counter that are shown.
 const PAIRS: usize = 4;
 
-impl Understanding {
+impl RegisterAnalysis {
     /// Of registers that were read once or, better, several times while something was consumed.
-    pub fn of(samples: &Samples) -> Understanding {
+    pub fn of(samples: &[RegisterSample]) -> RegisterAnalysis {
         let Some(first) = samples.first() else {
-            return Understanding { guesses: Vec::new(), pairs: Vec::new(), total: None };
+            return RegisterAnalysis { guesses: Vec::new(), pairs: Vec::new(), total: None };
         };
         let places = places(first);
         let mains = Mains::seen(samples, &places);
@@ -94,8 +94,8 @@ impl Understanding {
             guesses.push(guess(Meaning::Energy, &pair.energy, &why));
         }
         if let Some(mains) = &mains {
-            let sights = |meaning, sights: &[Sight]| {
-                let sight = |it: &Sight| Scaled { place: it.place, exponent: it.exponent, value: it.value };
+            let sights = |meaning, sights: &[MainsValue]| {
+                let sight = |it: &MainsValue| ScaledPlace { place: it.place, exponent: it.exponent, value: it.value };
                 sights.iter().map(|it| guess(meaning, &sight(it), "as the mains is")).collect::<Vec<_>>()
             };
             guesses.extend(sights(Meaning::Voltage, &mains.volts));
@@ -110,7 +110,7 @@ impl Understanding {
             guesses.extend(total.chain(currents).chain(powers));
         }
         let total = phases.and_then(|phases| phases.total);
-        Understanding { guesses, pairs, total }
+        RegisterAnalysis { guesses, pairs, total }
     }
 
     /// A profile to keep: whole where power and counter gave each other away, else with what is missing left to be filled in.
@@ -150,8 +150,8 @@ impl Understanding {
     }
 
     /// Other counters of the same power and format.
-    fn also_rising(&self, best: &Pair) -> Vec<String> {
-        let alike = |pair: &&Pair| {
+    fn also_rising(&self, best: &PowerCounterPair) -> Vec<String> {
+        let alike = |pair: &&PowerCounterPair| {
             pair.power == best.power
                 && pair.energy.place != best.energy.place
                 && pair.energy.place.format == best.energy.place.format
@@ -160,9 +160,9 @@ impl Understanding {
     }
 }
 
-fn guess(meaning: Meaning, scaled: &Scaled, why: &str) -> Guess {
-    let Scaled { place, exponent, value } = *scaled;
-    Guess {
+fn guess(meaning: Meaning, scaled: &ScaledPlace, why: &str) -> RegisterGuess {
+    let ScaledPlace { place, exponent, value } = *scaled;
+    RegisterGuess {
         meaning,
         function: place.block.function.word(),
         register: place.block.address,
@@ -174,8 +174,8 @@ fn guess(meaning: Meaning, scaled: &Scaled, why: &str) -> Guess {
 }
 
 /// `[profile.NAME.power]` and its keys.
-fn table(name: &Name, key: &str, scaled: &Scaled, unit: &str, exponent: i32) -> String {
-    let Place { block, format } = scaled.place;
+fn table(name: &Name, key: &str, scaled: &ScaledPlace, unit: &str, exponent: i32) -> String {
+    let ValuePlace { block, format } = scaled.place;
     // A power may turn negative one day; a counter does not.
     let kind = match format.kind {
         Kind::U32 if key == "power" => Kind::I32,

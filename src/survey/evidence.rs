@@ -1,20 +1,11 @@
 //! What was heard while scanning, counted, and what it says about wiring, settings and the way to the meters. Pure.
 
 use crate::modbus::{Error, Garbled, Hint};
-
-/// How the meters are reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    Serial,
-    /// A Modbus TCP gateway or meter.
-    Tcp,
-    /// A transparent converter.
-    RtuOverTcp,
-}
+use crate::quality::LinkKind;
 
 /// Counts of what came instead of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
+pub struct ScanEvidence {
     /// Requests that went out.
     pub asked: u32,
     /// Verified answers, refusals of a meter among them.
@@ -49,7 +40,7 @@ pub struct Evidence {
     pub filtered: u32,
 }
 
-impl Evidence {
+impl ScanEvidence {
     /// Takes note of how a request ended.
     pub fn note<T>(&mut self, outcome: &Result<T, Error>) {
         self.asked += 1;
@@ -62,7 +53,7 @@ impl Evidence {
             Err(Error::TimedOut { .. }) => &mut self.silent,
             Err(Error::Garbled { why, .. }) => match why {
                 Garbled::Checksum | Garbled::Incomplete { .. } => &mut self.damaged,
-                Garbled::Stray(_) => &mut self.strays,
+                Garbled::Unexpected(_) => &mut self.strays,
                 Garbled::NeverSilent => &mut self.chatter,
                 Garbled::NotModbusTcp => &mut self.not_tcp,
                 Garbled::LooksTransparent => &mut self.looks_transparent,
@@ -75,7 +66,7 @@ impl Evidence {
     }
 
     /// The counts of both.
-    pub fn add(&mut self, other: &Evidence) {
+    pub fn add(&mut self, other: &ScanEvidence) {
         let sums = [
             (&mut self.asked, other.asked),
             (&mut self.answered, other.answered),
@@ -115,7 +106,7 @@ impl Evidence {
     }
 
     /// What an installer should look at, what is most telling first; empty where all is plain.
-    pub fn advice(&self, way: Way) -> Vec<String> {
+    pub fn advice(&self, way: LinkKind) -> Vec<String> {
         let mut advice = Vec::new();
         let mut say = |so: bool, text: &str| {
             if so {
@@ -123,7 +114,7 @@ impl Evidence {
             }
         };
         say(
-            self.looks_transparent > 0 || (way == Way::Tcp && self.not_tcp > 0),
+            self.looks_transparent > 0 || (way == LinkKind::Tcp && self.not_tcp > 0),
             "what came over TCP is not Modbus TCP but bare serial frames: it is a transparent converter, scan it with --rtu-over-tcp",
         );
         say(
@@ -131,12 +122,12 @@ impl Evidence {
             "what came over the connection is Modbus TCP: it is a gateway and no transparent converter, scan it with --tcp",
         );
         say(
-            way == Way::RtuOverTcp && self.answered == 0 && self.closed > 0 && self.looks_tcp == 0,
+            way == LinkKind::Converter && self.answered == 0 && self.closed > 0 && self.looks_tcp == 0,
             "the other end closes the connection when it is spoken to in RTU: if it is a Modbus TCP gateway, scan it with --tcp",
         );
         say(
-            way == Way::Tcp && self.answered == 0 && self.closed > 0 && self.looks_transparent + self.not_tcp == 0,
-            "the other end closes the connection: some gateways take one client only, and another one may hold it",
+            way == LinkKind::Tcp && self.answered == 0 && self.closed > 0 && self.looks_transparent + self.not_tcp == 0,
+            "the other end closes the connection: some gateways accept one client only, and another may be connected",
         );
         say(
             self.gateway_silent > 0 && self.answered == 0,
@@ -162,41 +153,41 @@ impl Evidence {
     }
 
     /// Bytes that are no intact frame.
-    fn damage(&self, say: &mut impl FnMut(bool, &str), way: Way) {
+    fn damage(&self, say: &mut impl FnMut(bool, &str), way: LinkKind) {
         let damaged = self.damaged + self.noise;
         say(
-            way != Way::Tcp && damaged > 0 && self.answered == 0,
+            way != LinkKind::Tcp && damaged > 0 && self.answered == 0,
             "something answers, but never an intact frame: most likely baud rate or parity are others than those tried; else A and B \
              are swapped, or the line lacks its 120 ohm termination or bias resistors",
         );
         say(
-            way != Way::Tcp && damaged > 0 && self.answered > 0,
+            way != LinkKind::Tcp && damaged > 0 && self.answered > 0,
             "some answers are damaged: check the 120 ohm termination at both ends of the line, the bias resistors, the shield and the \
              cable's length, and that no two meters have the same unit",
         );
     }
 
     /// Nothing at all.
-    fn silence(&self, say: &mut impl FnMut(bool, &str), way: Way) {
+    fn silence(&self, say: &mut impl FnMut(bool, &str), way: LinkKind) {
         let quiet = self.asked > 0 && !self.heard() && self.echoes == 0;
         say(
-            way == Way::Serial && quiet,
+            way == LinkKind::Serial && quiet,
             "not one byte came: check that the meters have power, that A and B are not swapped (try: nothing breaks), that it is this \
              adapter, and whether baud rate, parity and unit are among those tried (the meter's display shows them)",
         );
         say(
-            way == Way::Tcp && quiet && self.closed == 0,
+            way == LinkKind::Tcp && quiet && self.closed == 0,
             "the connection stands, but not one byte came: the unit may be another, or it is a transparent converter: try --rtu-over-tcp",
         );
         say(
-            way == Way::RtuOverTcp && quiet && self.closed == 0,
+            way == LinkKind::Converter && quiet && self.closed == 0,
             "the connection stands, but not one byte came: check the baud rate and parity that are set in the converter, the wires A and \
              B and the meters' power; if it is a Modbus TCP gateway, scan it with --tcp",
         );
         say(
             self.refused > 0 && self.asked == 0,
             "there is something at the address, but nobody listens at this port: it is 502 for most gateways, often 4196, 8899, 20108 or \
-             23 for transparent converters; some gateways take one client only",
+             23 for transparent converters; some gateways accept one client only",
         );
         say(
             self.filtered > 0 && self.asked == 0 && self.refused == 0,
@@ -210,44 +201,45 @@ mod tests {
     use super::*;
 
     /// The advice, where each of these came so often.
-    fn advice(way: Way, change: impl Fn(&mut Evidence)) -> String {
-        let mut evidence = Evidence { asked: 50, ..Evidence::default() };
+    fn advice(way: LinkKind, change: impl Fn(&mut ScanEvidence)) -> String {
+        let mut evidence = ScanEvidence { asked: 50, ..ScanEvidence::default() };
         change(&mut evidence);
         evidence.advice(way).join("\n")
     }
 
     #[test]
     fn each_kind_of_silence_has_its_remedy() {
-        let serial = advice(Way::Serial, |it| it.silent = 50);
+        let serial = advice(LinkKind::Serial, |it| it.silent = 50);
         assert!(serial.contains("not one byte") && serial.contains("swapped"), "{serial}");
-        assert!(advice(Way::Serial, |it| it.damaged = 3).contains("parity"));
-        assert!(advice(Way::Serial, |it| it.noise = 3).contains("baud rate"));
-        assert!(advice(Way::Serial, |it| it.echoes = 50).contains("echoes"));
+        assert!(advice(LinkKind::Serial, |it| it.damaged = 3).contains("parity"));
+        assert!(advice(LinkKind::Serial, |it| it.noise = 3).contains("baud rate"));
+        assert!(advice(LinkKind::Serial, |it| it.echoes = 50).contains("echoes"));
         assert!(
-            advice(Way::Serial, |it| (it.damaged, it.answered) = (2, 5)).contains("120 ohm termination at both ends")
+            advice(LinkKind::Serial, |it| (it.damaged, it.answered) = (2, 5))
+                .contains("120 ohm termination at both ends")
         );
-        assert!(advice(Way::Serial, |it| it.chatter = 1).contains("another master"));
-        assert!(advice(Way::Tcp, |it| it.gateway_silent = 50).contains("0x0B"));
-        assert!(advice(Way::Tcp, |it| it.gateway_pathless = 50).contains("0x0A"));
-        assert!(advice(Way::Tcp, |it| it.looks_transparent = 1).contains("--rtu-over-tcp"));
-        assert!(advice(Way::Tcp, |it| it.silent = 50).contains("--rtu-over-tcp"));
-        assert!(advice(Way::RtuOverTcp, |it| it.looks_tcp = 1).contains("--tcp"));
-        assert!(advice(Way::RtuOverTcp, |it| it.closed = 1).contains("--tcp"));
-        assert!(advice(Way::Tcp, |it| (it.asked, it.refused) = (0, 1)).contains("502"));
-        assert!(advice(Way::Tcp, |it| (it.asked, it.filtered) = (0, 1)).contains("firewall"));
+        assert!(advice(LinkKind::Serial, |it| it.chatter = 1).contains("another master"));
+        assert!(advice(LinkKind::Tcp, |it| it.gateway_silent = 50).contains("0x0B"));
+        assert!(advice(LinkKind::Tcp, |it| it.gateway_pathless = 50).contains("0x0A"));
+        assert!(advice(LinkKind::Tcp, |it| it.looks_transparent = 1).contains("--rtu-over-tcp"));
+        assert!(advice(LinkKind::Tcp, |it| it.silent = 50).contains("--rtu-over-tcp"));
+        assert!(advice(LinkKind::Converter, |it| it.looks_tcp = 1).contains("--tcp"));
+        assert!(advice(LinkKind::Converter, |it| it.closed = 1).contains("--tcp"));
+        assert!(advice(LinkKind::Tcp, |it| (it.asked, it.refused) = (0, 1)).contains("502"));
+        assert!(advice(LinkKind::Tcp, |it| (it.asked, it.filtered) = (0, 1)).contains("firewall"));
     }
 
     #[test]
     fn a_healthy_line_needs_no_advice() {
-        for way in [Way::Serial, Way::Tcp, Way::RtuOverTcp] {
+        for way in [LinkKind::Serial, LinkKind::Tcp, LinkKind::Converter] {
             assert_eq!(advice(way, |it| (it.answered, it.silent) = (5, 45)), "");
         }
-        assert_eq!(advice(Way::Tcp, |it| (it.answered, it.gateway_silent) = (1, 49)), "");
+        assert_eq!(advice(LinkKind::Tcp, |it| (it.answered, it.gateway_silent) = (1, 49)), "");
     }
 
     #[test]
     fn outcomes_are_counted_where_they_belong() {
-        let mut evidence = Evidence::default();
+        let mut evidence = ScanEvidence::default();
         let exception = |code| Err::<(), _>(Error::Exception { unit: 1, code });
         for outcome in [Ok(()), exception(2), exception(0x0A), exception(0x0B)] {
             evidence.note(&outcome);

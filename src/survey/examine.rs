@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::judge::{Candidate, Clues, Said, candidates};
+use super::judge::{Candidate, Clues, ProfileReading, candidates};
 use super::mains::Mains;
-use super::registers::{Range, read, read_mapped};
-use super::samples::{Sample, places};
-use super::sweep::Found;
-use crate::config::{BusConfig, Link};
+use super::registers::{RegisterSpan, read_mapped};
+use super::samples::{RegisterSample, places};
+use super::sweep::FoundUnit;
 use crate::meter::{Answers, Function, IdentityCheck, Installation, Profile, ReadPlan, RegisterRange};
-use crate::modbus::{Error, Identity, Line};
+use crate::modbus::{Error, IdentityRequest, Line, Link, LinkSettings};
 use crate::text;
 
 /// A unit that is asked this many things is given time between them: some meters start anew when they are asked too fast.
@@ -24,13 +23,15 @@ const LEAST_TIMEOUT: Duration = Duration::from_millis(250);
 /// Requests without an answer in a row, after which it is left alone.
 const MOST_SILENT: u32 = 8;
 /// Where meters show the mains, and how many requests may be spent on looking there.
-const MAINS: [Range; 2] =
-    [Range { function: Function::Input, registers: 0..=79 }, Range { function: Function::Holding, registers: 0..=79 }];
+const MAINS: [RegisterSpan; 2] = [
+    RegisterSpan { function: Function::Input, registers: 0..=79 },
+    RegisterSpan { function: Function::Holding, registers: 0..=79 },
+];
 const MAINS_BUDGET: u32 = 24;
 
 /// What was found out about a unit.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Examined {
+pub struct Examination {
     /// What it says to functions 17 and 43, and in its chain of models; fit to show.
     pub names: Vec<String>,
     /// What an installer must know beside it.
@@ -44,9 +45,14 @@ pub struct Examined {
 }
 
 /// Asks a unit everything that tells its model, the profiles' values two times, `watch` apart. `tell` hears of the part that is done.
-pub async fn examine(found: &Found, profiles: &[Arc<Profile>], watch: Duration, tell: &mut dyn FnMut(f64)) -> Examined {
-    let mut patient = Patient::new(found);
-    let mut examined = Examined::default();
+pub async fn examine(
+    found: &FoundUnit,
+    profiles: &[Arc<Profile>],
+    watch: Duration,
+    tell: &mut dyn FnMut(f64),
+) -> Examination {
+    let mut patient = UnitExaminer::new(found);
+    let mut examined = Examination::default();
     match patient.examine(profiles, watch, tell, &mut examined).await {
         Ok(()) => {}
         Err(error) => examined.trouble = Some(error.to_string()),
@@ -55,11 +61,11 @@ pub async fn examine(found: &Found, profiles: &[Arc<Profile>], watch: Duration, 
 }
 
 /// The unit that is examined.
-pub(super) struct Patient<'a> {
-    found: &'a Found,
+pub(super) struct UnitExaminer<'a> {
+    found: &'a FoundUnit,
     line: Line,
     /// What was asked, and what came.
-    asked: BTreeMap<RegisterRange, Came>,
+    asked: BTreeMap<RegisterRange, CachedAnswer>,
     slowest: Duration,
     silent: u32,
     names: Vec<String>,
@@ -67,10 +73,10 @@ pub(super) struct Patient<'a> {
 }
 
 /// The registers, or with which exception they were refused; `None` where nothing of use came.
-pub(super) type Came = Result<Vec<u16>, Option<u8>>;
+pub(super) type CachedAnswer = Result<Vec<u16>, Option<u8>>;
 
 /// A profile (or one of its maps) whose registers were all read.
-struct Fits {
+struct FittingProfile {
     profile: Arc<Profile>,
     plan: ReadPlan,
     answers: Answers,
@@ -79,12 +85,12 @@ struct Fits {
     wrongly_set: Option<String>,
 }
 
-impl<'a> Patient<'a> {
-    fn new(found: &'a Found) -> Self {
-        let bus = BusConfig { timeout: TIMEOUT, request_gap: GAP, ..found.bus.clone() };
+impl<'a> UnitExaminer<'a> {
+    fn new(found: &'a FoundUnit) -> Self {
+        let settings = LinkSettings { timeout: TIMEOUT, request_gap: GAP, ..found.settings.clone() };
         let (asked, slowest) = (BTreeMap::new(), Duration::ZERO);
         let (names, notes) = (Vec::new(), Vec::new());
-        Patient { found, line: Line::new(&bus), asked, slowest, silent: 0, names, notes }
+        UnitExaminer { found, line: Line::new(&settings), asked, slowest, silent: 0, names, notes }
     }
 
     /// It says that it is called so.
@@ -108,9 +114,9 @@ impl<'a> Patient<'a> {
         profiles: &[Arc<Profile>],
         watch: Duration,
         tell: &mut dyn FnMut(f64),
-        examined: &mut Examined,
+        examined: &mut Examination,
     ) -> Result<(), Error> {
-        for identity in [Identity::Server, Identity::Device] {
+        for identity in [IdentityRequest::Server, IdentityRequest::Device] {
             let begin = Instant::now();
             let outcome = self.line.identify(self.found.unit, identity).await;
             if matches!(outcome, Ok(_) | Err(Error::Exception { .. })) {
@@ -124,7 +130,7 @@ impl<'a> Patient<'a> {
                 Err(_) => {}
             }
         }
-        let mut sample = Sample::default();
+        let mut sample = RegisterSample::default();
         for range in MAINS {
             // What it does not show there is no clue.
             let _ = read_mapped(&mut self.line, self.found.unit, range.blocks(), MAINS_BUDGET, &mut sample).await;
@@ -145,7 +151,7 @@ impl<'a> Patient<'a> {
         for fits in fitting {
             said.push(self.again(fits).await?);
         }
-        let baud = match &self.found.bus.link {
+        let baud = match &self.found.settings.link {
             Link::Serial(line) => Some(line.baud),
             _ => None,
         };
@@ -159,7 +165,7 @@ impl<'a> Patient<'a> {
     }
 
     /// Reads what the profile, or each of its maps, reads: those that the meter can have.
-    async fn fit(&mut self, profile: &Arc<Profile>) -> Result<Vec<Fits>, Error> {
+    async fn fit(&mut self, profile: &Arc<Profile>) -> Result<Vec<FittingProfile>, Error> {
         let Some(profile) = &self.located(profile).await? else { return Ok(Vec::new()) };
         let (mut answers, mut refused) = (Answers::new(), Vec::new());
         for block in profile.identity_requests() {
@@ -179,7 +185,7 @@ impl<'a> Patient<'a> {
         for profile in profiles {
             if let Some((plan, answers)) = self.values(&profile).await? {
                 let (at, wrongly_set) = (Instant::now(), wrongly_set.clone());
-                fitting.push(Fits { profile, plan, answers, at, recognised, wrongly_set });
+                fitting.push(FittingProfile { profile, plan, answers, at, recognised, wrongly_set });
             }
         }
         if recognised && fitting.is_empty() {
@@ -207,7 +213,7 @@ impl<'a> Patient<'a> {
     }
 
     /// One block, asked once for all profiles.
-    pub(super) async fn cached(&mut self, block: RegisterRange) -> Result<Came, Error> {
+    pub(super) async fn cached(&mut self, block: RegisterRange) -> Result<CachedAnswer, Error> {
         if let Some(known) = self.asked.get(&block) {
             return Ok(known.clone());
         }
@@ -216,9 +222,9 @@ impl<'a> Patient<'a> {
         Ok(came)
     }
 
-    async fn ask(&mut self, block: RegisterRange) -> Result<Came, Error> {
+    async fn ask(&mut self, block: RegisterRange) -> Result<CachedAnswer, Error> {
         let begin = Instant::now();
-        match read(&mut self.line, self.found.unit, block).await {
+        match self.line.read_twice(Duration::ZERO, self.found.unit, block).await {
             Err(error) if error.is_of_the_link() => Err(error),
             Err(error) if error.is_silence() => {
                 self.silent += 1;
@@ -242,15 +248,15 @@ impl<'a> Patient<'a> {
     }
 
     /// Waits until the first one that fits was read so long ago.
-    async fn watched(&self, fitting: &[Fits], watch: Duration) {
+    async fn watched(&self, fitting: &[FittingProfile], watch: Duration) {
         if let Some(last) = fitting.iter().map(|fits| fits.at).max() {
             tokio::time::sleep_until(last + watch).await;
         }
     }
 
     /// Reads once more what the profile reads, and its phases beside it.
-    async fn again(&mut self, fits: Fits) -> Result<Said, Error> {
-        let Fits { profile, plan, answers, at, recognised, wrongly_set } = fits;
+    async fn again(&mut self, fits: FittingProfile) -> Result<ProfileReading, Error> {
+        let FittingProfile { profile, plan, answers, at, recognised, wrongly_set } = fits;
         let first = plan.decode(&answers);
         let mut later = Answers::new();
         for block in plan.ranges().iter().copied().chain(plan.phase_ranges()) {
@@ -261,7 +267,7 @@ impl<'a> Patient<'a> {
         let phases = plan.phase_power(&later);
         let whole = plan.ranges().iter().all(|block| later.contains_key(block));
         let later = whole.then(|| (plan.decode(&later), at.elapsed()));
-        Ok(Said { profile, first, later, phases, recognised, wrongly_set })
+        Ok(ProfileReading { profile, first, later, phases, recognised, wrongly_set })
     }
 
     async fn serial(&mut self, profile: &Arc<Profile>) -> Option<String> {

@@ -10,7 +10,7 @@ use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// How sure it is that a profile is the meter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sureness {
+pub enum Confidence {
     /// Its values are possible, and so may be others'.
     Possible,
     /// It fits well, and better than any other.
@@ -25,7 +25,7 @@ pub struct Candidate {
     pub profile: Arc<Profile>,
     /// Other profiles that read the same registers alike.
     pub alike: Vec<Name>,
-    pub sureness: Sureness,
+    pub sureness: Confidence,
     /// Above zero speaks for it, below against it.
     pub score: i32,
     /// What speaks for it and against it, in plain words.
@@ -37,7 +37,7 @@ pub struct Candidate {
 
 /// What the meter said through the eyes of one profile, now and a little later.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
+pub(super) struct ProfileReading {
     pub(super) profile: Arc<Profile>,
     pub(super) first: Decoded,
     pub(super) later: Option<(Decoded, Duration)>,
@@ -70,7 +70,7 @@ const LEAD: i32 = 3;
 const CONVINCING: i32 = 4;
 
 /// The candidates, the best first; none where no profile's registers hold values that a meter can have.
-pub(super) fn candidates(said: Vec<Said>, clues: &Clues<'_>) -> Vec<Candidate> {
+pub(super) fn candidates(said: Vec<ProfileReading>, clues: &Clues<'_>) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     for said in said {
         let Some(candidate) = candidate(said, clues) else { continue };
@@ -89,10 +89,10 @@ pub(super) fn candidates(said: Vec<Said>, clues: &Clues<'_>) -> Vec<Candidate> {
     let rank = |it: &Candidate| (it.sureness, it.score, it.profile.confirmed);
     found.sort_by_key(|candidate| std::cmp::Reverse(rank(candidate)));
     let second = found.get(1).map_or(i32::MIN, |next| next.score);
-    if let Some(best) = found.first_mut().filter(|best| best.sureness == Sureness::Possible) {
+    if let Some(best) = found.first_mut().filter(|best| best.sureness == Confidence::Possible) {
         let ahead = second == i32::MIN || best.score - second >= LEAD;
         if ahead && best.score >= CONVINCING {
-            best.sureness = Sureness::Likely;
+            best.sureness = Confidence::Likely;
         }
     }
     found
@@ -103,9 +103,9 @@ fn same_registers(left: &Profile, right: &Profile) -> bool {
 }
 
 /// One profile's case; `None` where its values cannot be.
-fn candidate(said: Said, clues: &Clues<'_>) -> Option<Candidate> {
-    let Said { profile, first, later, phases, recognised, wrongly_set } = said;
-    let mut case = Case::default();
+fn candidate(said: ProfileReading, clues: &Clues<'_>) -> Option<Candidate> {
+    let ProfileReading { profile, first, later, phases, recognised, wrongly_set } = said;
+    let mut case = Assessment::default();
     let power = first.values.power?;
     let energy = first.values.register;
     if profile.has_counter() && energy.is_none() || energy.is_some_and(|energy| energy.value.get() > MOST_ENERGY) {
@@ -140,16 +140,16 @@ fn candidate(said: Said, clues: &Clues<'_>) -> Option<Candidate> {
     }
     let named = names(&profile, clues.names);
     let sureness = match named {
-        Named::Nothing if recognised => Sureness::Certain,
-        Named::Nothing => Sureness::Possible,
-        Named::Vendor => {
+        NameMatch::Nothing if recognised => Confidence::Certain,
+        NameMatch::Nothing => Confidence::Possible,
+        NameMatch::Vendor => {
             case.add(true, 4, "the meter names its vendor");
-            if recognised { Sureness::Certain } else { Sureness::Possible }
+            if recognised { Confidence::Certain } else { Confidence::Possible }
         }
         // Of two models whose names begin alike the longer one is meant.
-        Named::Model(letters) => {
+        NameMatch::Model(letters) => {
             case.add(true, 20 + letters, "the meter names itself");
-            Sureness::Certain
+            Confidence::Certain
         }
     };
     Some(Candidate {
@@ -165,12 +165,12 @@ fn candidate(said: Said, clues: &Clues<'_>) -> Option<Candidate> {
 }
 
 #[derive(Debug, Default)]
-struct Case {
+struct Assessment {
     score: i32,
     reasons: Vec<String>,
 }
 
-impl Case {
+impl Assessment {
     fn add(&mut self, so: bool, worth: i32, reason: &str) {
         if so {
             self.score += worth;
@@ -214,14 +214,14 @@ impl Case {
 
 /// What of a profile a meter says by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Named {
+enum NameMatch {
     Nothing,
     Vendor,
     /// And how many letters of it.
     Model(i32),
 }
 
-fn names(profile: &Profile, said: &[String]) -> Named {
+fn names(profile: &Profile, said: &[String]) -> NameMatch {
     let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let said: String = said.iter().map(|text| plain(text)).collect::<Vec<_>>().join(" ");
     let says = |text: &str| {
@@ -232,9 +232,9 @@ fn names(profile: &Profile, said: &[String]) -> Named {
     let models = names.filter_map(|name| name.as_str().split_once('-')).map(|(_, model)| model);
     let said_models = models.chain([profile.model.as_str()]).filter(|model| says(model));
     match said_models.map(|model| plain(model).len() as i32).max() {
-        Some(letters) => Named::Model(letters),
-        None if says(&profile.vendor) => Named::Vendor,
-        None => Named::Nothing,
+        Some(letters) => NameMatch::Model(letters),
+        None if says(&profile.vendor) => NameMatch::Vendor,
+        None => NameMatch::Nothing,
     }
 }
 

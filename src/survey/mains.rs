@@ -1,12 +1,12 @@
 //! The mains in a meter's registers: about 230 V or 120 V, 50 or 60 Hz, and with them the formats that the meter writes its numbers in. Pure.
 
-use super::samples::{Place, Samples};
+use super::samples::{RegisterSample, ValuePlace};
 use crate::meter::{Format, Function, Kind, RegisterRange};
 
 /// A register that looks like a voltage or a frequency of the mains.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Sight {
-    pub(super) place: Place,
+pub(super) struct MainsValue {
+    pub(super) place: ValuePlace,
     /// One digit is 10 to this power of a volt or a hertz.
     pub(super) exponent: i32,
     pub(super) value: f64,
@@ -19,8 +19,8 @@ pub(super) struct Sight {
 pub(super) struct Mains {
     pub(super) function: Function,
     pub(super) format: Format,
-    pub(super) volts: Vec<Sight>,
-    pub(super) hertz: Vec<Sight>,
+    pub(super) volts: Vec<MainsValue>,
+    pub(super) hertz: Vec<MainsValue>,
 }
 
 /// Phase to neutral and between phases, within 10 %: 230/400 V and 120/208 V. Sources: IEC 60038; EN 50160 (230 V +-10 %); ANSI C84.1.
@@ -37,7 +37,7 @@ const CONVINCING: f64 = 3.5;
 
 impl Mains {
     /// The format in which most of the mains shows; `None` where too little does.
-    pub(super) fn seen(samples: &Samples, places: &[Place]) -> Option<Mains> {
+    pub(super) fn seen(samples: &[RegisterSample], places: &[ValuePlace]) -> Option<Mains> {
         let mut families: Vec<Mains> = Vec::new();
         for place in places.iter().filter(|place| !is_signed(place.format.kind)) {
             let volts = sight(place, samples, &VOLTS, &VOLT_EXPONENTS);
@@ -77,11 +77,11 @@ impl Mains {
 
     /// Leaves the voltages that lie and are written as most of them: with so many decimals, and an even number of registers apart.
     fn agree(&mut self) {
-        let manner = |sight: &Sight| {
+        let manner = |sight: &MainsValue| {
             let RegisterRange { address, count, .. } = sight.place.block;
             (sight.exponent, if count > 1 { address % 2 } else { 0 })
         };
-        let alike = |one: &&Sight| self.volts.iter().filter(|other| manner(other) == manner(one)).count();
+        let alike = |one: &&MainsValue| self.volts.iter().filter(|other| manner(other) == manner(one)).count();
         // Of equals the first.
         if let Some(usual) = self.volts.iter().rev().max_by_key(alike).map(manner) {
             self.volts.retain(|sight| manner(sight) == usual);
@@ -101,7 +101,12 @@ fn is_signed(kind: Kind) -> bool {
 }
 
 /// The place as a voltage or a frequency, if it is one at every moment.
-fn sight(place: &Place, samples: &Samples, ranges: &[(f64, f64)], exponents: &[i32]) -> Option<Sight> {
+fn sight(
+    place: &ValuePlace,
+    samples: &[RegisterSample],
+    ranges: &[(f64, f64)],
+    exponents: &[i32],
+) -> Option<MainsValue> {
     let series = place.series(samples)?;
     let first = *series.first()?;
     let exponents = if place.format.kind.is_float() { &exponents[..1] } else { exponents };
@@ -118,17 +123,17 @@ fn sight(place: &Place, samples: &Samples, ranges: &[(f64, f64)], exponents: &[i
         Kind::U64 => 1.0,
         _ => 2.0,
     };
-    Some(Sight { place: *place, exponent, value: first * 10_f64.powi(exponent), weight })
+    Some(MainsValue { place: *place, exponent, value: first * 10_f64.powi(exponent), weight })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey::samples::{Sample, places};
+    use crate::survey::samples::{RegisterSample, places};
 
     fn seen(words: &[u16]) -> Option<Mains> {
         let block = RegisterRange { function: Function::Input, address: 0, count: words.len() as u16 };
-        let samples = [Sample { at: 0.0, answers: [(block, words.to_vec())].into() }];
+        let samples = [RegisterSample { at: 0.0, answers: [(block, words.to_vec())].into() }];
         Mains::seen(&samples, &places(&samples[0]))
     }
 

@@ -23,12 +23,12 @@ mod sweep;
 
 mod proposal;
 
-pub use draft::{Guess, Meaning, Understanding};
-pub use evidence::{Evidence, Way};
-pub use examine::{Examined, examine};
-pub use judge::{Candidate, Sureness};
-pub use order::{Setting, settings, units};
+pub use draft::{Meaning, RegisterAnalysis, RegisterGuess};
+pub use evidence::ScanEvidence;
+pub use examine::{Examination, examine};
+pub use judge::{Candidate, Confidence};
+pub use order::{LineSettings, settings, units};
 pub use proposal::{Proposal, propose, same_link};
-pub use registers::{Range, read_again, read_mapped};
-pub use samples::{Sample, Samples, readings, registers};
-pub use sweep::{Found, Progress, Sweep};
+pub use registers::{RegisterSpan, read_again, read_mapped};
+pub use samples::{RegisterSample, readings, registers};
+pub use sweep::{FoundUnit, Sweep, SweepProgress};

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::Parity;
-use crate::units::UnitId;
+use crate::modbus::{character_time, frame_gap};
+use crate::units::{Parity, UnitId};
 
 /// How a serial line is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct LineSettings {
     /// Bits per second.
     pub baud: u32,
     pub parity: Parity,
@@ -45,7 +45,7 @@ const REQUEST: u32 = 8;
 
 /// The settings to try: the usual ones that fit what is known, else every combination of what is given (9600 baud, no parity where
 /// nothing fits).
-pub fn settings(bauds: &[u32], parities: &[Parity], stop_bits: u8) -> Vec<Setting> {
+pub fn settings(bauds: &[u32], parities: &[Parity], stop_bits: u8) -> Vec<LineSettings> {
     let fits = |(baud, parity): &&(u32, Parity)| {
         (bauds.is_empty() || bauds.contains(baud)) && (parities.is_empty() || parities.contains(parity))
     };
@@ -58,9 +58,9 @@ pub fn settings(bauds: &[u32], parities: &[Parity], stop_bits: u8) -> Vec<Settin
             pairs.extend([(*baud, Parity::None), (*baud, Parity::Even)]);
         }
     }
-    let mut settings: Vec<Setting> = Vec::new();
+    let mut settings: Vec<LineSettings> = Vec::new();
     for (baud, parity) in pairs {
-        let setting = Setting { baud, parity, stop_bits };
+        let setting = LineSettings { baud, parity, stop_bits };
         if !settings.contains(&setting) {
             settings.push(setting);
         }
@@ -78,17 +78,15 @@ pub fn units(given: &[UnitId]) -> (Vec<UnitId>, Vec<UnitId>) {
     (first, rest)
 }
 
-impl Setting {
-    /// How long asking a unit that does not exist takes on this line: the request, the time-out, and 3.5 characters (at least 1.75 ms) of
-    /// silence before the next one. Source: Modbus over Serial Line V1.02, 2.5.1.1.
-    pub fn absent(&self, timeout: Duration) -> Duration {
-        let parity = u32::from(self.parity != Parity::None);
-        let character = Duration::from_secs(1) * (9 + parity + u32::from(self.stop_bits)) / self.baud.max(1);
-        character * REQUEST + timeout + Duration::from_micros(1750).max(character * 7 / 2)
+impl LineSettings {
+    /// How long a request to a missing unit takes on this line: the request, the timeout, and the silence before the next request.
+    pub fn missing_unit(&self, timeout: Duration) -> Duration {
+        let character = character_time(self.baud, self.parity, self.stop_bits);
+        character * REQUEST + timeout + frame_gap(character)
     }
 }
 
-impl fmt::Display for Setting {
+impl fmt::Display for LineSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parity = match self.parity {
             Parity::None => 'N',
@@ -106,7 +104,7 @@ mod tests {
     use super::*;
 
     fn texts(bauds: &[u32], parities: &[Parity]) -> Vec<String> {
-        settings(bauds, parities, 1).iter().map(Setting::to_string).collect()
+        settings(bauds, parities, 1).iter().map(LineSettings::to_string).collect()
     }
 
     #[test]

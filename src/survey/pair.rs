@@ -1,17 +1,17 @@
 //! The counter and the power that give each other away: what the one rose by is what the other was over time. Pure.
 
 use super::mains::Mains;
-use super::phases::{Phases, Scaled};
-use super::samples::{Place, Samples};
+use super::phases::{Phases, ScaledPlace};
+use super::samples::{RegisterSample, ValuePlace};
 use crate::meter::Kind;
 
 /// A counter and a power that explain each other.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pair {
+pub(super) struct PowerCounterPair {
     /// In watts.
-    pub(super) power: Scaled,
+    pub(super) power: ScaledPlace,
     /// In watt-hours.
-    pub(super) energy: Scaled,
+    pub(super) energy: ScaledPlace,
     /// How far the counter's rise is from what the power explains, as a part of it.
     pub(super) off: f64,
     pub(super) score: f64,
@@ -32,14 +32,19 @@ const LEAST_RISE: f64 = 8.0;
 const MOST: usize = 8;
 
 /// The pairs, the best first.
-pub(super) fn pairs(samples: &Samples, places: &[Place], mains: Option<&Mains>, phases: Option<&Phases>) -> Vec<Pair> {
+pub(super) fn pairs(
+    samples: &[RegisterSample],
+    places: &[ValuePlace],
+    mains: Option<&Mains>,
+    phases: Option<&Phases>,
+) -> Vec<PowerCounterPair> {
     let Some((first, last)) = samples.first().zip(samples.last()) else { return Vec::new() };
     let hours = (last.at - first.at) / 3600.0;
     if hours <= 0.0 {
         return Vec::new();
     }
     let counters: Vec<_> = places.iter().filter_map(|place| Counter::at(place, samples)).collect();
-    let mut pairs: Vec<Pair> = Vec::new();
+    let mut pairs: Vec<PowerCounterPair> = Vec::new();
     for place in places {
         let Some(series) = place.series(samples).filter(|series| series.iter().all(|raw| *raw > 0.0)) else { continue };
         let area = area(samples, &series);
@@ -50,7 +55,7 @@ pub(super) fn pairs(samples: &Samples, places: &[Place], mains: Option<&Mains>, 
         }
     }
     pairs.sort_by(|left, right| {
-        let address = |pair: &Pair| (pair.energy.place.block.address, pair.power.place.block.address);
+        let address = |pair: &PowerCounterPair| (pair.energy.place.block.address, pair.power.place.block.address);
         right.score.total_cmp(&left.score).then_with(|| address(left).cmp(&address(right)))
     });
     pairs.truncate(MOST);
@@ -58,14 +63,14 @@ pub(super) fn pairs(samples: &Samples, places: &[Place], mains: Option<&Mains>, 
 }
 
 /// The series over time, in digits times hours.
-fn area(samples: &Samples, series: &[f64]) -> f64 {
+fn area(samples: &[RegisterSample], series: &[f64]) -> f64 {
     let spans = samples.windows(2).map(|pair| pair[1].at - pair[0].at);
     spans.zip(series.windows(2)).map(|(span, pair)| span * (pair[0] + pair[1]) / 2.0).sum::<f64>() / 3600.0
 }
 
 /// A place that never fell and rose at last.
 struct Counter {
-    place: Place,
+    place: ValuePlace,
     last: f64,
     rise: f64,
     /// The least digit at this size.
@@ -73,7 +78,7 @@ struct Counter {
 }
 
 impl Counter {
-    fn at(place: &Place, samples: &Samples) -> Option<Counter> {
+    fn at(place: &ValuePlace, samples: &[RegisterSample]) -> Option<Counter> {
         let series = place.series(samples)?;
         let (first, last) = (*series.first()?, *series.last()?);
         let rises = first >= 0.0 && series.windows(2).all(|pair| pair[1] >= pair[0]) && last > first;
@@ -88,12 +93,12 @@ impl Counter {
     /// This counter with that power, where a power of ten lies between what the one says and what the other does.
     fn explained(
         &self,
-        power: &Place,
+        power: &ValuePlace,
         area: f64,
         mean: f64,
         mains: Option<&Mains>,
         phases: Option<&Phases>,
-    ) -> Option<Pair> {
+    ) -> Option<PowerCounterPair> {
         if power.overlaps(&self.place)
             || power.block.function != self.place.block.function
             || self.rise < LEAST_RISE * self.digit
@@ -115,10 +120,11 @@ impl Counter {
             ((WATTS.0..=WATTS.1).contains(&watts) && float_fits && allowed).then_some((rank + usual, *digit, energy))
         });
         let (unusual, power_digit, energy_digit) = natural.min()?;
-        let in_mains =
-            |place: &Place| mains.is_some_and(|it| it.function == place.block.function && it.format == place.format);
+        let in_mains = |place: &ValuePlace| {
+            mains.is_some_and(|it| it.function == place.block.function && it.format == place.format)
+        };
         // Values of two registers lie an even number of registers from the voltages.
-        let out_of_step = |place: &Place| {
+        let out_of_step = |place: &ValuePlace| {
             mains.and_then(|mains| mains.volts.first()).is_some_and(|volt| {
                 let apart = place.block.address.abs_diff(volt.place.block.address);
                 place.block.count > 1 && volt.place.block.count > 1 && apart % 2 == 1
@@ -141,9 +147,12 @@ impl Counter {
                 (4, _) | (_, 4) => -1.0,
                 _ => 0.0,
             };
-        let scaled =
-            |place: Place, exponent: i32, raw: f64| Scaled { place, exponent, value: raw * 10_f64.powi(exponent) };
-        Some(Pair {
+        let scaled = |place: ValuePlace, exponent: i32, raw: f64| ScaledPlace {
+            place,
+            exponent,
+            value: raw * 10_f64.powi(exponent),
+        };
+        Some(PowerCounterPair {
             power: scaled(*power, power_digit, mean),
             energy: scaled(self.place, energy_digit, self.last),
             off,
@@ -158,19 +167,19 @@ mod tests {
 
     use super::*;
     use crate::meter::{Format, Function, RegisterRange};
-    use crate::survey::samples::{Sample, places};
+    use crate::survey::samples::{RegisterSample, places};
 
     const BLOCK: RegisterRange = RegisterRange { function: Function::Input, address: 0, count: 12 };
 
     /// Volts of three phases, a power in W and a counter in kWh as floats, and a clock that rises as well.
-    fn floats(watts: f64, reading: f64, seconds: f64) -> Sample {
+    fn floats(watts: f64, reading: f64, seconds: f64) -> RegisterSample {
         let energy = reading + watts / 1000.0 * seconds / 3600.0;
         let values = [230.1, 229.5, 231.2, watts as f32, energy as f32, 1000.0 + seconds as f32];
         let words = values.map(f32::to_bits).into_iter().flat_map(|bits| [(bits >> 16) as u16, bits as u16]).collect();
-        Sample { at: seconds, answers: [(BLOCK, words)].into() }
+        RegisterSample { at: seconds, answers: [(BLOCK, words)].into() }
     }
 
-    fn best(samples: &Samples) -> Option<Pair> {
+    fn best(samples: &[RegisterSample]) -> Option<PowerCounterPair> {
         let places = places(&samples[0]);
         let mains = Mains::seen(samples, &places);
         pairs(samples, &places, mains.as_ref(), None).into_iter().next()
@@ -182,7 +191,7 @@ mod tests {
             // 0.1 W and 0.01 Wh a digit, low word first.
             let energy = 4_000_000 + (1234.5 * seconds / 3600.0 * 100.0) as u32;
             let words = vec![2301, 12345, 0, energy as u16, (energy >> 16) as u16];
-            Sample { at: seconds, answers: [(RegisterRange { count: 5, ..BLOCK }, words)].into() }
+            RegisterSample { at: seconds, answers: [(RegisterRange { count: 5, ..BLOCK }, words)].into() }
         };
         let samples: Vec<_> = (0..7).map(|index| sample(f64::from(index) * 10.0)).collect();
         let pair = best(&samples).unwrap();

@@ -1,21 +1,21 @@
 //! Currents and powers by what ties them to the voltages: power is at most voltage times current, and a total is the sum of its phases. Pure.
 
 use super::mains::Mains;
-use super::samples::{Place, Samples};
+use super::samples::{RegisterSample, ValuePlace};
 use crate::meter::RegisterRange;
 
 /// The currents and powers of the phases whose voltages are known, and their total.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Phases {
-    pub(super) currents: Vec<Scaled>,
-    pub(super) powers: Vec<Scaled>,
-    pub(super) total: Option<Scaled>,
+    pub(super) currents: Vec<ScaledPlace>,
+    pub(super) powers: Vec<ScaledPlace>,
+    pub(super) total: Option<ScaledPlace>,
 }
 
 /// A place, and what one digit of it is: 10 to this power of an ampere or a watt.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Scaled {
-    pub(super) place: Place,
+pub(super) struct ScaledPlace {
+    pub(super) place: ValuePlace,
     pub(super) exponent: i32,
     pub(super) value: f64,
 }
@@ -29,17 +29,17 @@ const FACTOR: (f64, f64) = (0.3, 1.02);
 impl Phases {
     /// Currents and powers that lie like the voltages do, each power within what its voltage and current allow at every moment. Of a single
     /// phase too little is known for that: too many numbers would fit.
-    pub(super) fn seen(mains: &Mains, samples: &Samples) -> Option<Phases> {
+    pub(super) fn seen(mains: &Mains, samples: &[RegisterSample]) -> Option<Phases> {
         let volts: Vec<_> = mains.volts.iter().take(3).collect();
         let [first, second, ..] = volts[..] else { return None };
         let stride = second.place.block.address - first.place.block.address;
-        let places: Vec<Place> = volts.iter().map(|volt| volt.place).collect();
+        let places: Vec<ValuePlace> = volts.iter().map(|volt| volt.place).collect();
         if places.windows(2).any(|pair| pair[1].block.address - pair[0].block.address != stride) {
             return None;
         }
         let moved = |by: u16| places.iter().map(|place| shifted(place, by)).collect::<Option<Vec<_>>>();
-        let scaled = |places: &[Place], exponent| {
-            places.iter().map(|place| Scaled::at(*place, exponent, samples)).collect::<Option<Vec<_>>>()
+        let scaled = |places: &[ValuePlace], exponent| {
+            places.iter().map(|place| ScaledPlace::at(*place, exponent, samples)).collect::<Option<Vec<_>>>()
         };
         let exponents = if mains.format.kind.is_float() { &[0][..] } else { &[-3, -2, -1, 0] };
         let offsets = (places.len() as u16 * stride..NEAR).step_by(usize::from(stride.max(1)));
@@ -68,7 +68,7 @@ impl Phases {
     }
 
     /// Takes the first of these places that is the sum of the phases' powers at every moment as their total.
-    pub(super) fn find_total(&mut self, samples: &Samples, places: &[Place]) {
+    pub(super) fn find_total(&mut self, samples: &[RegisterSample], places: &[ValuePlace]) {
         let Some(exponent) = self.powers.first().map(|power| power.exponent) else { return };
         let format = self.powers[0].place.format;
         let total = places.iter().filter(|place| place.format == format).find(|place| {
@@ -79,18 +79,18 @@ impl Phases {
                     phases.abs() > 0.0 && (total - phases).abs() <= phases.abs() * 0.01
                 })
         });
-        self.total = total.and_then(|place| Scaled::at(*place, exponent, samples));
+        self.total = total.and_then(|place| ScaledPlace::at(*place, exponent, samples));
     }
 }
 
-impl Scaled {
-    fn at(place: Place, exponent: i32, samples: &Samples) -> Option<Scaled> {
+impl ScaledPlace {
+    fn at(place: ValuePlace, exponent: i32, samples: &[RegisterSample]) -> Option<ScaledPlace> {
         let raw = samples.first()?.number(&place)?;
-        Some(Scaled { place, exponent, value: raw * 10_f64.powi(exponent) })
+        Some(ScaledPlace { place, exponent, value: raw * 10_f64.powi(exponent) })
     }
 }
 
-fn shifted(place: &Place, by: u16) -> Option<Place> {
+fn shifted(place: &ValuePlace, by: u16) -> Option<ValuePlace> {
     let address = place.block.address.checked_add(by)?;
-    Some(Place { block: RegisterRange { address, ..place.block }, ..*place })
+    Some(ValuePlace { block: RegisterRange { address, ..place.block }, ..*place })
 }

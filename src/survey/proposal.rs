@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::sweep::Found;
-use crate::config::{BusConfig, Config, Link, MeterConfig, Parity};
+use super::sweep::FoundUnit;
+use crate::config::{Config, MeterConfig};
 use crate::meter::Profile;
+use crate::modbus::Link;
 use crate::units::{Milliwatts, Name};
 
 /// What a meter that was found is to be called, and its lines.
@@ -21,8 +22,8 @@ pub struct Proposal {
 }
 
 /// Who already polls it.
-fn known<'a>(config: &'a Config, found: &Found) -> Option<&'a MeterConfig> {
-    let bus = config.buses.values().find(|bus| same_link(&bus.link, &found.bus.link))?;
+fn known<'a>(config: &'a Config, found: &FoundUnit) -> Option<&'a MeterConfig> {
+    let bus = config.buses.values().find(|bus| same_link(&bus.link, &found.settings.link))?;
     config.meters.values().find(|meter| meter.bus == bus.name && meter.unit == found.unit)
 }
 
@@ -31,7 +32,7 @@ fn known<'a>(config: &'a Config, found: &Found) -> Option<&'a MeterConfig> {
 /// `max_power` is what the connection can carry, where the installer said so.
 pub fn propose(
     config: Option<&Config>,
-    found: &[(&Found, Option<&Profile>)],
+    found: &[(&FoundUnit, Option<&Profile>)],
     max_power: Option<Milliwatts>,
 ) -> Vec<Result<Proposal, Name>> {
     let mut buses: Vec<(Name, Link)> = config
@@ -45,21 +46,21 @@ pub fn propose(
             proposals.push(Err(meter.name.clone()));
             continue;
         }
-        let on = buses.iter().find(|(_, link)| same_link(link, &found.bus.link)).cloned();
+        let on = buses.iter().find(|(_, link)| same_link(link, &found.settings.link)).cloned();
         let (bus, lines) = match &on {
             Some((name, _)) => (name.clone(), None),
             None => {
                 let name =
                     free(&format!("bus_{}", buses.len() + 1), |name| buses.iter().any(|(known, _)| known == name));
-                buses.push((name.clone(), found.bus.link.clone()));
-                let lines = bus_lines(&name, &found.bus);
+                buses.push((name.clone(), found.settings.link.clone()));
+                let lines = bus_lines(&name, &found.settings.link);
                 (name, Some(lines))
             }
         };
         let meter = free(&format!("meter_{}", found.unit), |name| taken.contains_key(name));
         taken.insert(meter.clone(), ());
         let mut proposal = proposal(meter, &bus, lines, found, *profile, max_power);
-        if on.is_some_and(|(_, link)| !same_setting(&link, &found.bus.link)) {
+        if on.is_some_and(|(_, link)| !same_setting(&link, &found.settings.link)) {
             proposal.lacks = Some(
                 "its bus is in the configuration with another baud rate, parity or kind of link: change that first",
             );
@@ -73,7 +74,7 @@ fn proposal(
     meter: Name,
     bus: &Name,
     bus_lines: Option<String>,
-    found: &Found,
+    found: &FoundUnit,
     profile: Option<&Profile>,
     max_power: Option<Milliwatts>,
 ) -> Proposal {
@@ -110,15 +111,11 @@ fn free(name: &str, taken: impl Fn(&Name) -> bool) -> Name {
     names.find(|name| !taken(name)).expect("numbers do not end")
 }
 
-fn bus_lines(name: &Name, bus: &BusConfig) -> String {
-    let link = match &bus.link {
+fn bus_lines(name: &Name, link: &Link) -> String {
+    let link = match link {
         Link::Serial(line) => {
             let path = quoted(&line.path.to_string_lossy());
-            let parity = match line.parity {
-                Parity::None => "none",
-                Parity::Even => "even",
-                Parity::Odd => "odd",
-            };
+            let parity = line.parity.word();
             format!("serial = {path}\nbaud = {}\nparity = \"{parity}\"\nstop_bits = {}\n", line.baud, line.stop_bits)
         }
         Link::Tcp(address) => format!("tcp = {}\n", quoted(address)),

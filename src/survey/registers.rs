@@ -1,15 +1,16 @@
 //! Reading what there is of a range of registers: a block that is refused is halved until what is mapped is known.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use super::samples::Sample;
+use super::samples::RegisterSample;
 use crate::meter::{Function, RegisterRange};
-use crate::modbus::{Error, Garbled, Line};
+use crate::modbus::{Error, Line};
 use crate::units::UnitId;
 
 /// The registers to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Range {
+pub struct RegisterSpan {
     pub function: Function,
     pub registers: RangeInclusive<u16>,
 }
@@ -19,7 +20,7 @@ const AT_ONCE: u16 = 60;
 /// Requests without any answer in a row, after which the meter is left alone.
 const MOST_SILENT: u32 = 3;
 
-impl Range {
+impl RegisterSpan {
     /// The blocks to begin with.
     pub fn blocks(&self) -> Vec<RegisterRange> {
         let (first, last) = (u32::from(*self.registers.start()), u32::from(*self.registers.end()));
@@ -53,7 +54,7 @@ pub async fn read_mapped(
     unit: UnitId,
     blocks: Vec<RegisterRange>,
     mut budget: u32,
-    sample: &mut Sample,
+    sample: &mut RegisterSample,
 ) -> Result<(), Error> {
     let mut open = blocks;
     open.reverse();
@@ -63,7 +64,7 @@ pub async fn read_mapped(
             break;
         }
         budget -= 1;
-        match read(line, unit, block).await {
+        match line.read_twice(Duration::ZERO, unit, block).await {
             Ok(words) => {
                 silent = 0;
                 sample.answers.insert(block, words);
@@ -97,24 +98,16 @@ pub async fn read_again(
     line: &mut Line,
     unit: UnitId,
     blocks: &[RegisterRange],
-    sample: &mut Sample,
+    sample: &mut RegisterSample,
 ) -> Result<bool, Error> {
     for block in blocks {
-        match read(line, unit, *block).await {
+        match line.read_twice(Duration::ZERO, unit, *block).await {
             Ok(words) => drop(sample.answers.insert(*block, words)),
             Err(error) if error.is_of_the_link() => return Err(error),
             Err(_) => return Ok(false),
         }
     }
     Ok(true)
-}
-
-/// One block; a damaged answer is asked for once more.
-pub(super) async fn read(line: &mut Line, unit: UnitId, block: RegisterRange) -> Result<Vec<u16>, Error> {
-    match line.read(unit, block).await {
-        Err(Error::Garbled { why, .. }) if why != Garbled::NeverSilent => line.read(unit, block).await,
-        result => result,
-    }
 }
 
 #[cfg(test)]
@@ -127,7 +120,7 @@ mod tests {
         #[test]
         fn blocks_and_halves_cover_the_range_once(first: u16, more in 0_u16..500) {
             let last = first.saturating_add(more);
-            let range = Range { function: Function::Input, registers: first..=last };
+            let range = RegisterSpan { function: Function::Input, registers: first..=last };
             let mut next = u32::from(first);
             for block in range.blocks() {
                 prop_assert_eq!(u32::from(block.address), next);

@@ -4,32 +4,29 @@ use crate::meter::{Answers, Format, Function, Kind, RegisterRange};
 
 /// The registers at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sample {
+pub struct RegisterSample {
     /// Seconds since the first sample.
     pub at: f64,
     pub answers: Answers,
 }
 
-/// One moment or several, the first first.
-pub type Samples = [Sample];
-
 /// A way to read a place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Place {
+pub(super) struct ValuePlace {
     pub(super) block: RegisterRange,
     pub(super) format: Format,
 }
 
-impl Sample {
+impl RegisterSample {
     /// The number there, where its registers came in one answer and are a number.
-    pub(super) fn number(&self, place: &Place) -> Option<f64> {
+    pub(super) fn number(&self, place: &ValuePlace) -> Option<f64> {
         place.block.out_of(&self.answers).and_then(|words| place.format.number(words))
     }
 }
 
-impl Place {
+impl ValuePlace {
     /// Whether both have a register in common.
-    pub(super) fn overlaps(&self, other: &Place) -> bool {
+    pub(super) fn overlaps(&self, other: &ValuePlace) -> bool {
         let (left, right) = (self.block, other.block);
         let before = |first: RegisterRange, second: RegisterRange| {
             u32::from(first.address) + u32::from(first.count) <= u32::from(second.address)
@@ -38,7 +35,7 @@ impl Place {
     }
 
     /// The number there at each moment; `None` where one is missing.
-    pub(super) fn series(&self, samples: &Samples) -> Option<Vec<f64>> {
+    pub(super) fn series(&self, samples: &[RegisterSample]) -> Option<Vec<f64>> {
         samples.iter().map(|sample| sample.number(self)).collect()
     }
 }
@@ -63,24 +60,24 @@ pub(super) fn formats() -> impl Iterator<Item = Format> {
 }
 
 /// Every place of a sample in every format, as far as its registers came in one answer.
-pub(super) fn places(sample: &Sample) -> Vec<Place> {
+pub(super) fn places(sample: &RegisterSample) -> Vec<ValuePlace> {
     let mut places = Vec::new();
     for (block, words) in &sample.answers {
         for format in formats() {
             let count = format.kind.registers();
             for offset in 0..(words.len() as u16 + 1).saturating_sub(count) {
                 let Some(address) = block.address.checked_add(offset) else { break };
-                places.push(Place { block: RegisterRange { address, count, ..*block }, format });
+                places.push(ValuePlace { block: RegisterRange { address, count, ..*block }, format });
             }
         }
     }
-    places.sort_by_key(|place: &Place| place.block);
+    places.sort_by_key(|place: &ValuePlace| place.block);
     places.dedup();
     places
 }
 
 /// The registers that came, one by one in their order.
-pub fn registers(sample: &Sample) -> Vec<(Function, u16, u16)> {
+pub fn registers(sample: &RegisterSample) -> Vec<(Function, u16, u16)> {
     let words = |(block, words): (&RegisterRange, &Vec<u16>)| {
         let (function, first) = (block.function, block.address);
         (0..)
@@ -94,10 +91,10 @@ pub fn registers(sample: &Sample) -> Vec<(Function, u16, u16)> {
 }
 
 /// Every way to read the number that begins at this register, with the type's and the order's name.
-pub fn readings(sample: &Sample, function: Function, address: u16) -> Vec<(Format, f64)> {
+pub fn readings(sample: &RegisterSample, function: Function, address: u16) -> Vec<(Format, f64)> {
     let at = |format: Format| {
         let block = RegisterRange { function, address, count: format.kind.registers() };
-        Some((format, sample.number(&Place { block, format })?))
+        Some((format, sample.number(&ValuePlace { block, format })?))
     };
     formats().filter_map(at).collect()
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::net::TcpStream;
 
-use super::evidence::{Evidence, Way};
-use super::order::{Setting, UNITS_FIRST};
-use crate::config::{BusConfig, Link, SerialSettings};
+use super::evidence::ScanEvidence;
+use super::order::{LineSettings, UNITS_FIRST};
 use crate::meter::{Function, RegisterRange};
-use crate::modbus::{Error, Garbled, Line};
-use crate::units::{Name, UnitId};
+use crate::modbus::{Error, Garbled, Line, Link, LinkSettings, SerialSettings};
+use crate::quality::LinkKind;
+use crate::units::UnitId;
 
 /// What every unit is asked: a meter without such a register refuses it, which is an answer too.
 const QUESTION: RegisterRange = RegisterRange { function: Function::Holding, address: 0, count: 1 };
@@ -34,9 +34,9 @@ const MOST_CLOSED: u32 = 3;
 
 /// A unit that answered.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct FoundUnit {
     /// How it is reached.
-    pub bus: BusConfig,
+    pub settings: LinkSettings,
     pub unit: UnitId,
     /// Whatever unit is asked at this address answers alike: it is one meter.
     pub any_unit: bool,
@@ -44,7 +44,7 @@ pub struct Found {
 
 /// How far the sweep is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct SweepProgress {
     /// Of the whole, by what each step is expected to take.
     pub done: Duration,
     pub whole: Duration,
@@ -62,14 +62,14 @@ pub struct Sweep<F> {
     tell: F,
     done: Duration,
     whole: Duration,
-    pub found: Vec<Found>,
-    pub evidence: Evidence,
+    pub found: Vec<FoundUnit>,
+    pub evidence: ScanEvidence,
 }
 
 /// The units that come first, and the others.
 type Units = (Vec<UnitId>, Vec<UnitId>);
 
-impl<F: FnMut(Progress)> Sweep<F> {
+impl<F: FnMut(SweepProgress)> Sweep<F> {
     /// `timeout` is how long a meter may take to answer; `tell` hears of every step.
     pub fn new(timeout: Duration, everything: bool, tell: F) -> Self {
         Sweep {
@@ -79,7 +79,7 @@ impl<F: FnMut(Progress)> Sweep<F> {
             done: Duration::ZERO,
             whole: Duration::ZERO,
             found: Vec::new(),
-            evidence: Evidence::default(),
+            evidence: ScanEvidence::default(),
         }
     }
 
@@ -88,10 +88,10 @@ impl<F: FnMut(Progress)> Sweep<F> {
     ///
     /// # Errors
     /// Where the device cannot be opened, or is gone.
-    pub async fn serial(&mut self, path: &Path, settings: &[Setting], units: &Units) -> Result<(), Error> {
+    pub async fn serial(&mut self, path: &Path, settings: &[LineSettings], units: &Units) -> Result<(), Error> {
         let (first, rest) = units;
         let each = first.len() + rest.len();
-        self.whole = settings.iter().map(|it| it.absent(self.timeout) * each as u32).sum();
+        self.whole = settings.iter().map(|it| it.missing_unit(self.timeout) * each as u32).sum();
         let mut open: Vec<_> = settings.to_vec();
         for (likely, round) in [(true, first), (false, rest)] {
             for setting in std::mem::take(&mut open) {
@@ -102,11 +102,11 @@ impl<F: FnMut(Progress)> Sweep<F> {
                     parity: setting.parity,
                     stop_bits: setting.stop_bits,
                 });
-                let (bus, cost) = (self.bus(link), setting.absent(self.timeout));
-                self.units(&bus, round, &setting.to_string(), cost).await?;
+                let (link, cost) = (self.settings(link), setting.missing_unit(self.timeout));
+                self.units(&link, round, &setting.to_string(), cost).await?;
                 let here = self.found.len() > before;
                 if here && likely {
-                    self.units(&bus, rest, &setting.to_string(), cost).await?;
+                    self.units(&link, rest, &setting.to_string(), cost).await?;
                 }
                 if here && !self.everything {
                     return Ok(());
@@ -120,7 +120,7 @@ impl<F: FnMut(Progress)> Sweep<F> {
     }
 
     /// Sweeps addresses (`host:port`): those that take a connection are asked for their units.
-    pub async fn addresses(&mut self, way: Way, addresses: &[String], units: &Units) {
+    pub async fn addresses(&mut self, way: LinkKind, addresses: &[String], units: &Units) {
         let (first, rest) = units;
         let each = self.timeout * (first.len() + rest.len()) as u32;
         self.whole = each * addresses.len() as u32;
@@ -128,14 +128,14 @@ impl<F: FnMut(Progress)> Sweep<F> {
         for address in reached {
             tokio::time::sleep(BETWEEN_CONNECTIONS).await;
             let link = match way {
-                Way::RtuOverTcp => Link::RtuOverTcp(address.clone()),
+                LinkKind::Converter => Link::RtuOverTcp(address.clone()),
                 _ => Link::Tcp(address.clone()),
             };
-            let (bus, before, done) = (self.bus(link), self.found.len(), self.done);
-            let begun = self.units(&bus, first, &address, self.timeout).await;
-            if begun.is_ok() && !(way == Way::Tcp && self.one_meter(before)) {
+            let (settings, before, done) = (self.settings(link), self.found.len(), self.done);
+            let begun = self.units(&settings, first, &address, self.timeout).await;
+            if begun.is_ok() && !(way == LinkKind::Tcp && self.one_meter(before)) {
                 // A connection that fails was noted; the other addresses may fare better.
-                let _ = self.units(&bus, rest, &address, self.timeout).await;
+                let _ = self.units(&settings, rest, &address, self.timeout).await;
             }
             self.done = done + each;
         }
@@ -166,8 +166,14 @@ impl<F: FnMut(Progress)> Sweep<F> {
     }
 
     /// Asks these units in turn. Ends early where the link is of no use.
-    async fn units(&mut self, bus: &BusConfig, units: &[UnitId], place: &str, cost: Duration) -> Result<(), Error> {
-        let mut line = Line::sweeping(bus);
+    async fn units(
+        &mut self,
+        settings: &LinkSettings,
+        units: &[UnitId],
+        place: &str,
+        cost: Duration,
+    ) -> Result<(), Error> {
+        let mut line = Line::scanning(settings);
         let (mut before, mut doubts, mut closed) = (VecDeque::new(), 0, 0);
         for unit in units {
             self.told(&format!("{place}, unit {unit}"));
@@ -179,14 +185,14 @@ impl<F: FnMut(Progress)> Sweep<F> {
                 Err(error @ Error::Open { .. }) => return Err(error),
                 Err(error @ Error::Closed { .. }) => {
                     closed += 1;
-                    if closed >= MOST_CLOSED || matches!(bus.link, Link::Serial(_)) {
+                    if closed >= MOST_CLOSED || matches!(settings.link, Link::Serial(_)) {
                         return Err(error);
                     }
                 }
                 outcome => {
                     closed = 0;
                     if is_there(&outcome) {
-                        self.keep(bus, *unit);
+                        self.keep(settings, *unit);
                     } else {
                         before.push_back(*unit);
                     }
@@ -194,7 +200,7 @@ impl<F: FnMut(Progress)> Sweep<F> {
             }
             if doubtful && !chatter && doubts < MOST_DOUBTS {
                 doubts += 1;
-                self.doubt(&mut line, bus, before.make_contiguous()).await;
+                self.doubt(&mut line, settings, before.make_contiguous()).await;
             }
             while before.len() > LATE_BY {
                 before.pop_front();
@@ -206,16 +212,16 @@ impl<F: FnMut(Progress)> Sweep<F> {
     }
 
     /// Asks the last units that were not there once more, with patience: one of them has answered late, or was spoiled by one that did.
-    async fn doubt(&mut self, line: &mut Line, bus: &BusConfig, units: &[UnitId]) {
+    async fn doubt(&mut self, line: &mut Line, settings: &LinkSettings, units: &[UnitId]) {
         line.set_timeout(PATIENT.max(self.timeout * PATIENCE));
         for unit in units {
-            if self.found.iter().any(|found| found.unit == *unit && found.bus.link == bus.link) {
+            if self.found.iter().any(|found| found.unit == *unit && found.settings.link == settings.link) {
                 continue;
             }
             let outcome = line.read(*unit, QUESTION).await;
             self.evidence.note(&outcome);
             if is_there(&outcome) {
-                self.keep(bus, *unit);
+                self.keep(settings, *unit);
             }
         }
         line.set_timeout(self.timeout);
@@ -231,23 +237,17 @@ impl<F: FnMut(Progress)> Sweep<F> {
         all
     }
 
-    fn keep(&mut self, bus: &BusConfig, unit: UnitId) {
-        self.found.push(Found { bus: bus.clone(), unit, any_unit: false });
+    fn keep(&mut self, settings: &LinkSettings, unit: UnitId) {
+        self.found.push(FoundUnit { settings: settings.clone(), unit, any_unit: false });
     }
 
-    fn bus(&self, link: Link) -> BusConfig {
-        BusConfig {
-            name: Name::new("scan").expect("a word is a name"),
-            link,
-            timeout: self.timeout,
-            request_gap: Duration::ZERO,
-            connect_delay: Duration::ZERO,
-        }
+    fn settings(&self, link: Link) -> LinkSettings {
+        LinkSettings { link, timeout: self.timeout, request_gap: Duration::ZERO, connect_delay: Duration::ZERO }
     }
 
     fn told(&mut self, place: &str) {
         let (done, whole) = (self.done.min(self.whole), self.whole);
-        (self.tell)(Progress { done, whole, place: place.to_owned(), found: self.found.len() });
+        (self.tell)(SweepProgress { done, whole, place: place.to_owned(), found: self.found.len() });
     }
 }
 
@@ -263,15 +263,15 @@ fn is_there(outcome: &Result<Vec<u16>, Error>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Parity;
     use crate::simulator::{SimulatedSerialLine as Simulated, SimulatedUnit};
+    use crate::units::Parity;
 
     /// Generous on both sides: a busy machine is late, never early.
     const TIMEOUT: Duration = Duration::from_secs(1);
     const SLOW: Duration = Duration::from_millis(1500);
 
-    async fn swept(line: &Simulated, numbers: &[i64]) -> (Vec<u8>, Evidence) {
-        let setting = Setting { baud: 9600, parity: Parity::None, stop_bits: 1 };
+    async fn swept(line: &Simulated, numbers: &[i64]) -> (Vec<u8>, ScanEvidence) {
+        let setting = LineSettings { baud: 9600, parity: Parity::None, stop_bits: 1 };
         let units: Vec<_> = numbers.iter().filter_map(|number| UnitId::new(*number)).collect();
         let mut sweep = Sweep::new(TIMEOUT, false, |_| {});
         sweep.serial(line.path(), &[setting], &(units, Vec::new())).await.unwrap();

@@ -7,15 +7,16 @@ use serde_json::{Value, json};
 
 use crate::cli::output::write_json;
 use crate::config::Link;
+use crate::quality::LinkKind;
 use crate::status::words;
-use crate::survey::{Candidate, Evidence, Examined, Found, Proposal, Setting, Sureness, Way};
+use crate::survey::{Candidate, Confidence, Examination, FoundUnit, LineSettings, Proposal, ScanEvidence};
 use crate::units::Name;
 
 /// A scan, finished or stopped.
 pub(super) struct ScanReport {
-    pub(super) way: Way,
-    pub(super) evidence: Evidence,
-    pub(super) found: Vec<(Found, Examined)>,
+    pub(super) way: LinkKind,
+    pub(super) evidence: ScanEvidence,
+    pub(super) found: Vec<(FoundUnit, Examination)>,
     pub(super) stopped: bool,
 }
 
@@ -91,12 +92,12 @@ impl ScanReport {
 }
 
 /// The tables that can be added to the configuration, and why the others cannot.
-pub(super) fn lines_to_write(found: &[(Found, Examined)], proposals: &Proposals) -> (String, Vec<String>) {
+pub(super) fn lines_to_write(found: &[(FoundUnit, Examination)], proposals: &Proposals) -> (String, Vec<String>) {
     let (mut lines, mut left) = (Vec::new(), Vec::new());
     // The lines of a bus come with its first meter, and that meter may be left out.
     let mut buses: BTreeMap<&Name, &String> = BTreeMap::new();
     for ((_, examined), proposal) in found.iter().zip(proposals) {
-        let uncertain = examined.candidates.first().is_some_and(|best| best.sureness == Sureness::Possible);
+        let uncertain = examined.candidates.first().is_some_and(|best| best.sureness == Confidence::Possible);
         match proposal {
             Ok(proposal) => {
                 buses.extend(proposal.bus.as_ref().map(|bus| (&proposal.on, bus)));
@@ -115,10 +116,10 @@ pub(super) fn lines_to_write(found: &[(Found, Examined)], proposals: &Proposals)
 }
 
 /// `9600 baud 8N1 on /dev/ttyUSB0`.
-fn place(found: &Found) -> String {
-    match &found.bus.link {
+fn place(found: &FoundUnit) -> String {
+    match &found.settings.link {
         Link::Serial(line) => {
-            let setting = Setting { baud: line.baud, parity: line.parity, stop_bits: line.stop_bits };
+            let setting = LineSettings { baud: line.baud, parity: line.parity, stop_bits: line.stop_bits };
             format!("{setting} on {}", line.path.display())
         }
         Link::Tcp(address) => address.clone(),
@@ -127,7 +128,7 @@ fn place(found: &Found) -> String {
 }
 
 /// The findings about one unit, line by line.
-fn findings(found: &Found, examined: &Examined) -> Vec<String> {
+fn findings(found: &FoundUnit, examined: &Examination) -> Vec<String> {
     let unit = if found.any_unit { "any unit".to_owned() } else { format!("unit {}", found.unit) };
     let mut lines = vec![format!("{unit} at {}", place(found))];
     if !examined.names.is_empty() {
@@ -169,19 +170,19 @@ fn summary(candidate: &Candidate) -> String {
     format!("{}{map} ({}): power {power}{energy}{serial}", candidate.profile.name, sure(candidate.sureness))
 }
 
-fn sure(sureness: Sureness) -> &'static str {
+fn sure(sureness: Confidence) -> &'static str {
     match sureness {
-        Sureness::Possible => "possible: compare with its display",
-        Sureness::Likely => "likely",
-        Sureness::Certain => "certain",
+        Confidence::Possible => "possible: compare with its display",
+        Confidence::Likely => "likely",
+        Confidence::Certain => "certain",
     }
 }
 
 fn candidate(candidate: &Candidate) -> Value {
     let sure = match candidate.sureness {
-        Sureness::Possible => "possible",
-        Sureness::Likely => "likely",
-        Sureness::Certain => "certain",
+        Confidence::Possible => "possible",
+        Confidence::Likely => "likely",
+        Confidence::Certain => "certain",
     };
     json!({
         "profile": candidate.profile.name.as_str(),

@@ -11,10 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, WriteHalf};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{block, bus, unit};
-use crate::config::{BusConfig, Link};
+use super::{block, settings, unit};
 use crate::modbus::memory::Host;
-use crate::modbus::{Line, rtu};
+use crate::modbus::{Line, Link, LinkSettings, rtu};
 
 const WITHIN: Duration = Duration::from_secs(1);
 /// What is later than this comes after an RTU line was found to be silent, and cannot be told from the answer to a request of the same shape.
@@ -203,7 +202,7 @@ fn survives(faults: Vec<Fault>, tcp: bool) {
         let asked = Arc::new(AtomicU64::new(0));
         let peer = tokio::spawn(Peer { faults: faults.clone(), asked: Arc::clone(&asked), tcp }.serve(host));
         tokio::task::yield_now().await;
-        let mut line = Line::new(&BusConfig { timeout: WITHIN, ..bus(link) });
+        let mut line = Line::new(&LinkSettings { timeout: WITHIN, ..settings(link) });
         for step in 0..faults.len() {
             let asking = block(step as u16 % 5, [2, 2, 6][step % 3]);
             let read = timeout(Duration::from_secs(20), line.read(unit(1 + step as i64 % 2), asking));

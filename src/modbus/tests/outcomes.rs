@@ -5,12 +5,12 @@ use std::time::Duration;
 use rmodbus::ModbusProto;
 use tokio::time::{Instant, sleep};
 
-use super::{LATE, TIMEOUT, block, bus, meter, read, unit};
-use crate::config::Link;
-use crate::modbus::error::{Error, Garbled, Stray};
+use super::{LATE, TIMEOUT, block, meter, read, settings, unit};
+use crate::modbus::error::{Error, FrameSummary, Garbled, UnexpectedFrame};
 use crate::modbus::memory::Host;
 use crate::modbus::outcome::outcome;
-use crate::modbus::{Line, asked};
+use crate::modbus::request::UnitRequest;
+use crate::modbus::{Line, Link};
 use crate::quality::{Count, Outcome, Tally};
 use crate::simulator::{SimulatedGateway, SimulatedUnit, UnitFault};
 
@@ -21,7 +21,7 @@ fn line(protocol: ModbusProto, unit: &SimulatedUnit) -> (SimulatedGateway, Line)
         ModbusProto::Rtu => Link::RtuOverTcp(host.address()),
         _ => Link::Tcp(host.address()),
     };
-    (SimulatedGateway::in_memory(host, [unit.clone(), meter(2)], protocol), Line::new(&bus(link)))
+    (SimulatedGateway::in_memory(host, [unit.clone(), meter(2)], protocol), Line::new(&settings(link)))
 }
 
 const KINDS: [ModbusProto; 2] = [ModbusProto::TcpUdp, ModbusProto::Rtu];
@@ -143,11 +143,15 @@ async fn a_link_that_was_closed_while_idle_is_not_lost_under_a_request() {
 #[test]
 fn what_came_instead_is_told_apart() {
     let garbled = |why| outcome(&Error::Garbled { unit: 1, why });
-    let stray = |came| garbled(Garbled::Stray(Stray::new((1, asked::Asked::from(block(0, 2))), came)));
+    let request = UnitRequest { unit: 1, read: block(0, 2).into() };
+    let unexpected = |(unit, function, registers)| {
+        let received = FrameSummary { unit, function, registers };
+        garbled(Garbled::Unexpected(UnexpectedFrame::new(request, received)))
+    };
     for (said, count) in [
-        (stray((2, 3, 9)), Count::WrongUnit),
-        (stray((1, 3, 9)), Count::WrongFunction),
-        (stray((1, 0x84, 9)), Count::WrongLength),
+        (unexpected((2, 3, 9)), Count::WrongUnit),
+        (unexpected((1, 3, 9)), Count::WrongFunction),
+        (unexpected((1, 0x84, 9)), Count::WrongLength),
         (garbled(Garbled::Incomplete { got: 3, expected: 9 }), Count::Incomplete),
         (garbled(Garbled::NeverSilent), Count::Noise),
         (garbled(Garbled::Noise { bytes: 3 }), Count::Noise),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::meter::library;
-use crate::poller::Said;
+use crate::poller::PollReply;
 
 const NOT_IMPLEMENTED: u16 = 0x8000;
 const COMMON: (u16, u16) = (1, 65);
@@ -62,7 +62,7 @@ fn kilowatt_hours(values: &Values) -> Option<u64> {
     Some(values.register?.value.get() / 1_000_000)
 }
 
-async fn once(unit: &SimulatedUnit, meter: MeterConfig) -> Said {
+async fn once(unit: &SimulatedUnit, meter: MeterConfig) -> PollReply {
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     read_once(&tcp(&gateway), &[meter], &clock()).await.remove(0).1
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use super::*;
 use crate::config::{Environment, parse};
 use crate::meter::{Function, RegisterRange};
-use crate::survey::samples::Sample;
+use crate::survey::samples::RegisterSample;
 
 /// Volts, amperes and watts of three phases, their total, and a counter in kWh, as floats.
-fn three_phases(seconds: f64) -> Sample {
+fn three_phases(seconds: f64) -> RegisterSample {
     let amperes = [4.0_f32, 6.0, 5.0];
     let volts = [230.0_f32, 231.0, 229.0];
     let watts = [0, 1, 2].map(|phase| volts[phase] * amperes[phase] * 0.97);
@@ -18,10 +18,10 @@ fn three_phases(seconds: f64) -> Sample {
     let words: Vec<u16> =
         values.iter().map(|value| value.to_bits()).flat_map(|bits| [(bits >> 16) as u16, bits as u16]).collect();
     let block = RegisterRange { function: Function::Input, address: 0x0100, count: words.len() as u16 };
-    Sample { at: seconds, answers: [(block, words)].into() }
+    RegisterSample { at: seconds, answers: [(block, words)].into() }
 }
 
-fn samples() -> Vec<Sample> {
+fn samples() -> Vec<RegisterSample> {
     (0..=12).map(|index| three_phases(f64::from(index) * 5.0)).collect()
 }
 
@@ -39,7 +39,7 @@ fn passes(profile: &str) -> bool {
 #[test]
 fn a_three_phase_meter_is_understood_whole() {
     let samples = samples();
-    let understood = Understanding::of(&samples);
+    let understood = RegisterAnalysis::of(&samples);
     let registers = |meaning| {
         let of = understood.guesses.iter().filter(|guess| guess.meaning == meaning);
         of.map(|guess| guess.register).collect::<Vec<_>>()
@@ -62,7 +62,7 @@ fn a_three_phase_meter_is_understood_whole() {
 
 #[test]
 fn a_single_look_gives_the_power_and_says_what_is_missing() {
-    let profile = Understanding::of(&samples()[..1]).profile(&name());
+    let profile = RegisterAnalysis::of(&samples()[..1]).profile(&name());
     assert!(profile.contains("register = 0x0112") && profile.contains("No counter gave itself away"), "{profile}");
     assert!(passes(&profile), "{profile}");
 }
@@ -71,11 +71,11 @@ fn a_single_look_gives_the_power_and_says_what_is_missing() {
 fn of_noise_nothing_is_made() {
     let block = RegisterRange { function: Function::Holding, address: 0, count: 20 };
     let words: Vec<u16> = (0..20).map(|index| index * 1009 % 7).collect();
-    let samples = [Sample { at: 0.0, answers: [(block, words)].into() }];
-    let understood = Understanding::of(&samples);
+    let samples = [RegisterSample { at: 0.0, answers: [(block, words)].into() }];
+    let understood = RegisterAnalysis::of(&samples);
     assert_eq!(understood.guesses, []);
     assert!(understood.profile(&name()).contains("No power was recognised"));
-    assert_eq!(Understanding::of(&[]).guesses, []);
+    assert_eq!(RegisterAnalysis::of(&[]).guesses, []);
 }
 
 #[test]
@@ -83,10 +83,10 @@ fn scales_and_orders_are_written_as_a_profile_has_them() {
     let format = Format { kind: Kind::U32, low_word_first: true, low_byte_first: false };
     let scaled = |address, exponent| {
         let block = RegisterRange { function: Function::Holding, address, count: 2 };
-        Scaled { place: Place { block, format }, exponent, value: 1.0 }
+        ScaledPlace { place: ValuePlace { block, format }, exponent, value: 1.0 }
     };
-    let pair = Pair { power: scaled(0x10, -1), energy: scaled(0x12, 1), off: 0.0, score: 1.0 };
-    let understood = Understanding { guesses: Vec::new(), pairs: vec![pair], total: None };
+    let pair = PowerCounterPair { power: scaled(0x10, -1), energy: scaled(0x12, 1), off: 0.0, score: 1.0 };
+    let understood = RegisterAnalysis { guesses: Vec::new(), pairs: vec![pair], total: None };
     let profile = understood.profile(&name());
     assert!(profile.contains("type = \"i32\"\nword_order = \"little\"\nunit = \"W\"\nscale = \"0.1\"\n"), "{profile}");
     assert!(

@@ -18,13 +18,20 @@ fn values(power: i64, energy: u64) -> Decoded {
 }
 
 /// A profile that read this power and energy, and 60 s later that energy.
-fn said(name: &str, power: i64, energy: u64, later: u64) -> Said {
+fn said(name: &str, power: i64, energy: u64, later: u64) -> ProfileReading {
     let later = (values(power, later), Duration::from_secs(60));
     let first = values(power, energy);
-    Said { profile: profile(name), first, later: Some(later), phases: None, recognised: false, wrongly_set: None }
+    ProfileReading {
+        profile: profile(name),
+        first,
+        later: Some(later),
+        phases: None,
+        recognised: false,
+        wrongly_set: None,
+    }
 }
 
-fn judged(said: Vec<Said>, names: &[&str]) -> Vec<Candidate> {
+fn judged(said: Vec<ProfileReading>, names: &[&str]) -> Vec<Candidate> {
     let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
     candidates(said, &Clues { names: &names, ..Clues::default() })
 }
@@ -35,7 +42,7 @@ fn the_counter_decides_between_profiles_that_share_it() {
     let all = said("eastron-sdm630", 6_000_000, 5_000_000_000, 5_000_100_000);
     let one = said("eastron-sdm120", 2_000_000, 5_000_000_000, 5_000_100_000);
     let found = judged(vec![one, all], &[]);
-    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm630", Sureness::Likely));
+    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm630", Confidence::Likely));
     assert!(found[0].reasons.iter().any(|reason| reason.contains("as its power says")));
     assert!(found[1].reasons.iter().any(|reason| reason.contains("more than its power explains")));
 }
@@ -61,9 +68,9 @@ fn equal_registers_are_one_candidate() {
 fn what_a_meter_says_of_itself_goes_first() {
     let all = || vec![said("eastron-sdm72d", 0, 0, 0), said("eastron-sdm120", 0, 0, 0)];
     let found = judged(all(), &["Eastron", "SDM-120 Modbus"]);
-    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Sureness::Certain));
-    assert_eq!(judged(all(), &["Eastron"])[0].sureness, Sureness::Possible);
-    assert_eq!(judged(all(), &["", "x"])[0].sureness, Sureness::Possible);
+    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Confidence::Certain));
+    assert_eq!(judged(all(), &["Eastron"])[0].sureness, Confidence::Possible);
+    assert_eq!(judged(all(), &["", "x"])[0].sureness, Confidence::Possible);
 }
 
 #[test]
@@ -71,10 +78,10 @@ fn identity_registers_and_phases_tell_models_apart() {
     let mut right = said("eastron-sdm120", 0, 0, 0);
     right.recognised = true;
     let found = judged(vec![said("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000), right], &[]);
-    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Sureness::Certain));
+    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Confidence::Certain));
     let with = |phases| {
         let said = said("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000);
-        judged(vec![Said { phases: Some(Milliwatts(phases)), ..said }], &[]).remove(0)
+        judged(vec![ProfileReading { phases: Some(Milliwatts(phases)), ..said }], &[]).remove(0)
     };
     assert!(with(3_010_000).reasons.iter().any(|reason| reason.contains("is the sum")));
     assert!(with(3_010_000).score > with(1_000_000).score);
@@ -83,7 +90,7 @@ fn identity_registers_and_phases_tell_models_apart() {
 #[test]
 fn nothing_is_sure_of_a_meter_that_stands_still_at_zero() {
     let found = judged(vec![said("eastron-sdm630", 0, 0, 0), said("peacefair-pzem-004t-v3", 0, 0, 0)], &[]);
-    assert!(found.iter().all(|candidate| candidate.sureness == Sureness::Possible), "{found:?}");
+    assert!(found.iter().all(|candidate| candidate.sureness == Confidence::Possible), "{found:?}");
 }
 
 #[test]
@@ -96,5 +103,5 @@ fn what_a_meter_says_of_itself_goes_before_what_is_plausible() {
     plausible.phases = Some(Milliwatts(3_000_000));
     let found = judged(vec![plausible, named], &[]);
     assert!(found[1].score > found[0].score, "{found:?}");
-    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Sureness::Certain));
+    assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Confidence::Certain));
 }

@@ -4,19 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Environment, SerialSettings, parse};
+use crate::config::{Environment, parse};
 use crate::meter::library;
-use crate::units::UnitId;
+use crate::modbus::{LinkSettings, SerialSettings};
+use crate::units::{Parity, UnitId};
 
-fn found(link: Link, unit: i64) -> Found {
-    let bus = BusConfig {
-        name: Name::new("scan").unwrap(),
-        link,
-        timeout: Duration::from_millis(150),
-        request_gap: Duration::ZERO,
-        connect_delay: Duration::ZERO,
-    };
-    Found { bus, unit: UnitId::new(unit).unwrap(), any_unit: false }
+fn found(link: Link, unit: i64) -> FoundUnit {
+    let timeout = Duration::from_millis(150);
+    let settings = LinkSettings { link, timeout, request_gap: Duration::ZERO, connect_delay: Duration::ZERO };
+    FoundUnit { settings, unit: UnitId::new(unit).unwrap(), any_unit: false }
 }
 
 fn serial(baud: u32) -> Link {

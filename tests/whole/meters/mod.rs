@@ -9,14 +9,14 @@ use std::path::Path;
 use arkmeter::clock::Clock;
 use arkmeter::config::{self, Config, Environment};
 use arkmeter::meter::{Installation, ReadPlan, library};
-use arkmeter::poller::{Said, read_once};
+use arkmeter::poller::{PollReply, read_once};
 use arkmeter::simulator::SimulatedGateway;
 use arkmeter::units::Name;
 use fact::Fact;
 use simulated::{Scene, Simulated};
 
 /// What a meter said, with its name in messages.
-type Heard = Vec<(Simulated, Said)>;
+type Heard = Vec<(Simulated, PollReply)>;
 
 #[test]
 fn every_profile_has_its_facts_and_every_fact_its_profile() {
@@ -90,7 +90,7 @@ async fn a_meter_that_is_set_otherwise_is_not_read() {
 }
 
 /// No value, and why not.
-fn is_nothing(said: &Said) -> bool {
+fn is_nothing(said: &PollReply) -> bool {
     said.values.power.is_none() && said.values.register.is_none() && said.error.is_some()
 }
 

@@ -8,15 +8,15 @@ use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// What a meter said in one poll.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct PollReply {
     pub values: Values,
     /// Why something is missing, for people.
     pub error: Option<String>,
 }
 
-impl Said {
+impl PollReply {
     pub fn nothing(why: impl Into<String>) -> Self {
-        Said { error: Some(why.into()), ..Said::default() }
+        PollReply { error: Some(why.into()), ..PollReply::default() }
     }
 
     /// The values, or why something of them is missing.
@@ -27,7 +27,7 @@ impl Said {
 
 /// One meter, read once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Live {
+pub struct LiveReading {
     pub meter: Name,
     pub bus: Name,
     pub unit: u8,
@@ -39,10 +39,10 @@ pub struct Live {
     pub error: Option<String>,
 }
 
-impl Live {
-    pub fn new(meter: &config::MeterConfig, said: Said) -> Self {
-        let Said { values, error } = said;
-        Live {
+impl LiveReading {
+    pub fn new(meter: &config::MeterConfig, said: PollReply) -> Self {
+        let PollReply { values, error } = said;
+        LiveReading {
             meter: meter.name.clone(),
             bus: meter.bus.clone(),
             unit: meter.unit.get(),

@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::polled::{End, Polled};
-use super::recognition::Recognition;
+use super::identification::Identification;
+use super::outcome::{PollEnd, PollOutcome};
 use crate::clock::{Clock, ClockReading};
 use crate::config;
 use crate::meter::{Answers, ReadPlan, RegisterRange};
-use crate::modbus::{Error, Garbled, Line};
+use crate::modbus::{Error, Line};
 use crate::reading::RegisterDefinition;
 
 /// How often the serial number is read while nothing makes it urgent: meters are swapped without the line being lost.
 const SERIAL_EVERY: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
-pub(super) struct Station {
+pub(super) struct MeterPoller {
     pub(super) meter: config::MeterConfig,
     pub(super) plan: ReadPlan,
-    pub(super) recognition: Recognition,
+    pub(super) identification: Identification,
     /// What was not answered last time is asked first: should the late answer come after all, it is one to this very request.
     pub(super) unanswered: Option<RegisterRange>,
     /// The block that holds the register, once that is known.
@@ -32,14 +32,14 @@ pub(super) struct Station {
     pub(super) serial: Option<String>,
 }
 
-impl Station {
+impl MeterPoller {
     pub(super) fn new(meter: config::MeterConfig) -> Self {
         let plan = ReadPlan::new(&meter.profile, &meter.installation);
-        let recognition = Recognition::new(&meter.profile);
-        Station {
+        let identification = Identification::new(&meter.profile);
+        MeterPoller {
             meter,
             plan,
-            recognition,
+            identification,
             unanswered: None,
             register_block: None,
             held: false,
@@ -59,32 +59,32 @@ impl Station {
     /// Another meter may be there now: what it is, and its serial number, are asked before the next register.
     pub(super) fn ask_again(&mut self) {
         (self.serial_at, self.serial) = (None, None);
-        self.recognition.ask_again();
+        self.identification.ask_again();
     }
 
     /// What the register means, where that showed only at the meter.
     pub(super) fn definition(&self) -> Option<Arc<RegisterDefinition>> {
-        self.recognition.definition()
+        self.identification.definition()
     }
 
     /// Which map of its profile it has, and where in a chain; `None` where that is open, or there is nothing to tell.
     pub(super) fn map(&self) -> Option<String> {
-        self.recognition.map()
+        self.identification.map()
     }
 
     /// Makes sure that the meter is the one that is meant, and reads it.
-    pub(super) async fn poll(&mut self, line: &mut Line, clock: &Clock) -> Polled {
+    pub(super) async fn poll(&mut self, line: &mut Line, clock: &Clock) -> PollOutcome {
         match self.recognise(line).await {
             Ok(()) => self.read(line, clock).await,
             Err(polled) => polled,
         }
     }
 
-    /// As [`Station::poll`] for someone who will not poll again: where maps are to be decided between, it is given the time.
-    pub(super) async fn read_once(&mut self, line: &mut Line, clock: &Clock) -> Polled {
+    /// As [`MeterPoller::poll`] for someone who will not poll again: where maps are to be decided between, it is given the time.
+    pub(super) async fn read_once(&mut self, line: &mut Line, clock: &Clock) -> PollOutcome {
         let mut polled = self.poll(line, clock).await;
         for _ in 0..3 {
-            if !self.recognition.is_open() || !matches!(polled.end, End::Answered) {
+            if !self.identification.is_open() || !matches!(polled.end, PollEnd::Answered) {
                 break;
             }
             polled = self.poll(line, clock).await;
@@ -93,15 +93,15 @@ impl Station {
     }
 
     /// Reads what is to be read, each block once (a garbled answer is asked for once more).
-    async fn read(&mut self, line: &mut Line, clock: &Clock) -> Polled {
+    async fn read(&mut self, line: &mut Line, clock: &Clock) -> PollOutcome {
         let with_serial = self.held || self.serial_at.is_none_or(|at| Instant::now() >= at);
         let mut answers = Answers::new();
         let mut stamps = Vec::new();
         let mut refusals: Vec<(RegisterRange, String)> = Vec::new();
-        let mut end = End::Answered;
+        let mut end = PollEnd::Answered;
         let mut error = None;
         while let Some(block) = self.next(&answers, &refusals, with_serial) {
-            match ask(line, &self.meter, block).await {
+            match line.read_twice(self.meter.profile.delay, self.meter.unit, block).await {
                 Ok(words) => {
                     stamps.push((block, clock.now()));
                     answers.insert(block, words);
@@ -112,7 +112,7 @@ impl Station {
                 Err(failure) => {
                     self.unanswered = Some(block);
                     error = Some(failure.to_string());
-                    end = if failure.is_of_the_link() { End::Lost(failure) } else { End::Silent };
+                    end = if failure.is_of_the_link() { PollEnd::Lost(failure) } else { PollEnd::Silent };
                     break;
                 }
             }
@@ -145,7 +145,7 @@ impl Station {
     }
 
     fn refused(&mut self, block: RegisterRange, refusal: &Error, refusals: &mut Vec<(RegisterRange, String)>) {
-        if refusal.refuses_block() && self.plan.split(block) {
+        if refusal.refuses_range() && self.plan.split(block) {
             self.register_block = None;
             let (first, count) = (block.address, block.count);
             tracing::info!(meter = %self.meter.name, first, count, "the meter refuses a joined read; reading in smaller ones");
@@ -163,8 +163,8 @@ impl Station {
         stamps: &[(RegisterRange, ClockReading)],
         error: Option<String>,
         refusals: Vec<(RegisterRange, String)>,
-        end: End,
-    ) -> Polled {
+        end: PollEnd,
+    ) -> PollOutcome {
         let decoded = self.plan.decode(&answers);
         if decoded.chain_moved {
             self.ask_again();
@@ -179,7 +179,7 @@ impl Station {
             None => stamps.last().map(|(_, at)| *at),
         };
         let error = (!errors.is_empty()).then(|| errors.join("; "));
-        Polled { values: decoded.values, at, error, end }
+        PollOutcome { values: decoded.values, at, error, end }
     }
 
     fn register_came(&mut self, answers: &Answers, stamps: &[(RegisterRange, ClockReading)]) -> Option<ClockReading> {
@@ -192,14 +192,5 @@ impl Station {
         }
         let came = stamps.iter().find(|(block, _)| Some(*block) == self.register_block);
         came.or(stamps.last()).map(|(_, at)| *at)
-    }
-}
-
-/// One block; a damaged answer is asked for once more, for that costs little and noise is rarely there twice.
-pub(super) async fn ask(line: &mut Line, meter: &config::MeterConfig, block: RegisterRange) -> Result<Vec<u16>, Error> {
-    let (silence, unit) = (meter.profile.delay, meter.unit);
-    match line.read_after(silence, unit, block).await {
-        Err(Error::Garbled { why, .. }) if why != Garbled::NeverSilent => line.read_after(silence, unit, block).await,
-        result => result,
     }
 }

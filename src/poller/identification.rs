@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::polled::{End, Polled};
+use super::outcome::{PollEnd, PollOutcome};
 use crate::meter::{Answers, MapSelection, Profile, ReadPlan, RegisterRange};
 use crate::reading::RegisterDefinition;
 
@@ -16,7 +16,7 @@ const CHAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of who the meter is.
 #[derive(Debug)]
-pub(super) struct Recognition {
+pub(super) struct Identification {
     /// The base where the meter's chain of models is likely to begin.
     pub(super) base: Option<u16>,
     pub(super) chained: bool,
@@ -26,7 +26,7 @@ pub(super) struct Recognition {
     /// The profile, or the map of it, that the meter has; `None` where that is open.
     pub(super) known: Option<Arc<Profile>>,
     pub(super) definition: Option<Arc<RegisterDefinition>>,
-    pub(super) race: Option<Race>,
+    pub(super) race: Option<MapComparison>,
     /// What the last wrong meter answered, and what it looks like.
     pub(super) other: Option<(Answers, String)>,
     /// Why the chain was refused, and until when that stands.
@@ -35,7 +35,7 @@ pub(super) struct Recognition {
 
 /// Maps that no register tells apart, read side by side.
 #[derive(Debug)]
-pub(super) struct Race {
+pub(super) struct MapComparison {
     pub(super) contest: MapSelection,
     pub(super) maps: Vec<Arc<Profile>>,
     pub(super) plans: Vec<ReadPlan>,
@@ -43,18 +43,18 @@ pub(super) struct Race {
 }
 
 /// What came of a round of questions.
-pub(super) struct Asked {
+pub(super) struct IdentityAnswers {
     pub(super) answers: Answers,
     pub(super) refused: Vec<(RegisterRange, u8)>,
 }
 
-impl Recognition {
+impl Identification {
     pub(super) fn new(profile: &Arc<Profile>) -> Self {
         let is_plain = profile.maps.is_empty() && profile.chain.is_none();
         let known = is_plain.then(|| profile.clone());
         // In a chain the registers to check are known when it was walked.
         let checks = if profile.chain.is_none() { profile.identity_requests() } else { Vec::new() };
-        Recognition {
+        Identification {
             base: None,
             chained: profile.chain.is_some(),
             checks,
@@ -77,14 +77,14 @@ impl Recognition {
     }
 
     /// Why the meter is not read, where that was found out a short while ago.
-    pub(super) fn refusal(&self) -> Option<Polled> {
+    pub(super) fn refusal(&self) -> Option<PollOutcome> {
         let (_, why) = self.refused.as_ref().filter(|(until, _)| Instant::now() < *until)?;
-        Some(Polled::refused(why.clone()))
+        Some(PollOutcome::refused(why.clone()))
     }
 
     /// What the meter said of itself: a refusal of its chain stands for a while.
-    pub(super) fn keep_refusal(&mut self, identified: Result<&Vec<Arc<Profile>>, &Polled>) {
-        let why = identified.err().filter(|polled| matches!(polled.end, End::Answered) && self.chained);
+    pub(super) fn keep_refusal(&mut self, identified: Result<&Vec<Arc<Profile>>, &PollOutcome>) {
+        let why = identified.err().filter(|polled| matches!(polled.end, PollEnd::Answered) && self.chained);
         let why = why.and_then(|polled| polled.error.clone());
         self.refused = why.map(|why| (Instant::now() + CHAIN_EVERY, why));
     }
@@ -120,12 +120,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_it_is_is_asked_now_and_then() {
-        let asked = Recognition {
+        let asked = Identification {
             checks: vec![RegisterRange { function: meter::Function::Input, address: 0, count: 1 }],
             ..unasked()
         };
         assert!(asked.is_due());
-        let asked = Recognition { ask_at: Some(Instant::now() + EVERY), ..asked };
+        let asked = Identification { ask_at: Some(Instant::now() + EVERY), ..asked };
         assert!(!asked.is_due());
         tokio::time::advance(EVERY).await;
         assert!(asked.is_due());
@@ -134,15 +134,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_chain_is_walked_at_the_start_and_now_and_then() {
-        let chained = Recognition::new(&library().find("sunspec-meter").unwrap().profile);
+        let chained = Identification::new(&library().find("sunspec-meter").unwrap().profile);
         assert!(chained.is_due() && chained.known.is_none(), "nothing is read before it was walked");
-        let chained = Recognition { ask_at: Some(Instant::now() + EVERY), ..chained };
+        let chained = Identification { ask_at: Some(Instant::now() + EVERY), ..chained };
         assert!(!chained.is_due());
         tokio::time::advance(EVERY).await;
         assert!(chained.is_due());
     }
 
-    fn unasked() -> Recognition {
-        Recognition::new(&library().find("be-mpm3pm").unwrap().profile)
+    fn unasked() -> Identification {
+        Identification::new(&library().find("be-mpm3pm").unwrap().profile)
     }
 }

@@ -12,7 +12,7 @@ const LASTING: Duration = Duration::from_secs(60);
 
 /// Whether something works, as far as it was told.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(super) struct FaultLog {
     trouble: Option<Trouble>,
     said_at: Option<Instant>,
     /// Failures of troubles that were not said.
@@ -28,7 +28,7 @@ struct Trouble {
 
 /// What is worth a line in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum FaultChange {
     Failed,
     /// `failures` counts those of the short troubles before that were not said.
     Recovered {
@@ -37,9 +37,9 @@ pub(super) enum Change {
     },
 }
 
-impl Health {
+impl FaultLog {
     /// It failed, or worked, at this time.
-    pub(super) fn told(&mut self, failed: bool, now: Instant) -> Option<Change> {
+    pub(super) fn told(&mut self, failed: bool, now: Instant) -> Option<FaultChange> {
         if failed {
             let fresh = Trouble { since: now, failures: 0, said: false };
             let trouble = self.trouble.get_or_insert(fresh);
@@ -49,12 +49,12 @@ impl Health {
                 return None;
             }
             (trouble.said, self.said_at) = (true, Some(now));
-            return Some(Change::Failed);
+            return Some(FaultChange::Failed);
         }
         let trouble = self.trouble.take()?;
         self.unsaid += trouble.failures;
         let after = now.saturating_duration_since(trouble.since);
-        trouble.said.then(|| Change::Recovered { failures: std::mem::take(&mut self.unsaid), after })
+        trouble.said.then(|| FaultChange::Recovered { failures: std::mem::take(&mut self.unsaid), after })
     }
 }
 
@@ -71,18 +71,18 @@ mod tests {
 
     #[test]
     fn a_trouble_is_told_at_its_beginning_and_its_end() {
-        let (mut health, now) = (Health::default(), Instant::now());
+        let (mut health, now) = (FaultLog::default(), Instant::now());
         assert_eq!(health.told(false, now), None);
-        assert_eq!(health.told(true, now), Some(Change::Failed));
+        assert_eq!(health.told(true, now), Some(FaultChange::Failed));
         assert_eq!(health.told(true, now + MINUTE * 10), None);
-        let recovered = Change::Recovered { failures: 2, after: MINUTE * 20 };
+        let recovered = FaultChange::Recovered { failures: 2, after: MINUTE * 20 };
         assert_eq!(health.told(false, now + MINUTE * 20), Some(recovered));
         assert_eq!(health.told(false, now + MINUTE * 20), None);
     }
 
     #[test]
     fn what_comes_and_goes_is_not_told_each_time() {
-        let (mut health, mut now) = (Health::default(), Instant::now());
+        let (mut health, mut now) = (FaultLog::default(), Instant::now());
         let mut lines = 0;
         for _ in 0..300 {
             now += Duration::from_secs(1);
@@ -94,14 +94,14 @@ mod tests {
 
     #[test]
     fn what_lasts_is_told_even_soon_after_another() {
-        let (mut health, now) = (Health::default(), Instant::now());
+        let (mut health, now) = (FaultLog::default(), Instant::now());
         health.told(true, now);
         health.told(false, now);
         assert_eq!(health.told(true, now + MINUTE), None);
         assert_eq!(health.told(false, now + MINUTE), None);
         assert_eq!(health.told(true, now + MINUTE * 2), None);
-        assert_eq!(health.told(true, now + MINUTE * 3), Some(Change::Failed));
-        let recovered = Change::Recovered { failures: 3, after: MINUTE * 2 };
+        assert_eq!(health.told(true, now + MINUTE * 3), Some(FaultChange::Failed));
+        let recovered = FaultChange::Recovered { failures: 3, after: MINUTE * 2 };
         assert_eq!(health.told(false, now + MINUTE * 4), Some(recovered));
     }
 }

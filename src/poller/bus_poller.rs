@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::health::{Change, Health, roughly};
-use super::live::Said;
-use super::polled::{End, Polled};
+use super::fault_log::{FaultChange, FaultLog, roughly};
+use super::meter_poller::MeterPoller;
+use super::outcome::{PollEnd, PollOutcome};
+use super::reply::PollReply;
 use super::report::{BusReport, MeterPoll};
-use super::schedule::Schedule;
-use super::station::Station;
+use super::schedule::PollSchedule;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::config;
@@ -23,14 +23,14 @@ use crate::units::Name;
 const FIRST_REOPENING: Duration = Duration::from_secs(1);
 const LONGEST_REOPENING: Duration = Duration::from_secs(30);
 
-pub(super) struct Rounds {
+pub(super) struct BusPoller {
     bus: Name,
     line: Line,
-    schedule: Schedule,
-    stations: Vec<Station>,
+    schedule: PollSchedule,
+    stations: Vec<MeterPoller>,
     /// Of the stations, in their order.
-    healths: Vec<Health>,
-    line_health: Health,
+    healths: Vec<FaultLog>,
+    line_health: FaultLog,
     reopening: Backoff,
     /// When the line may be opened again after it was lost.
     reopen_at: Instant,
@@ -47,12 +47,12 @@ const NO_SLEEP: Duration = Duration::from_secs(1);
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextStep {
     Poll(usize),
     Wait(Option<Instant>),
 }
 
-impl Rounds {
+impl BusPoller {
     pub(super) fn new(
         bus: &config::BusConfig,
         meters: Vec<config::MeterConfig>,
@@ -62,17 +62,17 @@ impl Rounds {
         clock: Clock,
     ) -> Self {
         let now = Instant::now();
-        let schedule = Schedule::new(meters.iter().map(|meter| meter.poll_every), bus.timeout, now);
+        let schedule = PollSchedule::new(meters.iter().map(|meter| meter.poll_every), bus.timeout, now);
         report.send_modify(|report| {
             report.meters = meters.iter().map(|meter| (meter.name.clone(), MeterPoll::default())).collect();
         });
-        Rounds {
+        BusPoller {
             bus: bus.name.clone(),
-            line: Line::new(bus),
+            line: Line::new(&bus.link_settings()),
             schedule,
-            healths: meters.iter().map(|_| Health::default()).collect(),
-            stations: meters.into_iter().map(Station::new).collect(),
-            line_health: Health::default(),
+            healths: meters.iter().map(|_| FaultLog::default()).collect(),
+            stations: meters.into_iter().map(MeterPoller::new).collect(),
+            line_health: FaultLog::default(),
             reopening: Backoff::new(FIRST_REOPENING, LONGEST_REOPENING),
             reopen_at: now,
             readings,
@@ -83,10 +83,10 @@ impl Rounds {
         }
     }
 
-    pub(super) fn next(&self) -> Next {
-        let Some((meter, due)) = self.schedule.next() else { return Next::Wait(None) };
+    pub(super) fn next(&self) -> NextStep {
+        let Some((meter, due)) = self.schedule.next() else { return NextStep::Wait(None) };
         let at = if self.line.is_open() { due } else { due.max(self.reopen_at) };
-        if at <= Instant::now() { Next::Poll(meter) } else { Next::Wait(Some(at)) }
+        if at <= Instant::now() { NextStep::Poll(meter) } else { NextStep::Wait(Some(at)) }
     }
 
     /// A box that slept is behind with every meter, and its timers do not know.
@@ -116,8 +116,8 @@ impl Rounds {
     }
 
     /// Polls one meter because somebody asks. Its serial number, which is not read in each poll, is told as it was last read.
-    pub(super) async fn poll_on_request(&mut self, meter: usize) -> Said {
-        self.stations[meter].recognition.look_again();
+    pub(super) async fn poll_on_request(&mut self, meter: usize) -> PollReply {
+        self.stations[meter].identification.look_again();
         let mut said = self.poll(meter).await;
         said.values.serial = said.values.serial.or(self.stations[meter].serial.clone());
         said
@@ -129,29 +129,29 @@ impl Rounds {
     }
 
     /// Polls one meter, due or not, and hands on what it said. Opens the line where it is not open.
-    pub(super) async fn poll(&mut self, meter: usize) -> Said {
+    pub(super) async fn poll(&mut self, meter: usize) -> PollReply {
         if let Err(error) = self.line.open().await {
             self.line_lost(&error);
             self.recorder.poll(&self.stations[meter].meter.name, None);
-            return Said::nothing(error.to_string());
+            return PollReply::nothing(error.to_string());
         }
         let timeouts = self.line.counts().timeouts;
         let polled = self.stations[meter].poll(&mut self.line, &self.clock).await;
         let now = Instant::now();
         match &polled.end {
-            End::Answered => self.schedule.answered(meter, now),
-            End::Silent => {
+            PollEnd::Answered => self.schedule.answered(meter, now),
+            PollEnd::Silent => {
                 self.schedule.silent(meter, now);
                 // A connection that is given up because nothing at all came: perhaps it was that, and no meter need be left alone longer.
                 if !self.line.is_open() && self.line.counts().timeouts > timeouts {
                     self.schedule.all_due(now);
                 }
             }
-            End::Lost(_) => {}
+            PollEnd::Lost(_) => {}
         }
         let dropped = self.hand_on(meter, &polled);
         self.tell(meter, &polled, dropped, now);
-        if let End::Lost(error) = &polled.end {
+        if let PollEnd::Lost(error) = &polled.end {
             self.line_lost(error);
         } else {
             self.line_works(now);
@@ -160,7 +160,7 @@ impl Rounds {
     }
 
     /// Sends the reading to the ledger; true where there is no room for it.
-    fn hand_on(&self, meter: usize, polled: &Polled) -> bool {
+    fn hand_on(&self, meter: usize, polled: &PollOutcome) -> bool {
         let came = polled.at.filter(|_| polled.has_values());
         let station = &self.stations[meter];
         let (meter, definition) = (station.meter.name.clone(), station.definition());
@@ -169,7 +169,7 @@ impl Rounds {
         self.readings.try_send(Reading { meter, at, values: polled.values.clone(), definition }).is_err()
     }
 
-    fn tell(&mut self, meter: usize, polled: &Polled, dropped: bool, now: Instant) {
+    fn tell(&mut self, meter: usize, polled: &PollOutcome, dropped: bool, now: Instant) {
         let station = &self.stations[meter];
         let (name, map) = (&station.meter.name, station.map());
         let counts = self.line.counts();
@@ -187,13 +187,13 @@ impl Rounds {
                 meter.quality.add(&self.line.take_tally(), now);
             }
         });
-        if matches!(polled.end, End::Lost(_)) {
+        if matches!(polled.end, PollEnd::Lost(_)) {
             return;
         }
         let change = self.healths[meter].told(polled.error.is_some(), now);
         match (change, &polled.error) {
-            (Some(Change::Failed), Some(error)) => tracing::warn!(meter = %name, bus = %self.bus, "{error}"),
-            (Some(Change::Recovered { failures, after }), _) => {
+            (Some(FaultChange::Failed), Some(error)) => tracing::warn!(meter = %name, bus = %self.bus, "{error}"),
+            (Some(FaultChange::Recovered { failures, after }), _) => {
                 let after = roughly(after);
                 tracing::info!(meter = %name, bus = %self.bus, failures, "the meter answers again after {after}");
             }
@@ -206,8 +206,8 @@ impl Rounds {
         let now = Instant::now();
         let wait = self.reopening.next_wait_jittered(0.75..=1.25, &mut rand::rng());
         self.reopen_at = now + wait;
-        self.stations.iter_mut().for_each(Station::ask_again);
-        if self.line_health.told(true, now) == Some(Change::Failed) {
+        self.stations.iter_mut().for_each(MeterPoller::ask_again);
+        if self.line_health.told(true, now) == Some(FaultChange::Failed) {
             tracing::warn!(bus = %self.bus, "{error}");
         }
         let text = error.to_string();
@@ -222,14 +222,14 @@ impl Rounds {
 
     fn line_works(&mut self, now: Instant) {
         self.reopening.reset();
-        if let Some(Change::Recovered { failures, after }) = self.line_health.told(false, now) {
+        if let Some(FaultChange::Recovered { failures, after }) = self.line_health.told(false, now) {
             tracing::info!(bus = %self.bus, failures, "the line works again after {}", roughly(after));
             self.report.send_modify(|report| report.error = None);
         }
     }
 }
 
-fn note(meter: &mut MeterPoll, polled: &Polled) {
+fn note(meter: &mut MeterPoll, polled: &PollOutcome) {
     meter.polls += 1;
     meter.error.clone_from(&polled.error);
     if polled.has_values() {
@@ -243,13 +243,17 @@ fn note(meter: &mut MeterPoll, polled: &Polled) {
 }
 
 /// Reads these meters of one bus once, for a command: there is no daemon that could do it.
-pub async fn read_once(bus: &config::BusConfig, meters: &[config::MeterConfig], clock: &Clock) -> Vec<(Name, Said)> {
-    let mut line = Line::new(bus);
+pub async fn read_once(
+    bus: &config::BusConfig,
+    meters: &[config::MeterConfig],
+    clock: &Clock,
+) -> Vec<(Name, PollReply)> {
+    let mut line = Line::new(&bus.link_settings());
     let mut results = Vec::with_capacity(meters.len());
     for meter in meters {
         let result = match line.open().await {
-            Ok(()) => Station::new(meter.clone()).read_once(&mut line, clock).await.said(),
-            Err(error) => Said::nothing(error.to_string()),
+            Ok(()) => MeterPoller::new(meter.clone()).read_once(&mut line, clock).await.said(),
+            Err(error) => PollReply::nothing(error.to_string()),
         };
         results.push((meter.name.clone(), result));
     }

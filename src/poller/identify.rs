@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::polled::Polled;
-use super::recognition::{Asked, EVERY, Race};
-use super::station::{Station, ask};
+use super::identification::{EVERY, IdentityAnswers, MapComparison};
+use super::meter_poller::MeterPoller;
+use super::outcome::PollOutcome;
 use crate::config;
 use crate::meter::{
     self, Answers, IdentityCheck, MapReading, MapSelection, Profile, ReadPlan, RegisterRange, SelectionOutcome,
@@ -20,49 +20,49 @@ pub(super) const ANY_CHAIN: &str = "sunspec-meter";
 /// So many registers of other meters are asked to find out what a wrong one is.
 const MOST_PROBES: usize = 12;
 
-impl Station {
+impl MeterPoller {
     /// Ok where the meter is known and can be read.
-    pub(super) async fn recognise(&mut self, line: &mut Line) -> Result<(), Polled> {
-        if self.recognition.is_due() {
-            if let Some(refusal) = self.recognition.refusal() {
+    pub(super) async fn recognise(&mut self, line: &mut Line) -> Result<(), PollOutcome> {
+        if self.identification.is_due() {
+            if let Some(refusal) = self.identification.refusal() {
                 return Err(refusal);
             }
             let identified = self.identify(line).await;
-            self.recognition.keep_refusal(identified.as_ref());
+            self.identification.keep_refusal(identified.as_ref());
             self.settle(identified?);
-            self.recognition.ask_at = Some(Instant::now() + EVERY);
+            self.identification.ask_at = Some(Instant::now() + EVERY);
         }
-        match self.recognition.race.take() {
+        match self.identification.race.take() {
             Some(race) => self.run(race, line).await,
             None => Ok(()),
         }
     }
 
     /// The maps that the meter may have, by the registers that tell meters apart.
-    async fn identify(&mut self, line: &mut Line) -> Result<Vec<Arc<Profile>>, Polled> {
+    async fn identify(&mut self, line: &mut Line) -> Result<Vec<Arc<Profile>>, PollOutcome> {
         let profile = self.located(line).await?;
         let checks =
-            if self.recognition.chained { profile.identity_requests() } else { self.recognition.checks.clone() };
+            if self.identification.chained { profile.identity_requests() } else { self.identification.checks.clone() };
         self.await_late_answer(line, &checks).await?;
         let asked = self.questions(line, &checks).await?;
         match profile.check_identity(&asked.answers, &asked.refused) {
             IdentityCheck::Matches(candidates) => {
-                self.recognition.other = None;
+                self.identification.other = None;
                 Ok(candidates)
             }
-            IdentityCheck::Unknown(why) => Err(Polled::refused(why)),
+            IdentityCheck::Unknown(why) => Err(PollOutcome::refused(why)),
             IdentityCheck::WrongSettings(why) => {
-                Err(Polled::refused(format!("wrongly set, so that it is not read: {why}")))
+                Err(PollOutcome::refused(format!("wrongly set, so that it is not read: {why}")))
             }
             IdentityCheck::OtherMeter(why) => {
                 let looks = self.looks_like(line, asked.answers).await;
-                Err(Polled::refused(format!("not read: {why}; {looks}")))
+                Err(PollOutcome::refused(format!("not read: {why}; {looks}")))
             }
         }
     }
 
     /// What was not answered last time is asked first where its answer could pass for one to the first question.
-    async fn await_late_answer(&mut self, line: &mut Line, checks: &[RegisterRange]) -> Result<(), Polled> {
+    async fn await_late_answer(&mut self, line: &mut Line, checks: &[RegisterRange]) -> Result<(), PollOutcome> {
         let alike =
             |late: &RegisterRange, first: &RegisterRange| (late.function, late.count) == (first.function, first.count);
         let late = self.unanswered.zip(checks.first()).filter(|(late, first)| late != *first && alike(late, first));
@@ -72,7 +72,11 @@ impl Station {
         Ok(())
     }
 
-    pub(super) async fn questions(&mut self, line: &mut Line, blocks: &[RegisterRange]) -> Result<Asked, Polled> {
+    pub(super) async fn questions(
+        &mut self,
+        line: &mut Line,
+        blocks: &[RegisterRange],
+    ) -> Result<IdentityAnswers, PollOutcome> {
         match put(line, &self.meter, blocks).await {
             Ok(asked) => {
                 self.unanswered = None;
@@ -81,14 +85,14 @@ impl Station {
             Err((block, failure)) => {
                 self.unanswered = Some(block);
                 self.ask_again();
-                Err(Polled::failed(failure))
+                Err(PollOutcome::failed(failure))
             }
         }
     }
 
     /// What the meter looks like among those that are built in. It is asked once, and again when it answers otherwise.
     pub(super) async fn looks_like(&mut self, line: &mut Line, answers: Answers) -> String {
-        if let Some((_, looks)) = self.recognition.other.as_ref().filter(|(known, _)| *known == answers) {
+        if let Some((_, looks)) = self.identification.other.as_ref().filter(|(known, _)| *known == answers) {
             return looks.clone();
         }
         let mut all = answers.clone();
@@ -107,29 +111,29 @@ impl Station {
             None => "it answers as no meter that is built in; check unit, wiring and profile".to_owned(),
             Some(looks) => looks,
         };
-        self.recognition.other = Some((answers, looks.clone()));
+        self.identification.other = Some((answers, looks.clone()));
         looks
     }
 
     fn settle(&mut self, candidates: Vec<Arc<Profile>>) {
         let same = |left: &Profile, right: &Profile| (&left.map, left.location) == (&right.map, right.location);
         let among = |known: &Arc<Profile>| candidates.iter().any(|candidate| same(candidate, known));
-        if self.recognition.known.as_ref().is_some_and(among) {
+        if self.identification.known.as_ref().is_some_and(among) {
             return;
         }
-        self.recognition.known = None;
+        self.identification.known = None;
         if let [only] = candidates.as_slice() {
             return self.take(only.clone(), "by its identity registers");
         }
-        if self.recognition.race.as_ref().is_none_or(|race| race.maps != candidates) {
-            self.recognition.race = Some(self.race(candidates));
+        if self.identification.race.as_ref().is_none_or(|race| race.maps != candidates) {
+            self.identification.race = Some(self.race(candidates));
         }
     }
 
-    fn race(&self, maps: Vec<Arc<Profile>>) -> Race {
+    fn race(&self, maps: Vec<Arc<Profile>>) -> MapComparison {
         let profile = &self.meter.profile;
         let note = |name: &Name| profile.map(name.as_str())?.note.clone();
-        Race {
+        MapComparison {
             contest: MapSelection::new(&maps, note, self.meter.max_power),
             plans: maps.iter().map(|map| ReadPlan::new(map, &self.meter.installation)).collect(),
             maps,
@@ -141,25 +145,25 @@ impl Station {
     fn take(&mut self, map: Arc<Profile>, why: &str) {
         self.plan = ReadPlan::new(&map, &self.meter.installation);
         (self.unanswered, self.register_block, self.serial_at) = (None, None, None);
-        self.recognition.race = None;
+        self.identification.race = None;
         if let Some(place) = map.location {
             tracing::info!(meter = %self.meter.name, profile = %map.name, "the meter's registers are in {}", place.model);
         }
         if let Some(name) = &map.map {
-            self.recognition.definition = Some(Arc::new(self.plan.definition()));
+            self.identification.definition = Some(Arc::new(self.plan.definition()));
             tracing::info!(meter = %self.meter.name, profile = %map.name, map = %name, "the meter has this map, {why}");
         }
-        self.recognition.known = Some(map);
+        self.identification.known = Some(map);
     }
 
     /// One poll of all maps that are possible.
-    async fn run(&mut self, mut race: Race, line: &mut Line) -> Result<(), Polled> {
+    async fn run(&mut self, mut race: MapComparison, line: &mut Line) -> Result<(), PollOutcome> {
         let heard = self.hear(&mut race, line).await;
         let (profile, meter) = (self.meter.profile.name.clone(), self.meter.name.clone());
         let outcome = race.contest.outcome();
         match (heard, outcome) {
             (Err(polled), _) => {
-                self.recognition.race = Some(race);
+                self.identification.race = Some(race);
                 Err(polled)
             }
             (Ok(()), SelectionOutcome::Chosen(place)) => {
@@ -177,20 +181,20 @@ impl Station {
                 Ok(())
             }
             (Ok(()), SelectionOutcome::Open(told)) => {
-                self.recognition.race = Some(race);
-                Err(Polled::refused(format!(
+                self.identification.race = Some(race);
+                Err(PollOutcome::refused(format!(
                     "not read: which map of {profile} it has is open. {told}. Compare with its display and write map = \"..\" in [meter.{meter}]"
                 )))
             }
             (Ok(()), SelectionOutcome::NoneFits(told)) => {
-                self.recognition.race = Some(self.race(race.maps));
-                Err(Polled::refused(format!("not read: no map of {profile} matches. {told}")))
+                self.identification.race = Some(self.race(race.maps));
+                Err(PollOutcome::refused(format!("not read: no map of {profile} matches. {told}")))
             }
         }
     }
 
-    async fn hear(&mut self, race: &mut Race, line: &mut Line) -> Result<(), Polled> {
-        let mut known = Asked { answers: Answers::new(), refused: Vec::new() };
+    async fn hear(&mut self, race: &mut MapComparison, line: &mut Line) -> Result<(), PollOutcome> {
+        let mut known = IdentityAnswers { answers: Answers::new(), refused: Vec::new() };
         for (place, plan) in race.plans.iter_mut().enumerate() {
             let mut missing = None;
             let mut waiting: Vec<_> = plan.ranges().iter().copied().chain(plan.phase_ranges()).rev().collect();
@@ -211,7 +215,7 @@ impl Station {
             let decoded = plan.decode(&known.answers);
             if decoded.chain_moved {
                 self.ask_again();
-                return Err(Polled::refused(decoded.problems.join("; ")));
+                return Err(PollOutcome::refused(decoded.problems.join("; ")));
             }
             let complaint = (!decoded.problems.is_empty()).then(|| decoded.problems.join("; "));
             let sample = MapReading {
@@ -232,10 +236,10 @@ pub(super) async fn put(
     line: &mut Line,
     meter: &config::MeterConfig,
     blocks: &[RegisterRange],
-) -> Result<Asked, (RegisterRange, Error)> {
-    let mut asked = Asked { answers: Answers::new(), refused: Vec::new() };
+) -> Result<IdentityAnswers, (RegisterRange, Error)> {
+    let mut asked = IdentityAnswers { answers: Answers::new(), refused: Vec::new() };
     for block in blocks {
-        match ask(line, meter, *block).await {
+        match line.read_twice(meter.profile.delay, meter.unit, *block).await {
             Ok(words) => _ = asked.answers.insert(*block, words),
             Err(refusal @ Error::Exception { code, .. }) if !refusal.is_silence() => asked.refused.push((*block, code)),
             Err(failure) => return Err((*block, failure)),

@@ -15,7 +15,7 @@ const ANSWER_AFTER: Duration = Duration::from_millis(45);
 struct Watched {
     report: watch::Receiver<BusReport>,
     looking: JoinHandle<()>,
-    _commands: mpsc::Sender<Command>,
+    _commands: mpsc::Sender<BusCommand>,
     _held: watch::Sender<Held>,
 }
 

@@ -1,10 +1,10 @@
 //! A line on which most units do not exist: who they are, who is late, and what is left to others.
 
 use super::*;
-use crate::modbus::Identity;
+use crate::modbus::IdentityRequest;
 
-fn sweeping(line: &SimulatedSerialLine) -> Line {
-    Line::sweeping(&serial(line, 115_200))
+fn scanning(line: &SimulatedSerialLine) -> Line {
+    Line::scanning(&serial(line, 115_200))
 }
 
 #[tokio::test]
@@ -12,15 +12,15 @@ async fn a_unit_says_who_it_is_over_each_kind_of_link() {
     on_real_links(async |mut line, [first, _]| {
         first.set_server_id("Acme 100");
         first.set_device_id(&["Acme", "M-100", "1.2"]);
-        let server = line.identify(unit(1), Identity::Server).await.unwrap();
-        assert_eq!(Identity::Server.texts(&server), ["Acme 100"]);
-        let device = line.identify(unit(1), Identity::Device).await.unwrap();
-        assert_eq!(Identity::Device.texts(&device), ["Acme", "M-100", "1.2"]);
+        let server = line.identify(unit(1), IdentityRequest::Server).await.unwrap();
+        assert_eq!(IdentityRequest::Server.texts(&server), ["Acme 100"]);
+        let device = line.identify(unit(1), IdentityRequest::Device).await.unwrap();
+        assert_eq!(IdentityRequest::Device.texts(&device), ["Acme", "M-100", "1.2"]);
         read(&mut line, 1, block(3, 4)).await.unwrap();
-        let refused = line.identify(unit(2), Identity::Device).await.unwrap_err();
+        let refused = line.identify(unit(2), IdentityRequest::Device).await.unwrap_err();
         assert!(matches!(refused, Error::Exception { unit: 2, code: 1 }), "{refused}");
         read(&mut line, 2, block(3, 4)).await.unwrap();
-        let silent = line.identify(unit(3), Identity::Server).await.unwrap_err();
+        let silent = line.identify(unit(3), IdentityRequest::Server).await.unwrap_err();
         assert!(silent.is_silence(), "{silent}");
     })
     .await;
@@ -31,7 +31,7 @@ async fn a_unit_that_is_late_is_overheard_and_never_taken_for_the_next() {
     let late = meter(1);
     late.fault_next(1, UnitFault::Late(TIMEOUT * 4));
     let simulated = SimulatedSerialLine::start([late.clone(), meter(2)], None).unwrap();
-    let mut line = sweeping(&simulated);
+    let mut line = scanning(&simulated);
     assert!(line.read(unit(1), block(0, 1)).await.unwrap_err().is_silence());
     // Its answer comes while the other one is asked, or just before.
     let mut overheard = false;
@@ -51,7 +51,7 @@ async fn a_unit_that_is_late_is_overheard_and_never_taken_for_the_next() {
 #[tokio::test]
 async fn absent_units_leave_nothing_behind() {
     let simulated = SimulatedSerialLine::start([meter(7)], None).unwrap();
-    let mut line = sweeping(&simulated);
+    let mut line = scanning(&simulated);
     for number in 1..7 {
         assert!(line.read(unit(number), block(0, 1)).await.unwrap_err().is_silence());
         assert!(!line.overheard());
