@@ -1,6 +1,6 @@
 //! `arkmeter replay`: a recorded trace through the ledger, its store on disk included, and what it would have published.
 //!
-//! JSON lines in, JSON lines out; README: Replay says what they mean.
+//! JSON lines in, JSON lines out; docs/operating.md says what they mean.
 
 use std::collections::BTreeSet;
 use std::fs::File;
