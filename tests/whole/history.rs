@@ -87,7 +87,7 @@ async fn a_damaged_history_is_begun_anew_and_stops_neither_ledger_nor_reports() 
     let site = Site::new(&plan);
     fs::create_dir(site.path("state")).unwrap();
     fs::write(site.path("state/history.db"), "junk".repeat(2000)).unwrap();
-    site.run(&["ledger", "history", "sauna"]).await.complains(65, &["is damaged", "begins anew"]);
+    site.run(&["ledger", "history", "sauna"]).await.complains(65, &["is damaged", "starts a new one"]);
     let daemon = site.start();
     let document = site.all_ok(&["sauna"]).await;
     assert_eq!(document["ledger"]["history_error"], Value::Null);
@@ -98,7 +98,7 @@ async fn a_damaged_history_is_begun_anew_and_stops_neither_ledger_nor_reports() 
     assert!(!site.log().contains("next start only"), "{}", site.log());
     more_calls(&arkreen, 2).await;
     daemon.stop().await;
-    assert_eq!(site.log().matches("the history was begun anew").count(), 1, "it is said once");
+    assert_eq!(site.log().matches("a new history was started").count(), 1, "it is said once");
     rows_when(&site, "the new one is written", |rows| !rows.is_empty()).await;
     assert_eq!(fs::read(site.path("state/history-set-aside.db")).unwrap(), "junk".repeat(2000).into_bytes());
     assert_truthful(&arkreen);
