@@ -49,6 +49,19 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// An open file has no name any more, or another file has it: what is written is lost with the process.
+    #[error(
+        "{} was removed or replaced while arkmeter was using it: leave the files whose name begins with `ledger` to arkmeter, and restore a \
+         backup (`arkmeter ledger restore`) if the next start does not find a good copy",
+        path.display()
+    )]
+    Removed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was read cannot be trusted.
+    #[error("the ledger is damaged ({0}): restart arkmeter, which then uses the last good copy")]
+    Damaged(String),
 }
 
 impl StoreError {

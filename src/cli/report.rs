@@ -60,7 +60,7 @@ async fn report_without_daemon(config: &Config, dry_run: bool) -> Result<ReportR
 }
 
 /// Returns when every client has a figure.
-async fn all_ready(config: &Config, ledger: &ledger::Handle) -> Result<(), ledger::Gone> {
+async fn all_ready(config: &Config, ledger: &ledger::LedgerHandle) -> Result<(), ledger::LedgerStopped> {
     let clients: Vec<_> = config.clients.keys().cloned().collect();
     loop {
         let figures = ledger.figures(clients.clone()).await?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tracing::error;
 
+use super::ledger::exit_code_of;
 use super::{error_chain, exit, logging, runtime};
 use crate::config::Environment;
 use crate::daemon::{self, Error};
@@ -31,7 +32,7 @@ pub(super) fn run(config: &Path, environment: &Environment, record: Option<&Path
 pub(crate) fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Config(_) => exit::CONFIG,
-        Error::Ledger(error) => error.exit_code(),
+        Error::Ledger(error) => exit_code_of(error),
         Error::Signals(_) | Error::TaskEnded(_) | Error::LedgerGone(_) => exit::FAILED,
     }
 }

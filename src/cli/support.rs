@@ -64,9 +64,10 @@ async fn collect(site: &Installation<'_>, clock: &Clock) -> Bundle {
     sections.add("line quality, since the daemon started", &status.quality);
     sections.add("process of the daemon", &system::process(site.state));
     sections.add("unit", &programs::unit().await);
-    sections.add("ledger", &daemon::ledger(site).await);
-    sections.add("journal of the ledger, the newest entry first", &daemon::journal(site).await);
-    sections.add("state folder", &system::state(site.state));
+    let ledger = daemon::ledger(site).await;
+    sections.add("ledger", &daemon::as_text(&ledger));
+    sections.add("journal of the ledger, the newest entry first", &daemon::as_text(&daemon::journal(site).await));
+    sections.add("state folder", &system::state(site.state, &ledger));
     sections.add("system", &system::system());
     sections.add("disks", &programs::disks(site.state).await);
     sections.add("serial devices", &system::serial_devices());

@@ -46,7 +46,7 @@ pub enum Error {
     TaskEnded(String),
     /// The ledger's task has ended.
     #[error(transparent)]
-    LedgerGone(#[from] ledger::Gone),
+    LedgerGone(#[from] ledger::LedgerStopped),
 }
 
 /// How often `STATUS=` is updated.
@@ -94,7 +94,7 @@ struct Daemon {
     config: Arc<Config>,
     supervisor: TaskSupervisor,
     ends: mpsc::UnboundedReceiver<TaskEnd>,
-    ledger: ledger::Handle,
+    ledger: ledger::LedgerHandle,
     history: HistoryHandle,
     sources: StatusSources,
     commands: mpsc::Receiver<ControlRequest>,
@@ -172,7 +172,7 @@ impl Daemon {
     }
 
     /// Reads the configuration again. A configuration with an error changes nothing.
-    async fn reload(&mut self, path: &Path, environment: &Environment) -> Result<(), ledger::Gone> {
+    async fn reload(&mut self, path: &Path, environment: &Environment) -> Result<(), ledger::LedgerStopped> {
         systemd::notify(&[NotifyState::Reloading, NotifyState::Status("Reloading the configuration")]);
         let refused = match Config::load(path, environment) {
             Ok((config, warnings)) => {
@@ -193,7 +193,7 @@ impl Daemon {
         Ok(())
     }
 
-    async fn apply(&mut self, config: Config) -> Result<(), ledger::Gone> {
+    async fn apply(&mut self, config: Config) -> Result<(), ledger::LedgerStopped> {
         if config.state.path != self.config.state.path {
             warn!("a changed [state] path takes effect at the next start: systemctl restart arkmeter");
         }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::supervisor::TaskSupervisor;
 use crate::config::Config;
-use crate::ledger::remedy::Order;
+use crate::ledger::command::CommandRequest;
 use crate::poller::{self, LiveReading};
 use crate::reporter;
 use crate::status::control::{ControlCommand, ControlRequest};
@@ -40,8 +40,8 @@ pub fn answer(
             ControlCommand::Report { dry_run, account } => {
                 serde_json::to_value(report(&config, &accounts, dry_run, account.as_ref()).await)
             }
-            ControlCommand::Ledger { remedy, dry_run } => {
-                let done = ledger.order(Order::new(remedy, dry_run, Some(request.uid))).await;
+            ControlCommand::Ledger { command, dry_run } => {
+                let done = ledger.command(CommandRequest::new(command, dry_run, Some(request.uid))).await;
                 serde_json::to_value(done.map_err(|error| error.to_string()))
             }
         };

@@ -3,18 +3,18 @@
 use crate::config::{Config, EnergyStart, MeterConfig};
 use crate::guard::{CounterSettings, MeterSettings};
 use crate::history::Retention;
-use crate::ledger::{ClientKey, ClientSettings, Settings};
+use crate::ledger::{ClientKey, ClientSettings, LedgerSettings};
 use crate::meter::ReadPlan;
 
 /// All settings of the ledger.
-pub fn of_ledger(config: &Config) -> Settings {
+pub fn of_ledger(config: &Config) -> LedgerSettings {
     let meters = config.meters.values().map(|meter| of_meter(config, meter)).collect();
     let clients = config.clients.values().map(|client| ClientSettings {
         name: client.name.clone(),
         key: ClientKey { url: config.accounts[&client.account].url.to_string(), client_id: client.client_id },
         meters: client.meters.clone(),
     });
-    Settings { meters, clients: clients.collect() }
+    LedgerSettings { meters, clients: clients.collect() }
 }
 
 /// How much history is kept.

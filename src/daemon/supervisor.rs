@@ -26,7 +26,7 @@ const COMMANDS: usize = 4;
 
 /// All tasks of a configuration.
 pub struct TaskSupervisor {
-    ledger: ledger::Handle,
+    ledger: ledger::LedgerHandle,
     recorder: Recorder,
     clock: Clock,
     hearts: Hearts,
@@ -80,7 +80,7 @@ pub struct RunningTask {
 impl TaskSupervisor {
     /// No task runs yet. The receiver gets the end of each task.
     pub fn new(
-        ledger: ledger::Handle,
+        ledger: ledger::LedgerHandle,
         recorder: Recorder,
         clock: Clock,
         hearts: Hearts,
@@ -96,7 +96,7 @@ impl TaskSupervisor {
     ///
     /// # Errors
     /// The ledger's task has ended.
-    pub async fn apply(&mut self, config: &Config, reports: ReportMode) -> Result<(), ledger::Gone> {
+    pub async fn apply(&mut self, config: &Config, reports: ReportMode) -> Result<(), ledger::LedgerStopped> {
         let mut stopping = Vec::new();
         for (name, running) in std::mem::take(&mut self.buses) {
             let same = config.buses.get(&name) == Some(&running.bus) && meters_on(config, &name) == running.meters;
@@ -151,13 +151,13 @@ impl TaskSupervisor {
         ActiveTasks {
             config,
             buses: self.buses.iter().map(|(name, bus)| (name.clone(), bus.report.clone())).collect(),
-            ledger: self.ledger.report(),
+            ledger: self.ledger.clone(),
             accounts: self.accounts.iter().map(|(name, running)| (name.clone(), running.report.clone())).collect(),
         }
     }
 
     /// The handle of the ledger.
-    pub fn ledger(&self) -> ledger::Handle {
+    pub fn ledger(&self) -> ledger::LedgerHandle {
         self.ledger.clone()
     }
 

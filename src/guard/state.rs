@@ -122,6 +122,21 @@ pub(super) struct Uncredited {
 }
 
 impl GuardState {
+    /// The state that was stored in two halves. The memory may be older than the figure: `read_at` is when the register was last read
+    /// when it was stored.
+    pub fn from_halves(figure: MeterFigure, memory: GuardMemory, read_at: Option<ClockReading>) -> Self {
+        let is_later = |this: &ClockReading, other: &ClockReading| match this.since(other) {
+            Some(gap) => !gap.is_zero(),
+            None => this.wall > other.wall,
+        };
+        // The register was read when it advanced, at the least.
+        let read_at = match (read_at, figure.taken.map(|taken| taken.at)) {
+            (Some(read), Some(advanced)) if is_later(&advanced, &read) => Some(advanced),
+            (read, advanced) => read.or(advanced),
+        };
+        GuardState { figure: MeterFigure { read_at, ..figure }, memory }
+    }
+
     /// The figure of this meter; absent until there is a baseline. Never falls.
     pub fn published(&self) -> Option<MilliwattHours> {
         self.figure.published

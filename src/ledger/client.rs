@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::units::{MilliwattHours, Name};
+use super::store::MeterId;
+use crate::units::MilliwattHours;
 
 /// What the ledger remembers of one client.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub struct ClientState {
     pub energy: Option<MilliwattHours>,
     /// Up to which published figure each member is contained in `energy`; ahead of that figure where `energy` was set and the members have
     /// not made up for it yet.
-    pub counted: BTreeMap<Name, MilliwattHours>,
+    pub counted: BTreeMap<MeterId, MilliwattHours>,
     /// The last energy that Arkreen took, and when.
     pub accepted: Option<MilliwattHours>,
     pub accepted_at: Option<Timestamp>,
@@ -24,12 +25,12 @@ impl ClientState {
     /// Counts what the members' published figures have advanced, then lets go who is no member any more and takes in who is new.
     ///
     /// A leaving member keeps what it gave; a joining one counts from its figure of now, or from its baseline where it has none yet.
-    pub fn settle(&mut self, members: &[Name], published: impl Fn(&Name) -> Option<MilliwattHours>) -> Settled {
+    pub fn settle(&mut self, members: &[MeterId], published: impl Fn(MeterId) -> Option<MilliwattHours>) -> Settled {
         let Some(energy) = self.energy else { return self.begin(members, published) };
         let mut ahead = self.take_ahead(&published);
         let mut sum = energy;
-        for (name, counted) in &mut self.counted {
-            let advance = published(name).unwrap_or_default().saturating_sub(*counted);
+        for (meter, counted) in &mut self.counted {
+            let advance = published(*meter).unwrap_or_default().saturating_sub(*counted);
             let paid = advance.min(ahead);
             if let (Some(more), Some(up_to)) =
                 (sum.checked_add(advance.saturating_sub(paid)), counted.checked_add(advance))
@@ -41,18 +42,18 @@ impl ClientState {
         self.energy = Some(sum);
         let (mut left, mut joined) = (Vec::new(), Vec::new());
         // Where the figure is ahead somebody has to make up for it: the last to leave stays until then, or until another is there.
-        let heirs = ahead == MilliwattHours::ZERO || members.iter().any(|name| published(name).is_some());
-        self.counted.retain(|name, _| {
-            let stays = !heirs || members.contains(name);
+        let heirs = ahead == MilliwattHours::ZERO || members.iter().any(|meter| published(*meter).is_some());
+        self.counted.retain(|meter, _| {
+            let stays = !heirs || members.contains(meter);
             if !stays {
-                left.push(name.clone());
+                left.push(*meter);
             }
             stays
         });
-        for name in members.iter().filter(|name| !self.counted.contains_key(*name)).cloned().collect::<Vec<_>>() {
-            if let Some(figure) = published(&name) {
-                self.counted.insert(name.clone(), figure);
-                joined.push(name);
+        for meter in members {
+            if let (false, Some(figure)) = (self.counted.contains_key(meter), published(*meter)) {
+                self.counted.insert(*meter, figure);
+                joined.push(*meter);
             }
         }
         self.put_ahead(ahead);
@@ -60,8 +61,8 @@ impl ClientState {
     }
 
     /// Brings a figure that was stored some time ago up to what its members have published since.
-    pub fn follow(&mut self, published: impl Fn(&Name) -> Option<MilliwattHours>) {
-        let members: Vec<_> = self.counted.keys().cloned().collect();
+    pub fn follow(&mut self, published: impl Fn(MeterId) -> Option<MilliwattHours>) {
+        let members: Vec<_> = self.counted.keys().copied().collect();
         self.settle(&members, published);
     }
 
@@ -78,15 +79,15 @@ impl ClientState {
     }
 
     /// By how much the figure is ahead of what its members gave, once it was set.
-    pub fn ahead(&self, published: impl Fn(&Name) -> Option<MilliwattHours>) -> MilliwattHours {
+    pub fn ahead(&self, published: impl Fn(MeterId) -> Option<MilliwattHours>) -> MilliwattHours {
         self.clone().take_ahead(&published)
     }
 
     /// Brings members that are counted up to more than they are published with back to that; by how much, taken together.
-    fn take_ahead(&mut self, published: &impl Fn(&Name) -> Option<MilliwattHours>) -> MilliwattHours {
+    fn take_ahead(&mut self, published: &impl Fn(MeterId) -> Option<MilliwattHours>) -> MilliwattHours {
         let mut ahead = MilliwattHours::ZERO;
-        for (name, counted) in &mut self.counted {
-            let figure = published(name).unwrap_or(*counted);
+        for (meter, counted) in &mut self.counted {
+            let figure = published(*meter).unwrap_or(*counted);
             if let Some(sum) = ahead.checked_add(counted.saturating_sub(figure)) {
                 (ahead, *counted) = (sum, figure.min(*counted));
             }
@@ -102,9 +103,8 @@ impl ClientState {
     }
 
     /// The first figure, once all members have theirs.
-    fn begin(&mut self, members: &[Name], published: impl Fn(&Name) -> Option<MilliwattHours>) -> Settled {
-        let figures: Option<BTreeMap<_, _>> =
-            members.iter().map(|name| Some((name.clone(), published(name)?))).collect();
+    fn begin(&mut self, members: &[MeterId], published: impl Fn(MeterId) -> Option<MilliwattHours>) -> Settled {
+        let figures: Option<BTreeMap<_, _>> = members.iter().map(|meter| Some((*meter, published(*meter)?))).collect();
         let Some(figures) = figures.filter(|all| !all.is_empty()) else { return Settled::default() };
         let sum = figures.values().try_fold(MilliwattHours::ZERO, |sum, figure| sum.checked_add(*figure));
         let Some(sum) = sum else { return Settled::default() };
@@ -120,9 +120,9 @@ pub struct Settled {
     /// The figure began, as the sum of its members'.
     pub begun: bool,
     /// Members that are counted from now on.
-    pub joined: Vec<Name>,
+    pub joined: Vec<MeterId>,
     /// Members that are not counted any more.
-    pub left: Vec<Name>,
+    pub left: Vec<MeterId>,
 }
 
 impl Settled {
@@ -138,24 +138,24 @@ mod tests {
 
     use super::*;
 
-    fn name(index: usize) -> Name {
-        Name::new(&format!("m{index}")).unwrap()
+    fn id(index: usize) -> MeterId {
+        MeterId(index as i64)
     }
 
     fn energy(value: u64) -> MilliwattHours {
         MilliwattHours::new(value).unwrap()
     }
 
-    fn names(members: &[usize]) -> Vec<Name> {
-        members.iter().map(|index| name(*index)).collect()
+    fn ids(members: &[usize]) -> Vec<MeterId> {
+        members.iter().map(|index| id(*index)).collect()
     }
 
     fn settle(state: &mut ClientState, members: &[usize], published: &[Option<u64>]) -> Settled {
-        let figure = |wanted: &Name| {
-            let index = (0..published.len()).find(|index| name(*index) == *wanted)?;
+        let figure = |wanted: MeterId| {
+            let index = (0..published.len()).find(|index| id(*index) == wanted)?;
             published[index].map(energy)
         };
-        state.settle(&names(members), figure)
+        state.settle(&ids(members), figure)
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         let steps = [(Some(130), Some(200), 350, 20), (Some(130), Some(215), 350, 5), (Some(134), Some(219), 353, 0)];
         for (one, other, expected, ahead) in steps {
             settle(&mut state, &[0, 1], &[one, other]);
-            let published = |wanted: &Name| if *wanted == name(0) { one.map(energy) } else { other.map(energy) };
+            let published = |wanted: MeterId| if wanted == id(0) { one.map(energy) } else { other.map(energy) };
             assert_eq!((state.energy, state.ahead(published)), (Some(energy(expected)), energy(ahead)));
         }
         assert!(!ClientState::default().set(energy(1)), "nobody is there to make up for it");
@@ -206,7 +206,7 @@ mod tests {
         settle(&mut state, &[0, 1], &[Some(100), Some(200)]);
         assert!(state.set(energy(350)));
         let left = settle(&mut state, &[1], &[Some(110), Some(200)]);
-        assert_eq!((left.left, left.joined), (vec![name(0)], vec![]));
+        assert_eq!((left.left, left.joined), (vec![id(0)], vec![]));
         settle(&mut state, &[1], &[Some(500), Some(239)]);
         assert_eq!(state.energy, Some(energy(350)));
         settle(&mut state, &[1], &[Some(500), Some(241)]);
@@ -253,7 +253,7 @@ mod tests {
                     stored = state.clone();
                 }
                 let mut followed = stored.clone();
-                followed.follow(|wanted| published[(0..4).find(|index| name(*index) == *wanted)?].map(energy));
+                followed.follow(|wanted| published[(0..4).find(|index| id(*index) == wanted)?].map(energy));
                 prop_assert_eq!(&followed, &state, "what is stored when members change says the rest");
                 prop_assert!(state.energy >= before);
                 prop_assert_eq!(state.energy, Some(energy(owed)));

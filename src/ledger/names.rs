@@ -22,7 +22,7 @@ pub fn strangers(configured: &BTreeSet<&Name>, known: &BTreeSet<&Name>) -> Optio
 
 /// Why a reading of a meter waits: it may belong to the ledger of another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
+pub(super) enum NameConflict {
     /// It answers as this one did, which the configuration does not name any more.
     Left(Name),
     /// It answers as this one did, which the configuration has at another place.
@@ -31,19 +31,19 @@ pub(super) enum Whose {
     Namesake(Name),
 }
 
-impl Whose {
+impl NameConflict {
     /// Why nothing of `meter` is taken, and what to do.
     pub(super) fn wording(&self, meter: &Name) -> String {
         match self {
-            Whose::Left(other) => format!(
+            NameConflict::Left(other) => format!(
                 "{meter} answers as {other} did, which the configuration does not name any more: `arkmeter ledger rename {other} {meter}` \
                  if it is the same meter, `arkmeter ledger accept {meter}` if it is another"
             ),
-            Whose::Renamed(other) => format!(
+            NameConflict::Renamed(other) => format!(
                 "{meter} answers as {other} did, which the configuration has at another place: if it was renamed in the ledger, rename it in \
                  the configuration as well; if it is another meter, `arkmeter ledger accept {meter}`"
             ),
-            Whose::Namesake(other) => format!(
+            NameConflict::Namesake(other) => format!(
                 "{meter} is the ledger's name of the meter that the configuration calls {other}: rename it in the configuration as well; if it \
                  is {meter} all the same, at another place, `arkmeter ledger accept {meter}`"
             ),

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::book::Book;
-use super::settings::Settings;
-use super::store::{OpenError, Options, Store, StoreError};
+use super::settings::LedgerSettings;
+use super::state::LedgerState;
+use super::store::{OpenError, Store, StoreError, StoreOptions};
 use crate::clock::ClockReading;
 use crate::guard::MeterSettings;
 use crate::guard::Verdict;
@@ -14,22 +14,22 @@ use crate::units::MilliwattHours;
 /// One run of the ledger over a folder that nobody needs to outlive the process.
 #[derive(Debug)]
 pub struct Rehearsal {
-    book: Book,
+    ledger: LedgerState,
     store: Store,
 }
 
 impl Rehearsal {
     /// Opens the ledger in that folder, or begins one.
     pub fn open(folder: &Path, settings: MeterSettings) -> Result<Self, OpenError> {
-        let opened = Store::open(folder, Options { durable: false, machine: None })?;
-        let settings = Settings { meters: vec![settings], ..Settings::default() };
-        Ok(Rehearsal { book: Book::new(opened.contents, settings, None), store: opened.store })
+        let opened = Store::open(folder, StoreOptions { durable: false, machine: None })?;
+        let settings = LedgerSettings { meters: vec![settings], ..LedgerSettings::default() };
+        Ok(Rehearsal { ledger: LedgerState::new(opened.contents, settings, None), store: opened.store })
     }
 
     /// Judges a reading and commits when the task would: the verdict's word, and the figure that a slot would publish now.
     pub fn take(&mut self, reading: &Reading) -> Result<(&'static str, Option<MilliwattHours>), StoreError> {
-        let Some(taken) = self.book.take(reading) else { return Ok((Verdict::Unchanged.as_str(), None)) };
-        if taken.commit_now || self.book.overdue(&reading.at) {
+        let Some(taken) = self.ledger.take(reading) else { return Ok((Verdict::Unchanged.as_str(), None)) };
+        if taken.commit_now || self.ledger.overdue(&reading.at) {
             self.commit(&reading.at)?;
         }
         Ok((taken.verdict.as_str(), taken.published))
@@ -41,9 +41,9 @@ impl Rehearsal {
     }
 
     fn write(&mut self, now: &ClockReading, last: bool) -> Result<(), StoreError> {
-        if let Some(pending) = self.book.prepare(now, last) {
+        if let Some(pending) = self.ledger.prepare(now, last) {
             self.store.commit(&pending.commit)?;
-            self.book.committed(pending);
+            self.ledger.committed(pending);
         }
         Ok(())
     }

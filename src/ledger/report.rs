@@ -1,4 +1,4 @@
-//! What the ledger says of itself.
+//! What the ledger reports about itself, for the status document.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,21 @@ use crate::units::{MilliwattHours, Milliwatts, Name};
 /// The ledger as of the last reading.
 #[derive(Clone, Debug, Default)]
 pub struct LedgerReport {
+    /// The configured meters.
     pub meters: BTreeMap<Name, MeterLedger>,
+    /// The configured clients.
     pub clients: BTreeMap<Name, ClientLedger>,
     /// Why the store cannot be written at the moment, for people.
     pub error: Option<String>,
     /// Why nothing at all is reported, for people.
-    pub barred: Option<String>,
+    pub block: Option<String>,
+    /// Commits since the daemon started.
     pub commits: u64,
+    /// Commits that failed since the daemon started.
     pub failed_commits: u64,
-    /// What was found in this run to be lost of the journal, for people. Everything else goes on.
-    pub journal_error: Option<String>,
 }
 
+/// One meter.
 #[derive(Clone, Debug, Default)]
 pub struct MeterLedger {
     /// The last verdict: one of the words of `guard::Verdict`.
@@ -40,10 +43,13 @@ pub struct MeterLedger {
     pub verdicts: Verdicts,
 }
 
+/// One client.
 #[derive(Clone, Debug, Default)]
 pub struct ClientLedger {
     /// The durable figure.
     pub energy: Option<MilliwattHours>,
+    /// What Arkreen accepted last.
     pub accepted: Option<MilliwattHours>,
+    /// When that was.
     pub accepted_at: Option<Timestamp>,
 }

@@ -1,25 +1,32 @@
-//! What the ledger is told about the meters it guards and the clients it adds up.
+//! What the ledger needs to know of the configuration.
 
 use crate::guard::MeterSettings;
 use crate::units::{ClientId, Name};
 
-/// Everything the ledger is told.
+/// All meters and clients.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings {
+pub struct LedgerSettings {
+    /// The meters.
     pub meters: Vec<MeterSettings>,
+    /// The clients that are reported.
     pub clients: Vec<ClientSettings>,
 }
 
 /// What identifies a client for good: the endpoint's URL and the identifier issued for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientKey {
+    /// The endpoint.
     pub url: String,
+    /// The identifier.
     pub client_id: ClientId,
 }
 
+/// One client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClientSettings {
+    /// Its name: that of its meter, or of its table in the configuration.
     pub name: Name,
+    /// What identifies it for good.
     pub key: ClientKey,
     /// At least one.
     pub meters: Vec<Name>,

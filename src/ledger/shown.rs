@@ -1,4 +1,4 @@
-//! The ledger on disk as it is shown: `arkmeter ledger show` and `journal`, and the same documents at the control socket.
+//! The documents of `arkmeter ledger show` and `journal`, which are also those of the control socket.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::store::{JournalRow, Look, MeterRow, OpenError, StoreError};
+use super::LedgerStopped;
+use super::store::{JournalQuery, JournalRow, LedgerSnapshot, LedgerView, MeterId, OpenError, StoreError, StoredMeter};
 use crate::text::foreign;
 use crate::units::{MilliwattHours, Name};
 
@@ -18,28 +19,30 @@ pub const MOST: u32 = 5000;
 /// Why the ledger cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum ShowError {
+    /// It cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// It cannot be read.
     #[error(transparent)]
     Read(#[from] StoreError),
-}
-
-impl ShowError {
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            ShowError::Open(error) => error.exit_code(),
-            ShowError::Read(_) => 1,
-        }
-    }
+    /// The daemon's ledger has stopped.
+    #[error(transparent)]
+    Stopped(#[from] LedgerStopped),
 }
 
 /// The ledger as of its last commit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
+    /// [`SCHEMA`].
     pub schema: u32,
-    /// Of the last commit.
+    /// The last commit.
     pub at: Option<Timestamp>,
+    /// Rises with each commit.
+    #[serde(default)]
+    pub generation: u64,
+    /// By their names.
     pub meters: BTreeMap<Name, ShownMeter>,
+    /// In the order of their keys.
     pub clients: Vec<ShownClient>,
     /// Why this is the copy and not the ledger itself.
     pub damaged: Option<String>,
@@ -50,6 +53,7 @@ pub struct Shown {
     pub retired: Option<Timestamp>,
 }
 
+/// One meter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShownMeter {
     /// The last register taken.
@@ -58,47 +62,56 @@ pub struct ShownMeter {
     pub published_mwh: Option<MilliwattHours>,
     /// What the counter alone would say: below `published_mwh` after a correction.
     pub counted_mwh: Option<i64>,
+    /// The meter's serial number.
     pub serial: Option<String>,
     /// Why the register is not taken.
     pub held: Option<String>,
     /// False after the ledger fell back to an older copy, until the register is taken or the operator accepts the figure.
     pub confirmed: bool,
+    /// When it was last read.
     pub updated: Timestamp,
 }
 
+/// One client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShownClient {
     /// Shortened.
     pub client_id: String,
+    /// The endpoint.
     pub url: String,
+    /// Its figure.
     pub energy_mwh: Option<MilliwattHours>,
     /// The members, each with the published figure up to which it is contained in the client's.
     pub counted_mwh: BTreeMap<Name, MilliwattHours>,
+    /// What Arkreen accepted last.
     pub accepted_mwh: Option<MilliwattHours>,
+    /// When that was.
     pub accepted_at: Option<Timestamp>,
 }
 
 /// Which entries of the journal: of one meter or of all, those before that one, so many of the newest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entries {
+pub struct WantedEntries {
+    /// The meter or the client.
     pub meter: Option<Name>,
+    /// The entry before which they are.
     pub before: Option<i64>,
     /// [`MOST`] where absent.
     pub most: Option<u32>,
 }
 
-impl Entries {
-    /// As it is asked for at the control socket.
-    pub fn query(&self) -> String {
+impl WantedEntries {
+    /// As a query of the control socket.
+    pub fn to_query(&self) -> String {
         let meter = self.meter.as_ref().map(|name| format!("meter={name}"));
         let before = self.before.map(|id| format!("before={id}"));
         let most = self.most.map(|most| format!("most={most}"));
         meter.into_iter().chain(before).chain(most).collect::<Vec<_>>().join("&")
     }
 
-    /// `None` where the query is none.
-    pub fn of_query(query: &str) -> Option<Self> {
-        let mut entries = Entries::default();
+    /// From a query of the control socket; `None` where it is none.
+    pub fn parse(query: &str) -> Option<Self> {
+        let mut entries = WantedEntries::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=')? {
                 ("meter", name) => entries.meter = Some(Name::new(name)?),
@@ -109,15 +122,24 @@ impl Entries {
         }
         Some(entries)
     }
+
+    /// The same for the store.
+    pub(super) fn query(&self) -> JournalQuery {
+        let most = self.most.unwrap_or(MOST).min(MOST);
+        JournalQuery { subject: self.meter.clone(), before: self.before.unwrap_or(i64::MAX), most }
+    }
 }
 
 /// Part of the journal, the newest entry first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShownJournal {
+    /// [`SCHEMA`].
     pub schema: u32,
+    /// The newest first.
     pub entries: Vec<ShownEntry>,
 }
 
+/// One entry of the journal, or a spell of similar ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShownEntry {
     /// What `ledger undo` knows it by.
@@ -126,26 +148,36 @@ pub struct ShownEntry {
     pub meter: Option<Name>,
     /// A verdict, an operator's command, what happened to a client, or what the ledger did itself.
     pub word: String,
+    /// When it was decided.
     pub at: Timestamp,
     /// Of the last decision that this entry stands for.
     pub last: Timestamp,
     /// Decisions that it stands for.
     pub count: u64,
+    /// Why, for people.
     pub reason: String,
+    /// The last register taken, before.
     pub register_before_mwh: Option<MilliwattHours>,
+    /// The last register taken, after.
     pub register_after_mwh: Option<MilliwattHours>,
+    /// The published figure before.
     pub published_before_mwh: Option<MilliwattHours>,
+    /// The published figure after.
     pub published_after_mwh: Option<MilliwattHours>,
+    /// The serial number before.
     pub serial_before: Option<String>,
+    /// The serial number after.
     pub serial_after: Option<String>,
     /// Readings of the hold that it ends, or begins.
     #[serde(default)]
     pub readings: u32,
-    /// Which boot it was decided in, how long after its beginning, and whether the wall clock was trusted.
+    /// The boot in which it was decided.
     #[serde(default)]
     pub boot: Option<String>,
+    /// The time since the boot in seconds.
     #[serde(default)]
     pub since_boot_s: Option<f64>,
+    /// Whether the wall clock was trusted.
     #[serde(default)]
     pub clock_trusted: Option<bool>,
     /// What undoing it adds to the counter's figure; absent where there is nothing to undo.
@@ -156,39 +188,54 @@ pub struct ShownEntry {
     pub undoes: Option<i64>,
 }
 
-/// The ledger in that folder, without taking it (blocking).
+/// The ledger in that folder, where no daemon runs (blocking).
+///
+/// # Errors
+/// When there is none, when it is in use, or when it cannot be read.
 pub fn show(folder: &Path) -> Result<Shown, ShowError> {
-    let look = Look::open(folder)?;
-    let clients = look.contents.clients.into_iter().map(|(key, state)| ShownClient {
-        client_id: key.client_id.to_string(),
-        url: key.url,
-        energy_mwh: state.energy,
-        counted_mwh: state.counted,
-        accepted_mwh: state.accepted,
-        accepted_at: state.accepted_at,
-    });
-    Ok(Shown {
-        schema: SCHEMA,
-        at: look.at.map(|at| at.wall),
-        clients: clients.collect(),
-        meters: look.contents.meters.into_iter().map(|(name, row)| (name, ShownMeter::from(row))).collect(),
-        damaged: look.fell_back,
-        other_machine: look.other_machine,
-        retired: look.retired,
-    })
+    Ok(LedgerSnapshot::open(folder)?.view.into())
 }
 
-/// These entries of the journal in that folder, at most [`MOST`] (blocking).
-pub fn journal(folder: &Path, wanted: &Entries) -> Result<ShownJournal, ShowError> {
-    let Entries { meter, before, most } = wanted;
-    let most = most.unwrap_or(MOST).min(MOST);
-    let rows = Look::open(folder)?.journal_before(meter.as_ref(), before.unwrap_or(i64::MAX), most)?;
-    Ok(ShownJournal { schema: SCHEMA, entries: rows.into_iter().map(ShownEntry::from).collect() })
+/// These entries of the journal in that folder, at most [`MOST`], where no daemon runs (blocking).
+///
+/// # Errors
+/// When there is none, when it is in use, or when it cannot be read.
+pub fn journal(folder: &Path, wanted: &WantedEntries) -> Result<ShownJournal, ShowError> {
+    let snapshot = LedgerSnapshot::open(folder)?;
+    Ok(ShownJournal::new(snapshot.journal(&wanted.query())?, &snapshot.names()))
 }
 
-impl From<MeterRow> for ShownMeter {
-    fn from(row: MeterRow) -> Self {
-        let MeterRow { state, confirmed, updated, .. } = row;
+impl From<LedgerView> for Shown {
+    fn from(view: LedgerView) -> Self {
+        let LedgerView { contents, at, generation, fell_back, other_machine, retired } = view;
+        let names: BTreeMap<_, _> = contents.meters.values().map(|meter| (meter.id, meter.name.clone())).collect();
+        let clients = contents.clients.into_values().map(|client| {
+            let counted = client.state.counted.into_iter();
+            ShownClient {
+                client_id: client.key.client_id.to_string(),
+                url: client.key.url,
+                energy_mwh: client.state.energy,
+                counted_mwh: counted.filter_map(|(id, energy)| Some((names.get(&id)?.clone(), energy))).collect(),
+                accepted_mwh: client.state.accepted,
+                accepted_at: client.state.accepted_at,
+            }
+        });
+        Shown {
+            schema: SCHEMA,
+            at: at.map(|at| at.wall),
+            generation,
+            clients: clients.collect(),
+            meters: contents.meters.into_iter().map(|(name, meter)| (name, ShownMeter::from(meter))).collect(),
+            damaged: fell_back,
+            other_machine,
+            retired,
+        }
+    }
+}
+
+impl From<StoredMeter> for ShownMeter {
+    fn from(meter: StoredMeter) -> Self {
+        let StoredMeter { state, confirmed, updated, .. } = meter;
         ShownMeter {
             register_mwh: state.register(),
             published_mwh: state.published(),
@@ -201,8 +248,16 @@ impl From<MeterRow> for ShownMeter {
     }
 }
 
-impl From<JournalRow> for ShownEntry {
-    fn from(row: JournalRow) -> Self {
+impl ShownJournal {
+    /// These rows, with the meters' names.
+    pub(super) fn new(rows: Vec<JournalRow>, names: &BTreeMap<MeterId, Name>) -> Self {
+        let entries = rows.into_iter().map(|row| ShownEntry::new(row, names)).collect();
+        ShownJournal { schema: SCHEMA, entries }
+    }
+}
+
+impl ShownEntry {
+    fn new(row: JournalRow, names: &BTreeMap<MeterId, Name>) -> Self {
         let entry = row.entry.as_ref();
         let serial = |serial: Option<&String>| serial.map(|serial| foreign(serial, 64));
         ShownEntry {
@@ -219,7 +274,7 @@ impl From<JournalRow> for ShownEntry {
             correction_mwh: entry.and_then(|entry| entry.correction),
             undoes: entry.and_then(|entry| entry.undoes),
             id: row.id,
-            meter: row.meter,
+            meter: row.meter.and_then(|id| names.get(&id).cloned()).or(row.client),
             word: row.word,
             at: row.at,
             last: row.last,

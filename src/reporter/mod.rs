@@ -61,7 +61,7 @@ pub struct Reporter {
     /// The clients that it reports.
     pub clients: Vec<ReportedClient>,
     /// Gives the figures and records what was accepted.
-    pub ledger: ledger::Handle,
+    pub ledger: ledger::LedgerHandle,
     /// The task ends when the last sender is dropped.
     pub commands: mpsc::Receiver<AccountCommand>,
     /// Where the task publishes its state.

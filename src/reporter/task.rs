@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::command_queue::{CommandQueue, QueueClosed};
 use crate::config;
 use crate::heartbeat::{BEAT_EVERY, Heart};
-use crate::ledger::{self, Accepted, Figure};
+use crate::ledger::{self, AcceptedReport, Figure};
 use crate::units::{ClientId, Name};
 
 /// The results of a round, by client.
@@ -35,7 +35,7 @@ type Results = BTreeMap<Name, (ClientReport, ClientOutcome)>;
 pub(crate) struct ReporterTask {
     settings: config::AccountConfig,
     clients: BTreeMap<Name, ClientId>,
-    ledger: ledger::Handle,
+    ledger: ledger::LedgerHandle,
     commands: CommandQueue<AccountCommand>,
     report: watch::Sender<AccountReport>,
     clock: Clock,
@@ -54,7 +54,7 @@ pub(crate) struct ReporterTask {
 enum TaskExit {
     /// It was told to.
     Closed,
-    Ledger(ledger::Gone),
+    Ledger(ledger::LedgerStopped),
 }
 
 impl From<QueueClosed> for TaskExit {
@@ -214,8 +214,9 @@ impl ReporterTask {
     async fn accepted(&mut self, call: &ReportCall, result: &CallResult) -> Result<(), TaskExit> {
         let at = self.clock.now();
         let accepted = result.accepted(call).into_iter();
-        let accepted: Vec<_> =
-            accepted.map(|report| Accepted { client: report.client.clone(), energy: report.energy, at }).collect();
+        let accepted: Vec<_> = accepted
+            .map(|report| AcceptedReport { client: report.client.clone(), energy: report.energy, at })
+            .collect();
         if accepted.is_empty() {
             return Ok(());
         }

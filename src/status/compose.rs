@@ -67,10 +67,9 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
         buses: buses.collect(),
         ledger: LedgerStatus {
             error: plain_text(&inputs.ledger.error),
-            barred: plain_text(&inputs.ledger.barred),
+            barred: plain_text(&inputs.ledger.block),
             commits: inputs.ledger.commits,
             failed_commits: inputs.ledger.failed_commits,
-            journal_error: plain_text(&inputs.ledger.journal_error),
             history_error: plain_text(&inputs.history.error),
         },
         stalled: inputs.stalled.clone(),

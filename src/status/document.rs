@@ -254,9 +254,6 @@ pub struct LedgerStatus {
     pub commits: u64,
     /// Commits that failed since the daemon started.
     pub failed_commits: u64,
-    /// What was found since the daemon started to be lost of the journal.
-    #[serde(default)]
-    pub journal_error: Option<String>,
     /// Why the history cannot be written at the moment.
     #[serde(default)]
     pub history_error: Option<String>,

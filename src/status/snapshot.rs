@@ -1,7 +1,6 @@
 //! Holds the latest report of every task. The daemon fills it and replaces it at a reload; every view is composed from it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
@@ -13,7 +12,7 @@ use crate::clock::{Clock, ClockReading};
 use crate::config::Config;
 use crate::heartbeat::Hearts;
 use crate::history::HistoryHandle;
-use crate::ledger::LedgerReport;
+use crate::ledger::LedgerHandle;
 use crate::poller::BusReport;
 use crate::reporter::AccountReport;
 use crate::units::Name;
@@ -26,7 +25,7 @@ pub struct ActiveTasks {
     /// The buses' reports.
     pub buses: BTreeMap<Name, watch::Receiver<BusReport>>,
     /// The ledger's report.
-    pub ledger: watch::Receiver<LedgerReport>,
+    pub ledger: LedgerHandle,
     /// The accounts' reports.
     pub accounts: BTreeMap<Name, watch::Receiver<AccountReport>>,
 }
@@ -73,9 +72,9 @@ impl StatusSources {
         self.0.hearts.stalled()
     }
 
-    /// The folder of the ledger.
-    pub(super) fn state_folder(&self) -> PathBuf {
-        self.0.current.read().expect("swapping cannot panic").config.state.path.clone()
+    /// Where the ledger is read.
+    pub(super) fn ledger(&self) -> LedgerHandle {
+        self.0.current.read().expect("swapping cannot panic").ledger.clone()
     }
 
     /// Where the history is read.
@@ -95,7 +94,7 @@ impl StatusSources {
         StatusInputs {
             layout: Layout::from(&*current.config),
             buses: buses.collect(),
-            ledger: current.ledger.borrow().clone(),
+            ledger: current.ledger.report().borrow().clone(),
             history: self.0.history.report(),
             accounts: accounts.collect(),
             stalled: self.stalled(),
@@ -108,6 +107,7 @@ impl StatusSources {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::ledger::LedgerReport;
     use crate::{config, history};
 
     /// Sources without a meter, on a simulated clock.
@@ -120,7 +120,7 @@ pub(super) mod tests {
             state: config::StateConfig::at("/nowhere".into()),
             status: config::StatusConfig { listen: None, hosts: Vec::new(), socket: "/nowhere".into() },
         };
-        let (_, ledger) = watch::channel(LedgerReport::default());
+        let ledger = LedgerHandle::reporting(LedgerReport::default());
         let current =
             ActiveTasks { config: Arc::new(config), buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() };
         let start = jiff::Timestamp::from_second(1_750_000_000).unwrap();
@@ -134,7 +134,7 @@ pub(super) mod tests {
         let (sources, _hearts) = empty();
         let seen = sources.clone();
         assert!(seen.document().well);
-        let (_, ledger) = watch::channel(LedgerReport { commits: 7, ..LedgerReport::default() });
+        let ledger = LedgerHandle::reporting(LedgerReport { commits: 7, ..LedgerReport::default() });
         let config = sources.0.current.read().unwrap().config.clone();
         sources.replace(ActiveTasks { config, buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() });
         assert_eq!(seen.document().ledger.commits, 7);

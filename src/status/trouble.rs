@@ -47,9 +47,6 @@ pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], 
             sentences.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));
         }
     }
-    if let Some(why) = &document.ledger.journal_error {
-        sentences.push(sentence("The ledger's journal lost entries, figures and reports are not affected", Some(why)));
-    }
     if let Some(error) = &document.ledger.history_error {
         sentences.push(sentence("The history cannot be written, everything else works", Some(error)));
     }

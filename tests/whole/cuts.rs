@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use arkmeter::ledger::{machine, shown, store};
+use arkmeter::ledger::shown::Shown;
+use arkmeter::ledger::{machine, store};
 use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedMeter, SimulatedModel};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -69,14 +70,14 @@ impl LiveDisk {
         let (copy, folder) = (self.outer.join("cut.img"), self.outer.join("cut"));
         tool("cp", &["--reflink=always", self.image.to_str().unwrap(), copy.to_str().unwrap()]);
         let _mount = Mount::new(&["-o", "loop", copy.to_str().unwrap()], &folder);
-        let options = store::Options { durable: true, machine: machine::mark() };
+        let options = store::StoreOptions { durable: true, machine: machine::mark() };
         let opened = store::Store::open(&folder, options).map_err(|error| error.to_string())?;
         if let Some(why) = opened.fell_back {
             return Err(why);
         }
         for (number, told) in told {
             let found = opened.contents.clients.iter().find(|(key, _)| key.client_id == client(*number));
-            let kept = found.and_then(|(_, state)| state.energy).map_or(0, |energy| energy.get());
+            let kept = found.and_then(|(_, client)| client.state.energy).map_or(0, |energy| energy.get());
             if kept < *told {
                 return Err(format!("client {number} was told {told} mWh, and {kept} are on the disk"));
             }
@@ -148,7 +149,7 @@ async fn disk_full_stops_no_report_of_what_is_safe_and_sends_nothing_else() {
     more_calls(&arkreen, 3).await;
     assert!(sauna.unit().requests() > asked, "it is polled all the same");
     // What Arkreen was told meanwhile is what a restart would find.
-    let safe = on_disk(&state);
+    let safe = on_disk(&site).await;
     for call in &arkreen.calls()[calls..] {
         assert!(call.entries.iter().all(|entry| entry.energy.get() <= safe), "{call:?} with {safe} mWh on disk");
     }
@@ -160,7 +161,7 @@ async fn disk_full_stops_no_report_of_what_is_safe_and_sends_nothing_else() {
         sleep(LOOK_EVERY).await;
     }
     daemon.kill().await;
-    assert!(on_disk(&state) >= held(&arkreen, 1).unwrap());
+    assert!(on_disk(&site).await >= held(&arkreen, 1).unwrap());
     assert_truthful(&arkreen);
 }
 
@@ -172,9 +173,10 @@ async fn disk_read_only_is_told_with_its_remedy() {
     site.run(&["run"]).await.complains(1, &["mount it writable"]);
 }
 
-/// The energy of the one client as a restart would find it.
-fn on_disk(state: &Path) -> u64 {
-    let shown = shown::show(state).unwrap();
+/// The energy of the one client that is on disk, whether the daemon runs or not.
+async fn on_disk(site: &Site) -> u64 {
+    let said = site.run(&["ledger", "show", "--json"]).await;
+    let shown: Shown = serde_json::from_str(&said.out).unwrap();
     assert_eq!(shown.damaged, None);
     shown.clients[0].energy_mwh.unwrap().get()
 }

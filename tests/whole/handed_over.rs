@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use arkmeter::clock::Clock;
-use arkmeter::ledger::store::{Commit, Options, Store, restore};
+use arkmeter::ledger::store::{Commit, Store, StoreOptions, restore};
 use arkmeter::ledger::{machine, shown};
 
 use crate::harness::*;
@@ -109,7 +109,7 @@ async fn kill_an_adoption(site: &Site, calls: &str, k: u32) -> bool {
     if machine::mark().is_none() {
         return false;
     }
-    let elsewhere = Options { durable: true, machine: Some("00000000".into()) };
+    let elsewhere = StoreOptions { durable: true, machine: Some("00000000".into()) };
     let mut store = Store::open(&state, elsewhere).unwrap().store;
     store.commit(&Commit { adopt: true, ..Commit::empty(Clock::system().now()) }).unwrap();
     store.close().unwrap();

@@ -44,3 +44,4 @@ mod state;
 mod support;
 mod sweep;
 mod systemd;
+mod upgraded;

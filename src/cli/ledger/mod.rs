@@ -1,12 +1,11 @@
 //! `arkmeter ledger`: what the ledger holds and decided, and what an operator can do about it.
 
+mod backup;
+mod command;
 mod history;
-mod moving;
-mod order;
 mod record;
-mod show;
+pub(super) mod show;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,9 +14,9 @@ use clap::Subcommand;
 use super::{exit, print_error};
 use crate::config::Config;
 use crate::form::parse_energy;
-use crate::ledger::remedy::Remedy;
-use crate::ledger::shown::Entries;
-use crate::ledger::store::{BackupError, Restored, backup, restore};
+use crate::ledger::OpenError;
+use crate::ledger::command::OperatorCommand;
+use crate::ledger::shown::WantedEntries;
 use crate::status::control::LONGEST;
 use crate::units::{MilliwattHours, Name};
 
@@ -167,45 +166,42 @@ pub fn ledger(config: &Config, command: Ledger) -> u8 {
     match command {
         Ledger::Show { json } => show::show(config, json),
         Ledger::Journal { meter, before, json, most } => {
-            show::journal(config, &Entries { meter, before, most: Some(most) }, json)
+            show::journal(config, &WantedEntries { meter, before, most: Some(most) }, json)
         }
         Ledger::History(asked) => history::history(config, &asked),
-        Ledger::Accept { meter, dry_run } => order::order(config, Remedy::Accept { meter }, dry_run),
-        Ledger::Adopt { dry_run } => order::order(config, Remedy::Adopt {}, dry_run),
-        Ledger::Credit { meter, energy, dry_run } => order::order(config, Remedy::Credit { meter, energy }, dry_run),
-        Ledger::Set { meter, energy, dry_run } => order::order(config, Remedy::Set { meter, energy }, dry_run),
+        Ledger::Accept { meter, dry_run } => command::command(config, OperatorCommand::Accept { meter }, dry_run),
+        Ledger::Adopt { dry_run } => command::command(config, OperatorCommand::Adopt {}, dry_run),
+        Ledger::Credit { meter, energy, dry_run } => {
+            command::command(config, OperatorCommand::Credit { meter, energy }, dry_run)
+        }
+        Ledger::Set { meter, energy, dry_run } => {
+            command::command(config, OperatorCommand::Set { meter, energy }, dry_run)
+        }
         Ledger::Replace { meter, old_reading, new_reading, dry_run } => {
-            order::order(config, Remedy::Replace { meter, old_reading, new_reading }, dry_run)
+            command::command(config, OperatorCommand::Replace { meter, old_reading, new_reading }, dry_run)
         }
-        Ledger::Backup { file } => {
-            let saved = backup(&config.state.path, &file);
-            told(saved, |()| format!("the ledger is saved in {}\n", file.display()))
-        }
-        Ledger::Restore { file } => {
-            let restored = restore(&config.state.path, &file);
-            told(restored, |Restored { moved }| if moved { format!("{RESTORED}{MOVED}") } else { RESTORED.to_owned() })
-        }
+        Ledger::Backup { file } => backup::backup(config, &file),
+        Ledger::Restore { file } => backup::restore(config, &file),
         Ledger::Record { meter, lasting, file } => {
             let one = Some(&meter).filter(|name| name.as_str() != "all" || config.meters.contains_key(*name));
             record::record(config, one, lasting, &file)
         }
-        Ledger::Move { file, dry_run } => moving::hand_over(config, &file, dry_run),
-        Ledger::Rename { meter, to, dry_run } => order::order(config, Remedy::Rename { meter, to }, dry_run),
-        Ledger::Undo { entry, dry_run } => order::order(config, Remedy::Undo { entry }, dry_run),
+        Ledger::Move { file, dry_run } => backup::hand_over(config, &file, dry_run),
+        Ledger::Rename { meter, to, dry_run } => {
+            command::command(config, OperatorCommand::Rename { meter, to }, dry_run)
+        }
+        Ledger::Undo { entry, dry_run } => command::command(config, OperatorCommand::Undo { entry }, dry_run),
     }
 }
 
-/// What is to be known of a restored ledger.
-const RESTORED: &str = "the backup is the ledger now: each meter is reported again once its register was taken; one whose energy is \
-     integrated from power waits for `arkmeter ledger accept`\n";
-
-/// What is to be known of one that another machine gave away, besides.
-const MOVED: &str = "it was moved here: this machine reports from it, and the one that it was moved from does not\n";
-
-fn told<T>(done: Result<T, BackupError>, well: impl FnOnce(T) -> String) -> u8 {
-    match done {
-        Ok(done) => super::finish_output(io::stdout().lock().write_all(well(done).as_bytes())),
-        Err(error) => failed(&error, error.exit_code()),
+/// What a command that cannot open the ledger ends with: 75 in use, 65 damaged or newer, else 1.
+pub fn exit_code_of(error: &OpenError) -> u8 {
+    match error {
+        OpenError::InUse { .. } => exit::IN_USE,
+        OpenError::Damaged { .. } | OpenError::Newer { .. } => exit::DAMAGED,
+        OpenError::Nothing { .. } | OpenError::Folder { .. } | OpenError::File { .. } | OpenError::Store { .. } => {
+            exit::FAILED
+        }
     }
 }
 

@@ -1,34 +1,34 @@
-//! `ledger show` and `ledger journal`: through the running daemon, else straight from the disk.
+//! `ledger show` and `ledger journal`: from the running daemon, else from the file.
 
 use std::cmp::Ordering;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::command::check_free;
 use super::history::unknown;
-use super::{failed, misunderstood};
+use super::{exit_code_of, failed, misunderstood};
 use crate::cli::{exit, finish_output, runtime};
 use crate::config::Config;
-use crate::ledger::Barred;
-use crate::ledger::shown::{self, Entries, ShowError, Shown, ShownClient, ShownEntry, ShownJournal, ShownMeter};
-use crate::status::control::{self, ControlError};
+use crate::ledger::ReportingBlock;
+use crate::ledger::shown::{self, ShowError, Shown, ShownClient, ShownEntry, ShownJournal, ShownMeter, WantedEntries};
+use crate::status::control::{self, ControlError, JOURNAL, SHOW};
 use crate::status::words;
 use crate::text::foreign;
 use crate::units::{MilliwattHours, Name};
 
 /// What is on disk of each meter and client.
 pub fn show(config: &Config, json: bool) -> u8 {
-    let shown = look(config, "/ledger.json", || shown::show(&config.state.path));
-    print(shown, json, |shown, out| write_ledger(config, shown, out))
+    print(read_ledger(config), json, |shown, out| write_ledger(config, shown, out))
 }
 
 /// Entries of the journal.
-pub fn journal(config: &Config, wanted: &Entries, json: bool) -> u8 {
-    let shown =
-        look(config, &format!("/journal.json?{}", wanted.query()), || shown::journal(&config.state.path, wanted));
+pub fn journal(config: &Config, wanted: &WantedEntries, json: bool) -> u8 {
+    let shown = read(config, &format!("{JOURNAL}?{}", wanted.to_query()), |folder| shown::journal(folder, wanted));
     if let (Ok(ShownJournal { entries, .. }), Some(name)) = (&shown, &wanted.meter)
         && entries.is_empty()
         && !config.meters.contains_key(name)
@@ -40,15 +40,28 @@ pub fn journal(config: &Config, wanted: &Entries, json: bool) -> u8 {
     print(shown, json, |shown, out| write_journal(wanted, shown, out))
 }
 
-/// Asks the daemon; where none answers, looks for itself.
-fn look<T: DeserializeOwned>(
+fn read_ledger(config: &Config) -> Result<Shown, u8> {
+    read(config, SHOW, shown::show)
+}
+
+/// Asks the daemon; where none runs, reads the file.
+fn read<T: DeserializeOwned>(
     config: &Config,
     path: &str,
-    alone: impl FnOnce() -> Result<T, ShowError>,
+    without_daemon: impl FnOnce(&Path) -> Result<T, ShowError>,
 ) -> Result<T, u8> {
     match runtime()?.block_on(control::get(&config.status.socket, path)) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| misunderstood()),
-        Err(ControlError::NoDaemon(_)) => alone().map_err(|error| failed(&error, error.exit_code())),
+        Err(ControlError::NoDaemon(_)) => {
+            check_free(config)?;
+            without_daemon(&config.state.path).map_err(|error| {
+                let code = match &error {
+                    ShowError::Open(error) => exit_code_of(error),
+                    _ => exit::FAILED,
+                };
+                failed(&error, code)
+            })
+        }
         Err(error) => Err(failed(&error, exit::FAILED)),
     }
 }
@@ -73,7 +86,7 @@ fn write_ledger(config: &Config, shown: &Shown, out: &mut dyn Write) -> io::Resu
     if let Some(why) = &shown.damaged {
         writeln!(out, "! the ledger is damaged ({}): this is its copy", foreign(why, 200))?;
     }
-    match shown.retired.map(Barred::Retired) {
+    match shown.retired.map(ReportingBlock::Retired) {
         Some(moved) => writeln!(out, "! {moved}")?,
         None if shown.other_machine => {
             writeln!(out, "! begun on another machine: nothing is reported until `arkmeter ledger adopt`")?;
@@ -158,7 +171,7 @@ fn remarks(meter: &ShownMeter) -> String {
     remarks.join("; ")
 }
 
-fn write_journal(wanted: &Entries, journal: &ShownJournal, out: &mut dyn Write) -> io::Result<()> {
+fn write_journal(wanted: &WantedEntries, journal: &ShownJournal, out: &mut dyn Write) -> io::Result<()> {
     journal.entries.iter().try_for_each(|entry| write_entry(entry, out))?;
     let full = wanted.most.is_some_and(|most| journal.entries.len() >= most as usize);
     match journal.entries.last() {

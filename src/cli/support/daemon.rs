@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Installation;
 use crate::cli::output::error_chain;
-use crate::ledger::shown::{self, Entries, ShowError};
-use crate::status::control::{self, ControlError};
+use crate::ledger::shown::{self, ShowError, Shown, ShownJournal, WantedEntries};
+use crate::status::control::{self, ControlError, JOURNAL, SHOW};
 
 /// Maximum entries of the journal.
 const MAX_ENTRIES: u32 = 300;
@@ -29,26 +30,35 @@ pub(super) async fn status(socket: &Path) -> StatusSections {
     }
 }
 
-pub(super) async fn ledger(site: &Installation<'_>) -> String {
-    let folder = site.state.to_owned();
-    request(site.socket, "/ledger.json", || shown::show(&folder)).await
+/// The ledger, or why it cannot be read.
+pub(super) async fn ledger(site: &Installation<'_>) -> Result<Shown, String> {
+    read(site.socket, SHOW, || shown::show(site.state)).await
 }
 
-pub(super) async fn journal(site: &Installation<'_>) -> String {
-    let folder = site.state.to_owned();
-    let wanted = Entries { most: Some(MAX_ENTRIES), ..Entries::default() };
-    request(site.socket, &format!("/journal.json?{}", wanted.query()), || shown::journal(&folder, &wanted)).await
+pub(super) async fn journal(site: &Installation<'_>) -> Result<ShownJournal, String> {
+    let wanted = WantedEntries { most: Some(MAX_ENTRIES), ..WantedEntries::default() };
+    let path = format!("{JOURNAL}?{}", wanted.to_query());
+    read(site.socket, &path, || shown::journal(site.state, &wanted)).await
 }
 
-/// The answer of the daemon; if none runs, what is on the disk.
-async fn request<T: Serialize>(socket: &Path, path: &str, from_disk: impl FnOnce() -> Result<T, ShowError>) -> String {
+/// A document as JSON, or why there is none.
+pub(super) fn as_text<T: Serialize>(read: &Result<T, String>) -> String {
+    match read {
+        Ok(document) => serde_json::to_string_pretty(document).unwrap_or_default(),
+        Err(why) => why.clone(),
+    }
+}
+
+/// From the daemon; where none runs, from the file.
+async fn read<T: DeserializeOwned>(
+    socket: &Path,
+    path: &str,
+    without_daemon: impl FnOnce() -> Result<T, ShowError>,
+) -> Result<T, String> {
     match control::get(socket, path).await {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(ControlError::NoDaemon(_)) => match from_disk() {
-            Ok(document) => serde_json::to_string_pretty(&document).unwrap_or_default(),
-            Err(error) => error_chain(&error),
-        },
-        Err(error) => error_chain(&error),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+        Err(ControlError::NoDaemon(_)) => without_daemon().map_err(|error| error_chain(&error)),
+        Err(error) => Err(error_chain(&error)),
     }
 }
 

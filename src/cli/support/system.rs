@@ -8,10 +8,10 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::Installation;
-use crate::cli::output::error_chain;
 use crate::clock::ClockReading;
 use crate::config::shown_path;
-use crate::ledger::store::{Look, in_use};
+use crate::ledger::shown::Shown;
+use crate::ledger::store::in_use;
 
 /// Maximum bytes of one file.
 const MAX_FILE_BYTES: u64 = 16 * 1024;
@@ -50,23 +50,21 @@ pub(super) fn process(state: &Path) -> String {
     format!("open files: {open}\n{}\n{}", read(&format!("{folder}/status")), read(&format!("{folder}/limits")))
 }
 
-/// Whether the ledger is intact, and its files.
-pub(super) fn state(folder: &Path) -> String {
-    let whole = match Look::open(folder) {
-        Ok(look) => {
-            let at = look.at.map_or("never".to_owned(), |at| at.wall.to_string());
-            let whole = match &look.fell_back {
+/// The files of the ledger, and whether it is intact.
+pub(super) fn state(folder: &Path, ledger: &Result<Shown, String>) -> String {
+    let intact = match ledger {
+        Ok(shown) => {
+            let at = shown.at.map_or("never".to_owned(), |at| at.to_string());
+            let intact = match &shown.damaged {
                 None => "the ledger is intact".to_owned(),
                 Some(why) => format!("the ledger is damaged ({why}); its copy is intact"),
             };
-            let machine = if look.other_machine { ", begun on another machine" } else { "" };
-            let lost = look.lost().unwrap_or_else(|error| Some(error_chain(&error)));
-            let lost = lost.map(|why| format!("\nits journal is damaged: {why}")).unwrap_or_default();
-            format!("{whole}: commit {} of {at}{machine}{lost}", look.sequence)
+            let machine = if shown.other_machine { ", begun on another machine" } else { "" };
+            format!("{intact}: commit {} of {at}{machine}", shown.generation)
         }
-        Err(error) => error_chain(&error),
+        Err(why) => why.clone(),
     };
-    format!("{whole}\n{}", listing(folder))
+    format!("{intact}\n{}", listing(folder))
 }
 
 /// Kernel, distribution, hardware, load and memory.

@@ -12,9 +12,9 @@ use crate::config;
 use crate::guard::{CounterSettings, MeterSettings};
 use crate::heartbeat::Hearts;
 use crate::history;
-use crate::ledger::remedy::{Outcome, Remedy};
+use crate::ledger::command::{CommandOutcome, OperatorCommand};
 use crate::ledger::shown::{Shown, ShownJournal};
-use crate::ledger::{self, Settings};
+use crate::ledger::{self, LedgerSettings};
 use crate::reading::{Reading, Register, RegisterDefinition, Values};
 use crate::recorder::Recorder;
 use crate::status::StatusSources;
@@ -25,7 +25,7 @@ fn energy(value: u64) -> MilliwattHours {
     MilliwattHours::new(value).unwrap()
 }
 
-fn settings(meter: &Name) -> Settings {
+fn settings(meter: &Name) -> LedgerSettings {
     let meter = MeterSettings {
         name: meter.clone(),
         max_power: Milliwatts(20_000_000),
@@ -35,7 +35,7 @@ fn settings(meter: &Name) -> Settings {
         definition: RegisterDefinition { text: "input 0x48".into(), rollover: None },
         place: "cabinet 1".into(),
     };
-    Settings { meters: vec![meter], ..Settings::default() }
+    LedgerSettings { meters: vec![meter], ..LedgerSettings::default() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,9 +82,9 @@ async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_l
     });
 
     let send = async |energy, dry_run| {
-        let remedy = Remedy::Credit { meter: meter.clone(), energy };
-        let answer = control::post(&socket, &ControlCommand::Ledger { remedy, dry_run }).await.unwrap();
-        serde_json::from_value::<Result<Outcome, String>>(answer).unwrap()
+        let command = OperatorCommand::Credit { meter: meter.clone(), energy };
+        let answer = control::post(&socket, &ControlCommand::Ledger { command, dry_run }).await.unwrap();
+        serde_json::from_value::<Result<CommandOutcome, String>>(answer).unwrap()
     };
     let would = send(energy(500), true).await.unwrap();
     assert_eq!((would.published_after_mwh, would.on_disk), (Some(energy(1_000_500)), false));

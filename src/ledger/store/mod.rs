@@ -1,22 +1,35 @@
 //! The store: `ledger.db` in the state folder (SQLite), its copy, and what happens where either is not what it should be.
 //!
+//! | table | a row | written |
+//! |---|---|---|
+//! | `ledger` | one: schema version, generation, last commit, machine, when it was moved away, number of meters and clients | each commit |
+//! | `meter` | a meter: id, name, and its figure (published, offset, register, step, times, serial number, integral) | each commit that moved it |
+//! | `memory` | a meter's memory: what the guard learned, its epochs, a hold; one JSON text | when it changes |
+//! | `client` | a client: its figure, its members, what Arkreen accepted | when members change; accepted figures once an hour |
+//! | `journal` | a decision, or a spell of similar ones; refers to meters by id | with the decision |
+//!
+//! A commit is one transaction with `synchronous = FULL` in WAL mode. Each row ends with a CRC32, as SQLite does not notice a flipped byte
+//! in a value. `ledger-copy.db` is a whole copy, written after each decision and once a day. Both have a generation, and the intact one
+//! with the higher generation is opened. An older copy loses nothing where no decision came after it: the meter keeps its register.
+//!
 //! Blocking: the ledger's task calls it on a thread of its own.
 
 mod backup;
+mod contents;
 mod error;
 mod files;
 mod folder;
-mod inspect;
-mod journal;
-mod look;
-mod names;
 mod opening;
 mod rows;
-mod saving;
-mod seal;
+mod schema;
+mod snapshot;
 #[cfg(test)]
 mod tests;
+mod v1;
+mod values;
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,30 +37,30 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use crate::storage::StoreError;
-pub use backup::{Restored, backup, restore};
+pub use backup::{Restored, Saving, backup, restore};
+pub use contents::{Contents, JournalQuery, StoredMeter};
 pub use error::{BackupError, OpenError};
 pub use folder::in_use;
-pub use look::Look;
-pub use rows::{ClientRow, Commit, Contents, JournalRow, MeterRow, Rename};
-pub use saving::Saving;
+pub use rows::{ClientRow, Commit, JournalRow, MemoryRow, MeterId, MeterRow};
+pub use snapshot::{LedgerSnapshot, LedgerView};
 
 use crate::clock::ClockReading;
-use crate::storage::{FileId, StoreFault, file_id};
+use crate::storage::{FileId, file_id};
 use crate::units::Name;
-use files::{connect_alone, fill, save_as, settle};
+use contents::Intact;
+use files::{fill, save_as, settle};
 use folder::Folder;
-use inspect::{LastCommit, MIGRATIONS, Migration, Whole};
-use opening::{Found, claim, damaged, fall_back, find};
-use seal::Seals;
+use opening::{Found, Target};
+use rows::LedgerRow;
 
-/// Rows that the journal keeps; the oldest go first.
+/// Rows that the journal keeps; the oldest are deleted first.
 pub const JOURNAL_ROWS: i64 = 100_000;
-/// The copy is made anew when it is older than this, whether anything was decided or not; and so often the journal is counted.
+/// The copy is written again when it is older than this, whether anything was decided or not.
 const COPY_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct StoreOptions {
     /// False only where nothing has to outlive the process (`replay`): then no commit waits for the disk.
     pub durable: bool,
     /// What this machine is known by (`machine::mark`); absent where it has no identity.
@@ -57,142 +70,130 @@ pub struct Options {
 /// An open ledger: ours alone until it is dropped. Dropping it commits nothing.
 pub struct Store {
     folder: Folder,
-    /// Absent only between two attempts to put the store back in its place.
-    connection: Option<Connection>,
-    options: Options,
-    /// The files that the connection has open; others under their names are not ours.
+    connection: Connection,
+    options: StoreOptions,
+    /// The open files of the ledger and of its log, which is created with the first commit.
     files: (Option<FileId>, Option<FileId>),
-    seals: Seals,
-    sequence: u64,
-    retired: Option<Timestamp>,
+    ledger: LedgerRow,
     copied_at: Option<ClockReading>,
     copy_due: bool,
-    counted_at: Option<ClockReading>,
 }
 
 /// A store just opened.
 pub struct Opened {
+    /// The store.
     pub store: Store,
+    /// What is in it.
     pub contents: Contents,
-    /// Why the copy had to stand in for the ledger, or an earlier commit for the latest; absent when all was well.
+    /// Why the copy took the ledger's place, or an earlier commit the latest one's; absent when all was well.
     pub fell_back: Option<String>,
     /// The ledger was begun on another machine: this may be a cloned disk.
     pub other_machine: bool,
-    /// Since when another machine reports from what was this ledger.
+    /// When the ledger was moved to another machine.
     pub retired: Option<Timestamp>,
 }
 
 impl Store {
-    /// Opens the ledger in that folder, or begins one where nothing of one is left.
-    pub fn open(path: &Path, options: Options) -> Result<Opened, OpenError> {
-        Store::open_with(path, options, MIGRATIONS)
+    /// Opens the ledger in that folder, or creates one where nothing of one is left.
+    ///
+    /// # Errors
+    /// When it is in use, newer than this program, damaged together with its copy, or cannot be read or written.
+    pub fn open(path: &Path, options: StoreOptions) -> Result<Opened, OpenError> {
+        Store::open_with(path, options, &Target::current())
     }
 
-    fn open_with(path: &Path, options: Options, steps: &[Migration]) -> Result<Opened, OpenError> {
+    fn open_with(path: &Path, options: StoreOptions, target: &Target<'_>) -> Result<Opened, OpenError> {
         let folder = Folder::take(path)?;
-        let ledger = folder.ledger();
-        let (connection, whole, fell_back) = match find(&folder, steps)? {
-            Found::Whole(connection, whole) => (connection, *whole, None),
-            Found::Behind(connection, whole, why) => (connection, *whole, Some(why)),
-            Found::Damaged(why) => {
-                let (connection, whole) = fall_back(&folder, &why, steps)?;
-                (connection, whole, Some(why))
-            }
-        };
-        let failed = |error| OpenError::store("open", &ledger, error);
-        settle(&connection, options.durable).map_err(failed)?;
-        let other_machine = claim(&connection, options.machine.as_deref()).map_err(|fault| match fault {
-            StoreFault::Unreadable(error) => failed(error),
-            other => damaged(&folder, &other.to_string()),
-        })?;
-        let files = (file_id(&ledger).ok().flatten(), None);
-        let Whole { contents, seals, commit } = whole;
-        let retired = commit.retired;
+        let path = folder.ledger();
+        let Found { connection, intact, fell_back } = opening::open(&folder, target)?;
+        let Intact { contents, mut ledger } = intact;
+        settle(&connection, options.durable).map_err(|error| OpenError::store("open", &path, error))?;
+        let other_machine = opening::claim(&connection, &mut ledger, options.machine.as_deref());
+        let retired = ledger.retired;
         if retired.is_some() && options.durable {
             opening::retire_copy(&connection, &folder);
         }
-        let store = Store {
-            folder,
-            connection: Some(connection),
-            options,
-            files,
-            seals,
-            sequence: commit.sequence,
-            retired,
-            copied_at: None,
-            copy_due: true,
-            counted_at: None,
-        };
+        let files = (file_id(&path).ok().flatten(), None);
+        let store = Store { folder, connection, options, files, ledger, copied_at: None, copy_due: true };
         Ok(Opened { store, contents, fell_back, other_machine, retired })
     }
 
-    /// One transaction, in files that a restart will find. When it fails nothing of it can be relied upon.
+    /// One transaction, in files that a restart will find.
+    ///
+    /// # Errors
+    /// When it is not on disk; nothing of it is then in the ledger. [`StoreError::Removed`] where somebody took the files away: what is
+    /// written into them is lost with the process, so the daemon has to stop.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        self.keep_in_place()?;
-        self.write(commit)?;
-        // They may have been taken away meanwhile.
-        self.keep_in_place()
-    }
-
-    fn write(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        let mut seals = self.seals.clone();
-        let retired = if commit.retire { Some(commit.at.wall) } else { self.retired };
-        let life = Life { sequence: self.sequence + 1, retired };
-        let ledger = self.folder.ledger();
-        let connection = self.connection.as_mut().ok_or_else(|| gone(&ledger))?;
-        let machine = self.options.machine.as_deref().filter(|_| commit.adopt);
-        write(connection, commit, life, &mut seals, machine).map_err(|error| StoreError::write(&ledger, error))?;
-        (self.seals, self.sequence, self.retired) = (seals, life.sequence, retired);
+        self.check_in_place()?;
+        let mut ledger = self.ledger.clone();
+        if commit.retire {
+            ledger.retired = Some(commit.at.wall);
+        }
+        if commit.adopt && self.options.machine.is_some() {
+            ledger.machine.clone_from(&self.options.machine);
+        }
+        write(&mut self.connection, commit, &mut ledger).map_err(|error| self.unwritten(error))?;
+        self.ledger = ledger;
         self.copy_due |= commit.copy;
-        if self.options.durable {
-            self.folder.note(life.sequence);
-        }
         if self.files.1.is_none() {
-            self.files.1 = file_id(&self.folder.wal()).ok().flatten();
+            self.files.1 = file_id(&self.folder.log()).ok().flatten();
         }
-        Ok(())
+        // They may have been taken away meanwhile.
+        self.check_in_place()
     }
 
-    /// Makes `ledger-copy.db` anew where a decision or a day has passed since the last; true when it did.
+    /// Writes `ledger-copy.db` again where a decision or a day has passed since the last time; true when it did.
+    ///
+    /// # Errors
+    /// When it was not written; the older copy is still there.
     pub fn copy_if_due(&mut self, now: &ClockReading) -> Result<bool, StoreError> {
-        let aged = is_aged(self.copied_at, now);
+        let aged = self.copied_at.is_none_or(|at| now.since(&at).is_none_or(|age| age >= COPY_EVERY));
         // A store that nothing outlives needs no copy.
         if !self.options.durable || !self.copy_due && !aged {
             return Ok(false);
         }
-        let copy = self.folder.copy();
-        let connection = self.connection.as_ref().ok_or_else(|| gone(&copy))?;
-        save_as(connection, &self.folder, &copy)?;
+        save_as(&self.connection, &self.folder, &self.folder.copy())?;
         (self.copied_at, self.copy_due) = (Some(*now), false);
         Ok(true)
     }
 
-    /// Reads all of the journal, soon after the start and once a day, and says what is other than it was written: an old page of it that
-    /// came back, or a damaged row. Said once, and on the disk as known with the next commit. Nothing is undone for it: no figure comes
-    /// from the journal.
-    pub fn count_journal_if_due(&mut self, now: &ClockReading) -> Result<Option<String>, StoreError> {
-        if !is_aged(self.counted_at, now) {
-            return Ok(None);
-        }
-        // A journal that cannot be read is not tried with each commit.
-        self.counted_at = Some(*now);
-        let ledger = self.folder.ledger();
-        let connection = self.connection.as_ref().ok_or_else(|| gone(&ledger))?;
-        match journal::check(connection, self.seals.journal).map_err(StoreFault::from) {
-            Ok((tally, lost)) => {
-                self.seals.journal = Some(tally);
-                Ok(lost)
-            }
-            Err(StoreFault::Unreadable(error)) => Err(StoreError::read("the ledger's journal", error)),
-            Err(fault) => Ok(Some(fault.to_string())),
-        }
+    /// What is on disk now.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged.
+    pub fn view(&self) -> Result<LedgerView, StoreError> {
+        let ours = self.options.machine.as_deref();
+        contents::read(&self.connection).map(|intact| LedgerView::of(intact, ours)).map_err(|fault| self.unread(fault))
     }
 
-    /// The latest `limit` rows of the journal, of one meter or of all, the newest first. A row that fails its checksum is told as such.
-    pub fn journal(&self, meter: Option<&Name>, limit: u32) -> Result<Vec<JournalRow>, StoreError> {
-        let ledger = self.folder.ledger();
-        let connection = self.connection.as_ref().ok_or_else(|| gone(&ledger))?;
-        journal::latest(connection, meter, i64::MAX, limit).map_err(|error| StoreError::write(&ledger, error))
+    /// Entries of the journal, the newest first. One that fails its checksum is there as `unreadable`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
+        contents::journal(&self.connection, query).map_err(|error| self.unread(error.into()))
+    }
+
+    /// The meters' names by their ids.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn names(&self) -> Result<BTreeMap<MeterId, Name>, StoreError> {
+        contents::names(&self.connection).map_err(|fault| self.unread(fault))
+    }
+
+    /// A whole copy of the ledger in a file without a name, to be read from its beginning.
+    ///
+    /// # Errors
+    /// When the disk has no room for it.
+    pub fn unnamed_copy(&self) -> Result<File, StoreError> {
+        let target = self.folder.path().join("ledger-backup.db");
+        let failed = |error| StoreError::file(&target, error);
+        let scratch = self.folder.scratch(&target).map_err(failed)?;
+        let filled = fill(&self.connection, &scratch).map_err(|error| StoreError::write(&target, error));
+        let opened = filled.and_then(|()| File::open(&scratch).map_err(failed));
+        folder::remove_store(&scratch).map_err(failed)?;
+        opened
     }
 
     /// Where it lies.
@@ -200,105 +201,60 @@ impl Store {
         self.folder.path()
     }
 
-    /// Gives the files back in their tidiest form: one file, no log beside it.
-    pub fn close(mut self) -> Result<(), StoreError> {
+    /// Closes it: one file, no log beside it.
+    ///
+    /// # Errors
+    /// When the log could not be checkpointed; everything that was committed is on disk.
+    pub fn close(self) -> Result<(), StoreError> {
         let ledger = self.folder.ledger();
-        let connection = self.connection.take().ok_or_else(|| gone(&ledger))?;
-        connection.close().map_err(|(_, error)| StoreError::write(&ledger, error))
+        self.connection.close().map_err(|(_, error)| StoreError::write(&ledger, error))
     }
 
-    /// Somebody may have deleted or exchanged the files under their names: what is written into them then is lost with the process.
-    /// What we have open is the truth, so it is put back in place whole.
-    pub fn keep_in_place(&mut self) -> Result<(), StoreError> {
-        let ledger = self.folder.ledger();
-        let at = |path: &Path| file_id(path).map_err(|error| StoreError::file(path, error));
-        if let Some(connection) = &self.connection {
-            let log = self.files.1.is_none() || at(&self.folder.wal())? == self.files.1;
-            if log && at(&ledger)? == self.files.0 {
-                return Ok(());
+    /// Somebody may have deleted or replaced the files under their names.
+    fn check_in_place(&self) -> Result<(), StoreError> {
+        let log = self.files.1.map(|id| (self.folder.log(), id));
+        let ledger = self.files.0.map(|id| (self.folder.ledger(), id));
+        for (path, ours) in ledger.into_iter().chain(log) {
+            if file_id(&path).map_err(|error| StoreError::file(&path, error))? != Some(ours) {
+                return Err(StoreError::Removed { path });
             }
-            let scratch = self.folder.scratch(&ledger).map_err(|error| StoreError::file(&ledger, error))?;
-            fill(connection, &scratch).map_err(|error| StoreError::write(&scratch, error))?;
-            // Its files have no names any more. Closed before others take those names: closing removes a log by its name.
-            self.connection = None;
         }
-        let failed = |error| StoreError::file(&ledger, error);
-        let scratch = ledger.with_added_extension("new");
-        if at(&scratch)?.is_some() {
-            self.folder.move_ledger_aside().map_err(failed)?;
-            self.folder.put(&scratch, &ledger).map_err(failed)?;
-        }
-        let connection = connect_alone(&ledger).and_then(|connection| {
-            settle(&connection, self.options.durable)?;
-            Ok(connection)
-        });
-        self.connection = Some(connection.map_err(|error| StoreError::write(&ledger, error))?);
-        self.files = (at(&ledger)?, None);
-        tracing::warn!(path = %ledger.display(), "the ledger's files were removed or exchanged while in use: written anew");
         Ok(())
+    }
+
+    /// Makes each write fail, or not any more.
+    #[cfg(test)]
+    pub(super) fn fail_writes(&self, fail: bool) {
+        self.connection.pragma_update(None, "query_only", fail).unwrap();
+    }
+
+    fn unwritten(&self, error: rusqlite::Error) -> StoreError {
+        StoreError::write(&self.folder.ledger(), error)
+    }
+
+    fn unread(&self, fault: crate::storage::StoreFault) -> StoreError {
+        snapshot::unread(fault)
     }
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Store({}, commit {})", self.folder.path().display(), self.sequence)
+        write!(f, "Store({}, generation {})", self.folder.path().display(), self.ledger.generation)
     }
 }
 
-/// Where a commit stands in the ledger's life.
-#[derive(Clone, Copy, Debug)]
-struct Life {
-    sequence: u64,
-    retired: Option<Timestamp>,
-}
-
-/// Writes one commit, all of it or nothing, and what that makes of the seals.
-fn write(
-    connection: &mut Connection,
-    commit: &Commit,
-    life: Life,
-    seals: &mut Seals,
-    machine: Option<&str>,
-) -> rusqlite::Result<()> {
-    let unsayable = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
+/// Writes one commit, all of it or nothing. `ledger` has what the commit changes about the ledger as a whole.
+fn write(connection: &mut Connection, commit: &Commit, ledger: &mut LedgerRow) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for rename in &commit.renames {
-        names::rename(&transaction, rename, seals)?;
+    values::write(&transaction, &commit.meters)?;
+    values::write(&transaction, &commit.memories)?;
+    values::write(&transaction, &commit.clients)?;
+    values::write(&transaction, &commit.journal)?;
+    if let Some(newest) = commit.journal.iter().map(|row| row.id).max() {
+        transaction.execute("DELETE FROM journal WHERE id <= ?1", [newest - JOURNAL_ROWS])?;
     }
-    let mut meter = transaction.prepare(MeterRow::WRITE)?;
-    let mut figure = transaction.prepare(MeterRow::FIGURE_WRITE)?;
-    for row in &commit.meters {
-        let [meter_key, figure_key] = row.seal_keys();
-        if row.whole {
-            let (values, seal) = seal::sealed(MeterRow::TABLE, row.values().map_err(unsayable)?);
-            meter.execute(values)?;
-            seals.rows.insert(meter_key, seal);
-        }
-        let (values, seal) = seal::sealed(MeterRow::FIGURE_TABLE, row.figure_values().map_err(unsayable)?);
-        figure.execute(values)?;
-        seals.rows.insert(figure_key, seal);
-    }
-    let mut client = transaction.prepare(ClientRow::WRITE)?;
-    for row in &commit.clients {
-        let (values, seal) = seal::sealed(ClientRow::TABLE, row.values().map_err(unsayable)?);
-        client.execute(values)?;
-        seals.rows.insert(row.seal_key(), seal);
-    }
-    journal::write(&transaction, &commit.journal, &mut seals.journal)?;
-    drop((meter, figure, client));
-    if let Some(machine) = machine {
-        inspect::write_meta(&transaction, "machine", machine.to_owned())?;
-    }
-    let Life { sequence, retired } = life;
-    let last = LastCommit { sequence, seals: seals.sum(), at: Some(commit.at), retired, journal: seals.journal };
-    inspect::write_commit(&transaction, &last)?;
+    ledger.generation += 1;
+    ledger.at = Some(commit.at);
+    contents::write_ledger_row(&transaction, ledger)?;
     transaction.commit()
-}
-
-fn is_aged(at: Option<ClockReading>, now: &ClockReading) -> bool {
-    at.is_none_or(|at| now.since(&at).is_none_or(|age| age >= COPY_EVERY))
-}
-
-fn gone(path: &Path) -> StoreError {
-    StoreError::file(path, std::io::ErrorKind::NotFound.into())
 }

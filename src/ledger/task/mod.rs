@@ -1,9 +1,9 @@
 //! The ledger's task: takes readings, commits them at slots and decisions, and answers with what is on disk.
 //!
-//! A commit waits for the disk on a thread of its own; meanwhile readings are taken as ever, and go with the next.
+//! A commit waits for the disk on a thread of its own; meanwhile readings are taken, and go with the next commit.
 
 mod commits;
-mod said;
+mod log;
 #[cfg(test)]
 mod tests;
 
@@ -13,119 +13,117 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::book::Book;
-use super::remedy::{CommandError, Order, Outcome};
-use super::settings::Settings;
-use super::store::{self, OpenError, Options, Rename, Store};
-use super::{Accepted, Barred, Figure, Handle, LedgerReport, machine};
+use super::command::{CommandError, CommandOutcome, CommandRequest};
+use super::settings::LedgerSettings;
+use super::state::LedgerState;
+use super::store::{self, OpenError, Store, StoreError, StoreOptions};
+use super::{AcceptedReport, Figure, LedgerHandle, LedgerReport, ReportingBlock, machine};
 use crate::clock::Clock;
 use crate::heartbeat::{BEAT_EVERY, Heart};
-use crate::history::{HistoryFeed, MeterRename};
+use crate::history::HistoryFeed;
 use crate::reading::{Held, Reading};
 use crate::text::chain;
 use crate::units::Name;
-use commits::{Commits, Done, Slot, Wants};
+use commits::{Answer, CommitDone, Commits, JobDone, WaitingRequest};
 
-/// Readings that wait while the task is busy with something else: some seconds of 500 meters. Beyond, the poller drops and counts them.
+pub(super) use commits::ReadJob;
+
+/// Readings that wait while the task is busy: some seconds of 500 meters. Beyond, the poller drops and counts them.
 const READINGS: usize = 1024;
-/// Readings come in bursts, a round of a bus at a time. What comes so shortly after the first is taken with it: a burst wakes the task
+/// Readings come in bursts, a round of a bus at a time. What comes this shortly after the first is taken with it: a burst wakes the task
 /// twice, not once a reading.
 const GATHER: Duration = Duration::from_millis(10);
 /// Requests that wait: each account has one figures() and one accepted() under way at most.
 const REQUESTS: usize = 64;
 
-/// What other tasks ask of the ledger.
+/// What other tasks request of the ledger.
 #[derive(Debug)]
-pub(super) enum Request {
+pub(super) enum LedgerRequest {
     Figures { clients: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Figure)>> },
-    Accepted { accepted: Vec<Accepted>, reply: oneshot::Sender<()> },
-    Reconfigure { settings: Settings, reply: oneshot::Sender<()> },
-    Order { order: Box<Order>, reply: oneshot::Sender<Result<Outcome, CommandError>> },
+    Accepted { accepted: Vec<AcceptedReport>, reply: oneshot::Sender<()> },
+    Reconfigure { settings: LedgerSettings, reply: oneshot::Sender<()> },
+    Command { request: Box<CommandRequest>, reply: oneshot::Sender<Result<CommandOutcome, CommandError>> },
+    Read(ReadJob),
     Close { reply: oneshot::Sender<()> },
 }
 
 /// An open ledger whose task has not been started yet.
 #[derive(Debug)]
-pub struct Ledger {
-    book: Book,
+pub struct LedgerTask {
+    state: LedgerState,
     commits: Commits,
     history: HistoryFeed,
     readings: mpsc::Receiver<Reading>,
-    requests: mpsc::Receiver<Request>,
+    requests: mpsc::Receiver<LedgerRequest>,
     report: watch::Sender<LedgerReport>,
     held: watch::Sender<Held>,
     clock: Clock,
     closing: bool,
+    /// The ledger's files were taken away: nothing can be promised any more.
+    lost: bool,
     /// Until when readings are left to gather.
     gathering: Option<Instant>,
     /// Answered once everything is on disk.
     closed: Option<oneshot::Sender<()>>,
 }
 
-/// Opens the ledger in that folder (blocking) and says what its first readings will be judged by.
+/// Opens the ledger in that folder (blocking). The task is not running yet: [`LedgerTask::run`] does that.
 ///
-/// The task is not running yet: [`Ledger::run`] does that.
-pub fn open(folder: &Path, settings: Settings, clock: Clock) -> Result<(Handle, Ledger), OpenError> {
-    let opened = Store::open(folder, Options { durable: true, machine: machine::mark() })?;
+/// # Errors
+/// When the ledger is in use, newer than this program, damaged together with its copy, or cannot be read or written.
+pub fn open(folder: &Path, settings: LedgerSettings, clock: Clock) -> Result<(LedgerHandle, LedgerTask), OpenError> {
+    let opened = Store::open(folder, StoreOptions { durable: true, machine: machine::mark() })?;
     Ok(attach(opened, settings, clock))
 }
 
 /// The task and its handle over a store that was opened.
-pub(super) fn attach(opened: store::Opened, settings: Settings, clock: Clock) -> (Handle, Ledger) {
+pub(super) fn attach(opened: store::Opened, settings: LedgerSettings, clock: Clock) -> (LedgerHandle, LedgerTask) {
     let store::Opened { store, contents, fell_back, other_machine, retired } = opened;
-    let barred = Barred::of(other_machine, retired);
-    said::opening(&contents, fell_back.as_deref(), barred);
-    let book = Book::new(contents, settings, barred);
-    said::strangers(&book);
+    let block = ReportingBlock::of(other_machine, retired);
+    log::opened(&contents, fell_back.as_deref(), block);
+    let state = LedgerState::new(contents, settings, block);
+    log::strangers(&state);
     let (to_readings, readings) = mpsc::channel(READINGS);
     let (to_requests, requests) = mpsc::channel(REQUESTS);
     let report = LedgerReport {
-        meters: book.meters(),
-        clients: book.clients(),
-        barred: book.barred(),
+        meters: state.meter_reports(),
+        clients: state.client_reports(),
+        block: state.block_reason(),
         ..LedgerReport::default()
     };
     let (report, reported) = watch::channel(report);
-    let (held, held_now) = watch::channel(book.held());
-    let folder = store.folder().to_owned();
-    let handle = Handle {
-        readings: to_readings,
-        requests: to_requests,
-        report: reported,
-        held: held_now,
-        folder,
-        recorder: None,
+    let (held, held_now) = watch::channel(state.held());
+    let handle =
+        LedgerHandle { readings: to_readings, requests: to_requests, report: reported, held: held_now, recorder: None };
+    let task = LedgerTask {
+        state,
+        commits: Commits::new(store),
+        history: HistoryFeed::default(),
+        readings,
+        requests,
+        report,
+        held,
+        clock,
+        closing: false,
+        lost: false,
+        gathering: None,
+        closed: None,
     };
-    let commits = Commits::new(store);
-    (
-        handle,
-        Ledger {
-            book,
-            commits,
-            history: HistoryFeed::default(),
-            readings,
-            requests,
-            report,
-            held,
-            clock,
-            closing: false,
-            gathering: None,
-            closed: None,
-        },
-    )
+    (handle, task)
 }
 
-impl Ledger {
+impl LedgerTask {
     /// The same task, whose committed slots go to a history.
     pub fn with_history(self, mut history: HistoryFeed) -> Self {
-        history.reconfigure(self.book.poll_intervals());
-        Ledger { history, ..self }
+        history.reconfigure(self.state.poll_intervals());
+        LedgerTask { history, ..self }
     }
 
-    /// Runs until [`Handle::close`], or until nobody is left who could ask; the last thing it does is a commit.
+    /// Runs until [`LedgerHandle::close`], or until every handle is dropped; the last thing it does is a commit. It ends before that where
+    /// the ledger's files were taken away.
     pub async fn run(mut self, mut heart: Heart) {
-        // A client that joined, an account of what was restored: on disk from the start.
-        self.commits.ask();
+        // A client that joined, or what a restore changed: on disk from the start.
+        self.commits.request();
         loop {
             heart.beat();
             if self.gathering.is_some_and(|until| until <= Instant::now()) {
@@ -133,6 +131,7 @@ impl Ledger {
                 self.take(None);
             }
             self.begin_commit();
+            self.commits.begin_read();
             self.answer_the_impatient();
             if self.closing && self.commits.is_idle() {
                 break;
@@ -143,9 +142,9 @@ impl Ledger {
             tokio::select! {
                 biased;
                 done = self.commits.finished() => match done {
-                    Ok(done) => self.end_commit(done),
-                    // The store went with its thread: nothing can be promised any more.
-                    Err(error) => return tracing::error!(%error, "the ledger's commit broke off"),
+                    Ok(done) => self.end_job(done),
+                    // The store is lost with its thread: nothing can be promised any more.
+                    Err(error) => return tracing::error!(%error, "the ledger's commit was aborted"),
                 },
                 request = self.requests.recv(), if !self.closing => match request {
                     Some(request) => self.answer(request),
@@ -157,59 +156,63 @@ impl Ledger {
                 }
                 () = tokio::time::sleep_until(wake_at) => {}
             }
+            if self.lost {
+                return;
+            }
         }
         self.end(&mut heart).await;
     }
 
-    fn answer(&mut self, request: Request) {
+    fn answer(&mut self, request: LedgerRequest) {
         match request {
-            Request::Figures { clients, reply } => self.commits.wait(Wants::Figures { clients, reply }),
-            Request::Accepted { accepted, reply } => {
-                accepted.iter().for_each(|accepted| self.book.accept(accepted));
-                self.report.send_modify(|report| report.clients = self.book.clients());
+            LedgerRequest::Figures { clients, reply } => self.commits.wait(Answer::Figures { clients, reply }),
+            LedgerRequest::Accepted { accepted, reply } => {
+                accepted.iter().for_each(|accepted| self.state.accept(accepted));
+                self.report.send_modify(|report| report.clients = self.state.client_reports());
                 let _ = reply.send(());
             }
-            Request::Reconfigure { settings, reply } => {
+            LedgerRequest::Reconfigure { settings, reply } => {
                 self.take(None);
-                self.book.reconfigure(settings);
-                self.history.reconfigure(self.book.poll_intervals());
-                said::strangers(&self.book);
-                self.commits.ask();
-                self.tell_all();
+                self.state.reconfigure(settings);
+                self.history.reconfigure(self.state.poll_intervals());
+                log::strangers(&self.state);
+                self.commits.request();
+                self.update_reports();
                 let _ = reply.send(());
             }
-            Request::Order { order, reply } => self.order(&order, reply),
-            Request::Close { reply } => self.close(Some(reply)),
+            LedgerRequest::Command { request, reply } => self.command(&request, reply),
+            LedgerRequest::Read(job) => self.commits.read(job),
+            LedgerRequest::Close { reply } => self.close(Some(reply)),
         }
     }
 
-    /// What an operator orders is answered once it is on disk.
-    fn order(&mut self, order: &Order, reply: oneshot::Sender<Result<Outcome, CommandError>>) {
+    /// A command is answered once it is on disk.
+    fn command(&mut self, request: &CommandRequest, reply: oneshot::Sender<Result<CommandOutcome, CommandError>>) {
         self.take(None);
-        match self.book.order(order, &self.clock.now()) {
-            Ok(outcome) if !order.dry_run => {
-                said::ordered(&outcome);
-                self.tell_all();
-                self.commits.ask();
-                self.commits.wait(Wants::Ordered { outcome, reply });
+        match self.state.apply(request, &self.clock.now()) {
+            Ok(outcome) if !request.dry_run => {
+                log::command(&outcome);
+                self.update_reports();
+                self.commits.request();
+                self.commits.wait(Answer::Command { outcome, reply });
             }
             answer => drop(reply.send(answer)),
         }
     }
 
-    /// Says anew what is to be said of everything.
-    fn tell_all(&self) {
+    /// Brings all reports up to date.
+    fn update_reports(&self) {
         self.report.send_modify(|report| {
-            report.meters = self.book.meters();
-            report.clients = self.book.clients();
-            report.barred = self.book.barred();
+            report.meters = self.state.meter_reports();
+            report.clients = self.state.client_reports();
+            report.block = self.state.block_reason();
         });
-        self.held.send_replace(self.book.held());
+        self.held.send_replace(self.state.held());
     }
 
-    /// Takes this reading and all that have arrived, and tells once what came of them.
+    /// Takes this reading and all that have arrived, and reports once what came of them.
     fn take(&mut self, first: Option<Reading>) {
-        let Ledger { book, commits, history, readings, report, held, .. } = self;
+        let LedgerTask { state, commits, history, readings, report, held, .. } = self;
         let arrived = std::iter::from_fn(|| readings.try_recv().ok());
         let all = first.into_iter().chain(arrived).take(READINGS);
         report.send_if_modified(|report| {
@@ -217,17 +220,17 @@ impl Ledger {
             held.send_if_modified(|held| {
                 let mut changed = false;
                 for reading in all {
-                    let Some(taken) = book.take(&reading) else { continue };
-                    history.add(&reading, taken.published);
-                    said::taken(&reading.meter, &taken);
-                    if taken.commit_now {
-                        commits.ask();
+                    let Some(outcome) = state.take(&reading) else { continue };
+                    history.add(&reading, outcome.published);
+                    log::reading(&reading.meter, &outcome);
+                    if outcome.commit_now {
+                        commits.request();
                     }
-                    if let Some(told) = report.meters.get_mut(&reading.meter) {
-                        book.tell(&reading.meter, told);
+                    if let Some(report) = report.meters.get_mut(&reading.meter) {
+                        state.update_report(&reading.meter, report);
                     }
                     read = true;
-                    changed |= if taken.held { held.insert(reading.meter) } else { held.remove(&reading.meter) };
+                    changed |= if outcome.held { held.insert(reading.meter) } else { held.remove(&reading.meter) };
                 }
                 changed
             });
@@ -237,80 +240,76 @@ impl Ledger {
 
     fn begin_commit(&mut self) {
         let now = self.clock.now();
-        if self.book.overdue(&now) || self.history.is_overdue(&now) {
-            self.commits.ask();
+        if self.state.overdue(&now) || self.history.is_overdue(&now) {
+            self.commits.request();
         }
         if !self.commits.is_wanted(self.closing) {
             return;
         }
         self.take(None);
         self.history.end_slot(&now, self.closing);
-        match self.book.prepare(&now, self.closing) {
+        match self.state.prepare(&now, self.closing) {
             Some(pending) => self.commits.begin(pending, now),
             None => {
                 self.history.committed([]);
-                let slots = self.commits.nothing_to_do();
-                self.serve(slots, true);
+                let waiting = self.commits.nothing_to_do();
+                self.serve(waiting, true);
             }
         }
     }
 
-    fn end_commit(&mut self, done: Done) {
-        let (store, pending, committed, kept) = done.into_parts();
-        let slots = self.commits.end(store, committed.is_ok());
-        let error = match (&committed, &kept) {
-            (Err(error), _) => Some(format!("{}; what is on disk goes on being reported", chain(error))),
+    fn end_job(&mut self, done: JobDone) {
+        let Some(CommitDone { pending, committed, copied }) = self.commits.take_back(done) else { return };
+        if let Err(error @ StoreError::Removed { .. }) = &committed {
+            tracing::error!(error = chain(error), "the ledger stops");
+            self.lost = true;
+            return;
+        }
+        let waiting = self.commits.end(committed.is_ok());
+        let error = match (&committed, &copied) {
+            (Err(error), _) => Some(format!("{}; what is on disk is still reported", chain(error))),
             (_, Err(error)) => Some(chain(error)),
             _ => None,
         };
-        let lost = kept.ok().flatten();
         if committed.is_ok() {
-            let renames = pending.commit.renames.iter();
-            self.history
-                .committed(renames.map(|Rename { from, to }| MeterRename { from: from.clone(), to: to.clone() }));
-            self.book.committed(pending);
+            self.history.committed(pending.renames.iter().cloned());
+            self.state.committed(pending);
         } else {
             self.history.failed();
             if self.closing {
-                // There is no later: what is not on disk, the meters still know.
+                // There is no later commit: the meters still know what is not on disk.
                 self.commits.give_up();
             }
         }
-        said::disk(self.report.borrow().error.as_deref(), error.as_deref());
-        if let Some(why) = &lost {
-            said::journal(why);
-            self.book.note_loss(why, &self.clock.now());
-            self.commits.ask();
-        }
+        log::disk(self.report.borrow().error.as_deref(), error.as_deref());
         self.report.send_modify(|report| {
-            report.journal_error = lost.or(report.journal_error.take());
             report.commits += u64::from(committed.is_ok());
             report.failed_commits += u64::from(committed.is_err());
             report.error = error;
-            report.clients = self.book.clients();
-            report.barred = self.book.barred();
+            report.clients = self.state.client_reports();
+            report.block = self.state.block_reason();
         });
-        self.serve(slots, committed.is_ok());
+        self.serve(waiting, committed.is_ok());
     }
 
-    /// A disk that fails or hangs keeps nobody waiting: who waits gets what is there.
+    /// A disk that fails or hangs keeps nobody waiting: requests are answered with what is there.
     fn answer_the_impatient(&mut self) {
-        let slots = self.commits.impatient();
-        self.serve(slots, false);
+        let waiting = self.commits.impatient();
+        self.serve(waiting, false);
         if self.commits.hangs() && self.report.borrow().error.is_none() {
-            let error = "the disk under the ledger does not answer; what is on disk goes on being reported".to_owned();
-            said::disk(None, Some(&error));
+            let error = "the disk under the ledger does not answer; what is on disk is still reported".to_owned();
+            log::disk(None, Some(&error));
             self.report.send_modify(|report| report.error = Some(error));
         }
     }
 
-    /// Answers those who waited: figures as they are on disk, and whether what was ordered is.
-    fn serve(&self, slots: Vec<Slot>, on_disk: bool) {
+    /// Answers with figures as they are on disk, and whether a command is.
+    fn serve(&self, waiting: Vec<WaitingRequest>, on_disk: bool) {
         let now = self.clock.now();
-        for slot in slots {
-            match slot.wants {
-                Wants::Figures { clients, reply } => drop(reply.send(self.book.figures(clients, &now))),
-                Wants::Ordered { outcome, reply } => drop(reply.send(Ok(Outcome { on_disk, ..outcome }))),
+        for request in waiting {
+            match request.answer {
+                Answer::Figures { clients, reply } => drop(reply.send(self.state.figures(clients, &now))),
+                Answer::Command { outcome, reply } => drop(reply.send(Ok(CommandOutcome { on_disk, ..outcome }))),
             }
         }
     }
@@ -318,17 +317,17 @@ impl Ledger {
     fn close(&mut self, reply: Option<oneshot::Sender<()>>) {
         self.closing = true;
         self.closed = reply;
-        self.commits.ask();
+        self.commits.request();
     }
 
-    /// Leaves the files in their tidiest form, and says so to whom it may concern.
+    /// Leaves one file without a log beside it, and answers whoever closed the ledger.
     async fn end(mut self, heart: &mut Heart) {
         if let Some(store) = self.commits.take_store() {
             let closing = tokio::task::spawn_blocking(move || store.close());
             if let Ok(Err(error)) = heart.beating(closing).await {
                 tracing::warn!(
                     error = chain(&error),
-                    "the ledger could not be tidied up; everything committed is on disk"
+                    "the ledger's log was not checkpointed; everything committed is on disk"
                 );
             }
         }

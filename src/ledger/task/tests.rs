@@ -9,8 +9,9 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::heartbeat::Hearts;
 use crate::history;
+use crate::ledger::shown::WantedEntries;
 use crate::ledger::testing::{client, meter, name, reading};
-use crate::ledger::{Gone, shown};
+use crate::ledger::{LedgerStopped, shown};
 
 struct Lab {
     folder: TempDir,
@@ -29,14 +30,14 @@ impl Lab {
     }
 
     /// Starts a ledger with meter and client `a`.
-    fn start(&self) -> (Handle, JoinHandle<()>) {
+    fn start(&self) -> (LedgerHandle, JoinHandle<()>) {
         let _ = std::fs::create_dir(self.state());
         let (handle, ledger) = open(&self.state(), settings(&["a"]), self.clock.clone()).unwrap();
         (handle, tokio::spawn(ledger.run(self.hearts.heart("ledger"))))
     }
 
     /// Polls meter `a` every 10 s, 10 mWh each; gives the register after the last.
-    async fn poll(&self, handle: &Handle, polls: u64, mut register: u64) -> u64 {
+    async fn poll(&self, handle: &LedgerHandle, polls: u64, mut register: u64) -> u64 {
         for _ in 0..polls {
             tokio::time::sleep(std::time::Duration::from_secs(10)).await;
             register += 10;
@@ -45,24 +46,29 @@ impl Lab {
         register
     }
 
-    async fn send(&self, handle: &Handle, register: u64) {
+    async fn send(&self, handle: &LedgerHandle, register: u64) {
         let reading = Reading { at: self.clock.now(), ..reading("a", 0, register) };
         handle.readings().send(reading).await.unwrap();
     }
 }
 
-fn settings(meters: &[&str]) -> Settings {
-    Settings { meters: vec![meter("a"), meter("b")], clients: vec![client("a", "1", meters)] }
+fn settings(meters: &[&str]) -> LedgerSettings {
+    LedgerSettings { meters: vec![meter("a"), meter("b")], clients: vec![client("a", "1", meters)] }
 }
 
-async fn energy(handle: &Handle) -> Result<u64, String> {
+async fn energy(handle: &LedgerHandle) -> Result<u64, String> {
     match handle.figures(vec![name("a")]).await.unwrap().remove(0).1 {
         Figure::Ready { energy, .. } => Ok(energy.get()),
         Figure::Waiting(why) => Err(why),
     }
 }
 
-/// The client's energy as the disk has it, seen by somebody else.
+/// The client's energy as the disk has it, read by the running ledger.
+async fn shown_energy(handle: &LedgerHandle) -> Option<u64> {
+    handle.show().await.unwrap().clients.first()?.energy_mwh.map(|energy| energy.get())
+}
+
+/// The same where none runs.
 fn on_disk(state: &Path) -> Option<u64> {
     shown::show(state).unwrap().clients.first()?.energy_mwh.map(|energy| energy.get())
 }
@@ -74,7 +80,7 @@ async fn a_slot_is_answered_with_what_arrived_before_it_and_it_is_on_disk() {
     assert!(energy(&handle).await.unwrap_err().contains("no baseline"));
     let register = lab.poll(&handle, 10, 1_000_000).await;
     assert_eq!(energy(&handle).await, Ok(register));
-    assert_eq!(on_disk(&lab.state()), Some(register));
+    assert_eq!(shown_energy(&handle).await, Some(register));
     let commits = handle.report().borrow().commits;
     let both = (energy(&handle), energy(&handle));
     assert_eq!(tokio::join!(both.0, both.1), (Ok(register), Ok(register)));
@@ -96,7 +102,7 @@ async fn a_crash_loses_nothing_that_was_given_and_the_meter_makes_up_for_the_res
     assert!(task.await.unwrap_err().is_cancelled());
     let (handle, _task) = lab.start();
     assert_eq!(energy(&handle).await, Err("a has not been read yet".into()));
-    assert_eq!(on_disk(&lab.state()), Some(given));
+    assert_eq!(shown_energy(&handle).await, Some(given));
     let register = lab.poll(&handle, 10, register + 60).await;
     assert_eq!(energy(&handle).await, Ok(register));
 }
@@ -110,7 +116,7 @@ async fn closing_commits_everything_and_ends_the_task() {
     task.await.unwrap();
     assert!(!lab.state().join("ledger.db-wal").exists(), "one tidy file");
     assert_eq!(on_disk(&lab.state()), Some(register));
-    assert!(matches!(handle.figures(vec![]).await, Err(Gone)));
+    assert!(matches!(handle.figures(vec![]).await, Err(LedgerStopped)));
     let (handle, task) = lab.start();
     drop(handle);
     task.await.unwrap();
@@ -123,7 +129,7 @@ async fn without_any_slot_it_is_on_disk_within_two_minutes() {
     let register = lab.poll(&handle, 10, 1_000_000).await;
     let commits = handle.report().borrow().commits;
     lab.poll(&handle, 14, register).await;
-    assert!(on_disk(&lab.state()).unwrap() > register);
+    assert!(shown_energy(&handle).await.unwrap() > register);
     assert!(handle.report().borrow().commits <= commits + 2, "and no more often than that");
 }
 
@@ -133,18 +139,36 @@ async fn while_the_disk_fails_figures_stand_and_afterwards_they_go_on() {
     let (handle, _task) = lab.start();
     let register = lab.poll(&handle, 10, 1_000_000).await;
     assert_eq!(energy(&handle).await, Ok(register));
-    let away = lab.folder.path().join("away");
-    std::fs::rename(lab.state(), &away).unwrap();
+    handle.read(|store| store.fail_writes(true)).await.unwrap();
     let later = lab.poll(&handle, 3, register).await;
     assert_eq!(energy(&handle).await, Ok(register), "never more than is on disk");
     let error = handle.report().borrow().error.clone().unwrap();
-    assert!(error.contains("ledger.db cannot be written"), "{error}");
+    assert!(error.contains("ledger.db cannot be written") && error.contains("is still reported"), "{error}");
     assert_eq!(energy(&handle).await, Ok(register), "a slot during the pause is answered as well");
     assert_eq!(handle.report().borrow().failed_commits, 1);
-    std::fs::rename(&away, lab.state()).unwrap();
+    handle.read(|store| store.fail_writes(false)).await.unwrap();
     let last = lab.poll(&handle, 1, later).await;
     assert_eq!(energy(&handle).await, Ok(last));
     assert_eq!(handle.report().borrow().error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_are_taken_away_end_the_task() {
+    let lab = Lab::new();
+    let (handle, task) = lab.start();
+    let register = lab.poll(&handle, 10, 1_000_000).await;
+    assert_eq!(energy(&handle).await, Ok(register));
+    std::fs::remove_file(lab.state().join("ledger.db")).unwrap();
+    lab.poll(&handle, 1, register).await;
+    assert!(
+        matches!(handle.figures(vec![name("a")]).await, Err(LedgerStopped)),
+        "nothing is given that is not on disk"
+    );
+    task.await.unwrap();
+    // The next start finds the copy, which had no decision after it.
+    let (handle, _task) = lab.start();
+    lab.poll(&handle, 10, register).await;
+    assert!(energy(&handle).await.unwrap() > register);
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +184,7 @@ async fn held_meters_are_made_known_and_the_hold_is_on_disk_at_once() {
     assert!(handle.report().borrow().meters["a"].held.is_some());
     // The decision's commit was begun before this one: when this is answered that one is done.
     energy(&handle).await.unwrap();
-    assert_eq!(shown::journal(&lab.state(), &shown::Entries::default()).unwrap().entries[0].word, "held");
+    assert_eq!(handle.journal(WantedEntries::default()).await.unwrap().entries[0].word, "held");
     lab.poll(&handle, 1, 1_000_110).await;
     held.changed().await.unwrap();
     assert!(held.borrow().is_empty());
@@ -178,7 +202,7 @@ async fn another_configuration_goes_on_from_what_was() {
     lab.poll(&handle, 1, register).await;
     assert_eq!(energy(&handle).await, Ok(register + 10));
     let at = lab.clock.now();
-    let accepted = Accepted { client: name("a"), energy: crate::ledger::testing::energy(register), at };
+    let accepted = AcceptedReport { client: name("a"), energy: crate::ledger::testing::energy(register), at };
     handle.accepted(vec![accepted]).await.unwrap();
     assert_eq!(handle.report().borrow().clients["a"].accepted.map(|energy| energy.get()), Some(register));
     assert_eq!(handle.report().borrow().clients["a"].energy.map(|energy| energy.get()), Some(register + 10));
@@ -200,32 +224,4 @@ async fn a_history_that_takes_nothing_delays_no_figure() {
     handle.close().await.unwrap();
     task.await.unwrap();
     assert_eq!(on_disk(&lab.state()), Some(register));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_journal_that_lost_entries_is_told_and_taken_down_once_and_costs_no_figure() {
-    let lab = Lab::new();
-    let (handle, task) = lab.start();
-    let register = lab.poll(&handle, 10, 1_000_000).await;
-    assert_eq!(energy(&handle).await, Ok(register));
-    handle.close().await.unwrap();
-    task.await.unwrap();
-    let connection = rusqlite::Connection::open(lab.state().join("ledger.db")).unwrap();
-    assert_eq!(connection.execute("DELETE FROM journal WHERE verdict = 'baseline'", []).unwrap(), 1);
-    drop(connection);
-    for told in [true, false] {
-        let (handle, task) = lab.start();
-        let register = lab.poll(&handle, 10, register).await;
-        assert_eq!(energy(&handle).await, Ok(register));
-        assert_eq!(handle.report().borrow().journal_error.is_some(), told);
-        assert_eq!((handle.report().borrow().error.clone(), handle.report().borrow().failed_commits), (None, 0));
-        handle.close().await.unwrap();
-        task.await.unwrap();
-        let rows = store::Look::open(&lab.state()).unwrap().journal(None, 10).unwrap();
-        assert_eq!(store::Look::open(&lab.state()).unwrap().lost().unwrap(), None, "what is left is what is known now");
-        let lost: Vec<_> = rows.iter().filter(|row| row.word == "lost").collect();
-        assert_eq!(lost.len(), 1, "{rows:?}");
-        assert_eq!(lost[0].id, 2, "the number of the entry that is lost is not given again");
-        assert!(lost[0].reason.contains("no entry 1"), "{}", lost[0].reason);
-    }
 }

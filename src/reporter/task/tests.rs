@@ -15,7 +15,7 @@ use crate::clock::ClockReading;
 use crate::config::{Batch, TokenSource};
 use crate::guard::{CounterSettings, MeterSettings};
 use crate::heartbeat::Hearts;
-use crate::ledger::{ClientKey, ClientSettings, Settings};
+use crate::ledger::{ClientKey, ClientSettings, LedgerSettings};
 use crate::reading::{Reading, Register, RegisterDefinition, Values};
 use crate::simulator::arkreen::{Arkreen, EndpointBehaviour};
 use crate::units::{MilliwattHours, Milliwatts};
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Bench {
     folder: tempfile::TempDir,
     arkreen: Arkreen,
-    ledger: ledger::Handle,
+    ledger: ledger::LedgerHandle,
     clock: Clock,
     commands: mpsc::Sender<AccountCommand>,
     report: watch::Receiver<AccountReport>,
@@ -61,7 +61,7 @@ fn before(clock: &Clock, ago: Duration) -> ClockReading {
     ClockReading { since_boot: now.since_boot.saturating_sub(ago), wall: now.wall - ago, ..now }
 }
 
-fn settings(clients: u64, url: &str) -> Settings {
+fn settings(clients: u64, url: &str) -> LedgerSettings {
     let meter = |number| MeterSettings {
         name: name(number),
         max_power: Milliwatts(20_000_000),
@@ -77,7 +77,7 @@ fn settings(clients: u64, url: &str) -> Settings {
         meters: vec![name(number)],
     };
     let (meters, clients) = ((1..=clients).map(meter).collect(), (1..=clients).map(client).collect());
-    Settings { meters, clients }
+    LedgerSettings { meters, clients }
 }
 
 impl Bench {

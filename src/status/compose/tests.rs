@@ -250,7 +250,6 @@ fn the_gravest_comes_first() {
     inputs.ledger.error = Some("the disk is full: make room".to_owned());
     inputs.remarks = vec!["The configuration was not reloaded.".to_owned()];
     guarded(&mut inputs).held = Some("waits".to_owned());
-    inputs.ledger.journal_error = Some("no entry 7".to_owned());
     let document = document(&inputs);
     assert!(!document.well);
     assert_eq!(
@@ -260,7 +259,6 @@ fn the_gravest_comes_first() {
             "The ledger cannot be written: the disk is full: make room.",
             "The configuration was not reloaded.",
             "Meter heat_pump is held: waits.",
-            "The ledger's journal lost entries, figures and reports are not affected: no entry 7.",
         ]
     );
 }
@@ -314,7 +312,7 @@ fn the_words_are_those_of_the_json() {
 #[test]
 fn a_ledger_that_was_moved_away_is_told_once_and_first() {
     let mut inputs = cabinet();
-    inputs.ledger.barred = Some("the ledger was moved away".into());
+    inputs.ledger.block = Some("the ledger was moved away".into());
     let heat_pump = name("heat_pump");
     for account in inputs.accounts.values_mut() {
         account.clients.insert(heat_pump.clone(), "the ledger was moved away".into());

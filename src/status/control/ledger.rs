@@ -1,37 +1,65 @@
 //! The ledger and the history, for those who can read the control socket: more than the page on TCP shows.
 
+use std::io::Read;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use tokio::time::timeout;
 
 use super::server::{ControlSession, Refused};
 use crate::history::query::HistoryQuery;
-use crate::ledger::shown::{self, Entries};
+use crate::ledger::shown::{ShowError, WantedEntries};
 use crate::status::views;
 
-pub(super) const SHOW: &str = "/ledger.json";
-pub(super) const JOURNAL: &str = "/journal.json";
+/// Where [`Shown`](crate::ledger::shown::Shown) is read.
+pub const SHOW: &str = "/ledger.json";
+/// Where [`ShownJournal`](crate::ledger::shown::ShownJournal) is read.
+pub const JOURNAL: &str = "/journal.json";
 pub(super) const HISTORY: &str = "/history.json";
+/// Where the whole ledger is read.
+pub const BACKUP: &str = "/ledger.db";
+/// Bytes of a backup that are read at a time.
+const PORTION: usize = 64 * 1024;
 /// How long a page of the history may take; less than a client waits.
 const HISTORY_WITHIN: Duration = Duration::from_secs(8);
 
 pub(super) async fn show(State(session): State<ControlSession>) -> Result<Response, Refused> {
-    let folder = session.sources.state_folder();
-    read(move || shown::show(&folder)).await
+    document(session.sources.ledger().show().await)
 }
 
-/// The query is that of [`Entries::query`].
+/// The query is that of [`WantedEntries::to_query`].
 pub(super) async fn journal(
     State(session): State<ControlSession>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refused> {
-    let wanted = Entries::of_query(&query.unwrap_or_default())
+    let wanted = WantedEntries::parse(&query.unwrap_or_default())
         .ok_or_else(|| bad_query(JOURNAL, "meter=NAME&most=N&before=ENTRY"))?;
-    let folder = session.sources.state_folder();
-    read(move || shown::journal(&folder, &wanted)).await
+    document(session.sources.ledger().journal(wanted).await)
+}
+
+/// The whole ledger, streamed out of a copy that has no name. It holds whole client identifiers, so reading it takes more than the group.
+pub(super) async fn backup(State(session): State<ControlSession>) -> Result<Response, Refused> {
+    session.check_may_change()?;
+    let file = session.sources.ledger().backup().await.map_err(|error| unavailable(format!("{error}\n")))?;
+    let portions = stream::unfold(file, |mut file| async {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut portion = Vec::with_capacity(PORTION);
+            let read = file.by_ref().take(PORTION as u64).read_to_end(&mut portion);
+            (read, portion, file)
+        });
+        match read.await {
+            Ok((Ok(0), ..)) => None,
+            Ok((Ok(_), portion, file)) => Some((Ok(portion), file)),
+            Ok((Err(error), _, file)) => Some((Err(error), file)),
+            Err(_) => None,
+        }
+    });
+    Ok(([(CONTENT_TYPE, "application/vnd.sqlite3")], Body::from_stream(portions)).into_response())
 }
 
 /// The query is that of [`HistoryQuery::to_query`].
@@ -41,7 +69,6 @@ pub(super) async fn history(
 ) -> Result<Response, Refused> {
     let query = HistoryQuery::parse(&query.unwrap_or_default())
         .ok_or_else(|| bad_query(HISTORY, "meter=NAME&from=SECOND&to=SECOND&after=N"))?;
-    let unavailable = |text: String| (StatusCode::SERVICE_UNAVAILABLE, text);
     match timeout(HISTORY_WITHIN, session.sources.history().page(query)).await {
         Ok(Ok(page)) => Ok(views::json(&page)),
         Ok(Err(error)) => Err(unavailable(format!("{error}\n"))),
@@ -53,14 +80,10 @@ fn bad_query(path: &str, query: &str) -> Refused {
     (StatusCode::BAD_REQUEST, format!("the request must be {path}?{query}\n"))
 }
 
-/// Reads on a thread of its own, because the disk may be slow.
-async fn read<T: serde::Serialize + Send + 'static, E: std::error::Error + Send + 'static>(
-    read: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<Response, Refused> {
-    let unavailable = |text: String| (StatusCode::SERVICE_UNAVAILABLE, text);
-    match tokio::task::spawn_blocking(read).await {
-        Ok(Ok(document)) => Ok(views::json(&document)),
-        Ok(Err(error)) => Err(unavailable(format!("{error}\n"))),
-        Err(_) => Err(unavailable("the ledger could not be read\n".to_owned())),
-    }
+fn document<T: serde::Serialize>(read: Result<T, ShowError>) -> Result<Response, Refused> {
+    read.map(|document| views::json(&document)).map_err(|error| unavailable(format!("{error}\n")))
+}
+
+fn unavailable(text: String) -> Refused {
+    (StatusCode::SERVICE_UNAVAILABLE, text)
 }

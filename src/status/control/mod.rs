@@ -10,12 +10,13 @@ mod server;
 mod socket_file;
 
 pub use client::{ControlError, get, post, stream};
+pub use ledger::{BACKUP, JOURNAL, SHOW};
 pub use recording::{END, LONGEST, record_path};
 pub use server::{ANSWER_WITHIN, ControlRequest, ControlSocket, QUEUE};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::remedy::Remedy;
+use crate::ledger::command::OperatorCommand;
 use crate::units::Name;
 
 /// A command to the daemon.
@@ -34,10 +35,10 @@ pub enum ControlCommand {
         /// All accounts when absent.
         account: Option<Name>,
     },
-    /// Changes the ledger by an operator's order, or returns what that would do.
+    /// Changes the ledger by an operator's command, or returns what that would do.
     Ledger {
-        /// The order.
-        remedy: Remedy,
+        /// The command.
+        command: OperatorCommand,
         /// Nothing is changed.
         dry_run: bool,
     },

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use super::socket_file::{SocketFile, SocketFileError};
 use super::{COMMAND_MAX, COMMAND_PATH, ControlCommand, ledger, recording};
 use crate::heartbeat::Heart;
+use crate::ledger::command::may_change;
 use crate::recorder::Recorder;
 use crate::status::server::{self, Deadline, HEAD_WITHIN};
 use crate::status::snapshot::StatusSources;
@@ -127,6 +128,7 @@ fn router(session: ControlSession) -> Router {
         .route(ledger::SHOW, get(ledger::show))
         .route(ledger::JOURNAL, get(ledger::journal))
         .route(ledger::HISTORY, get(ledger::history))
+        .route(ledger::BACKUP, get(ledger::backup))
         .route(recording::PATH, get(recording::record))
         .with_state(session)
         .merge(views::router(sources))
@@ -140,9 +142,7 @@ fn router(session: ControlSession) -> Router {
 }
 
 async fn command(State(session): State<ControlSession>, body: Body) -> Result<Response, Refused> {
-    let Some(peer) = session.peer.filter(|peer| may_command(peer.uid(), session.own_uid)) else {
-        return Err((StatusCode::FORBIDDEN, "only root or the daemon's own user can issue commands\n".to_owned()));
-    };
+    let peer = session.check_may_change()?;
     let bad_request = |text: String| (StatusCode::BAD_REQUEST, text);
     let Ok(Ok(body)) = timeout(HEAD_WITHIN, to_bytes(body, COMMAND_MAX)).await else {
         return Err(bad_request("the request's body is too long or did not arrive\n".to_owned()));
@@ -154,6 +154,12 @@ async fn command(State(session): State<ControlSession>, body: Body) -> Result<Re
 }
 
 impl ControlSession {
+    /// The peer, if it may change something.
+    pub(super) fn check_may_change(&self) -> Result<UCred, Refused> {
+        let peer = self.peer.filter(|peer| may_change(peer.uid(), self.own_uid));
+        peer.ok_or((StatusCode::FORBIDDEN, "only root or the daemon's own user can issue commands\n".to_owned()))
+    }
+
     async fn execute(&self, command: ControlCommand, uid: u32) -> Result<Response, Refused> {
         let (reply, answer) = oneshot::channel();
         let stopping = || {
@@ -174,9 +180,4 @@ impl ControlSession {
             Err(_) => Err((StatusCode::GATEWAY_TIMEOUT, "the daemon did not answer within 2 minutes\n".to_owned())),
         }
     }
-}
-
-/// Whether this user can issue commands.
-pub(super) fn may_command(uid: u32, own_uid: u32) -> bool {
-    uid == 0 || uid == own_uid
 }

@@ -9,11 +9,11 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::server::may_command;
 use super::socket_file::{SocketFile, SocketFileError};
 use super::*;
 use crate::clock::Clock;
 use crate::heartbeat::Hearts;
+use crate::ledger::command::may_change;
 use crate::recorder::Recorder;
 use crate::status::Document;
 use crate::status::snapshot::tests::empty;
@@ -209,8 +209,8 @@ async fn raw(path: &Path, request: &str) -> String {
 
 #[test]
 fn only_root_and_the_daemons_own_user_may_ask() {
-    assert!(may_command(0, 990) && may_command(990, 990));
-    assert!(!may_command(1000, 990) && !may_command(1000, 0) && !may_command(u32::MAX, 990));
+    assert!(may_change(0, 990) && may_change(990, 990));
+    assert!(!may_change(1000, 990) && !may_change(1000, 0) && !may_change(u32::MAX, 990));
 }
 
 #[test]
@@ -227,11 +227,11 @@ fn each_refusal_names_its_remedy() {
 async fn the_ledger_can_be_looked_at_by_those_who_may_look() {
     let served = served().await;
     let told = |answer: Result<Vec<u8>, ControlError>| answer.unwrap_err().to_string();
-    // The configuration of these sources has its state nowhere.
-    let missing = told(get(&served.path, "/ledger.json").await);
-    assert!(missing.contains("there is no ledger in /nowhere yet"), "{missing}");
-    let missing = told(get(&served.path, "/journal.json?meter=heat_pump&most=3").await);
-    assert!(missing.contains("there is no ledger"), "{missing}");
+    // These sources have no ledger's task, which is the only one that can read it.
+    for path in ["/ledger.json", "/journal.json?meter=heat_pump&most=3", "/ledger.db"] {
+        let refused = told(get(&served.path, path).await);
+        assert!(refused.contains("the ledger has stopped"), "{path}: {refused}");
+    }
     for wrong in ["?meter=a%20b", "?most=x", "?most", "?least=1"] {
         let refused = told(get(&served.path, &format!("/journal.json{wrong}")).await);
         assert!(refused.contains("/journal.json?meter=NAME&most=N"), "{wrong}: {refused}");

@@ -29,8 +29,6 @@ fn scratch() -> TempDir {
 /// What is left of a ledger, and what it should hold.
 struct Left {
     files: Files,
-    /// The ledger before the last time that its log was folded in.
-    earlier: Vec<u8>,
     journal: Vec<JournalRow>,
 }
 
@@ -38,7 +36,6 @@ struct Left {
 fn left() -> Left {
     let folder = scratch();
     let mut store = open(&folder).unwrap().store;
-    let mut earlier = Vec::new();
     for register in COMMITS {
         let mut commit = commit(METERS, register, register == COMMITS[1]);
         let entry = commit.journal[0].clone();
@@ -51,18 +48,17 @@ fn left() -> Left {
         if register == COMMITS[1] {
             store.copy_if_due(&at(register)).unwrap();
         }
-        if [COMMITS[1], COMMITS[2]].contains(&register) {
-            earlier = std::fs::read(file(&folder, "ledger.db")).unwrap();
+        if register == COMMITS[2] {
             let folded = "PRAGMA wal_checkpoint(truncate)";
-            store.connection.as_ref().unwrap().query_row(folded, [], |_| Ok(())).unwrap();
+            store.connection.query_row(folded, [], |_| Ok(())).unwrap();
         }
     }
     let files = FILES.map(|name| (name, std::fs::read(file(&folder, name)).unwrap()));
-    Left { files: files.into(), earlier, journal: store.journal(None, 1000).unwrap() }
+    Left { files: files.into(), journal: super::journal(&store, None, 1000) }
 }
 
 fn rest(store: &Store) -> Option<JournalRow> {
-    let row = store.journal(None, 1).unwrap().pop()?;
+    let row = super::journal(store, None, 1).pop()?;
     Some(JournalRow { count: row.count + 1, ..row })
 }
 
@@ -77,11 +73,10 @@ fn put(folder: &TempDir, files: &Files) {
     for (name, bytes) in files {
         std::fs::write(file(folder, name), bytes).unwrap();
     }
-    Folder::take(folder.path()).unwrap().note(COMMITS.len() as u64);
 }
 
 /// The ways in which the bytes may come to harm, each with its name.
-fn harms(bytes: &[u8], older: &[u8], rng: &mut SmallRng) -> Vec<(String, Vec<u8>)> {
+fn harms(bytes: &[u8], rng: &mut SmallRng) -> Vec<(String, Vec<u8>)> {
     let mut harms = Vec::new();
     let mut harm = |name: String, change: &dyn Fn(&mut Vec<u8>)| {
         let mut changed = bytes.to_vec();
@@ -92,11 +87,6 @@ fn harms(bytes: &[u8], older: &[u8], rng: &mut SmallRng) -> Vec<(String, Vec<u8>
     };
     for start in (0..bytes.len()).step_by(PAGE) {
         let end = (start + PAGE).min(bytes.len());
-        // Each page comes back as it was at an earlier commit, alone: intact, and of another time than the rest.
-        harm(format!("page at {start} old"), &|bytes| lay(bytes, older, start..end));
-        let half = (start + rng.random_range(1..PAGE / SECTOR) * SECTOR).min(end);
-        harm(format!("page at {start} new up to {half}"), &|bytes| lay(bytes, older, half..end));
-        harm(format!("page at {start} old up to {half}"), &|bytes| lay(bytes, older, start..half));
         if !(start / PAGE).is_multiple_of(RARELY) {
             continue;
         }
@@ -125,62 +115,59 @@ fn harms(bytes: &[u8], older: &[u8], rng: &mut SmallRng) -> Vec<(String, Vec<u8>
     harms
 }
 
-/// Older bytes in that range, as far as there are any.
-fn lay(bytes: &mut [u8], older: &[u8], range: std::ops::Range<usize>) {
-    let end = range.end.min(older.len()).max(range.start.min(older.len()));
-    bytes[range.start.min(end)..end].copy_from_slice(&older[range.start.min(end)..end]);
-}
-
 /// What became of each harm.
 #[derive(Debug, Default)]
-struct Tally {
+struct Outcomes {
     right: usize,
-    /// Of those, with a journal that is not, which was noticed.
-    lost: usize,
+    /// Of those, with a journal in which entries are shown as unreadable.
+    unreadable: usize,
+    /// Of those, at an earlier commit: a log that ends early looks like one.
+    earlier: usize,
     older: usize,
     refused: usize,
 }
 
 /// Opens what was harmed as the daemon does, and goes on from there.
-fn outcome(folder: &TempDir, journal: &[JournalRow], tally: &mut Tally) -> Result<(), String> {
-    let options = Options { durable: false, ..options() };
+fn outcome(folder: &TempDir, journal: &[JournalRow], log: bool, outcomes: &mut Outcomes) -> Result<(), String> {
+    let options = StoreOptions { durable: false, ..options() };
     let opened = match Store::open(folder.path(), options.clone()) {
         Ok(opened) => opened,
-        Err(error) if error.exit_code() == 65 => {
-            tally.refused += 1;
+        Err(error) if ["damaged", "newer"].contains(&kind(&error)) => {
+            outcomes.refused += 1;
             return Ok(());
         }
-        Err(error) => return Err(format!("exit {}: {error}", error.exit_code())),
+        Err(error) => return Err(format!("{}: {error}", kind(&error))),
     };
     let Opened { mut store, contents, fell_back, other_machine, retired } = opened;
     let (figure, meters) = (figure(&contents), contents.meters.len());
-    let confirmed = contents.meters.values().all(|row| row.confirmed);
+    let confirmed = contents.meters.values().all(|meter| meter.confirmed);
     match &fell_back {
-        None if (figure, meters, confirmed) == (Some(6000), METERS, true) => tally.right += 1,
-        Some(_) if contents.meters.values().all(|row| !row.confirmed) && figure <= Some(6000) => tally.older += 1,
+        None if (figure, meters, confirmed) == (Some(6000), METERS, true) => outcomes.right += 1,
+        None if log && COMMITS[2..].iter().any(|commit| figure == Some(*commit)) && confirmed => outcomes.earlier += 1,
+        Some(_) if contents.meters.values().all(|meter| !meter.confirmed) && figure <= Some(6000) => {
+            outcomes.older += 1
+        }
         _ => return Err(format!("{fell_back:?}, {figure:?} of {meters} meters, confirmed: {confirmed}")),
     }
     if other_machine || retired.is_some() {
         return Err("another machine's, or moved away".into());
     }
-    let lost = store.count_journal_if_due(&at(6000)).map_err(|error| error.to_string())?;
-    if fell_back.is_none() {
-        let entries = store.journal(None, 1000).map_err(|error| error.to_string())?;
-        if lost.is_none() != (entries == journal) {
-            return Err(format!("{} entries of the journal are left, and it is said: {lost:?}", entries.len()));
-        }
-        tally.lost += usize::from(lost.is_some());
-    } else if lost.is_some() {
-        return Err(format!("an older journal and {lost:?}"));
+    let entries = store.journal(&JournalQuery::newest(1000)).map_err(|error| error.to_string())?;
+    let unreadable = entries.iter().filter(|entry| entry.word == "unreadable").count();
+    outcomes.unreadable += usize::from(unreadable > 0);
+    // An entry is right or says that it is not.
+    let wrong = |entry: &&JournalRow| entry.word != "unreadable" && !journal.contains(entry);
+    if figure == Some(6000)
+        && fell_back.is_none()
+        && (entries.len() != journal.len() || entries.iter().any(|it| wrong(&it)))
+    {
+        return Err(format!("{} entries of the journal are left, {unreadable} of them unreadable", entries.len()));
     }
     // What was not noticed must not come up later.
     let next = Commit { journal: Vec::new(), ..commit(METERS, 7000, false) };
     store.commit(&next).map_err(|error| format!("the next commit: {error}"))?;
     store.close().map_err(|error| format!("its end: {error}"))?;
-    let mut again = Store::open(folder.path(), options).map_err(|error| format!("then: {error}"))?;
-    if let Some(why) = again.store.count_journal_if_due(&at(7000)).map_err(|error| error.to_string())? {
-        return Err(format!("then its journal: {why}"));
-    }
+    let again = Store::open(folder.path(), options).map_err(|error| format!("then: {error}"))?;
     match (again.fell_back, super::figure(&again.contents), again.contents.meters.len()) {
         (None, Some(7000), METERS) => Ok(()),
         (fell_back, figure, meters) => Err(format!("then {fell_back:?}, {figure:?} of {meters} meters")),
@@ -188,14 +175,13 @@ fn outcome(folder: &TempDir, journal: &[JournalRow], tally: &mut Tally) -> Resul
 }
 
 /// Every harm to that file: none leads to another figure.
-fn sweep(name: &'static str) -> Tally {
-    let Left { files, earlier, journal } = left();
+fn sweep(name: &'static str) -> Outcomes {
+    let Left { files, journal } = left();
     let mut rng = SmallRng::seed_from_u64(0x61726b6d);
     let folder = scratch();
-    let mut tally = Tally::default();
+    let mut outcomes = Outcomes::default();
     let mut complaints = Vec::new();
-    let older = if name == "ledger.db" { &earlier } else { &files["ledger.db"] };
-    let mut harms = harms(&files[name], older, &mut rng);
+    let mut harms = harms(&files[name], &mut rng);
     harms.push(("taken away".into(), Vec::new()));
     let count = harms.len();
     for (harm, bytes) in harms {
@@ -205,28 +191,28 @@ fn sweep(name: &'static str) -> Tally {
             _ => drop(files.insert(name, bytes)),
         }
         put(&folder, &files);
-        if let Err(complaint) = outcome(&folder, &journal, &mut tally) {
+        if let Err(complaint) = outcome(&folder, &journal, name == "ledger.db-wal", &mut outcomes) {
             complaints.push(format!("{harm}: {complaint}"));
         }
     }
     assert!(complaints.is_empty(), "{name}: {} of {count}:\n{}", complaints.len(), complaints.join("\n"));
-    tally
+    outcomes
 }
 
 #[test]
 fn no_harm_to_the_ledger_becomes_another_figure() {
-    let tally = sweep("ledger.db");
-    assert!(tally.older > 50 && tally.right > 50 && tally.lost > 10, "{tally:?}");
+    let outcomes = sweep("ledger.db");
+    assert!(outcomes.older > 50 && outcomes.right > 50 && outcomes.unreadable > 10, "{outcomes:?}");
 }
 
 #[test]
-fn no_harm_to_the_log_becomes_another_figure() {
-    let tally = sweep("ledger.db-wal");
-    assert!(tally.older > 100, "{tally:?}");
+fn harm_to_the_log_leads_back_to_an_earlier_commit_at_most() {
+    let outcomes = sweep("ledger.db-wal");
+    assert!(outcomes.earlier > 100, "{outcomes:?}");
 }
 
 #[test]
-fn no_harm_to_the_copy_matters_while_the_ledger_is_whole() {
-    let tally = sweep("ledger-copy.db");
-    assert_eq!((tally.older, tally.refused), (0, 0), "{tally:?}");
+fn no_harm_to_the_copy_matters_while_the_ledger_is_intact() {
+    let outcomes = sweep("ledger-copy.db");
+    assert_eq!((outcomes.older, outcomes.refused), (0, 0), "{outcomes:?}");
 }

@@ -1,0 +1,101 @@
+//! The way of an operator's command: to the running ledger, or to the store where no daemon runs.
+
+use std::path::Path;
+
+use super::{CommandError, CommandFailure, CommandOutcome, CommandRequest, OperatorCommand};
+use crate::clock::ClockReading;
+use crate::guard::DecisionError;
+use crate::ledger::settings::LedgerSettings;
+use crate::ledger::state::LedgerState;
+use crate::ledger::store::{JournalQuery, JournalRow, LedgerSnapshot, Store, StoreError, StoreOptions};
+use crate::ledger::task::LedgerRequest;
+use crate::ledger::{LedgerHandle, ReportingBlock, machine};
+
+/// Entries of the journal that are read at a time.
+const PAGE: u32 = 1000;
+
+impl LedgerHandle {
+    /// Has the command carried out; answers once it is on disk, or once the disk has kept everybody waiting for too long.
+    ///
+    /// # Errors
+    /// When it is refused, or the ledger cannot be read.
+    pub async fn command(&self, mut request: CommandRequest) -> Result<CommandOutcome, CommandFailure> {
+        if let OperatorCommand::Undo { entry } = request.command {
+            // What was decided until now is in the journal on disk before an entry is looked for in it.
+            self.figures(Vec::new()).await?;
+            request.subject = Some(self.read(move |store| find(entry, |query| store.journal(query))).await??);
+        }
+        Ok(self.ask(|reply| LedgerRequest::Command { request: Box::new(request), reply }).await??)
+    }
+}
+
+/// Carries the command out on the store itself, where no daemon runs (blocking). A dry run changes nothing.
+///
+/// # Errors
+/// When it is refused, or the store cannot be opened, read or written.
+pub fn run_on_store(
+    folder: &Path,
+    settings: LedgerSettings,
+    now: &ClockReading,
+    mut request: CommandRequest,
+) -> Result<CommandOutcome, CommandFailure> {
+    let snapshot = LedgerSnapshot::open(folder)?;
+    if let OperatorCommand::Undo { entry } = request.command {
+        request.subject = Some(find(entry, |query| snapshot.journal(query))?);
+    }
+    if request.dry_run {
+        let view = snapshot.view;
+        let block = ReportingBlock::of(view.other_machine, view.retired);
+        return Ok(LedgerState::new(view.contents, settings, block).apply(&request, now)?);
+    }
+    drop(snapshot);
+    let opened = Store::open(folder, StoreOptions { durable: true, machine: machine::mark() })?;
+    let mut store = opened.store;
+    let block = ReportingBlock::of(opened.other_machine, opened.retired);
+    let mut ledger = LedgerState::new(opened.contents, settings, block);
+    let outcome = ledger.apply(&request, now)?;
+    if let Some(pending) = ledger.prepare(now, true) {
+        store.commit(&pending.commit)?;
+        store.copy_if_due(now)?;
+    }
+    store.close()?;
+    Ok(CommandOutcome { on_disk: true, ..outcome })
+}
+
+impl CommandRequest {
+    /// A refusal to undo, in the word that the journal has for the entry.
+    pub(super) fn in_its_word(&self, refusal: DecisionError) -> CommandError {
+        match (refusal, &self.subject) {
+            (DecisionError::NothingToUndo { entry, instead, .. }, Some(row)) => {
+                DecisionError::NothingToUndo { entry, word: row.word.clone(), instead }.into()
+            }
+            (other, _) => other.into(),
+        }
+    }
+}
+
+/// The entry with this number, if it was not undone already. Of what may be a hundred thousand entries only few are kept in memory.
+fn find(
+    entry: i64,
+    journal: impl Fn(&JournalQuery) -> Result<Vec<JournalRow>, StoreError>,
+) -> Result<JournalRow, CommandFailure> {
+    let (mut kept, mut query) = (Vec::new(), JournalQuery::newest(PAGE));
+    while query.before > entry {
+        let page = journal(&query)?;
+        let Some(oldest) = page.last() else { break };
+        query.before = oldest.id;
+        let undoes = |row: &JournalRow| row.entry.as_ref().is_some_and(|event| event.undoes.is_some());
+        kept.extend(page.into_iter().filter(|row| row.id == entry || row.id > entry && undoes(row)));
+    }
+    if let Some(by) = undone_by(&kept, entry) {
+        return Err(CommandError::Undone { entry, by }.into());
+    }
+    let found = kept.into_iter().find(|row| row.id == entry);
+    found.ok_or_else(|| CommandError::NoEntry(entry).into())
+}
+
+/// The one of these rows that undoes that entry and was not itself undone.
+fn undone_by(rows: &[JournalRow], entry: i64) -> Option<i64> {
+    let undoes = |row: &&JournalRow| row.id > entry && row.entry.as_ref().and_then(|event| event.undoes) == Some(entry);
+    rows.iter().filter(undoes).map(|row| row.id).find(|by| undone_by(rows, *by).is_none())
+}

@@ -1,0 +1,103 @@
+//! What may be reported of a client: the energy on disk with fresh power, or why not.
+
+use std::time::Duration;
+
+use super::{LedgerState, MeterRecord};
+use crate::clock::ClockReading;
+use crate::guard::{CounterSettings, MeterSettings};
+use crate::ledger::Figure;
+use crate::ledger::settings::ClientSettings;
+use crate::reading::stale_after;
+use crate::units::{Milliwatts, Name};
+
+impl LedgerState {
+    /// These clients' figures as they are on disk.
+    pub(crate) fn figures(&self, clients: Vec<Name>, now: &ClockReading) -> Vec<(Name, Figure)> {
+        let figure = |name: Name| {
+            let figure = self.figure(&name, now).unwrap_or_else(Figure::Waiting);
+            (name, figure)
+        };
+        clients.into_iter().map(figure).collect()
+    }
+
+    /// Why nothing at all is reported, for people.
+    pub(crate) fn block_reason(&self) -> Option<String> {
+        self.block.map(|block| block.to_string())
+    }
+
+    fn figure(&self, name: &Name, now: &ClockReading) -> Result<Figure, String> {
+        if let Some(why) = &self.block {
+            return Err(why.to_string());
+        }
+        let client = self.configured.iter().find(|client| client.name == *name);
+        let client = client.ok_or_else(|| format!("{name} is not configured"))?;
+        let energy = self.clients.get(&client.key).and_then(|balance| balance.on_disk);
+        if energy.is_none() {
+            self.all_begun(client)?;
+        }
+        let mut power = Milliwatts(0);
+        let mut read_at = *now;
+        for name in &client.meters {
+            let (member, at) = self.record(name)?.fresh(name, now)?;
+            // A member that exports takes nothing off what the others consume: their counters do not either.
+            power = Milliwatts(power.0.saturating_add(member.consumed().0));
+            if now.since(&at) > now.since(&read_at) {
+                read_at = at;
+            }
+        }
+        let energy = energy.ok_or("its first figure is not on disk yet")?;
+        Ok(Figure::Ready { power, energy, read_at })
+    }
+
+    /// Or which members have no baseline.
+    fn all_begun(&self, client: &ClientSettings) -> Result<(), String> {
+        let lacking = |name: &&Name| self.meters.get(*name).is_none_or(|record| record.state.published().is_none());
+        let names: Vec<_> = client.meters.iter().filter(lacking).map(Name::as_str).collect();
+        match names[..] {
+            [] => Ok(()),
+            [one] => {
+                let why = self.meters.get_key_value(one).and_then(|(name, record)| record.held(name));
+                let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+                Err(format!("{one} has no baseline yet{why}"))
+            }
+            _ => Err(format!("{} have no baseline yet", names.join(", "))),
+        }
+    }
+
+    fn record(&self, name: &Name) -> Result<&MeterRecord, String> {
+        self.meters.get(name).ok_or_else(|| format!("{name} is not configured"))
+    }
+}
+
+impl MeterRecord {
+    /// The member's power and when it was read; or why it has none to show.
+    fn fresh(&self, name: &Name, now: &ClockReading) -> Result<(Milliwatts, ClockReading), String> {
+        let settings = self.settings.as_ref().ok_or_else(|| format!("{name} is not configured"))?;
+        let within = stale_after(settings.poll_every);
+        let Some(read_at) = &self.read_at else { return Err(format!("{name} has not been read yet")) };
+        let age = now.since(read_at).unwrap_or(Duration::MAX);
+        if age > within {
+            let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
+            return Err(format!("{name} was last read {age} ago"));
+        }
+        if !self.confirmed_on_disk {
+            return Err(unconfirmed(name, settings));
+        }
+        let power = self.power.filter(|(_, at)| now.since(at).is_some_and(|age| age <= within));
+        power.ok_or_else(|| format!("{name} is read, but gives no power"))
+    }
+}
+
+fn unconfirmed(name: &Name, settings: &MeterSettings) -> String {
+    match settings.counter {
+        CounterSettings::Register => {
+            format!("the ledger fell back to an older copy, and {name}'s register has not been taken since")
+        }
+        CounterSettings::FromPower => {
+            format!(
+                "the ledger fell back to an older copy, and {name} has no counter to tell what is missing: \
+                 `arkmeter ledger accept {name}` goes on from the copy's figure"
+            )
+        }
+    }
+}
