@@ -6,7 +6,7 @@ use arkmeter::simulator::{LineSpeed, SimulatedGateway, SimulatedSerialLine, Simu
 use crate::harness::*;
 
 #[tokio::test]
-async fn what_the_registers_hold_is_what_arkreen_accepts_over_all_three_links() {
+async fn register_values_reach_arkreen_over_all_three_links() {
     let behind_gateway = sdm630(1, 1500.0, 1234.5);
     let pzem = SimulatedUnit::new(2);
     pzem.set_u32(Function::Input, 0x0003, 2304, WordOrder::Little);
@@ -27,7 +27,7 @@ async fn what_the_registers_hold_is_what_arkreen_accepts_over_all_three_links() 
         .meter("workshop", "converter", 3);
     let site = Site::new(&plan);
     let daemon = site.start();
-    until("three figures", || (1..=3).all(|number| held(&arkreen, number).is_some())).await;
+    until("three clients are accepted", || (1..=3).all(|number| held(&arkreen, number).is_some())).await;
     let batch = |entries: usize| arkreen.calls().iter().any(|call| call.batch && call.entries.len() == entries);
     until("all three in one call", || batch(3)).await;
     assert_only(&arkreen, 1, 1_500_000, 1_234_500_000);
@@ -63,7 +63,7 @@ async fn meters_of_one_client_are_added() {
     let daemon = site.start();
     until("three reports", || sent(&arkreen, 9).len() >= 3).await;
     assert_only(&arkreen, 9, 1_200_000, 120_000_000);
-    assert!(arkreen.calls().iter().all(|call| !call.batch), "one entry is no batch");
+    assert!(arkreen.calls().iter().all(|call| !call.batch), "a single entry is not sent as a batch");
     daemon.stop().await;
     assert_truthful(&arkreen);
 }

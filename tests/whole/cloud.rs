@@ -68,13 +68,13 @@ async fn an_unknown_client_does_not_affect_the_others() {
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.meter("known", "gateway", 1).meter("unknown", "gateway", 2));
     let daemon = site.start();
-    let told = |document: &Value| {
+    let refused = |document: &Value| {
         document["clients"]["unknown"]["error"].as_str().is_some_and(|error| error.contains("do not belong together"))
     };
-    site.status_when("the refusal is shown", told).await;
+    site.status_when("the refusal is shown", refused).await;
     let calls = sent(&arkreen, 2).len();
     let before = sent(&arkreen, 1).len();
-    until("the other goes on", || sent(&arkreen, 1).len() >= before + 3).await;
+    until("the other client is still reported", || sent(&arkreen, 1).len() >= before + 3).await;
     assert!(sent(&arkreen, 2).len() <= calls + 1, "an unknown client is probed slowly");
     assert_eq!(site.all_ok(&["known", "unknown"]).await["clients"]["known"]["error"], Value::Null);
     daemon.stop().await;
@@ -85,9 +85,9 @@ async fn an_unknown_client_does_not_affect_the_others() {
 async fn a_figure_that_arkreen_refuses_as_too_low_is_never_inflated() {
     let it = Reporting::begin().await;
     it.arkreen.set_energy(client(1), arkmeter::units::MilliwattHours::new(200_000_000).unwrap());
-    let told =
+    let refused =
         |document: &Value| document["clients"]["sauna"]["error"].as_str().is_some_and(|error| error.contains("4003"));
-    let document = it.site.status_when("the refusals are shown", told).await;
+    let document = it.site.status_when("the refusals are shown", refused).await;
     assert_eq!(document["meters"]["sauna"]["state"], "ok");
     more_calls(&it.arkreen, 3).await;
     it.arkreen.set_energy(client(1), arkmeter::units::MilliwattHours::new(100_000_000).unwrap());

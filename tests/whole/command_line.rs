@@ -1,4 +1,4 @@
-//! What is typed and written wrongly: each is told with its place and the remedy, and ends with its exit code.
+//! Errors in arguments and in the configuration: each is shown with its place and a remedy, and has its exit code.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ fn plan() -> Plan {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_configuration_is_told_with_its_line() {
+async fn a_configuration_error_is_shown_with_its_line() {
     let client = client(1).to_hex();
     let wrong: [(Plan, &[&str]); 6] = [
         (plan().text("[meter.boiler\nbus = 1"), &["arkmeter.toml:", "^"]),
@@ -35,18 +35,18 @@ async fn a_mistake_in_the_configuration_is_told_with_its_line() {
 }
 
 #[tokio::test]
-async fn a_token_file_that_cannot_be_used_is_told_with_the_remedy() {
+async fn an_unusable_token_file_is_shown_with_the_remedy() {
     let site = Site::new(&plan());
     let token_file = site.path("token");
-    let is = |content: &str, mode: u32| {
+    let write_token = |content: &str, mode: u32| {
         fs::write(&token_file, content).unwrap();
         fs::set_permissions(&token_file, Permissions::from_mode(mode)).unwrap();
     };
-    is("", 0o640);
+    write_token("", 0o640);
     site.run(&["check"]).await.complains(78, &["is empty"]);
-    is(&format!("{0}\n{0}\n", token()), 0o640);
+    write_token(&format!("{0}\n{0}\n", token()), 0o640);
     site.run(&["check"]).await.complains(78, &["several lines"]);
-    is(&token(), 0o644);
+    write_token(&token(), 0o644);
     site.run(&["check"]).await.complains(78, &["open to every user", "chmod 640"]);
     fs::remove_file(&token_file).unwrap();
     site.run(&["check"]).await.complains(78, &["there is no token file"]);
@@ -54,12 +54,12 @@ async fn a_token_file_that_cannot_be_used_is_told_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn check_says_what_would_be_polled_and_reported() {
+async fn check_shows_what_would_be_polled_and_reported() {
     let site = Site::new(&plan());
     let said = site.run(&["check"]).await;
     assert_eq!(said.code, 0, "{said:?}");
     for words in ["sauna", "gateway", "eastron-sdm630"] {
-        assert!(said.out.contains(words), "nothing of {words}: {said:?}");
+        assert!(said.out.contains(words), "{words} is missing: {said:?}");
     }
     let json: serde_json::Value = serde_json::from_str(&site.run(&["check", "--json"]).await.out).unwrap();
     assert!(json.is_object(), "{json}");
@@ -68,7 +68,7 @@ async fn check_says_what_would_be_polled_and_reported() {
 }
 
 #[tokio::test]
-async fn usage_and_profiles() {
+async fn usage_errors_and_profile_commands() {
     let site = Site::new(&plan());
     for wrong in [&["dance"][..], &["report"], &["read", "not a name"], &["run", "--quickly"]] {
         assert_eq!(site.run(wrong).await.code, 2, "{wrong:?}");
@@ -88,7 +88,7 @@ async fn usage_and_profiles() {
 }
 
 #[tokio::test]
-async fn a_trace_is_replayed_and_a_damaged_one_is_told_with_its_line() {
+async fn a_trace_is_replayed_and_a_damaged_one_is_refused_with_its_line() {
     let site = Site::new(&plan());
     let trace: String =
         (0..4).map(|second| format!("{{\"t\": {second}.0, \"register_mwh\": 1000000, \"power_mw\": 0}}\n")).collect();

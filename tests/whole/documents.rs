@@ -1,13 +1,13 @@
-//! The documents are true: links resolve, files and commands exist, and quoted messages are the program's.
+//! Checks of the documents: links resolve, named files and commands exist, and quoted messages are in the source.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The longest README that is still read.
+/// The maximum length of the README.
 const README_LINES: usize = 120;
-/// Shorter pieces of a message occur everywhere.
+/// Shorter pieces of a message are not checked: they match by chance.
 const SHORTEST_QUOTE: usize = 4;
 
 fn root() -> &'static Path {
@@ -38,7 +38,7 @@ fn document(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap()
 }
 
-/// All of `src` without line breaks in string literals, so that quoted text is found as it is printed.
+/// All files of `src`, with string literals on one line, so that a printed text can be found.
 fn source() -> String {
     let mut paths = Vec::new();
     files(&root().join("src"), "rs", &mut paths);
@@ -46,14 +46,14 @@ fn source() -> String {
     texts.map(|text| joined(&text)).collect()
 }
 
-/// `text` with continued string literals on one line, and without escapes.
+/// Joins continued string literals and removes escaped quotes.
 fn joined(text: &str) -> String {
     let mut parts = text.split("\\\n");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.trim_start()).replace("\\\"", "\"")
 }
 
-/// What is between two `mark`s on one line.
+/// The texts between two `mark`s on one line.
 fn between<'t>(text: &'t str, mark: &str) -> Vec<&'t str> {
     text.lines().flat_map(|line| line.split(mark).skip(1).step_by(2)).collect()
 }
@@ -65,7 +65,7 @@ fn the_readme_is_short() {
 }
 
 #[test]
-fn relative_links_lead_somewhere() {
+fn relative_links_resolve() {
     for (path, text) in documents() {
         for target in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target) {
             if target.contains("://") {
@@ -139,7 +139,7 @@ fn help(words: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn explained_messages_are_the_programs() {
+fn explained_messages_exist_in_the_source() {
     let (source, text) = (source(), document("docs/messages.md"));
     let cells = text.lines().filter_map(|line| line.strip_prefix("| *"));
     let cells: Vec<_> = cells.map(|line| line.split(" | ").next().unwrap_or_default()).collect();
@@ -155,7 +155,7 @@ fn explained_messages_are_the_programs() {
 }
 
 #[test]
-fn explained_metrics_are_the_programs() {
+fn explained_metrics_exist_in_the_source() {
     let (source, text) = (source(), document("docs/monitoring.md"));
     for metric in between(&text, "`").into_iter().filter_map(|name| name.strip_prefix("arkmeter_")) {
         let name = metric.split('{').next().unwrap_or_default().trim_end_matches('.');

@@ -1,14 +1,14 @@
-//! What `tests/FAULTS.md` says is tested is tested: each name in it is that of a test.
+//! Every test name in `tests/FAULTS.md` is the name of a test.
 
 use std::fs;
 use std::path::Path;
 
-/// Everything that is written in Rust below this folder.
-fn written(folder: &Path, all: &mut String) {
+/// Appends the text of all Rust files below this folder.
+fn append_sources(folder: &Path, all: &mut String) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            written(&path, all);
+            append_sources(&path, all);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             all.push_str(&fs::read_to_string(path).unwrap());
         }
@@ -16,11 +16,11 @@ fn written(folder: &Path, all: &mut String) {
 }
 
 #[test]
-fn every_test_that_the_list_of_faults_names_is_there() {
+fn every_test_named_in_the_list_of_faults_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = String::new();
-    written(&root.join("src"), &mut all);
-    written(&root.join("tests"), &mut all);
+    append_sources(&root.join("src"), &mut all);
+    append_sources(&root.join("tests"), &mut all);
     let list = fs::read_to_string(root.join("tests/FAULTS.md")).unwrap();
     let is_name =
         |word: &&str| word.len() > 12 && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));

@@ -6,8 +6,8 @@ use arkmeter::clock::Clock;
 use arkmeter::ledger::store::{Commit, Store, StoreOptions, restore};
 use arkmeter::ledger::{machine, shown};
 
+use crate::disk_call_faults::{CALLS, copied, run_with_fault, stopped_site, sweep_calls};
 use crate::harness::*;
-use crate::sweep::{CALLS, copied, run_struck, settled, until_unharmed};
 
 /// What the meter's figure is, in mWh.
 const FIGURE: u64 = 10_000_000;
@@ -16,13 +16,13 @@ const FIGURE: u64 = 10_000_000;
 #[ignore = "needs strace: .ci/run installs it"]
 #[allow(clippy::print_stderr, reason = "how far each sweep went")]
 async fn disk_calls_that_kill_while_a_ledger_changes_hands_leave_one_box_that_reports() {
-    let site = settled().await;
+    let site = stopped_site().await;
     // What only opens files changes nothing by itself.
     for calls in CALLS.into_iter().filter(|calls| *calls != "openat") {
-        let moved = until_unharmed(|k| kill_a_move(&site, calls, k)).await;
-        let saved = until_unharmed(|k| kill_a_backup(&site, calls, k)).await;
-        let brought_back = until_unharmed(|k| kill_a_restore(&site, calls, k)).await;
-        let adopted = until_unharmed(|k| kill_an_adoption(&site, calls, k)).await;
+        let moved = sweep_calls(|k| kill_a_move(&site, calls, k)).await;
+        let saved = sweep_calls(|k| kill_a_backup(&site, calls, k)).await;
+        let brought_back = sweep_calls(|k| kill_a_restore(&site, calls, k)).await;
+        let adopted = sweep_calls(|k| kill_an_adoption(&site, calls, k)).await;
         eprintln!("{calls}: move k = 1 to {moved}, backup {saved}, restore {brought_back}, adopt {adopted}");
     }
 }
@@ -49,7 +49,7 @@ async fn kill_a_move(site: &Site, calls: &str, k: u32) -> bool {
     let state = place.path().join("state");
     let [file, part, again] = ["moved.db", "moved.db.part", "again.db"].map(|name| place.path().join(name));
     let order = ["ledger", "move", file.to_str().unwrap()];
-    let (said, struck) = run_struck(site, &order, place.path(), calls, "signal=KILL", k).await;
+    let (said, struck) = run_with_fault(site, &order, place.path(), calls, "signal=KILL", k).await;
     let retired = is_retired(&state, &what);
     for file in [&file, &part] {
         let takes_over = makes_another_report(file) == Some(true);
@@ -74,7 +74,7 @@ async fn kill_a_backup(site: &Site, calls: &str, k: u32) -> bool {
     let (what, place) = (format!("backup, {calls}, k = {k}"), copied(site));
     let [file, again] = ["saved.db", "again.db"].map(|name| place.path().join(name));
     let order = ["ledger", "backup", file.to_str().unwrap()];
-    let (said, struck) = run_struck(site, &order, place.path(), calls, "signal=KILL", k).await;
+    let (said, struck) = run_with_fault(site, &order, place.path(), calls, "signal=KILL", k).await;
     assert!(!is_retired(&place.path().join("state"), &what));
     let found = makes_another_report(&file);
     assert!(found == Some(false) || found.is_none() && said.code != 0, "{what}: {found:?}, {said:?}");
@@ -91,7 +91,7 @@ async fn kill_a_restore(site: &Site, calls: &str, k: u32) -> bool {
     let given = site.run_under(&[], &["ledger", "move", file], place.path()).await;
     assert_eq!(given.code, 0, "{given:?}");
     let order = ["ledger", "restore", file];
-    let (said, struck) = run_struck(site, &order, place.path(), calls, "signal=KILL", k).await;
+    let (said, struck) = run_with_fault(site, &order, place.path(), calls, "signal=KILL", k).await;
     let shown = shown::show(&state).unwrap();
     let published = shown.meters.values().next().and_then(|meter| meter.published_mwh);
     assert_eq!(published.map(|energy| energy.get()), Some(FIGURE), "{what}");
@@ -115,7 +115,7 @@ async fn kill_an_adoption(site: &Site, calls: &str, k: u32) -> bool {
     store.close().unwrap();
     let foreign = || shown::show(&state).unwrap().other_machine;
     assert!(foreign());
-    let (said, struck) = run_struck(site, &["ledger", "adopt"], place.path(), calls, "signal=KILL", k).await;
+    let (said, struck) = run_with_fault(site, &["ledger", "adopt"], place.path(), calls, "signal=KILL", k).await;
     assert!(!is_retired(&state, &what));
     assert!(said.code != 0 || !foreign(), "{what}: it said that it is done");
     let done = !foreign();

@@ -1,4 +1,4 @@
-//! A site: a folder with a configuration and a token, the real program in it, and conditions that are waited for within bounds.
+//! A site: a folder with a configuration, a token and the real program; and functions that wait for a condition with a time limit.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -16,19 +16,19 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-pub use crate::reported::*;
-pub use crate::world::*;
+pub use crate::received::*;
+pub use crate::surroundings::*;
 
-/// What must come true does so within this, on a machine with other things to do as well.
+/// The longest wait for a condition, generous enough for a loaded machine.
 pub const SOON: Duration = Duration::from_secs(40);
-/// How often it is looked.
+/// The interval between two checks of a condition.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// A command that is not the daemon ends within this.
-const COMMAND_WITHIN: Duration = Duration::from_secs(100);
-/// The time-out of every bus here.
+/// The time limit of a command other than `run`.
+const COMMAND_LIMIT: Duration = Duration::from_secs(100);
+/// The timeout of every bus in these tests.
 pub const TIMEOUT: Duration = Duration::from_millis(300);
 
-/// What systemd and shells may have set for this process and must not reach the program under test.
+/// Variables of systemd and of shells that must not reach the program under test.
 const VARIABLES: [&str; 10] = [
     "STATE_DIRECTORY",
     "RUNTIME_DIRECTORY",
@@ -42,10 +42,10 @@ const VARIABLES: [&str; 10] = [
     "NO_COLOR",
 ];
 
-/// Says that this test, or this part of one, cannot run here and why.
+/// Prints that this test, or a part of it, cannot run on this machine, and why.
 ///
-/// Written past the test runner, which shows nothing of tests that pass; `.ci/run` collects these lines in the file that
-/// `ARKMETER_SKIPPED` names, and lists and counts them at its end.
+/// It writes to standard error directly, because the test runner hides the output of passing tests. `.ci/run` collects these lines in
+/// the file `ARKMETER_SKIPPED` and lists them at its end.
 pub fn skipped(test: &str, why: &str) {
     let line = format!("SKIPPED {test}: {why}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
@@ -54,17 +54,17 @@ pub fn skipped(test: &str, why: &str) {
     }
 }
 
-/// The dummy that opens the stand-in's door.
+/// A dummy token, which the simulated Arkreen accepts.
 pub fn token() -> String {
     format!("0x{}", "7".repeat(64))
 }
 
-/// The dummy client of this number, 1 to 255.
+/// A dummy client identifier with this number, 1 to 255.
 pub fn client(number: u8) -> ClientId {
     ClientId::parse(&format!("0x{}", format!("{number:02x}").repeat(32))).unwrap()
 }
 
-/// A stand-in that knows these clients.
+/// A simulated Arkreen that knows these clients.
 pub fn arkreen(clients: impl IntoIterator<Item = u8>) -> Arkreen {
     Arkreen::start(&token(), clients.into_iter().map(client)).unwrap()
 }
@@ -90,7 +90,7 @@ impl Plan {
         ))
     }
 
-    /// A bus whose time-out is [`TIMEOUT`]; `link` is its line of TOML.
+    /// A bus with [`TIMEOUT`]; `link` is its line of TOML.
     pub fn bus(self, name: &str, link: impl Display) -> Self {
         self.text(format!("[bus.{name}]\n{link}\ntimeout = \"{}ms\"", TIMEOUT.as_millis()))
     }
@@ -107,25 +107,25 @@ impl Plan {
         self.bus(name, format!("serial = \"{}\"", path.display()))
     }
 
-    /// An SDM630 that is polled every 100 ms and reported as the client of its unit's number.
+    /// An SDM630, polled every 100 ms and reported as the client with the number of its unit.
     pub fn meter(self, name: &str, bus: &str, unit: u8) -> Self {
         let client = client(unit).to_hex();
         self.polled(name, bus, unit, "eastron-sdm630").text(format!("client_id = \"{client}\""))
     }
 
-    /// The same, polled every second: what a simulated meter counts between two polls is then never far from what its power explains.
+    /// The same meter, polled every second. The energy between two polls then agrees with the power, in spite of the register's resolution.
     pub fn counting(self, name: &str, bus: &str, unit: u8) -> Self {
         let Plan(text) = self.meter(name, bus, unit);
         let (before, last) = text.rsplit_once("\"100ms\"").unwrap();
         Plan(format!("{before}\"1s\"{last}"))
     }
 
-    /// The same with another text in the place of this one.
+    /// Replaces the first occurrence of `text`.
     pub fn replaced(self, text: &str, other: &str) -> Self {
         Plan(self.0.replacen(text, other, 1))
     }
 
-    /// A meter of any profile, not reported unless a line with its client follows.
+    /// A meter of any profile. It is reported only if a line with its client follows.
     pub fn polled(self, name: &str, bus: &str, unit: u8, profile: &str) -> Self {
         self.text(format!(
             "[meter.{name}]\nbus = \"{bus}\"\nunit = {unit}\nprofile = \"{profile}\"\npoll_every = \"100ms\"\nmax_power = \"20kW\""
@@ -133,7 +133,7 @@ impl Plan {
     }
 }
 
-/// The folder that the program lives in.
+/// The folder in which the program runs.
 #[derive(Debug)]
 pub struct Site {
     folder: TempDir,
@@ -155,7 +155,7 @@ impl Site {
         fs::write(self.path("arkmeter.toml"), &plan.0).unwrap();
     }
 
-    /// As an operator does it: another file, moved into place.
+    /// Replaces the token file by renaming a new one, as an operator does.
     pub fn put_token(&self, content: &str) {
         let new = self.path("token.new");
         fs::write(&new, format!("{content}\n")).unwrap();
@@ -167,13 +167,13 @@ impl Site {
         self.command_under(&[], arguments, self.folder.path())
     }
 
-    /// The program under another one (`under`, with its arguments), in that folder and with the configuration there.
+    /// The program, started by another one (`under`, with its arguments), in this folder and with the configuration there.
     fn command_under(&self, under: &[&str], arguments: &[&str], folder: &Path) -> Command {
-        // The masters of other tests' pseudo-terminals are inherited by whoever does not close them, and would outlive their lines.
-        const ALONE: &str =
+        // Child processes inherit the masters of other tests' pseudo-terminals, which would keep those lines open: close them.
+        const CLOSE_INHERITED: &str =
             r#"for fd in /proc/$$/fd/*; do fd=${fd##*/}; ((fd > 2)) && eval "exec $fd>&-"; done; exec "$0" "$@""#;
         let mut command = Command::new("bash");
-        command.args(["-c", ALONE]).args(under).arg(env!("CARGO_BIN_EXE_arkmeter"));
+        command.args(["-c", CLOSE_INHERITED]).args(under).arg(env!("CARGO_BIN_EXE_arkmeter"));
         command.args(arguments).arg("--config").arg(folder.join("arkmeter.toml")).current_dir(folder);
         for variable in VARIABLES {
             command.env_remove(variable);
@@ -192,7 +192,7 @@ impl Site {
         self.spawn(&[], &["run"], variables)
     }
 
-    /// Starts the daemon under another program (ip netns exec), which has to become it.
+    /// Starts the daemon through another program that executes it (ip netns exec).
     pub fn start_under(&self, under: &[&str]) -> Daemon {
         self.spawn(under, &["run"], &[])
     }
@@ -209,24 +209,24 @@ impl Site {
         Daemon(command.spawn().unwrap(), self.path("log"))
     }
 
-    /// What the daemons of this site have logged.
+    /// The log of all daemons of this site.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// Runs another command to its end; all that it says is kept in the file `said` as well.
+    /// Runs a command until it ends. Its output is also appended to the file `said`.
     pub async fn run(&self, arguments: &[&str]) -> Said {
         self.run_with_input(arguments, None).await
     }
 
-    /// Runs a command until `so`, then presses Ctrl-C.
+    /// Runs a command until the condition `so` holds, then sends it SIGINT (Ctrl-C).
     pub async fn interrupt(&self, arguments: &[&str], so: impl FnMut() -> bool) -> Said {
         let mut command = self.command(arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        until("what it is to be interrupted at", so).await;
-        let pid = child.id().expect("it has not been awaited").to_string();
+        until("the moment of the interrupt", so).await;
+        let pid = child.id().expect("the command still runs").to_string();
         assert!(Command::new("kill").args(["-s", "INT", &pid]).status().await.unwrap().success());
-        let output = timeout(SOON, child.wait_with_output()).await.expect("Ctrl-C ends it").unwrap();
+        let output = timeout(SOON, child.wait_with_output()).await.expect("Ctrl-C ends the command").unwrap();
         Said {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -245,19 +245,19 @@ impl Site {
         said
     }
 
-    /// Runs a command under another program (strace), in another folder that has a configuration of its own.
+    /// Runs a command under another program (strace), in a folder with its own configuration.
     pub async fn run_under(&self, under: &[&str], arguments: &[&str], folder: &Path) -> Said {
         Said::of(self.command_under(under, arguments, folder)).await
     }
 
-    /// The daemon's status, once it answers and is as wanted.
+    /// Waits until the daemon's status is as wanted, and returns it.
     pub async fn status_when(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + SOON;
         loop {
             let said = self.run(&["status", "--json"]).await;
             let document: Value = serde_json::from_str(&said.out).unwrap_or_default();
             if said.code < 2 && wanted(&document) {
-                assert_eq!(said.code, i32::from(document["well"] != true), "the exit code says whether all is well");
+                assert_eq!(said.code, i32::from(document["well"] != true), "the exit code agrees with `well`");
                 return document;
             }
             assert!(Instant::now() < end, "not within {SOON:?}: {what}\n{}\n{}", said.err, said.out);
@@ -265,7 +265,7 @@ impl Site {
         }
     }
 
-    /// Once these meters are read and taken, and have their figures.
+    /// Waits until these meters are `ok` and have a published energy.
     pub async fn all_ok(&self, meters: &[&str]) -> Value {
         let well = |meter: &Value| meter["state"] == "ok" && meter["published_mwh"].is_u64();
         let ok = |document: &Value| meters.iter().all(|meter| well(&document["meters"][meter]));
@@ -274,7 +274,7 @@ impl Site {
 }
 
 impl Drop for Site {
-    #[allow(clippy::print_stderr, reason = "a failing test shows the daemon's side of it")]
+    #[allow(clippy::print_stderr, reason = "a failing test prints the daemon's log")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = self.log();
@@ -284,7 +284,7 @@ impl Drop for Site {
     }
 }
 
-/// What a command said.
+/// The exit code and output of a command.
 #[derive(Debug)]
 pub struct Said {
     pub code: i32,
@@ -294,7 +294,8 @@ pub struct Said {
 
 impl Said {
     async fn of(mut command: Command) -> Self {
-        let output = timeout(COMMAND_WITHIN, command.output()).await.expect("a command that never ends").unwrap();
+        let output =
+            timeout(COMMAND_LIMIT, command.output()).await.expect("the command ends within its limit").unwrap();
         Said {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -302,11 +303,11 @@ impl Said {
         }
     }
 
-    /// Ended with this code and says each of these on standard error.
+    /// Asserts this exit code, and that standard error contains each of these texts.
     pub fn complains(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, code, "{self:?}");
         for word in words {
-            assert!(self.err.contains(word), "nothing of {word:?}: {self:?}");
+            assert!(self.err.contains(word), "{word:?} is missing: {self:?}");
         }
     }
 }
@@ -323,7 +324,7 @@ impl Daemon {
     }
 
     pub fn pid(&self) -> u32 {
-        self.0.id().expect("it has not been awaited")
+        self.0.id().expect("the daemon still runs")
     }
 
     /// SIGKILL, as in a power cut.
@@ -331,11 +332,11 @@ impl Daemon {
         self.0.kill().await.unwrap();
     }
 
-    /// SIGTERM, as systemd does it; it has to be well, and done within 5 s of the daemon's own time: a loaded machine may be late with
-    /// the signal and with the news of the end.
+    /// Sends SIGTERM, as systemd does. The exit code must be 0, and the log's timestamps must show a stop within 5 s: a loaded machine may
+    /// deliver the signal late.
     pub async fn stop(mut self) {
         self.signal("TERM").await;
-        let status = timeout(SOON, self.0.wait()).await.expect("a daemon that does not stop").unwrap();
+        let status = timeout(SOON, self.0.wait()).await.expect("the daemon stops").unwrap();
         assert_eq!(status.code(), Some(0), "{status}");
         let log = fs::read_to_string(&self.1).unwrap();
         let last = |word: &str| {
@@ -346,9 +347,9 @@ impl Daemon {
         assert!(took <= jiff::SignedDuration::from_secs(5), "{took:?} after SIGTERM");
     }
 
-    /// Ends by itself.
+    /// Waits until the daemon ends by itself.
     pub async fn end(mut self) -> ExitStatus {
-        timeout(SOON, self.0.wait()).await.expect("a daemon that does not end").unwrap()
+        timeout(SOON, self.0.wait()).await.expect("the daemon ends").unwrap()
     }
 
     pub fn runs(&mut self) -> bool {
@@ -356,7 +357,7 @@ impl Daemon {
     }
 }
 
-/// Waits until `look` finds something.
+/// Waits until `look` returns a value.
 pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + SOON;
     loop {
@@ -368,18 +369,18 @@ pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T
     }
 }
 
-/// Waits until it is so.
+/// Waits until the condition holds.
 pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
     eventually(what, || so().then_some(())).await;
 }
 
-/// Waits until so many more calls have come.
+/// Waits for this number of further calls.
 pub async fn more_calls(arkreen: &Arkreen, more: usize) {
     let now = arkreen.calls().len();
     until("more calls", || arkreen.calls().len() >= now + more).await;
 }
 
-/// Waits until each of these meters was asked so many more times.
+/// Waits until each of these meters received this number of further requests.
 pub async fn more_requests(units: &[&SimulatedUnit], more: u64) {
     let now: Vec<_> = units.iter().map(|unit| unit.requests()).collect();
     until("more requests", || units.iter().zip(&now).all(|(unit, now)| unit.requests() >= now + more)).await;

@@ -1,4 +1,4 @@
-//! Meters on Modbus stacks of other makers: pymodbus over every link, and libmodbus over TCP.
+//! Meters on other Modbus implementations: pymodbus over every link, and libmodbus over TCP.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use crate::harness::*;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop");
 
-/// Another maker's meter; killed when dropped.
+/// A meter process with another Modbus implementation; killed when dropped.
 struct Meter {
     _child: Child,
     port: u16,
@@ -24,9 +24,9 @@ impl Meter {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = timeout(SOON, lines.next_line()).await.expect("it says when it is ready").unwrap();
+        let ready = timeout(SOON, lines.next_line()).await.expect("the meter prints when it is ready").unwrap();
         let port = ready.as_deref().and_then(|line| line.strip_prefix("ready ")?.parse().ok());
-        Meter { _child: child, port: port.unwrap_or_else(|| panic!("instead of being ready: {ready:?}")) }
+        Meter { _child: child, port: port.unwrap_or_else(|| panic!("it printed {ready:?} instead of `ready`")) }
     }
 
     async fn pymodbus(arguments: &[&str]) -> Self {
@@ -34,8 +34,8 @@ impl Meter {
     }
 }
 
-/// The daemon reads it, reports it to the milliwatt-hour, and finds nothing to complain of.
-async fn is_understood(link: &str) {
+/// Asserts that `read` and the daemon read this meter, and that the reported values are exact.
+async fn assert_read_and_reported(link: &str) {
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).bus("line", link).text("request_gap = \"5ms\"");
     let site = Site::new(&plan.meter("other", "line", 1));
@@ -57,25 +57,25 @@ async fn is_understood(link: &str) {
 #[ignore = "needs pymodbus and libmodbus: .ci/run installs them"]
 async fn interoperability_with_pymodbus_over_tcp() {
     let meter = Meter::pymodbus(&["tcp"]).await;
-    is_understood(&format!("tcp = \"127.0.0.1:{}\"", meter.port)).await;
+    assert_read_and_reported(&format!("tcp = \"127.0.0.1:{}\"", meter.port)).await;
 }
 
 #[tokio::test]
 #[ignore = "needs pymodbus and libmodbus: .ci/run installs them"]
 async fn interoperability_with_pymodbus_over_rtu_over_tcp() {
     let meter = Meter::pymodbus(&["rtu_over_tcp"]).await;
-    is_understood(&format!("rtu_over_tcp = \"127.0.0.1:{}\"", meter.port)).await;
+    assert_read_and_reported(&format!("rtu_over_tcp = \"127.0.0.1:{}\"", meter.port)).await;
 }
 
 #[tokio::test]
 #[ignore = "needs pymodbus and libmodbus: .ci/run installs them"]
 async fn interoperability_with_pymodbus_over_a_serial_line() {
-    // Two pseudo-terminals with their masters joined are a null-modem cable.
+    // Two pseudo-terminals whose masters are connected act as a null-modem cable.
     let (mut near, our_end) = SerialStream::pair().unwrap();
     let (mut far, their_end) = SerialStream::pair().unwrap();
     let cable = tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
     let _meter = Meter::pymodbus(&["serial", &their_end.name().unwrap()]).await;
-    is_understood(&format!("serial = \"{}\"", our_end.name().unwrap())).await;
+    assert_read_and_reported(&format!("serial = \"{}\"", our_end.name().unwrap())).await;
     cable.abort();
 }
 
@@ -86,7 +86,7 @@ async fn interoperability_with_libmodbus_over_tcp() {
     let program = folder.path().join("libmodbus_meter");
     compile(&program).await;
     let meter = Meter::start(&mut Command::new(&program)).await;
-    is_understood(&format!("tcp = \"127.0.0.1:{}\"", meter.port)).await;
+    assert_read_and_reported(&format!("tcp = \"127.0.0.1:{}\"", meter.port)).await;
 }
 
 async fn compile(program: &Path) {

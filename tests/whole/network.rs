@@ -1,4 +1,4 @@
-//! A real network between the box and everything else: a network namespace, a cable that is cut, packets that are lost or late.
+//! A real network between the daemon and everything else: a network namespace, a cable that is cut, packets that are lost or delayed.
 //!
 //! It needs root, iproute2 and iptables. If the kernel has no netem, delays come from a slow line whose queue fills.
 
@@ -38,7 +38,7 @@ async fn must(program: &str, arguments: &[&str]) {
 /// A namespace with one cable to this one.
 struct Network {
     namespace: String,
-    /// The ends of the cable: here, and in the namespace.
+    /// The ends of the cable: on the host, and in the namespace.
     cable: [String; 2],
     here: Ipv4Addr,
 }
@@ -46,7 +46,7 @@ struct Network {
 impl Network {
     async fn make() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        // One per test and process.
+        // Unique per test and process.
         let number = std::process::id() << 2 | MADE.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("arkmeter-{number}");
         let cable = [format!("amh{number}"), format!("amt{number}")];
@@ -95,7 +95,7 @@ impl Network {
         }
     }
 
-    /// Puts a queue (`tc qdisc`) at the output of the box; false if the kernel does not support its kind.
+    /// Sets the output queue (`tc qdisc`) of the daemon's end; false if the kernel does not support this kind.
     async fn queue(&self, queue: &[&str]) -> bool {
         let place = ["-n", &self.namespace, "qdisc", "replace", "dev", &self.cable[1], "root"];
         run("tc", &[&place[..], queue].concat()).await.status.success()
@@ -156,8 +156,8 @@ impl Drop for Tls {
     }
 }
 
-/// A daemon in the namespace; its meter and Arkreen are here.
-struct Apart {
+/// A daemon in the namespace. Its meter and Arkreen run on the host.
+struct IsolatedDaemon {
     network: Network,
     site: Site,
     daemon: Daemon,
@@ -167,7 +167,7 @@ struct Apart {
     _tls: Tls,
 }
 
-impl Apart {
+impl IsolatedDaemon {
     async fn begin() -> Self {
         let (network, meter, arkreen) = (Network::make().await, sdm630(1, 1000.0, 100.0), arkreen([1]));
         let gateway =
@@ -180,11 +180,11 @@ impl Apart {
         let daemon = site.start_under(&network.enter());
         site.all_ok(&["sauna"]).await;
         until("the first report", || held(&arkreen, 1).is_some()).await;
-        Apart { network, site, daemon, arkreen, meter, gateway, _tls: tls }
+        IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _tls: tls }
     }
 
-    /// Waits longer than other tests until the status is so. Returns the time since `begun`.
-    async fn told(&self, begun: Instant, what: &str, so: impl Fn(&Value) -> bool) -> Duration {
+    /// Waits longer than other tests until the status is as wanted. Returns the time since `begun`.
+    async fn status_after(&self, begun: Instant, what: &str, so: impl Fn(&Value) -> bool) -> Duration {
         let end = Instant::now() + LONG;
         loop {
             let said = self.site.run(&["status", "--json"]).await;
@@ -204,7 +204,7 @@ impl Apart {
     }
 }
 
-/// Waits longer than other tests until it is so. Returns the time that this took.
+/// Waits longer than other tests until the condition holds. Returns the elapsed time.
 async fn after(what: &str, so: impl Fn() -> bool) -> Duration {
     let begun = Instant::now();
     while !so() {
@@ -216,31 +216,31 @@ async fn after(what: &str, so: impl Fn() -> bool) -> Duration {
 
 #[tokio::test]
 #[ignore = "needs root, iproute2 and iptables: .ci/run installs them"]
-#[allow(clippy::print_stderr, reason = "the figures are for people")]
+#[allow(clippy::print_stderr, reason = "prints the measured times")]
 async fn network_a_cut_cable_is_noticed_and_everything_recovers_when_it_is_repaired() {
-    let it = Apart::begin().await;
+    let it = IsolatedDaemon::begin().await;
     let cut = Instant::now();
     it.network.lose(1.0).await;
-    let failing = it.told(cut, "the meter", |it| it["meters"]["sauna"]["state"] == "failing").await;
-    let retrying = it.told(cut, "the account", |it| it["accounts"]["main"]["state"] == "retrying").await;
+    let failing = it.status_after(cut, "the meter", |it| it["meters"]["sauna"]["state"] == "failing").await;
+    let retrying = it.status_after(cut, "the account", |it| it["accounts"]["main"]["state"] == "retrying").await;
     sleep(CUT_FOR.saturating_sub(cut.elapsed())).await;
     let (asked, calls) = (it.meter.requests(), it.arkreen.calls().len());
     it.network.lose(0.0).await;
     let polled = after("a poll", || it.meter.requests() > asked).await;
     let reported = polled + after("a report", || it.arkreen.calls().len() > calls).await;
-    it.told(cut, "all is well", |it| it["well"] == true).await;
+    it.status_after(cut, "all is well", |it| it["well"] == true).await;
     eprintln!(
         "cut for {CUT_FOR:?}: meter failing after {failing:?}, account retrying after {retrying:?}; \
-         mended: polled after {polled:?}, reported after {reported:?}"
+         repaired: polled after {polled:?}, reported after {reported:?}"
     );
     it.end().await;
 }
 
 #[tokio::test]
 #[ignore = "needs root, iproute2 and iptables: .ci/run installs them"]
-#[allow(clippy::print_stderr, reason = "the figures are for people")]
+#[allow(clippy::print_stderr, reason = "prints the measured times")]
 async fn network_a_connection_that_the_other_end_forgot_is_replaced_in_bounded_time() {
-    let Apart { network, site, daemon, arkreen, meter, gateway, _tls } = Apart::begin().await;
+    let IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _tls } = IsolatedDaemon::begin().await;
     let (cut, address) = (Instant::now(), gateway.address());
     network.lose(1.0).await;
     // The gateway restarts while the cable is cut: what it sends to its old connections is lost.
@@ -253,30 +253,30 @@ async fn network_a_connection_that_the_other_end_forgot_is_replaced_in_bounded_t
         assert!(cut.elapsed() < LONG);
         sleep(LOOK_EVERY).await;
     };
-    // Its firewall drops packets of unknown connections: nothing tells that the old one is gone.
-    let it = Apart { network, site, daemon, arkreen, meter, gateway, _tls };
+    // Its firewall drops packets of unknown connections: the daemon gets no sign that the old connection is gone.
+    let it = IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _tls };
     it.network.forget(address.port()).await;
-    let mended = Instant::now();
+    let repaired = Instant::now();
     it.network.lose(0.0).await;
     let connected = after("a new connection", || it.gateway.connections() > 0).await;
-    it.told(cut, "all is well", |it| it["well"] == true).await;
+    it.status_after(cut, "all is well", |it| it["well"] == true).await;
     eprintln!(
-        "half-open: connected anew {connected:?} after the gateway was back ({:?} to all well)",
-        mended.elapsed()
+        "half-open: connected again {connected:?} after the gateway was back ({:?} to all well)",
+        repaired.elapsed()
     );
     it.end().await;
 }
 
 #[tokio::test]
 #[ignore = "needs root, iproute2 and iptables: .ci/run installs them"]
-#[allow(clippy::print_stderr, reason = "what was not tested, and the figures")]
+#[allow(clippy::print_stderr, reason = "prints skipped parts and the measured times")]
 async fn network_losses_and_delays_cost_polls_but_no_figure() {
-    let it = Apart::begin().await;
+    let it = IsolatedDaemon::begin().await;
     let netem = ["netem", "delay", "120ms", "60ms", "loss", "5%", "reorder", "10%", "duplicate", "3%"];
     if !it.network.queue(&netem).await {
         skipped(
-            "network_losses_and_delays_cost_polls_and_no_figure, netem",
-            "this kernel has none; a slow line and losses instead",
+            "network_losses_and_delays_cost_polls_but_no_figure, netem",
+            "this kernel has no netem; a slow line and losses are used instead",
         );
         assert!(it.network.queue(&["tbf", "rate", "60kbit", "burst", "1600", "limit", "20000"]).await);
     }
@@ -286,6 +286,6 @@ async fn network_losses_and_delays_cost_polls_but_no_figure() {
     let reported = after("reports", || it.arkreen.calls().len() >= calls + 10).await;
     eprintln!("lossy: 40 requests in {polled:?}, 10 calls in {:?}", polled + reported);
     it.network.lose(0.0).await;
-    it.told(Instant::now(), "all is well", |it| it["well"] == true).await;
+    it.status_after(Instant::now(), "all is well", |it| it["well"] == true).await;
     it.end().await;
 }

@@ -35,7 +35,7 @@ async fn can_be_another_user() -> bool {
     let can = Command::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"]).output().await;
     let can = can.is_ok_and(|output| output.status.success());
     if !can {
-        skipped("the_group_can_read_and_only_root_can_issue_commands", "it takes root and setpriv");
+        skipped("the_group_can_read_and_only_root_can_issue_commands", "needs root and setpriv");
     }
     can
 }
@@ -48,14 +48,14 @@ async fn the_group_can_read_and_only_root_can_issue_commands() {
     let (gateway, arkreen) = (SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap(), arkreen([1]));
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
     let site = Site::new(&plan);
-    // As below /etc and /run: everyone can enter, the socket's mode decides.
+    // As in /etc and /run: everyone can enter the folder, and the socket's mode decides.
     fs::set_permissions(site.path("."), Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(site.path("arkmeter.toml"), Permissions::from_mode(0o644)).unwrap();
     let program = site.path("arkmeter");
     fs::copy(env!("CARGO_BIN_EXE_arkmeter"), &program).unwrap();
     let daemon = site.start();
     site.all_ok(&["sauna"]).await;
-    // The daemon is root's here, and so is the socket's group.
+    // In this test the daemon runs as root, and the socket's group is root.
     let member = OtherUser { site: &site, program: program.clone(), group: 0 };
     let (code, said) = member.run(&["status", "--json"]).await;
     assert!(code < 2 && said.contains("\"sauna\""), "{code}: {said}");
@@ -73,13 +73,13 @@ async fn the_group_can_read_and_only_root_can_issue_commands() {
         let (code, said) = member.run(change).await;
         assert!(code == 1 && said.contains("root"), "{change:?}: {code}: {said}");
     }
-    let document: Value = site.status_when("it is as before", |it| it["schema"] == 1).await;
+    let document: Value = site.status_when("the daemon answers", |it| it["schema"] == 1).await;
     assert_eq!(document["meters"]["sauna"]["published_mwh"], 1_234_500_000);
     assert!(arkreen.calls().len() >= calls && !site.log().contains("command through the control socket"));
     let outsider = OtherUser { site: &site, program, group: 65534 };
-    for look in [&["status"][..], &["ledger", "show"], &["ledger", "journal"]] {
-        let (code, said) = outsider.run(look).await;
-        assert!(code > 0 && said.contains("join the group arkmeter"), "{look:?}: {code}: {said}");
+    for command in [&["status"][..], &["ledger", "show"], &["ledger", "journal"]] {
+        let (code, said) = outsider.run(command).await;
+        assert!(code > 0 && said.contains("join the group arkmeter"), "{command:?}: {code}: {said}");
     }
     assert_eq!(site.run(&["read"]).await.code, 0, "root can");
     daemon.stop().await;
@@ -95,12 +95,12 @@ async fn a_proxy_of_the_environment_never_sees_a_token_over_plain_http() {
     let daemon = site.start_with(&[("HTTP_PROXY", &address), ("http_proxy", &address), ("ALL_PROXY", &address)]);
     tokio::select! {
         () = more_calls(&arkreen, 2) => {}
-        heard = async {
+        received = async {
             let mut stream = proxy.accept().await.unwrap().0;
-            let mut heard = vec![0; 4096];
-            let count = stream.read(&mut heard).await.unwrap_or(0);
-            String::from_utf8_lossy(&heard[..count]).into_owned()
-        } => panic!("the proxy hears {heard}"),
+            let mut buffer = vec![0; 4096];
+            let count = stream.read(&mut buffer).await.unwrap_or(0);
+            String::from_utf8_lossy(&buffer[..count]).into_owned()
+        } => panic!("the proxy received {received}"),
     }
     daemon.stop().await;
 }
@@ -130,8 +130,8 @@ async fn a_core_dump_holds_no_token() {
             assert!(!core.windows(digits.len()).any(|bytes| bytes == digits), "{} bytes hold the token", core.len());
         }
         None if here && raised.is_ok_and(|status| status.success()) => {
-            skipped("a_core_dump_holds_no_token", "the kernel made none here")
+            skipped("a_core_dump_holds_no_token", "the kernel wrote no core dump")
         }
-        None => skipped("a_core_dump_holds_no_token", "core dumps go elsewhere here"),
+        None => skipped("a_core_dump_holds_no_token", "this machine stores core dumps elsewhere"),
     }
 }

@@ -1,4 +1,4 @@
-//! Faults of the process: frozen, out of file descriptors, short of memory, a panic, and clocks that step.
+//! Faults of the process: stopped by a signal, no free file descriptors, little memory, a panic, a wrong wall clock.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ async fn without_file_descriptors_it_runs_on_and_recovers() {
         let files = format!("--nofile={files}:1024");
         std::process::Command::new("prlimit").args(["--pid", &pid, &files]).status()
     };
-    // Fewer than are open: no connection and no file can be opened.
+    // The limit is below the number of open files: no connection and no file can be opened.
     if !limit("4").is_ok_and(|status| status.success()) {
         return skipped("without_file_descriptors_it_runs_on_and_recovers", "prlimit is missing or not permitted");
     }
@@ -95,7 +95,7 @@ async fn process_a_task_that_panics_aborts_the_daemon_with_a_message() {
     let no_threads = ["-e", "trace=clone,clone3", "-e", "inject=clone,clone3:error=EAGAIN"];
     let under = [&["strace", "-f", "-qq", "-o", "/dev/null"], &no_threads[..]].concat();
     let said = site.run_under(&under, &["run"], &site.path(".")).await;
-    // strace ends by the signal of the program: no exit code.
+    // strace ends with the same signal as the program, so there is no exit code.
     said.complains(-1, &["thread", "panicked at"]);
     assert!(!said.err.contains("ended by itself"), "it unwound: {said:?}");
 }
@@ -138,7 +138,7 @@ impl Drop for Cgroup {
 #[tokio::test]
 async fn it_runs_within_32_mb() {
     let Some(group) = Cgroup::new(32 << 20) else {
-        return skipped("it_runs_within_32_mb", "no memory cgroup can be made here");
+        return skipped("it_runs_within_32_mb", "no memory cgroup can be created");
     };
     let (meter, _gateway, arkreen, site) = one_meter().await;
     let mut daemon = site.start();
@@ -149,7 +149,7 @@ async fn it_runs_within_32_mb() {
     more_requests(&[&meter], 100).await;
     more_calls(&arkreen, 5).await;
     site.all_ok(&["sauna"]).await;
-    assert!(daemon.runs(), "it was killed for its memory");
+    assert!(daemon.runs(), "it was killed because of its memory use");
     assert!(Usage::of(&daemon).resident_kb < 32 << 10);
     daemon.stop().await;
     assert_truthful(&arkreen);

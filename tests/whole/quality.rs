@@ -1,4 +1,4 @@
-//! How well each line carries: counted, measured, and said with what to do about it; nothing is said of a line that is sound.
+//! The quality of each bus: counters, response times and advice; no advice for a bus without faults.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::harness::*;
-use crate::listener::get;
+use crate::status_page::get;
 
-const PATIENT: &str = "timeout = \"5s\"";
+const LONG_TIMEOUT: &str = "timeout = \"5s\"";
 
 /// The sentences of advice.
 fn advice(document: &Value) -> String {
@@ -21,27 +21,27 @@ fn requests(document: &Value, meter: &str) -> u64 {
     document["meters"][meter]["quality"]["recent"]["requests"].as_u64().unwrap_or_default()
 }
 
-/// A bus whose meters have time, and which are polled each second.
-fn unhurried(plan: Plan, bus: &str, link: &str, meters: &[(&str, u8)]) -> Plan {
-    let plan = plan.text(format!("[bus.{bus}]\n{link}\n{PATIENT}"));
+/// Adds a bus with a long timeout. Its meters are polled every second.
+fn slow_bus(plan: Plan, bus: &str, link: &str, meters: &[(&str, u8)]) -> Plan {
+    let plan = plan.text(format!("[bus.{bus}]\n{link}\n{LONG_TIMEOUT}"));
     meters.iter().fold(plan, |plan, (name, unit)| {
         plan.polled(name, bus, *unit, "eastron-sdm630").replaced("poll_every = \"100ms\"", "poll_every = \"1s\"")
     })
 }
 
 #[tokio::test]
-async fn one_noisy_unit_among_clean_neighbours_is_named_everywhere() {
+async fn a_noisy_unit_is_named_in_every_output() {
     let units: Vec<_> = (6..=8).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
     let converter = SimulatedGateway::start_converter(units.clone()).await.unwrap();
     let address = nobody();
     let link = format!("rtu_over_tcp = \"{}\"", converter.address());
     let meters = [("sauna", 6), ("boiler", 7), ("garage", 8)];
-    let site = Site::new(&unhurried(Plan::new().text(format!("listen = \"{address}\"")), "cabinet", &link, &meters));
+    let site = Site::new(&slow_bus(Plan::new().text(format!("listen = \"{address}\"")), "cabinet", &link, &meters));
     let daemon = site.start();
     site.all_ok(&["sauna", "boiler", "garage"]).await;
     let named = "Bus cabinet, boiler, unit 7: ";
     let noisy = |document: &Value| {
-        // A poll is good again if the second try of it is.
+        // Only one answer is damaged: the second attempt of the poll succeeds.
         units[1].fault_next(1, UnitFault::Garbage);
         advice(document).contains("its neighbours none")
     };
@@ -79,41 +79,41 @@ async fn promtool(site: &Site, metrics: &str) {
     match promtool.args(["check", "metrics"]).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).output().await
     {
         Ok(output) => assert!(output.status.success() && output.stderr.is_empty(), "{output:?}"),
-        Err(_) => skipped("promtool on the metrics of the line's quality", "promtool is not installed"),
+        Err(_) => skipped("promtool on the quality metrics", "promtool is not installed"),
     }
 }
 
 #[tokio::test]
-async fn a_sound_bus_gets_no_advice() {
+async fn a_bus_without_faults_gets_no_advice() {
     let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let line = SimulatedSerialLine::start([sdm630(2, 250.0, 10.0)], None).unwrap();
-    let plan = unhurried(Plan::new(), "gateway", &format!("tcp = \"{}\"", gateway.address()), &[("sauna", 1)]);
+    let plan = slow_bus(Plan::new(), "gateway", &format!("tcp = \"{}\"", gateway.address()), &[("sauna", 1)]);
     let serial = format!("serial = \"{}\"", line.path().display());
-    let site = Site::new(&unhurried(plan, "cabinet", &serial, &[("boiler", 2)]));
+    let site = Site::new(&slow_bus(plan, "cabinet", &serial, &[("boiler", 2)]));
     let daemon = site.start();
     site.all_ok(&["sauna", "boiler"]).await;
     let known = |document: &Value| {
         let many = ["sauna", "boiler"].iter().all(|meter| requests(document, meter) >= 30);
         many && ["gateway", "cabinet"].iter().all(|bus| document["buses"][bus]["quality"]["occupancy"].is_f64())
     };
-    let document = site.status_when("enough is known of both", known).await;
+    let document = site.status_when("both meters have enough requests", known).await;
     assert_eq!(advice(&document), "[]", "{document:#}");
     assert!(document["buses"]["cabinet"]["quality"]["occupancy"].as_f64().unwrap() < 0.9, "{document:#}");
     daemon.stop().await;
 }
 
 #[tokio::test]
-async fn a_bus_that_cannot_keep_the_poll_interval_is_told_so() {
+async fn a_bus_too_slow_for_the_poll_interval_gets_advice() {
     let units: Vec<_> = (1..=3).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
     units.iter().for_each(|unit| unit.set_delay(Duration::from_millis(60)));
     let gateway = SimulatedGateway::start(units).await.unwrap();
-    let plan = Plan::new().text(format!("[bus.gateway]\ntcp = \"{}\"\n{PATIENT}", gateway.address()));
+    let plan = Plan::new().text(format!("[bus.gateway]\ntcp = \"{}\"\n{LONG_TIMEOUT}", gateway.address()));
     let meters = [("sauna", 1), ("boiler", 2), ("garage", 3)];
     let plan = meters.iter().fold(plan, |plan, (name, unit)| plan.polled(name, "gateway", *unit, "eastron-sdm630"));
     let site = Site::new(&plan);
     let daemon = site.start();
     let busy = |document: &Value| advice(document).contains("% busy: the poll interval cannot be kept");
-    let document = site.status_when("the bus is called busy", busy).await;
+    let document = site.status_when("the advice says that the bus is busy", busy).await;
     assert!(advice(&document).contains("a round of its 3 meters needs 0."), "{document:#}");
     assert!(advice(&document).contains("poll_every is 100ms"), "{document:#}");
     assert!(document["buses"]["gateway"]["quality"]["occupancy"].as_f64().unwrap() > 0.5, "{document:#}");

@@ -1,4 +1,4 @@
-//! Neither the token nor a whole client identifier is shown anywhere, whatever the endpoint does.
+//! No output contains the token or a complete client identifier, even if the endpoint echoes them.
 
 use std::fs;
 
@@ -6,20 +6,20 @@ use arkmeter::simulator::SimulatedGateway;
 use arkmeter::simulator::arkreen::EndpointBehaviour;
 
 use crate::harness::*;
-use crate::listener::get;
+use crate::status_page::get;
 
 #[tokio::test]
-async fn neither_token_nor_client_identifier_is_shown_by_anyone() {
+async fn no_output_contains_a_token_or_a_client_identifier() {
     let gateway = SimulatedGateway::start([sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
     let (address, arkreen) = (nobody(), arkreen([1]));
     let plan =
         Plan::new().text(format!("listen = \"{address}\"")).account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.meter("sauna", "gateway", 1).meter("boiler", "gateway", 2));
-    let loud = [("ARKMETER_LOG", "trace")];
-    let daemon = site.start_with(&loud);
-    // The second client is unknown, which is told with its name and identifier.
-    site.status_when("the refusal is told", |it| it["clients"]["boiler"]["error"].is_string()).await;
-    let echo = format!("so it is {} for {}", token(), client(1).to_hex());
+    let trace_level = [("ARKMETER_LOG", "trace")];
+    let daemon = site.start_with(&trace_level);
+    // The second client is unknown; the error names it and its identifier.
+    site.status_when("the refusal is shown", |it| it["clients"]["boiler"]["error"].is_string()).await;
+    let echo = format!("it is {} for {}", token(), client(1).to_hex());
     arkreen.behave(EndpointBehaviour::EntryErrors { code: 77, message: echo.clone() });
     arkreen.behave(EndpointBehaviour::Raw { status: 500, body: echo.clone() });
     arkreen.behave(EndpointBehaviour::Error { status: 200, code: -32000, message: echo });
@@ -34,15 +34,15 @@ async fn neither_token_nor_client_identifier_is_shown_by_anyone() {
     site.run(&["check"]).await;
     site.run(&["check", "--json"]).await;
     shown += &site.run(&["support", "-"]).await.out;
-    // As the process list and the environment show it.
+    // The process list and the environment.
     shown += &fs::read_to_string(format!("/proc/{}/cmdline", daemon.pid())).unwrap();
     shown += &fs::read_to_string(format!("/proc/{}/environ", daemon.pid())).unwrap();
-    // The first figure is known, so that its report would be sent.
+    // The first client has a figure, so its report would be sent.
     let dry = site.run(&["report", "--dry-run"]).await;
     assert!(!dry.out.contains(&token()[2..]) && !dry.err.contains(&token()[2..]));
     site.put_token("not a token");
     daemon.signal("HUP").await;
-    site.status_when("it is still there", |it| it["schema"] == 1).await;
+    site.status_when("the daemon still answers", |it| it["schema"] == 1).await;
     daemon.stop().await;
     shown += &site.log();
     shown += &fs::read_to_string(site.path("said")).unwrap().replace(&dry.out, "");
@@ -67,6 +67,6 @@ fn journal(site: &Site) -> String {
         Ok((0..4).map(|cell| row.get::<_, String>(cell)).collect::<Result<Vec<_>, _>>()?.join(" "))
     });
     let cells: Vec<_> = cells.unwrap().collect::<Result<_, _>>().unwrap();
-    assert!(!cells.is_empty(), "the baselines are entries");
+    assert!(!cells.is_empty(), "the journal has the baselines");
     cells.join("\n")
 }

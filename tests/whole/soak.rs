@@ -1,6 +1,6 @@
-//! An hour of mixed faults: 360 polls of a meter, as many as in an hour at the default of one each 10 s.
+//! Mixed faults during 360 polls of a meter: the polls of one hour at the default interval of 10 s.
 //!
-//! `ARKMETER_SOAK_HOURS=10 cargo test --test whole soak -- --nocapture` goes on for ten times as many.
+//! `ARKMETER_SOAK_HOURS=10 cargo test --test whole soak -- --nocapture` runs ten times as many.
 
 use std::time::Duration;
 
@@ -11,37 +11,37 @@ use tokio::time::{Instant, sleep};
 use crate::harness::*;
 use crate::process::Usage;
 
-const METERS: [&str; 6] = ["well", "b", "c", "d", "e", "living"];
+const METERS: [&str; 6] = ["good", "b", "c", "d", "e", "counting"];
 const POLLS_AN_HOUR: u64 = 360;
-/// Without progress for so long it has failed.
+/// Without a poll for this time the test fails.
 const STUCK: Duration = Duration::from_secs(120);
 
 #[tokio::test]
-#[allow(clippy::print_stderr, reason = "the figures are what it is for")]
-async fn a_soak_in_mixed_faults_leaves_memory_files_and_threads_flat() {
+#[allow(clippy::print_stderr, reason = "prints the measured use of resources")]
+async fn a_soak_with_mixed_faults_does_not_grow_memory_files_or_threads() {
     let hours: f64 = std::env::var("ARKMETER_SOAK_HOURS").ok().and_then(|hours| hours.parse().ok()).unwrap_or(1.0);
     let polls = (hours * POLLS_AN_HOUR as f64) as u64;
-    let (well, living) =
+    let (good, counting) =
         (sdm630(1, 1000.0, 1.0), Living::start(SimulatedMeter::new(6, SimulatedModel::Sdm630, 360.0, 10.0, 7)));
     let bad: Vec<_> = (2..=5).map(|unit| sdm630(unit, 500.0, f32::from(unit))).collect();
-    let gateway = SimulatedGateway::start([well.clone(), living.unit(), bad[0].clone()]).await.unwrap();
+    let gateway = SimulatedGateway::start([good.clone(), counting.unit(), bad[0].clone()]).await.unwrap();
     let converter = SimulatedGateway::start_converter([bad[1].clone(), bad[2].clone()]).await.unwrap();
     let line = SimulatedSerialLine::start([bad[3].clone()], None).unwrap();
     let arkreen = arkreen(1..=6);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let plan = plan.converter("converter", converter.address()).serial("cabinet", line.path());
-    let plan = plan.meter("well", "gateway", 1).meter("b", "gateway", 2).meter("c", "converter", 3);
-    let site = Site::new(&plan.meter("d", "converter", 4).meter("e", "cabinet", 5).counting("living", "gateway", 6));
+    let plan = plan.meter("good", "gateway", 1).meter("b", "gateway", 2).meter("c", "converter", 3);
+    let site = Site::new(&plan.meter("d", "converter", 4).meter("e", "cabinet", 5).counting("counting", "gateway", 6));
     let mut daemon = site.start();
     site.all_ok(&METERS).await;
-    let (begun, mut warm) = (well.requests(), None);
-    let (mut step, mut moved) = (0usize, (Instant::now(), 0));
+    let (begun, mut warm) = (good.requests(), None);
+    let (mut step, mut progress) = (0usize, (Instant::now(), 0));
     loop {
-        let done = well.requests() - begun;
-        if done > moved.1 {
-            moved = (Instant::now(), done);
+        let done = good.requests() - begun;
+        if done > progress.1 {
+            progress = (Instant::now(), done);
         }
-        assert!(daemon.runs() && moved.0.elapsed() < STUCK, "no progress after {done} polls");
+        assert!(daemon.runs() && progress.0.elapsed() < STUCK, "no progress after {done} polls");
         // A poll is two requests: power and energy.
         if done >= polls && warm.is_none() {
             warm = Some(Usage::of(&daemon));
@@ -49,7 +49,7 @@ async fn a_soak_in_mixed_faults_leaves_memory_files_and_threads_flat() {
         if done >= 2 * polls {
             break;
         }
-        trouble(step, &bad, &gateway, &converter, &line, &arkreen);
+        inject_fault(step, &bad, &gateway, &converter, &line, &arkreen);
         step += 1;
         sleep(LOOK_EVERY * 4).await;
     }
@@ -70,14 +70,14 @@ async fn a_soak_in_mixed_faults_leaves_memory_files_and_threads_flat() {
     assert!(end.threads <= warm.threads + 4, "threads grow");
     daemon.stop().await;
     assert_truthful(&arkreen);
-    assert!(held(&arkreen, 6).unwrap() as f64 <= living.reading() + 4.0, "more than the display shows");
+    assert!(held(&arkreen, 6).unwrap() as f64 <= counting.reading() + 4.0, "more than the meter's counter");
     for unit in 1..=5 {
         assert!(sent(&arkreen, unit).iter().all(|entry| entry.energy.get() == u64::from(unit) * 1_000_000));
     }
 }
 
-/// The next trouble: of a meter, of a link or of the cloud.
-fn trouble(
+/// Injects the next fault: of a meter, of a link or of the cloud.
+fn inject_fault(
     step: usize,
     bad: &[arkmeter::simulator::SimulatedUnit],
     gateway: &SimulatedGateway,
@@ -102,7 +102,7 @@ fn trouble(
         7 => line.set_echo(step.is_multiple_of(2)),
         _ => {}
     }
-    // So rarely that the reporter's pauses stay short.
+    // Rare, so that the reporter's pauses stay short.
     match step % 50 {
         9 => arkreen.behave(EndpointBehaviour::Close),
         34 => arkreen.behave(EndpointBehaviour::Status(500)),

@@ -1,4 +1,4 @@
-//! What systemd is told, and the sandbox that it runs the daemon in.
+//! Notifications to systemd, and the sandbox of the unit.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,43 +13,43 @@ use crate::harness::*;
 /// systemd's end of the notify socket.
 struct Manager {
     socket: UnixDatagram,
-    told: Vec<String>,
+    received: Vec<String>,
 }
 
 impl Manager {
-    /// Waits until the daemon says a line that begins so, after what was waited for before; gives the line.
-    async fn hears(&mut self, wanted: &str) -> String {
+    /// Waits for the next line with this beginning and returns it.
+    async fn receive(&mut self, wanted: &str) -> String {
         let end = Instant::now() + SOON;
         loop {
-            if let Some(at) = self.told.iter().position(|line| line.starts_with(wanted)) {
-                return self.told.drain(..=at).next_back().unwrap();
+            if let Some(at) = self.received.iter().position(|line| line.starts_with(wanted)) {
+                return self.received.drain(..=at).next_back().unwrap();
             }
             let mut message = [0; 4096];
             let length = timeout_at(end, self.socket.recv(&mut message)).await;
-            let length = length.unwrap_or_else(|_| panic!("systemd was not told {wanted}")).unwrap();
-            self.told.extend(std::str::from_utf8(&message[..length]).unwrap().lines().map(str::to_owned));
+            let length = length.unwrap_or_else(|_| panic!("systemd did not receive {wanted}")).unwrap();
+            self.received.extend(std::str::from_utf8(&message[..length]).unwrap().lines().map(str::to_owned));
         }
     }
 }
 
 #[tokio::test]
-async fn systemd_is_told_ready_watchdog_reloading_and_stopping() {
+async fn systemd_is_notified_of_ready_watchdog_reloading_and_stopping() {
     let gateway = SimulatedGateway::start([sdm630(1, 100.0, 10.0)]).await.unwrap();
     let site =
         Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     let path = site.path("notify");
-    let mut manager = Manager { socket: UnixDatagram::bind(&path).unwrap(), told: Vec::new() };
+    let mut manager = Manager { socket: UnixDatagram::bind(&path).unwrap(), received: Vec::new() };
     let daemon = site.start_with(&[("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "1000000")]);
-    manager.hears("READY=1").await;
-    assert!(manager.hears("STATUS=").await.contains("of 1 meters read well"));
+    manager.receive("READY=1").await;
+    assert!(manager.receive("STATUS=").await.contains("of 1 meters read well"));
     for _ in 0..3 {
-        manager.hears("WATCHDOG=1").await;
+        manager.receive("WATCHDOG=1").await;
     }
     daemon.signal("HUP").await;
-    manager.hears("RELOADING=1").await;
-    manager.hears("READY=1").await;
+    manager.receive("RELOADING=1").await;
+    manager.receive("READY=1").await;
     daemon.signal("TERM").await;
-    manager.hears("STOPPING=1").await;
+    manager.receive("STOPPING=1").await;
     assert_eq!(daemon.end().await.code(), Some(0));
 }
 
@@ -61,8 +61,8 @@ async fn a_daemon_that_cannot_start_is_never_ready() {
     let daemon = site.start_with(&[("NOTIFY_SOCKET", path.to_str().unwrap())]);
     assert_eq!(daemon.end().await.code(), Some(78));
     let mut message = [0; 4096];
-    let told = timeout(Duration::ZERO, socket.recv(&mut message)).await;
-    assert!(told.is_err(), "{}", String::from_utf8_lossy(&message));
+    let received = timeout(Duration::ZERO, socket.recv(&mut message)).await;
+    assert!(received.is_err(), "{}", String::from_utf8_lossy(&message));
 }
 
 #[tokio::test]

@@ -27,12 +27,12 @@ pub struct Fact {
     pub identity: Option<Identity>,
     pub setting: Option<Setting>,
     pub chain: Option<Chain>,
-    /// Where sources disagree, or several meters share one name: each possible map.
+    /// Each possible map, if sources disagree or several meters have the same name.
     #[serde(default, rename = "map")]
     pub maps: Vec<Map>,
 }
 
-/// The registers of power and energy; each a sum of terms.
+/// The registers of power and energy. Each quantity is a sum of terms.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Registers {
     #[serde(default)]
@@ -64,16 +64,16 @@ pub struct Term {
     /// The meter shows consumption as negative.
     #[serde(default)]
     pub inverted: bool,
-    /// It is subtracted.
+    /// The term is subtracted.
     #[serde(default)]
     pub minus: bool,
     /// The register with the power of ten.
     pub exponent: Option<u16>,
-    /// The register that holds 1 where the value is negative.
+    /// The register that holds 1 if the value is negative.
     pub sign: Option<u16>,
     /// The meter's pattern for "no value", in hexadecimal digits.
     pub invalid: Option<String>,
-    /// The ratio registers multiply it.
+    /// The ratio registers multiply the term.
     #[serde(default)]
     pub ratios: bool,
     /// "total" for one counter of both directions.
@@ -111,7 +111,7 @@ pub struct Chain {
     pub base: u16,
     /// The manufacturer in the first Common model.
     pub manufacturer: String,
-    /// The id of each, and its length.
+    /// The id and length of each model.
     pub models: Vec<(u16, u16)>,
 }
 
@@ -144,7 +144,7 @@ pub fn all() -> Vec<Fact> {
 }
 
 impl Fact {
-    /// The meter, or each of its maps.
+    /// The meter without maps, or one view per map.
     pub fn views<'f>(&'f self) -> Vec<View<'f>> {
         if self.maps.is_empty() {
             return vec![View { fact: self, map: None, registers: self.registers.clone() }];
@@ -169,7 +169,7 @@ impl View<'_> {
         self.registers.import_energy.iter().any(|term| term.direction.as_deref() == Some("total"))
     }
 
-    /// Whether there is a counter for a meter that is wired the other way.
+    /// Whether the meter has a counter for reversed wiring.
     pub fn can_reverse(&self) -> bool {
         self.counts_both_directions() || !self.registers.export_energy.is_empty()
     }

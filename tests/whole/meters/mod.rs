@@ -15,8 +15,8 @@ use arkmeter::units::Name;
 use fact::Fact;
 use simulated::{Scene, Simulated};
 
-/// What a meter said, with its name in messages.
-type Heard = Vec<(Simulated, PollReply)>;
+/// Each simulated meter with the poller's reply.
+type Replies = Vec<(Simulated, PollReply)>;
 
 #[test]
 fn every_profile_has_its_facts_and_every_fact_its_profile() {
@@ -56,7 +56,7 @@ async fn exported_power_is_negative() {
 }
 
 #[tokio::test]
-async fn a_meter_wired_the_other_way_counts_what_it_exports() {
+async fn a_meter_wired_in_reverse_counts_its_export() {
     for (meter, said) in read(Scene::Importing, "reversed = true").await {
         let values = said.whole().unwrap_or_else(|error| panic!("{meter}: {error}"));
         assert_eq!(values.power.map(|power| power.0), Some(-meter.power), "{meter}: power");
@@ -65,37 +65,38 @@ async fn a_meter_wired_the_other_way_counts_what_it_exports() {
 }
 
 #[tokio::test]
-async fn a_meters_own_pattern_for_no_value_is_none() {
+async fn a_meters_pattern_for_no_value_gives_no_value() {
     for (meter, said) in read(Scene::NoValue, "").await {
-        assert!(is_nothing(&said), "{meter}: {said:?}");
+        assert!(has_no_value(&said), "{meter}: {said:?}");
     }
 }
 
 #[tokio::test]
-async fn a_meter_that_answers_as_another_is_not_read() {
-    let mut told = 0;
+async fn a_meter_with_another_identity_is_not_read() {
+    let mut checked = 0;
     for (meter, said) in read(Scene::Another, "").await {
-        assert!(is_nothing(&said), "{meter}: {said:?}");
-        told += 1;
+        assert!(has_no_value(&said), "{meter}: {said:?}");
+        checked += 1;
     }
-    assert!(told > 15, "only {told} meters tell who they are");
+    assert!(checked > 15, "only {checked} meters have an identity");
 }
 
 #[tokio::test]
-async fn a_meter_that_is_set_otherwise_is_not_read() {
+async fn a_meter_with_a_wrong_setting_is_not_read() {
     for (meter, said) in read(Scene::WronglySet, "").await {
-        assert!(is_nothing(&said), "{meter}: its registers mean something else: {said:?}");
+        assert!(has_no_value(&said), "{meter}: its registers mean something else: {said:?}");
         assert!(said.error.as_ref().is_some_and(|error| error.contains("= ")), "{meter}: {said:?}");
     }
 }
 
-/// No value, and why not.
-fn is_nothing(said: &PollReply) -> bool {
+/// Whether the reply has no value, and an error.
+fn has_no_value(said: &PollReply) -> bool {
     said.values.power.is_none() && said.values.register.is_none() && said.error.is_some()
 }
 
-/// All meters of the library as units of one gateway, each read once. With `setting` in its table; those that cannot have it are left out.
-async fn read(scene: Scene, setting: &str) -> Heard {
+/// Reads all meters of the library once, as units of one gateway. `setting` is added to each meter's table; meters that cannot have it are
+/// left out.
+async fn read(scene: Scene, setting: &str) -> Replies {
     let reversed = setting.contains("reversed");
     let facts = fact::all();
     let meters: Vec<_> = facts

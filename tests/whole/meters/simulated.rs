@@ -1,5 +1,5 @@
-//! A simulated meter with the registers of its facts, and the values that it must show. It has its own encoder, so that an error of the
-//! decoder is not repeated here.
+//! A simulated meter with the registers of its facts, and the values that must be read from it. It has its own encoder, so that it cannot
+//! repeat an error of the decoder.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::fact::{Chain, Fact, Serial, Term, View};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scene {
     Importing,
-    /// Where its power has a sign.
+    /// Negative power, if the meter's power has a sign.
     Exporting,
     /// Each register holds the pattern for "no value".
     NoValue,
@@ -24,7 +24,7 @@ pub enum Scene {
 }
 
 impl Scene {
-    /// Whether this meter can be in it.
+    /// Whether this meter can be in this situation.
     pub fn suits(self, fact: &Fact) -> bool {
         match self {
             Scene::Another => fact.identity.is_some(),
@@ -34,25 +34,25 @@ impl Scene {
     }
 }
 
-/// A meter, and the values that it must show, in mW and mWh.
+/// A meter, and the values that must be read from it, in mW and mWh.
 pub struct Simulated {
     pub unit: SimulatedUnit,
     pub profile: String,
     pub map: Option<String>,
     pub power: i64,
     pub import: u64,
-    /// The counter of a meter that is wired the other way.
+    /// The counter that is used with reversed wiring.
     pub export: Option<u64>,
     pub serial: Option<String>,
 }
 
 type Registers = BTreeMap<(u8, u16), u16>;
 
-/// What exponent registers hold.
+/// The value of exponent registers.
 const EXPONENT: i16 = 2;
-/// What ratio registers hold.
+/// The values of ratio registers.
 const RATIOS: [i64; 2] = [2, 40];
-/// In registers that must not be read as values.
+/// The content of registers without a value.
 const FILLER: u16 = 0x5A5A;
 
 impl Simulated {
@@ -131,14 +131,14 @@ fn hold(registers: &mut Registers, function: u8, terms: &[Term], least: i64, sce
             raw = 0;
         }
         let shown = if (exporting && !difference) != term.inverted { -raw } else { raw };
-        let worth = put(registers, function, term, shown, scene == Scene::NoValue);
+        let value = put(registers, function, term, shown, scene == Scene::NoValue);
         let sense = if term.minus != term.inverted { -1.0 } else { 1.0 };
-        total += sense * worth * if term.ratios { ratio } else { 1.0 };
+        total += sense * value * if term.ratios { ratio } else { 1.0 };
     }
     total.round() as i64
 }
 
-/// Writes one number and returns its value in mW or mWh. A float gets half a digit more.
+/// Writes one number and returns its value in mW or mWh. A float gets an additional half.
 fn put(registers: &mut Registers, function: u8, term: &Term, raw: i64, none: bool) -> f64 {
     let function = term.function.unwrap_or(function);
     let negative = raw < 0 && term.sign.is_some();

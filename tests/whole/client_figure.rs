@@ -1,11 +1,11 @@
-//! The operator sees, explains and proves a client's figure: what it began with, what was set, who left, and on what grounds.
+//! The figure of a client: `ledger set`, its members, and the reasons in the journal.
 
 use arkmeter::simulator::{Arkreen, SimulatedGateway};
 use serde_json::Value;
 
 use crate::harness::*;
 
-/// Two meters, reported as one building of these members.
+/// Two meters, and a client `building` with these members.
 fn plan(arkreen: &Arkreen, gateway: &SimulatedGateway, members: &str) -> Plan {
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let plan = plan.polled("floor_1", "gateway", 1, "eastron-sdm630").polled("floor_2", "gateway", 2, "eastron-sdm630");
@@ -20,7 +20,7 @@ async fn journal(site: &Site, arguments: &[&str]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_arkreen_holds_of_a_building_is_set_and_the_journal_says_how_its_figure_came_about() {
+async fn a_clients_figure_can_be_set_and_the_journal_explains_it() {
     let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
     let arkreen = arkreen([9]);
     let site = Site::new(&plan(&arkreen, &gateway, "\"floor_1\", \"floor_2\""));
@@ -37,19 +37,19 @@ async fn what_arkreen_holds_of_a_building_is_set_and_the_journal_says_how_its_fi
     let said = site.run(&["ledger", "set", "building", "121kWh"]).await;
     assert!(said.code == 0 && said.out.contains("120.000 kWh -> 121.000 kWh"), "{said:?}");
     let accepted = |it: &Value| it["clients"]["building"]["accepted_mwh"] == 121_000_000u64;
-    site.status_when("what was set is accepted", accepted).await;
+    site.status_when("the new figure is accepted", accepted).await;
     let shown = site.run(&["ledger", "show"]).await;
     assert!(shown.out.contains("building") && shown.out.contains("1.000 kWh above its members' sum"), "{shown:?}");
 
     site.configure(&plan(&arkreen, &gateway, "\"floor_1\""));
     daemon.signal("HUP").await;
-    let told = async || journal(&site, &["--meter", "building"]).await;
+    let entries = async || journal(&site, &["--meter", "building"]).await;
     let end = tokio::time::Instant::now() + SOON;
-    while told().await.len() < 3 {
-        assert!(tokio::time::Instant::now() < end, "nobody left");
+    while entries().await.len() < 3 {
+        assert!(tokio::time::Instant::now() < end, "no member left");
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    let entries = told().await;
+    let entries = entries().await;
     let words: Vec<_> = entries.iter().map(|entry| entry["word"].as_str().unwrap()).collect();
     assert_eq!(words, ["left", "set", "begun"]);
     assert!(entries[0]["reason"].as_str().unwrap().contains("floor_2 is no member"), "{entries:?}");
@@ -67,7 +67,7 @@ async fn what_arkreen_holds_of_a_building_is_set_and_the_journal_says_how_its_fi
 }
 
 #[tokio::test]
-async fn the_journal_gives_register_readings_and_serial_number_of_each_decision_page_by_page() {
+async fn the_journal_shows_the_readings_behind_each_decision_in_pages() {
     let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 100.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
     let arkreen = arkreen([9]);
     let site = Site::new(&plan(&arkreen, &gateway, "\"floor_1\", \"floor_2\""));
@@ -84,7 +84,7 @@ async fn the_journal_gives_register_readings_and_serial_number_of_each_decision_
     for part in
         ["published 101.000 kWh -> 103.000 kWh", "register 100.000 kWh", "3 readings", "serial number 1001", "; up "]
     {
-        assert!(said.out.contains(part), "nothing of {part}: {}", said.out);
+        assert!(said.out.contains(part), "{part} is missing: {}", said.out);
     }
     let (mut paged, mut before) = (Vec::new(), i64::MAX);
     while before > 1 {

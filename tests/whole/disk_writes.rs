@@ -1,4 +1,4 @@
-//! What a report slot of twenty meters costs the disk itself: its file system's own journal is in it, and each block that is written twice.
+//! How many bytes a report slot of twenty meters writes to the disk, including the file system's journal and blocks written twice.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,29 +9,29 @@ use tokio::time::sleep;
 
 use crate::cuts::{Mount, tool};
 use crate::harness::*;
-use crate::world::Living;
+use crate::surroundings::Living;
 
 const METERS: u8 = 20;
-/// Seconds between two reports, unless `ARKMETER_SLOT` says how many.
+/// Seconds between two reports, unless `ARKMETER_SLOT` is set.
 const SLOT: u64 = 12;
-/// One of them at least writes the history of all before it.
+/// Enough slots that at least one of them writes the history.
 const SLOTS: u64 = 16;
-/// Where more is written something is wrong: ext4 alone writes some 12 KiB with each commit.
+/// The maximum bytes per slot. ext4 alone writes about 12 KiB with each commit.
 const MOST: u64 = 96 * 1024;
 
-/// Bytes that the device under that folder was given so far.
-fn given(folder: &Path) -> u64 {
+/// Bytes written so far to the device of this folder.
+fn written_bytes(folder: &Path) -> u64 {
     tool("sync", &["-f", folder.to_str().unwrap()]);
     let found = Command::new("findmnt").args(["-no", "SOURCE", folder.to_str().unwrap()]).output().unwrap();
     let device = String::from_utf8(found.stdout).unwrap().trim().replace("/dev/", "");
-    let told = std::fs::read_to_string(format!("/sys/block/{device}/stat")).unwrap();
-    told.split_whitespace().nth(6).unwrap().parse::<u64>().unwrap() * 512
+    let statistics = std::fs::read_to_string(format!("/sys/block/{device}/stat")).unwrap();
+    statistics.split_whitespace().nth(6).unwrap().parse::<u64>().unwrap() * 512
 }
 
 #[tokio::test]
 #[ignore = "needs root, loop devices and e2fsprogs, and takes minutes: .ci/run runs it where it can"]
-#[allow(clippy::print_stderr, reason = "the figure that the README states")]
-async fn disk_blocks_that_reports_of_twenty_meters_cost() {
+#[allow(clippy::print_stderr, reason = "prints the figure that the documents state")]
+async fn disk_blocks_written_for_reports_of_twenty_meters() {
     let slot = std::env::var("ARKMETER_SLOT").ok().and_then(|text| text.parse().ok()).unwrap_or(SLOT);
     let meters: Vec<_> = (1..=METERS)
         .map(|unit| Living::start(SimulatedMeter::new(unit, SimulatedModel::Sdm630, 3600.0, 10.0, 7)))
@@ -47,13 +47,13 @@ async fn disk_blocks_that_reports_of_twenty_meters_cost() {
     tool("mkfs.ext4", &["-q", "-b", "4096", image.to_str().unwrap()]);
     let _disk = Mount::new(&["-o", "loop", image.to_str().unwrap()], &state);
     let mut daemon = site.start();
-    until("all are reported", || (1..=METERS).all(|number| held(&arkreen, number).is_some())).await;
+    until("all meters are reported", || (1..=METERS).all(|number| held(&arkreen, number).is_some())).await;
     sleep(Duration::from_secs(2 * slot)).await;
-    let before = given(&state);
+    let before = written_bytes(&state);
     sleep(Duration::from_secs(SLOTS * slot)).await;
-    let bytes = (given(&state) - before) / SLOTS;
+    let bytes = (written_bytes(&state) - before) / SLOTS;
     assert!(daemon.runs(), "{}", site.log());
     daemon.kill().await;
-    eprintln!("a report each {slot} s: {bytes} bytes a slot at the device, ext4's own included");
+    eprintln!("a report every {slot} s: {bytes} bytes per slot at the device, including ext4's own");
     assert!(bytes <= MOST, "{bytes}");
 }

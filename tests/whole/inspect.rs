@@ -1,4 +1,4 @@
-//! `inspect`: an unknown meter's registers are read every way, and a profile comes of it that the daemon can use.
+//! `inspect`: reads the registers of an unknown meter in every format and prints a profile that the daemon can use.
 
 use arkmeter::meter::Function;
 use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, WordOrder};
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::harness::*;
 
-/// A meter that no profile knows: registers here and there, and holes between them that it refuses to read across.
-fn strange(unit: u8) -> SimulatedUnit {
+/// A meter without a profile. Its registers have gaps that it refuses to read across.
+fn unknown_meter(unit: u8) -> SimulatedUnit {
     let meter = SimulatedUnit::new(unit);
     for (address, value) in [(0x0010, 230.4), (0x0012, 229.8), (0x0014, 231.1), (0x0030, 49.99)] {
         meter.set_f32(Function::Input, address, value);
@@ -17,8 +17,8 @@ fn strange(unit: u8) -> SimulatedUnit {
 }
 
 #[tokio::test]
-async fn the_registers_of_an_unknown_meter_are_found_between_holes() {
-    let meter = strange(9);
+async fn the_registers_of_an_unknown_meter_are_found_between_unmapped_ones() {
+    let meter = unknown_meter(9);
     meter.set_max_registers(20);
     let line = SimulatedSerialLine::start([meter], None).unwrap();
     let site = Site::new(&Plan::new());
@@ -37,13 +37,13 @@ async fn the_registers_of_an_unknown_meter_are_found_between_holes() {
 
     let said = site.run(&[&place[..], &["--watch", "0s", "--name", "acme-9"]].concat()).await;
     assert!(said.code == 0 && said.err.contains("VALUE IN EACH FORMAT") && said.err.contains("230.4"), "{said:?}");
-    let table: toml::Table = said.out.parse().expect("what is printed can be pasted");
+    let table: toml::Table = said.out.parse().expect("the output is valid TOML");
     assert!(table["profile"]["acme-9"].is_table(), "{said:?}");
 }
 
 #[tokio::test]
-async fn a_meter_is_watched_for_as_long_as_is_asked_for() {
-    let meter = strange(3);
+async fn a_meter_is_watched_for_the_given_time() {
+    let meter = unknown_meter(3);
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let site = Site::new(&Plan::new());
     let address = gateway.address().to_string();
@@ -58,12 +58,12 @@ async fn a_meter_is_watched_for_as_long_as_is_asked_for() {
     let said = site.interrupt(&[&inspect[..], &["--watch", "1h"]].concat(), || meter.requests() >= before + 2).await;
     assert!(
         said.code == 0 && said.out.contains("[profile.unknown-meter]"),
-        "Ctrl-C ends it with what there is: {said:?}"
+        "Ctrl-C ends it and prints the results so far: {said:?}"
     );
 }
 
 #[tokio::test]
-async fn a_meter_that_is_not_there_is_told() {
+async fn a_missing_meter_is_an_error_with_its_cause() {
     let gateway = SimulatedGateway::start([]).await.unwrap();
     gateway.behave(|gateway| gateway.reports_missing_units = true);
     let site = Site::new(&Plan::new());

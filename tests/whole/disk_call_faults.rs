@@ -1,6 +1,6 @@
-//! Each call to the disk fails once, and kills once: the first open, the second, and so on until a run ends without.
+//! Faults at each system call to the disk: the first open fails or kills the program, then the second, until a run ends without a fault.
 //!
-//! What runs are orders to the ledger where no daemon runs: they open it, commit, make the copy anew and close it as the daemon does.
+//! The runs are ledger commands without a daemon. They open the ledger, commit, replace the copy and close it, as the daemon does.
 
 use std::fs;
 use std::path::Path;
@@ -16,27 +16,27 @@ use crate::harness::*;
 pub const CALLS: [&str; 8] =
     ["openat", "write", "pwrite64", "fsync", "fdatasync", "rename,renameat2", "ftruncate", "unlink,unlinkat"];
 const FAULTS: [&str; 3] = ["signal=KILL", "error=EIO", "error=ENOSPC"];
-/// Runs side by side.
+/// Parallel runs.
 const AT_ONCE: usize = 4;
-/// No run has as many calls of a kind as this.
+/// More than the calls of one kind in any run.
 const MOST: u32 = 400;
-/// What the order adds, in mWh.
+/// The energy that the command adds, in mWh.
 const CREDIT: u64 = 1_000_000;
 
-/// What is run, and what is in the state folder before.
+/// The command, and the state folder before it.
 #[derive(Clone, Copy, PartialEq)]
 enum Run {
-    /// An order on a ledger that is there.
+    /// `ledger credit` on an existing ledger.
     Credit,
-    /// A whole ledger put into an empty folder.
+    /// `ledger restore` into an empty folder.
     Restore,
 }
 
 #[tokio::test]
 #[ignore = "needs strace: .ci/run installs it"]
-#[allow(clippy::print_stderr, reason = "how far each sweep went")]
-async fn disk_calls_that_fail_or_kill_one_after_the_other_cost_no_figure() {
-    let site = settled().await;
+#[allow(clippy::print_stderr, reason = "prints the number of calls")]
+async fn disk_calls_that_fail_or_kill_the_program_cost_no_figure() {
+    let site = stopped_site().await;
     let saved = site.path("saved.db");
     assert_eq!(site.run(&["ledger", "backup", saved.to_str().unwrap()]).await.code, 0);
     for run in [Run::Credit, Run::Restore] {
@@ -50,28 +50,35 @@ async fn disk_calls_that_fail_or_kill_one_after_the_other_cost_no_figure() {
     }
 }
 
-/// Until a run ends without the fault: the number of those that did not.
+/// Runs the command with the fault at each call. Returns the number of runs that met the fault.
 async fn sweep(site: &Site, run: Run, calls: &str, fault: &str) -> u32 {
-    until_unharmed(|k| strike(site, run, calls, fault, k)).await
+    sweep_calls(|k| inject(site, run, calls, fault, k)).await
 }
 
-/// Strikes at the first call, the second, and so on, until one comes to its end before; the number of those that did not.
-pub async fn until_unharmed<F: Future<Output = bool>>(strike: impl Fn(u32) -> F) -> u32 {
-    let mut struck = stream::iter(1..MOST).map(strike).buffered(AT_ONCE);
+/// Injects the fault at the first call, the second, and so on, until a run ends before the fault. Returns the number of runs that met it.
+pub async fn sweep_calls<F: Future<Output = bool>>(run: impl Fn(u32) -> F) -> u32 {
+    let mut struck = stream::iter(1..MOST).map(run).buffered(AT_ONCE);
     let mut most = 0;
     while let Some(true) = struck.next().await {
         most += 1;
     }
-    assert!(most < MOST - 1, "it never ends");
+    assert!(most < MOST - 1, "every run met the fault");
     most
 }
 
-/// Runs that order in that place, where the `k`-th of these calls meets that fault; whether it did.
-pub async fn run_struck(site: &Site, order: &[&str], place: &Path, calls: &str, fault: &str, k: u32) -> (Said, bool) {
+/// Runs this command in this folder, with this fault at the `k`-th of these calls. Returns whether the fault was met.
+pub async fn run_with_fault(
+    site: &Site,
+    order: &[&str],
+    place: &Path,
+    calls: &str,
+    fault: &str,
+    k: u32,
+) -> (Said, bool) {
     let trace = place.join("trace");
-    let inject = format!("inject={calls}:{fault}:when={k}");
+    let injection = format!("inject={calls}:{fault}:when={k}");
     let (trace_only, trace_file) = (format!("trace={calls}"), trace.to_str().unwrap());
-    let under = ["strace", "-f", "-qq", "-o", trace_file, "-e", &trace_only, "-e", &inject];
+    let under = ["strace", "-f", "-qq", "-o", trace_file, "-e", &trace_only, "-e", &injection];
     let said = site.run_under(&under, order, place).await;
     let traced = fs::read_to_string(&trace).unwrap_or_default();
     let struck = traced.contains("(INJECTED)") || traced.contains("killed by SIGKILL");
@@ -79,7 +86,7 @@ pub async fn run_struck(site: &Site, order: &[&str], place: &Path, calls: &str, 
     (said, struck)
 }
 
-/// A copy of that site's ledger in a place of its own, with the configuration for it.
+/// A copy of the site's ledger in a new folder, with a configuration for it.
 pub fn copied(site: &Site) -> TempDir {
     let place = tempfile::tempdir().unwrap();
     let state = place.path().join("state");
@@ -92,8 +99,8 @@ pub fn copied(site: &Site) -> TempDir {
     place
 }
 
-/// A site whose one meter has a figure of 10 kWh, its daemon stopped.
-pub async fn settled() -> Site {
+/// A site with a stopped daemon; its meter has a figure of 10 kWh.
+pub async fn stopped_site() -> Site {
     let gateway = SimulatedGateway::start([sdm630(1, 100.0, 10.0)]).await.unwrap();
     let plan = Plan::new().tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
     let site = Site::new(&plan.text("[account.main]\nurl = \"http://127.0.0.1:9/v1\"\ntoken_file = \"token\""));
@@ -103,8 +110,8 @@ pub async fn settled() -> Site {
     site
 }
 
-/// One run with one fault, and what it left. False where it came to its end before the fault.
-async fn strike(site: &Site, run: Run, calls: &str, fault: &str, k: u32) -> bool {
+/// Runs the command with one fault and checks the ledger afterwards. False if the run ended before the fault.
+async fn inject(site: &Site, run: Run, calls: &str, fault: &str, k: u32) -> bool {
     let what = format!("{calls} {fault} k = {k}");
     let place = if run == Run::Credit { copied(site) } else { empty(site) };
     let state = place.path().join("state");
@@ -113,16 +120,16 @@ async fn strike(site: &Site, run: Run, calls: &str, fault: &str, k: u32) -> bool
         Run::Credit => ["ledger", "credit", "sauna", "1kWh"].as_slice(),
         Run::Restore => &["ledger", "restore", saved.to_str().unwrap()],
     };
-    let (said, struck) = run_struck(site, order, place.path(), calls, fault, k).await;
+    let (said, struck) = run_with_fault(site, order, place.path(), calls, fault, k).await;
     let first = 10_000_000;
     let reached = published(&state, run);
     match run {
-        Run::Credit if said.code == 0 => assert_eq!(reached, Some(first + CREDIT), "{what}: it said that it is done"),
+        Run::Credit if said.code == 0 => assert_eq!(reached, Some(first + CREDIT), "{what}: it returned success"),
         Run::Credit => assert!([Some(first), Some(first + CREDIT)].contains(&reached), "{what}: {reached:?}"),
-        Run::Restore if said.code == 0 => assert_eq!(reached, Some(first), "{what}: it said that it is done"),
+        Run::Restore if said.code == 0 => assert_eq!(reached, Some(first), "{what}: it returned success"),
         Run::Restore => assert!([None, Some(first)].contains(&reached), "{what}: {reached:?}"),
     }
-    // Whatever was left, the next run is well.
+    // The next run succeeds in any case.
     let said = site.run_under(&[], order, place.path()).await;
     assert_eq!(said.code, 0, "{what}, then {said:?}");
     let end = if run == Run::Credit { reached.map(|reached| reached + CREDIT) } else { Some(first) };
@@ -130,7 +137,7 @@ async fn strike(site: &Site, run: Run, calls: &str, fault: &str, k: u32) -> bool
     struck
 }
 
-/// A place where no ledger is yet.
+/// A folder without a ledger.
 fn empty(site: &Site) -> TempDir {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("state")).unwrap();
@@ -145,11 +152,11 @@ fn configure(site: &Site, place: &TempDir) {
     fs::write(place.path().join("arkmeter.toml"), text).unwrap();
 }
 
-/// The meter's figure as a restart would find it; `None` where there is no ledger.
+/// The meter's published energy as a restart would find it; `None` without a ledger.
 fn published(state: &Path, run: Run) -> Option<u64> {
     match shown::show(state) {
         Ok(shown) => {
-            // A restore puts the copy there before the ledger: what is found in between is the copy, and says so.
+            // A restore writes the copy before the ledger. In between, the copy is found and reported as such.
             assert!(shown.damaged.is_none() || run == Run::Restore, "{:?}", shown.damaged);
             shown.meters.values().next().and_then(|meter| meter.published_mwh).map(|energy| energy.get())
         }

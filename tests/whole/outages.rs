@@ -8,7 +8,7 @@ use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine};
 
 use crate::harness::*;
 
-/// Points the name to the present device, as udev does.
+/// Points the symbolic link to the current device, as udev does.
 fn plug(by_id: &Path, line: &SimulatedSerialLine) {
     let new = by_id.with_extension("new");
     symlink(line.path(), &new).unwrap();
@@ -86,8 +86,8 @@ async fn it_starts_without_meters_and_network_and_uses_what_appears() {
         |it: &serde_json::Value| ["gateway", "cabinet"].iter().all(|bus| it["buses"][bus]["state"] == "closed");
     let document = site.status_when("both buses are closed", closed).await;
     assert_eq!(document["meters"]["sauna"]["state"], "never_read");
-    let told = document["trouble"].to_string();
-    assert!(told.contains("Bus gateway is closed") && told.contains("Bus cabinet is closed"), "{told}");
+    let trouble = document["trouble"].to_string();
+    assert!(trouble.contains("Bus gateway is closed") && trouble.contains("Bus cabinet is closed"), "{trouble}");
     assert!(daemon.runs());
     let _gateway = SimulatedGateway::start_at(gateway_at, [sdm630(1, 100.0, 10.0)]).await.unwrap();
     let line = SimulatedSerialLine::start([sdm630(2, 200.0, 20.0)], None).unwrap();

@@ -1,4 +1,4 @@
-//! `scan`: what is on a line is found, said, proposed and added; silence is explained; a running daemon is left alone.
+//! `scan`: finds meters, proposes their configuration and adds it; explains why no meter answers; does not disturb a running daemon.
 
 use std::fs;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::harness::*;
 
-/// A meter with the map of an SDM630 that shows the mains as well, and counts.
-fn living(unit: u8) -> Living {
+/// A counting meter with the register map of an SDM630 that also has voltages and frequency.
+fn counting_meter(unit: u8) -> Living {
     let meter = SimulatedMeter::new(unit, SimulatedModel::Sdm630, 2300.0, 1234.5, 77_001);
     for (address, volts) in [(0x0000, 230.1), (0x0002, 229.4), (0x0004, 231.7), (0x0006, 49.98)] {
         meter.unit.set_f32(Function::Input, address, volts);
@@ -17,18 +17,18 @@ fn living(unit: u8) -> Living {
     Living::start(meter)
 }
 
-/// Scans in such a way that no meter of a busy machine is taken for absent.
-fn patiently<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+/// The arguments of a scan with a timeout that is long enough for a loaded machine.
+fn scan_arguments<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
     [&["scan", "--timeout", "1s", "--watch", "1s"], arguments].concat()
 }
 
 #[tokio::test]
 async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() {
-    let (meter, pzem) = (living(2), SimulatedMeter::new(4, SimulatedModel::Pzem004t, 60.0, 9.5, 0));
+    let (meter, pzem) = (counting_meter(2), SimulatedMeter::new(4, SimulatedModel::Pzem004t, 60.0, 9.5, 0));
     let line = SimulatedSerialLine::start([meter.unit(), pzem.unit.clone()], None).unwrap();
     let device = line.path().to_str().unwrap().to_owned();
     let site = Site::new(&Plan::new().text("# This stays. # And this."));
-    let arguments = patiently(&[
+    let arguments = scan_arguments(&[
         "--serial",
         &device,
         "--baud",
@@ -43,11 +43,11 @@ async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() 
     let said = site.run(&arguments).await;
     assert_eq!(said.code, 0, "{said:?}");
     for words in ["unit 2 at 9600 baud 8N1", "230.1 V", "49.98 Hz", "eastron-sdm", "unit 4", "pzem-004t"] {
-        assert!(said.out.contains(words), "nothing of {words}: {said:?}");
+        assert!(said.out.contains(words), "{words} is missing: {said:?}");
     }
     assert!(said.err.contains("2 meters were found"), "{said:?}");
-    assert!(!said.err.contains('\r'), "a progress bar is for terminals: {said:?}");
-    toml::from_str::<toml::Table>(&said.out).expect("what is printed can be pasted");
+    assert!(!said.err.contains('\r'), "a progress bar only on a terminal: {said:?}");
+    toml::from_str::<toml::Table>(&said.out).expect("the output is valid TOML");
 
     let before = fs::read_to_string(site.path("arkmeter.toml")).unwrap();
     let said = site.run(&[&arguments[..], &["--write", "--json"]].concat()).await;
@@ -66,18 +66,19 @@ async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() 
 }
 
 #[tokio::test]
-async fn a_scan_finds_the_baud_rate_and_hears_what_a_meter_says_of_itself() {
+async fn a_scan_finds_the_baud_rate_and_reads_the_device_identification() {
     let meter = sdm630(3, 0.0, 0.0);
     meter.set_device_id(&["Eastron", "SDM630", "1.2\u{1b}[31m"]);
     let line = SimulatedSerialLine::start([meter], None).unwrap();
     line.set_baud(19_200);
     let site = Site::new(&Plan::new());
     let device = line.path().to_str().unwrap();
-    let arguments = patiently(&["--serial", device, "--baud", "9600,19200", "--parity", "even", "--units", "3,200"]);
+    let arguments =
+        scan_arguments(&["--serial", device, "--baud", "9600,19200", "--parity", "even", "--units", "3,200"]);
     let said = site.run(&arguments).await;
     assert_eq!(said.code, 0, "{said:?}");
     for words in ["19200 baud 8E1", "eastron-sdm630 (certain)", "Eastron, SDM630, 1.2?[31m", "parity = \"even\""] {
-        assert!(said.out.contains(words), "nothing of {words}: {said:?}");
+        assert!(said.out.contains(words), "{words} is missing: {said:?}");
     }
 }
 
@@ -92,13 +93,13 @@ async fn a_scan_stopped_by_ctrl_c_prints_what_it_found_so_far() {
 }
 
 #[tokio::test]
-async fn a_scan_of_addresses_finds_gateways_and_meters_that_mind_no_unit() {
+async fn a_scan_of_ip_addresses_finds_gateways_and_meters_that_answer_to_any_unit() {
     let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     gateway.behave(|gateway| gateway.reports_missing_units = true);
     let port = gateway.address().port();
     let site = Site::new(&Plan::new());
     let range = format!("127.0.0.1-3:{port}");
-    let said = site.run(&patiently(&["--tcp", &range, "--json"])).await;
+    let said = site.run(&scan_arguments(&["--tcp", &range, "--json"])).await;
     assert_eq!(said.code, 0, "{said:?}");
     let found: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(found["found"].as_array().unwrap().len(), 1, "{found}");
@@ -106,48 +107,52 @@ async fn a_scan_of_addresses_finds_gateways_and_meters_that_mind_no_unit() {
 
     let same: Vec<SimulatedUnit> = (1..=247).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
     let meter = SimulatedGateway::start(same).await.unwrap();
-    let said = site.run(&patiently(&["--tcp", &meter.address().to_string()])).await;
+    let said = site.run(&scan_arguments(&["--tcp", &meter.address().to_string()])).await;
     assert!(said.code == 0 && said.out.contains("any unit at"), "{said:?}");
     assert_eq!(said.out.matches("[meter.").count(), 1, "{said:?}");
 }
 
 #[tokio::test]
-async fn silence_is_explained() {
+async fn a_scan_without_answers_explains_why() {
     let units = ["--units", "1,2", "--timeout", "300ms"];
     let site = Site::new(&Plan::new());
-    let scan = async |place: &[&str], words: &[&str]| {
+    let scan_without_answer = async |place: &[&str], words: &[&str]| {
         let said = site.run(&[&["scan"], place, &units[..]].concat()).await;
         said.complains(1, &[&["no meter was found"], words].concat());
     };
     let empty = SimulatedSerialLine::start([], None).unwrap();
     let device = empty.path().to_str().unwrap();
-    scan(&["--serial", device, "--baud", "9600", "--parity", "none"], &["not one byte came", "swapped"]).await;
+    scan_without_answer(&["--serial", device, "--baud", "9600", "--parity", "none"], &["not one byte came", "swapped"])
+        .await;
     empty.set_echo(true);
-    scan(&["--serial", device, "--baud", "9600", "--parity", "none"], &["the adapter echoes"]).await;
+    scan_without_answer(&["--serial", device, "--baud", "9600", "--parity", "none"], &["the adapter echoes"]).await;
     site.run(&["scan", "--serial", "/dev/no-such-device"]).await.complains(1, &["plugged in"]);
 
     let gateway = SimulatedGateway::start([]).await.unwrap();
     gateway.behave(|gateway| gateway.reports_missing_units = true);
-    scan(&["--tcp", &gateway.address().to_string()], &["0x0B", "baud rate and parity that are set in the gateway"])
-        .await;
-    scan(&["--rtu-over-tcp", &gateway.address().to_string()], &["scan it with --tcp"]).await;
+    scan_without_answer(
+        &["--tcp", &gateway.address().to_string()],
+        &["0x0B", "baud rate and parity that are set in the gateway"],
+    )
+    .await;
+    scan_without_answer(&["--rtu-over-tcp", &gateway.address().to_string()], &["scan it with --tcp"]).await;
     let converter = SimulatedGateway::start_converter([]).await.unwrap();
-    scan(&["--tcp", &converter.address().to_string()], &["try --rtu-over-tcp"]).await;
-    scan(&["--rtu-over-tcp", &converter.address().to_string()], &["set in the converter"]).await;
-    scan(&["--tcp", &nobody().to_string()], &["nobody listens"]).await;
+    scan_without_answer(&["--tcp", &converter.address().to_string()], &["try --rtu-over-tcp"]).await;
+    scan_without_answer(&["--rtu-over-tcp", &converter.address().to_string()], &["set in the converter"]).await;
+    scan_without_answer(&["--tcp", &nobody().to_string()], &["nobody listens"]).await;
 }
 
-/// A unit with a chain of SunSpec models: an inverter, and two meters of the same maker.
-fn chained(unit: u8, maker: &str) -> SimulatedUnit {
-    let chained = SimulatedUnit::new(unit);
-    let set = |address: u16, words: &[u16]| chained.set(Function::Holding, address, words);
+/// A unit with a chain of SunSpec models: an inverter and two meters of this manufacturer.
+fn sunspec_unit(unit: u8, manufacturer: &str) -> SimulatedUnit {
+    let sunspec = SimulatedUnit::new(unit);
+    let set = |address: u16, words: &[u16]| sunspec.set(Function::Holding, address, words);
     set(40000, &[0x5375, 0x6E53]);
     let mut address = 40002;
     for (id, length) in [(1, 65), (103, 50), (1, 65), (203, 105), (1, 65), (203, 105)] {
         set(address, &[id, length]);
         set(address + 2, &vec![0; usize::from(length)]);
         if id == 1 {
-            let words: Vec<_> = maker.bytes().map(|byte| u16::from(byte) << 8).collect();
+            let words: Vec<_> = manufacturer.bytes().map(|byte| u16::from(byte) << 8).collect();
             set(address + 2, &words);
         }
         if id == 203 {
@@ -160,19 +165,20 @@ fn chained(unit: u8, maker: &str) -> SimulatedUnit {
         address += 2 + length;
     }
     set(address, &[0xFFFF, 0]);
-    chained
+    sunspec
 }
 
 #[tokio::test]
-async fn a_scan_names_meters_by_what_they_say_of_themselves() {
-    // The registers of one tell its model, and nothing else of it can be read.
-    let silent = SimulatedUnit::new(3);
-    silent.set(Function::Holding, 0x000B, &[71]);
-    let gateway = SimulatedGateway::start([chained(1, "Acme"), chained(2, "SolarEdge"), silent]).await.unwrap();
+async fn a_scan_names_meters_by_their_identification() {
+    // The third meter has only the register with its model.
+    let model_only = SimulatedUnit::new(3);
+    model_only.set(Function::Holding, 0x000B, &[71]);
+    let gateway =
+        SimulatedGateway::start([sunspec_unit(1, "Acme"), sunspec_unit(2, "SolarEdge"), model_only]).await.unwrap();
     gateway.behave(|gateway| gateway.reports_missing_units = true);
     let site = Site::new(&Plan::new());
     let address = gateway.address().to_string();
-    let said = site.run(&patiently(&["--tcp", &address, "--units", "1-3", "--max-power", "20kW"])).await;
+    let said = site.run(&scan_arguments(&["--tcp", &address, "--units", "1-3", "--max-power", "20kW"])).await;
     assert_eq!(said.code, 0, "{said:?}");
     let units: Vec<_> = said.out.split("# unit ").collect();
     for (unit, words) in [
@@ -189,7 +195,7 @@ async fn a_scan_names_meters_by_what_they_say_of_themselves() {
         (3, &["says that it is carlo-gavazzi-em24, but that one's values cannot be read"]),
     ] {
         for words in words {
-            assert!(units[unit].contains(words), "nothing of {words}: {}", units[unit]);
+            assert!(units[unit].contains(words), "{words} is missing: {}", units[unit]);
         }
     }
     assert!(!units[3].contains("no profile matches"), "{}", units[3]);
@@ -211,14 +217,14 @@ async fn a_running_daemon_keeps_its_line() {
         site.run(&[&["scan"], &place[..]].concat()).await.complains(75, &[&pid, "systemctl stop arkmeter"]);
     }
     let free = ["--serial", other.path().to_str().unwrap(), "--baud", "9600", "--parity", "none", "--units", "5"];
-    let said = site.run(&patiently(&free)).await;
+    let said = site.run(&scan_arguments(&free)).await;
     assert!(said.code == 0 && said.out.contains("unit 5 at"), "{said:?}");
     site.all_ok(&["sauna", "boiler"]).await;
     daemon.stop().await;
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_told() {
+async fn invalid_scan_arguments_are_refused() {
     let site = Site::new(&Plan::new().tcp("gateway", nobody()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     for wrong in [
         &["scan"][..],

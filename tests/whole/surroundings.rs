@@ -1,4 +1,4 @@
-//! What is around a site: meters that stand still or count, addresses without anybody, and a way that can be cut.
+//! The surroundings of a site: meters with constant or increasing values, unused addresses, and a network path that can be cut.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::harness::LOOK_EVERY;
 
-/// A meter with the map of an SDM630 that stands still at so many watts and kilowatt-hours.
+/// A meter with the register map of an SDM630 and constant power and energy.
 pub fn sdm630(unit: u8, watts: f32, kilowatt_hours: f32) -> SimulatedUnit {
     let meter = SimulatedUnit::new(unit);
     meter.set_f32(Function::Input, 0x0034, watts);
@@ -23,7 +23,7 @@ pub fn sdm630(unit: u8, watts: f32, kilowatt_hours: f32) -> SimulatedUnit {
     meter
 }
 
-/// A meter that counts while time passes, in a task of its own.
+/// A meter whose counter increases with time, in its own task.
 pub struct Living {
     meter: Arc<Mutex<SimulatedMeter>>,
     unit: SimulatedUnit,
@@ -34,13 +34,13 @@ impl Living {
     pub fn start(meter: SimulatedMeter) -> Self {
         let unit = meter.unit.clone();
         let meter = Arc::new(Mutex::new(meter));
-        let theirs = meter.clone();
+        let shared = meter.clone();
         let task = tokio::spawn(async move {
             let mut last = Instant::now();
             loop {
                 sleep(LOOK_EVERY / 5).await;
                 let now = Instant::now();
-                theirs.lock().unwrap().advance(now - last);
+                shared.lock().unwrap().advance(now - last);
                 last = now;
             }
         });
@@ -51,18 +51,18 @@ impl Living {
         self.unit.clone()
     }
 
-    /// What its display shows, in mWh.
+    /// The meter's counter, in mWh.
     pub fn reading(&self) -> f64 {
         self.meter.lock().unwrap().reading() * 1e6
     }
 
-    /// What reads its display while it counts on.
+    /// A function that reads the counter while the meter counts on.
     pub fn display(&self) -> impl Fn() -> f64 + Send + use<> {
         let meter = self.meter.clone();
         move || meter.lock().unwrap().reading() * 1e6
     }
 
-    /// It counts no further: its display stands.
+    /// Stops the counter.
     pub fn halt(&self) {
         self.task.abort();
     }
@@ -74,12 +74,12 @@ impl Drop for Living {
     }
 }
 
-/// An address of this machine where nobody listens.
+/// A local address on which no program listens.
 pub fn nobody() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// The way to an endpoint: cut when it is dropped, and there again with another at the same address.
+/// Forwards connections to an endpoint. Dropping it cuts the path; a new one at the same address restores it.
 pub struct Way(JoinHandle<()>);
 
 impl Way {

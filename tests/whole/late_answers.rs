@@ -1,4 +1,4 @@
-//! Answers that come after their time-out: they are nobody's, on every kind of line.
+//! Answers that come after their timeout: they are discarded on every kind of link.
 
 use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, UnitFault};
 
@@ -9,29 +9,29 @@ fn meters() -> [SimulatedUnit; 3] {
 }
 
 #[tokio::test]
-async fn over_tcp() {
+async fn late_answers_over_tcp_are_discarded() {
     let meters = meters();
     let gateway = SimulatedGateway::start(meters.clone()).await.unwrap();
-    never_taken_for_another(&meters, |plan| plan.tcp("line", gateway.address())).await;
+    assert_discarded(&meters, |plan| plan.tcp("line", gateway.address())).await;
 }
 
 #[tokio::test]
-async fn over_rtu_through_a_converter() {
+async fn late_answers_through_a_converter_are_discarded() {
     let meters = meters();
     let converter = SimulatedGateway::start_converter(meters.clone()).await.unwrap();
-    never_taken_for_another(&meters, |plan| plan.converter("line", converter.address())).await;
+    assert_discarded(&meters, |plan| plan.converter("line", converter.address())).await;
 }
 
 #[tokio::test]
-async fn over_a_serial_line() {
+async fn late_answers_over_a_serial_line_are_discarded() {
     let meters = meters();
     let line = SimulatedSerialLine::start(meters.clone(), None).unwrap();
-    never_taken_for_another(&meters, |plan| plan.serial("line", line.path())).await;
+    assert_discarded(&meters, |plan| plan.serial("line", line.path())).await;
 }
 
 #[tokio::test]
-async fn of_a_meter_alone_on_its_line() {
-    // Its late power is followed by the question for its energy, which has the same shape.
+async fn late_answers_of_a_single_meter_are_discarded() {
+    // The answer with the power is late and comes after the request for the energy, whose answer has the same length.
     let meters = meters();
     let gateway = SimulatedGateway::start([meters[0].clone()]).await.unwrap();
     let converter = SimulatedGateway::start_converter([meters[1].clone()]).await.unwrap();
@@ -63,7 +63,7 @@ async fn of_a_meter_alone_on_its_line() {
     }
 }
 
-async fn never_taken_for_another(meters: &[SimulatedUnit; 3], line: impl Fn(Plan) -> Plan) {
+async fn assert_discarded(meters: &[SimulatedUnit; 3], line: impl Fn(Plan) -> Plan) {
     let arkreen = arkreen([1, 2, 3]);
     let plan = line(Plan::new().account(arkreen.url()));
     let plan = plan.meter("first", "line", 1).meter("second", "line", 2).meter("third", "line", 3);
@@ -71,17 +71,17 @@ async fn never_taken_for_another(meters: &[SimulatedUnit; 3], line: impl Fn(Plan
     let daemon = site.start();
     site.all_ok(&["first", "second", "third"]).await;
     let [first, second, third] = meters;
-    // The first block late, then the second, then all of them for a while: power and energy have the same shape.
+    // First one answer is late, then the other, then all for some time. The answers with power and energy have the same length.
     for late in [1, 1, 2, 3] {
         second.fault_next(late, UnitFault::Late(TIMEOUT * 6 / 5));
         more_requests(&[first, third], 4).await;
         more_requests(&[second], 6).await;
     }
     second.fault(UnitFault::Late(TIMEOUT * 6 / 5));
-    site.status_when("the late one fails", |it| it["meters"]["second"]["state"] == "failing").await;
+    site.status_when("the late meter fails", |it| it["meters"]["second"]["state"] == "failing").await;
     more_requests(&[first, third], 10).await;
     more_calls(&arkreen, 2).await;
-    let document = site.status_when("its neighbours are well", |it| it["meters"]["first"]["state"] == "ok").await;
+    let document = site.status_when("the other meters are ok", |it| it["meters"]["first"]["state"] == "ok").await;
     assert!(document["buses"]["line"]["timeouts"].as_u64() >= Some(5), "{document:#}");
     second.clear_fault();
     let document = site.all_ok(&["first", "second", "third"]).await;

@@ -1,4 +1,4 @@
-//! Meters that misbehave: their neighbours do not notice, and the status tells.
+//! Faulty meters: the status shows each fault, and the other meters on the bus are not affected.
 
 use arkmeter::meter::Function;
 use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine, UnitFault};
@@ -6,7 +6,7 @@ use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine, UnitFault};
 use crate::harness::*;
 
 #[tokio::test]
-async fn each_fault_is_told_and_the_neighbours_keep_their_schedule() {
+async fn each_fault_is_shown_and_the_other_meters_keep_their_schedule() {
     let units: Vec<_> = (1..=8).map(|unit| sdm630(unit, 1000.0 + f32::from(unit), 100.0)).collect();
     let gateway = SimulatedGateway::start(units.clone()).await.unwrap();
     let arkreen = arkreen(1..=8);
@@ -26,11 +26,11 @@ async fn each_fault_is_told_and_the_neighbours_keep_their_schedule() {
     units[5].fault(UnitFault::Silent);
     units[6].fault(UnitFault::WrongUnit);
     let failing = ["exception", "length", "nan", "silent", "other_unit"];
-    let told = |document: &serde_json::Value| {
+    let shown = |document: &serde_json::Value| {
         let failing = failing.iter().all(|name| document["meters"][name]["state"] == "failing");
         failing && ["good", "twice", "also_good"].iter().all(|name| document["meters"][name]["state"] == "ok")
     };
-    let document = site.status_when("the faults are told", told).await;
+    let document = site.status_when("the faults are shown", shown).await;
     for name in failing {
         assert!(document["meters"][name]["error"].is_string(), "{name} has no reason: {document:#}");
         assert_eq!(document["meters"][name]["published_mwh"], 100_000_000, "{name}");
@@ -40,7 +40,7 @@ async fn each_fault_is_told_and_the_neighbours_keep_their_schedule() {
     more_requests(&[&units[0], &units[4], &units[7]], 60).await;
     assert!(
         units[5].requests() - dead < 40,
-        "the dead one is asked as often as the living: {}",
+        "the dead meter is requested as often as the others: {}",
         units[5].requests() - dead
     );
     for unit in &units {
@@ -57,7 +57,7 @@ async fn each_fault_is_told_and_the_neighbours_keep_their_schedule() {
 }
 
 #[tokio::test]
-async fn one_of_many_dead_on_a_serial_line_does_not_slow_the_others() {
+async fn a_dead_meter_on_a_serial_line_does_not_slow_the_others() {
     let units: Vec<_> = (1..=4).map(|unit| sdm630(unit, 500.0, 50.0)).collect();
     units[3].fault(UnitFault::Silent);
     let line = SimulatedSerialLine::start(units.clone(), None).unwrap();
@@ -69,7 +69,7 @@ async fn one_of_many_dead_on_a_serial_line_does_not_slow_the_others() {
     let daemon = site.start();
     site.all_ok(&["a", "b", "c"]).await;
     let document =
-        site.status_when("the dead one was never read", |it| it["meters"]["dead"]["error"].is_string()).await;
+        site.status_when("the dead meter was never read", |it| it["meters"]["dead"]["error"].is_string()).await;
     assert_eq!(document["meters"]["dead"]["state"], "never_read");
     let dead = units[3].requests();
     more_requests(&[&units[0], &units[1], &units[2]], 60).await;
@@ -80,7 +80,7 @@ async fn one_of_many_dead_on_a_serial_line_does_not_slow_the_others() {
 }
 
 #[tokio::test]
-async fn a_spike_is_held_and_told_and_never_reported() {
+async fn a_spike_is_held_and_shown_and_never_reported() {
     let meter = sdm630(1, 1000.0, 180.0);
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
@@ -103,7 +103,7 @@ async fn a_spike_is_held_and_told_and_never_reported() {
 }
 
 #[tokio::test]
-async fn without_a_daemon_the_status_says_so() {
+async fn status_without_a_daemon_says_so() {
     let site = Site::new(&Plan::new().tcp("gateway", nobody()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     site.run(&["status"]).await.complains(69, &["no arkmeter daemon answers", "systemctl start arkmeter"]);
     site.run(&["status", "--json"]).await.complains(69, &["no arkmeter daemon answers"]);

@@ -1,4 +1,4 @@
-//! Hours that pass at once: the box slept, or only the process stood still, or somebody set the wall clock.
+//! Clocks that jump by hours: after suspend, after SIGSTOP, or when the wall clock is set.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::harness::*;
 
 const HOUR: i64 = 3600;
 
-/// A daemon on clocks that can be moved. Its meter is polled each second, has counted 100 kWh and stands still.
-struct Moved {
+/// A daemon whose clocks can be shifted. Its meter is polled every second and shows a constant 100 kWh.
+struct ShiftedDaemon {
     clocks: Clocks,
     site: Site,
     daemon: Daemon,
@@ -22,7 +22,7 @@ struct Moved {
     _gateway: SimulatedGateway,
 }
 
-impl Moved {
+impl ShiftedDaemon {
     async fn begin() -> Self {
         let (clocks, meter) = (Clocks::right().await, sdm630(1, 1000.0, 100.0));
         let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
@@ -32,20 +32,20 @@ impl Moved {
         let daemon = site.start_with(&clocks.variables());
         site.all_ok(&["sauna"]).await;
         more_calls(&arkreen, 1).await;
-        Moved { clocks, site, daemon, arkreen, meter, _gateway: gateway }
+        ShiftedDaemon { clocks, site, daemon, arkreen, meter, _gateway: gateway }
     }
 
-    /// The display shows other kilowatt-hours.
+    /// Sets the meter's counter.
     fn show(&self, kilowatt_hours: f32) {
         self.meter.set_f32(Function::Input, 0x0048, kilowatt_hours);
     }
 
-    /// Arkreen has taken so many kilowatt-hours.
+    /// Waits until Arkreen has accepted this energy.
     async fn accepted(&self, kilowatt_hours: u64) {
-        // What was counted meanwhile is held for a minute.
+        // The guard holds the energy of the gap for a minute.
         let end = Instant::now() + SOON + Duration::from_secs(60);
         while held(&self.arkreen, 1) != Some(kilowatt_hours * 1_000_000) {
-            assert!(Instant::now() < end, "{kilowatt_hours} kWh are never reported: {:?}", held(&self.arkreen, 1));
+            assert!(Instant::now() < end, "{kilowatt_hours} kWh are not reported: {:?}", held(&self.arkreen, 1));
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -63,15 +63,15 @@ fn sauna(document: &Value) -> &Value {
 }
 
 #[tokio::test]
-#[allow(clippy::print_stderr, reason = "the figures are for people")]
-async fn a_box_that_slept_holds_nothing_old_for_fresh_and_takes_all_that_was_counted_meanwhile() {
-    let it = Moved::begin().await;
+#[allow(clippy::print_stderr, reason = "prints the measured times")]
+async fn after_suspend_nothing_old_is_reported_and_all_energy_is_counted() {
+    let it = ShiftedDaemon::begin().await;
     it.meter.fault(UnitFault::Silent);
-    it.site.status_when("it does not answer", |document| sauna(document)["state"] == "failing").await;
-    // 8 kWh in 8 hours: without them it would be a thousand times what the connection can carry.
+    it.site.status_when("the meter fails", |document| sauna(document)["state"] == "failing").await;
+    // 8 kWh in 8 hours are plausible; in a few seconds they would be a thousand times the connection's maximum.
     it.show(108.0);
     it.clocks.shift(Shifts { timers: 0, boot: 8 * HOUR, wall: 8 * HOUR });
-    let document = it.site.status_when("it is stale", |document| sauna(document)["state"] == "stale").await;
+    let document = it.site.status_when("the meter is stale", |document| sauna(document)["state"] == "stale").await;
     assert_eq!((&document["well"], it.site.run(&["status"]).await.code), (&Value::Bool(false), 1));
     let waits = |document: &Value| {
         document["clients"]["sauna"]["error"].as_str().is_some_and(|why| why.contains("was last read 8h"))
@@ -79,33 +79,33 @@ async fn a_box_that_slept_holds_nothing_old_for_fresh_and_takes_all_that_was_cou
     it.site.status_when("the report waits", waits).await;
     let calls = it.arkreen.calls().len();
     let polls = it.meter.requests();
-    until("it is asked again and again", || it.meter.requests() >= polls + 2).await;
+    until("the meter is requested again", || it.meter.requests() >= polls + 2).await;
     assert_eq!(it.arkreen.calls().len(), calls, "nothing old is reported");
     it.meter.clear_fault();
-    let woken = Instant::now();
+    let answers_again = Instant::now();
     it.accepted(108).await;
-    eprintln!("slept: 8 kWh reported {:?} after the meter was back", woken.elapsed());
+    eprintln!("suspend: 8 kWh reported {:?} after the meter was back", answers_again.elapsed());
     it.end().await;
 }
 
 #[tokio::test]
-async fn a_process_that_stood_still_for_hours_makes_nothing_up_and_goes_on_at_its_pace() {
-    let it = Moved::begin().await;
+async fn after_hours_of_sigstop_nothing_is_invented_and_missed_polls_are_not_repeated() {
+    let it = ShiftedDaemon::begin().await;
     it.daemon.signal("STOP").await;
     it.show(110.0);
     it.clocks.shift(Shifts { timers: 10 * HOUR, boot: 10 * HOUR, wall: 10 * HOUR });
-    let (asked, calls) = (it.meter.requests(), it.arkreen.calls().len());
+    let (requests, calls) = (it.meter.requests(), it.arkreen.calls().len());
     it.daemon.signal("CONT").await;
     it.accepted(110).await;
-    // A poll a second is two requests, a call a second: of ten hours it would be 72 000 and 36 000.
-    let (asked, calls) = (it.meter.requests() - asked, it.arkreen.calls().len() - calls);
-    assert!(asked < 2_000 && calls < 1_000, "{asked} requests and {calls} calls to make up for the time");
+    // Two requests and one call per second: catching up on ten hours would be 72 000 requests and 36 000 calls.
+    let (requests, calls) = (it.meter.requests() - requests, it.arkreen.calls().len() - calls);
+    assert!(requests < 2_000 && calls < 1_000, "{requests} requests and {calls} calls: missed polls were repeated");
     it.end().await;
 }
 
 #[tokio::test]
-async fn a_wall_clock_that_is_set_under_the_running_daemon_changes_no_figure() {
-    let it = Moved::begin().await;
+async fn setting_the_wall_clock_of_a_running_daemon_changes_no_figure() {
+    let it = ShiftedDaemon::begin().await;
     for years in [-20, 5, 0] {
         it.clocks.shift(Shifts { wall: years * 365 * 24 * HOUR, ..Shifts::default() });
         more_requests(&[&it.meter], 6).await;

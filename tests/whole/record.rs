@@ -1,4 +1,4 @@
-//! What the meters said, recorded at the site and replayed at the desk.
+//! `run --record` and `ledger record`: readings are recorded and can be replayed.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::*;
 
-/// What replaying the trace comes to for this meter.
+/// The published energy of this meter after a replay of the trace.
 async fn replayed(site: &Site, meter: &str, trace: &str) -> Option<u64> {
     let said = site.run(&["replay", "--meter", meter, trace]).await;
     assert_eq!(said.code, 0, "{said:?}");
@@ -40,19 +40,19 @@ async fn a_recording_of_the_daemon_replays_to_its_figures_across_a_restart() {
     }
     let trace = fs::read_to_string(site.path("trace.jsonl")).unwrap();
     for part in ["\"event\":\"restart\"", "\"event\":\"slot\"", "\"register_mwh\":null", "\"meter\":\"second\""] {
-        assert!(trace.contains(part), "nothing of {part}: {trace}");
+        assert!(trace.contains(part), "{part} is missing: {trace}");
     }
-    assert!(!trace.contains(&"7".repeat(16)) && !trace.contains(&"01".repeat(16)), "no token, no client");
+    assert!(!trace.contains(&"7".repeat(16)) && !trace.contains(&"01".repeat(16)), "no token and no client identifier");
     for meter in ["first", "second"] {
         assert_eq!(replayed(&site, meter, "trace.jsonl").await, published(&site, meter).await, "{meter}");
     }
     let other = site.run(&["replay", "--meter", "first"]).await;
-    assert_eq!(other.code, 0, "no trace, no complaint: {other:?}");
+    assert_eq!(other.code, 0, "an empty trace is no error: {other:?}");
     assert_truthful(&arkreen);
 }
 
 #[tokio::test]
-async fn a_running_daemon_is_listened_to_for_as_long_as_asked() {
+async fn readings_of_a_running_daemon_are_recorded_for_the_given_time() {
     let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 10.0), sdm630(2, 2000.0, 20.0)]).await.unwrap();
     let plan = Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630");
     let site = Site::new(&plan.polled("boiler", "gateway", 2, "eastron-sdm630"));
@@ -77,7 +77,7 @@ async fn a_running_daemon_is_listened_to_for_as_long_as_asked() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_recorded_to_does_not_stop_the_daemon() {
+async fn a_recording_file_that_cannot_be_used_does_not_stop_the_daemon() {
     let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 10.0)]).await.unwrap();
     let plan = Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630");
     let site = Site::new(&plan);

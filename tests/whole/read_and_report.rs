@@ -1,4 +1,4 @@
-//! `read` and `report`: through the running daemon, else on the lines themselves.
+//! `read` and `report`: through the running daemon, or directly on the buses if no daemon runs.
 
 use arkmeter::meter::Function;
 use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::harness::*;
 
 #[tokio::test]
-async fn read_asks_the_running_daemon_because_a_gateway_may_take_one_client_only() {
+async fn read_uses_the_daemon_because_a_gateway_may_accept_only_one_client() {
     let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     gateway.behave(|gateway| gateway.one_client = true);
     let site =
@@ -18,13 +18,13 @@ async fn read_asks_the_running_daemon_because_a_gateway_may_take_one_client_only
     assert_eq!(said.code, 0, "{said:?}");
     let rows: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((&rows[0]["power_mw"], &rows[0]["register_mwh"]), (&1_500_000.into(), &1_234_500_000.into()));
-    assert_eq!(gateway.connections(), 1, "the daemon's line was used");
+    assert_eq!(gateway.connections(), 1, "the daemon's connection was used");
     site.all_ok(&["sauna"]).await;
     daemon.stop().await;
 }
 
 #[tokio::test]
-async fn read_tells_the_serial_number_each_time_and_what_is_missing() {
+async fn read_shows_the_serial_number_each_time_and_what_is_missing() {
     let meter = sdm630(1, 1500.0, 1234.5);
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let site =
@@ -42,7 +42,7 @@ async fn read_tells_the_serial_number_each_time_and_what_is_missing() {
 }
 
 #[tokio::test]
-async fn read_goes_to_the_lines_where_no_daemon_runs() {
+async fn read_opens_the_buses_if_no_daemon_runs() {
     let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let line = SimulatedSerialLine::start([sdm630(2, 250.0, 10.0)], None).unwrap();
     let plan = Plan::new().tcp("gateway", gateway.address()).serial("cabinet", line.path());
@@ -51,7 +51,7 @@ async fn read_goes_to_the_lines_where_no_daemon_runs() {
     let said = site.run(&["read", "sauna", "boiler"]).await;
     assert_eq!(said.code, 0, "{said:?}");
     for words in ["1.50 kW", "1234.500 kWh", "250 W", "10.000 kWh"] {
-        assert!(said.out.contains(words), "nothing of {words}: {}", said.out);
+        assert!(said.out.contains(words), "{words} is missing: {}", said.out);
     }
     let said = site.run(&["read", "--json"]).await;
     assert_eq!(said.code, 1, "one of them is missing: {said:?}");
@@ -60,7 +60,7 @@ async fn read_goes_to_the_lines_where_no_daemon_runs() {
 }
 
 #[tokio::test]
-async fn read_stays_off_the_lines_while_a_daemon_cannot_be_asked() {
+async fn read_does_not_open_the_buses_if_the_daemon_does_not_answer() {
     let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let site =
         Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
@@ -82,7 +82,7 @@ async fn a_dry_run_prints_the_call_and_sends_nothing() {
     let said = site.run(&["report", "--dry-run"]).await;
     assert_eq!(said.code, 0, "{said:?}");
     for words in [&format!("POST {}", arkreen.url()), "edr_reportConsumeData", "1500000", "1234500000"] {
-        assert!(said.out.contains(words), "nothing of {words}: {}", said.out);
+        assert!(said.out.contains(words), "{words} is missing: {}", said.out);
     }
     assert!(arkreen.calls().is_empty());
 }

@@ -1,4 +1,4 @@
-//! The status page on TCP: read-only, and it never stops polling.
+//! The status page on TCP: it is read-only, and its failure does not stop polling.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -32,7 +32,7 @@ async fn served(address: SocketAddr, gateway: &SimulatedGateway) -> (Site, Daemo
 }
 
 #[tokio::test]
-async fn the_page_the_document_the_metrics_and_the_health_are_served() {
+async fn page_status_document_metrics_and_health_are_served() {
     let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
     let address = nobody();
     let (_site, daemon) = served(address, &gateway).await;
@@ -72,7 +72,7 @@ async fn promtool_accepts_the_metrics() {
 }
 
 #[tokio::test]
-async fn a_busy_port_is_warned_of_and_polling_goes_on() {
+async fn a_busy_port_causes_a_warning_and_polling_continues() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let meter = sdm630(1, 1500.0, 1234.5);
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();

@@ -1,22 +1,22 @@
-//! What the stand-in for Arkreen was told, and what must be true of it whatever happened.
+//! The entries that the simulated Arkreen received, and what must always be true of them.
 
 use arkmeter::simulator::Arkreen;
 use arkmeter::simulator::arkreen::PostedEntry;
 
 use crate::harness::client;
 
-/// What was sent for this client, accepted or not, oldest first.
+/// The entries sent for this client, accepted or not, oldest first.
 pub fn sent(arkreen: &Arkreen, number: u8) -> Vec<PostedEntry> {
     let entries = arkreen.calls().into_iter().flat_map(|call| call.entries);
     entries.filter(|entry| entry.client == client(number)).collect()
 }
 
-/// What Arkreen holds for this client, in mWh.
+/// The energy that Arkreen has accepted for this client, in mWh.
 pub fn held(arkreen: &Arkreen, number: u8) -> Option<u64> {
     arkreen.energy(client(number)).map(|energy| energy.get())
 }
 
-/// Whatever else happened: every call was in form, and no client's figure ever fell.
+/// Asserts that every call was well-formed, and that no client's energy ever fell.
 pub fn assert_truthful(arkreen: &Arkreen) {
     assert_eq!(arkreen.violations(), Vec::<String>::new());
     for number in 1..=u8::MAX {
@@ -25,7 +25,7 @@ pub fn assert_truthful(arkreen: &Arkreen) {
     }
 }
 
-/// All that was ever sent for this client is exactly this power (mW) and energy (mWh), and there was something.
+/// Asserts that at least one entry was sent for this client, and that all have exactly this power (mW) and energy (mWh).
 pub fn assert_only(arkreen: &Arkreen, number: u8, power: i64, energy: u64) {
     let sent = sent(arkreen, number);
     assert!(!sent.is_empty(), "nothing was sent for client {number}");

@@ -10,7 +10,7 @@ use crate::disk::Disk;
 use crate::harness::*;
 
 #[tokio::test]
-#[allow(clippy::print_stderr, reason = "the figures are for people")]
+#[allow(clippy::print_stderr, reason = "prints the measured times")]
 async fn a_disk_that_hangs_stops_neither_polls_nor_reports_of_figures_on_disk_nor_the_stop() {
     let (disk, meter) = (Disk::compile().await, sdm630(1, 1000.0, 100.0));
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
