@@ -4,6 +4,7 @@ mod clients;
 mod figures;
 mod journal_buffer;
 mod names;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -13,22 +14,20 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::client::ClientState;
-use super::names::NameConflict;
 use super::settings::{ClientKey, ClientSettings, LedgerSettings};
-use super::store::{ClientRow, Commit, Contents, MemoryRow, MeterId, MeterRow, StoredMeter};
+use super::store::{ClientRow, Commit, Contents, MeterId};
 use super::{AcceptedReport, MeterLedger, ReportingBlock};
 use crate::clock::ClockReading;
-use crate::guard::{
-    self, CounterSettings, GuardEvent, GuardMemory, GuardState, Judgement, MeterSettings, Verdict, Verdicts,
-};
+use crate::guard::{self, GuardEvent, Judgement, Verdict};
 use crate::history::MeterRename;
 use crate::reading::{Held, Reading, RegisterDefinition};
-use crate::units::{MilliwattHours, Milliwatts, Name};
+use crate::units::{MilliwattHours, Name};
 use clients::ClientChange;
 use journal_buffer::JournalBuffer;
 
 pub(super) use clients::{BEGUN, JOINED, LEFT};
 pub(super) use journal_buffer::EntrySubject;
+pub(super) use record::MeterRecord;
 
 /// What is not on disk is committed after this time at the latest, whether anybody reports or not.
 pub(super) const COMMIT_WITHIN: Duration = Duration::from_secs(120);
@@ -62,28 +61,6 @@ pub(crate) struct LedgerState {
     pub(super) undone: BTreeMap<i64, i64>,
     /// What happened to clients and is not in the journal yet.
     client_changes: Vec<ClientChange>,
-}
-
-/// One meter.
-#[derive(Debug)]
-pub(super) struct MeterRecord {
-    pub id: MeterId,
-    pub settings: Option<MeterSettings>,
-    pub state: GuardState,
-    /// The memory that is on disk; absent where no row of this meter is.
-    stored: Option<GuardMemory>,
-    pub confirmed: bool,
-    /// As far as the disk knows.
-    confirmed_on_disk: bool,
-    pub updated: Timestamp,
-    /// The latest reading of this run, whatever it held.
-    read_at: Option<ClockReading>,
-    power: Option<(Milliwatts, ClockReading)>,
-    pub verdict: Option<Verdict>,
-    verdicts: Verdicts,
-    pub touched: Option<u64>,
-    /// Whose ledger its readings may belong to instead: nothing of them is taken.
-    pub conflict: Option<NameConflict>,
 }
 
 /// One client.
@@ -361,72 +338,5 @@ impl ClientBalance {
     fn accepted_since(&self, last: bool) -> bool {
         let Some(at) = self.state.accepted_at.filter(|at| Some(*at) != self.accepted_on_disk) else { return false };
         last || self.accepted_on_disk.is_none_or(|on_disk| at.duration_since(on_disk).abs() >= ACCEPTED_EVERY)
-    }
-}
-
-impl MeterRecord {
-    fn stored(meter: StoredMeter) -> Self {
-        let StoredMeter { id, state, memory, confirmed, updated, .. } = meter;
-        let new = MeterRecord::new(id);
-        MeterRecord { state, stored: Some(memory), confirmed, confirmed_on_disk: confirmed, updated, ..new }
-    }
-
-    /// A meter of which nothing is known.
-    fn new(id: MeterId) -> Self {
-        MeterRecord {
-            id,
-            settings: None,
-            state: GuardState::default(),
-            stored: None,
-            confirmed: true,
-            confirmed_on_disk: true,
-            updated: Timestamp::UNIX_EPOCH,
-            read_at: None,
-            power: None,
-            verdict: None,
-            verdicts: Verdicts::default(),
-            touched: None,
-            conflict: None,
-        }
-    }
-
-    /// Notes a judged reading.
-    fn read(&mut self, reading: &Reading, verdict: Verdict, state: GuardState) {
-        let counts = self.settings.as_ref().is_some_and(|settings| settings.counter == CounterSettings::Register);
-        // A lower register within the noise of its last digits is taken as the last one; a higher one may wait to be believed.
-        let taken = reading.values.register.is_some_and(|register| {
-            let behind = state.register().and_then(|stands| stands.checked_sub(register.value));
-            behind.is_some_and(|behind| behind.get() <= 2 * register.step.get())
-        });
-        // A counter that is taken again gives all that an older copy did not know. Integrated energy waits for the operator.
-        self.confirmed |= counts && taken;
-        self.state = state;
-        self.see(reading, verdict);
-    }
-
-    /// Notes what is known of the meter without its ledger.
-    fn see(&mut self, reading: &Reading, verdict: Verdict) {
-        self.read_at = Some(reading.at);
-        self.updated = reading.at.wall;
-        if let Some(power) = reading.values.power {
-            self.power = Some((power, reading.at));
-        }
-        self.verdict = Some(verdict);
-        self.verdicts.count(verdict);
-    }
-
-    fn row(&self, name: &Name) -> MeterRow {
-        let (id, name, confirmed, updated) = (self.id, name.clone(), self.confirmed, self.updated);
-        MeterRow { id, name, confirmed, updated, figure: self.state.figure.clone() }
-    }
-
-    /// The memory where it has to be written: it changed, it is the first, or this is the last commit and anything at all changed.
-    fn unwritten_memory(&self, last: bool) -> Option<MemoryRow> {
-        let memory = &self.state.memory;
-        let due = match &self.stored {
-            None => self.touched.is_some(),
-            Some(stored) => self.touched.is_some() && memory.differs_from(stored) || last && memory != stored,
-        };
-        due.then(|| MemoryRow { meter: self.id, memory: memory.clone(), read_at: self.state.figure.read_at })
     }
 }

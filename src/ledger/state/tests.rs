@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::ledger::Figure;
+use crate::ledger::store::StoredMeter;
 use crate::ledger::testing::{at, client, energy, meter, name, reading};
 use crate::reading::RegisterDefinition;
+use crate::units::Milliwatts;
 
 fn settings(meters: &[&str], clients: Vec<ClientSettings>) -> LedgerSettings {
     LedgerSettings { meters: meters.iter().map(|text| meter(text)).collect(), clients }

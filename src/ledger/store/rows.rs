@@ -7,7 +7,7 @@ use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 use serde::{Deserialize, Serialize};
 
-use super::values::{ClockColumn, Count, Json, Nanoseconds, Second, StoredRow, values};
+use super::values::{ClockColumn, Json, Nanoseconds, Second, StoredRow, UnsignedColumn, values};
 use crate::clock::ClockReading;
 use crate::guard::{EnergyBounds, GuardEvent, GuardMemory, Integral, MeterFigure, PowerSample, RegisterPoint};
 use crate::ledger::client::ClientState;
@@ -119,24 +119,24 @@ impl StoredRow for LedgerRow {
         values(&[
             &1,
             &self.version,
-            &Count(self.generation),
+            &UnsignedColumn(self.generation),
             &self.at.map(ClockColumn),
             &self.machine,
             &self.retired.map(|at| at.to_string()),
-            &Count(self.meters),
-            &Count(self.clients),
+            &UnsignedColumn(self.meters),
+            &UnsignedColumn(self.clients),
         ])
     }
 
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(LedgerRow {
             version: row.get("version")?,
-            generation: row.get::<_, Count>("generation")?.0,
+            generation: row.get::<_, UnsignedColumn>("generation")?.0,
             at: row.get::<_, Option<ClockColumn>>("at")?.map(|at| at.0),
             machine: row.get("machine")?,
             retired: row.get::<_, Option<Second>>("retired")?.map(|at| at.0),
-            meters: row.get::<_, Count>("meters")?.0,
-            clients: row.get::<_, Count>("clients")?.0,
+            meters: row.get::<_, UnsignedColumn>("meters")?.0,
+            clients: row.get::<_, UnsignedColumn>("clients")?.0,
         })
     }
 }
@@ -181,20 +181,20 @@ impl StoredRow for MeterRow {
             published,
             offset,
             serial,
-            &Count(totals.lower),
-            &Count(totals.upper),
+            &UnsignedColumn(totals.lower),
+            &UnsignedColumn(totals.upper),
             &Nanoseconds(totals.covered),
             &taken.map(|taken| taken.value),
             &taken.map(|taken| taken.step),
             &taken.map(|taken| ClockColumn(taken.at)),
-            &taken.map(|taken| Count(taken.witness.lower)),
-            &taken.map(|taken| Count(taken.witness.upper)),
+            &taken.map(|taken| UnsignedColumn(taken.witness.lower)),
+            &taken.map(|taken| UnsignedColumn(taken.witness.upper)),
             &taken.map(|taken| Nanoseconds(taken.witness.covered)),
-            &taken.map(|taken| Count(taken.debt)),
+            &taken.map(|taken| UnsignedColumn(taken.debt)),
             &taken.map(|taken| taken.fresh),
             &taken.map(|taken| Nanoseconds(taken.unseen)),
             &integral.counts,
-            &Count(integral.rest),
+            &UnsignedColumn(integral.rest),
             &integral.owed,
             &sample.map(|sample| sample.power),
             &sample.map(|sample| ClockColumn(sample.at)),
@@ -228,7 +228,7 @@ fn taken(row: &Row<'_>) -> rusqlite::Result<Option<RegisterPoint>> {
         step: row.get("step_mwh")?,
         at: row.get::<_, ClockColumn>("advanced_at")?.0,
         witness: totals(row, ["advanced_lower_uwh", "advanced_upper_uwh", "advanced_covered_ns"])?,
-        debt: row.get::<_, Count>("debt_mwh")?.0,
+        debt: row.get::<_, UnsignedColumn>("debt_mwh")?.0,
         fresh: row.get("fresh")?,
         unseen: row.get::<_, Nanoseconds>("unseen_ns")?.0,
     }))
@@ -237,8 +237,8 @@ fn taken(row: &Row<'_>) -> rusqlite::Result<Option<RegisterPoint>> {
 fn totals(row: &Row<'_>, columns: [&str; 3]) -> rusqlite::Result<EnergyBounds> {
     let [lower, upper, covered] = columns;
     Ok(EnergyBounds {
-        lower: row.get::<_, Count>(lower)?.0,
-        upper: row.get::<_, Count>(upper)?.0,
+        lower: row.get::<_, UnsignedColumn>(lower)?.0,
+        upper: row.get::<_, UnsignedColumn>(upper)?.0,
         covered: row.get::<_, Nanoseconds>(covered)?.0,
     })
 }
@@ -249,7 +249,7 @@ fn integral(row: &Row<'_>) -> rusqlite::Result<Integral> {
         Some(power) => Some(PowerSample { power, at: row.get::<_, ClockColumn>("sample_at")?.0 }),
     };
     Ok(Integral {
-        rest: row.get::<_, Count>("integral_rest")?.0,
+        rest: row.get::<_, UnsignedColumn>("integral_rest")?.0,
         counts: row.get("integrates")?,
         owed: row.get("integral_owed_mwh")?,
         last,
@@ -327,7 +327,7 @@ impl StoredRow for JournalRow {
             &self.word,
             &Second(self.at),
             &Second(self.last),
-            &Count(self.count),
+            &UnsignedColumn(self.count),
             &of(|entry| entry.register_before),
             &of(|entry| entry.register_after),
             &of(|entry| entry.published_before),
@@ -345,7 +345,7 @@ impl StoredRow for JournalRow {
             word: row.get("word")?,
             at: row.get::<_, Second>("at")?.0,
             last: row.get::<_, Second>("last")?.0,
-            count: row.get::<_, Count>("count")?.0,
+            count: row.get::<_, UnsignedColumn>("count")?.0,
             reason: row.get("reason")?,
             entry: row.get::<_, Option<Json<GuardEvent>>>("entry")?.map(|entry| entry.0),
         })

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::rows::{ClientRow, JournalRow, LedgerRow, MemoryRow, MeterId, MeterRow};
 use super::schema::VERSION;
-use super::values::{self, CompactReading, Count, Json, Second, checksum, reading};
+use super::values::{self, CompactReading, Json, Second, UnsignedColumn, checksum, reading};
 use crate::clock::ClockReading;
 use crate::guard::{EnergyBounds, GuardEvent, GuardState, Integral, MeterFigure, PowerSample, RegisterPoint};
 use crate::ledger::client::ClientState;
@@ -238,7 +238,7 @@ fn entry(row: &Row<'_>, ids: &BTreeMap<Name, MeterId>) -> rusqlite::Result<Journ
         word,
         at: row.get::<_, Second>("at")?.0,
         last: row.get::<_, Second>("last")?.0,
-        count: row.get::<_, Count>("count")?.0,
+        count: row.get::<_, UnsignedColumn>("count")?.0,
         reason: row.get("reason")?,
         entry: row.get::<_, Option<Json<GuardEvent>>>("entry")?.map(|entry| entry.0),
     })

@@ -167,17 +167,17 @@ impl FromSql for ClientId {
 
 /// A count or a running total; what is beyond the column's range stays at its end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Count(pub(super) u64);
+pub(super) struct UnsignedColumn(pub(super) u64);
 
-impl ToSql for Count {
+impl ToSql for UnsignedColumn {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(i64::try_from(self.0).unwrap_or(i64::MAX).into())
     }
 }
 
-impl FromSql for Count {
+impl FromSql for UnsignedColumn {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        number(value, "a count").map(Count)
+        number(value, "a count").map(UnsignedColumn)
     }
 }
 

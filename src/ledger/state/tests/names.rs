@@ -1,6 +1,7 @@
 //! Meters that are called otherwise, before and after the configuration says so.
 
 use super::*;
+use crate::guard::MeterSettings;
 use crate::ledger::command::{CommandError, CommandOutcome, CommandRequest, OperatorCommand};
 
 fn order(ledger: &mut LedgerState, remedy: OperatorCommand, seconds: u64) -> Result<CommandOutcome, CommandError> {
