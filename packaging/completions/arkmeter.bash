@@ -22,6 +22,9 @@ _arkmeter() {
             arkmeter,demo)
                 cmd="arkmeter__subcmd__demo"
                 ;;
+            arkmeter,history)
+                cmd="arkmeter__subcmd__history"
+                ;;
             arkmeter,inspect)
                 cmd="arkmeter__subcmd__inspect"
                 ;;
@@ -110,7 +113,7 @@ _arkmeter() {
 
     case "${cmd}" in
         arkmeter)
-            opts="-h -V --config --help --version run demo check read report status scan inspect support profiles ledger replay"
+            opts="-h -V --config --help --version run demo check read report status scan inspect support profiles ledger history replay"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -153,6 +156,36 @@ _arkmeter() {
             fi
             case "${prev}" in
                 --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        arkmeter__subcmd__history)
+            opts="-h --from --to --every --csv --json --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --every)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

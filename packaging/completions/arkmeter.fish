@@ -38,6 +38,7 @@ complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "inspect" -d 'Read
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "support" -d 'Collect what remote support needs in one text file, with secrets masked'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "profiles" -d 'List the supported meters, and check your own profiles'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "ledger" -d 'Show what the ledger holds and decided, and correct it'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "history" -d 'Show the power and the published energy of a meter over time (also `ledger history`)'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "replay" -d 'Feed a recorded trace through the ledger and print what would have been published'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -l record -d 'Record all readings in a trace for `replay`, up to 64 MiB; an existing trace is continued' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -l config -d 'Configuration file' -r -F
@@ -177,6 +178,13 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_see
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -l dry-run -d 'Only say what it would do'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -s h -l help -d 'Print help'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l from -d 'Only what ended after this: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for that long ago' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l to -d 'Only what ended by this' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l every -d 'Bring slots together, such as 15m, 1h or 1d (days of UTC, or of the offset that --from is written with)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l config -d 'Configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l csv -d 'Print CSV'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l json -d 'Print JSON'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l meter -d 'The meter of the configuration that the trace belongs to' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -s h -l help -d 'Print help'

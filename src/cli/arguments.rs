@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::inspect::InspectArguments;
-use super::ledger::Ledger;
+use super::ledger::{HistoryArguments, LedgerCommand};
 use super::profiles::ProfilesCommand;
 use super::scan::ScanArguments;
 use crate::units::Name;
@@ -148,8 +148,13 @@ Examples:
   arkmeter ledger accept heat_pump --dry-run    show what accepting the held readings would do")]
     Ledger {
         #[command(subcommand)]
-        command: Ledger,
+        command: LedgerCommand,
     },
+    /// Show the power and the published energy of a meter over time (also `ledger history`)
+    #[command(after_help = "\
+Example:
+  arkmeter history heat_pump --from 7d --every 1d")]
+    History(HistoryArguments),
     /// Feed a recorded trace through the ledger and print what would have been published
     #[command(after_help = "\
 Example:

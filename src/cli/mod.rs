@@ -50,6 +50,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         CliCommand::Support { file } => support::run(path, &environment, file.as_deref()),
         CliCommand::Profiles { command } => profiles::run(&command),
         CliCommand::Ledger { command } => with_config(path, &environment, |config| ledger::ledger(config, command)),
+        CliCommand::History(arguments) => with_config(path, &environment, |config| ledger::history(config, &arguments)),
         CliCommand::Replay { meter, trace } => {
             with_config(path, &environment, |config| replay::run(config, &meter, trace.as_deref()))
         }

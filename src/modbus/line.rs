@@ -12,7 +12,7 @@ use super::outcome::outcome;
 use super::request::{IdentityRequest, ReadRequest, UnitRequest};
 use super::settings::{Link, LinkSettings};
 use crate::meter::RegisterRange;
-use crate::quality::{Count, Outcome, Request, Tally};
+use crate::quality::{RequestCount, RequestOutcome, RequestRecord, RequestTally};
 use crate::units::UnitId;
 
 /// What happened on a line since it was created.
@@ -50,7 +50,7 @@ pub struct Line {
     /// The unit of the last request, where nothing was received.
     silent_unit: Option<u8>,
     overheard: bool,
-    tally: Tally,
+    tally: RequestTally,
 }
 
 /// A request that is in progress.
@@ -75,7 +75,7 @@ impl Line {
             scanning: false,
             silent_unit: None,
             overheard: false,
-            tally: Tally::default(),
+            tally: RequestTally::default(),
         }
     }
 
@@ -106,7 +106,7 @@ impl Line {
     }
 
     /// The requests since the last call.
-    pub fn take_tally(&mut self) -> Tally {
+    pub fn take_tally(&mut self) -> RequestTally {
         std::mem::take(&mut self.tally)
     }
 
@@ -237,11 +237,14 @@ impl Line {
             Some(Error::Exception { .. }) => self.counts.exceptions += 1,
             Some(Error::Open { .. } | Error::Closed { .. }) => {}
         }
-        let outcome = error.map_or(Some(Outcome::Answered), outcome);
+        let outcome = error.map_or(Some(RequestOutcome::Answered), outcome);
         // A link that was closed while it was idle says nothing about the line.
-        let Some(outcome) = outcome.filter(|it| attempt.sent || *it != Outcome::Failed(Count::Lost)) else { return };
+        let Some(outcome) = outcome.filter(|it| attempt.sent || *it != RequestOutcome::Failed(RequestCount::Lost))
+        else {
+            return;
+        };
         let took = end.saturating_duration_since(attempt.begin);
-        self.tally.note(&Request {
+        self.tally.note(&RequestRecord {
             outcome,
             took,
             silence: connection.silence,

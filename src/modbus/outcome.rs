@@ -1,34 +1,34 @@
 //! The quality statistics' name for a failed request.
 
 use super::error::{Error, Garbled, UnexpectedFrame};
-use crate::quality::{Count, Outcome};
+use crate::quality::{RequestCount, RequestOutcome};
 
 /// `None` where no request was sent.
-pub(super) fn outcome(error: &Error) -> Option<Outcome> {
+pub(super) fn outcome(error: &Error) -> Option<RequestOutcome> {
     Some(match error {
-        Error::Exception { code, .. } => Outcome::Exception(*code),
-        Error::TimedOut { .. } => Outcome::Failed(Count::Timeouts),
-        Error::Garbled { why, .. } => Outcome::Failed(garbled(why)),
-        Error::Closed { .. } => Outcome::Failed(Count::Lost),
+        Error::Exception { code, .. } => RequestOutcome::Exception(*code),
+        Error::TimedOut { .. } => RequestOutcome::Failed(RequestCount::Timeouts),
+        Error::Garbled { why, .. } => RequestOutcome::Failed(garbled(why)),
+        Error::Closed { .. } => RequestOutcome::Failed(RequestCount::Lost),
         Error::Open { .. } => return None,
     })
 }
 
-fn garbled(why: &Garbled) -> Count {
+fn garbled(why: &Garbled) -> RequestCount {
     match why {
-        Garbled::Checksum => Count::CrcErrors,
-        Garbled::Incomplete { .. } => Count::Incomplete,
+        Garbled::Checksum => RequestCount::CrcErrors,
+        Garbled::Incomplete { .. } => RequestCount::Incomplete,
         Garbled::Unexpected(frame) => unexpected(frame),
-        _ => Count::Noise,
+        _ => RequestCount::Noise,
     }
 }
 
-fn unexpected(frame: &UnexpectedFrame) -> Count {
+fn unexpected(frame: &UnexpectedFrame) -> RequestCount {
     if frame.is_of_another_unit() {
-        Count::WrongUnit
+        RequestCount::WrongUnit
     } else if frame.is_of_another_function() {
-        Count::WrongFunction
+        RequestCount::WrongFunction
     } else {
-        Count::WrongLength
+        RequestCount::WrongLength
     }
 }

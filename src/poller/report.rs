@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::ClockReading;
-use crate::quality::Quality;
+use crate::quality::RequestQuality;
 use crate::reading::Values;
 use crate::units::Name;
 
@@ -41,5 +41,5 @@ pub struct MeterPoll {
     pub polls: u64,
     pub failures: u64,
     /// How its requests went; beside the map, whose nodes have room for meters that are not there.
-    pub quality: Box<Quality>,
+    pub quality: Box<RequestQuality>,
 }

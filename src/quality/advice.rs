@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::bus::{Bus, LinkKind, Suspect, happens, percent, reaches};
-use super::tally::{Count, Tally};
+use super::bus::{BusQuality, LinkKind, Suspect, happens, percent, reaches};
+use super::tally::{RequestCount, RequestTally};
 
 /// From which share of the requests on (per cent) damaged and foreign answers are worth a look: a sound line has none.
 const DAMAGE: u64 = 1;
@@ -17,9 +17,9 @@ const ECHOES: u64 = 50;
 const BUSY: f64 = 0.9;
 
 /// What to do about this bus: sentences that name the thing and the remedy, none where nothing is to be done.
-pub fn advice(bus: &Bus<'_>) -> Vec<String> {
+pub fn advice(bus: &BusQuality<'_>) -> Vec<String> {
     let late = bus.late();
-    let slow = if late.is_some() { Vec::new() } else { bus.suspects(|of| of.of(Count::Slow), FAILURES) };
+    let slow = if late.is_some() { Vec::new() } else { bus.suspects(|of| of.of(RequestCount::Slow), FAILURES) };
     let mut told = Vec::new();
     told.extend(bus.damage());
     told.extend(bus.strays());
@@ -37,16 +37,16 @@ pub fn advice(bus: &Bus<'_>) -> Vec<String> {
     told
 }
 
-impl Bus<'_> {
+impl BusQuality<'_> {
     /// CRC errors: of a few units their own wiring, of most of them the line.
     fn damage(&self) -> Option<String> {
         if self.link == LinkKind::Tcp {
             return None;
         }
-        let suspects = self.suspects(Tally::damaged, DAMAGE);
-        let neighbours = self.neighbours(&suspects, Tally::damaged);
+        let suspects = self.suspects(RequestTally::damaged, DAMAGE);
+        let neighbours = self.neighbours(&suspects, RequestTally::damaged);
         let (who, share, its) = self.named(&suspects)?;
-        let crc: u64 = suspects.iter().map(|(meter, _)| meter.recent.tally.of(Count::CrcErrors)).sum();
+        let crc: u64 = suspects.iter().map(|(meter, _)| meter.recent.tally.of(RequestCount::CrcErrors)).sum();
         let all: u64 = suspects.iter().map(|(meter, _)| meter.recent.tally.damaged()).sum();
         let what = if 2 * crc >= all { "CRC errors" } else { "broken answers" };
         Some(match neighbours {
@@ -67,8 +67,12 @@ impl Bus<'_> {
     }
 
     fn strays(&self) -> Option<String> {
-        let strays =
-            |of: &Tally| [Count::WrongUnit, Count::WrongFunction, Count::WrongLength].map(|it| of.of(it)).iter().sum();
+        let strays = |of: &RequestTally| {
+            [RequestCount::WrongUnit, RequestCount::WrongFunction, RequestCount::WrongLength]
+                .map(|it| of.of(it))
+                .iter()
+                .sum()
+        };
         let (who, share, its) = self.named(&self.suspects(strays, DAMAGE))?;
         Some(format!(
             "{who}: {share} of {its} answers belong to other requests: look for another master on the line, and for \
@@ -79,7 +83,7 @@ impl Bus<'_> {
     /// Units of which nothing comes.
     fn dead(&self) -> Option<String> {
         let (who, _, its) = self.named(&self.deaf())?;
-        let answers = self.sum(|of| of.of(Count::Answers)) > 0;
+        let answers = self.sum(|of| of.of(RequestCount::Answers)) > 0;
         Some(match answers {
             true => format!(
                 "{who}: nothing but time-outs, its neighbours answer: check {its} unit number, power, and the wires A and \
@@ -91,7 +95,7 @@ impl Bus<'_> {
 
     /// Time-outs now and then, of units that are not merely slow.
     fn timeouts(&self, slow: &[Suspect<'_, '_>]) -> Option<String> {
-        let timeouts = |of: &Tally| of.of(Count::Timeouts);
+        let timeouts = |of: &RequestTally| of.of(RequestCount::Timeouts);
         let mut suspects = self.suspects(timeouts, FAILURES);
         suspects.retain(|(meter, share)| *share < 100 && !slow.iter().any(|(slow, _)| slow.name == meter.name));
         let neighbours = self.neighbours(&suspects, timeouts);
@@ -116,7 +120,7 @@ impl Bus<'_> {
     }
 
     fn deaf(&self) -> Vec<Suspect<'_, '_>> {
-        let mut suspects = self.suspects(|of| of.of(Count::Timeouts), 100);
+        let mut suspects = self.suspects(|of| of.of(RequestCount::Timeouts), 100);
         suspects.retain(|(_, share)| *share == 100);
         suspects
     }
@@ -133,8 +137,8 @@ impl Bus<'_> {
     }
 
     fn gateway(&self) -> Vec<String> {
-        let path = self.named(&self.suspects(|of| of.of(Count::GatewayPath), FAILURES));
-        let target = self.named(&self.suspects(|of| of.of(Count::GatewayTarget), FAILURES));
+        let path = self.named(&self.suspects(|of| of.of(RequestCount::GatewayPath), FAILURES));
+        let target = self.named(&self.suspects(|of| of.of(RequestCount::GatewayTarget), FAILURES));
         let path = path.map(|(who, share, its)| {
             format!(
                 "{who}: {share} exceptions 10: the gateway has no way there: enter {its} unit number in the gateway's \
@@ -151,7 +155,7 @@ impl Bus<'_> {
     }
 
     fn overtaxed(&self) -> Option<String> {
-        let busy = |of: &Tally| of.of(Count::Busy) + of.of(Count::Acknowledge);
+        let busy = |of: &RequestTally| of.of(RequestCount::Busy) + of.of(RequestCount::Acknowledge);
         let (who, share, its) = self.named(&self.suspects(busy, FAILURES))?;
         Some(format!(
             "{who}: {share} of the requests come when it is busy (exceptions 5 and 6): raise {its} poll_every."
@@ -159,7 +163,7 @@ impl Bus<'_> {
     }
 
     fn lost(&self) -> Option<String> {
-        let (lost, requests) = (self.sum(|of| of.of(Count::Lost)), self.sum(Tally::requests));
+        let (lost, requests) = (self.sum(|of| of.of(RequestCount::Lost)), self.sum(RequestTally::requests));
         let often = happens(lost, requests) && reaches(lost, requests, FAILURES);
         let remedy = match self.link {
             LinkKind::Serial => "check the adapter's plug and its power",
@@ -172,9 +176,9 @@ impl Bus<'_> {
     }
 
     fn echo(&self) -> Option<String> {
-        let (echoes, requests) = (self.sum(|of| of.of(Count::Echoes)), self.sum(Tally::requests));
+        let (echoes, requests) = (self.sum(|of| of.of(RequestCount::Echoes)), self.sum(RequestTally::requests));
         let always = happens(echoes, requests) && reaches(echoes, requests, ECHOES);
-        let answered = self.sum(|of| of.of(Count::Answers)) > 0;
+        let answered = self.sum(|of| of.of(RequestCount::Answers)) > 0;
         let name = self.name;
         always.then(|| match answered {
             true => format!(
@@ -190,7 +194,7 @@ impl Bus<'_> {
 
     /// Answers that come when they are not waited for any more.
     fn late(&self) -> Option<String> {
-        let (late, requests) = (self.sum(|of| of.of(Count::Late)), self.sum(Tally::requests));
+        let (late, requests) = (self.sum(|of| of.of(RequestCount::Late)), self.sum(RequestTally::requests));
         // Of many requests to others the answers of one that is always late are few.
         let often = happens(late, requests) && (reaches(late, requests, LATE) || !self.deaf().is_empty());
         let who =

@@ -1,33 +1,45 @@
-//! One bus and its meters as the advice looks at them: who stands out, and how much of the time is asked for.
+//! The figures of one bus that the advice is based on: which meters stand out, and how busy the bus is.
 
 use std::time::Duration;
 
-use super::tally::{Count, Tally};
-use super::window::{Recent, occupancy};
+use super::tally::{RequestCount, RequestTally};
+use super::window::{RecentTally, occupancy};
 
 /// One bus and its meters.
 #[derive(Clone, Debug)]
-pub struct Bus<'b> {
+pub struct BusQuality<'b> {
+    /// Its name in the configuration.
     pub name: &'b str,
+    /// How it is connected.
     pub link: LinkKind,
+    /// Its `timeout`.
     pub timeout: Duration,
-    pub meters: Vec<Meter<'b>>,
+    /// The meters on it.
+    pub meters: Vec<MeterQuality<'b>>,
 }
 
-/// What the frames travel on.
+/// How a bus is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkKind {
+    /// A serial line.
     Serial,
+    /// A serial line behind a converter (RTU over TCP).
     Converter,
+    /// Modbus TCP.
     Tcp,
 }
 
+/// One meter of a bus.
 #[derive(Clone, Copy, Debug)]
-pub struct Meter<'b> {
+pub struct MeterQuality<'b> {
+    /// Its name in the configuration.
     pub name: &'b str,
+    /// Its unit number.
     pub unit: u8,
+    /// Its poll interval.
     pub poll_every: Duration,
-    pub recent: Recent,
+    /// Its recent requests.
+    pub recent: RecentTally,
 }
 
 /// A share of fewer requests says nothing.
@@ -42,9 +54,9 @@ const LEAST_POLLS: u64 = 10;
 const MOST_NAMED: usize = 5;
 
 /// A meter and the share of its requests that is meant, in per cent.
-pub(super) type Suspect<'a, 'b> = (&'a Meter<'b>, u64);
+pub(super) type Suspect<'a, 'b> = (&'a MeterQuality<'b>, u64);
 
-impl<'b> Bus<'b> {
+impl<'b> BusQuality<'b> {
     /// The share of the time in which the bus is taken.
     pub(super) fn occupancy(&self) -> Option<f64> {
         occupancy(self.meters.iter().map(|meter| &meter.recent))
@@ -67,16 +79,16 @@ impl<'b> Bus<'b> {
     pub(super) fn round(&self) -> Option<(Duration, Duration)> {
         let every = self.meters.first()?.poll_every;
         let alike = self.meters.iter().all(|meter| meter.poll_every == every);
-        alike.then(|| (self.meters.iter().filter_map(Meter::cost).sum(), every))
+        alike.then(|| (self.meters.iter().filter_map(MeterQuality::cost).sum(), every))
     }
 
-    pub(super) fn sum(&self, count: fn(&Tally) -> u64) -> u64 {
+    pub(super) fn sum(&self, count: fn(&RequestTally) -> u64) -> u64 {
         self.meters.iter().map(|meter| count(&meter.recent.tally)).sum()
     }
 
     /// The meters whose share of this is not small, as far as enough is known.
-    pub(super) fn suspects(&self, count: fn(&Tally) -> u64, least: u64) -> Vec<Suspect<'_, 'b>> {
-        let suspect = |meter: &&Meter<'_>| {
+    pub(super) fn suspects(&self, count: fn(&RequestTally) -> u64, least: u64) -> Vec<Suspect<'_, 'b>> {
+        let suspect = |meter: &&MeterQuality<'_>| {
             let (count, all) = (count(&meter.recent.tally), meter.recent.tally.requests());
             happens(count, all) && reaches(count, all, least)
         };
@@ -84,9 +96,14 @@ impl<'b> Bus<'b> {
     }
 
     /// What the others have of it, in a word, where at least as many as the suspects are sound: then it is not the line that they share.
-    pub(super) fn neighbours(&self, suspects: &[Suspect<'_, '_>], count: fn(&Tally) -> u64) -> Option<&'static str> {
-        let is_sound =
-            |meter: &&Meter<'_>| meter.known() && !suspects.iter().any(|(suspect, _)| suspect.name == meter.name);
+    pub(super) fn neighbours(
+        &self,
+        suspects: &[Suspect<'_, '_>],
+        count: fn(&RequestTally) -> u64,
+    ) -> Option<&'static str> {
+        let is_sound = |meter: &&MeterQuality<'_>| {
+            meter.known() && !suspects.iter().any(|(suspect, _)| suspect.name == meter.name)
+        };
         let sound: Vec<_> = self.meters.iter().filter(is_sound).collect();
         let none = sound.iter().all(|meter| count(&meter.recent.tally) == 0);
         (!sound.is_empty() && sound.len() >= suspects.len()).then_some(if none { "none" } else { "hardly any" })
@@ -113,7 +130,7 @@ impl<'b> Bus<'b> {
     }
 }
 
-impl Meter<'_> {
+impl MeterQuality<'_> {
     /// Whether enough is known to call it sound.
     fn known(&self) -> bool {
         self.recent.tally.requests() >= LEAST_REQUESTS
@@ -121,18 +138,18 @@ impl Meter<'_> {
 
     /// Whether it mostly does not answer, and so is left alone for longer than its `poll_every`.
     pub(super) fn is_silent(&self) -> bool {
-        2 * self.recent.tally.of(Count::Answers) < self.recent.tally.requests()
+        2 * self.recent.tally.of(RequestCount::Answers) < self.recent.tally.requests()
     }
 
     /// What a poll of it costs in time, where it answers and that is known.
     pub(super) fn cost(&self) -> Option<Duration> {
-        let polls = self.recent.tally.of(Count::Polls);
+        let polls = self.recent.tally.of(RequestCount::Polls);
         let known = polls >= LEAST_POLLS && !self.is_silent();
         known.then(|| Duration::from_micros(self.recent.tally.busy_us / polls))
     }
 }
 
-fn percent_of(meter: &Meter<'_>, count: fn(&Tally) -> u64) -> u64 {
+fn percent_of(meter: &MeterQuality<'_>, count: fn(&RequestTally) -> u64) -> u64 {
     percent(count(&meter.recent.tally), meter.recent.tally.requests())
 }
 

@@ -1,5 +1,5 @@
-//! How well a line carries what it is asked: how requests end and how long answers take, and what a field engineer would do about it.
-//! Pure: the time is an argument.
+//! The quality of a bus: how requests end, how long answers take, and what an installer can do about problems. Pure: time is an argument.
+#![deny(missing_docs)]
 
 mod advice;
 mod bus;
@@ -10,7 +10,7 @@ mod times;
 mod window;
 
 pub use advice::advice;
-pub use bus::{Bus, LinkKind, Meter};
-pub use tally::{Count, Outcome, Request, Tally};
-pub use times::Times;
-pub use window::{Quality, Recent, occupancy};
+pub use bus::{BusQuality, LinkKind, MeterQuality};
+pub use tally::{RequestCount, RequestOutcome, RequestRecord, RequestTally};
+pub use times::AnswerTimes;
+pub use window::{RecentTally, RequestQuality, occupancy};

@@ -2,23 +2,24 @@
 
 use std::time::Duration;
 
-use super::times::Times;
+use super::times::AnswerTimes;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// By the verified answer.
+pub enum RequestOutcome {
+    /// With a verified answer.
     Answered,
-    /// By an exception of this code.
+    /// With an exception of this code.
     Exception(u8),
-    /// By anything else.
-    Failed(Count),
+    /// With any other error.
+    Failed(RequestCount),
 }
 
 /// One request, when it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
-    pub outcome: Outcome,
+pub struct RequestRecord {
+    /// How it ended.
+    pub outcome: RequestOutcome,
     /// From sending it to its end.
     pub took: Duration,
     /// The silence that had to be kept before it.
@@ -31,17 +32,20 @@ pub struct Request {
     pub late: bool,
 }
 
-/// What is counted. Each request is one of those up to [`Count::OtherException`]; those after are counted beside it.
+/// What is counted. Each request is one of those up to [`RequestCount::OtherException`]; those after are counted beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
+pub enum RequestCount {
+    /// Verified answers.
     Answers,
     /// Nothing that belongs to the request came in time.
     Timeouts,
     /// The answer's checksum is wrong.
     CrcErrors,
-    /// A whole frame of a unit, function or length that was not asked for, and nothing else.
+    /// Only a whole frame of a unit that was not requested.
     WrongUnit,
+    /// The same of a function.
     WrongFunction,
+    /// The same of a length.
     WrongLength,
     /// The answer's beginning, and no more.
     Incomplete,
@@ -49,25 +53,37 @@ pub enum Count {
     Noise,
     /// The link was closed under the request.
     Lost,
+    /// Exception 1.
     IllegalFunction,
+    /// Exception 2.
     IllegalAddress,
+    /// Exception 3.
     IllegalValue,
+    /// Exception 4.
     DeviceFailure,
+    /// Exception 5.
     Acknowledge,
+    /// Exception 6.
     Busy,
+    /// Exception 8.
     MemoryParity,
     /// The gateway has no way to the unit.
     GatewayPath,
     /// The gateway got no answer from the unit.
     GatewayTarget,
+    /// Any other exception.
     OtherException,
+    /// Answers in the last fifth of the timeout.
     Slow,
+    /// Requests that came back.
     Echoes,
+    /// Answers to earlier requests.
     Late,
+    /// Polls that ended.
     Polls,
 }
 
-impl Count {
+impl RequestCount {
     /// Those that are no exceptions: what a request ended by, and what was counted beside it, in the words of the status document.
     pub const WORDS: [(Self, &'static str); 12] = [
         (Self::Answers, "answers"),
@@ -83,7 +99,7 @@ impl Count {
         (Self::Echoes, "echoes"),
         (Self::Late, "late"),
     ];
-    /// How many of [`Count::WORDS`] are told even where they are 0.
+    /// How many of [`RequestCount::WORDS`] are told even where they are 0.
     pub const USUAL: usize = 3;
     /// How many of them are how a request ended.
     pub const ENDS: usize = 9;
@@ -101,59 +117,61 @@ impl Count {
         (Self::OtherException, "other"),
     ];
 
-    fn of(outcome: Outcome) -> Self {
+    fn of(outcome: RequestOutcome) -> Self {
         match outcome {
-            Outcome::Answered => Self::Answers,
-            Outcome::Failed(count) => count,
-            Outcome::Exception(1) => Self::IllegalFunction,
-            Outcome::Exception(2) => Self::IllegalAddress,
-            Outcome::Exception(3) => Self::IllegalValue,
-            Outcome::Exception(4) => Self::DeviceFailure,
-            Outcome::Exception(5) => Self::Acknowledge,
-            Outcome::Exception(6) => Self::Busy,
-            Outcome::Exception(8) => Self::MemoryParity,
-            Outcome::Exception(10) => Self::GatewayPath,
-            Outcome::Exception(11) => Self::GatewayTarget,
-            Outcome::Exception(_) => Self::OtherException,
+            RequestOutcome::Answered => Self::Answers,
+            RequestOutcome::Failed(count) => count,
+            RequestOutcome::Exception(1) => Self::IllegalFunction,
+            RequestOutcome::Exception(2) => Self::IllegalAddress,
+            RequestOutcome::Exception(3) => Self::IllegalValue,
+            RequestOutcome::Exception(4) => Self::DeviceFailure,
+            RequestOutcome::Exception(5) => Self::Acknowledge,
+            RequestOutcome::Exception(6) => Self::Busy,
+            RequestOutcome::Exception(8) => Self::MemoryParity,
+            RequestOutcome::Exception(10) => Self::GatewayPath,
+            RequestOutcome::Exception(11) => Self::GatewayTarget,
+            RequestOutcome::Exception(_) => Self::OtherException,
         }
     }
 }
 
-pub(super) const COUNTS: usize = Count::Polls as usize + 1;
+pub(super) const COUNTS: usize = RequestCount::Polls as usize + 1;
 
 /// Counts of requests. They start again at 0 after 2^32: at 30 requests a second that is after four years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct RequestTally {
     pub(super) counts: [u32; COUNTS],
     /// Of the answers.
-    pub times: Times,
+    pub times: AnswerTimes,
     /// Of the answers, in microseconds.
     pub took_us: u64,
-    /// For how long the line was taken: requests, answers, time-outs and the silences that had to be kept.
+    /// How long the bus was busy, in microseconds: requests, answers, timeouts and required silences.
     pub busy_us: u64,
 }
 
-impl Tally {
-    pub fn note(&mut self, request: &Request) {
+impl RequestTally {
+    /// Counts a request.
+    pub fn note(&mut self, request: &RequestRecord) {
         let took_us = micros(request.took);
-        self.add(Count::of(request.outcome), true);
-        self.add(Count::Slow, request.slow);
-        self.add(Count::Echoes, request.echo);
-        self.add(Count::Late, request.late);
+        self.add(RequestCount::of(request.outcome), true);
+        self.add(RequestCount::Slow, request.slow);
+        self.add(RequestCount::Echoes, request.echo);
+        self.add(RequestCount::Late, request.late);
         self.busy_us += took_us + micros(request.silence);
-        if request.outcome == Outcome::Answered {
+        if request.outcome == RequestOutcome::Answered {
             self.times.note(took_us);
             self.took_us += took_us;
         }
     }
 
     /// A poll is over; these requests are of it.
-    pub(super) fn add_poll(&mut self, of: &Tally) {
+    pub(super) fn add_poll(&mut self, of: &RequestTally) {
         self.merge(of);
-        self.add(Count::Polls, true);
+        self.add(RequestCount::Polls, true);
     }
 
-    pub fn merge(&mut self, other: &Tally) {
+    /// Adds the counts of another tally.
+    pub fn merge(&mut self, other: &RequestTally) {
         for (mine, others) in self.counts.iter_mut().zip(other.counts) {
             *mine = mine.wrapping_add(others);
         }
@@ -164,25 +182,30 @@ impl Tally {
         self.busy_us += other.busy_us;
     }
 
-    pub fn of(&self, count: Count) -> u64 {
+    /// One count.
+    pub fn of(&self, count: RequestCount) -> u64 {
         u64::from(self.counts[count as usize])
     }
 
-    /// All requests, however they ended.
+    /// All requests, with every outcome.
     pub fn requests(&self) -> u64 {
-        self.counts[..=Count::OtherException as usize].iter().map(|count| u64::from(*count)).sum()
+        self.counts[..=RequestCount::OtherException as usize].iter().map(|count| u64::from(*count)).sum()
     }
 
+    /// All exceptions.
     pub fn exceptions(&self) -> u64 {
-        Count::EXCEPTIONS.iter().map(|(count, _)| self.of(*count)).sum()
+        RequestCount::EXCEPTIONS.iter().map(|(count, _)| self.of(*count)).sum()
     }
 
     /// Answers that came damaged.
     pub fn damaged(&self) -> u64 {
-        [Count::CrcErrors, Count::Incomplete, Count::Noise].map(|count| self.of(count)).iter().sum()
+        [RequestCount::CrcErrors, RequestCount::Incomplete, RequestCount::Noise]
+            .map(|count| self.of(count))
+            .iter()
+            .sum()
     }
 
-    fn add(&mut self, count: Count, so: bool) {
+    fn add(&mut self, count: RequestCount, so: bool) {
         let counted = &mut self.counts[count as usize];
         *counted = counted.wrapping_add(u32::from(so));
     }

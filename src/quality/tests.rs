@@ -9,42 +9,54 @@ const MS: Duration = Duration::from_millis(1);
 const HALF_HOUR: Duration = Duration::from_secs(1800);
 
 /// One that took so long.
-fn request(outcome: Outcome, took: Duration) -> Request {
-    Request { outcome, took, silence: 4 * MS, slow: false, echo: false, late: false }
+fn request(outcome: RequestOutcome, took: Duration) -> RequestRecord {
+    RequestRecord { outcome, took, silence: 4 * MS, slow: false, echo: false, late: false }
 }
 
-fn answered(times: impl IntoIterator<Item = Duration>) -> Tally {
-    let mut tally = Tally::default();
-    times.into_iter().for_each(|took| tally.note(&request(Outcome::Answered, took)));
+fn answered(times: impl IntoIterator<Item = Duration>) -> RequestTally {
+    let mut tally = RequestTally::default();
+    times.into_iter().for_each(|took| tally.note(&request(RequestOutcome::Answered, took)));
     tally
 }
 
 #[test]
 fn each_request_is_counted_by_how_it_ended() {
     let mut tally = answered([20 * MS]);
-    tally.note(&Request { late: true, ..request(Outcome::Failed(Count::Timeouts), 1000 * MS) });
-    tally.note(&Request { echo: true, ..request(Outcome::Failed(Count::CrcErrors), 30 * MS) });
+    tally.note(&RequestRecord { late: true, ..request(RequestOutcome::Failed(RequestCount::Timeouts), 1000 * MS) });
+    tally.note(&RequestRecord { echo: true, ..request(RequestOutcome::Failed(RequestCount::CrcErrors), 30 * MS) });
     for code in 0..=u8::MAX {
-        tally.note(&request(Outcome::Exception(code), MS));
+        tally.note(&request(RequestOutcome::Exception(code), MS));
     }
     assert_eq!((tally.requests(), tally.exceptions()), (259, 256));
-    let counts = [Count::Answers, Count::Timeouts, Count::CrcErrors, Count::Late, Count::Echoes, Count::Slow];
+    let counts = [
+        RequestCount::Answers,
+        RequestCount::Timeouts,
+        RequestCount::CrcErrors,
+        RequestCount::Late,
+        RequestCount::Echoes,
+        RequestCount::Slow,
+    ];
     assert_eq!(counts.map(|count| tally.of(count)), [1, 1, 1, 1, 1, 0]);
-    assert_eq!(Count::EXCEPTIONS.map(|(count, _)| tally.of(count)), [1, 1, 1, 1, 1, 1, 1, 1, 1, 247]);
+    assert_eq!(RequestCount::EXCEPTIONS.map(|(count, _)| tally.of(count)), [1, 1, 1, 1, 1, 1, 1, 1, 1, 247]);
     assert_eq!((tally.took_us, tally.busy_us), (20_000, 1_050_000 + 256_000 + 259 * 4_000));
 }
 
 #[test]
 fn the_words_are_of_the_counts() {
-    assert!(Count::WORDS[Count::ENDS - 1].0 == Count::Lost && Count::WORDS[Count::ENDS].0 == Count::Slow);
-    for (index, (count, _)) in Count::WORDS[..Count::ENDS].iter().chain(&Count::EXCEPTIONS).enumerate() {
+    assert!(
+        RequestCount::WORDS[RequestCount::ENDS - 1].0 == RequestCount::Lost
+            && RequestCount::WORDS[RequestCount::ENDS].0 == RequestCount::Slow
+    );
+    for (index, (count, _)) in
+        RequestCount::WORDS[..RequestCount::ENDS].iter().chain(&RequestCount::EXCEPTIONS).enumerate()
+    {
         assert_eq!(*count as usize, index);
     }
 }
 
 #[test]
 fn percentiles_are_as_near_as_the_buckets_tell() {
-    assert_eq!(Times::default().percentile(0.5), None);
+    assert_eq!(AnswerTimes::default().percentile(0.5), None);
     let times = answered((0..95).map(|_| 15 * MS).chain([300 * MS; 5])).times;
     let told = [0.5, 0.95, 0.99].map(|share| times.percentile(share).unwrap().as_millis());
     assert!((9..=16).contains(&told[0]) && told[1] == 16 && (257..=512).contains(&told[2]), "{told:?}");
@@ -54,7 +66,7 @@ fn percentiles_are_as_near_as_the_buckets_tell() {
 
 #[test]
 fn a_time_on_a_bound_is_within_it() {
-    for (index, bound) in Times::bounds().enumerate() {
+    for (index, bound) in AnswerTimes::bounds().enumerate() {
         let Some(bound) = bound.map(Duration::from_micros) else { continue };
         let nanosecond = Duration::from_nanos(1000);
         for (took, bucket) in [(bound, index), (bound + nanosecond, index + 1)] {
@@ -66,45 +78,45 @@ fn a_time_on_a_bound_is_within_it() {
 
 #[test]
 fn what_is_old_is_in_the_total_only() {
-    let (start, mut quality) = (Instant::now(), Quality::default());
-    assert_eq!((quality.recent(), quality.recent().occupancy()), (Recent::default(), None));
+    let (start, mut quality) = (Instant::now(), RequestQuality::default());
+    assert_eq!((quality.recent(), quality.recent().occupancy()), (RecentTally::default(), None));
     let poll = answered([96 * MS]);
     let every = Duration::from_secs(10);
     for second in 1..=600u32 {
         quality.add(&poll, start + second * every);
         let recent = quality.recent();
         assert!(second < 200 || (1800..=3620).contains(&recent.over.as_secs()), "{second}: {:?}", recent.over);
-        let polls = recent.tally.of(Count::Polls);
+        let polls = recent.tally.of(RequestCount::Polls);
         assert!(polls.abs_diff(recent.over.as_secs() / 10) <= 1, "{polls} polls in {:?}", recent.over);
-        assert_eq!((recent.tally.of(Count::Answers), recent.tally.times.counts().sum()), (polls, polls));
+        assert_eq!((recent.tally.of(RequestCount::Answers), recent.tally.times.counts().sum()), (polls, polls));
     }
     let recent = quality.recent();
     assert!((recent.occupancy().unwrap() - 0.01).abs() < 0.001, "{recent:?}");
-    assert_eq!(quality.total().of(Count::Answers), 600);
+    assert_eq!(quality.total().of(RequestCount::Answers), 600);
     quality.add(&poll, start + 600 * every + 3 * HALF_HOUR);
-    assert_eq!(quality.recent().tally.of(Count::Polls), 1);
+    assert_eq!(quality.recent().tally.of(RequestCount::Polls), 1);
     assert_eq!(quality.recent().occupancy(), None, "a tenth of a second tells no share");
-    assert_eq!(quality.total().of(Count::Answers), 601);
+    assert_eq!(quality.total().of(RequestCount::Answers), 601);
 }
 
 #[test]
 fn very_many_requests_shorten_what_is_recent() {
-    let (start, mut quality) = (Instant::now(), Quality::default());
+    let (start, mut quality) = (Instant::now(), RequestQuality::default());
     let poll = answered([MS; 9]);
     for number in 0..100_000u32 {
         quality.add(&poll, start + number * 20 * MS);
         let recent = quality.recent();
-        let answers = recent.tally.of(Count::Answers);
+        let answers = recent.tally.of(RequestCount::Answers);
         assert!(number < 7000 || (30_000..=60_020).contains(&answers), "{answers}");
         assert_eq!(recent.tally.times.counts().sum::<u64>(), answers);
         assert!((recent.over.as_millis() as u64 / 20).abs_diff(answers / 9) <= 1, "{answers} in {:?}", recent.over);
     }
-    assert_eq!(quality.total().of(Count::Answers), 900_000);
+    assert_eq!(quality.total().of(RequestCount::Answers), 900_000);
 }
 
 #[test]
 fn a_meter_takes_little_room() {
-    assert!(size_of::<Quality>() <= 400, "{}", size_of::<Quality>());
+    assert!(size_of::<RequestQuality>() <= 400, "{}", size_of::<RequestQuality>());
 }
 
 proptest! {
@@ -121,7 +133,7 @@ proptest! {
 
     #[test]
     fn recent_is_never_more_than_all(gaps in prop::collection::vec((0u64..4_000_000, 0usize..9), 1..80)) {
-        let (mut now, mut quality) = (Instant::now(), Quality::default());
+        let (mut now, mut quality) = (Instant::now(), RequestQuality::default());
         for (gap, requests) in gaps {
             now += Duration::from_millis(gap);
             quality.add(&answered(vec![MS; requests]), now);

@@ -9,9 +9,9 @@ pub(super) const BUCKETS: usize = 15;
 
 /// How many answers took how long. 60 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Times(pub(super) [u32; BUCKETS]);
+pub struct AnswerTimes(pub(super) [u32; BUCKETS]);
 
-impl Times {
+impl AnswerTimes {
     /// Upper bounds in microseconds, ascending; `None` for the last bucket, which has none.
     pub fn bounds() -> impl Iterator<Item = Option<u64>> {
         (0..BUCKETS).map(|index| (index + 1 < BUCKETS).then(|| FIRST_US << index))
@@ -34,7 +34,7 @@ impl Times {
         let all: u64 = self.counts().sum();
         let rank = ((all as f64 * share).ceil() as u64).clamp(1, all.max(1));
         let (mut before, mut lower) = (0, 0);
-        for (bound, count) in Times::bounds().zip(self.counts()) {
+        for (bound, count) in AnswerTimes::bounds().zip(self.counts()) {
             if before + count >= rank {
                 let upper = bound.unwrap_or(lower);
                 let part = (upper - lower) as f64 * (rank - before) as f64 / count as f64;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::tally::{COUNTS, Tally};
+use super::tally::{COUNTS, RequestTally};
 use super::times::BUCKETS;
 
 /// From one mark to the next. What is recent began at the mark before the last.
@@ -16,8 +16,8 @@ const LEAST_TIME: Duration = Duration::from_secs(10);
 
 /// How well one meter's requests went. 350 bytes, whatever it counts.
 #[derive(Clone, Debug, Default)]
-pub struct Quality {
-    total: Tally,
+pub struct RequestQuality {
+    total: RequestTally,
     /// The older one first.
     marks: [Mark; 2],
     last: Option<Instant>,
@@ -35,15 +35,16 @@ struct Mark {
 
 /// What was counted in the last half hour to hour (less where there were very many requests).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Recent {
-    pub tally: Tally,
+pub struct RecentTally {
+    /// The counts.
+    pub tally: RequestTally,
     /// The time in which it was counted.
     pub over: Duration,
 }
 
-impl Quality {
+impl RequestQuality {
     /// The requests of one poll that is over now.
-    pub fn add(&mut self, poll: &Tally, now: Instant) {
+    pub fn add(&mut self, poll: &RequestTally, now: Instant) {
         let begun = now.checked_sub(Duration::from_micros(poll.busy_us)).unwrap_or(now);
         let [_, newer] = &self.marks;
         match newer.at {
@@ -56,15 +57,18 @@ impl Quality {
     }
 
     /// Since the start.
-    pub fn total(&self) -> &Tally {
+    pub fn total(&self) -> &RequestTally {
         &self.total
     }
 
-    pub fn recent(&self) -> Recent {
+    /// The requests of the last half hour to hour.
+    pub fn recent(&self) -> RecentTally {
         let [older, _] = &self.marks;
-        let (Some(from), Some(last)) = (older.at, self.last) else { return Recent::default() };
-        let mut tally =
-            Tally { busy_us: u64::from((self.total.busy_us as u32).wrapping_sub(older.busy_us)), ..Tally::default() };
+        let (Some(from), Some(last)) = (older.at, self.last) else { return RecentTally::default() };
+        let mut tally = RequestTally {
+            busy_us: u64::from((self.total.busy_us as u32).wrapping_sub(older.busy_us)),
+            ..RequestTally::default()
+        };
         let less = |total: u32, mark: u16| u32::from((total as u16).wrapping_sub(mark));
         for (index, count) in tally.counts.iter_mut().enumerate() {
             *count = less(self.total.counts[index], older.counts[index]);
@@ -72,7 +76,7 @@ impl Quality {
         for (index, count) in tally.times.0.iter_mut().enumerate() {
             *count = less(self.total.times.0[index], older.times[index]);
         }
-        Recent { tally, over: last.saturating_duration_since(from) }
+        RecentTally { tally, over: last.saturating_duration_since(from) }
     }
 
     fn requests_since(&self, mark: &Mark) -> u32 {
@@ -80,7 +84,7 @@ impl Quality {
     }
 
     fn mark(&self, at: Instant) -> Mark {
-        let Tally { counts, times, busy_us, .. } = &self.total;
+        let RequestTally { counts, times, busy_us, .. } = &self.total;
         Mark {
             at: Some(at),
             counts: counts.map(|count| count as u16),
@@ -92,7 +96,7 @@ impl Quality {
 }
 
 /// The share of a bus's time, 0..=1, that the requests to these meters took; `None` until it is known of each that was asked at all.
-pub fn occupancy<'r>(meters: impl IntoIterator<Item = &'r Recent>) -> Option<f64> {
+pub fn occupancy<'r>(meters: impl IntoIterator<Item = &'r RecentTally>) -> Option<f64> {
     let mut sum = None;
     for recent in meters.into_iter().filter(|recent| recent.tally.requests() > 0) {
         sum = Some(sum.unwrap_or(0.0) + recent.occupancy()?);
@@ -100,7 +104,7 @@ pub fn occupancy<'r>(meters: impl IntoIterator<Item = &'r Recent>) -> Option<f64
     sum.map(|share: f64| share.min(1.0))
 }
 
-impl Recent {
+impl RecentTally {
     /// The share of the bus's time that these requests took, 0..=1; `None` where the time is too short to tell.
     pub fn occupancy(&self) -> Option<f64> {
         (self.over >= LEAST_TIME).then(|| (self.tally.busy_us as f64 / self.over.as_micros() as f64).min(1.0))

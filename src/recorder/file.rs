@@ -1,37 +1,42 @@
-//! A recording on the disk: bounded in size, whole lines only, and never the reason for a full disk.
+//! A recording on disk: bounded in size, whole lines only, and never the reason for a full disk.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Lines, Recorder, Recording, TooMany};
+use super::{Recorder, Recording, TooManyRecordings, TraceWriter};
 use crate::clock::Clock;
 
-/// A recording grows to this: weeks of a few meters.
+/// The maximum size of a recording, in bytes: weeks of a few meters.
 pub const MOST_BYTES: u64 = 64 << 20;
-/// What a recording gives back where it has filled the disk: others need room to write their last.
+/// How much a recording frees after it has filled the disk, so that others can write.
 const GIVEN_BACK: u64 = 1 << 20;
-/// A first line is not longer than this.
+/// The maximum length of the first line.
 const LONGEST_FIRST: u64 = 1024;
 
 /// Why there is no recording.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
+    /// The file cannot be created or written.
     #[error("the recording {} cannot be written", path.display())]
     File {
+        /// The file.
         path: PathBuf,
+        /// The system's error.
         #[source]
         source: io::Error,
     },
+    /// The file exists and no recording can be appended to it.
     #[error(
         "{} is there and is no recording that can go on (nothing tells how long it was interrupted, or it is another file): give another \
          name, or move it away",
         .0.display()
     )]
     Foreign(PathBuf),
+    /// Too many recordings run.
     #[error(transparent)]
-    TooMany(#[from] TooMany),
+    TooMany(#[from] TooManyRecordings),
 }
 
 /// A file that grows by whole lines up to a bound.
@@ -46,32 +51,41 @@ pub struct BoundedFile {
 
 /// Why a recording ends.
 #[derive(Debug, thiserror::Error)]
-pub enum Ended {
+pub enum RecordingEnd {
+    /// It has its maximum size, in bytes.
     #[error("it has grown to {} MiB", .0 >> 20)]
     Full(u64),
+    /// The disk has no room.
     #[error("the disk is full: it was cut to leave room for others")]
     DiskFull,
+    /// It could not be written for another reason.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 impl BoundedFile {
-    /// A new file, readable by its owner only.
+    /// Creates a file of at most `most` bytes, readable by its owner only.
+    ///
+    /// # Errors
+    /// When it exists or cannot be created.
     pub fn create(path: &Path, most: u64) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         Ok(BoundedFile { file, written: 0, most, marks: [0, 0] })
     }
 
     /// Adds lines, all of them or none.
-    pub fn add(&mut self, lines: &[u8]) -> Result<(), Ended> {
+    ///
+    /// # Errors
+    /// When the file is full or cannot be written.
+    pub fn add(&mut self, lines: &[u8]) -> Result<(), RecordingEnd> {
         let length = self.written + lines.len() as u64;
         if length > self.most {
-            return Err(Ended::Full(self.most));
+            return Err(RecordingEnd::Full(self.most));
         }
         if let Err(error) = self.file.write_all(lines) {
             let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
             let _ = self.file.set_len(if full { self.marks[0] } else { self.written });
-            return Err(if full { Ended::DiskFull } else { error.into() });
+            return Err(if full { RecordingEnd::DiskFull } else { error.into() });
         }
         self.written = length;
         if self.written - self.marks[1] >= GIVEN_BACK {
@@ -80,7 +94,7 @@ impl BoundedFile {
         Ok(())
     }
 
-    /// A file that an earlier run has left; a last line that is not whole is cut off.
+    /// Continues a file of an earlier run; an incomplete last line is cut off.
     fn take_up(mut file: File, most: u64) -> io::Result<Self> {
         let written = whole_lines(&mut file)?;
         file.set_len(written)?;
@@ -95,7 +109,7 @@ fn first_line(file: &File) -> io::Result<String> {
     Ok(String::from_utf8(first).unwrap_or_default())
 }
 
-/// How far a file reaches up to the end of its last whole line.
+/// The length of a file up to the end of its last complete line.
 fn whole_lines(file: &mut File) -> io::Result<u64> {
     const LONGEST_LINE: u64 = 64 * 1024;
     let length = file.metadata()?.len();
@@ -107,21 +121,23 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
     Ok(start + end)
 }
 
-/// Records everything to this file on a thread of its own until nobody can say anything more: the recorder's last clone is dropped.
+/// Records everything to this file on a thread of its own until the recorder is closed or its last clone is dropped. A recording of an
+/// earlier run is continued.
 ///
-/// A recording that an earlier run has left goes on.
+/// # Errors
+/// When the file cannot be written, is not a recording, or too many recordings run.
 pub fn record_to(path: &Path, recorder: &Recorder, clock: &Clock) -> Result<std::thread::JoinHandle<()>, RecordError> {
     let failed = |source| RecordError::File { path: path.to_owned(), source };
     let recording = recorder.listen(None)?;
     let (mut file, lines, first) = match BoundedFile::create(path, MOST_BYTES) {
         Ok(file) => {
-            let (lines, first) = Lines::begin(recording.began);
+            let (lines, first) = TraceWriter::begin(recording.began);
             (file, lines, first)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let found = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
             let first = first_line(&found).map_err(failed)?;
-            let goes_on = Lines::go_on(&first, clock.now());
+            let goes_on = TraceWriter::go_on(&first, clock.now());
             let (lines, line) = goes_on.ok_or_else(|| RecordError::Foreign(path.to_owned()))?;
             (BoundedFile::take_up(found, MOST_BYTES).map_err(failed)?, lines, line)
         }
@@ -129,12 +145,12 @@ pub fn record_to(path: &Path, recorder: &Recorder, clock: &Clock) -> Result<std:
     };
     let shown = path.display().to_string();
     let _ = file.add(first.as_bytes());
-    tracing::warn!(file = shown, "everything that the meters say is recorded");
+    tracing::warn!(file = shown, "all readings are recorded");
     let write = move || write(recording, file, lines, &shown);
     std::thread::Builder::new().name("recording".into()).spawn(write).map_err(failed)
 }
 
-fn write(mut recording: Recording, mut file: BoundedFile, mut lines: Lines, shown: &str) {
+fn write(mut recording: Recording, mut file: BoundedFile, mut lines: TraceWriter, shown: &str) {
     while let Some((said, lost)) = recording.blocking_next() {
         if let Err(why) = file.add(lines.write(&said, lost).as_bytes()) {
             tracing::warn!(file = shown, "the recording ends here: {why}");

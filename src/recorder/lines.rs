@@ -1,19 +1,19 @@
-//! The form of a recording, which is the form of a trace for `arkmeter replay`: a JSON line for each poll and event. Pure.
+//! Writes the trace format that `arkmeter replay` reads: a JSON line for each poll and event. Pure.
 
 use serde::{Deserialize, Serialize};
 
-use super::Said;
+use super::RecordedEvent;
 use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
-/// `replay` takes no longer serial number; nor is one.
+/// The maximum length of a serial number in a trace.
 const LONGEST_SERIAL: usize = 256;
 
-/// Turns what was said into lines.
+/// Turns events into lines of a trace.
 #[derive(Debug)]
-pub struct Lines {
+pub struct TraceWriter {
     began: ClockReading,
-    /// Time does not go back in a trace: buses are polled side by side.
+    /// Time never goes back in a trace, although buses are polled in parallel.
     latest: f64,
 }
 
@@ -35,7 +35,7 @@ struct Slot {
     event: &'static str,
 }
 
-/// The line with which a recording begins, and goes on after a restart: `t` counts from the first of them.
+/// The first line of a recording and of its continuation after a restart; `t` counts from the first.
 #[derive(Serialize, Deserialize)]
 struct Restart {
     t: f64,
@@ -43,33 +43,33 @@ struct Restart {
     at: ClockReading,
 }
 
-impl Lines {
-    /// A recording that begins then, and its first line.
+impl TraceWriter {
+    /// A recording that begins at that time, and its first line.
     pub fn begin(began: ClockReading) -> (Self, String) {
-        let mut lines = Lines { began, latest: 0.0 };
+        let mut lines = TraceWriter { began, latest: 0.0 };
         let first = lines.restart(began);
         (lines, first)
     }
 
-    /// One that began with this first line and goes on now, with the line that says so; `None` where nothing tells how long it was
-    /// interrupted.
+    /// Continues a recording that began with this first line, with a line that marks the restart; `None` where the length of the
+    /// interruption is unknown.
     pub fn go_on(first: &str, now: ClockReading) -> Option<(Self, String)> {
         let Restart { at: began, .. } = serde_json::from_str(first).ok()?;
         now.since(&began)?;
-        let mut lines = Lines { began, latest: 0.0 };
+        let mut lines = TraceWriter { began, latest: 0.0 };
         let line = lines.restart(now);
         Some((lines, line))
     }
 
-    /// The lines of what was said, `lost` of it before that.
-    pub fn write(&mut self, said: &Said, lost: u64) -> String {
+    /// The lines of an event, after `lost` events that were dropped.
+    pub fn write(&mut self, said: &RecordedEvent, lost: u64) -> String {
         let line = match said {
-            Said::Poll { meter, at, values } => {
+            RecordedEvent::Poll { meter, at, values } => {
                 let serial = values.serial.as_deref().filter(|serial| serial.len() <= LONGEST_SERIAL);
                 let register_mwh = values.register.map(|register| register.value);
                 json(&Poll { t: self.t(at), meter, register_mwh, power_mw: values.power, serial })
             }
-            Said::Slot { at } => json(&Slot { t: self.t(at), event: "slot" }),
+            RecordedEvent::Slot { at } => json(&Slot { t: self.t(at), event: "slot" }),
         };
         match lost {
             0 => line,
@@ -90,6 +90,6 @@ impl Lines {
 }
 
 fn json(line: &impl Serialize) -> String {
-    // Plain numbers and texts always can be written.
+    // Numbers and texts can always be written.
     serde_json::to_string(line).unwrap_or_default() + "\n"
 }

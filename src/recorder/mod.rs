@@ -1,14 +1,15 @@
-//! What the meters said, for whoever records it: a site's trouble can then be replayed at a desk (`arkmeter replay`).
+//! Records what the meters answer, so that a problem of a site can be replayed elsewhere (`arkmeter replay`).
 //!
-//! Nobody waits for a recording: what it cannot take at once is lost to it, and counted.
+//! No task waits for a recording: events that it cannot take at once are dropped and counted.
+#![deny(missing_docs)]
 
 mod file;
 mod lines;
 #[cfg(test)]
 mod tests;
 
-pub use file::{BoundedFile, MOST_BYTES, RecordError, record_to};
-pub use lines::Lines;
+pub use file::{BoundedFile, MOST_BYTES, RecordError, RecordingEnd, record_to};
+pub use lines::TraceWriter;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,93 +20,107 @@ use crate::clock::{Clock, ClockReading};
 use crate::reading::Values;
 use crate::units::Name;
 
-/// Polls that wait to be written: some seconds of 500 meters.
+/// Events that wait to be written: a few seconds of 500 meters.
 const WAITING: usize = 1024;
-/// Recordings at a time: people ask for them.
+/// The maximum number of recordings at a time: people start them.
 const RECORDINGS: usize = 4;
 
-/// What is recorded.
+/// An event of a trace.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Said {
-    /// A poll. Without values it failed.
-    Poll { meter: Name, at: ClockReading, values: Values },
+pub enum RecordedEvent {
+    /// A poll.
+    Poll {
+        /// The meter.
+        meter: Name,
+        /// When the answer came.
+        at: ClockReading,
+        /// Empty when the poll failed.
+        values: Values,
+    },
     /// A report slot: the ledger commits.
-    Slot { at: ClockReading },
+    Slot {
+        /// When it began.
+        at: ClockReading,
+    },
 }
 
-/// Where polls are told. Cheap to clone; all clones are one. Nobody may be listening.
+/// Takes the events of all tasks and passes them to the recordings, if any. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Recorder(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     clock: Clock,
-    listeners: Mutex<Vec<Listener>>,
+    listeners: Mutex<Vec<RecordingQueue>>,
 }
 
 #[derive(Debug)]
-struct Listener {
-    /// All where absent.
+struct RecordingQueue {
+    /// All meters when absent.
     meter: Option<Name>,
-    sender: mpsc::Sender<Said>,
+    sender: mpsc::Sender<RecordedEvent>,
     lost: Arc<AtomicU64>,
 }
 
-/// What is said from its beginning on.
+/// A running recording.
 #[derive(Debug)]
 pub struct Recording {
     /// When it began.
     pub began: ClockReading,
-    said: mpsc::Receiver<Said>,
+    said: mpsc::Receiver<RecordedEvent>,
     lost: Arc<AtomicU64>,
 }
 
-/// As many recordings as there may be are under way.
+/// The maximum number of recordings is running.
 #[derive(Debug, thiserror::Error)]
 #[error("{RECORDINGS} recordings are under way already: end one of them, or wait")]
-pub struct TooMany;
+pub struct TooManyRecordings;
 
 impl Recorder {
+    /// A recorder without recordings.
     pub fn new(clock: Clock) -> Self {
         Recorder(Arc::new(Inner { clock, listeners: Mutex::default() }))
     }
 
-    /// Begins to listen to one meter, or to all. Dropping the recording ends it.
-    pub fn listen(&self, meter: Option<Name>) -> Result<Recording, TooMany> {
+    /// Starts to record one meter, or all. Dropping the recording ends it.
+    ///
+    /// # Errors
+    /// When the maximum number of recordings is running.
+    pub fn listen(&self, meter: Option<Name>) -> Result<Recording, TooManyRecordings> {
         let (sender, said) = mpsc::channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let mut listeners = self.0.listeners.lock().expect("telling cannot panic");
         listeners.retain(|listener| !listener.sender.is_closed());
         if listeners.len() >= RECORDINGS {
-            return Err(TooMany);
+            return Err(TooManyRecordings);
         }
-        listeners.push(Listener { meter, sender, lost: lost.clone() });
+        listeners.push(RecordingQueue { meter, sender, lost: lost.clone() });
         Ok(Recording { began: self.0.clock.now(), said, lost })
     }
 
-    /// Tells what a poll gave: the values and when they came, or nothing where it failed.
+    /// Records a poll: its values and when they came, or nothing when it failed.
     pub fn poll(&self, meter: &Name, came: Option<(ClockReading, &Values)>) {
         self.tell(Some(meter), || {
             let (at, values) =
                 came.map_or_else(|| (self.0.clock.now(), Values::default()), |(at, it)| (at, it.clone()));
-            Said::Poll { meter: meter.clone(), at, values }
+            RecordedEvent::Poll { meter: meter.clone(), at, values }
         });
     }
 
-    /// Tells that the ledger commits for a report.
+    /// Records a report slot.
     pub fn slot(&self) {
-        self.tell(None, || Said::Slot { at: self.0.clock.now() });
+        self.tell(None, || RecordedEvent::Slot { at: self.0.clock.now() });
     }
 
-    /// Ends every recording: what was said until now is still taken.
+    /// Ends every recording; events that wait are still written.
     pub fn close(&self) {
         self.0.listeners.lock().expect("telling cannot panic").clear();
     }
 
-    fn tell(&self, meter: Option<&Name>, said: impl Fn() -> Said) {
+    fn tell(&self, meter: Option<&Name>, said: impl Fn() -> RecordedEvent) {
         let mut listeners = self.0.listeners.lock().expect("telling cannot panic");
         let mut gone = false;
-        let concerned = |listener: &&Listener| {
+        let concerned = |listener: &&RecordingQueue| {
             let wanted = listener.meter.as_ref();
             wanted.is_none() || meter.is_none() || wanted == meter
         };
@@ -123,14 +138,14 @@ impl Recorder {
 }
 
 impl Recording {
-    /// What was said next, and how much before it was lost because nobody took it in time. `None` once nobody can say anything more.
-    pub async fn next(&mut self) -> Option<(Said, u64)> {
+    /// The next event, and the number of events dropped before it. `None` once the recorder is closed.
+    pub async fn next(&mut self) -> Option<(RecordedEvent, u64)> {
         let said = self.said.recv().await?;
         Some((said, self.lost.swap(0, Ordering::Relaxed)))
     }
 
-    /// The same, waiting as a thread does.
-    fn blocking_next(&mut self) -> Option<(Said, u64)> {
+    /// The same for a thread.
+    fn blocking_next(&mut self) -> Option<(RecordedEvent, u64)> {
         let said = self.said.blocking_recv()?;
         Some((said, self.lost.swap(0, Ordering::Relaxed)))
     }

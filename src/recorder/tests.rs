@@ -27,7 +27,7 @@ async fn what_is_said_becomes_a_trace() {
     let clock = clock();
     let recorder = Recorder::new(clock.clone());
     let mut recording = recorder.listen(Some(name("a"))).unwrap();
-    let (mut lines, first) = Lines::begin(recording.began);
+    let (mut lines, first) = TraceWriter::begin(recording.began);
     let later = |recorder: &Recorder| recorder.slot();
     tokio::time::advance(Duration::from_micros(1_500_000)).await;
     recorder.poll(&name("a"), Some((clock.now(), &values(70))));
@@ -62,7 +62,7 @@ async fn nobody_waits_for_a_recording_and_what_it_loses_is_counted() {
     }
     let (said, lost) = recording.next().await.unwrap();
     assert_eq!(lost, 7);
-    let (mut lines, _) = Lines::begin(recording.began);
+    let (mut lines, _) = TraceWriter::begin(recording.began);
     assert!(lines.write(&said, lost).starts_with("# 7 lines were lost here"));
     assert_eq!(recording.next().await.unwrap().1, 0, "told once");
 }
@@ -118,7 +118,7 @@ async fn another_file_is_left_as_it_is() {
     }
     let other_boot = Clock::simulated(2, Timestamp::from_second(1_700_000_000).unwrap());
     other_boot.set_trusted(false);
-    fs::write(&path, Lines::begin(other_boot.now()).1).unwrap();
+    fs::write(&path, TraceWriter::begin(other_boot.now()).1).unwrap();
     assert!(
         record_to(&path, &Recorder::new(clock.clone()), &clock).is_err(),
         "nothing tells how long it was interrupted"

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::quality::Tally;
+use crate::quality::RequestTally;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// The schema that this program writes and reads.
@@ -102,7 +102,7 @@ pub struct QualityStatus {
     pub occupancy: Option<f64>,
     /// The source of the metrics; not part of the document.
     #[serde(skip)]
-    pub tally: Tally,
+    pub tally: RequestTally,
 }
 
 /// The state of a meter.

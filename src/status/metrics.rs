@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use super::document::{
     AccountState, AccountStatus, BusState, BusStatus, ClientStatus, Document, MeterState, MeterStatus, QualityStatus,
 };
-use crate::quality::{Count, Times};
+use crate::quality::{AnswerTimes, RequestCount};
 use crate::units::Name;
 
 /// The media type of [`metrics`].
@@ -148,7 +148,8 @@ fn buses(writer: &mut Writer, buses: &BTreeMap<Name, BusStatus>) -> fmt::Result 
 /// How well the line to each of these works.
 fn quality(writer: &mut Writer, of: &'static str, things: &[(&Name, &QualityStatus)]) -> fmt::Result {
     let outcomes = things.iter().flat_map(|(name, quality)| {
-        let ends = Count::WORDS[..Count::ENDS].iter().map(|(count, word)| (*word, quality.tally.of(*count)));
+        let ends =
+            RequestCount::WORDS[..RequestCount::ENDS].iter().map(|(count, word)| (*word, quality.tally.of(*count)));
         let ends = ends.chain([("exceptions", quality.tally.exceptions())]);
         ends.map(|(word, count)| (vec![(of, name.as_str()), ("outcome", word)], count as f64))
     });
@@ -160,9 +161,9 @@ fn quality(writer: &mut Writer, of: &'static str, things: &[(&Name, &QualityStat
     writer.counter(&format!("{of}_exceptions_by_code_total"), "Modbus exceptions answered, by code.", exceptions)?;
     let counts = |count| things.iter().map(move |(name, it)| (vec![(of, name.as_str())], it.tally.of(count) as f64));
     let help = "Requests whose echo was received.";
-    writer.counter(&format!("{of}_echoes_total"), help, counts(Count::Echoes))?;
+    writer.counter(&format!("{of}_echoes_total"), help, counts(RequestCount::Echoes))?;
     let help = "Requests during which the answer to an earlier request arrived.";
-    writer.counter(&format!("{of}_late_answers_total"), help, counts(Count::Late))?;
+    writer.counter(&format!("{of}_late_answers_total"), help, counts(RequestCount::Late))?;
     let help = "Time that the line was in use, with timeouts and silences.";
     let busy = things.iter().map(|(name, it)| (vec![(of, name.as_str())], it.tally.busy_us as f64 / 1e6));
     writer.counter(&format!("{of}_busy_seconds_total"), help, busy)?;
@@ -195,7 +196,7 @@ struct ResponseHistogram<'d>(&'d QualityStatus);
 impl EncodeMetric for ResponseHistogram<'_> {
     fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {
         let tally = &self.0.tally;
-        let bounds = Times::bounds().map(|bound| bound.map_or(f64::INFINITY, |bound| bound as f64 / 1e6));
+        let bounds = AnswerTimes::bounds().map(|bound| bound.map_or(f64::INFINITY, |bound| bound as f64 / 1e6));
         let buckets: Vec<_> = bounds.zip(tally.times.counts()).collect();
         let all = buckets.iter().map(|(_, count)| count).sum();
         encoder.encode_histogram::<NoLabelSet>(tally.took_us as f64 / 1e6, all, &buckets, None)

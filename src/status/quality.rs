@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use super::document;
 use super::layout::Layout;
 use crate::poller::BusReport;
-use crate::quality::{self, Count, Quality, Tally};
+use crate::quality::{self, RequestCount, RequestQuality, RequestTally};
 use crate::units::Name;
 
 /// All requests to these meters.
-pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> document::QualityStatus {
-    let (mut tally, mut recent, mut recents) = (Tally::default(), Tally::default(), Vec::new());
+pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q RequestQuality>) -> document::QualityStatus {
+    let (mut tally, mut recent, mut recents) = (RequestTally::default(), RequestTally::default(), Vec::new());
     for meter in meters {
         let lately = meter.recent();
         tally.merge(meter.total());
         recent.merge(&lately.tally);
         recents.push(lately);
     }
-    let exceptions = Count::EXCEPTIONS.iter().map(|(count, code)| ((*code).to_owned(), tally.of(*count)));
+    let exceptions = RequestCount::EXCEPTIONS.iter().map(|(count, code)| ((*code).to_owned(), tally.of(*count)));
     let percentile =
         |(name, share): (&str, f64)| Some((name.to_owned(), recent.times.percentile(share)?.as_micros() as u64));
     document::QualityStatus {
@@ -31,10 +31,10 @@ pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q Quality>) -> docume
 }
 
 /// The usual counts always, the others if they are above 0.
-fn counts(tally: &Tally) -> BTreeMap<String, u64> {
+fn counts(tally: &RequestTally) -> BTreeMap<String, u64> {
     let sums = [("requests", tally.requests()), ("exceptions", tally.exceptions())];
-    let (usual, rest) = Count::WORDS.split_at(Count::USUAL);
-    let of = |(count, word): &(Count, &'static str)| (*word, tally.of(*count));
+    let (usual, rest) = RequestCount::WORDS.split_at(RequestCount::USUAL);
+    let of = |(count, word): &(RequestCount, &'static str)| (*word, tally.of(*count));
     let rest = rest.iter().map(of).filter(|(_, count)| *count > 0);
     sums.into_iter().chain(usual.iter().map(of)).chain(rest).map(|(word, count)| (word.to_owned(), count)).collect()
 }
@@ -46,9 +46,14 @@ pub(super) fn advice(layout: &Layout, buses: &BTreeMap<Name, BusReport>) -> Vec<
         let meters = report.meters.iter().filter_map(|(meter, poll)| {
             let wanted = layout.meters.get(meter)?;
             let (name, unit, poll_every) = (meter.as_str(), wanted.unit, wanted.poll_every);
-            Some(quality::Meter { name, unit, poll_every, recent: poll.quality.recent() })
+            Some(quality::MeterQuality { name, unit, poll_every, recent: poll.quality.recent() })
         });
-        Some(quality::Bus { name: name.as_str(), link: bus.link, timeout: bus.timeout, meters: meters.collect() })
+        Some(quality::BusQuality {
+            name: name.as_str(),
+            link: bus.link,
+            timeout: bus.timeout,
+            meters: meters.collect(),
+        })
     });
     open.flat_map(|bus| quality::advice(&bus)).collect()
 }

@@ -21,7 +21,7 @@ use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// What is wanted of the history, and how it is to look.
 #[derive(Debug, Args)]
-pub struct Asked {
+pub struct HistoryArguments {
     #[arg(value_name = "METER", value_parser = crate::cli::name)]
     meter: Name,
     /// Only what ended after this: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for that long ago
@@ -77,7 +77,7 @@ fn every(text: &str) -> Result<Duration, String> {
 }
 
 /// Prints what was recorded.
-pub fn history(config: &Config, asked: &Asked) -> u8 {
+pub fn history(config: &Config, asked: &HistoryArguments) -> u8 {
     let now = Clock::system().now().wall;
     let at = |when: When| match when {
         When::At(at, _) => at,

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+pub use history::{HistoryArguments, history};
+
 use super::{exit, print_error};
 use crate::config::Config;
 use crate::form::parse_energy;
@@ -22,7 +24,7 @@ use crate::units::{MilliwattHours, Name};
 
 /// The commands under `ledger`.
 #[derive(Debug, Subcommand)]
-pub enum Ledger {
+pub enum LedgerCommand {
     /// What is on disk of each meter and client
     Show {
         /// Print JSON
@@ -45,7 +47,7 @@ pub enum Ledger {
         most: u32,
     },
     /// What a meter drew and what was published of it, slot by slot or hour by hour
-    History(history::Asked),
+    History(HistoryArguments),
     /// What is held of a meter is right: take it now (a jump is not credited by this: see credit)
     Accept {
         #[arg(value_name = "METER", value_parser = super::name)]
@@ -162,35 +164,37 @@ fn lasting(text: &str) -> Result<Duration, String> {
 }
 
 /// Runs one of them; answers the exit code.
-pub fn ledger(config: &Config, command: Ledger) -> u8 {
+pub fn ledger(config: &Config, command: LedgerCommand) -> u8 {
     match command {
-        Ledger::Show { json } => show::show(config, json),
-        Ledger::Journal { meter, before, json, most } => {
+        LedgerCommand::Show { json } => show::show(config, json),
+        LedgerCommand::Journal { meter, before, json, most } => {
             show::journal(config, &WantedEntries { meter, before, most: Some(most) }, json)
         }
-        Ledger::History(asked) => history::history(config, &asked),
-        Ledger::Accept { meter, dry_run } => command::command(config, OperatorCommand::Accept { meter }, dry_run),
-        Ledger::Adopt { dry_run } => command::command(config, OperatorCommand::Adopt {}, dry_run),
-        Ledger::Credit { meter, energy, dry_run } => {
+        LedgerCommand::History(arguments) => history(config, &arguments),
+        LedgerCommand::Accept { meter, dry_run } => {
+            command::command(config, OperatorCommand::Accept { meter }, dry_run)
+        }
+        LedgerCommand::Adopt { dry_run } => command::command(config, OperatorCommand::Adopt {}, dry_run),
+        LedgerCommand::Credit { meter, energy, dry_run } => {
             command::command(config, OperatorCommand::Credit { meter, energy }, dry_run)
         }
-        Ledger::Set { meter, energy, dry_run } => {
+        LedgerCommand::Set { meter, energy, dry_run } => {
             command::command(config, OperatorCommand::Set { meter, energy }, dry_run)
         }
-        Ledger::Replace { meter, old_reading, new_reading, dry_run } => {
+        LedgerCommand::Replace { meter, old_reading, new_reading, dry_run } => {
             command::command(config, OperatorCommand::Replace { meter, old_reading, new_reading }, dry_run)
         }
-        Ledger::Backup { file } => backup::backup(config, &file),
-        Ledger::Restore { file } => backup::restore(config, &file),
-        Ledger::Record { meter, lasting, file } => {
+        LedgerCommand::Backup { file } => backup::backup(config, &file),
+        LedgerCommand::Restore { file } => backup::restore(config, &file),
+        LedgerCommand::Record { meter, lasting, file } => {
             let one = Some(&meter).filter(|name| name.as_str() != "all" || config.meters.contains_key(*name));
             record::record(config, one, lasting, &file)
         }
-        Ledger::Move { file, dry_run } => backup::hand_over(config, &file, dry_run),
-        Ledger::Rename { meter, to, dry_run } => {
+        LedgerCommand::Move { file, dry_run } => backup::hand_over(config, &file, dry_run),
+        LedgerCommand::Rename { meter, to, dry_run } => {
             command::command(config, OperatorCommand::Rename { meter, to }, dry_run)
         }
-        Ledger::Undo { entry, dry_run } => command::command(config, OperatorCommand::Undo { entry }, dry_run),
+        LedgerCommand::Undo { entry, dry_run } => command::command(config, OperatorCommand::Undo { entry }, dry_run),
     }
 }
 

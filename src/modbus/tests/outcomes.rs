@@ -11,7 +11,7 @@ use crate::modbus::memory::Host;
 use crate::modbus::outcome::outcome;
 use crate::modbus::request::UnitRequest;
 use crate::modbus::{Line, Link};
-use crate::quality::{Count, Outcome, Tally};
+use crate::quality::{RequestCount, RequestOutcome, RequestTally};
 use crate::simulator::{SimulatedGateway, SimulatedUnit, UnitFault};
 
 /// A line of this kind to unit 1.
@@ -27,7 +27,7 @@ fn line(protocol: ModbusProto, unit: &SimulatedUnit) -> (SimulatedGateway, Line)
 const KINDS: [ModbusProto; 2] = [ModbusProto::TcpUdp, ModbusProto::Rtu];
 
 /// What one read counts as that ends so.
-async fn counted(line: &mut Line, unit: &SimulatedUnit, fault: UnitFault) -> Tally {
+async fn counted(line: &mut Line, unit: &SimulatedUnit, fault: UnitFault) -> RequestTally {
     unit.fault_next(1, fault);
     let _ = line.read(super::unit(1), block(0, 2)).await;
     line.take_tally()
@@ -39,18 +39,22 @@ async fn each_end_is_counted_as_what_it_is() {
         let meter = meter(1);
         let (_gateway, mut line) = line(protocol, &meter);
         read(&mut line, 1, block(0, 2)).await.unwrap();
-        assert_eq!(line.take_tally().of(Count::Answers), 1);
-        let damage = if protocol == ModbusProto::Rtu { Count::CrcErrors } else { Count::Noise };
+        assert_eq!(line.take_tally().of(RequestCount::Answers), 1);
+        let damage = if protocol == ModbusProto::Rtu { RequestCount::CrcErrors } else { RequestCount::Noise };
         for (fault, count) in [
             (UnitFault::Garbage, damage),
-            (UnitFault::WrongUnit, Count::WrongUnit),
-            (UnitFault::WrongLength, Count::WrongLength),
-            (UnitFault::Exception(2), Count::IllegalAddress),
-            (UnitFault::Exception(11), Count::GatewayTarget),
-            (UnitFault::Silent, Count::Timeouts),
+            (UnitFault::WrongUnit, RequestCount::WrongUnit),
+            (UnitFault::WrongLength, RequestCount::WrongLength),
+            (UnitFault::Exception(2), RequestCount::IllegalAddress),
+            (UnitFault::Exception(11), RequestCount::GatewayTarget),
+            (UnitFault::Silent, RequestCount::Timeouts),
         ] {
             let tally = counted(&mut line, &meter, fault).await;
-            assert_eq!((tally.of(count), tally.requests(), tally.of(Count::Late)), (1, 1, 0), "{protocol:?} {fault:?}");
+            assert_eq!(
+                (tally.of(count), tally.requests(), tally.of(RequestCount::Late)),
+                (1, 1, 0),
+                "{protocol:?} {fault:?}"
+            );
             assert_eq!(tally.times.percentile(0.5), None, "{fault:?} is no answer");
         }
         read(&mut line, 1, block(0, 2)).await.unwrap();
@@ -65,13 +69,13 @@ async fn a_late_answer_is_counted_where_it_comes() {
         let (_gateway, mut line) = line(protocol, &meter);
         read(&mut line, 1, block(0, 2)).await.unwrap();
         let tally = counted(&mut line, &meter, UnitFault::Late(LATE)).await;
-        assert_eq!((tally.of(Count::Timeouts), tally.of(Count::Late)), (1, 0));
+        assert_eq!((tally.of(RequestCount::Timeouts), tally.of(RequestCount::Late)), (1, 0));
         sleep(2 * LATE).await;
         read(&mut line, 2, block(4, 2)).await.unwrap();
         let tally = line.take_tally();
-        assert_eq!((tally.of(Count::Late), tally.of(Count::Answers)), (1, 1), "{protocol:?}");
+        assert_eq!((tally.of(RequestCount::Late), tally.of(RequestCount::Answers)), (1, 1), "{protocol:?}");
         read(&mut line, 2, block(4, 2)).await.unwrap();
-        assert_eq!(line.take_tally().of(Count::Late), 0, "{protocol:?}");
+        assert_eq!(line.take_tally().of(RequestCount::Late), 0, "{protocol:?}");
     }
 }
 
@@ -84,7 +88,11 @@ async fn an_answer_is_slow_in_the_last_fifth_of_the_time_out() {
             meter.set_delay(delay);
             read(&mut line, 1, block(0, 2)).await.unwrap();
             let tally = line.take_tally();
-            assert_eq!((tally.of(Count::Slow), tally.of(Count::Answers)), (slow, 1), "{protocol:?} {delay:?}");
+            assert_eq!(
+                (tally.of(RequestCount::Slow), tally.of(RequestCount::Answers)),
+                (slow, 1),
+                "{protocol:?} {delay:?}"
+            );
             assert!(tally.took_us.abs_diff(delay.as_micros() as u64) < 20_000, "{tally:?}");
         }
     }
@@ -97,10 +105,10 @@ async fn an_echo_is_counted_beside_the_answer() {
     gateway.behave(|gateway| gateway.echo = true);
     read(&mut line, 1, block(0, 2)).await.unwrap();
     let tally = line.take_tally();
-    assert_eq!((tally.of(Count::Echoes), tally.of(Count::Answers)), (1, 1));
+    assert_eq!((tally.of(RequestCount::Echoes), tally.of(RequestCount::Answers)), (1, 1));
     gateway.behave(|gateway| gateway.echo = false);
     read(&mut line, 1, block(0, 2)).await.unwrap();
-    assert_eq!(line.take_tally().of(Count::Echoes), 0);
+    assert_eq!(line.take_tally().of(RequestCount::Echoes), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,7 +144,7 @@ async fn a_link_that_was_closed_while_idle_is_not_lost_under_a_request() {
             sleep(Duration::from_millis(5)).await;
         }
         let tally = line.take_tally();
-        assert_eq!((tally.of(Count::Lost), tally.requests()), (0, 3), "{protocol:?}");
+        assert_eq!((tally.of(RequestCount::Lost), tally.requests()), (0, 3), "{protocol:?}");
     }
 }
 
@@ -149,15 +157,15 @@ fn what_came_instead_is_told_apart() {
         garbled(Garbled::Unexpected(UnexpectedFrame::new(request, received)))
     };
     for (said, count) in [
-        (unexpected((2, 3, 9)), Count::WrongUnit),
-        (unexpected((1, 3, 9)), Count::WrongFunction),
-        (unexpected((1, 0x84, 9)), Count::WrongLength),
-        (garbled(Garbled::Incomplete { got: 3, expected: 9 }), Count::Incomplete),
-        (garbled(Garbled::NeverSilent), Count::Noise),
-        (garbled(Garbled::Noise { bytes: 3 }), Count::Noise),
-        (outcome(&Error::Closed { link: String::new(), reason: String::new() }), Count::Lost),
+        (unexpected((2, 3, 9)), RequestCount::WrongUnit),
+        (unexpected((1, 3, 9)), RequestCount::WrongFunction),
+        (unexpected((1, 0x84, 9)), RequestCount::WrongLength),
+        (garbled(Garbled::Incomplete { got: 3, expected: 9 }), RequestCount::Incomplete),
+        (garbled(Garbled::NeverSilent), RequestCount::Noise),
+        (garbled(Garbled::Noise { bytes: 3 }), RequestCount::Noise),
+        (outcome(&Error::Closed { link: String::new(), reason: String::new() }), RequestCount::Lost),
     ] {
-        assert_eq!(said, Some(Outcome::Failed(count)));
+        assert_eq!(said, Some(RequestOutcome::Failed(count)));
     }
     assert_eq!(outcome(&Error::Open { link: String::new(), reason: String::new(), remedy: String::new() }), None);
 }

@@ -1,43 +1,47 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::quality::{Meter, Outcome, Recent, Request, Tally};
+use crate::quality::{MeterQuality, RecentTally, RequestOutcome, RequestRecord, RequestTally};
 
 const SECOND: Duration = Duration::from_secs(1);
-const FINE: (Outcome, u32) = (Outcome::Answered, 100);
+const FINE: (RequestOutcome, u32) = (RequestOutcome::Answered, 100);
 
 /// A meter with this unit number of which so many requests ended so, one a poll, each in 20 ms, and every ten seconds.
-fn meter(unit: u8, requests: &[(Outcome, u32)]) -> Meter<'static> {
+fn meter(unit: u8, requests: &[(RequestOutcome, u32)]) -> MeterQuality<'static> {
     flagged(unit, requests, |request| request)
 }
 
-fn flagged(unit: u8, requests: &[(Outcome, u32)], change: impl Fn(Request) -> Request) -> Meter<'static> {
-    let mut tally = Tally::default();
+fn flagged(
+    unit: u8,
+    requests: &[(RequestOutcome, u32)],
+    change: impl Fn(RequestRecord) -> RequestRecord,
+) -> MeterQuality<'static> {
+    let mut tally = RequestTally::default();
     for (outcome, count) in requests {
         let took = Duration::from_millis(20);
         let request =
-            Request { outcome: *outcome, took, silence: Duration::ZERO, slow: false, echo: false, late: false };
-        let mut poll = Tally::default();
+            RequestRecord { outcome: *outcome, took, silence: Duration::ZERO, slow: false, echo: false, late: false };
+        let mut poll = RequestTally::default();
         poll.note(&change(request));
         (0..*count).for_each(|_| tally.add_poll(&poll));
     }
     let name = ["", "boiler", "sauna", "pump", "stove", "oven", "car", "roof", "well", "lift"][usize::from(unit)];
     let over = 10 * SECOND * u32::try_from(tally.requests()).unwrap();
-    Meter { name, unit, poll_every: 10 * SECOND, recent: Recent { tally, over } }
+    MeterQuality { name, unit, poll_every: 10 * SECOND, recent: RecentTally { tally, over } }
 }
 
-fn told(link: LinkKind, meters: &[Meter<'static>]) -> Vec<String> {
-    advice(&Bus { name: "cabinet", link, timeout: SECOND, meters: meters.to_vec() })
+fn told(link: LinkKind, meters: &[MeterQuality<'static>]) -> Vec<String> {
+    advice(&BusQuality { name: "cabinet", link, timeout: SECOND, meters: meters.to_vec() })
 }
 
-fn one(link: LinkKind, meters: &[Meter<'static>]) -> String {
+fn one(link: LinkKind, meters: &[MeterQuality<'static>]) -> String {
     let told = told(link, meters);
     assert_eq!(told.len(), 1, "{told:?}");
     told.into_iter().next().unwrap()
 }
 
-fn failed(count: Count, of: u32) -> [(Outcome, u32); 2] {
-    [(Outcome::Answered, 100 - of), (Outcome::Failed(count), of)]
+fn failed(count: RequestCount, of: u32) -> [(RequestOutcome, u32); 2] {
+    [(RequestOutcome::Answered, 100 - of), (RequestOutcome::Failed(count), of)]
 }
 
 use LinkKind::{Converter, Serial, Tcp};
@@ -47,36 +51,37 @@ fn a_sound_bus_is_left_alone() {
     assert_eq!(told(Serial, &[]), Vec::<String>::new());
     let fine = [meter(1, &[FINE]), meter(2, &[FINE]), meter(3, &[])];
     assert_eq!(told(Serial, &fine), Vec::<String>::new());
-    let once = [meter(1, &failed(Count::CrcErrors, 2)), meter(2, &failed(Count::Timeouts, 4))];
+    let once = [meter(1, &failed(RequestCount::CrcErrors, 2)), meter(2, &failed(RequestCount::Timeouts, 4))];
     assert_eq!(told(Serial, &once), Vec::<String>::new(), "what happens, happens");
-    let few = [meter(1, &[(Outcome::Answered, 15), (Outcome::Failed(Count::CrcErrors), 4)])];
+    let few = [meter(1, &[(RequestOutcome::Answered, 15), (RequestOutcome::Failed(RequestCount::CrcErrors), 4)])];
     assert_eq!(told(Serial, &few), Vec::<String>::new(), "of 19 requests little is known");
-    let many = [meter(1, &[(Outcome::Answered, 5), (Outcome::Failed(Count::CrcErrors), 5)])];
+    let many = [meter(1, &[(RequestOutcome::Answered, 5), (RequestOutcome::Failed(RequestCount::CrcErrors), 5)])];
     assert!(one(Serial, &many).contains("50 % CRC errors"), "five are not by chance");
 }
 
 #[test]
 fn a_noisy_unit_among_clean_ones_has_a_wiring_of_its_own() {
-    let noisy = meter(7, &failed(Count::CrcErrors, 12));
+    let noisy = meter(7, &failed(RequestCount::CrcErrors, 12));
     assert_eq!(
         one(Serial, &[meter(1, &[FINE]), noisy, meter(2, &[FINE])]),
         "Bus cabinet, roof, unit 7: 12 % CRC errors, its neighbours none: check its wiring, terminals and shield."
     );
-    let slightly = [(Outcome::Answered, 999), (Outcome::Failed(Count::CrcErrors), 1)];
+    let slightly = [(RequestOutcome::Answered, 999), (RequestOutcome::Failed(RequestCount::CrcErrors), 1)];
     assert!(one(Serial, &[noisy, meter(1, &slightly)]).contains("its neighbours hardly any: check its wiring"));
     assert_eq!(told(Tcp, &[noisy, meter(1, &[FINE])]), Vec::<String>::new(), "Modbus TCP has no checksum");
-    let two = [noisy, meter(4, &failed(Count::CrcErrors, 30)), meter(1, &[FINE]), meter(2, &[FINE])];
+    let two = [noisy, meter(4, &failed(RequestCount::CrcErrors, 30)), meter(1, &[FINE]), meter(2, &[FINE])];
     let sentence = one(Converter, &two);
     assert!(sentence.contains("units 7, 4: up to 30 % CRC errors, their neighbours none"), "{sentence}");
     assert!(one(Serial, &[noisy]).contains("12 % CRC errors: check the wiring, the termination"));
-    let cut = meter(7, &failed(Count::Incomplete, 12));
+    let cut = meter(7, &failed(RequestCount::Incomplete, 12));
     assert!(one(Serial, &[cut, meter(1, &[FINE])]).contains("12 % broken answers"));
 }
 
 #[test]
 fn noise_on_all_units_is_the_line() {
-    let sentence = one(Serial, &[meter(1, &failed(Count::CrcErrors, 9)), meter(2, &failed(Count::CrcErrors, 12))]);
-    let most = [3, 5, 6].map(|unit| meter(unit, &failed(Count::CrcErrors, 9)));
+    let sentence =
+        one(Serial, &[meter(1, &failed(RequestCount::CrcErrors, 9)), meter(2, &failed(RequestCount::CrcErrors, 12))]);
+    let most = [3, 5, 6].map(|unit| meter(unit, &failed(RequestCount::CrcErrors, 9)));
     assert!(one(Serial, &[&most[..], &[meter(1, &[FINE])]].concat()).contains("up to 9 % CRC errors on most units:"));
     for words in ["up to 12 % CRC errors on all units alike", "termination", "bias", "baud rate", "common ground"] {
         assert!(sentence.contains(words), "{sentence}");
@@ -85,65 +90,65 @@ fn noise_on_all_units_is_the_line() {
 
 #[test]
 fn a_unit_that_is_silent_among_others_has_no_power_or_another_number() {
-    let dead = meter(7, &[(Outcome::Failed(Count::Timeouts), 5)]);
+    let dead = meter(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 5)]);
     let sentence = one(Serial, &[dead, meter(1, &[FINE])]);
     assert!(
         sentence.contains("unit 7: nothing but time-outs, its neighbours answer: check its unit number, power"),
         "{sentence}"
     );
-    let sentence = one(Serial, &[meter(7, &failed(Count::Timeouts, 8)), meter(1, &[FINE])]);
+    let sentence = one(Serial, &[meter(7, &failed(RequestCount::Timeouts, 8)), meter(1, &[FINE])]);
     assert!(sentence.contains("8 % time-outs, its neighbours none: check its terminals"), "{sentence}");
     assert!(one(Serial, &[dead]).contains("no unit answers: check A and B (swapped?)"));
     assert!(one(Tcp, &[dead]).contains("no unit answers: check the unit numbers"));
-    let all = [meter(1, &failed(Count::Timeouts, 8)), meter(2, &failed(Count::Timeouts, 9))];
+    let all = [meter(1, &failed(RequestCount::Timeouts, 8)), meter(2, &failed(RequestCount::Timeouts, 9))];
     assert!(one(Serial, &all).contains("up to 9 % time-outs on all units alike: raise timeout in [bus.cabinet]"));
-    let weak = meter(2, &failed(Count::Timeouts, 8));
+    let weak = meter(2, &failed(RequestCount::Timeouts, 8));
     let both = told(Serial, &[dead, weak, meter(1, &[FINE])]).concat();
     assert!(both.contains("unit 7: nothing but") && both.contains("unit 2: 8 % time-outs"), "{both}");
-    let four = meter(7, &[(Outcome::Failed(Count::Timeouts), 4)]);
+    let four = meter(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 4)]);
     assert_eq!(told(Serial, &[four, meter(1, &[FINE])]), Vec::<String>::new());
 }
 
 #[test]
 fn answers_near_the_time_out_want_a_longer_one() {
     let took = Duration::from_millis(900);
-    let slow = |request| Request { slow: true, took, ..request };
+    let slow = |request| RequestRecord { slow: true, took, ..request };
     let sentence = one(Serial, &[flagged(7, &[FINE], slow), meter(1, &[FINE])]);
     assert!(sentence.contains("the last fifth of the time-out, 1s: raise timeout in [bus.cabinet]"), "{sentence}");
     assert!(sentence.contains("unit 7: 100 % of its answers come in"), "{sentence}");
-    let failing = flagged(7, &failed(Count::Timeouts, 20), |request| Request { slow: true, ..request });
+    let failing = flagged(7, &failed(RequestCount::Timeouts, 20), |request| RequestRecord { slow: true, ..request });
     assert!(one(Serial, &[failing, meter(1, &[FINE])]).contains("raise timeout"), "one cause is told once");
 }
 
 #[test]
 fn answers_that_come_too_late_want_patience() {
-    let late = |request| Request { late: true, ..request };
-    let gateway = flagged(7, &[(Outcome::Failed(Count::Timeouts), 10)], late);
-    let sentence = one(Tcp, &[gateway, meter(1, &[(Outcome::Answered, 5000)])]);
+    let late = |request| RequestRecord { late: true, ..request };
+    let gateway = flagged(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 10)], late);
+    let sentence = one(Tcp, &[gateway, meter(1, &[(RequestOutcome::Answered, 5000)])]);
     assert!(sentence.contains("10 answers came after the time-out: the gateway queues"), "{sentence}");
     assert!(sentence.contains("raise timeout in [bus.cabinet] above 1s, or poll less often"), "{sentence}");
 }
 
 #[test]
 fn what_the_gateway_says_is_about_the_line_behind_it() {
-    let path = [(Outcome::Answered, 50), (Outcome::Exception(10), 50)];
+    let path = [(RequestOutcome::Answered, 50), (RequestOutcome::Exception(10), 50)];
     assert!(one(Tcp, &[meter(7, &path)]).contains("unit 7: 50 % exceptions 10: the gateway has no way there"));
-    let target = [(Outcome::Exception(11), 6)];
+    let target = [(RequestOutcome::Exception(11), 6)];
     let sentence = one(Tcp, &[meter(7, &target), meter(1, &[FINE])]);
     assert!(sentence.contains("unit 7: 100 % exceptions 11: the gateway gets no answer there"), "{sentence}");
 }
 
 #[test]
 fn echoes_strangers_busy_meters_and_lost_links_have_their_words() {
-    let echo = |request| Request { echo: true, ..request };
+    let echo = |request| RequestRecord { echo: true, ..request };
     assert!(one(Serial, &[flagged(7, &[FINE], echo)]).contains("switch its echo off"));
-    let deaf = told(Serial, &[flagged(7, &[(Outcome::Failed(Count::Timeouts), 20)], echo)]);
+    let deaf = told(Serial, &[flagged(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 20)], echo)]);
     assert!(deaf.iter().any(|sentence| sentence.contains("only our own requests come back")), "{deaf:?}");
-    let strange = failed(Count::WrongUnit, 10);
+    let strange = failed(RequestCount::WrongUnit, 10);
     assert!(one(Serial, &[meter(7, &strange)]).contains("another master on the line"));
-    let busy = [(Outcome::Answered, 90), (Outcome::Exception(6), 10)];
+    let busy = [(RequestOutcome::Answered, 90), (RequestOutcome::Exception(6), 10)];
     assert!(one(Serial, &[meter(7, &busy)]).contains("raise its poll_every"));
-    assert!(one(Tcp, &[meter(7, &failed(Count::Lost, 10))]).contains("many take one client only"));
+    assert!(one(Tcp, &[meter(7, &failed(RequestCount::Lost, 10))]).contains("many take one client only"));
 }
 
 #[test]
@@ -168,23 +173,26 @@ fn a_bus_without_time_is_said_with_what_it_needs() {
     assert!(one(Serial, &meters).contains("its meters' poll_every ask for 323 % of its time"));
     meters.iter_mut().for_each(|meter| meter.poll_every = SECOND / 5);
     assert!(one(Serial, &meters).contains("94 % busy: the poll interval can hardly be kept"));
-    let dead = meter(3, &[(Outcome::Failed(Count::Timeouts), 6)]);
-    let with_a_dead_one = told(Serial, &[meter(1, &[FINE]), Meter { poll_every: SECOND / 100, ..dead }]);
+    let dead = meter(3, &[(RequestOutcome::Failed(RequestCount::Timeouts), 6)]);
+    let with_a_dead_one = told(Serial, &[meter(1, &[FINE]), MeterQuality { poll_every: SECOND / 100, ..dead }]);
     assert!(!with_a_dead_one.concat().contains("poll interval"), "{with_a_dead_one:?}");
 }
 
 #[test]
 fn many_units_are_not_named_one_by_one() {
-    let dead: Vec<_> = (1..=9).map(|unit| meter(unit, &[(Outcome::Exception(11), 6)])).collect();
+    let dead: Vec<_> = (1..=9).map(|unit| meter(unit, &[(RequestOutcome::Exception(11), 6)])).collect();
     assert!(one(Tcp, &dead).contains("units 1, 2, 3, 4, 5 and 4 more: up to 100 %"));
 }
 
-fn outcomes() -> impl Strategy<Value = Outcome> {
+fn outcomes() -> impl Strategy<Value = RequestOutcome> {
     prop_oneof![
-        Just(Outcome::Answered),
-        any::<u8>().prop_map(Outcome::Exception),
+        Just(RequestOutcome::Answered),
+        any::<u8>().prop_map(RequestOutcome::Exception),
         prop::sample::select(
-            Count::WORDS[1..Count::ENDS].iter().map(|(count, _)| Outcome::Failed(*count)).collect::<Vec<_>>()
+            RequestCount::WORDS[1..RequestCount::ENDS]
+                .iter()
+                .map(|(count, _)| RequestOutcome::Failed(*count))
+                .collect::<Vec<_>>()
         ),
     ]
 }
@@ -198,7 +206,7 @@ proptest! {
     ) {
         let meters: Vec<_> = (1..).zip(&meters).zip(&times).map(|((unit, (requests, flags)), (took, over, every))| {
             let (slow, echo, late) = *flags;
-            let mut meter = flagged(unit, requests, |request| Request { slow, echo, late, took: Duration::from_micros(*took), ..request });
+            let mut meter = flagged(unit, requests, |request| RequestRecord { slow, echo, late, took: Duration::from_micros(*took), ..request });
             (meter.recent.over, meter.poll_every) = (Duration::from_millis(*over), Duration::from_millis(*every));
             meter
         }).collect();

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::server::{ControlSession, Refused};
-use crate::recorder::{Lines, Recording};
+use crate::recorder::{Recording, TraceWriter};
 use crate::units::Name;
 
 pub(super) const PATH: &str = "/record";
@@ -61,7 +61,7 @@ pub(super) async fn record(
 
 /// The lines of a recording until then, and [`END`].
 fn lines(recording: Recording, until: Instant) -> impl Stream<Item = Result<String, Infallible>> {
-    let (lines, first) = Lines::begin(recording.began);
+    let (lines, first) = TraceWriter::begin(recording.began);
     let rest = stream::unfold(Some((recording, lines)), move |state| async move {
         let (mut recording, mut lines) = state?;
         match timeout_at(until, recording.next()).await {

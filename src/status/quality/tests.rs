@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::poller::MeterPoll;
-use crate::quality::{Count, Outcome, Quality, Request, Tally};
+use crate::quality::{RequestCount, RequestOutcome, RequestQuality, RequestRecord, RequestTally};
 use crate::status::compose::tests::{cabinet, document, poll};
 use crate::status::{LayoutMeter, StatusInputs, metrics, page};
 use crate::units::Name;
@@ -11,16 +11,16 @@ use crate::units::Name;
 const MS: Duration = Duration::from_millis(1);
 
 /// A minute with a poll a second, of which every so many-th gave a damaged answer first.
-fn polled(damaged: u32) -> Quality {
-    let (start, mut quality) = (Instant::now(), Quality::default());
+fn polled(damaged: u32) -> RequestQuality {
+    let (start, mut quality) = (Instant::now(), RequestQuality::default());
     for second in 1..=60u32 {
-        let mut poll = Tally::default();
+        let mut poll = RequestTally::default();
         let request =
-            |outcome| Request { outcome, took: 30 * MS, silence: 5 * MS, slow: false, echo: false, late: false };
+            |outcome| RequestRecord { outcome, took: 30 * MS, silence: 5 * MS, slow: false, echo: false, late: false };
         if damaged > 0 && second.is_multiple_of(damaged) {
-            poll.note(&request(Outcome::Failed(Count::CrcErrors)));
+            poll.note(&request(RequestOutcome::Failed(RequestCount::CrcErrors)));
         }
-        poll.note(&request(Outcome::Answered));
+        poll.note(&request(RequestOutcome::Answered));
         quality.add(&poll, start + second * 1000 * MS);
     }
     quality
