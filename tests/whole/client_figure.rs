@@ -25,7 +25,7 @@ async fn a_clients_figure_can_be_set_and_the_journal_explains_it() {
     let arkreen = arkreen([9]);
     let site = Site::new(&plan(&arkreen, &gateway, "\"floor_1\", \"floor_2\""));
     let daemon = site.start();
-    until("the building is accepted", || held(&arkreen, 9) == Some(120_000_000)).await;
+    until("the building is accepted", || accepted_energy(&arkreen, 9) == Some(120_000_000)).await;
     arkreen.set_energy(client(9), arkmeter::units::MilliwattHours::new(121_000_000).unwrap());
     site.status_when("Arkreen holds more", |it| it["trouble"].to_string().contains("holds a higher energy")).await;
     site.run(&["ledger", "credit", "building", "1kWh"]).await.complains(1, &["name one of them, floor_1, floor_2"]);
@@ -44,10 +44,10 @@ async fn a_clients_figure_can_be_set_and_the_journal_explains_it() {
     site.configure(&plan(&arkreen, &gateway, "\"floor_1\""));
     daemon.signal("HUP").await;
     let entries = async || journal(&site, &["--meter", "building"]).await;
-    let end = tokio::time::Instant::now() + SOON;
+    let end = tokio::time::Instant::now() + WAIT_LIMIT;
     while entries().await.len() < 3 {
         assert!(tokio::time::Instant::now() < end, "no member left");
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
     let entries = entries().await;
     let words: Vec<_> = entries.iter().map(|entry| entry["word"].as_str().unwrap()).collect();
@@ -61,9 +61,9 @@ async fn a_clients_figure_can_be_set_and_the_journal_explains_it() {
         );
     }
     more_calls(&arkreen, 2).await;
-    assert_eq!(held(&arkreen, 9), Some(121_000_000));
+    assert_eq!(accepted_energy(&arkreen, 9), Some(121_000_000));
     daemon.stop().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
 }
 
 #[tokio::test]

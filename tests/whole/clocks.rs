@@ -1,4 +1,4 @@
-//! Clocks that a test can move under the running program: a library that is loaded before it.
+//! Clocks that a test can shift while the program runs: a library that is loaded before it (LD_PRELOAD).
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -7,12 +7,12 @@ use tempfile::TempDir;
 
 use crate::disk::library;
 
-/// By how many seconds each clock is ahead of the true one.
+/// The seconds that each clock is ahead of the true one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shifts {
-    /// The clock that timers go by: it stands while a box sleeps.
+    /// The clock of timers (CLOCK_MONOTONIC), which stops during suspend.
     pub timers: i64,
-    /// The clock of the boot.
+    /// The time since boot (CLOCK_BOOTTIME).
     pub boot: i64,
     pub wall: i64,
 }
@@ -26,7 +26,7 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// All of them right. The C compiler is there, as the program itself needs it.
+    /// Clocks without a shift. A C compiler is available, because the program itself needs one.
     pub async fn right() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let library = library(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clock/clock.c"), &folder).await;
@@ -36,12 +36,12 @@ impl Clocks {
         Clocks { library, shifts: path.to_str().unwrap().to_owned(), file, _folder: folder }
     }
 
-    /// Variables under which a program has these clocks.
+    /// Variables that give a program these clocks.
     pub fn variables(&self) -> [(&str, &str); 2] {
         [("LD_PRELOAD", &self.library), ("CLOCK_SHIFTS", &self.shifts)]
     }
 
-    /// Moves them, all at once.
+    /// Shifts all clocks at once.
     pub fn shift(&self, to: Shifts) {
         let bytes: Vec<_> = [to.timers, to.boot, to.wall].iter().flat_map(|seconds| seconds.to_ne_bytes()).collect();
         self.file.write_all_at(&bytes, 0).unwrap();

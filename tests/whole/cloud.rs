@@ -26,7 +26,7 @@ impl Reporting {
         let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
         let site = Site::new(&plan);
         let daemon = site.start();
-        until("the first report", || held(&arkreen, 1).is_some()).await;
+        until("the first report", || accepted_energy(&arkreen, 1).is_some()).await;
         Reporting { site, daemon, arkreen, meter, _gateway: gateway }
     }
 
@@ -37,7 +37,7 @@ impl Reporting {
 
     async fn end(self) {
         self.daemon.stop().await;
-        assert_truthful(&self.arkreen);
+        assert_valid_calls(&self.arkreen);
     }
 }
 
@@ -78,7 +78,7 @@ async fn an_unknown_client_does_not_affect_the_others() {
     assert!(sent(&arkreen, 2).len() <= calls + 1, "an unknown client is probed slowly");
     assert_eq!(site.all_ok(&["known", "unknown"]).await["clients"]["known"]["error"], Value::Null);
     daemon.stop().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
 }
 
 #[tokio::test]
@@ -138,14 +138,14 @@ async fn a_slow_endpoint_delays_nothing_else() {
 
 #[tokio::test]
 async fn after_an_outage_the_endpoint_gets_one_fresh_report_and_no_backlog() {
-    let (meter, cloud_at) = (sdm630(1, 1000.0, 100.0), nobody());
+    let (meter, cloud_at) = (sdm630(1, 1000.0, 100.0), unused_address());
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
-    let way = Way::open(cloud_at, &arkreen.url()).await;
+    let way = Forwarder::open(cloud_at, &arkreen.url()).await;
     let plan = Plan::new().account(format!("http://{cloud_at}/v1")).tcp("gateway", gateway.address());
     let site = Site::new(&plan.meter("sauna", "gateway", 1));
     let daemon = site.start();
-    until("the first report", || held(&arkreen, 1).is_some()).await;
+    until("the first report", || accepted_energy(&arkreen, 1).is_some()).await;
     drop(way);
     let document = site.status_when("it tries again", |it| it["accounts"]["main"]["state"] == "retrying").await;
     assert!(document["trouble"][0].as_str().unwrap().starts_with("Account main cannot report and tries again"));
@@ -156,12 +156,12 @@ async fn after_an_outage_the_endpoint_gets_one_fresh_report_and_no_backlog() {
         more_requests(&[&meter], 20).await;
     }
     assert_eq!(site.all_ok(&["sauna"]).await["meters"]["sauna"]["power_mw"], 1_300_000);
-    let _way = Way::open(cloud_at, &arkreen.url()).await;
+    let _way = Forwarder::open(cloud_at, &arkreen.url()).await;
     more_calls(&arkreen, 2).await;
     for call in &arkreen.calls()[before..] {
         assert_eq!(call.entries[0].power.0, 1_300_000, "values from the outage are not sent afterwards");
     }
     site.status_when("all is well", |it| it["well"] == true).await;
     daemon.stop().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::harness::*;
 
 fn plan() -> Plan {
-    Plan::new().account("http://127.0.0.1:9/v1").tcp("gateway", nobody()).meter("sauna", "gateway", 1)
+    Plan::new().account("http://127.0.0.1:9/v1").tcp("gateway", unused_address()).meter("sauna", "gateway", 1)
 }
 
 #[tokio::test]

@@ -1,18 +1,18 @@
-//! Disks that are slow, or do not keep what they were told to: a library that is loaded before the program.
+//! Slow and faulty disks: a library that is loaded before the program (LD_PRELOAD).
 
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// How long a flush takes at most on the slow one, in milliseconds.
+/// The longest flush of the slow disk, in milliseconds.
 const SLOW: &str = "250";
 
-/// The library, compiled: the C compiler is there, as the program itself needs it.
+/// The compiled library. A C compiler is available, because the program itself needs one.
 pub struct Disk {
     library: String,
     _folder: TempDir,
 }
 
-/// Compiles a library that is to be loaded before the program; gives its path.
+/// Compiles a library to be loaded before the program and returns its path.
 pub async fn library(source: &str, folder: &TempDir) -> String {
     let library = folder.path().join("library.so");
     let mut cc = Command::new("cc");
@@ -29,17 +29,17 @@ impl Disk {
         Disk { library, _folder: folder }
     }
 
-    /// Variables under which each flush takes some time.
+    /// Variables that make each flush slow.
     pub fn slow(&self) -> Vec<(&str, &str)> {
         vec![("LD_PRELOAD", &self.library), ("DISK_SLOW_MS", SLOW)]
     }
 
-    /// Variables under which nothing is flushed, whatever the program says.
+    /// Variables that make every flush do nothing.
     pub fn without_flush(&self) -> Vec<(&str, &str)> {
         vec![("LD_PRELOAD", &self.library), ("DISK_NO_FLUSH", "1")]
     }
 
-    /// Variables under which no flush returns while this file is there.
+    /// Variables that make every flush wait while this file exists.
     pub fn hanging_while<'a>(&'a self, file: &'a str) -> Vec<(&'a str, &'a str)> {
         vec![("LD_PRELOAD", &self.library), ("DISK_HANGS", file)]
     }

@@ -74,7 +74,7 @@ pub async fn run_with_fault(
     calls: &str,
     fault: &str,
     k: u32,
-) -> (Said, bool) {
+) -> (CommandOutput, bool) {
     let trace = place.join("trace");
     let injection = format!("inject={calls}:{fault}:when={k}");
     let (trace_only, trace_file) = (format!("trace={calls}"), trace.to_str().unwrap());

@@ -7,9 +7,9 @@ use std::time::Duration;
 use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel};
 use tokio::time::sleep;
 
-use crate::cuts::{Mount, tool};
 use crate::harness::*;
-use crate::surroundings::Living;
+use crate::power_cuts::{Mount, tool};
+use crate::surroundings::CountingMeter;
 
 const METERS: u8 = 20;
 /// Seconds between two reports, unless `ARKMETER_SLOT` is set.
@@ -34,9 +34,9 @@ fn written_bytes(folder: &Path) -> u64 {
 async fn disk_blocks_written_for_reports_of_twenty_meters() {
     let slot = std::env::var("ARKMETER_SLOT").ok().and_then(|text| text.parse().ok()).unwrap_or(SLOT);
     let meters: Vec<_> = (1..=METERS)
-        .map(|unit| Living::start(SimulatedMeter::new(unit, SimulatedModel::Sdm630, 3600.0, 10.0, 7)))
+        .map(|unit| CountingMeter::start(SimulatedMeter::new(unit, SimulatedModel::Sdm630, 3600.0, 10.0, 7)))
         .collect();
-    let gateway = SimulatedGateway::start(meters.iter().map(Living::unit)).await.unwrap();
+    let gateway = SimulatedGateway::start(meters.iter().map(CountingMeter::unit)).await.unwrap();
     let arkreen = arkreen(1..=METERS);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let plan = (1..=METERS).fold(plan, |plan, unit| plan.counting(&format!("meter_{unit}"), "gateway", unit));
@@ -47,7 +47,7 @@ async fn disk_blocks_written_for_reports_of_twenty_meters() {
     tool("mkfs.ext4", &["-q", "-b", "4096", image.to_str().unwrap()]);
     let _disk = Mount::new(&["-o", "loop", image.to_str().unwrap()], &state);
     let mut daemon = site.start();
-    until("all meters are reported", || (1..=METERS).all(|number| held(&arkreen, number).is_some())).await;
+    until("all meters are reported", || (1..=METERS).all(|number| accepted_energy(&arkreen, number).is_some())).await;
     sleep(Duration::from_secs(2 * slot)).await;
     let before = written_bytes(&state);
     sleep(Duration::from_secs(SLOTS * slot)).await;

@@ -20,9 +20,9 @@ pub use crate::received::*;
 pub use crate::surroundings::*;
 
 /// The longest wait for a condition, generous enough for a loaded machine.
-pub const SOON: Duration = Duration::from_secs(40);
+pub const WAIT_LIMIT: Duration = Duration::from_secs(40);
 /// The interval between two checks of a condition.
-pub const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// The time limit of a command other than `run`.
 const COMMAND_LIMIT: Duration = Duration::from_secs(100);
 /// The timeout of every bus in these tests.
@@ -215,44 +215,44 @@ impl Site {
     }
 
     /// Runs a command until it ends. Its output is also appended to the file `said`.
-    pub async fn run(&self, arguments: &[&str]) -> Said {
+    pub async fn run(&self, arguments: &[&str]) -> CommandOutput {
         self.run_with_input(arguments, None).await
     }
 
     /// Runs a command until the condition `so` holds, then sends it SIGINT (Ctrl-C).
-    pub async fn interrupt(&self, arguments: &[&str], so: impl FnMut() -> bool) -> Said {
+    pub async fn interrupt(&self, arguments: &[&str], so: impl FnMut() -> bool) -> CommandOutput {
         let mut command = self.command(arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         until("the moment of the interrupt", so).await;
         let pid = child.id().expect("the command still runs").to_string();
         assert!(Command::new("kill").args(["-s", "INT", &pid]).status().await.unwrap().success());
-        let output = timeout(SOON, child.wait_with_output()).await.expect("Ctrl-C ends the command").unwrap();
-        Said {
+        let output = timeout(WAIT_LIMIT, child.wait_with_output()).await.expect("Ctrl-C ends the command").unwrap();
+        CommandOutput {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
     }
 
-    pub async fn run_with_input(&self, arguments: &[&str], input: Option<File>) -> Said {
+    pub async fn run_with_input(&self, arguments: &[&str], input: Option<File>) -> CommandOutput {
         let mut command = self.command(arguments);
         if let Some(input) = input {
             command.stdin(input);
         }
-        let said = Said::of(command).await;
+        let said = CommandOutput::of(command).await;
         let mut kept = OpenOptions::new().create(true).append(true).open(self.path("said")).unwrap();
         write!(kept, "{}{}", said.out, said.err).unwrap();
         said
     }
 
     /// Runs a command under another program (strace), in a folder with its own configuration.
-    pub async fn run_under(&self, under: &[&str], arguments: &[&str], folder: &Path) -> Said {
-        Said::of(self.command_under(under, arguments, folder)).await
+    pub async fn run_under(&self, under: &[&str], arguments: &[&str], folder: &Path) -> CommandOutput {
+        CommandOutput::of(self.command_under(under, arguments, folder)).await
     }
 
     /// Waits until the daemon's status is as wanted, and returns it.
     pub async fn status_when(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let end = Instant::now() + SOON;
+        let end = Instant::now() + WAIT_LIMIT;
         loop {
             let said = self.run(&["status", "--json"]).await;
             let document: Value = serde_json::from_str(&said.out).unwrap_or_default();
@@ -260,8 +260,8 @@ impl Site {
                 assert_eq!(said.code, i32::from(document["well"] != true), "the exit code agrees with `well`");
                 return document;
             }
-            assert!(Instant::now() < end, "not within {SOON:?}: {what}\n{}\n{}", said.err, said.out);
-            sleep(LOOK_EVERY).await;
+            assert!(Instant::now() < end, "not within {WAIT_LIMIT:?}: {what}\n{}\n{}", said.err, said.out);
+            sleep(CHECK_INTERVAL).await;
         }
     }
 
@@ -286,17 +286,17 @@ impl Drop for Site {
 
 /// The exit code and output of a command.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
-impl Said {
+impl CommandOutput {
     async fn of(mut command: Command) -> Self {
         let output =
             timeout(COMMAND_LIMIT, command.output()).await.expect("the command ends within its limit").unwrap();
-        Said {
+        CommandOutput {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
@@ -336,7 +336,7 @@ impl Daemon {
     /// deliver the signal late.
     pub async fn stop(mut self) {
         self.signal("TERM").await;
-        let status = timeout(SOON, self.0.wait()).await.expect("the daemon stops").unwrap();
+        let status = timeout(WAIT_LIMIT, self.0.wait()).await.expect("the daemon stops").unwrap();
         assert_eq!(status.code(), Some(0), "{status}");
         let log = fs::read_to_string(&self.1).unwrap();
         let last = |word: &str| {
@@ -349,7 +349,7 @@ impl Daemon {
 
     /// Waits until the daemon ends by itself.
     pub async fn end(mut self) -> ExitStatus {
-        timeout(SOON, self.0.wait()).await.expect("the daemon ends").unwrap()
+        timeout(WAIT_LIMIT, self.0.wait()).await.expect("the daemon ends").unwrap()
     }
 
     pub fn runs(&mut self) -> bool {
@@ -359,13 +359,13 @@ impl Daemon {
 
 /// Waits until `look` returns a value.
 pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + SOON;
+    let end = Instant::now() + WAIT_LIMIT;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < end, "not within {SOON:?}: {what}");
-        sleep(LOOK_EVERY).await;
+        assert!(Instant::now() < end, "not within {WAIT_LIMIT:?}: {what}");
+        sleep(CHECK_INTERVAL).await;
     }
 }
 

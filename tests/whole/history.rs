@@ -1,4 +1,4 @@
-//! What a meter drew, as it is asked for while the daemon runs and after it; and a history that is damaged, which stops nothing.
+//! `ledger history` with and without a daemon, and a damaged history.
 
 use std::fs;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::harness::*;
 
-/// A slot takes 10 s at least, on a machine with other things to do.
-const RECORDED_WITHIN: Duration = Duration::from_secs(120);
+/// The longest wait for a row. A slot takes at least 10 s.
+const RECORD_LIMIT: Duration = Duration::from_secs(120);
 
-/// The rows of meter `sauna`, once there is one that is wanted.
+/// Waits until the rows of meter `sauna` are as wanted, and returns them.
 async fn rows_when(site: &Site, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let end = Instant::now() + RECORDED_WITHIN;
+    let end = Instant::now() + RECORD_LIMIT;
     loop {
         let said = site.run(&["ledger", "history", "sauna", "--json"]).await;
         assert_eq!(said.code, 0, "{said:?}");
@@ -23,7 +23,7 @@ async fn rows_when(site: &Site, what: &str, wanted: impl Fn(&[Value]) -> bool) -
         if wanted(rows) {
             return rows.clone();
         }
-        assert!(Instant::now() < end, "not within {RECORDED_WITHIN:?}: {what}\n{said:?}");
+        assert!(Instant::now() < end, "not within {RECORD_LIMIT:?}: {what}\n{said:?}");
         sleep(Duration::from_millis(500)).await;
     }
 }
@@ -33,8 +33,8 @@ fn energy(row: &Value) -> u64 {
 }
 
 #[tokio::test]
-async fn the_history_is_recorded_while_reports_go_on_and_shown_with_and_without_the_daemon() {
-    let meter = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+async fn the_history_is_recorded_and_shown_with_and_without_the_daemon() {
+    let meter = CountingMeter::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
     let gateway = SimulatedGateway::start([meter.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
@@ -44,19 +44,19 @@ async fn the_history_is_recorded_while_reports_go_on_and_shown_with_and_without_
     let rows = rows_when(&site, "a slot while the daemon runs", |rows| !rows.is_empty()).await;
     assert_eq!(rows[0]["mean_mw"], 3_600_000, "{rows:?}");
     daemon.stop().await;
-    // What was counted meanwhile is the gap's.
+    // The energy counted until the next start is in a row with `gap`.
     let before = rows_when(&site, "the last slot is written by the stop", |rows| !rows.is_empty()).await;
     let daemon = site.start();
     site.all_ok(&["sauna"]).await;
     daemon.stop().await;
     let rows = rows_when(&site, "the second run", |rows| rows.len() > before.len() + 1).await;
-    assert_eq!(rows[..before.len()], before[..], "what is recorded stays as it is");
+    assert_eq!(rows[..before.len()], before[..], "recorded rows do not change");
     assert_eq!(rows[before.len()]["gap"], true, "{rows:?}");
     let (first, last) =
         (rows[0]["published_mwh"].as_u64().unwrap(), rows.last().unwrap()["published_mwh"].as_u64().unwrap());
-    assert_eq!(rows[1..].iter().map(energy).sum::<u64>(), last - first, "the rows add up to what was published");
+    assert_eq!(rows[1..].iter().map(energy).sum::<u64>(), last - first, "the rows add up to the published energy");
     assert!(rows.iter().all(|row| row["from"].as_str() <= row["to"].as_str()), "{rows:?}");
-    assert!(held(&arkreen, 1).unwrap() <= last, "what was reported is not ahead of what was recorded last");
+    assert!(accepted_energy(&arkreen, 1).unwrap() <= last, "the last row is not below the reported energy");
 
     let days = site.run(&["ledger", "history", "sauna", "--from", "2d", "--every", "1d", "--csv"]).await;
     let mut lines = days.out.lines();
@@ -64,7 +64,7 @@ async fn the_history_is_recorded_while_reports_go_on_and_shown_with_and_without_
     assert!(lines.next().is_some_and(|line| line.contains("T00:00:00Z,")), "{days:?}");
     let table = site.run(&["ledger", "history", "sauna", "--every", "1h"]).await;
     assert!(table.out.contains("3.60 kW") && table.out.starts_with("FROM"), "{table:?}");
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
 
     for (wrong, code, words) in [
         (&["sauma"][..], 1, &["`sauma`", "did you mean `sauna`?"][..]),
@@ -79,8 +79,8 @@ async fn the_history_is_recorded_while_reports_go_on_and_shown_with_and_without_
 }
 
 #[tokio::test]
-async fn a_damaged_history_is_begun_anew_and_stops_neither_ledger_nor_reports() {
-    let meter = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+async fn a_damaged_history_is_replaced_and_stops_neither_ledger_nor_reports() {
+    let meter = CountingMeter::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
     let gateway = SimulatedGateway::start([meter.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
@@ -91,15 +91,15 @@ async fn a_damaged_history_is_begun_anew_and_stops_neither_ledger_nor_reports() 
     let daemon = site.start();
     let document = site.all_ok(&["sauna"]).await;
     assert_eq!(document["ledger"]["history_error"], Value::Null);
-    // Another length of it is taken up without a restart.
+    // A reload applies a new `history` length.
     site.configure(&plan.replaced("path = \"state\"", "path = \"state\"\nhistory = \"30d\""));
     daemon.signal("HUP").await;
     until("the reload is done", || site.log().contains("the configuration was reloaded")).await;
     assert!(!site.log().contains("next start only"), "{}", site.log());
     more_calls(&arkreen, 2).await;
     daemon.stop().await;
-    assert_eq!(site.log().matches("a new history was started").count(), 1, "it is said once");
-    rows_when(&site, "the new one is written", |rows| !rows.is_empty()).await;
+    assert_eq!(site.log().matches("a new history was started").count(), 1, "it is logged once");
+    rows_when(&site, "the new history is written", |rows| !rows.is_empty()).await;
     assert_eq!(fs::read(site.path("state/history-set-aside.db")).unwrap(), "junk".repeat(2000).into_bytes());
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
 }

@@ -24,7 +24,7 @@ impl Meter {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = timeout(SOON, lines.next_line()).await.expect("the meter prints when it is ready").unwrap();
+        let ready = timeout(WAIT_LIMIT, lines.next_line()).await.expect("the meter prints when it is ready").unwrap();
         let port = ready.as_deref().and_then(|line| line.strip_prefix("ready ")?.parse().ok());
         Meter { _child: child, port: port.unwrap_or_else(|| panic!("it printed {ready:?} instead of `ready`")) }
     }
@@ -50,7 +50,7 @@ async fn assert_read_and_reported(link: &str) {
     site.all_ok(&["other"]).await;
     daemon.stop().await;
     assert_only(&arkreen, 1, 1_500_000, 1_234_500_000);
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! The daemon killed with SIGKILL again and again, at any moment of its life, while its meters count on.
+//! The daemon is killed with SIGKILL at random moments while its meters count on.
 //!
-//! 200 times by default; `ARKMETER_KILLS=5000` for more, `ARKMETER_SEED` for the same moments again.
+//! 200 times by default. `ARKMETER_KILLS=5000` sets the number, `ARKMETER_SEED` repeats a run.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -21,54 +21,54 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::disk::Disk;
 use crate::harness::*;
 
-/// So many daemons, each on a state and with meters of its own, are killed side by side.
-const HOUSES: u64 = 8;
+/// The number of installations, each with its own daemon, state and meters. They run in parallel.
+const INSTALLATIONS: u64 = 8;
 const KILLS: u64 = 200;
-/// Where a start took so long that the guard wants to see a reading for a minute before it takes it.
+/// Includes a minute in which the guard holds a reading after a slow start.
 const CATCHES_UP_WITHIN: Duration = Duration::from_secs(200);
 const POLL: Duration = Duration::from_millis(100);
 /// Power of the meter without a counter, in W.
 const BOILER: f32 = 2400.0;
 
 #[tokio::test]
-#[allow(clippy::print_stderr, reason = "the seed that a failure is repeated with, and the figures")]
-async fn nothing_falls_or_is_invented_or_lost_however_often_it_is_killed() {
+#[allow(clippy::print_stderr, reason = "prints the seed that repeats a failure, and the number of reports")]
+async fn after_any_number_of_kills_no_energy_falls_is_invented_or_is_lost() {
     let kills = number("ARKMETER_KILLS").unwrap_or(KILLS);
     let seed = number("ARKMETER_SEED").unwrap_or_else(rand::random);
     eprintln!("ARKMETER_SEED={seed} ARKMETER_KILLS={kills}");
     let disk = Disk::compile().await;
-    let lives = (0..HOUSES).map(|house| {
-        let share = kills / HOUSES + u64::from(house < kills % HOUSES);
-        // Half of them have a disk that takes its time: there most kills come while something is on its way to it.
+    let lives = (0..INSTALLATIONS).map(|house| {
+        let share = kills / INSTALLATIONS + u64::from(house < kills % INSTALLATIONS);
+        // Half of them have a slow disk: most kills then happen during a write.
         let variables = if house % 2 == 0 { disk.slow() } else { Vec::new() };
-        House::live(share, variables, SmallRng::seed_from_u64(seed.wrapping_add(house)))
+        Installation::live(share, variables, SmallRng::seed_from_u64(seed.wrapping_add(house)))
     });
     let told: u64 = join_all(lives).await.into_iter().sum();
-    eprintln!("{kills} kills survived, {told} figures told in between");
-    assert!(told >= kills / 2, "too few figures to be worth a kill: {told}");
+    eprintln!("{kills} kills survived, {told} figures reported in between");
+    assert!(told >= kills / 2, "too few reports for this number of kills: {told}");
 }
 
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number")))
+    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is not a number")))
 }
 
 /// A daemon with three accounts, whose slots are at different times, and four meters, one of them without a counter.
-struct House {
+struct Installation {
     site: Site,
-    sauna: Living,
-    kitchen: Living,
-    cellar: Living,
+    sauna: CountingMeter,
+    kitchen: CountingMeter,
+    cellar: CountingMeter,
     boiler: Arc<Boiler>,
     arkreen: Arkreen,
-    witness: Witness,
+    checker: ReportChecker,
     _gateway: SimulatedGateway,
 }
 
-impl House {
+impl Installation {
     async fn start() -> Self {
-        let sauna = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
-        let kitchen = Living::start(SimulatedMeter::new(2, SimulatedModel::Pzem004t, 7200.0, 100.0, 0));
-        let cellar = Living::start(SimulatedMeter::new(3, SimulatedModel::Sdm120, 1800.0, 50.0, 9));
+        let sauna = CountingMeter::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+        let kitchen = CountingMeter::start(SimulatedMeter::new(2, SimulatedModel::Pzem004t, 7200.0, 100.0, 0));
+        let cellar = CountingMeter::start(SimulatedMeter::new(3, SimulatedModel::Sdm120, 1800.0, 50.0, 9));
         let boiler = Arc::new(Boiler::new(4));
         let units = [sauna.unit(), kitchen.unit(), cellar.unit(), boiler.unit.clone()];
         let gateway = SimulatedGateway::start(units).await.unwrap();
@@ -81,58 +81,61 @@ impl House {
             (2, Box::new(with_steps(move || building.0() + building.1(), 1000.0 + 4.0))),
             (4, Box::new(move || heated.took())),
         ];
-        let witness = Witness::of(&arkreen, truth);
-        House { site, sauna, kitchen, cellar, boiler, arkreen, witness, _gateway: gateway }
+        let checker = ReportChecker::of(&arkreen, truth);
+        Installation { site, sauna, kitchen, cellar, boiler, arkreen, checker, _gateway: gateway }
     }
 
-    /// Killed so often, then left to catch up; gives the figures that Arkreen was told.
+    /// Kills the daemon this many times, then lets it catch up. Returns the number of reported figures.
     async fn live(kills: u64, variables: Vec<(&str, &str)>, mut rng: SmallRng) -> u64 {
-        let house = House::start().await;
+        let house = Installation::start().await;
         for _ in 0..kills {
             let daemon = house.site.start_with(&variables);
-            house.somewhen(&mut rng).await;
+            house.wait_randomly(&mut rng).await;
             daemon.kill().await;
-            // Where it takes nothing its figure stands: what was lost of it would show at the next report.
+            // While the boiler is off its figure is constant, so a loss would show in the next report.
             house.boiler.switch(rng.random());
-            house.witness.is_content();
+            house.checker.assert_no_complaints();
         }
         house.catch_up().await;
-        house.witness.is_content();
+        house.checker.assert_no_complaints();
         assert_eq!(house.arkreen.violations(), Vec::<String>::new());
-        house.witness.told()
+        house.checker.told()
     }
 
-    /// Anywhere in a start, right behind a report, or anywhere in a few slots.
-    async fn somewhen(&self, rng: &mut SmallRng) {
+    /// Waits until a random moment: during the start, soon after a report, or within a few slots.
+    async fn wait_randomly(&self, rng: &mut SmallRng) {
         match rng.random_range(0..4) {
             0 => sleep(Duration::from_millis(rng.random_range(0..400))).await,
             1 => sleep(Duration::from_millis(rng.random_range(0..1600))).await,
             _ => {
                 let mut events = self.arkreen.events();
-                // What never comes, because it is too early for it, is not waited for.
+                // Too early for a report there is no event: the wait has a limit.
                 let _ = timeout(Duration::from_secs(5), events.recv()).await;
                 sleep(Duration::from_micros(rng.random_range(0..30_000))).await;
             }
         }
     }
 
-    /// The counters stand; after one more start Arkreen holds what they show, to the last milliwatt-hour.
+    /// Stops the counters. After one more start Arkreen must have exactly their values.
     async fn catch_up(&self) {
-        [&self.sauna, &self.kitchen, &self.cellar].into_iter().for_each(Living::halt);
+        [&self.sauna, &self.kitchen, &self.cellar].into_iter().for_each(CountingMeter::halt);
         self.boiler.switch(true);
-        let before = held(&self.arkreen, 4);
+        let before = accepted_energy(&self.arkreen, 4);
         let shown = self.shown().await;
         let register = |meter: &str| shown[meter];
         let daemon = self.site.start();
         let end = Instant::now() + CATCHES_UP_WITHIN;
         let (sauna, building) = (register("sauna"), register("kitchen") + register("cellar"));
         loop {
-            let found = [1, 2, 4].map(|number| held(&self.arkreen, number));
+            let found = [1, 2, 4].map(|number| accepted_energy(&self.arkreen, number));
             if found[..2] == [Some(sauna), Some(building)] && found[2] > before {
                 break;
             }
-            assert!(Instant::now() < end, "{sauna} and {building} mWh, and more than {before:?}, are not {found:?}");
-            sleep(LOOK_EVERY).await;
+            assert!(
+                Instant::now() < end,
+                "{sauna} and {building} mWh, and more than {before:?}, are expected, not {found:?}"
+            );
+            sleep(CHECK_INTERVAL).await;
         }
         daemon.stop().await;
         let journal = self.site.run(&["ledger", "journal", "--json"]).await;
@@ -143,8 +146,8 @@ impl House {
     }
 }
 
-impl House {
-    /// What the counters show, in mWh, read until all of them answered.
+impl Installation {
+    /// The counters, in mWh, once all meters have answered.
     async fn shown(&self) -> BTreeMap<String, u64> {
         let end = Instant::now() + CATCHES_UP_WITHIN;
         loop {
@@ -184,7 +187,7 @@ fn plan(arkreen: &Arkreen, gateway: &SimulatedGateway) -> Plan {
     plan.text(format!("[profile.watts]\nvendor = \"Acme\"\nmodel = \"watts\"\n{power}"))
 }
 
-/// A meter without a counter, behind it something that is on or off.
+/// A meter without a counter; its load is on or off.
 struct Boiler {
     unit: SimulatedUnit,
     heated: Mutex<Heated>,
@@ -212,7 +215,7 @@ impl Boiler {
         self.unit.set_f32(Function::Input, 0x0034, if on { BOILER } else { 0.0 });
     }
 
-    /// In mWh, with what two samples on both sides of a switching cannot know, and two steps.
+    /// The highest plausible energy in mWh: one poll interval more per switching, and two steps.
     fn took(&self) -> f64 {
         let heated = self.heated.lock().unwrap();
         let time = heated.before + heated.since.map(|since| since.elapsed()).unwrap_or_default();
@@ -220,15 +223,15 @@ impl Boiler {
     }
 }
 
-/// What was consumed until now, in mWh, with what a figure may be above it.
+/// The highest allowed figure at this moment, in mWh.
 type Truth = Box<dyn Fn() -> f64 + Send>;
 
 fn with_steps(display: impl Fn() -> f64, step: f64) -> impl Fn() -> f64 {
     move || display() + 2.0 * step
 }
 
-/// Looks at each figure as it is told: none is below the one before, none above the truth.
-struct Witness {
+/// Checks each reported figure: it is not below the one before, and not above the true energy.
+struct ReportChecker {
     seen: Arc<Mutex<Seen>>,
     task: JoinHandle<()>,
 }
@@ -240,7 +243,7 @@ struct Seen {
     complaints: Vec<String>,
 }
 
-impl Witness {
+impl ReportChecker {
     fn of(arkreen: &Arkreen, truth: Vec<(u8, Truth)>) -> Self {
         let truth: BTreeMap<_, _> = truth.into_iter().map(|(number, truth)| (client(number), truth)).collect();
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -256,10 +259,10 @@ impl Witness {
                 }
             }
         });
-        Witness { seen, task }
+        ReportChecker { seen, task }
     }
 
-    fn is_content(&self) {
+    fn assert_no_complaints(&self) {
         assert_eq!(self.seen.lock().unwrap().complaints, Vec::<String>::new());
         assert!(!self.task.is_finished());
     }
@@ -280,7 +283,7 @@ impl Seen {
             self.complaints.push(format!("{client} fell from {last} to {energy} mWh"));
         }
         if energy as f64 > truth[&client]() {
-            self.complaints.push(format!("{client} was told {energy} mWh of {}", truth[&client]()));
+            self.complaints.push(format!("{client} got {energy} mWh, more than {}", truth[&client]()));
         }
     }
 }

@@ -57,7 +57,7 @@ async fn late_answers_of_a_single_meter_are_discarded() {
         assert!(meter["verdicts"]["held"].is_null() && meter["verdicts"]["glitch"].is_null(), "{meter:#}");
     }
     daemon.stop().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
     for (number, watts) in [(1, 1000), (2, 2000), (3, 3000)] {
         assert_only(&arkreen, number, watts * 1000, (watts as u64 + 500) * 1_000_000);
     }
@@ -90,7 +90,7 @@ async fn assert_discarded(meters: &[SimulatedUnit; 3], line: impl Fn(Plan) -> Pl
     }
     more_calls(&arkreen, 2).await;
     daemon.stop().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
     assert_only(&arkreen, 1, 1_000_000, 1_500_000_000);
     assert_only(&arkreen, 2, 2_000_000, 2_500_000_000);
     assert_only(&arkreen, 3, 3_000_000, 3_500_000_000);

@@ -179,7 +179,7 @@ impl IsolatedDaemon {
         std::fs::write(site.path("ca.pem"), &tls.authority).unwrap();
         let daemon = site.start_under(&network.enter());
         site.all_ok(&["sauna"]).await;
-        until("the first report", || held(&arkreen, 1).is_some()).await;
+        until("the first report", || accepted_energy(&arkreen, 1).is_some()).await;
         IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _tls: tls }
     }
 
@@ -192,14 +192,14 @@ impl IsolatedDaemon {
                 return begun.elapsed();
             }
             assert!(Instant::now() < end, "not within {LONG:?}: {what}\n{}", said.out);
-            sleep(LOOK_EVERY).await;
+            sleep(CHECK_INTERVAL).await;
         }
     }
 
     async fn end(mut self) {
         assert!(self.daemon.runs());
         self.daemon.stop().await;
-        assert_truthful(&self.arkreen);
+        assert_valid_calls(&self.arkreen);
         assert_only(&self.arkreen, 1, 1_000_000, 100_000_000);
     }
 }
@@ -209,7 +209,7 @@ async fn after(what: &str, so: impl Fn() -> bool) -> Duration {
     let begun = Instant::now();
     while !so() {
         assert!(begun.elapsed() < LONG, "not within {LONG:?}: {what}");
-        sleep(LOOK_EVERY).await;
+        sleep(CHECK_INTERVAL).await;
     }
     begun.elapsed()
 }
@@ -251,7 +251,7 @@ async fn network_a_connection_that_the_other_end_forgot_is_replaced_in_bounded_t
             break gateway;
         }
         assert!(cut.elapsed() < LONG);
-        sleep(LOOK_EVERY).await;
+        sleep(CHECK_INTERVAL).await;
     };
     // Its firewall drops packets of unknown connections: the daemon gets no sign that the old connection is gone.
     let it = IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _tls };

@@ -33,7 +33,7 @@ fn slow_bus(plan: Plan, bus: &str, link: &str, meters: &[(&str, u8)]) -> Plan {
 async fn a_noisy_unit_is_named_in_every_output() {
     let units: Vec<_> = (6..=8).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
     let converter = SimulatedGateway::start_converter(units.clone()).await.unwrap();
-    let address = nobody();
+    let address = unused_address();
     let link = format!("rtu_over_tcp = \"{}\"", converter.address());
     let meters = [("sauna", 6), ("boiler", 7), ("garage", 8)];
     let site = Site::new(&slow_bus(Plan::new().text(format!("listen = \"{address}\"")), "cabinet", &link, &meters));

@@ -12,12 +12,12 @@ pub fn sent(arkreen: &Arkreen, number: u8) -> Vec<PostedEntry> {
 }
 
 /// The energy that Arkreen has accepted for this client, in mWh.
-pub fn held(arkreen: &Arkreen, number: u8) -> Option<u64> {
+pub fn accepted_energy(arkreen: &Arkreen, number: u8) -> Option<u64> {
     arkreen.energy(client(number)).map(|energy| energy.get())
 }
 
 /// Asserts that every call was well-formed, and that no client's energy ever fell.
-pub fn assert_truthful(arkreen: &Arkreen) {
+pub fn assert_valid_calls(arkreen: &Arkreen) {
     assert_eq!(arkreen.violations(), Vec::<String>::new());
     for number in 1..=u8::MAX {
         let sent = sent(arkreen, number);

@@ -9,12 +9,12 @@ use serde_json::Value;
 use crate::harness::*;
 
 /// A counting meter with the register map of an SDM630 that also has voltages and frequency.
-fn counting_meter(unit: u8) -> Living {
+fn counting_meter(unit: u8) -> CountingMeter {
     let meter = SimulatedMeter::new(unit, SimulatedModel::Sdm630, 2300.0, 1234.5, 77_001);
     for (address, volts) in [(0x0000, 230.1), (0x0002, 229.4), (0x0004, 231.7), (0x0006, 49.98)] {
         meter.unit.set_f32(Function::Input, address, volts);
     }
-    Living::start(meter)
+    CountingMeter::start(meter)
 }
 
 /// The arguments of a scan with a timeout that is long enough for a loaded machine.
@@ -139,7 +139,7 @@ async fn a_scan_without_answers_explains_why() {
     let converter = SimulatedGateway::start_converter([]).await.unwrap();
     scan_without_answer(&["--tcp", &converter.address().to_string()], &["try --rtu-over-tcp"]).await;
     scan_without_answer(&["--rtu-over-tcp", &converter.address().to_string()], &["set in the converter"]).await;
-    scan_without_answer(&["--tcp", &nobody().to_string()], &["nobody listens"]).await;
+    scan_without_answer(&["--tcp", &unused_address().to_string()], &["unused_address listens"]).await;
 }
 
 /// A unit with a chain of SunSpec models: an inverter and two meters of this manufacturer.
@@ -225,7 +225,7 @@ async fn a_running_daemon_keeps_its_line() {
 
 #[tokio::test]
 async fn invalid_scan_arguments_are_refused() {
-    let site = Site::new(&Plan::new().tcp("gateway", nobody()).polled("sauna", "gateway", 1, "eastron-sdm630"));
+    let site = Site::new(&Plan::new().tcp("gateway", unused_address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     for wrong in [
         &["scan"][..],
         &["scan", "--tcp", "10.0.0.0/8"],

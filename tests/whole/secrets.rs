@@ -11,7 +11,7 @@ use crate::status_page::get;
 #[tokio::test]
 async fn no_output_contains_a_token_or_a_client_identifier() {
     let gateway = SimulatedGateway::start([sdm630(1, 100.0, 10.0), sdm630(2, 200.0, 20.0)]).await.unwrap();
-    let (address, arkreen) = (nobody(), arkreen([1]));
+    let (address, arkreen) = (unused_address(), arkreen([1]));
     let plan =
         Plan::new().text(format!("listen = \"{address}\"")).account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.meter("sauna", "gateway", 1).meter("boiler", "gateway", 2));

@@ -34,7 +34,7 @@ async fn served(address: SocketAddr, gateway: &SimulatedGateway) -> (Site, Daemo
 #[tokio::test]
 async fn page_status_document_metrics_and_health_are_served() {
     let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
-    let address = nobody();
+    let address = unused_address();
     let (_site, daemon) = served(address, &gateway).await;
     let (status, body) = get(address, "/status.json").await;
     assert_eq!(status, "HTTP/1.1 200 OK");
@@ -57,7 +57,7 @@ async fn page_status_document_metrics_and_health_are_served() {
 #[tokio::test]
 async fn promtool_accepts_the_metrics() {
     let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
-    let address = nobody();
+    let address = unused_address();
     let (site, daemon) = served(address, &gateway).await;
     let (_, metrics) = get(address, "/metrics").await;
     daemon.stop().await;

@@ -1,4 +1,4 @@
-//! What is packed for somebody far away: all that helps, nothing that is secret, whether a daemon runs or not.
+//! `support`: the bundle has all parts and no secret, with and without a daemon.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -52,13 +52,14 @@ async fn everything_that_helps_is_in_one_file() {
 }
 
 #[tokio::test]
-async fn a_box_where_nothing_works_is_packed_as_well() {
-    let plan = Plan::new().account("http://127.0.0.1:9/v1").tcp("gateway", nobody()).meter("sauna", "gateway", 1);
+async fn a_support_bundle_is_written_even_if_nothing_works() {
+    let plan =
+        Plan::new().account("http://127.0.0.1:9/v1").tcp("gateway", unused_address()).meter("sauna", "gateway", 1);
     let site = Site::new(&plan.text(format!("[account.other]\ntoken_file = \"other\"\nurl = \"{}\"", token())));
     let other = format!("0x{}", "36".repeat(32));
     fs::write(site.path("other"), &other).unwrap();
     fs::set_permissions(site.path("other"), Permissions::from_mode(0o644)).unwrap();
-    // A file that an operator put into the state's folder under a name that tells too much.
+    // A file in the state folder whose name is a token.
     fs::create_dir(site.path("state")).unwrap();
     fs::write(site.path("state").join(&other[2..]), "").unwrap();
     fs::write(site.path("state/ledger.db"), "no ledger").unwrap();

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use crate::harness::LOOK_EVERY;
+use crate::harness::CHECK_INTERVAL;
 
 /// A meter with the register map of an SDM630 and constant power and energy.
 pub fn sdm630(unit: u8, watts: f32, kilowatt_hours: f32) -> SimulatedUnit {
@@ -24,13 +24,13 @@ pub fn sdm630(unit: u8, watts: f32, kilowatt_hours: f32) -> SimulatedUnit {
 }
 
 /// A meter whose counter increases with time, in its own task.
-pub struct Living {
+pub struct CountingMeter {
     meter: Arc<Mutex<SimulatedMeter>>,
     unit: SimulatedUnit,
     task: JoinHandle<()>,
 }
 
-impl Living {
+impl CountingMeter {
     pub fn start(meter: SimulatedMeter) -> Self {
         let unit = meter.unit.clone();
         let meter = Arc::new(Mutex::new(meter));
@@ -38,13 +38,13 @@ impl Living {
         let task = tokio::spawn(async move {
             let mut last = Instant::now();
             loop {
-                sleep(LOOK_EVERY / 5).await;
+                sleep(CHECK_INTERVAL / 5).await;
                 let now = Instant::now();
                 shared.lock().unwrap().advance(now - last);
                 last = now;
             }
         });
-        Living { meter, unit, task }
+        CountingMeter { meter, unit, task }
     }
 
     pub fn unit(&self) -> SimulatedUnit {
@@ -68,25 +68,25 @@ impl Living {
     }
 }
 
-impl Drop for Living {
+impl Drop for CountingMeter {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 /// A local address on which no program listens.
-pub fn nobody() -> SocketAddr {
+pub fn unused_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Forwards connections to an endpoint. Dropping it cuts the path; a new one at the same address restores it.
-pub struct Way(JoinHandle<()>);
+pub struct Forwarder(JoinHandle<()>);
 
-impl Way {
+impl Forwarder {
     pub async fn open(from: SocketAddr, url: &Url) -> Self {
         let to = url.socket_addrs(|| None).unwrap()[0];
         let listener = TcpListener::bind(from).await.unwrap();
-        Way(tokio::spawn(async move {
+        Forwarder(tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((mut near, _)) = listener.accept().await {
                 connections.spawn(async move {
@@ -99,7 +99,7 @@ impl Way {
     }
 }
 
-impl Drop for Way {
+impl Drop for Forwarder {
     fn drop(&mut self) {
         self.0.abort();
     }

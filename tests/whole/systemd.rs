@@ -19,7 +19,7 @@ struct Manager {
 impl Manager {
     /// Waits for the next line with this beginning and returns it.
     async fn receive(&mut self, wanted: &str) -> String {
-        let end = Instant::now() + SOON;
+        let end = Instant::now() + WAIT_LIMIT;
         loop {
             if let Some(at) = self.received.iter().position(|line| line.starts_with(wanted)) {
                 return self.received.drain(..=at).next_back().unwrap();

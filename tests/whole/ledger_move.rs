@@ -1,4 +1,4 @@
-//! One machine's ledger is taken up by another: never do both report.
+//! `ledger move`: a ledger moves to another machine, and never do both machines report.
 
 use arkmeter::simulator::{Arkreen, SimulatedGateway};
 use serde_json::Value;
@@ -9,12 +9,12 @@ fn plan(arkreen: &Arkreen, gateway: &SimulatedGateway) -> Plan {
     Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1)
 }
 
-/// A site that reports.
+/// A site whose daemon reports.
 async fn reporting(arkreen: &Arkreen, gateway: &SimulatedGateway) -> (Site, Daemon) {
     let site = Site::new(&plan(arkreen, gateway));
     let daemon = site.start();
     site.all_ok(&["sauna"]).await;
-    until("it is accepted", || held(arkreen, 1) == Some(10_000_000)).await;
+    until("it is accepted", || accepted_energy(arkreen, 1) == Some(10_000_000)).await;
     (site, daemon)
 }
 
@@ -23,7 +23,7 @@ fn is_retired(document: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn another_machine_goes_on_and_this_one_is_silent_after_a_restart_too() {
+async fn the_new_machine_reports_and_the_old_one_does_not_even_after_a_restart() {
     let meter = sdm630(1, 1000.0, 10.0);
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
@@ -36,35 +36,35 @@ async fn another_machine_goes_on_and_this_one_is_silent_after_a_restart_too() {
     let said = site.run(&["ledger", "move", file]).await;
     assert!(said.code == 0 && said.out.contains("ledger restore"), "{said:?}");
     site.run(&["ledger", "move", file]).await.complains(1, &["is there already"]);
-    site.status_when("it is told", is_retired).await;
+    site.status_when("the move is shown", is_retired).await;
     let calls = arkreen.calls().len();
     daemon.stop().await;
     let daemon = site.start();
-    let document = site.status_when("it is told after a restart", is_retired).await;
+    let document = site.status_when("the move is shown after a restart", is_retired).await;
     assert_eq!(document["accounts"]["main"]["accepted"], 0);
     more_requests(&[&meter], 30).await;
     assert!(site.run(&["ledger", "show"]).await.out.contains("! the ledger was moved away"));
     site.run(&["ledger", "adopt"]).await.complains(1, &["moved away", "restore"]);
     site.run(&["ledger", "credit", "sauna", "1kWh"]).await.complains(1, &["moved away"]);
-    // A report that was under way when it was given away may still have come.
+    // A report that was under way during the move may still arrive.
     assert!(arkreen.calls().len() <= calls + 1);
     assert!(site.log().contains("nothing is reported"));
     daemon.stop().await;
 
-    // The machine that goes on, which began nothing before.
+    // The new machine, which has no ledger yet.
     let there = Site::new(&plan(&arkreen, &gateway));
     let restored = there.run(&["ledger", "restore", file]).await;
     assert!(restored.code == 0 && restored.out.contains("it was moved here"), "{restored:?}");
     meter.set_f32(arkmeter::meter::Function::Input, 0x0048, 10.001);
     let daemon = there.start();
-    until("it goes on", || held(&arkreen, 1) > Some(10_000_900)).await;
+    until("reports continue", || accepted_energy(&arkreen, 1) > Some(10_000_900)).await;
     daemon.stop().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
     assert!(!site.path("moved.db.part").exists());
 }
 
 #[tokio::test]
-async fn the_same_file_brings_it_back() {
+async fn a_moved_ledger_can_be_restored_on_the_same_machine() {
     let meter = sdm630(1, 1000.0, 10.0);
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let arkreen = arkreen([1]);
@@ -72,10 +72,10 @@ async fn the_same_file_brings_it_back() {
     daemon.stop().await;
     let (first, second) = (site.path("first.db"), site.path("second.db"));
     assert_eq!(site.run(&["ledger", "move", first.to_str().unwrap()]).await.code, 0);
-    // The file was lost: it can be written again.
+    // The file is lost, so it is written again.
     std::fs::remove_file(first).unwrap();
     let daemon = site.start();
-    site.status_when("it is told", is_retired).await;
+    site.status_when("the move is shown", is_retired).await;
     meter.set_f32(arkmeter::meter::Function::Input, 0x0048, 10.001);
     more_requests(&[&meter], 10).await;
     let again = site.run(&["ledger", "move", second.to_str().unwrap()]).await;
@@ -84,13 +84,13 @@ async fn the_same_file_brings_it_back() {
     let restored = site.run(&["ledger", "restore", second.to_str().unwrap()]).await;
     assert_eq!(restored.code, 0, "{restored:?}");
     let daemon = site.start();
-    until("it goes on", || held(&arkreen, 1) > Some(10_000_900)).await;
+    until("reports continue", || accepted_energy(&arkreen, 1) > Some(10_000_900)).await;
     daemon.stop().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
 }
 
 #[tokio::test]
-async fn where_no_file_can_be_written_nothing_is_given_away() {
+async fn a_move_without_a_file_changes_nothing() {
     let gateway = SimulatedGateway::start([sdm630(1, 1000.0, 10.0)]).await.unwrap();
     let arkreen = arkreen([1]);
     let (site, daemon) = reporting(&arkreen, &gateway).await;
@@ -103,5 +103,5 @@ async fn where_no_file_can_be_written_nothing_is_given_away() {
     let document = site.all_ok(&["sauna"]).await;
     assert!(document["ledger"]["barred"].is_null());
     daemon.stop().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
 }

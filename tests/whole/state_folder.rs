@@ -1,4 +1,4 @@
-//! A state folder that is damaged, newer, in the way, or none.
+//! A state folder that is damaged, of a newer version, a file, or changed while the daemon runs.
 
 use std::fs;
 
@@ -8,21 +8,21 @@ use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel};
 use crate::harness::*;
 
 fn site() -> Site {
-    Site::new(&Plan::new().tcp("gateway", nobody()).polled("sauna", "gateway", 1, "eastron-sdm630"))
+    Site::new(&Plan::new().tcp("gateway", unused_address()).polled("sauna", "gateway", 1, "eastron-sdm630"))
 }
 
-/// A site whose daemon has run and ended.
-async fn used() -> Site {
+/// A site whose daemon has run and stopped.
+async fn used_site() -> Site {
     let site = site();
     let daemon = site.start();
-    site.status_when("it is up", |it| it["schema"] == 1).await;
+    site.status_when("the daemon answers", |it| it["schema"] == 1).await;
     daemon.stop().await;
     site
 }
 
 #[tokio::test]
-async fn a_damaged_ledger_without_a_good_copy_is_never_begun_anew() {
-    let site = used().await;
+async fn a_damaged_ledger_without_a_good_copy_is_never_replaced_by_an_empty_one() {
+    let site = used_site().await;
     for name in ["ledger.db", "ledger-copy.db"] {
         fs::write(site.path("state").join(name), "junk".repeat(2000)).unwrap();
     }
@@ -30,37 +30,37 @@ async fn a_damaged_ledger_without_a_good_copy_is_never_begun_anew() {
     assert_eq!(
         fs::read(site.path("state/ledger.db")).unwrap(),
         "junk".repeat(2000).into_bytes(),
-        "it is left as it was"
+        "the file is unchanged"
     );
 }
 
 #[tokio::test]
 async fn a_ledger_of_a_newer_arkmeter_is_left_alone() {
-    let site = used().await;
+    let site = used_site().await;
     let ledger = rusqlite::Connection::open(site.path("state/ledger.db")).unwrap();
     ledger.pragma_update(None, "user_version", 99).unwrap();
-    // The version is there a second time, in a row with a checksum; a newer program may have other columns.
+    // The version is also in a row with a checksum, whose columns may differ in a newer version.
     assert_eq!(ledger.execute("UPDATE ledger SET version = 99, crc = 0", []).unwrap(), 1);
     drop(ledger);
     site.run(&["run"]).await.complains(65, &["newer arkmeter", "99"]);
 }
 
 #[tokio::test]
-async fn a_state_folder_that_is_a_file_is_told() {
+async fn a_state_folder_that_is_a_file_is_an_error() {
     let site = site();
     fs::write(site.path("state"), "").unwrap();
     site.run(&["run"]).await.complains(1, &["is not a folder", "[state] path"]);
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_deleted_or_replaced_under_the_daemon_stops_it_before_more_is_told() {
-    let sauna = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+async fn a_ledger_that_is_deleted_or_replaced_stops_the_daemon_before_it_reports_more() {
+    let sauna = CountingMeter::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
     let gateway = SimulatedGateway::start([sauna.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
     let site = Site::new(&plan.counting("sauna", "gateway", 1));
     for (times, names) in [(1, ["ledger.db", "ledger.db-wal"].as_slice()), (2, &["ledger.db"])] {
-        // Each start goes on from the copy.
+        // Each start uses the copy.
         let daemon = site.start();
         more_calls(&arkreen, 2).await;
         for name in names {
@@ -77,7 +77,7 @@ async fn a_ledger_that_is_deleted_or_replaced_under_the_daemon_stops_it_before_m
     more_calls(&arkreen, 2).await;
     daemon.stop().await;
     let found = shown::show(&site.path("state")).unwrap();
-    let (kept, told) = (found.clients[0].energy_mwh.unwrap().get(), held(&arkreen, 1).unwrap());
-    assert!(kept >= told, "{told} mWh were told, and {kept} are on the disk");
-    assert_truthful(&arkreen);
+    let (kept, told) = (found.clients[0].energy_mwh.unwrap().get(), accepted_energy(&arkreen, 1).unwrap());
+    assert!(kept >= told, "{told} mWh were reported, but {kept} are on the disk");
+    assert_valid_calls(&arkreen);
 }

@@ -1,4 +1,4 @@
-//! Power cuts, orderly stops, and a second daemon on the same state.
+//! Kills, orderly stops, and a second daemon with the same state folder.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel};
 use crate::harness::*;
 
 #[tokio::test]
-async fn figures_never_fall_and_nothing_is_invented_when_it_is_killed_again_and_again() {
-    let first = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 360.0, 10.0, 7));
-    let second = Living::start(SimulatedMeter::new(2, SimulatedModel::Sdm630, 180.0, 20.0, 8));
+async fn after_repeated_kills_no_figure_falls_and_none_is_invented() {
+    let first = CountingMeter::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 360.0, 10.0, 7));
+    let second = CountingMeter::start(SimulatedMeter::new(2, SimulatedModel::Sdm630, 180.0, 20.0, 8));
     let gateway = SimulatedGateway::start([first.unit(), second.unit()]).await.unwrap();
     let arkreen = arkreen([1, 2]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
@@ -17,38 +17,41 @@ async fn figures_never_fall_and_nothing_is_invented_when_it_is_killed_again_and_
     for round in 0..3u64 {
         let daemon = site.start();
         more_calls(&arkreen, 2).await;
-        // Somewhere between two slots, in the middle of whatever it does then.
+        // At a different moment between two slots in each round.
         tokio::time::sleep(Duration::from_millis(round * 230)).await;
         daemon.kill().await;
     }
-    let before = held(&arkreen, 1).unwrap();
+    let before = accepted_energy(&arkreen, 1).unwrap();
     let daemon = site.start();
-    until("it goes on counting", || held(&arkreen, 1).unwrap() > before).await;
+    until("it counts on", || accepted_energy(&arkreen, 1).unwrap() > before).await;
     daemon.stop().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
     for (number, meter) in [(1, &first), (2, &second)] {
-        assert!(held(&arkreen, number).unwrap() as f64 <= meter.reading() + 4.0, "more than the display shows");
+        assert!(
+            accepted_energy(&arkreen, number).unwrap() as f64 <= meter.reading() + 4.0,
+            "more than the meter's counter"
+        );
     }
     assert!(arkreen.calls().iter().all(|call| call.status == Some(200)));
 }
 
 #[tokio::test]
-async fn an_orderly_stop_leaves_every_figure_on_disk() {
-    let meter = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 360.0, 10.0, 7));
+async fn after_an_orderly_stop_every_figure_is_on_disk() {
+    let meter = CountingMeter::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 360.0, 10.0, 7));
     let gateway = SimulatedGateway::start([meter.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
-    // One early report, and then no slot for an hour: what is counted after it is on disk by the stop alone.
+    // One report, then no slot for an hour: only the stop writes the energy counted after it.
     let account = format!("[account.main]\nurl = \"{}\"\ntoken_file = \"token\"\nreport_every = \"1h\"", arkreen.url());
     let plan = Plan::new().text(account).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
     let site = Site::new(&plan);
     let daemon = site.start();
-    let first = eventually("the first report", || held(&arkreen, 1)).await;
+    let first = eventually("the first report", || accepted_energy(&arkreen, 1)).await;
     let counted =
         |document: &serde_json::Value| document["meters"]["sauna"]["published_mwh"].as_u64() > Some(first + 50);
     let document = site.status_when("more was counted", counted).await;
     daemon.stop().await;
     let counted = document["meters"]["sauna"]["published_mwh"].as_u64().unwrap();
-    // Without its meter the daemon knows the figure from the disk alone.
+    // Without its meter the daemon has the figure only from the disk.
     drop(gateway);
     let daemon = site.start();
     let known = site.status_when("the figure is known", |it| !it["meters"]["sauna"]["published_mwh"].is_null()).await;
@@ -56,7 +59,7 @@ async fn an_orderly_stop_leaves_every_figure_on_disk() {
     let kept = known["meters"]["sauna"]["published_mwh"].as_u64().unwrap();
     assert!(kept >= counted, "{kept} of {counted} mWh are left");
     daemon.stop().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
 }
 
 #[tokio::test]
@@ -73,5 +76,5 @@ async fn a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on() {
     assert!(daemon.runs());
     site.all_ok(&["sauna"]).await;
     daemon.stop().await;
-    assert!(!site.path("control.sock").exists(), "the control socket is taken away");
+    assert!(!site.path("control.sock").exists(), "the control socket is removed");
 }

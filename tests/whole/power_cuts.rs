@@ -1,4 +1,4 @@
-//! Disks that fail for real: full ones, read-only ones, power that goes. All of it needs root and loop devices.
+//! Real disk faults: a full disk, a read-only disk, power cuts. They need root and loop devices.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ use tokio::time::{Instant, sleep};
 use crate::disk::Disk;
 use crate::harness::*;
 
-/// Power cuts, unless `ARKMETER_CUTS` says how many.
+/// The number of power cuts, unless `ARKMETER_CUTS` is set.
 const CUTS: u32 = 20;
-/// Cuts of a disk that keeps no promise until one is found out; the first shows it.
+/// The number of power cuts in the control run without flushes.
 const CONTROL: u32 = 5;
 
-/// Something that is mounted until this is dropped.
+/// A mount that is removed when dropped.
 pub struct Mount(PathBuf);
 
 impl Mount {
@@ -32,7 +32,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily: a daemon that was just killed may still be on its way out.
+        // Lazily: a daemon that was just killed may still have files open.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
@@ -42,7 +42,7 @@ pub fn tool(name: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{name} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// An ext4 disk in a file that can be copied in an instant, mounted where the site keeps its state.
+/// An ext4 image that can be copied at once (reflink), mounted at the site's state folder.
 struct LiveDisk {
     image: PathBuf,
     outer: PathBuf,
@@ -65,7 +65,7 @@ impl LiveDisk {
         LiveDisk { image, outer, _inner: inner, _outer: below, _folder: folder }
     }
 
-    /// The disk as it is when the power goes now, and what of these figures it does not hold.
+    /// Opens a copy of the disk as a power cut would leave it. An error says which of these figures it has lost.
     fn cut(&self, told: &BTreeMap<u8, u64>) -> Result<(), String> {
         let (copy, folder) = (self.outer.join("cut.img"), self.outer.join("cut"));
         tool("cp", &["--reflink=always", self.image.to_str().unwrap(), copy.to_str().unwrap()]);
@@ -79,21 +79,21 @@ impl LiveDisk {
             let found = opened.contents.clients.iter().find(|(key, _)| key.client_id == client(*number));
             let kept = found.and_then(|(_, client)| client.state.energy).map_or(0, |energy| energy.get());
             if kept < *told {
-                return Err(format!("client {number} was told {told} mWh, and {kept} are on the disk"));
+                return Err(format!("client {number} got {told} mWh, but {kept} are on the disk"));
             }
         }
         Ok(())
     }
 }
 
-/// What Arkreen holds of clients 1 and 4.
+/// The energy that Arkreen has accepted for clients 1 and 4.
 fn told(arkreen: &Arkreen) -> BTreeMap<u8, u64> {
-    [1, 4].into_iter().filter_map(|number| Some((number, held(arkreen, number)?))).collect()
+    [1, 4].into_iter().filter_map(|number| Some((number, accepted_energy(arkreen, number)?))).collect()
 }
 
-/// A daemon with a counter and a meter without one, on a disk whose power is cut so often; the cuts that it did not survive.
-async fn cut_so_often(cuts: u32, variables: &[(&str, &str)]) -> Vec<String> {
-    let sauna = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+/// Runs a daemon with two meters, one of them without a counter, and cuts the disk's power this many times. Returns the losses.
+async fn losses_after_cuts(cuts: u32, variables: &[(&str, &str)]) -> Vec<String> {
+    let sauna = CountingMeter::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
     let gateway = SimulatedGateway::start([sauna.unit(), sdm630(4, 2400.0, 0.0)]).await.unwrap();
     let arkreen = arkreen([1, 4]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
@@ -105,7 +105,7 @@ async fn cut_so_often(cuts: u32, variables: &[(&str, &str)]) -> Vec<String> {
     until("both are reported", || told(&arkreen).len() == 2).await;
     let mut lost = Vec::new();
     for cut in 0..cuts {
-        // At another moment of a slot each time, most of them soon after a report.
+        // At a different moment of the slot each time, mostly soon after a report.
         let calls = arkreen.calls().len();
         until("a report", || arkreen.calls().len() > calls).await;
         sleep(Duration::from_millis(u64::from(cut * cut * 37 % 400))).await;
@@ -113,27 +113,27 @@ async fn cut_so_often(cuts: u32, variables: &[(&str, &str)]) -> Vec<String> {
         lost.extend(disk.cut(&told).err());
     }
     daemon.kill().await;
-    assert_truthful(&arkreen);
+    assert_valid_calls(&arkreen);
     lost
 }
 
 #[tokio::test]
 #[ignore = "needs root, loop devices, xfsprogs and e2fsprogs: .ci/run runs it where it can"]
-#[allow(clippy::print_stderr, reason = "the figures")]
-async fn disk_whatever_was_told_is_there_after_a_power_cut() {
+#[allow(clippy::print_stderr, reason = "prints the number of cuts and losses")]
+async fn disk_holds_every_reported_figure_after_a_power_cut() {
     let cuts = std::env::var("ARKMETER_CUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(CUTS);
-    assert_eq!(cut_so_often(cuts, &[]).await, Vec::<String>::new());
-    // The same without a flush, or the test proves nothing.
+    assert_eq!(losses_after_cuts(cuts, &[]).await, Vec::<String>::new());
+    // Control run: without flushes something must be lost, or the test proves nothing.
     let disk = Disk::compile().await;
-    let lost = cut_so_often(CONTROL, &disk.without_flush()).await;
-    assert!(!lost.is_empty(), "without a flush nothing was lost either");
-    eprintln!("{cuts} power cuts survived; without a flush {} of {CONTROL} lost something: {}", lost.len(), lost[0]);
+    let lost = losses_after_cuts(CONTROL, &disk.without_flush()).await;
+    assert!(!lost.is_empty(), "nothing was lost without flushes");
+    eprintln!("{cuts} power cuts survived; without flushes {} of {CONTROL} lost something: {}", lost.len(), lost[0]);
 }
 
 #[tokio::test]
 #[ignore = "needs root, to mount a small disk: .ci/run runs it where it can"]
-async fn disk_full_stops_no_report_of_what_is_safe_and_sends_nothing_else() {
-    let sauna = Living::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
+async fn disk_full_allows_reports_of_figures_on_disk_and_no_others() {
+    let sauna = CountingMeter::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 3600.0, 10.0, 7));
     let gateway = SimulatedGateway::start([sauna.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
@@ -141,39 +141,39 @@ async fn disk_full_stops_no_report_of_what_is_safe_and_sends_nothing_else() {
     let state = site.path("state");
     let _mount = Mount::new(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], &state);
     let daemon = site.start();
-    until("it is reported", || held(&arkreen, 1).is_some()).await;
+    until("it is reported", || accepted_energy(&arkreen, 1).is_some()).await;
     let ballast = state.join("ballast");
     let _ = std::fs::write(&ballast, vec![1; 2 << 20]);
-    site.status_when("the full disk is told", |it| it.to_string().contains("free some space")).await;
+    site.status_when("the full disk is shown", |it| it.to_string().contains("free some space")).await;
     let (calls, asked) = (arkreen.calls().len(), sauna.unit().requests());
     more_calls(&arkreen, 3).await;
-    assert!(sauna.unit().requests() > asked, "it is polled all the same");
-    // What Arkreen was told meanwhile is what a restart would find.
+    assert!(sauna.unit().requests() > asked, "the meter is still polled");
+    // Every figure that was reported meanwhile is on disk.
     let safe = on_disk(&site).await;
     for call in &arkreen.calls()[calls..] {
         assert!(call.entries.iter().all(|entry| entry.energy.get() <= safe), "{call:?} with {safe} mWh on disk");
     }
     assert!(sauna.reading() > safe as f64 + 2.0, "it counted on");
     std::fs::remove_file(&ballast).unwrap();
-    let end = Instant::now() + 2 * SOON;
-    while held(&arkreen, 1).unwrap() <= safe {
-        assert!(Instant::now() < end, "it does not go on with room on the disk");
-        sleep(LOOK_EVERY).await;
+    let end = Instant::now() + 2 * WAIT_LIMIT;
+    while accepted_energy(&arkreen, 1).unwrap() <= safe {
+        assert!(Instant::now() < end, "no new figure is reported after the disk has room");
+        sleep(CHECK_INTERVAL).await;
     }
     daemon.kill().await;
-    assert!(on_disk(&site).await >= held(&arkreen, 1).unwrap());
-    assert_truthful(&arkreen);
+    assert!(on_disk(&site).await >= accepted_energy(&arkreen, 1).unwrap());
+    assert_valid_calls(&arkreen);
 }
 
 #[tokio::test]
 #[ignore = "needs root, to mount a disk that cannot be written: .ci/run runs it where it can"]
-async fn disk_read_only_is_told_with_its_remedy() {
-    let site = Site::new(&Plan::new().tcp("gateway", nobody()).polled("sauna", "gateway", 1, "eastron-sdm630"));
+async fn disk_read_only_is_an_error_with_its_remedy() {
+    let site = Site::new(&Plan::new().tcp("gateway", unused_address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     let _mount = Mount::new(&["-t", "tmpfs", "-o", "ro", "tmpfs"], &site.path("state"));
     site.run(&["run"]).await.complains(1, &["mount it writable"]);
 }
 
-/// The energy of the one client that is on disk, whether the daemon runs or not.
+/// The client's energy on disk, with or without a running daemon.
 async fn on_disk(site: &Site) -> u64 {
     let said = site.run(&["ledger", "show", "--json"]).await;
     let shown: Shown = serde_json::from_str(&said.out).unwrap();

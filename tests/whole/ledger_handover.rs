@@ -1,4 +1,4 @@
-//! A ledger that changes hands while each call to the disk kills once: never do two boxes report of it, and never is it lost.
+//! Move, backup, restore and adopt, killed at each call to the disk: never do two machines report, and the ledger is never lost.
 
 use std::path::Path;
 
@@ -9,15 +9,15 @@ use arkmeter::ledger::{machine, shown};
 use crate::disk_call_faults::{CALLS, copied, run_with_fault, stopped_site, sweep_calls};
 use crate::harness::*;
 
-/// What the meter's figure is, in mWh.
+/// The meter's figure, in mWh.
 const FIGURE: u64 = 10_000_000;
 
 #[tokio::test]
 #[ignore = "needs strace: .ci/run installs it"]
-#[allow(clippy::print_stderr, reason = "how far each sweep went")]
-async fn disk_calls_that_kill_while_a_ledger_changes_hands_leave_one_box_that_reports() {
+#[allow(clippy::print_stderr, reason = "prints the number of calls")]
+async fn disk_calls_that_kill_during_a_handover_leave_one_machine_that_reports() {
     let site = stopped_site().await;
-    // What only opens files changes nothing by itself.
+    // Opening a file changes nothing.
     for calls in CALLS.into_iter().filter(|calls| *calls != "openat") {
         let moved = sweep_calls(|k| kill_a_move(&site, calls, k)).await;
         let saved = sweep_calls(|k| kill_a_backup(&site, calls, k)).await;
@@ -27,7 +27,7 @@ async fn disk_calls_that_kill_while_a_ledger_changes_hands_leave_one_box_that_re
     }
 }
 
-/// What lies in that folder: whether another box reports from it. Whole it is in any case.
+/// Whether this ledger was moved to another machine. Asserts that it is intact.
 fn is_retired(state: &Path, what: &str) -> bool {
     let shown = shown::show(state).unwrap();
     assert_eq!(shown.damaged, None, "{what}");
@@ -36,11 +36,11 @@ fn is_retired(state: &Path, what: &str) -> bool {
     shown.retired.is_some()
 }
 
-/// Whether a box that takes this file up would report by it alone; `None` where it holds nothing.
+/// Whether this file makes another machine the one that reports; `None` if it has no ledger.
 fn makes_another_report(file: &Path) -> Option<bool> {
     let there = tempfile::tempdir().unwrap();
     let restored = restore(there.path(), file).ok()?;
-    assert!(!is_retired(there.path(), "what was restored"));
+    assert!(!is_retired(there.path(), "the restored ledger"));
     Some(restored.moved)
 }
 
@@ -56,9 +56,9 @@ async fn kill_a_move(site: &Site, calls: &str, k: u32) -> bool {
         assert!(retired || !takes_over, "{what}: both would report, by {}", file.display());
     }
     if said.code == 0 {
-        assert!(retired && makes_another_report(&file) == Some(true), "{what}: it said that it is done");
+        assert!(retired && makes_another_report(&file) == Some(true), "{what}: it returned success");
     }
-    // What the name is taken by is never overwritten; another name is what the message asks for.
+    // An existing file is never overwritten; the message asks for another name.
     if file.exists() {
         let said = site.run_under(&[], &order, place.path()).await;
         said.complains(1, &["is there already", "another name"]);
@@ -83,7 +83,7 @@ async fn kill_a_backup(site: &Site, calls: &str, k: u32) -> bool {
     struck
 }
 
-/// A ledger that was given away comes back to the box that gave it.
+/// A moved ledger is restored on the machine that it came from.
 async fn kill_a_restore(site: &Site, calls: &str, k: u32) -> bool {
     let (what, place) = (format!("restore, {calls}, k = {k}"), copied(site));
     let (state, file) = (place.path().join("state"), place.path().join("moved.db"));
@@ -95,14 +95,14 @@ async fn kill_a_restore(site: &Site, calls: &str, k: u32) -> bool {
     let shown = shown::show(&state).unwrap();
     let published = shown.meters.values().next().and_then(|meter| meter.published_mwh);
     assert_eq!(published.map(|energy| energy.get()), Some(FIGURE), "{what}");
-    assert!(said.code != 0 || shown.retired.is_none() && shown.damaged.is_none(), "{what}: it said that it is done");
+    assert!(said.code != 0 || shown.retired.is_none() && shown.damaged.is_none(), "{what}: it returned success");
     let said = site.run_under(&[], &order, place.path()).await;
     assert_eq!(said.code, 0, "{what}, then {said:?}");
     assert!(!is_retired(&state, &what), "{what}, then");
     struck
 }
 
-/// A ledger that was begun on another machine is taken over.
+/// A ledger of another machine is adopted.
 async fn kill_an_adoption(site: &Site, calls: &str, k: u32) -> bool {
     let (what, place) = (format!("adopt, {calls}, k = {k}"), copied(site));
     let state = place.path().join("state");
@@ -117,7 +117,7 @@ async fn kill_an_adoption(site: &Site, calls: &str, k: u32) -> bool {
     assert!(foreign());
     let (said, struck) = run_with_fault(site, &["ledger", "adopt"], place.path(), calls, "signal=KILL", k).await;
     assert!(!is_retired(&state, &what));
-    assert!(said.code != 0 || !foreign(), "{what}: it said that it is done");
+    assert!(said.code != 0 || !foreign(), "{what}: it returned success");
     let done = !foreign();
     let said = site.run_under(&[], &["ledger", "adopt"], place.path()).await;
     assert_eq!(said.code, i32::from(done), "{what}, then {said:?}");
