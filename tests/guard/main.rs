@@ -1,4 +1,4 @@
-//! The guard against histories whose true consumption is known.
+//! Tests the guard with simulated histories whose true consumption is known.
 
 #![allow(clippy::print_stdout)]
 
@@ -14,7 +14,7 @@ use std::thread;
 
 use world::World;
 
-/// What one scenario came to: its name with the promises broken, and whether a pass-through keeps them.
+/// The outcome of one scenario: its name with the broken promises, and whether a pass-through keeps all promises.
 type Outcome = (Option<String>, bool);
 
 fn outcome(world: &World, trace: bool) -> Outcome {
@@ -23,8 +23,8 @@ fn outcome(world: &World, trace: bool) -> Outcome {
     (failed, broken::<PassThrough>(world, false).is_empty())
 }
 
-/// Judges all of them on two threads.
-fn judge_all(worlds: &[World], trace: bool) -> Vec<Outcome> {
+/// Runs all scenarios on two threads.
+fn run_all(worlds: &[World], trace: bool) -> Vec<Outcome> {
     thread::scope(|scope| {
         let halves = worlds.chunks(worlds.len().div_ceil(2).max(1));
         let judge = |worlds: &[World]| -> Vec<Outcome> { worlds.iter().map(|world| outcome(world, trace)).collect() };
@@ -33,7 +33,7 @@ fn judge_all(worlds: &[World], trace: bool) -> Vec<Outcome> {
     })
 }
 
-/// Prints the scenarios that failed. Fails unless they are exactly those that are known to fail.
+/// Prints the scenarios that failed. Panics unless they are exactly the known ones.
 fn report(worlds: &[World], outcomes: &[Outcome], known: &[&str]) {
     let passed = outcomes.iter().filter(|(_, passed)| *passed).count();
     let is_known = |world: &World| known.iter().any(|entry| known::names(entry, &world.name));
@@ -53,23 +53,23 @@ fn report(worlds: &[World], outcomes: &[Outcome], known: &[&str]) {
     }
     println!("{} scenarios, {broken} broken, {passed} kept by a pass-through", worlds.len());
     assert!(unknown == 0, "{unknown} of {} scenarios broke a promise", worlds.len());
-    assert!(no_longer.is_empty(), "known.rs says that these break a promise, and they keep it: {no_longer:#?}");
+    assert!(no_longer.is_empty(), "these scenarios keep every promise; remove them from known.rs: {no_longer:#?}");
 }
 
-/// `GUARD_CORPUS=whole` takes every combination, `SCENARIO=part/of/its/name` prints what happens in some.
+/// `GUARD_CORPUS=whole` runs every combination. `SCENARIO=part/of/its/name` runs the matching scenarios and prints their events.
 #[test]
 fn the_guard_keeps_the_promises_in_every_scenario() {
     let whole = std::env::var("GUARD_CORPUS").is_ok_and(|corpus| corpus == "whole");
     let wanted = std::env::var("SCENARIO").ok();
     let mut worlds = scenarios::all(whole || wanted.is_some());
     worlds.retain(|world| wanted.as_ref().is_none_or(|wanted| format!("{}$", world.name).contains(wanted)));
-    let outcomes = judge_all(&worlds, wanted.is_some());
+    let outcomes = run_all(&worlds, wanted.is_some());
     report(&worlds, &outcomes, if wanted.is_some() { &[] } else { known::KNOWN });
 }
 
-/// `SEED=17` prints what happens in one, `SEEDS=5000` takes that many.
+/// `SEEDS=5000` runs that many histories. `SEED=17` runs one and prints its events.
 #[test]
-fn the_guard_keeps_the_promises_in_histories_put_together_at_random() {
+fn the_guard_keeps_the_promises_in_random_histories() {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seed = number("SEED");
     let worlds: Vec<World> = match seed {
@@ -79,6 +79,6 @@ fn the_guard_keeps_the_promises_in_histories_put_together_at_random() {
     if seed.is_some() {
         println!("{:#?}", worlds[0]);
     }
-    let outcomes = judge_all(&worlds, seed.is_some());
+    let outcomes = run_all(&worlds, seed.is_some());
     report(&worlds, &outcomes, &[]);
 }

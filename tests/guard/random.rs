@@ -1,24 +1,24 @@
-//! Histories put together at random, always the same for the same seed.
+//! Random histories, the same for the same seed.
 
-use crate::world::{Event, Fault, KWH, Life, Load, WH, World, scramble};
+use crate::world::{Event, Fault, Interruption, KWH, Load, WH, World, scramble};
 
-/// Draws numbers from a seed.
-struct Dice {
+/// A pseudo-random number generator.
+struct RandomSource {
     seed: u64,
-    throws: u64,
+    draws: u64,
 }
 
-impl Dice {
+impl RandomSource {
     fn below(&mut self, limit: u64) -> u64 {
-        self.throws += 1;
-        scramble(self.seed.wrapping_mul(1_000_003).wrapping_add(self.throws)) % limit
+        self.draws += 1;
+        scramble(self.seed.wrapping_mul(1_000_003).wrapping_add(self.draws)) % limit
     }
 
     fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.below(to - from)
     }
 
-    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+    fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len() as u64) as usize]
     }
 
@@ -27,43 +27,43 @@ impl Dice {
     }
 }
 
-/// One meter's day with one to four troubles, each followed by time to recover.
+/// A history with one to four faults, each followed by time to recover.
 pub(crate) fn world(seed: u64) -> World {
-    let mut dice = Dice { seed, throws: 0 };
+    let mut random = RandomSource { seed, draws: 0 };
     let mut world = World::new(&format!("random/{seed}"));
-    world.poll = dice.one_of(&[1, 5, 10, 10, 30, 60]);
-    world.configured_poll = if dice.happens(70) { world.poll } else { 10.min(world.poll) };
-    world.step = dice.one_of(&[1, WH / 10, WH, 10 * WH, 10 * WH, 100 * WH, KWH]);
-    world.noise = if dice.happens(15) { 1 } else { 0 };
-    let most = dice.one_of(&[300, 1500, 6000, 15_000]);
-    world.load = match dice.below(3) {
+    world.poll = random.choose(&[1, 5, 10, 10, 30, 60]);
+    world.configured_poll = if random.happens(70) { world.poll } else { 10.min(world.poll) };
+    world.step = random.choose(&[1, WH / 10, WH, 10 * WH, 10 * WH, 100 * WH, KWH]);
+    world.noise = if random.happens(15) { 1 } else { 0 };
+    let most = random.choose(&[300, 1500, 6000, 15_000]);
+    world.load = match random.below(3) {
         0 => Load::Constant(most),
-        1 => Load::Square(most, dice.between(30, 1200)),
+        1 => Load::Square(most, random.between(30, 1200)),
         _ => Load::Restless(most),
     };
-    world.power = dice.happens(70);
-    world.lump = dice.one_of(&[1, 1, 1, 15, 60, 300]);
-    world.base = dice.one_of(&[0, 7 * KWH, 180 * KWH, 12_000 * KWH, 90_000 * KWH]);
-    world.slots = dice.one_of(&[60, 120, 180]);
-    world.start_at_zero = dice.happens(20);
-    if dice.happens(30) {
+    world.power = random.happens(70);
+    world.lump = random.choose(&[1, 1, 1, 15, 60, 300]);
+    world.base = random.choose(&[0, 7 * KWH, 180 * KWH, 12_000 * KWH, 90_000 * KWH]);
+    world.slots = random.choose(&[60, 120, 180]);
+    world.start_at_zero = random.happens(20);
+    if random.happens(30) {
         (world.serial, world.serial_every) = (Some("1111"), 1);
     }
-    let mut at = dice.between(1300, 1600);
-    for _ in 0..dice.between(1, 4) {
-        at = strike(&mut world, &mut dice, at) + dice.between(2200, 2600);
+    let mut at = random.between(1300, 1600);
+    for _ in 0..random.between(1, 4) {
+        at = add_fault(&mut world, &mut random, at) + random.between(2200, 2600);
     }
     world.lasts = at;
     world
 }
 
-/// Adds a trouble from `at` on; gives when it is over.
-fn strike(world: &mut World, dice: &mut Dice, at: u64) -> u64 {
-    let lasts = world.poll * dice.one_of(&[1, 1, 2, 3, 5, 8, 20, 60]);
-    let height = dice.one_of(&[20 * world.step, 50 * KWH, 400 * KWH, 5000 * KWH]).max(20 * world.step);
+/// Adds a fault that begins at `at`; returns the second at which it ends.
+fn add_fault(world: &mut World, random: &mut RandomSource, at: u64) -> u64 {
+    let lasts = world.poll * random.choose(&[1, 1, 2, 3, 5, 8, 20, 60]);
+    let height = random.choose(&[20 * world.step, 50 * KWH, 400 * KWH, 5000 * KWH]).max(20 * world.step);
     let shown = world.base / KWH;
     let mut until = at + lasts;
-    match dice.below(14) {
+    match random.below(14) {
         0 => world.faults.push((at, until, Fault::Above(height.max(80 * KWH)))),
         1 => world.faults.push((at, until, Fault::Below(height))),
         2 => world.faults.push((at, until, Fault::Says(0))),
@@ -72,28 +72,28 @@ fn strike(world: &mut World, dice: &mut Dice, at: u64) -> u64 {
         5 => world.faults.push((at, until, Fault::Frozen)),
         6 => world.faults.push((at, until, Fault::Null)),
         7 => world.faults.push((at, until, Fault::Flapping(height.max(80 * KWH)))),
-        8 => world.faults.push((at, until, Fault::Power(dice.one_of(&[0, 100, 50_000, 4_000_000])))),
+        8 => world.faults.push((at, until, Fault::Power(random.choose(&[0, 100, 50_000, 4_000_000])))),
         9 => {
-            until = at + dice.one_of(&[30, 200, 1000, 5000, 40_000]);
+            until = at + random.choose(&[30, 200, 1000, 5000, 40_000]);
             world.away.push((at, until));
         }
         10 if shown > 100 => world.events.push((at, Event::Reset)),
-        11 if shown > 100 => world.events.push((at, Event::Swap(dice.below(90) * KWH, world.serial.map(|_| "2222")))),
+        11 if shown > 100 => world.events.push((at, Event::Swap(random.below(90) * KWH, world.serial.map(|_| "2222")))),
         12 => {
-            let to = (shown + dice.between(500, 5000)) * KWH;
+            let to = (shown + random.between(500, 5000)) * KWH;
             world.events.push((at, Event::Swap(to, world.serial.map(|_| "3333"))));
         }
         _ => {
-            until = at + dice.one_of(&[30, 200, 1000, 5000]);
+            until = at + random.choose(&[30, 200, 1000, 5000]);
             world.away.push((at, until));
             if shown > 100 {
                 world.events.push((at + 15, Event::Reset));
             }
         }
     }
-    if dice.happens(40) {
-        let life = dice.one_of(&[Life::Restart, Life::Crash]);
-        world.lives.push((at + dice.below(until - at + 300), life));
+    if random.happens(40) {
+        let interruption = random.choose(&[Interruption::Restart, Interruption::Crash]);
+        world.interruptions.push((at + random.below(until - at + 300), interruption));
     }
     until
 }

@@ -1,19 +1,19 @@
-//! Replays a history through a judge of readings and holds it against the promises.
+//! Replays a history through a publisher and checks its figures against the promises.
 
 use arkmeter::clock::ClockReading;
 use arkmeter::guard::{GuardState, MeterSettings, Verdict, judge};
 use arkmeter::reading::Values;
 
-use crate::world::{Event, Life, Moment, Poll, World};
+use crate::world::{Event, Interruption, Moment, Poll, World};
 
-/// What turns readings into a published figure.
+/// Turns readings into a published figure.
 pub(crate) trait Publisher: Clone {
-    /// Gives the word for the reading and whether the state is committed at once.
+    /// Returns the verdict on the reading, and whether the state is committed at once.
     fn read(&mut self, settings: &MeterSettings, at: &ClockReading, values: &Values) -> (&'static str, bool);
     fn published(&self) -> Option<u64>;
-    /// What a commit leaves in the store: all of it after a decision and at a stop.
+    /// The state in the store after a commit: the whole state after a decision and at a stop (`whole`).
     fn stored(&mut self, whole: bool) -> Self;
-    /// What is read back from the store.
+    /// The state as read from the store.
     fn reload(&self) -> Self;
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Guard {
 impl Publisher for Guard {
     fn read(&mut self, settings: &MeterSettings, at: &ClockReading, values: &Values) -> (&'static str, bool) {
         let judged = judge(self.state.clone(), settings, at, values);
-        assert!(judged.state.published() >= self.state.published(), "fell within one judgement");
+        assert!(judged.state.published() >= self.state.published(), "the published figure fell within one judgement");
         let ordinary = matches!(judged.verdict, Verdict::Advanced | Verdict::Unchanged);
         assert!(ordinary || judged.entry.is_some() || matches!(judged.verdict, Verdict::Held | Verdict::Baseline));
         self.state = judged.state;
@@ -56,7 +56,7 @@ impl Publisher for Guard {
     }
 }
 
-/// Publishes the register as it is: what most do.
+/// Publishes the register as it is, without a guard.
 #[derive(Clone, Default)]
 pub(crate) struct PassThrough(Option<u64>);
 
@@ -79,7 +79,7 @@ impl Publisher for PassThrough {
     }
 }
 
-/// Which promises were broken, in words; empty where all were kept.
+/// Describes the promises that were broken; empty if all were kept.
 pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<String> {
     let settings = world.settings();
     let history = world.history();
@@ -98,8 +98,8 @@ pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<
                 disk = publisher.stored(false);
                 commits.extend(last.filter(|_| lived_on).map(|poll| poll.second));
             }
-            Moment::Life(life) => {
-                if *life == Life::Restart {
+            Moment::Interruption(interruption) => {
+                if *interruption == Interruption::Restart {
                     disk = publisher.stored(true);
                     commits.extend(last.map(|poll| poll.second));
                 }
@@ -109,7 +109,7 @@ pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<
             }
             Moment::Poll(poll) => {
                 let before = publisher.published();
-                let (word, decided) = publisher.read(&settings, &world.stamp(poll.second), &poll.values);
+                let (word, decided) = publisher.read(&settings, &world.clock_reading(poll.second), &poll.values);
                 if decided {
                     disk = publisher.stored(true);
                     commits.push(poll.second);
@@ -134,8 +134,8 @@ pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<
                         broken.push(format!("at {} fell from {highest} to {published}", poll.second));
                     }
                     highest = highest.max(published);
-                    // The published figure may begin at the lower end of the noise and go on at its upper end.
-                    let most = poll.kept - kept_first + (2 + world.noise) * world.step;
+                    // The published figure may start at the lower end of the noise and continue at its upper end.
+                    let limit = poll.kept - kept_first + (2 + world.noise) * world.step;
                     if published.saturating_sub(start) > most {
                         let over = published - start - most;
                         broken.push(format!("at {} invented {over} mWh", poll.second));
@@ -162,9 +162,10 @@ pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<
     broken
 }
 
-/// What no reading can tell: counted around a real reset or replacement, between the sound readings next to it.
+/// The energy that no reading shows, in mWh: counted between the last sound reading before a real reset or replacement and the first one
+/// after it.
 ///
-/// Where the daemon crashed in between, what it had read since its last commit is not known either.
+/// If the daemon crashed in between, the readings since its last commit are lost too.
 fn unknowable(world: &World, history: &[Moment], commits: &[u64]) -> u64 {
     let polls: Vec<&Poll> = history
         .iter()
@@ -178,7 +179,7 @@ fn unknowable(world: &World, history: &[Moment], commits: &[u64]) -> u64 {
         let last_before = polls.iter().rev().find(|poll| poll.second < at);
         let crashed = |before: &&&Poll| {
             world
-                .lives
+                .interruptions
                 .iter()
                 .any(|(crash, _)| before.second < *crash && after.is_some_and(|after| *crash <= after.second))
         };

@@ -1,13 +1,13 @@
-//! The corpus: meters x faults x lives, each with a name.
+//! The named scenarios: every meter with every fault, and with an interruption of the daemon.
 
-use crate::world::{Boot, Event, Fault, KWH, Life, Load, WH, World};
+use crate::world::{Boot, Event, Fault, Interruption, KWH, Load, WH, World};
 
-/// When the trouble begins, in seconds: the meter is well known by then.
+/// The second at which the fault begins. By then the guard has learned the meter's habits.
 const AT: u64 = 2407;
 
 type Change = fn(&mut World);
 
-/// The meters that everything happens to.
+/// The meters and their loads.
 const METERS: &[(&str, Change)] = &[
     ("plain", |_| {}),
     ("fine", |world| world.step = WH / 10),
@@ -78,8 +78,8 @@ const METERS: &[(&str, Change)] = &[
     }),
 ];
 
-/// What happens to them.
-const TROUBLES: &[(&str, Change)] = &[
+/// The faults and events.
+const FAULTS: &[(&str, Change)] = &[
     ("calm", |_| {}),
     ("spike_huge_1", |world| world.faults.push((AT, AT + world.poll, Fault::Above(5000 * KWH)))),
     ("spike_huge_2", |world| world.faults.push((AT, AT + 2 * world.poll, Fault::Above(5000 * KWH)))),
@@ -297,7 +297,8 @@ const TROUBLES: &[(&str, Change)] = &[
     }),
 ];
 
-/// The register has so many bits, and 1 kWh to go; of many bits in steps so small that a meter can have come there.
+/// The register has this many bits and rolls over after one more kWh. With more than 16 bits the steps are small, so that a real meter could
+/// have counted that far.
 fn rollover_of_bits(world: &mut World, bits: u32) {
     if bits > 16 {
         world.step = world.step.min(WH);
@@ -307,26 +308,26 @@ fn rollover_of_bits(world: &mut World, bits: u32) {
     world.base = size - (KWH / world.step).max(1) * world.step;
 }
 
-/// The box is without power for a moment; for so long afterwards its clock is wrong by so much.
+/// A short power cut of the box. Afterwards its clock is wrong by `off` seconds, for `set_after` seconds.
 fn power_cut(world: &mut World, off: i64, set_after: u64) {
     let at = AT + 25;
-    world.lives.push((at, Life::Crash));
+    world.interruptions.push((at, Interruption::Crash));
     world.boots.push(Boot { at, off, set_at: at + set_after });
 }
 
-/// What happens to the daemon, and to its box, meanwhile.
-const LIVES: &[(&str, Change)] = &[
+/// Interruptions of the daemon or its box during the fault.
+const INTERRUPTIONS: &[(&str, Change)] = &[
     ("", |_| {}),
-    ("restart", |world| world.lives.push((AT + 25, Life::Restart))),
-    ("crash", |world| world.lives.push((AT + 25, Life::Crash))),
+    ("restart", |world| world.interruptions.push((AT + 25, Interruption::Restart))),
+    ("crash", |world| world.interruptions.push((AT + 25, Interruption::Crash))),
     ("crash_without_slots", |world| {
         world.slots = 0;
-        world.lives.push((AT + 25, Life::Crash));
+        world.interruptions.push((AT + 25, Interruption::Crash));
     }),
     ("crashes", |world| {
         world.slots = 180;
         for again in 0..9 {
-            world.lives.push((AT - 100 + again * 170, Life::Crash));
+            world.interruptions.push((AT - 100 + again * 170, Interruption::Crash));
         }
     }),
     ("power_cut_and_a_clock_of_1970", |world| power_cut(world, -1_700_000_000, 300)),
@@ -334,26 +335,26 @@ const LIVES: &[(&str, Change)] = &[
     ("power_cut_and_a_clock_ahead", |world| power_cut(world, 30 * 86_400, 120)),
     ("restarts", |world| {
         for again in 0..30 {
-            world.lives.push((AT - 100 + again * 47, Life::Restart));
+            world.interruptions.push((AT - 100 + again * 47, Interruption::Restart));
         }
     }),
 ];
 
-/// Every meter with every trouble, undisturbed and in one other life; in all of them where `whole`.
+/// Every meter with every fault, once without and once with an interruption; with every interruption if `whole`.
 pub(crate) fn all(whole: bool) -> Vec<World> {
     let mut worlds = Vec::new();
-    for (kind, (meter, make)) in METERS.iter().enumerate() {
-        for (number, (trouble, strike)) in TROUBLES.iter().enumerate() {
-            let other = 1 + (kind + number) % (LIVES.len() - 1);
-            for (index, (life, live)) in LIVES.iter().enumerate() {
+    for (kind, (meter, build)) in METERS.iter().enumerate() {
+        for (number, (fault, add_fault)) in FAULTS.iter().enumerate() {
+            let other = 1 + (kind + number) % (INTERRUPTIONS.len() - 1);
+            for (index, (interruption, interrupt)) in INTERRUPTIONS.iter().enumerate() {
                 if !whole && index != 0 && index != other {
                     continue;
                 }
-                let name = [*meter, *trouble, *life].join("/");
+                let name = [*meter, *fault, *interruption].join("/");
                 let mut world = World::new(name.trim_end_matches('/'));
-                make(&mut world);
-                strike(&mut world);
-                live(&mut world);
+                build(&mut world);
+                add_fault(&mut world);
+                interrupt(&mut world);
                 worlds.push(world);
             }
         }

@@ -1,4 +1,4 @@
-//! A simulated meter with a known true consumption, its faults, and the daemon's life around it.
+//! A simulated meter with a known true consumption, its faults, and the restarts of the daemon that reads it.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use jiff::Timestamp;
 pub(crate) const KWH: u64 = 1_000_000;
 pub(crate) const WH: u64 = 1_000;
 
-/// What a load draws, in W, at a second.
+/// The power of a load over time, in W.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Load {
     Constant(u64),
-    /// On at this power and off, each for so many seconds.
+    /// This power and 0 in turn, each for this many seconds.
     Square(u64, u64),
-    /// Another power every ten seconds, up to this one.
+    /// A random power up to this one, changed every ten seconds.
     Restless(u64),
-    /// The first power until the given second, then the second one.
+    /// The first power until the given second, then the last one.
     Switched(u64, u64, u64),
 }
 
@@ -40,57 +40,58 @@ impl Load {
     }
 }
 
-/// What is wrong with a register reading for a time. Heights in mWh.
+/// A temporary fault of the readings. Energies are in mWh.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     Above(u64),
     Below(u64),
-    /// One value for the whole time.
+    /// The same value for the whole time.
     Says(u64),
-    /// Another wrong value at each reading, up to this one.
+    /// A random value up to this one at each reading.
     Garbage(u64),
-    /// The value it had when the fault began.
+    /// The value at the start of the fault.
     Frozen,
-    /// That, less so much.
+    /// The value at the start of the fault, less this energy.
     FrozenBelow(u64),
-    /// The two 16-bit words of a 32-bit register swapped, in steps.
+    /// The two 16-bit words of the register are swapped.
     Swapped,
-    /// High word of the next value, low word of this one: 65536 steps too many.
+    /// The high word is one too high, as if read after the next carry: 65536 steps too many.
     Torn,
-    /// No register at all.
+    /// No register value.
     Null,
-    /// Neither register nor power.
+    /// Neither register nor power value.
     Mute,
-    /// The power register says this many W, the counter is right.
+    /// The power register reads this many W; the energy register is right.
     Power(u64),
-    /// Every other reading is above by this.
+    /// Every second reading is too high by this energy.
     Flapping(u64),
 }
 
-/// What really happens to the counter.
+/// A real change of the meter's register.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
-    /// It begins again at 0.
+    /// The register restarts at 0.
     Reset,
-    /// It forgets its last energy and counts on from there.
+    /// The register loses this energy and continues from there.
     SetBack(u64),
-    /// Another meter at this register, its serial number when it has one.
+    /// The meter is replaced by one with this register value and serial number.
     Swap(u64, Option<&'static str>),
 }
 
+/// How the daemon is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Life {
+pub(crate) enum Interruption {
     Restart,
     Crash,
 }
 
-/// The box starts anew, and does not know the time.
+/// A reboot of the box, after which its wall clock is wrong.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Boot {
     pub at: u64,
-    /// By how much its wall clock is ahead, in seconds.
+    /// How far the wall clock is ahead, in seconds.
     pub off: i64,
-    /// When somebody sets it right.
+    /// The second at which the wall clock is corrected.
     pub set_at: u64,
 }
 
@@ -106,18 +107,18 @@ pub(crate) struct World {
     pub step: u64,
     pub lump: u64,
     pub lump_phase: u64,
-    /// Up to so many steps of noise either way.
+    /// The noise of the register, in steps up or down.
     pub noise: u64,
     pub rollover: Option<u64>,
     pub power: bool,
     pub serial: Option<&'static str>,
-    /// The serial number is read at every so many polls; 0: only at the first.
+    /// The serial number is read once in this many polls; 0 means at the first poll only.
     pub serial_every: u64,
     pub faults: Vec<(u64, u64, Fault)>,
     pub events: Vec<(u64, Event)>,
     pub away: Vec<(u64, u64)>,
-    pub lives: Vec<(u64, Life)>,
-    /// In their order.
+    pub interruptions: Vec<(u64, Interruption)>,
+    /// Sorted by time.
     pub boots: Vec<Boot>,
     pub slots: u64,
     pub start_at_zero: bool,
@@ -144,15 +145,15 @@ impl World {
             faults: Vec::new(),
             events: Vec::new(),
             away: Vec::new(),
-            lives: Vec::new(),
+            interruptions: Vec::new(),
             boots: Vec::new(),
             slots: 120,
             start_at_zero: false,
         }
     }
 
-    /// What the box's clocks say: of a box that started an hour before the history, and whose clock is trusted until it starts anew.
-    pub(crate) fn stamp(&self, second: u64) -> ClockReading {
+    /// The clocks of the box. It booted an hour before the history; its clock is trusted until the next boot.
+    pub(crate) fn clock_reading(&self, second: u64) -> ClockReading {
         let wall = 1_700_000_000 + second as i64;
         let boots: Vec<_> = self.boots.iter().filter(|boot| boot.at <= second).collect();
         let (number, latest) = (boots.len() as u64, boots.last());
@@ -181,7 +182,7 @@ impl World {
         }
     }
 
-    /// Everything that happens, in order.
+    /// All moments of the history, in order.
     pub(crate) fn history(&self) -> Vec<Moment> {
         let mut moments = Vec::new();
         let mut counter = Counter { truth: 0, kept: 0, origin: self.base as i64, shown: 0, serial: self.serial };
@@ -191,8 +192,9 @@ impl World {
         counter.update(self);
         for second in 0..=self.lasts {
             let away = self.away.iter().any(|(from, to)| (*from..*to).contains(&second));
-            let quiet =
-                away && events.iter().all(|(at, _)| *at != second) && self.lives.iter().all(|(at, _)| *at != second);
+            let quiet = away
+                && events.iter().all(|(at, _)| *at != second)
+                && self.interruptions.iter().all(|(at, _)| *at != second);
             if quiet && !(second + self.lump_phase).is_multiple_of(self.lump.max(60)) {
                 counter.truth += self.load.watts(second) * 1_000_000 / 3600;
                 continue;
@@ -207,8 +209,8 @@ impl World {
             if (second + self.lump_phase).is_multiple_of(self.lump) || self.events.iter().any(|(at, _)| *at == second) {
                 counter.update(self);
             }
-            for (_, life) in self.lives.iter().filter(|(at, _)| *at == second) {
-                moments.push(Moment::Life(*life));
+            for (_, interruption) in self.interruptions.iter().filter(|(at, _)| *at == second) {
+                moments.push(Moment::Interruption(*interruption));
             }
             if second.is_multiple_of(self.poll) && !away {
                 let fault =
@@ -228,7 +230,7 @@ impl World {
     fn poll_at(&self, second: u64, polls: u64, counter: &Counter, fault: Option<Fault>, frozen: Option<u64>) -> Poll {
         let noise = match self.noise {
             0 => 0,
-            most => (scramble(second) % (2 * most + 1)) as i64 - most as i64,
+            limit => (scramble(second) % (2 * limit + 1)) as i64 - limit as i64,
         };
         let right = counter.shown.saturating_add_signed(noise * self.step as i64);
         let watts = self.load.watts(second);
@@ -255,7 +257,7 @@ impl World {
             }
             Some(Fault::Flapping(height)) => Some(if polls.is_multiple_of(2) { right } else { right + height }),
         };
-        let asked = polls == 0 || (self.serial_every > 0 && polls.is_multiple_of(self.serial_every));
+        let serial_read = polls == 0 || (self.serial_every > 0 && polls.is_multiple_of(self.serial_every));
         let sound = matches!(fault, None | Some(Fault::Power(_)));
         let register = register
             .and_then(MilliwattHours::new)
@@ -263,7 +265,7 @@ impl World {
         let values = Values {
             power: power.map(|watts| Milliwatts(watts as i64 * 1000)),
             register,
-            serial: counter.serial.filter(|_| asked).map(str::to_owned),
+            serial: counter.serial.filter(|_| serial_read).map(str::to_owned),
         };
         Poll { second, values, sound, kept: counter.kept }
     }
@@ -273,16 +275,16 @@ impl World {
 pub(crate) enum Moment {
     Poll(Poll),
     Slot,
-    Life(Life),
+    Interruption(Interruption),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Poll {
     pub second: u64,
     pub values: Values,
-    /// The register is as the meter has it.
+    /// The register value is the meter's own, without a fault.
     pub sound: bool,
-    /// Counted by the meters' counters since the beginning, in mWh.
+    /// The energy that the meters have counted since the start, in mWh.
     pub kept: u64,
 }
 
@@ -290,7 +292,7 @@ struct Counter {
     /// In µWh.
     truth: u64,
     kept: u64,
-    /// Register at truth 0, in mWh.
+    /// The register at the start of the count, in mWh.
     origin: i64,
     shown: u64,
     serial: Option<&'static str>,
@@ -318,7 +320,7 @@ impl Counter {
     }
 }
 
-/// A number that looks random, always the same for the same seed.
+/// A pseudo-random number, the same for the same seed.
 pub(crate) fn scramble(seed: u64) -> u64 {
     let mut x = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
