@@ -1,4 +1,5 @@
-//! The processor time of 100 meters behind one gateway, polled every second: the whole daemon with ledger and reports beside loops that only poll.
+//! The processor time of 100 meters behind one gateway, polled every second: the daemon with ledger and reports, compared with loops that
+//! only poll.
 
 use std::io;
 use std::time::Duration;
@@ -12,11 +13,11 @@ use crate::site::Site;
 
 const METERS: u8 = 100;
 const ROUNDS: usize = 3;
-/// Baselines, the first reports and the opening are over after this.
+/// After this time the baselines, the first reports and the start-up are over.
 const WARM_UP: Duration = Duration::from_secs(12);
-/// Whole report intervals.
+/// A whole number of report intervals.
 const WINDOW: Duration = Duration::from_secs(20);
-/// Seconds of processor time, user and system.
+/// Limit of the processor time, user and system, in seconds.
 const CPU_LIMIT: f64 = 0.03;
 
 #[tokio::main(flavor = "current_thread")]
@@ -42,7 +43,7 @@ pub async fn measure() -> io::Result<()> {
     Ok(())
 }
 
-/// Processor seconds per 1000 requests that arrive at the gateway.
+/// Processor seconds per 1000 requests that the gateway receives.
 async fn cost(site: &Site, running: &Child, warm_up: Duration) -> io::Result<f64> {
     tokio::time::sleep(warm_up).await;
     let before = site.gateway.requests();

@@ -1,4 +1,4 @@
-//! What the daemon costs with little to do: one meter, polled every 10 s, reported every 2 minutes.
+//! The cost of the daemon with little to do: one meter, polled every 10 s, reported every 2 minutes.
 
 use std::io;
 use std::time::Duration;

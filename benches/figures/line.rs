@@ -1,4 +1,4 @@
-//! How much of what a serial line's physics allows is used, and whether any request comes before the line has been silent for long enough.
+//! The poll rate on a serial line compared with the physical limit, and whether every request keeps the silent interval before it.
 
 use std::io;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::site::{REGISTERS, meter};
 const ROUNDS: usize = 3;
 const TIME: Duration = Duration::from_secs(5);
 const SPEED: LineSpeed = LineSpeed { baud: 9600, bits: 10 };
-/// How long the meter thinks.
+/// The meter's response delay.
 const DELAY: Duration = Duration::from_millis(10);
 const LIMIT: f64 = 0.97;
 
@@ -32,7 +32,7 @@ pub async fn measure() -> io::Result<()> {
     Ok(())
 }
 
-/// Polls in a second, and requests that came too early in all rounds.
+/// Polls per second, and the number of requests that came too early in all rounds.
 async fn rate(polls: Polls) -> io::Result<(f64, u64)> {
     let unit = meter(1);
     unit.set_delay(DELAY);
@@ -45,8 +45,8 @@ async fn rate(polls: Polls) -> io::Result<(f64, u64)> {
     Ok((median(rates), line.early()))
 }
 
-/// The most polls in a second: 8 characters there, 5 and two a register back, the meter's delay (or silence, if that is longer), and
-/// silence before the next request.
+/// The highest possible number of polls per second. A poll takes 8 characters for the request, 5 and two per register for the answer, the
+/// meter's delay (or the silent interval, if that is longer), and the silent interval before the next request.
 fn physics() -> f64 {
     let characters = SPEED.character() * (13 + 2 * u32::from(REGISTERS));
     let silence = SPEED.silence();

@@ -1,7 +1,7 @@
-//! The figures that arkmeter is measured by: `cargo bench --bench figures [-- NAME...]`, each beside its limit.
+//! Measures arkmeter's performance figures and prints each with its limit: `cargo bench --bench figures [-- NAME...]`.
 //!
-//! What depends on the machine is measured beside a reference in the same run, in turns, several times; the medians are printed.
-//! A figure over its limit is no failure, except for memory: machines differ, and a busy one adds costs that are not arkmeter's.
+//! A figure that depends on the machine is measured in turns with a reference, several times; the medians are printed. A figure over its
+//! limit is not a failure, except for memory: machines differ, and other load on the machine adds costs.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -20,10 +20,10 @@ mod start;
 
 use std::io;
 
-/// Measures, and prints a line or more.
+/// Measures a figure and prints one or more lines.
 type Figure = fn() -> io::Result<()>;
 
-/// The figures by name; all of them are measured where no name is given.
+/// The figures by name. Without a name on the command line all are measured.
 const FIGURES: [(&str, Figure); 8] = [
     ("memory", memory::measure),
     ("profiles", profiles::measure),
@@ -36,7 +36,7 @@ const FIGURES: [(&str, Figure); 8] = [
 ];
 
 fn main() -> io::Result<()> {
-    // Cargo adds an option of its own.
+    // Cargo adds the option --bench.
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {

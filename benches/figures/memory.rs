@@ -1,4 +1,4 @@
-//! The memory of a daemon with 100 meters. Fails above the limit: memory depends little on the box.
+//! The memory of a daemon with 100 meters. Fails above the limit, because memory depends little on the machine.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::process;
 use crate::site::Site;
 
 const METERS: u8 = 100;
-/// Baselines, the first reports and some commits are over after this.
+/// After this time the baselines, the first reports and some commits are over.
 const RUN_FOR: Duration = Duration::from_secs(45);
 /// In bytes.
 const LIMIT: u64 = 24_000_000;

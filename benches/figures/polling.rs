@@ -1,4 +1,4 @@
-//! Loops that only poll, run in a process of their own (this program, started again): a bare tokio-modbus one, and arkmeter's own client.
+//! Loops that only poll, in a process of their own (this program, started again): one with plain tokio-modbus, one with arkmeter's client.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,10 +18,10 @@ use tokio_serial::SerialStream;
 
 use crate::site::REGISTERS;
 
-/// What the program is called with to be such a loop: the client, the line, the meters, and how long to go on flat out.
+/// The first argument that makes this program such a loop. The client, the line, the meters and the duration follow.
 pub const ROLE: &str = "polling-loop";
 
-/// Who polls.
+/// The client that polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Polls {
     Bare,
@@ -39,15 +39,15 @@ impl Polls {
     }
 }
 
-/// Starts a loop that reads each meter once a second, until it is dropped.
+/// Starts a loop that reads each meter once a second. It ends when the child is dropped.
 pub fn each_second(polls: Polls, address: SocketAddr, meters: u8) -> io::Result<Child> {
     command(polls, &address.to_string(), meters, Duration::ZERO)?.spawn()
 }
 
-/// Reads as fast as it goes, for so long; the polls of one second.
+/// Reads as fast as possible for `time`; returns the polls per second.
 pub async fn flat_out(polls: Polls, line: &str, meters: u8, time: Duration) -> io::Result<f64> {
-    let said = command(polls, line, meters, time)?.stdout(Stdio::piped()).spawn()?.wait_with_output().await?;
-    String::from_utf8_lossy(&said.stdout).trim().parse().map_err(io::Error::other)
+    let output = command(polls, line, meters, time)?.stdout(Stdio::piped()).spawn()?.wait_with_output().await?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(io::Error::other)
 }
 
 fn command(polls: Polls, line: &str, meters: u8, time: Duration) -> io::Result<Command> {
@@ -57,7 +57,7 @@ fn command(polls: Polls, line: &str, meters: u8, time: Duration) -> io::Result<C
     Ok(command)
 }
 
-/// Is such a loop.
+/// Runs such a loop in this process.
 pub fn run(arguments: &[&str]) -> io::Result<()> {
     let [polls, line, meters, seconds] = arguments else { return Err(io::ErrorKind::InvalidInput.into()) };
     let polls = Polls::ALL.into_iter().find(|known| known.word() == *polls).ok_or(io::ErrorKind::InvalidInput)?;
@@ -79,7 +79,7 @@ enum Master {
 }
 
 impl Master {
-    /// A path is a serial line at 9600 baud, all else an address.
+    /// Opens `line`: a path is a serial line at 9600 baud, anything else an address.
     async fn open(polls: Polls, line: &str) -> io::Result<Self> {
         let serial = Path::new(line).is_absolute();
         if polls == Polls::Bare {

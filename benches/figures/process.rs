@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// How often threads are sampled: what one used between the last sample and its end is not counted.
+/// How often threads are sampled. The time that a thread uses between its last sample and its end is not counted.
 const SAMPLE_EVERY: Duration = Duration::from_millis(200);
 
-/// What a process used within a time.
+/// What a process used during the measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Used {
     pub cpu: Duration,
@@ -18,7 +18,7 @@ pub struct Used {
     pub sleeps: u64,
 }
 
-/// Watches a process for this time. The processor's time is the scheduler's, to the nanosecond, over all threads.
+/// Measures a process for this time. The processor time comes from the scheduler, in nanoseconds, over all threads.
 pub async fn watch(process: u32, time: Duration) -> io::Result<Used> {
     let end = Instant::now() + time;
     let before = threads(process)?;
@@ -34,7 +34,7 @@ pub async fn watch(process: u32, time: Duration) -> io::Result<Used> {
     Ok(Used { cpu: Duration::from_nanos(cpu), sleeps })
 }
 
-/// Nanoseconds on a processor and voluntary switches of each living thread.
+/// Processor time in nanoseconds and voluntary context switches of each running thread.
 fn threads(process: u32) -> io::Result<BTreeMap<u32, (u64, u64)>> {
     let mut threads = BTreeMap::new();
     for entry in std::fs::read_dir(format!("/proc/{process}/task"))? {
@@ -53,13 +53,13 @@ fn threads(process: u32) -> io::Result<BTreeMap<u32, (u64, u64)>> {
     Ok(threads)
 }
 
-/// Memory in bytes.
+/// The memory of a process, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     pub resident: u64,
-    /// The part of it that is not the program's file.
+    /// The resident part that is not backed by the program's file.
     pub own: u64,
-    /// The most that was ever resident.
+    /// The highest resident size so far.
     pub highest: u64,
     pub threads: u64,
 }

@@ -1,6 +1,6 @@
-//! How fast one connection is polled flat out, beside a bare tokio-modbus loop.
+//! The highest poll rate of one connection, compared with a plain tokio-modbus loop.
 //!
-//! The processors are kept awake meanwhile: else it is measured how fast they wake up.
+//! The processors are kept awake during the measurement. Otherwise their wake-up time would be measured.
 
 use std::io;
 use std::process::{Child, Command, Stdio};
@@ -40,7 +40,7 @@ pub async fn measure() -> io::Result<()> {
     Ok(())
 }
 
-/// Keeps every processor from sleeping, and takes no time from whoever wants it.
+/// Keeps every processor awake, at the lowest priority.
 struct Awake(Vec<Child>);
 
 impl Awake {
@@ -58,7 +58,7 @@ impl Awake {
 impl Drop for Awake {
     fn drop(&mut self) {
         for spinner in &mut self.0 {
-            // Whatever cannot be killed has ended.
+            // A child that cannot be killed has already ended.
             let _ = spinner.kill();
             let _ = spinner.wait();
         }

@@ -1,4 +1,4 @@
-//! How long a scan takes beside what the line's physics needs: 5 meters among 247 units at one known baud rate.
+//! The duration of a scan compared with the physical minimum: 5 meters among 247 units at one known baud rate.
 
 use std::io;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::site::meter;
 
 const SPEED: LineSpeed = LineSpeed { baud: 9600, bits: 10 };
 const METERS: [u8; 5] = [1, 2, 17, 100, 247];
-/// How long a meter thinks, and how long an absent one is waited for.
+/// A meter's response delay, and the timeout for a missing unit.
 const DELAY: Duration = Duration::from_millis(10);
 const TIMEOUT: Duration = Duration::from_millis(150);
 const LIMIT: f64 = 1.15;
@@ -42,8 +42,8 @@ pub async fn measure() -> io::Result<()> {
     Ok(())
 }
 
-/// Request, time-out and silence of each absent unit; request, the meter's delay, an answer of one register or a refusal, and silence of
-/// each that is there.
+/// The physical minimum in seconds. A missing unit takes a request, a timeout and the silent interval. A unit that answers takes a request,
+/// the meter's delay, an answer with one register or an exception, and the silent interval.
 fn physics(setting: LineSettings) -> f64 {
     let absent = setting.missing_unit(TIMEOUT) * (247 - METERS.len() as u32);
     let answer = setting.missing_unit(DELAY.max(SPEED.silence())) + SPEED.character() * 5;

@@ -1,4 +1,4 @@
-//! A site to measure at: a gateway with meters that count, a stand-in Arkreen, and the real daemon between them.
+//! A site for measurements: a gateway with simulated meters, a simulated Arkreen endpoint, and the real daemon.
 
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,16 +13,16 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-/// The registers that every meter of the site has: power, then energy, read in one request.
+/// The registers of every meter: power, then energy, read in one request.
 pub const REGISTERS: u16 = 10;
 const POWER: u16 = 0;
 const ENERGY: u16 = 8;
-/// What every appliance takes.
+/// The power of every load.
 const WATTS: f32 = 3600.0;
-/// A token that is obviously none of Arkreen's.
+/// A token that is obviously not one of Arkreen's.
 const TOKEN: &str = "0xdddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd";
 
-/// Everything around the daemon. It ends when it is dropped.
+/// Everything around the daemon. It stops when it is dropped.
 pub struct Site {
     pub gateway: SimulatedGateway,
     pub arkreen: Arkreen,
@@ -31,7 +31,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// So many meters, at units from 1 on, polled and reported so often.
+    /// Builds a site with this many meters, at unit 1 and up, polled and reported at these intervals.
     pub async fn build(meters: u8, poll_every: &str, report_every: &str) -> io::Result<Self> {
         let units: Vec<_> = (1..=meters).map(meter).collect();
         let clients = (1..=meters).filter_map(|unit| ClientId::parse(&client_id(unit)));
@@ -45,7 +45,7 @@ impl Site {
         Ok(site)
     }
 
-    /// The daemon, as systemd would start it. It is killed when it is dropped.
+    /// Starts the daemon as systemd does. It is killed when the child is dropped.
     pub fn daemon(&self, notify: Option<&Path>) -> io::Result<Child> {
         let folder = self.folder.path();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("daemon.log"))?;
@@ -56,7 +56,7 @@ impl Site {
         {
             command.env_remove(variable);
         }
-        // As the unit says.
+        // As in the systemd unit.
         command.env("MALLOC_ARENA_MAX", "1");
         if let Some(socket) = notify {
             command.env("NOTIFY_SOCKET", socket);
@@ -64,14 +64,14 @@ impl Site {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn()
     }
 
-    /// The daemon's ledger, gone as on a new box. It must not run.
+    /// Deletes the daemon's ledger, as on a new box. The daemon must not be running.
     pub fn forget(&self) -> io::Result<()> {
         let state = self.folder.path().join("state");
         std::fs::remove_dir_all(&state)?;
         std::fs::create_dir(&state)
     }
 
-    /// Fails where the daemon did something that no reporter may do, or nothing.
+    /// Returns an error if the daemon broke a rule of the endpoint, or did not report.
     pub fn inspect(&self) -> io::Result<()> {
         let complaint = match (self.arkreen.violations().first(), self.arkreen.calls().is_empty()) {
             (Some(violation), _) => violation.clone(),
@@ -116,7 +116,7 @@ impl Drop for Site {
     }
 }
 
-/// A meter that has all registers.
+/// A meter with all registers.
 pub fn meter(unit: u8) -> SimulatedUnit {
     let unit = SimulatedUnit::new(unit);
     unit.set(Function::Input, 0, &[0; REGISTERS as usize]);
@@ -124,7 +124,7 @@ pub fn meter(unit: u8) -> SimulatedUnit {
     unit
 }
 
-/// Each second every appliance takes its watt-hour.
+/// Adds one watt-hour to every meter each second.
 async fn count(meters: Vec<SimulatedUnit>) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     for reading in 1_000_000.. {

@@ -1,4 +1,4 @@
-//! How soon after its start the daemon polls, and says that it is ready.
+//! The time from the daemon's start to its first poll and to its READY message.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -45,7 +45,7 @@ pub async fn measure() -> io::Result<()> {
     Ok(())
 }
 
-/// Until the first request is at the gateway, and until systemd is told.
+/// The times until the gateway receives the first request and until systemd receives READY.
 async fn start(site: &Site) -> io::Result<(Duration, Duration)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("notify");
@@ -60,10 +60,10 @@ async fn start(site: &Site) -> io::Result<(Duration, Duration)> {
         Ok(begun.elapsed())
     };
     let ready = async {
-        let mut told = [0; 4096];
+        let mut message = [0; 4096];
         loop {
-            let count = socket.recv(&mut told).await?;
-            if told[..count].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
+            let count = socket.recv(&mut message).await?;
+            if message[..count].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
                 return Ok(begun.elapsed());
             }
         }

@@ -1,6 +1,6 @@
-//! Whatever the endpoint answers: only a figure that was sent, and that the answer names as taken, counts as taken; the token is not shown.
+//! Any answer of the endpoint: a report counts as accepted only if it was sent and the answer accepts it. The token is never shown.
 //!
-//! The input: how many entries, single or batch, the HTTP status, `Retry-After` up to a zero byte, and the body.
+//! The input: the number of reports, single or batch, the HTTP status, `Retry-After` up to a zero byte, and the body.
 
 #![no_main]
 
@@ -22,24 +22,24 @@ fuzz_target!(|data: &[u8]| {
     let ids: Vec<u64> = (7..8 + u64::from(entries % 5)).collect();
     let (batch, status) = (batch & 1 == 1, STATUSES[usize::from(status % 16)]);
     let retry_after = str::from_utf8(retry_after).ok().filter(|text| !text.is_empty());
-    let heard = summarize(&ids, batch, TOKEN, Timestamp::UNIX_EPOCH, status, retry_after, body.as_bytes());
-    let mut accepted = heard.accepted.clone();
+    let summary = summarize(&ids, batch, TOKEN, Timestamp::UNIX_EPOCH, status, retry_after, body.as_bytes());
+    let mut accepted = summary.accepted.clone();
     accepted.dedup();
-    assert_eq!(accepted, heard.accepted, "taken twice");
+    assert_eq!(accepted, summary.accepted, "accepted twice");
     for id in &accepted {
         assert!(ids.contains(id), "never sent");
-        assert!(says_ok(&body, *id), "{id} is not what this answer takes: {body}");
+        assert!(accepts(&body, *id), "this answer does not accept {id}: {body}");
     }
-    assert!(heard.wait.is_none_or(|wait| (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&wait)));
-    for told in &heard.texts {
-        assert!(told.len() <= 400 && told.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{told:?}");
-        let told = told.to_ascii_lowercase();
-        assert!((2..=58).all(|from| !told.contains(&TOKEN[from..from + 8])), "{told}");
+    assert!(summary.wait.is_none_or(|wait| (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&wait)));
+    for text in &summary.texts {
+        assert!(text.len() <= 400 && text.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{text:?}");
+        let text = text.to_ascii_lowercase();
+        assert!((2..=58).all(|from| !text.contains(&TOKEN[from..from + 8])), "{text}");
     }
 });
 
-/// Whether some object of the answer has that id, a result and no error, as JSON-RPC 2.0 has it.
-fn says_ok(body: &str, id: u64) -> bool {
+/// Whether an object of the answer has this id, a result and no error, as JSON-RPC 2.0 requires.
+fn accepts(body: &str, id: u64) -> bool {
     let objects = match serde_json::from_str(body) {
         Ok(Value::Array(objects)) => objects,
         Ok(object) => vec![object],

@@ -1,4 +1,4 @@
-//! Whatever stands in the configuration: problems point into the file, and no token in it is ever shown.
+//! Any configuration: every problem has a place in the file, and no token in the file is ever shown.
 
 #![no_main]
 
@@ -10,31 +10,31 @@ use libfuzzer_sys::fuzz_target;
 const TOKEN: &str = "7c1e93b05fd2a8467c1e93b05fd2a8467c1e93b05fd2a8467c1e93b05fd2a846";
 
 fuzz_target!(|text: &str| {
-    // Where the input says so, a token stands.
+    // `@TOKEN` in the input becomes a token.
     let text = text.replace("@TOKEN", TOKEN);
     let environment = Environment { folder: "/etc/arkmeter".into(), ..Environment::default() };
     let read = config::parse(Path::new("arkmeter.toml"), &text, &environment);
     let (valid, problems) = match &read {
         Ok((config, problems)) => {
             assert_eq!(problems.errors(), 0);
-            sound(config);
+            check(config);
             (true, problems)
         }
         Err(problems) => (false, problems),
     };
     assert!(valid || problems.errors() > 0, "refused without a reason");
-    point_into(problems, &text);
+    check_places(problems, &text);
     let shown = config::shown_text(&text, &environment);
-    assert_eq!(shown.matches('\n').count(), text.matches('\n').count(), "lines stay lines");
-    for said in [problems.render(false), problems.render(true), format!("{problems:?}"), shown] {
-        let said = said.to_ascii_lowercase();
-        assert!(!said.contains(&TOKEN[..40]), "{said}");
+    assert_eq!(shown.matches('\n').count(), text.matches('\n').count(), "the number of lines changed");
+    for output in [problems.render(false), problems.render(true), format!("{problems:?}"), shown] {
+        let output = output.to_ascii_lowercase();
+        assert!(!output.contains(&TOKEN[..40]), "{output}");
     }
-    assert!(read == config::parse(Path::new("arkmeter.toml"), &text, &environment), "twice the same");
+    assert!(read == config::parse(Path::new("arkmeter.toml"), &text, &environment), "the second result differs");
 });
 
 /// What the rest of the program relies on.
-fn sound(config: &config::Config) {
+fn check(config: &config::Config) {
     for meter in config.meters.values() {
         assert!(config.buses.contains_key(&meter.bus) && meter.max_power.0 > 0 && !meter.poll_every.is_zero());
     }
@@ -51,13 +51,13 @@ fn sound(config: &config::Config) {
     }
 }
 
-fn point_into(problems: &Problems, text: &str) {
+fn check_places(problems: &Problems, text: &str) {
     let lines: Vec<&str> = text.split('\n').collect();
     for problem in problems.iter() {
         assert!((1..=lines.len()).contains(&problem.line), "{problem:?}");
-        // Masked text may be longer than what it hides (`***`), never by more.
-        let most = lines[problem.line - 1].chars().count() + 4;
-        assert!((1..=most).contains(&problem.column), "{problem:?}");
+        // A mask (`***`) may be a little longer than the text that it hides.
+        let last = lines[problem.line - 1].chars().count() + 4;
+        assert!((1..=last).contains(&problem.column), "{problem:?}");
         assert!(!problem.message.is_empty());
     }
 }

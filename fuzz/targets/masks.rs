@@ -1,6 +1,6 @@
-//! Whatever stands around a token, and however it is cut: nothing that is shown or packed gives it away.
+//! A token in any text, whole or in part: no output and no support bundle shows it.
 //!
-//! The input: where the token is cut, in which case it stands, and the text; `@` is where it stands in it.
+//! The input: where the token is cut, whether it is in upper case, and the text; `@` marks its place in the text.
 
 #![no_main]
 
@@ -17,10 +17,10 @@ fuzz_target!(|data: (u8, bool, &str)| {
     let mut secrets = Secrets::default();
     secrets.add(&format!("0x{TOKEN}\n"));
     let packed = secrets.hide(&text.replace('@', &piece));
-    gives_nothing_away(&packed);
-    assert_eq!(packed.matches('\n').count(), text.matches('\n').count(), "lines stay lines");
+    assert_hidden(&packed);
+    assert_eq!(packed.matches('\n').count(), text.matches('\n').count(), "the number of lines changed");
     assert!(packed.chars().all(|it| it == '\n' || !it.is_control() || it == '\t'), "{packed:?}");
-    // Whole, it is hidden also by who does not know it.
+    // A whole token is masked even where the mask does not know it.
     let whole = text.replace('@', TOKEN);
     for shown in [text::mask_hex(&whole), text::foreign(&whole, 4096)] {
         assert!(!shown.contains(TOKEN), "{shown}");
@@ -28,7 +28,7 @@ fuzz_target!(|data: (u8, bool, &str)| {
     assert!(text::foreign(&whole, 64).len() <= 64);
 });
 
-fn gives_nothing_away(shown: &str) {
+fn assert_hidden(shown: &str) {
     let shown = shown.to_ascii_lowercase();
     for from in 0..=TOKEN.len() - 8 {
         assert!(!shown.contains(&TOKEN[from..from + 8]), "{shown}");

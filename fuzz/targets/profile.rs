@@ -1,6 +1,6 @@
-//! Whatever an installer's profile says and its meter answers: requests stay within the protocol, values within their bounds.
+//! Any installer's profile and any answers of its meter: requests respect the protocol's limits, and values their bounds.
 //!
-//! The input: a profile's TOML, a zero byte, and the registers that the meter gives.
+//! The input: a profile in TOML, a zero byte, and the meter's registers.
 
 #![no_main]
 
@@ -30,39 +30,39 @@ fuzz_target!(|data: &[u8]| {
     let Ok((config, _)) = config::parse(Path::new("arkmeter.toml"), &text, &Environment::default()) else { return };
     for meter in config.meters.values() {
         let mut plan = ReadPlan::new(&meter.profile, &meter.installation);
-        let most = meter.profile.max_registers_per_read.min(125);
-        within_bounds(plan.ranges(), most.max(16));
-        within_bounds(plan.serial_ranges(), 125);
+        let limit = meter.profile.max_registers_per_read.min(125);
+        check_requests(plan.ranges(), limit.max(16));
+        check_requests(plan.serial_ranges(), 125);
         assert!(plan.rollover().is_none_or(|rollover| rollover > MilliwattHours::ZERO));
         let nothing = plan.decode(&Answers::new());
         assert!(nothing.values.power.is_none() && nothing.values.register.is_none() && nothing.problems.is_empty());
-        decoded(&plan, rest);
+        check_decoding(&plan, rest);
         let before = plan.definition();
         if let Some(first) = plan.ranges().first().copied() {
             plan.split(first);
-            within_bounds(plan.ranges(), 125);
-            decoded(&plan, rest);
+            check_requests(plan.ranges(), 125);
+            check_decoding(&plan, rest);
         }
         assert_eq!(plan.definition(), before);
     }
 });
 
-fn within_bounds(blocks: &[RegisterRange], most: u16) {
-    for block in blocks {
-        assert!((1..=most).contains(&block.count), "{block:?}");
-        assert!(u32::from(block.address) + u32::from(block.count) <= 0x1_0000, "{block:?}");
+fn check_requests(ranges: &[RegisterRange], limit: u16) {
+    for range in ranges {
+        assert!((1..=limit).contains(&range.count), "{range:?}");
+        assert!(u32::from(range.address) + u32::from(range.count) <= 0x1_0000, "{range:?}");
     }
 }
 
-/// The same registers for the same addresses, whichever blocks they come in.
-fn decoded(plan: &ReadPlan, registers: &[u8]) {
+/// An address has the same register value in every range.
+fn check_decoding(plan: &ReadPlan, registers: &[u8]) {
     let word = |address: usize| {
         let byte = |at: usize| registers.get(at % registers.len().max(1)).copied().unwrap_or(0);
         u16::from_be_bytes([byte(2 * address), byte(2 * address + 1)])
     };
-    let answer = |block: &RegisterRange| {
-        let from = usize::from(block.address);
-        (*block, (from..from + usize::from(block.count)).map(word).collect())
+    let answer = |range: &RegisterRange| {
+        let from = usize::from(range.address);
+        (*range, (from..from + usize::from(range.count)).map(word).collect())
     };
     let answers: Answers = plan.ranges().iter().chain(plan.serial_ranges()).map(answer).collect();
     let read = plan.decode(&answers);

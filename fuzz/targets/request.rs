@@ -1,4 +1,5 @@
-//! Whatever is sent to the status listener: it ends, answers HTTP with its policy, tells only those who know whom they ask, changes nothing.
+//! Any bytes to the status listener: it ends the connection, answers with HTTP and its security headers, answers only to its own host names,
+//! and changes nothing.
 
 #![no_main]
 
@@ -19,19 +20,19 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 const STATUSES: [&str; 9] = ["200", "400", "404", "405", "414", "421", "431", "503", "505"];
-const MOST: u64 = 1 << 20;
+const ANSWER_LIMIT: u64 = 1 << 20;
 
-struct House {
+struct Site {
     runtime: Runtime,
     listener: StatusListener,
     sources: StatusSources,
 }
 
-// One thread fuzzes; the runtime's time stands still, so that waiting costs none.
-static HOUSE: LazyLock<House> = LazyLock::new(|| {
+// Fuzzing is single-threaded. The runtime's clock is paused, so waiting takes no real time.
+static SITE: LazyLock<Site> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
-    let _inside = runtime.enter();
+    let _guard = runtime.enter();
     let text = "[bus.b]\ntcp = \"meter.example:502\"\n[meter.m]\nbus = \"b\"\nunit = 1\nprofile = \"eastron-sdm630\"\nmax_power = \"20kW\"\n";
     let (config, _) =
         config::parse(Path::new("arkmeter.toml"), text, &Environment::default()).expect("a configuration");
@@ -43,24 +44,24 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
     let sources = StatusSources::new(clock, Hearts::default(), history, current);
     let address = "192.0.2.7:9826".parse().expect("an address");
     let listener = StatusListener::new(address, vec!["meters.example".to_owned()], sources.clone());
-    drop(_inside);
-    House { runtime, listener, sources }
+    drop(_guard);
+    Site { runtime, listener, sources }
 });
 
 fuzz_target!(|request: &[u8]| {
-    let House { runtime, listener, sources } = &*HOUSE;
+    let Site { runtime, listener, sources } = &*SITE;
     let before = sources.document();
     let answer = runtime.block_on(async {
         let (mut client, server) = tokio::io::duplex(64 * 1024);
-        let asking = async {
-            // It may hang up before everything is said.
+        let exchange = async {
+            // The listener may close the connection before it has read the whole request.
             let _ = client.write_all(request).await;
             let _ = client.shutdown().await;
             let mut answer = Vec::new();
-            let _ = (&mut client).take(MOST).read_to_end(&mut answer).await;
+            let _ = (&mut client).take(ANSWER_LIMIT).read_to_end(&mut answer).await;
             answer
         };
-        let (answer, ()) = tokio::join!(asking, listener.answer(server));
+        let (answer, ()) = tokio::join!(exchange, listener.answer(server));
         answer
     });
     let after = sources.document();
@@ -77,9 +78,9 @@ fn check(request: &[u8], answer: &str) {
     assert_eq!(answer.matches("HTTP/1.").count(), 1, "one request a connection: {answer}");
     let head = answer.split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase();
     if status == "200" {
-        let asked = String::from_utf8_lossy(request).to_ascii_lowercase();
+        let request = String::from_utf8_lossy(request).to_ascii_lowercase();
         let ours = ["localhost", "127.", "::1", "0:1", "192.0.2.7", "meters.example"];
-        assert!(ours.iter().any(|host| asked.contains(host)) && asked.contains("host"), "told a stranger: {asked}");
+        assert!(ours.iter().any(|host| request.contains(host)) && request.contains("host"), "answered under a foreign host name: {request}");
         assert!(head.contains("content-security-policy: default-src 'none'") && head.contains("no-store"), "{head}");
     }
     assert!(!head.contains("access-control"), "{head}");

@@ -1,6 +1,6 @@
-//! Any bytes on a serial line: an answer that is returned is intact, and has the unit, function and length of the request.
+//! Any bytes on a serial line: a returned answer has a valid checksum, and the unit, function and length of the request.
 //!
-//! The input: unit, function, count, and then pieces, each a length and its bytes; a length of 0 is the next request.
+//! The input: unit, function, count, and then pieces. Each piece is a length and its bytes; a length of 0 starts the next request.
 
 #![no_main]
 
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
         received += piece.len();
         match decoder.receive(piece) {
             Ok(Some(frame)) => {
-                assert!(frame.len() <= received, "more than came");
+                assert!(frame.len() <= received, "more bytes than were received");
                 check(&frame, *unit, block);
                 answered = true;
             }
@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
 
 fn check(frame: &[u8], unit: u8, block: RegisterRange) {
     let (body, sum) = frame.split_at(frame.len() - 2);
-    assert_eq!(crc(body).to_le_bytes(), sum, "not intact");
+    assert_eq!(crc(body).to_le_bytes(), sum, "wrong checksum");
     assert_eq!(frame[0], unit);
     if frame[1] == block.function.code() {
         assert_eq!(usize::from(frame[2]), 2 * usize::from(block.count));
@@ -53,7 +53,7 @@ fn check(frame: &[u8], unit: u8, block: RegisterRange) {
     }
 }
 
-/// Bit by bit from the polynomial, unlike the program's.
+/// The CRC bit by bit from the polynomial, independent of the program's code.
 fn crc(bytes: &[u8]) -> u16 {
     let mut register = 0xFFFFu32;
     for bit in bytes.iter().flat_map(|byte| (0..8).map(move |bit| u32::from(byte >> bit & 1))) {

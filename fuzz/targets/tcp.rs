@@ -1,6 +1,6 @@
-//! Any bytes over a Modbus TCP connection: an answer that is returned has the request's number, unit, function and length.
+//! Any bytes on a Modbus TCP connection: a returned answer has the transaction, unit, function and length of the request.
 //!
-//! The input: unit, function, count, and then pieces, each a length and its bytes; a length of 0 is the next request.
+//! The input: unit, function, count, and then pieces. Each piece is a length and its bytes; a length of 0 starts the next request.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Whatever a trace says: the figure that the ledger publishes never falls, across restarts and crashes, and each reading is answered.
+//! Any trace: the published figure never falls, even across restarts and crashes, and each reading gets a verdict.
 
 #![no_main]
 
@@ -25,13 +25,13 @@ max_power = "20kW"
 
 static METER: LazyLock<MeterSettings> = LazyLock::new(|| {
     let read = config::parse(Path::new("arkmeter.toml"), SITE, &Environment::default());
-    let (config, _) = read.expect("the site is one");
-    let meter = config.meters.values().next().expect("it has a meter");
+    let (config, _) = read.expect("a valid configuration");
+    let meter = config.meters.values().next().expect("one meter");
     settings::of_meter(&config, meter)
 });
 
 fuzz_target!(|data: &[u8]| {
-    // Each line is a commit; more of them tell nothing new.
+    // Each line is a commit. Longer traces find nothing new and are slow.
     if data.iter().filter(|byte| **byte == b'\n').count() > 60 {
         return;
     }
@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
         at = t;
         match line["published_mwh"].as_u64() {
             Some(published) => {
-                assert!(published >= latest, "it fell from {latest}: {line}");
+                assert!(published >= latest, "published fell from {latest}: {line}");
                 assert!(published <= MilliwattHours::MAX.get());
                 latest = published;
             }
@@ -60,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Of a trace that was understood: what is neither empty, nor a remark, nor an event.
+/// Whether the line of a valid trace is a reading: not empty, not a comment, not an event.
 fn is_reading(line: &[u8]) -> bool {
     let text = String::from_utf8_lossy(line);
     let text = text.trim();

@@ -40,7 +40,7 @@ ATTEMPTS = {
     "tcp": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).close(),
     "unix_socket": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).close(),
     "boot_id": lambda: open("/proc/sys/kernel/random/boot_id").read(),
-    # What everybody could do outside of it, the files being everybody's.
+    # What any user can do outside the sandbox, because the files are open to all.
     "write_configuration": lambda: write("/etc/open/probe"),
     "write_elsewhere": lambda: write("/var/lib/open/probe"),
     "write_home": lambda: write("/home/open/probe"),
@@ -50,14 +50,14 @@ ATTEMPTS = {
     "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close(),
     "write_and_execute": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close(),
     "set_uid_bit": set_uid_bit,
-    # What root could do outside of it.
+    # What root can do outside the sandbox.
     "raw_packets": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close(),
     "set_clock": lambda: time.clock_settime(time.CLOCK_REALTIME, time.clock_gettime(time.CLOCK_REALTIME)),
     "mount": lambda: call("mount", b"none", b"/var/lib/open", b"tmpfs", 0, None),
     "real_time": lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)),
     "host_name": lambda: socket.sethostname(socket.gethostname()),
     "other_device": lambda: os.close(os.open("/dev/other", os.O_RDONLY)),
-    # The last: in a namespace of its own root is nobody.
+    # This is last: in a new user namespace root has no rights.
     "new_namespace": lambda: call("unshare", 0x10000000),  # CLONE_NEWUSER
 }
 

@@ -51,7 +51,7 @@ def serve_line(master):
         try:
             pending += os.read(master, 512)
         except OSError:
-            # Nobody has the line open. A killed daemon leaves a pseudo-terminal in exclusive mode for good; a device would forget it.
+            # The line is closed. A killed daemon leaves a pseudo-terminal in exclusive mode; a real device would leave that mode.
             pending = b""
             slave = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
             fcntl.ioctl(slave, termios.TIOCNXCL)
