@@ -1,5 +1,4 @@
 //! Quantities as checked integers with a unit, and identifiers that are valid by construction.
-#![deny(missing_docs)]
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -241,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn energy_stays_within_what_json_can_say() {
+    fn energy_stays_within_the_exact_range_of_json() {
         assert_eq!(MilliwattHours::new(1 << 53), None);
         assert_eq!(MilliwattHours::MAX.checked_add(MilliwattHours(1)), None);
         assert_eq!(MilliwattHours(1).checked_sub(MilliwattHours(2)), None);
     }
 
     #[test]
-    fn a_client_id_is_shown_short_and_sent_whole() {
+    fn a_client_id_is_shown_short_and_sent_complete() {
         let text = format!("0x{}{}", "AB".repeat(2), "0c".repeat(30));
         let id = ClientId::parse(&text).unwrap();
         assert_eq!(id.to_string(), "0xabab…0c0c");

@@ -1,4 +1,4 @@
-//! Valid configurations, and the messages for others, word for word: they are an interface.
+//! Valid configurations, and the exact messages for invalid ones, because the messages are an interface.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ mod messages;
 mod secrets;
 mod wild;
 
-/// A minimal configuration that reports.
+/// A minimal configuration with a report.
 const GOOD: &str = r#"
 [account.main]
 token_file = "/etc/arkmeter/main.token"

@@ -86,7 +86,7 @@ impl Site {
 
     /// Runs the daemon until it ends by itself.
     async fn run(&self, daemon: Daemon) -> Result<(), Error> {
-        // Signals that nobody sends, because the usual ones must still end this process.
+        // Signals that are never sent, because the usual ones must still end this process.
         let of = |kind| signal(kind).unwrap();
         let [one, two] = [SignalKind::user_defined1(), SignalKind::user_defined2()];
         let signals = Signals { terminate: of(one), interrupt: of(one), hang_up: of(two) };

@@ -116,7 +116,7 @@ mod tests {
     use crate::reading::Values;
 
     #[test]
-    fn a_state_resumed_stands_where_the_meter_had_got_to_and_goes_on() {
+    fn a_resumed_state_continues_from_the_last_advance() {
         let settings = meter("a");
         let stored = state(&settings, 1_000_000);
         let mut later = stored.clone();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_without_a_word_is_no_more_than_an_advance() {
+    fn a_hold_without_a_journal_entry_is_stored_as_an_advance() {
         let settings = meter("a");
         let stored = state(&settings, 1_000_000);
         let quiet = reading("a", 100, 1_000_000 + 200_000);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn integrated_energy_goes_on_to_the_last_half_milliwatt_hour() {
+    fn integrated_energy_resumes_exactly_to_half_a_milliwatt_hour() {
         let settings = MeterSettings { counter: CounterSettings::FromPower, ..meter("a") };
         let judged = |state: &GuardState, seconds: u64| {
             let mut reading = reading("a", seconds, 0);

@@ -1,4 +1,4 @@
-//! The rules one by one, on a bench; whole histories are in `tests/guard`.
+//! The rules one by one. Whole histories are in `tests/guard`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::units::{MilliwattHours, Milliwatts, Name};
 
 const KWH: u64 = 1_000_000;
 
-/// A meter on a bench: its state, its settings, and a clock that the test sets.
+/// A meter under test: its state, its settings, and a clock that the test sets.
 struct Bench {
     state: GuardState,
     settings: MeterSettings,
@@ -62,14 +62,14 @@ impl Bench {
         });
         let values = Values { power: self.power.map(Milliwatts), register, serial: self.serial.map(str::to_owned) };
         let judged = judge(self.state.clone(), &self.settings, &self.stamp(), &values);
-        // Whatever is remembered survives the store.
+        // The whole state survives the store.
         let stored = serde_json::to_string(&judged.state).unwrap();
         self.state = serde_json::from_str(&stored).unwrap();
         assert_eq!(self.state, judged.state);
         judged
     }
 
-    /// Reads this register every ten seconds, first and last included; gives the last verdict.
+    /// Reads this register every ten seconds, including the first and the last second; returns the last verdict.
     fn read_for(&mut self, seconds: u64, register: u64) -> Verdict {
         let end = self.second + seconds;
         loop {
@@ -139,7 +139,7 @@ fn energy_start_zero_counts_from_the_first_reading() {
     assert_eq!(bench.published(), Some(20_000));
 }
 
-/// A meter at 180 kWh whose box was off for two days and does not know it.
+/// A meter at 180 kWh. Its box was off for two days and its clock is not trusted.
 fn bench_without_a_clock() -> Bench {
     let mut bench = Bench::at(180 * KWH);
     (bench.boot, bench.second, bench.off, bench.trusted) = (2, 0, 172_800, false);
@@ -159,7 +159,7 @@ fn an_advance_over_an_untrusted_gap_waits_for_the_clock() {
 }
 
 #[test]
-fn what_was_stamped_before_the_clock_was_trusted_is_dated_afterwards() {
+fn a_reading_before_the_clock_was_trusted_is_dated_afterwards() {
     let mut bench = Bench::new();
     bench.trusted = false;
     bench.read_for(20, 180 * KWH);
@@ -172,7 +172,7 @@ fn what_was_stamped_before_the_clock_was_trusted_is_dated_afterwards() {
 }
 
 #[test]
-fn a_step_that_no_clock_could_date_is_credited_once_one_can() {
+fn a_step_of_unknown_duration_is_credited_once_the_clock_is_trusted() {
     let mut bench = bench_without_a_clock();
     let stepped = (0..1500).any(|_| {
         bench.pass(60);
@@ -189,7 +189,7 @@ fn a_step_that_no_clock_could_date_is_credited_once_one_can() {
 }
 
 #[test]
-fn a_step_that_turns_out_impossible_is_never_credited() {
+fn an_impossible_step_is_never_credited() {
     let mut bench = bench_without_a_clock();
     bench.off = 600;
     bench.read_for(1200, 240 * KWH);
@@ -200,7 +200,7 @@ fn a_step_that_turns_out_impossible_is_never_credited() {
 }
 
 #[test]
-fn another_definition_begins_an_epoch_and_never_jumps() {
+fn another_definition_starts_an_epoch_without_a_jump() {
     let mut bench = Bench::at(180 * KWH);
     bench.settings.definition.text = "holding 0 u32 0.1 kWh".to_owned();
     bench.pass(10);
@@ -211,7 +211,7 @@ fn another_definition_begins_an_epoch_and_never_jumps() {
 }
 
 #[test]
-fn a_definition_that_was_taken_back_changes_nothing() {
+fn a_restored_definition_changes_nothing() {
     let mut bench = Bench::at(180 * KWH);
     let before = std::mem::replace(&mut bench.settings.definition.text, "another".to_owned());
     bench.pass(10);
@@ -236,7 +236,7 @@ fn at_another_place_an_unexplained_advance_is_credited_only_to_the_same_serial_n
 }
 
 #[test]
-fn zeros_are_a_starting_meter_while_power_flows_and_a_reset_after_a_day() {
+fn zeros_are_a_start_up_while_power_flows_and_a_reset_after_a_day() {
     let mut bench = Bench::at(180 * KWH);
     bench.power = Some(1_500_000);
     bench.pass(10);
@@ -247,7 +247,7 @@ fn zeros_are_a_starting_meter_while_power_flows_and_a_reset_after_a_day() {
 }
 
 #[test]
-fn a_meter_that_said_0_for_everything_comes_back_with_all_that_it_counted() {
+fn a_meter_that_read_0_for_all_values_recovers_with_all_its_energy() {
     let mut bench = Bench::at(180 * KWH);
     bench.power = Some(1_500_000);
     bench.pass(10);
@@ -267,7 +267,7 @@ fn power_is_integrated_over_gaps_of_two_polls_and_keeps_its_remainder() {
     bench.power = Some(1_000);
     assert_eq!(bench.poll(None).verdict, Verdict::Baseline);
     assert_eq!(bench.published(), Some(0));
-    // 1 W for 10 s is 2.78 mWh: an hour of it is 1000 mWh to the last one.
+    // 1 W for 10 s is 2.78 mWh. An hour of it is exactly 1000 mWh.
     for _ in 0..360 {
         bench.pass(10);
         bench.poll(None);
@@ -307,7 +307,7 @@ fn a_power_above_max_power_that_the_counter_confirms_is_remembered() {
 }
 
 #[test]
-fn the_operator_takes_a_held_fall_at_once_and_credits_what_was_not() {
+fn an_operator_accepts_a_held_fall_and_credits_a_step() {
     let mut bench = Bench::at(180 * KWH);
     assert_eq!(accept(&bench.state, &bench.settings, &bench.stamp()), None);
     bench.pass(10);
@@ -355,7 +355,7 @@ fn a_state_of_an_older_program_is_read() {
 }
 
 #[test]
-fn a_verdict_is_written_as_it_is_said() {
+fn a_verdict_is_written_as_its_word() {
     for verdict in [Verdict::Baseline, Verdict::Unchanged, Verdict::Advanced, Verdict::Restored, Verdict::Redefined] {
         assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.as_str());
     }

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_none() {
+    fn numbers_out_of_range_give_none() {
         let least = Exact::from_integer(i128::MIN);
         assert_eq!((negated(least), absolute(least)), (None, None));
         assert_eq!((power_of_ten(38).is_some(), power_of_ten(39), power_of_ten(-39)), (true, None, None));

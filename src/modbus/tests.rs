@@ -16,10 +16,10 @@ use crate::meter::{Function, RegisterRange};
 use crate::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, UnitFault};
 use crate::units::{Parity, UnitId};
 
-/// Of the tests' buses: what is late is later than this.
+/// The timeout of the tests' buses. A late answer is later than this.
 const TIMEOUT: Duration = Duration::from_millis(300);
 const LATE: Duration = Duration::from_millis(400);
-/// Where every request is answered, or must fail by what comes: no loaded machine takes as long.
+/// A timeout that a loaded machine never reaches, for tests in which every request gets some answer.
 const AMPLE: Duration = Duration::from_secs(5);
 
 fn settings(link: Link) -> LinkSettings {
@@ -46,7 +46,7 @@ fn block(address: u16, count: u16) -> RegisterRange {
     RegisterRange { function: Function::Input, address, count }
 }
 
-/// A meter whose register n holds 1000 x unit + n.
+/// A meter whose register n contains 1000 x unit + n.
 fn meter(number: u8) -> SimulatedUnit {
     let meter = SimulatedUnit::new(number);
     let words: Vec<u16> = (0..100).map(|register| 1000 * u16::from(number) + register).collect();
@@ -94,7 +94,7 @@ async fn on_real_links(test: impl AsyncFn(Line, [SimulatedUnit; 2])) {
 }
 
 #[tokio::test]
-async fn registers_come_over_each_kind_of_link() {
+async fn registers_are_read_over_each_kind_of_link() {
     on_real_links(async |mut line, _| {
         for _ in 0..3 {
             read(&mut line, 1, block(0, 2)).await.unwrap();
@@ -122,9 +122,9 @@ async fn a_late_answer_is_never_taken_for_the_next_one() {
     .await;
 }
 
-/// Field note 1: reading away what is there is not enough where the late answer is still under way.
+/// Field note 1: discarding the received bytes is not enough while the late answer is still on its way.
 #[tokio::test(start_paused = true)]
-async fn after_a_failure_the_line_must_have_been_silent() {
+async fn after_a_failure_the_line_must_be_silent_first() {
     in_memory(async |mut line, [meter, _]| {
         read(&mut line, 1, block(0, 2)).await.unwrap();
         meter.fault_next(1, UnitFault::Late(TIMEOUT + Duration::from_millis(25)));
@@ -134,7 +134,7 @@ async fn after_a_failure_the_line_must_have_been_silent() {
     .await;
 }
 
-/// Field note 1: the late answer comes while a neighbour is asked.
+/// Field note 1: the late answer arrives during a request to a neighbour.
 #[tokio::test(start_paused = true)]
 async fn a_late_answer_does_not_harm_a_neighbour() {
     in_memory(async |mut line, [meter, _]| {
@@ -142,7 +142,7 @@ async fn a_late_answer_does_not_harm_a_neighbour() {
         for late in [20, 70] {
             meter.fault_next(1, UnitFault::Late(TIMEOUT + Duration::from_millis(late)));
             read(&mut line, 1, block(0, 2)).await.unwrap_err();
-            // The simulated line is busy with the late answer first, so the neighbour may be late as well, but never wrong.
+            // The simulated line sends the late answer first, so the neighbour may be late as well, but never wrong.
             let _ = read(&mut line, 2, block(4, 2)).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
             read(&mut line, 2, block(8, 2)).await.unwrap();
@@ -151,9 +151,9 @@ async fn a_late_answer_does_not_harm_a_neighbour() {
     .await;
 }
 
-/// A read that is dropped in the middle leaves nothing behind for the next.
+/// A read that is dropped before its end does not affect the next.
 #[tokio::test(start_paused = true)]
-async fn an_abandoned_read_harms_nothing() {
+async fn an_abandoned_read_does_not_affect_the_next() {
     in_memory(async |mut line, [meter, _]| {
         meter.fault_next(1, UnitFault::Late(Duration::from_millis(20)));
         let abandoned = line.read(unit(1), block(0, 2));
@@ -185,7 +185,7 @@ async fn unit_length_and_checksum_are_verified() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_comes_twice_harms_nothing() {
+async fn a_duplicate_answer_does_no_harm() {
     in_memory(async |mut line, [meter, _]| {
         meter.fault(UnitFault::Twice);
         for address in [0, 10, 20, 30] {
@@ -197,7 +197,7 @@ async fn an_answer_that_comes_twice_harms_nothing() {
 
 /// Field note 7.
 #[tokio::test]
-async fn exceptions_keep_the_link_and_say_what_they_mean() {
+async fn exceptions_keep_the_link_and_are_explained() {
     on_real_links(async |mut line, [meter, _]| {
         meter.fault_next(1, UnitFault::Exception(0x0B));
         let error = line.read(unit(1), block(0, 2)).await.unwrap_err();
@@ -262,7 +262,7 @@ async fn the_first_request_waits_for_the_connect_delay() {
 
 /// Field note 5.
 #[tokio::test]
-async fn a_connection_that_was_closed_while_idle_is_made_again_without_a_word() {
+async fn a_connection_closed_while_idle_is_reopened_without_an_error() {
     for close_after_answer in [false, true] {
         for transparent in [false, true] {
             let units = [meter(1)];
@@ -284,7 +284,7 @@ async fn a_connection_that_was_closed_while_idle_is_made_again_without_a_word() 
     }
 }
 
-/// Field note 5: the second client of a gateway that takes one is told so.
+/// Field note 5: the error for the second client of a single-client gateway says so.
 #[tokio::test]
 async fn a_gateway_for_one_client_closes_on_the_second() {
     let gateway = SimulatedGateway::start([meter(1)]).await.unwrap();
@@ -298,7 +298,7 @@ async fn a_gateway_for_one_client_closes_on_the_second() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_opened_is_named_with_its_remedy() {
+async fn a_link_that_cannot_be_opened_is_named_with_its_remedy() {
     let gateway = SimulatedGateway::start([meter(1)]).await.unwrap();
     let bus = tcp(&gateway);
     drop(gateway);
@@ -330,7 +330,7 @@ async fn a_serial_line_has_one_master() {
 
 /// Field note 9.
 #[tokio::test]
-async fn a_pulled_adapter_closes_the_line_and_its_path_is_resolved_anew() {
+async fn a_removed_adapter_closes_the_line_and_its_path_is_resolved_again() {
     let folder = tempfile::tempdir().unwrap();
     let by_id = folder.path().join("usb-adapter");
     let simulated = SimulatedSerialLine::start([meter(1)], None).unwrap();

@@ -70,7 +70,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_trouble_is_told_at_its_beginning_and_its_end() {
+    fn a_fault_is_logged_at_its_start_and_its_end() {
         let (mut health, now) = (FaultLog::default(), Instant::now());
         assert_eq!(health.told(false, now), None);
         assert_eq!(health.told(true, now), Some(FaultChange::Failed));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_is_not_told_each_time() {
+    fn an_intermittent_fault_is_not_logged_each_time() {
         let (mut health, mut now) = (FaultLog::default(), Instant::now());
         let mut lines = 0;
         for _ in 0..300 {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lasts_is_told_even_soon_after_another() {
+    fn a_lasting_fault_is_logged_even_soon_after_another() {
         let (mut health, now) = (FaultLog::default(), Instant::now());
         health.told(true, now);
         health.told(false, now);

@@ -119,17 +119,17 @@ mod tests {
     use crate::meter::{self, library};
 
     #[tokio::test(start_paused = true)]
-    async fn who_it_is_is_asked_now_and_then() {
-        let asked = Identification {
+    async fn the_meter_is_identified_now_and_then() {
+        let identification = Identification {
             checks: vec![RegisterRange { function: meter::Function::Input, address: 0, count: 1 }],
-            ..unasked()
+            ..without_identity()
         };
-        assert!(asked.is_due());
-        let asked = Identification { ask_at: Some(Instant::now() + EVERY), ..asked };
-        assert!(!asked.is_due());
+        assert!(identification.is_due());
+        let identification = Identification { ask_at: Some(Instant::now() + EVERY), ..identification };
+        assert!(!identification.is_due());
         tokio::time::advance(EVERY).await;
-        assert!(asked.is_due());
-        assert!(!unasked().is_due(), "a meter that nothing tells from others costs no request");
+        assert!(identification.is_due());
+        assert!(!without_identity().is_due(), "a meter without identity registers costs no request");
     }
 
     #[tokio::test(start_paused = true)]
@@ -142,7 +142,7 @@ mod tests {
         assert!(chained.is_due());
     }
 
-    fn unasked() -> Identification {
+    fn without_identity() -> Identification {
         Identification::new(&library().find("be-mpm3pm").unwrap().profile)
     }
 }

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_due_at_once_and_then_each_in_its_slot() {
+    fn all_meters_are_due_at_once_and_then_each_in_its_slot() {
         let (mut schedule, start) = schedule(&[10_000, 3_000]);
         assert_eq!(schedule.next(), Some((0, start)));
         schedule.answered(0, start + SECOND / 10);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_slots_are_skipped_and_the_grid_stays() {
+    fn missed_slots_are_skipped_and_the_grid_remains() {
         let (mut schedule, start) = schedule(&[100]);
         schedule.answered(0, start + Duration::from_millis(350));
         assert_eq!(schedule.next(), Some((0, start + Duration::from_millis(400))));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_meter_is_asked_ever_more_rarely_and_comes_back_at_once() {
+    fn a_dead_meter_is_polled_less_and_less_and_recovers_at_once() {
         let (mut schedule, start) = schedule(&[10_000]);
         let mut now = start;
         let mut waits = Vec::new();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn back_off_is_at_least_a_time_out_and_no_shorter_than_a_rare_poll() {
+    fn back_off_is_at_least_the_timeout_and_the_poll_interval() {
         let (mut schedule, start) = schedule(&[100, 180_000]);
         schedule.silent(0, start);
         schedule.silent(1, start);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     proptest! {
-        /// However slow the bus: no meter starves, and none is due before its slot.
+        /// On any slow bus every meter is polled, and none before its slot.
         #[test]
         fn every_meter_has_its_turn(
             every in prop::collection::vec(100u64..5_000, 1..8),

@@ -1,4 +1,4 @@
-//! A bus's task against simulated meters on real sockets: what it reads when, and what it says of it.
+//! The task of a bus with simulated meters on real sockets: when it reads which registers, and what it reports.
 
 mod chain;
 mod faults;
@@ -28,7 +28,7 @@ use crate::units::{MilliwattHours, Milliwatts, Name, UnitId};
 mod identification;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
-/// For what must come: only a failing test waits so long.
+/// The limit of a wait. Only a failing test waits this long.
 const SOON: Duration = Duration::from_secs(40);
 
 /// Power in register 0, energy in 4 and 5, read in one block; serial number in 20 and 21.
@@ -82,7 +82,7 @@ fn meter(unit: u8, poll_every: Duration) -> MeterConfig {
     }
 }
 
-/// 100 + unit W, 1000 + unit Wh, serial number 5000 + unit.
+/// A meter with 100 + unit W, 1000 + unit Wh and serial number 5000 + unit.
 fn simulated(unit: u8) -> SimulatedUnit {
     let simulated = SimulatedUnit::new(unit);
     simulated.set(Function::Input, 0, &[100 + u16::from(unit), 0, 0, 0]);
@@ -153,7 +153,7 @@ const RARELY: Duration = Duration::from_secs(180);
 const OFTEN: Duration = Duration::from_millis(100);
 
 #[tokio::test]
-async fn the_first_readings_come_at_once_with_values_and_serial_number() {
+async fn the_first_readings_are_immediate_with_values_and_serial_number() {
     let gateway = SimulatedGateway::start([simulated(1), simulated(2)]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY), meter(2, RARELY)], 8);
     for unit in [1, 2] {
@@ -172,7 +172,7 @@ async fn the_first_readings_come_at_once_with_values_and_serial_number() {
 
 /// Field note 10.
 #[tokio::test]
-async fn a_dead_meter_does_not_slow_its_neighbour() {
+async fn a_dead_meter_does_not_delay_its_neighbour() {
     let (dead, well) = (simulated(1), simulated(2));
     dead.fault(UnitFault::Silent);
     let gateway = SimulatedGateway::start([dead.clone(), well.clone()]).await.unwrap();
@@ -195,7 +195,7 @@ async fn a_dead_meter_does_not_slow_its_neighbour() {
 
 /// Field note 13, and 14 for exception 3.
 #[tokio::test]
-async fn a_refused_block_is_split_and_the_split_remembered() {
+async fn a_refused_range_is_split_once_for_all_polls() {
     for (unit, limited) in [(SimulatedUnit::new(1), false), (simulated(1), true)] {
         if limited {
             unit.set_max_registers(2);
@@ -213,7 +213,7 @@ async fn a_refused_block_is_split_and_the_split_remembered() {
 }
 
 #[tokio::test]
-async fn power_without_a_register_is_a_reading_and_says_what_is_missing() {
+async fn power_without_a_register_is_a_reading_that_names_the_missing_value() {
     let unit = SimulatedUnit::new(1);
     unit.set(Function::Input, 0, &[101]);
     let gateway = SimulatedGateway::start([unit]).await.unwrap();
@@ -227,7 +227,7 @@ async fn power_without_a_register_is_a_reading_and_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn the_serial_number_is_read_at_the_start_when_held_and_after_a_silence() {
+async fn the_serial_number_is_read_at_the_start_when_held_and_after_silence() {
     let unit = simulated(1);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 8);
@@ -250,7 +250,7 @@ async fn the_serial_number_is_read_at_the_start_when_held_and_after_a_silence() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_a_reading_is_that_of_its_register() {
+async fn the_time_of_a_reading_is_the_time_of_its_register() {
     const DELAY: Duration = Duration::from_millis(100);
     let unit = SimulatedUnit::new(1);
     unit.set(Function::Input, 30, &[101]);
@@ -273,7 +273,7 @@ async fn the_time_of_a_reading_is_that_of_its_register() {
 }
 
 #[tokio::test]
-async fn a_full_ledger_is_counted_and_holds_nothing_up() {
+async fn a_full_ledger_queue_is_counted_and_delays_nothing() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 1);
     for _ in 0..3 {
@@ -283,9 +283,9 @@ async fn a_full_ledger_is_counted_and_holds_nothing_up() {
     assert!(report.answers >= 3);
 }
 
-/// Field note 9: whatever is at the other end.
+/// Field note 9, for each kind of link.
 #[tokio::test]
-async fn a_lost_line_is_said_and_opened_again() {
+async fn a_lost_line_is_reported_and_reopened() {
     let line = SimulatedSerialLine::start([simulated(1)], None).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let by_id = folder.path().join("usb-adapter");
@@ -317,7 +317,7 @@ async fn a_lost_line_is_said_and_opened_again() {
 }
 
 #[tokio::test]
-async fn an_unknown_meter_is_said_so() {
+async fn an_unknown_meter_is_reported() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 8);
     let results = running.read_now(&["meter_9", "meter_1"]).await;
@@ -326,7 +326,7 @@ async fn an_unknown_meter_is_said_so() {
 }
 
 #[tokio::test]
-async fn the_task_ends_in_the_middle_of_a_request() {
+async fn the_task_ends_during_a_request() {
     let unit = simulated(1);
     unit.fault(UnitFault::Silent);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
@@ -341,7 +341,7 @@ async fn the_task_ends_in_the_middle_of_a_request() {
 }
 
 #[tokio::test]
-async fn a_bus_without_meters_waits_for_its_end() {
+async fn a_bus_without_meters_waits_for_shutdown() {
     let gateway = SimulatedGateway::start([]).await.unwrap();
     let running = Running::start(tcp(&gateway), Vec::new(), 8);
     assert_eq!(running.read_now(&[]).await, []);
@@ -362,14 +362,14 @@ async fn meters_are_read_once_for_a_command() {
     assert!(results[0].1.error.as_ref().unwrap().contains("cannot open 127.0.0.1:1"), "{results:?}");
 }
 
-/// What polling costs: `cargo test --lib -- --ignored --nocapture the_processor_time`.
+/// Measures the cost of polling: `cargo test --lib -- --ignored --nocapture the_processor_time`.
 #[test]
 #[ignore = "a measurement"]
 #[allow(clippy::print_stderr)]
 fn the_processor_time_of_1000_polls() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (tell, told) = std::sync::mpsc::channel();
-    // The meters live in another thread, whose time does not count.
+    // The meters run in another thread, whose time is not measured.
     std::thread::spawn(move || {
         runtime().block_on(async {
             let gateway = SimulatedGateway::start((1..=100).map(simulated)).await.unwrap();
@@ -392,7 +392,7 @@ fn the_processor_time_of_1000_polls() {
     });
 }
 
-/// Of this thread. Source: proc(5), schedstat.
+/// The processor time of this thread. Source: proc(5), schedstat.
 fn processor_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())

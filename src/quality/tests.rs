@@ -8,7 +8,7 @@ use super::*;
 const MS: Duration = Duration::from_millis(1);
 const HALF_HOUR: Duration = Duration::from_secs(1800);
 
-/// One that took so long.
+/// A request that took this time.
 fn request(outcome: RequestOutcome, took: Duration) -> RequestRecord {
     RequestRecord { outcome, took, silence: 4 * MS, slow: false, echo: false, late: false }
 }
@@ -42,7 +42,7 @@ fn each_request_is_counted_by_how_it_ended() {
 }
 
 #[test]
-fn the_words_are_of_the_counts() {
+fn each_count_has_its_word() {
     assert!(
         RequestCount::WORDS[RequestCount::ENDS - 1].0 == RequestCount::Lost
             && RequestCount::WORDS[RequestCount::ENDS].0 == RequestCount::Slow
@@ -55,7 +55,7 @@ fn the_words_are_of_the_counts() {
 }
 
 #[test]
-fn percentiles_are_as_near_as_the_buckets_tell() {
+fn percentiles_are_as_exact_as_the_buckets() {
     assert_eq!(AnswerTimes::default().percentile(0.5), None);
     let times = answered((0..95).map(|_| 15 * MS).chain([300 * MS; 5])).times;
     let told = [0.5, 0.95, 0.99].map(|share| times.percentile(share).unwrap().as_millis());
@@ -77,7 +77,7 @@ fn a_time_on_a_bound_is_within_it() {
 }
 
 #[test]
-fn what_is_old_is_in_the_total_only() {
+fn old_requests_are_in_the_total_only() {
     let (start, mut quality) = (Instant::now(), RequestQuality::default());
     assert_eq!((quality.recent(), quality.recent().occupancy()), (RecentTally::default(), None));
     let poll = answered([96 * MS]);
@@ -100,7 +100,7 @@ fn what_is_old_is_in_the_total_only() {
 }
 
 #[test]
-fn very_many_requests_shorten_what_is_recent() {
+fn very_many_requests_shorten_the_recent_window() {
     let (start, mut quality) = (Instant::now(), RequestQuality::default());
     let poll = answered([MS; 9]);
     for number in 0..100_000u32 {
@@ -132,7 +132,7 @@ proptest! {
     }
 
     #[test]
-    fn recent_is_never_more_than_all(gaps in prop::collection::vec((0u64..4_000_000, 0usize..9), 1..80)) {
+    fn recent_counts_never_exceed_the_total(gaps in prop::collection::vec((0u64..4_000_000, 0usize..9), 1..80)) {
         let (mut now, mut quality) = (Instant::now(), RequestQuality::default());
         for (gap, requests) in gaps {
             now += Duration::from_millis(gap);

@@ -1,4 +1,4 @@
-//! What is recorded, and what recording leaves alone.
+//! The content of recordings, and what recording must not affect.
 
 use std::fs;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn values(register: u64) -> Values {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_becomes_a_trace() {
+async fn polls_become_a_trace() {
     let clock = clock();
     let recorder = Recorder::new(clock.clone());
     let mut recording = recorder.listen(Some(name("a"))).unwrap();
@@ -34,7 +34,7 @@ async fn what_is_said_becomes_a_trace() {
     recorder.poll(&name("b"), Some((clock.now(), &values(80))));
     recorder.poll(&name("a"), None);
     later(&recorder);
-    // Another bus's answer, which came before.
+    // An earlier answer of another bus.
     recorder.poll(&name("a"), Some((recording.began, &Values::default())));
     recorder.close();
     let mut text = first;
@@ -54,7 +54,7 @@ async fn what_is_said_becomes_a_trace() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_recording_and_what_it_loses_is_counted() {
+async fn a_recording_delays_nobody_and_its_losses_are_counted() {
     let recorder = Recorder::new(clock());
     let mut recording = recorder.listen(None).unwrap();
     for _ in 0..WAITING + 7 {
@@ -68,7 +68,7 @@ async fn nobody_waits_for_a_recording_and_what_it_loses_is_counted() {
 }
 
 #[tokio::test]
-async fn recordings_are_few_and_end_when_they_are_dropped() {
+async fn the_number_of_recordings_is_limited_and_a_dropped_one_ends() {
     let recorder = Recorder::new(clock());
     let mut all: Vec<_> = (0..RECORDINGS).map(|_| recorder.listen(None).unwrap()).collect();
     assert!(recorder.listen(None).is_err());
@@ -78,7 +78,7 @@ async fn recordings_are_few_and_end_when_they_are_dropped() {
     assert_eq!(recorder.0.listeners.lock().unwrap().len(), RECORDINGS);
 }
 
-/// What the thread has written, once it has ended.
+/// The file's content after the thread has ended.
 fn ended(recorder: &Recorder, thread: std::thread::JoinHandle<()>, path: &std::path::Path) -> String {
     recorder.close();
     thread.join().unwrap();
@@ -86,7 +86,7 @@ fn ended(recorder: &Recorder, thread: std::thread::JoinHandle<()>, path: &std::p
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recording_goes_on_after_a_restart_and_cuts_off_half_a_line() {
+async fn a_recording_continues_after_a_restart_and_removes_an_incomplete_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.jsonl");
     let clock = clock();
@@ -106,7 +106,7 @@ async fn a_recording_goes_on_after_a_restart_and_cuts_off_half_a_line() {
 }
 
 #[tokio::test]
-async fn another_file_is_left_as_it_is() {
+async fn a_foreign_file_is_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let clock = clock();
     let path = folder.path().join("precious");
@@ -127,7 +127,7 @@ async fn another_file_is_left_as_it_is() {
 }
 
 #[test]
-fn a_file_stops_growing_at_its_bound_with_whole_lines() {
+fn a_file_stops_growing_at_its_limit_with_whole_lines() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.jsonl");
     let mut file = BoundedFile::create(&path, 25).unwrap();

@@ -186,7 +186,7 @@ mod tests {
                 ClockReading { since_boot: self.now.since_boot + ahead, wall: self.now.wall + ahead, ..self.now };
         }
 
-        /// Goes to the next wake and takes what is due.
+        /// Advances to the next wake-up and takes the due reports.
         fn next(&mut self) -> DueReports {
             self.go_to(self.agenda.wake());
             self.agenda.due(&self.now).expect("something is due when the agenda wakes")
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_first_report_does_not_wait_for_the_slot() {
+    async fn the_first_report_does_not_wait_for_the_slot() {
         let mut bench = Bench::new(EVERY).await;
         let start = bench.now.since_boot;
         assert_eq!(bench.next().send, names(&["a", "b"]));
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn slots_that_were_missed_are_skipped() {
+    async fn missed_slots_are_skipped_by_the_agenda() {
         let mut bench = Bench::new(EVERY).await;
         let slot = bench.open();
         bench.go_to(slot + EVERY * 10 + Duration::from_secs(1));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_account_reports_every_second_where_it_is_asked_to() {
+    async fn an_account_reports_every_second_if_configured() {
         let mut bench = Bench::new(Duration::from_secs(1)).await;
         let slot = bench.open();
         for number in 1..=10 {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_paused_account_sends_nothing_but_the_ledger_keeps_its_slots() {
+    async fn a_paused_account_sends_nothing_and_the_ledger_keeps_its_slots() {
         let mut bench = Bench::new(EVERY).await;
         let slot = bench.open();
         bench.agenda.pause(slot + EVERY * 2 + Duration::from_secs(7));
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waking_up_never_turns_into_a_busy_loop() {
+    async fn wake_ups_never_become_a_busy_loop() {
         let mut bench = Bench::new(EVERY).await;
         let slot = bench.open();
         bench.agenda.hold(&Name::new("a").unwrap(), slot);

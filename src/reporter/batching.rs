@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn always_and_never_mean_it() {
+    fn always_and_never_are_respected() {
         let calls = batching(Batch::Always, 2).calls(reports(1, 0..3), Duration::ZERO);
         assert_eq!(shapes(&calls), [(CallShape::Batch, 2), (CallShape::Batch, 1)]);
         let calls = batching(Batch::Never, 2).calls(reports(1, 0..2), Duration::ZERO);

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn an_echoed_token_is_hidden_whole_in_part_and_in_any_case() {
+    fn a_token_is_masked_whole_in_part_and_in_any_case() {
         let token = token();
         let mask = TokenMask::new(&format!("0x{token}"));
         assert_eq!(mask.show(&format!("bad token 0x{token}!")), "bad token 0x(token)!");
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_eight_digits_of_the_token_come_through(before in ".{0,20}", after in ".{0,20}", from in 0usize..56, length in 8usize..64) {
+        fn no_eight_digits_of_the_token_are_shown(before in ".{0,20}", after in ".{0,20}", from in 0usize..56, length in 8usize..64) {
             let token: String = (0..64u32).map(|digit| char::from_digit(digit * digit % 13 + digit % 4, 16).unwrap()).collect();
             let piece = &token[from..(from + length).min(64)];
             let shown = TokenMask::new(&token).show(&format!("{before}{piece}{after}")).to_lowercase();

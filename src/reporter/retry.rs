@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_back_off_grows_to_its_cap_and_no_further() {
+    fn the_back_off_grows_to_its_limit() {
         let mut rng = SmallRng::seed_from_u64(1);
         let ceilings = [2, 4, 8, 16, 32, 64, 120, 120, 120];
         let mut longest = [Duration::ZERO; 9];
@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_is_worth_more_than_an_hour(header in ".{0,40}", now in 0i64..4_000_000_000) {
+        fn no_header_delays_longer_than_an_hour(header in ".{0,40}", now in 0i64..4_000_000_000) {
             let wait = retry_after(&header, Timestamp::from_second(now).unwrap());
             prop_assert!(wait.is_none_or(|wait| wait <= RETRY_AFTER_LONGEST));
         }

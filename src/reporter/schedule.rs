@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fleet_is_spread_over_the_interval() {
+    fn many_boxes_are_spread_over_the_interval() {
         let wall = Timestamp::from_second(1_800_000_000).unwrap();
         let boxes = (0..256).map(|number| ClientId::parse(&format!("0x{number:064x}")).unwrap());
         let mut quarters = [0; 4];
@@ -103,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn slots_come_in_time_at_the_same_phase(every in 1u64..=3600, id in "[0-9a-f]{64}", wall in 0i64..4_000_000_000_000) {
+        fn slots_are_on_time_at_the_same_phase(every in 1u64..=3600, id in "[0-9a-f]{64}", wall in 0i64..4_000_000_000_000) {
             let id = ClientId::parse(&format!("0x{id}")).unwrap();
             let schedule = ReportSchedule::new(Duration::from_secs(every), "https://api.example/v1", [id]);
             let wall = Timestamp::from_millisecond(wall).unwrap();
@@ -117,7 +117,7 @@ mod tests {
         }
 
         #[test]
-        fn a_timer_that_fires_early_does_not_have_its_slot_twice(early in 0u64..200) {
+        fn an_early_timer_does_not_repeat_its_slot(early in 0u64..200) {
             let schedule = schedule(1, &['1']);
             let wall = Timestamp::from_second(1_800_000_000).unwrap();
             let slot = wall + schedule.next(wall);

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn put(path: &Path, digit: &str) {
-        // As an operator does it: another file, moved into place.
+        // Like an operator: writes a new file and moves it into place.
         let new = path.with_extension("new");
         fs::write(&new, format!("0x{}\n", digit.repeat(64))).unwrap();
         fs::set_permissions(&new, Permissions::from_mode(0o640)).unwrap();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_new_token_keeps_the_old_one_and_says_so() {
+    fn an_unreadable_new_token_keeps_the_old_one_and_reports_the_fault() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         put(&path, "1");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_looked_for_again_and_a_mended_mode_is_noticed() {
+    fn a_missing_file_is_tried_again_and_a_corrected_mode_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let mut keeper = keeper(&path);

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lasting_trouble_is_said_once_when_it_starts_worsens_and_ends() {
+    fn lasting_trouble_is_logged_when_it_starts_worsens_and_ends() {
         let mut trouble = None;
         let mut lines = Vec::new();
         for level in [

@@ -130,7 +130,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_swap_and_a_remark_are_seen_by_every_clone() {
+    async fn every_clone_sees_changed_tasks_and_notes() {
         let (sources, _hearts) = empty();
         let seen = sources.clone();
         assert!(seen.document().well);

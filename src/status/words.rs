@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_told_in_the_unit_that_fits() {
+    fn ages_have_a_suitable_unit() {
         let now = Timestamp::from_second(1_000_000_000).unwrap();
         let told = |seconds: i64| ago(Timestamp::from_second(1_000_000_000 - seconds).unwrap(), now);
         assert_eq!(told(-5), "just now");

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_silence_has_its_remedy() {
+    fn each_kind_of_failure_has_its_remedy() {
         let serial = advice(LinkKind::Serial, |it| it.silent = 50);
         assert!(serial.contains("not one byte") && serial.contains("swapped"), "{serial}");
         assert!(advice(LinkKind::Serial, |it| it.damaged = 3).contains("parity"));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_are_counted_where_they_belong() {
+    fn each_outcome_has_its_count() {
         let mut evidence = ScanEvidence::default();
         let exception = |code| Err::<(), _>(Error::Exception { unit: 1, code });
         for outcome in [Ok(()), exception(2), exception(0x0A), exception(0x0B)] {

@@ -156,25 +156,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_otherwise_than_the_voltages_is_none_of_them() {
-        // The fourth is a counter that happens to be there.
+    fn a_value_in_another_format_is_not_a_voltage() {
+        // The fourth value is a counter.
         let mains = seen(&[2301, 2296, 2310, 23_010, 4999]).unwrap();
         assert_eq!(mains.volts.len(), 3, "{mains:?}");
         let mut words = floats(&[230.1, 229.7, 231.0, 49.98]);
-        // One that begins at an odd register.
+        // The next one starts at an odd register.
         words.push(0);
         words.extend(floats(&[228.8]));
         assert_eq!(seen(&words).unwrap().volts.len(), 3);
     }
 
     #[test]
-    fn a_float_is_told_from_its_neighbour_in_the_other_word_order() {
+    fn a_float_is_distinguished_from_its_neighbour_in_the_other_word_order() {
         let mains = seen(&floats(&[230.1, 229.7, 231.0, 230.4, 230.6, 229.9, 230.2, 230.0])).unwrap();
         assert_eq!((mains.format.low_word_first, mains.volts[0].place.block.address), (false, 0));
     }
 
     #[test]
-    fn other_numbers_are_no_mains() {
+    fn other_numbers_are_not_the_mains() {
         assert_eq!(seen(&[1, 2, 3, 4, 230, 50]), None);
         assert_eq!(seen(&[0; 40]), None);
         assert_eq!(seen(&[0xFFFF; 40]), None);

@@ -171,7 +171,7 @@ mod tests {
 
     const BLOCK: RegisterRange = RegisterRange { function: Function::Input, address: 0, count: 12 };
 
-    /// Volts of three phases, a power in W and a counter in kWh as floats, and a clock that rises as well.
+    /// The voltages of three phases, a power in W and a counter in kWh as floats, and a clock that also rises.
     fn floats(watts: f64, reading: f64, seconds: f64) -> RegisterSample {
         let energy = reading + watts / 1000.0 * seconds / 3600.0;
         let values = [230.1, 229.5, 231.2, watts as f32, energy as f32, 1000.0 + seconds as f32];
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_integer_counter_gives_itself_away() {
+    fn an_integer_counter_is_found_by_its_power() {
         let sample = |seconds: f64| {
             // 0.1 W and 0.01 Wh a digit, low word first.
             let energy = 4_000_000 + (1234.5 * seconds / 3600.0 * 100.0) as u32;
@@ -202,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn a_power_that_looks_like_a_voltage_is_found_beside_its_counter() {
+    fn a_power_that_looks_like_a_voltage_is_found_with_its_counter() {
         let samples: Vec<_> = (0..13).map(|index| floats(231.4, 500.0, f64::from(index) * 10.0)).collect();
         let pair = best(&samples).unwrap();
         assert_eq!((pair.power.place.block.address, pair.energy.place.block.address), (6, 8), "{pair:?}");
     }
 
     #[test]
-    fn what_does_not_rise_is_no_counter() {
+    fn a_constant_value_is_not_a_counter() {
         let samples: Vec<_> = (0..5).map(|_| floats(1500.0, 10.0, 0.0)).collect();
         assert_eq!(best(&samples), None);
         assert_eq!(best(&samples[..1]), None);
@@ -217,7 +217,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_counter_of_floats_gives_itself_away(watts in 800.0_f64..20_000.0, reading in 0.0_f64..300.0) {
+        fn a_float_counter_is_found_by_its_power(watts in 800.0_f64..20_000.0, reading in 0.0_f64..300.0) {
             let samples: Vec<_> = (0..7).map(|index| floats(watts, reading, f64::from(index) * 10.0)).collect();
             let pair = best(&samples).unwrap();
             prop_assert_eq!((pair.power.place.block.address, pair.energy.place.block.address), (6, 8));

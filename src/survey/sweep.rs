@@ -266,7 +266,7 @@ mod tests {
     use crate::simulator::{SimulatedSerialLine as Simulated, SimulatedUnit};
     use crate::units::Parity;
 
-    /// Generous on both sides: a busy machine is late, never early.
+    /// Generous in both directions: a busy machine is late, never early.
     const TIMEOUT: Duration = Duration::from_secs(1);
     const SLOW: Duration = Duration::from_millis(1500);
 
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_meter_that_is_slower_than_the_time_out_is_found_by_its_late_answer() {
+    async fn a_meter_slower_than_the_timeout_is_found_by_its_late_answer() {
         let slow = SimulatedUnit::new(5);
         slow.set_delay(SLOW);
         let line = Simulated::start([slow], None).unwrap();
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_but_reading_goes_out_and_a_refusal_is_a_meter() {
+    async fn only_read_requests_are_sent_and_a_refusal_counts_as_a_meter() {
         let (empty, mute) = (SimulatedUnit::new(2), SimulatedUnit::new(3));
         mute.fault(crate::simulator::UnitFault::Silent);
         let line = Simulated::start([empty.clone(), mute], None).unwrap();

@@ -136,8 +136,8 @@ pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<
                     highest = highest.max(published);
                     // The published figure may start at the lower end of the noise and continue at its upper end.
                     let limit = poll.kept - kept_first + (2 + world.noise) * world.step;
-                    if published.saturating_sub(start) > most {
-                        let over = published - start - most;
+                    if published.saturating_sub(start) > limit {
+                        let over = published - start - limit;
                         broken.push(format!("at {} invented {over} mWh", poll.second));
                     }
                 }

@@ -1,4 +1,4 @@
-//! Nothing secret is ever shown, wherever in the file somebody put it.
+//! No secret is ever shown, at any place in the file.
 
 use proptest::prelude::*;
 
@@ -7,8 +7,8 @@ use super::{GOOD, read};
 const SECRET: &str = "hunter2hunter2";
 const TOKEN: &str = "0x2222222222222222222222222222222222222222222222222222222222222222";
 
-/// Everything that is said of `text`, in every form.
-fn said(text: &str) -> String {
+/// All output about `text`, in every form.
+fn output_of(text: &str) -> String {
     let problems = match read(text) {
         Ok((_, problems)) | Err(problems) => problems,
     };
@@ -16,7 +16,7 @@ fn said(text: &str) -> String {
 }
 
 #[test]
-fn no_secret_is_shown_wherever_it_stands() {
+fn no_secret_is_shown_at_any_place() {
     let wrong = [
         "token = \"SECRET\"",
         "token = SECRET",
@@ -62,9 +62,9 @@ fn no_secret_is_shown_wherever_it_stands() {
         for secret in [SECRET, TOKEN, &TOKEN[2..]] {
             let text = wrong.replace("SECRET", secret);
             for text in [format!("{text}\n{GOOD}"), format!("{GOOD}\n{text}\n"), text] {
-                let said = said(&text);
-                assert!(!said.is_empty());
-                let shown = said.replace(&format!("`{SECRET}`"), "");
+                let output = output_of(&text);
+                assert!(!output.is_empty());
+                let shown = output.replace(&format!("`{SECRET}`"), "");
                 assert!(!shown.contains(secret), "{text}\n---\n{shown}");
             }
         }
@@ -72,49 +72,49 @@ fn no_secret_is_shown_wherever_it_stands() {
 }
 
 #[test]
-fn a_token_that_stands_in_place_of_something_else_is_not_shown_either() {
+fn a_token_in_place_of_another_value_is_not_shown() {
     for key in ["token_file", "token_credential", "url", "ca_file", "batch", "proxy"] {
-        let said = said(&format!("[account.main]\n{key} = \"{TOKEN}\"\n[bus.a]\nserial = \"{TOKEN}\"\n"));
-        assert!(!said.contains(TOKEN), "{said}");
-        assert!(!said.contains(&TOKEN[..40]), "{said}");
+        let output = output_of(&format!("[account.main]\n{key} = \"{TOKEN}\"\n[bus.a]\nserial = \"{TOKEN}\"\n"));
+        assert!(!output.contains(TOKEN), "{output}");
+        assert!(!output.contains(&TOKEN[..40]), "{output}");
     }
 }
 
 #[test]
-fn a_token_is_told_where_it_belongs() {
+fn a_misplaced_token_gets_the_right_place() {
     let text = format!("{GOOD}\n[account.other]\ntoken = \"{TOKEN}\"\n");
-    let said = read(&text).unwrap_err().to_string();
-    assert!(said.contains("`token` in [account.other]: no secret belongs in this file"), "{said}");
-    assert!(said.contains("token = ***"), "{said}");
-    assert!(said.contains("`token_file`") && said.contains("`token_credential`"), "{said}");
+    let output = read(&text).unwrap_err().to_string();
+    assert!(output.contains("`token` in [account.other]: no secret belongs in this file"), "{output}");
+    assert!(output.contains("token = ***"), "{output}");
+    assert!(output.contains("`token_file`") && output.contains("`token_credential`"), "{output}");
 }
 
 #[test]
 fn control_characters_do_not_reach_the_terminal() {
     let text = "[meter.a]\nbus = 5 # \u{1b}[31m\u{202e}\u{9b}\rx\r\n\"\\u001b[2J\" = 1\n[bus.a]\ntcp = \"\u{7}\"\n";
     let problems = read(text).unwrap_err();
-    let said = problems.to_string();
+    let output = problems.to_string();
     let plain = |character: char| !character.is_control() || character == '\n';
-    assert!(said.chars().all(plain), "{said:?}");
-    assert!(!said.contains('\u{202e}'), "{said:?}");
+    assert!(output.chars().all(plain), "{output:?}");
+    assert!(!output.contains('\u{202e}'), "{output:?}");
 }
 
 proptest! {
-    /// A secret stays hidden however the line around it is broken.
+    /// A secret stays hidden if the line around it is damaged.
     #[test]
-    fn no_damage_brings_a_secret_to_light(cut in 0_usize..400, with in "[\\[\\]{}=\"',. #\n\\\\a-z]{0,4}", length in 0_usize..3) {
+    fn no_damaged_file_shows_a_secret(cut in 0_usize..400, with in "[\\[\\]{}=\"',. #\n\\\\a-z]{0,4}", length in 0_usize..3) {
         let text = format!("{GOOD}[account.b]\ntoken = \"{SECRET}\"\npassword = '{SECRET}'\n{}", GOOD.replace("main", "c"));
         let start = (GOOD.len() - 40 + cut % 120).min(text.len());
         let end = (start + length).min(text.len());
         prop_assume!(text.is_char_boundary(start) && text.is_char_boundary(end));
         let damaged = format!("{}{with}{}", &text[..start], &text[end..]);
-        let said = said(&damaged);
-        prop_assert!(!said.contains(SECRET), "{damaged}\n---\n{said}");
+        let output = output_of(&damaged);
+        prop_assert!(!output.contains(SECRET), "{damaged}\n---\n{output}");
     }
 }
 
 #[test]
-fn a_configuration_is_handed_on_as_written_and_without_what_is_secret() {
+fn a_configuration_is_shown_as_written_without_secrets() {
     let environment = super::super::Environment::default();
     let shown = |text: &str| super::super::shown_text(text, &environment);
     let plain = GOOD.replace("0x", "0y");
@@ -148,7 +148,7 @@ fn a_configuration_is_handed_on_as_written_and_without_what_is_secret() {
 }
 
 #[test]
-fn a_token_that_names_a_table_or_key_is_not_told_whole() {
+fn a_token_as_a_table_or_key_name_is_masked() {
     let digits = &TOKEN[2..];
     let wrong = read(&format!("{GOOD}\n[bus.x{}]\ntcp = \"a:502\"\n", &digits[..32])).unwrap_err();
     assert!(wrong.to_string().contains("is not a name"), "{wrong}");
@@ -160,7 +160,7 @@ fn a_token_that_names_a_table_or_key_is_not_told_whole() {
         format!("[bus.{digits}]\ntcp = 1\n[meter.a]\nbus = \"{digits}\"\n"),
         format!("[profile.{digits}]\n"),
     ] {
-        let said = said(&text);
-        assert!(said.contains("error") && !said.contains(&digits[..32]), "{text}\n---\n{said}");
+        let output = output_of(&text);
+        assert!(output.contains("error") && !output.contains(&digits[..32]), "{text}\n---\n{output}");
     }
 }

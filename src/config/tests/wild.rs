@@ -1,4 +1,4 @@
-//! No text, however hostile, brings the program down.
+//! No hostile text ends the program.
 
 use proptest::prelude::*;
 
@@ -58,7 +58,7 @@ proptest! {
         survives(&text);
     }
 
-    /// A valid configuration with pieces taken out, doubled and put elsewhere.
+    /// A valid configuration with parts removed, doubled and moved.
     #[test]
     fn a_damaged_configuration_is_answered(
         edits in prop::collection::vec((0_usize..2000, 0_usize..40, "[\\[\\]{}=\"'.,#\n\\\\a0é-]{0,6}"), 1..6),

@@ -13,13 +13,13 @@ fn file(content: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// What is said of a file with that content, its path written PATH.
-fn said(content: &[u8], mode: u32) -> String {
+/// The error for a file with this content, with its path replaced by PATH.
+fn error_of(content: &[u8], mode: u32) -> String {
     let (_folder, path) = file(content, mode);
     let result = TokenSource::File(path.clone()).read(None);
-    let said = result.unwrap_err().to_string();
-    assert!(!said.contains("2222"), "{said}");
-    said.replace(path.to_str().unwrap(), "PATH")
+    let message = result.unwrap_err().to_string();
+    assert!(!message.contains("2222"), "{message}");
+    message.replace(path.to_str().unwrap(), "PATH")
 }
 
 #[test]
@@ -33,12 +33,12 @@ fn a_token_is_read_and_never_shown() {
 }
 
 #[test]
-fn what_others_can_reach_is_refused_with_the_remedy() {
+fn a_file_that_others_can_read_is_refused_with_the_remedy() {
     let remedy = "chown root:arkmeter PATH && chmod 640 PATH";
     for mode in [0o644, 0o642, 0o641, 0o604] {
-        let said = said(TOKEN.as_bytes(), mode);
+        let message = error_of(TOKEN.as_bytes(), mode);
         assert_eq!(
-            said,
+            message,
             format!("the token file PATH is open to every user of this machine (mode {mode:04o}): {remedy}")
         );
     }
@@ -50,7 +50,7 @@ fn what_others_can_reach_is_refused_with_the_remedy() {
 }
 
 #[test]
-fn what_holds_no_token_is_refused_without_showing_it() {
+fn a_file_without_a_token_is_refused_without_showing_its_content() {
     let not =
         "the token file PATH does not hold a token: 0x and 64 hex digits, without quotes, spaces or the word Bearer";
     let several = "the token file PATH has several lines: it has to hold the token alone on one line";
@@ -70,17 +70,17 @@ fn what_holds_no_token_is_refused_without_showing_it() {
         (&format!("{TOKEN}\n{TOKEN}\n"), several),
         (&TOKEN.repeat(63), large),
     ] {
-        assert_eq!(said(content.as_bytes(), 0o600), expected, "{content:?}");
+        assert_eq!(error_of(content.as_bytes(), 0o600), expected, "{content:?}");
     }
-    assert_eq!(said(&[0xff, 0xfe], 0o600), not);
+    assert_eq!(error_of(&[0xff, 0xfe], 0o600), not);
 }
 
 #[test]
-fn what_is_no_file_is_named_as_what_it_is() {
+fn a_path_that_is_not_a_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let said = |path: &Path| TokenSource::File(path.to_owned()).read(None).unwrap_err();
-    assert!(matches!(said(folder.path()), TokenError::Folder(_)));
-    assert!(matches!(said(Path::new("/dev/null")), TokenError::NotAFile(_)));
+    let read_error = |path: &Path| TokenSource::File(path.to_owned()).read(None).unwrap_err();
+    assert!(matches!(read_error(folder.path()), TokenError::Folder(_)));
+    assert!(matches!(read_error(Path::new("/dev/null")), TokenError::NotAFile(_)));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! An operator's order from the control socket to the ledger and back.
+//! An operator's command from the control socket to the ledger and back.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ fn settings(meter: &Name) -> LedgerSettings {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_goes_through_the_socket_to_the_ledger_and_its_journal_can_be_looked_at() {
+async fn a_command_reaches_the_ledger_through_the_socket_and_is_in_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let (state, socket) = (folder.path().join("state"), folder.path().join("control.sock"));
     let config = Arc::new(Config {

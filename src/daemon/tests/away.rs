@@ -1,6 +1,6 @@
-//! The endpoint is away for long: meter, poller, ledger and reporter together, in simulated time.
+//! A long outage of the endpoint: meter, poller, ledger and reporter together, in simulated time.
 //!
-//! For two days in each run of the tests; `ARKMETER_AWAY_DAYS=30 cargo test --lib away` makes it a month, as `.ci/run` does.
+//! The outage lasts two days by default, and a month with `ARKMETER_AWAY_DAYS=30 cargo test --lib away`, as in `.ci/run`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -19,10 +19,10 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const POLL_EVERY: Duration = Duration::from_secs(180);
 const REPORT_EVERY: Duration = Duration::from_secs(10 * 60);
 const DAYS: &str = "ARKMETER_AWAY_DAYS";
-/// What a process settles at is settled by then.
+/// After this time the memory of the process is stable.
 const EARLY: Duration = Duration::from_secs(12 * 3600);
 
-/// What the process has.
+/// The resources of the process.
 #[derive(Debug)]
 struct Usage {
     resident_kb: u64,
@@ -42,7 +42,7 @@ impl Usage {
     }
 }
 
-/// The way to the endpoint, open until it is dropped.
+/// The path to the endpoint, open until it is dropped.
 struct Way(tokio::task::JoinHandle<()>);
 
 impl Way {
@@ -66,10 +66,10 @@ impl Drop for Way {
     }
 }
 
-/// The test below in a process of its own, whose memory is then that of the daemon.
+/// Runs the test below in its own process, so that the memory is the daemon's alone.
 #[test]
 #[allow(clippy::print_stderr, reason = "the figures are for people")]
-fn an_endpoint_away_for_long_leaves_all_flat_and_gets_one_fresh_report_that_carries_the_gap() {
+fn a_long_endpoint_outage_accumulates_nothing_and_ends_with_one_fresh_report() {
     let mut alone = Command::new(std::env::current_exe().unwrap());
     alone.args(["--exact", "daemon::tests::away::the_time_away", "--ignored", "--nocapture"]);
     alone.env(DAYS, std::env::var(DAYS).unwrap_or_else(|_| "2".into()));
@@ -85,7 +85,7 @@ fn an_endpoint_away_for_long_leaves_all_flat_and_gets_one_fresh_report_that_carr
 #[allow(clippy::print_stderr, reason = "the figures are for people")]
 async fn the_time_away() {
     let days: u32 = std::env::var(DAYS).map_or(2, |days| days.parse().unwrap());
-    // An address where nobody else asks for a port: it is there again after a month.
+    // An address that no other test uses, so that the port is still free after a month.
     let of_its_own = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 83, 71, 9)), 0);
     let address = TcpListener::bind(of_its_own).await.unwrap().local_addr().unwrap();
     let client = ClientId::parse(&format!("0x{:064}", 1)).unwrap();
@@ -96,10 +96,10 @@ async fn the_time_away() {
     it.config.clients.remove(&name("boiler"));
     it.config.meters.get_mut(&name("sauna")).unwrap().poll_every = POLL_EVERY;
     let account = it.config.accounts.get_mut(&name("main")).unwrap();
-    // The sockets are real, and what they take is no time: a call must not run out of it.
+    // The sockets are real and take no simulated time: a call must not reach its timeout.
     (account.report_every, account.timeout) = (REPORT_EVERY, HOUR);
     let (begun, watts) = (Instant::now(), Arc::new(AtomicU32::new(1000)));
-    // 1000 W until the last minutes.
+    // The load is 1000 W until the last minutes.
     let (theirs, meter) = (watts.clone(), it.sauna.clone());
     let display = move || 100.0 + begun.elapsed().as_secs_f64() / 3600.0;
     let appliance = tokio::spawn(async move {
@@ -143,11 +143,11 @@ async fn the_time_away() {
         let shown = display() * 1e6;
         let first = arkreen.calls()[reported].entries[0].clone();
         let behind = shown - first.energy.get() as f64;
-        // What 1 kW takes between two polls, and a step of the display.
+        // The energy of 1 kW between two polls, and one step of the register.
         assert!((-3_000.0..=50_000.0 + 3_000.0).contains(&behind), "{behind} mWh behind the display");
         sleep(3 * REPORT_EVERY).await;
         let after = arkreen.calls().split_off(reported);
-        // The first, and then its slots.
+        // The first report, and then one for each slot.
         assert!((3..=4).contains(&after.len()), "no backlog: {after:#?}");
         assert!(after.iter().all(|call| call.entries[0].power.0 == 1_234_000), "nothing old: {after:#?}");
         assert_eq!(arkreen.violations(), Vec::<String>::new());

@@ -1,4 +1,5 @@
-//! A box that sleeps: the boot's clock goes on, timers do not. What is late is done at once, and nothing is taken for fresh or for a jump.
+//! A box that sleeps: the time since boot goes on, timers do not. Overdue work is done at once, no old reading counts as fresh, and no
+//! energy is held as a jump.
 
 use super::*;
 use crate::heartbeat::BEAT_EVERY;
@@ -8,12 +9,12 @@ use crate::simulator::UnitFault;
 const NIGHT: Duration = Duration::from_secs(8 * 3600);
 const POLL_EVERY: Duration = Duration::from_secs(180);
 
-/// What an appliance of 3 kW makes the meter show by the boot's clock.
+/// Sets the register to what a load of 3 kW has consumed since boot.
 fn count(it: &Site) {
     show(&it.sauna, 3000.0, (100.0 + 3.0 * it.clock.now().since_boot.as_secs_f64() / 3600.0) as f32);
 }
 
-/// Lets time pass while the appliance counts.
+/// Lets time pass while the load consumes.
 async fn pass(it: &Site, time: Duration) {
     let until = Instant::now() + time;
     while Instant::now() < until {
@@ -22,7 +23,7 @@ async fn pass(it: &Site, time: Duration) {
     }
 }
 
-/// A house whose meter is polled every three minutes.
+/// A site whose meter is polled every three minutes.
 async fn site() -> (Site, Daemon) {
     let mut it = Site::new("http://127.0.0.1:1/v1");
     it.config.meters.get_mut(&name("sauna")).unwrap().poll_every = POLL_EVERY;
@@ -40,7 +41,7 @@ async fn figure(daemon: &Daemon) -> Figure {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_polls_at_once_when_it_wakes_and_takes_all_that_was_counted_meanwhile() {
+async fn after_sleep_it_polls_at_once_and_counts_all_energy_of_the_sleep() {
     let (it, daemon) = site().await;
     pass(&it, 10 * POLL_EVERY + MINUTE).await;
     let before = meter(&daemon);
@@ -54,7 +55,7 @@ async fn it_polls_at_once_when_it_wakes_and_takes_all_that_was_counted_meanwhile
     pass(&it, BEAT_EVERY + Duration::from_secs(2)).await;
     let woken = meter(&daemon);
     assert!(woken.polls > before.polls && woken.failures == 0, "it did not wait for {POLL_EVERY:?}");
-    // As after any outage: taken once readings over a minute agree, and all of it.
+    // As after any outage: all energy counts once the readings of a minute agree.
     pass(&it, MINUTE + Duration::from_secs(20)).await;
     let after = meter(&daemon);
     assert_eq!((after.state, after.verdict.as_deref()), (MeterState::Ok, Some("advanced")));
@@ -65,12 +66,12 @@ async fn it_polls_at_once_when_it_wakes_and_takes_all_that_was_counted_meanwhile
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_no_sleep_explains_is_held_also_after_one() {
+async fn an_advance_beyond_max_power_is_held_also_after_sleep() {
     let (it, daemon) = site().await;
     pass(&it, 10 * POLL_EVERY + MINUTE).await;
     let before = meter(&daemon);
     it.clock.sleep_for(NIGHT);
-    // 20 kW for a night and not more.
+    // More than 20 kW for a night.
     show(&it.sauna, 3000.0, 100.0 + 300.0);
     sleep(5 * MINUTE).await;
     let after = meter(&daemon);
@@ -79,13 +80,13 @@ async fn what_no_sleep_explains_is_held_also_after_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reports_are_due_by_the_boots_clock() {
+async fn reports_are_due_by_the_time_since_boot() {
     let (it, daemon) = site().await;
-    // So many calls were tried: the endpoint refuses them all.
+    // The number of attempted calls. The endpoint refuses them all.
     let tried = || daemon.sources.document().accounts[&name("main")].calls;
     pass(&it, 10 * POLL_EVERY + MINUTE).await;
     let before = tried();
-    // Each time no longer than until the next slot, so that what was read is fresh all the while.
+    // Each wait ends before the next slot, so that the reading stays fresh.
     for _ in 0..30 {
         it.clock.sleep_for(2 * MINUTE);
         pass(&it, 2 * BEAT_EVERY).await;
@@ -95,13 +96,13 @@ async fn reports_are_due_by_the_boots_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_meter_that_falls_silent_is_stale_after_three_polls_is_not_reported_and_comes_back() {
+async fn a_silent_meter_is_stale_after_three_polls_is_not_reported_and_recovers() {
     let it = Site::new("http://127.0.0.1:1/v1");
     let daemon = it.start().await;
     sleep(5 * MINUTE).await;
     assert_eq!(meter(&daemon).state, MeterState::Ok);
     it.sauna.fault(UnitFault::Silent);
-    // Polled every ten seconds: a minute is longer than three polls.
+    // The meter is polled every ten seconds, so a minute is longer than three polls.
     sleep(Duration::from_secs(48)).await;
     assert_eq!(meter(&daemon).state, MeterState::Failing, "not answering, and still fresh");
     assert!(matches!(figure(&daemon).await, Figure::Ready { .. }));

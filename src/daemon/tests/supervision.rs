@@ -9,7 +9,7 @@ const NOBODY: &str = "http://127.0.0.1:1/v1";
 const WATCHDOG: Duration = MINUTE;
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_returns_unasked_ends_the_daemon_with_its_name_and_published_figures_are_on_disk() {
+async fn a_task_that_returns_early_ends_the_daemon_by_name_and_published_figures_are_on_disk() {
     let it = Site::new(NOBODY);
     let mut daemon = it.start().await;
     daemon.supervisor.start("bus of late", sleep(10 * MINUTE));
@@ -24,7 +24,7 @@ async fn a_task_that_returns_unasked_ends_the_daemon_with_its_name_and_published
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_hangs_silences_the_watchdog_for_good_while_the_others_go_on() {
+async fn a_hung_task_stops_the_watchdog_messages_while_the_others_continue() {
     let it = Site::new(NOBODY);
     let daemon = it.start().await;
     let sources = daemon.sources.clone();

@@ -1,4 +1,4 @@
-//! Remedies never let published fall, and each does exactly what it says.
+//! Corrections never let published fall, and each changes exactly the intended energy.
 
 use proptest::prelude::*;
 
@@ -9,12 +9,12 @@ use crate::guard::{accept, credit, judge};
 use crate::reading::Reading;
 use crate::units::Milliwatts;
 
-/// Polls from `seconds` on, each 10 s: the state after the last, and every entry on the way.
+/// Polls from `seconds` on, every 10 s; returns the last state and all journal entries.
 fn polls(state: GuardState, seconds: u64, registers: &[u64]) -> (GuardState, Vec<GuardEvent>) {
     polls_of(state, seconds, registers, |_| {})
 }
 
-/// The same where nothing flows: a register that stands is none that fails to count.
+/// The same without any power: the register is right not to move.
 fn idle_polls(state: GuardState, seconds: u64, registers: &[u64]) -> (GuardState, Vec<GuardEvent>) {
     polls_of(state, seconds, registers, |reading| reading.values.power = Some(Milliwatts(0)))
 }
@@ -36,7 +36,7 @@ fn polls_of(
     (state, entries)
 }
 
-/// A meter at 1 kWh whose register fell to 0.2 kWh and stayed there: taken for a reset.
+/// A meter at 1 kWh whose register fell to 0.2 kWh and stayed there, which counts as a reset.
 fn after_reset() -> (GuardState, GuardEvent) {
     let (after, entries) = idle_polls(state(&meter("a"), 1_000_000), 100, &[200_000; 70]);
     let reset = entries.into_iter().find(|entry| entry.verdict == Verdict::Reset).unwrap();
@@ -44,7 +44,7 @@ fn after_reset() -> (GuardState, GuardEvent) {
 }
 
 #[test]
-fn a_hold_that_is_accepted_is_what_it_would_have_become() {
+fn an_accepted_hold_gives_the_same_result_as_waiting() {
     let (held, _) = polls(state(&meter("a"), 1_000_000), 100, &[200_000; 3]);
     assert!(held.held().is_some());
     let accepted = accept(&held, &meter("a"), &at(140)).unwrap();
@@ -57,7 +57,7 @@ fn a_hold_that_is_accepted_is_what_it_would_have_become() {
 }
 
 #[test]
-fn a_first_figure_beyond_belief_is_taken_once_accepted() {
+fn an_implausible_first_figure_counts_once_accepted() {
     let lifetimes = 40 * 365 * 24 * 20_000_000_u64;
     let (held, _) = polls(GuardState::default(), 0, &[lifetimes; 5]);
     assert!(held.published().is_none() && held.held().is_some());
@@ -66,7 +66,7 @@ fn a_first_figure_beyond_belief_is_taken_once_accepted() {
 }
 
 #[test]
-fn what_arkreen_holds_is_the_floor_until_the_counter_has_passed_it() {
+fn the_figure_at_arkreen_is_the_minimum_until_the_counter_exceeds_it() {
     let before = state(&meter("a"), 1_000_000);
     let set = set(&before, &meter("a"), &at(100), energy(1_015_000)).unwrap();
     assert_eq!(set.state.published(), Some(energy(1_015_000)));
@@ -79,12 +79,12 @@ fn what_arkreen_holds_is_the_floor_until_the_counter_has_passed_it() {
 }
 
 #[test]
-fn an_exchange_is_counted_exactly_before_the_new_meter_was_taken_and_after() {
+fn an_exchange_is_counted_exactly_before_and_after_the_new_meter_counts() {
     let old = state(&meter("a"), 1_000_000);
     let told = |state: &GuardState, seconds| {
         replace(state, &meter("a"), &at(seconds), energy(1_006_000), energy(3_000)).map(|judged| judged.state)
     };
-    // At once, while it is held, and after it was taken for a reset.
+    // The command comes at once, during the hold, and after the reset.
     let (seen, _) = polls(told(&old, 400).unwrap(), 410, &[4_000, 5_000]);
     assert_eq!(seen.published(), Some(energy(1_008_000)));
     let (held, _) = polls(old.clone(), 400, &[4_000; 3]);
@@ -93,7 +93,7 @@ fn an_exchange_is_counted_exactly_before_the_new_meter_was_taken_and_after() {
     let (reset, entries) = idle_polls(old.clone(), 400, &[4_000; 70]);
     assert!(entries.iter().any(|entry| entry.verdict == Verdict::Reset));
     assert_eq!(told(&reset, 1110).unwrap().published(), Some(energy(1_007_000)));
-    // Twice is once.
+    // A repeated command has no effect.
     let twice = told(&told(&reset, 1110).unwrap(), 1120).unwrap();
     assert_eq!(twice.published(), Some(energy(1_007_000)));
 }
@@ -116,7 +116,7 @@ fn an_exchange_with_impossible_readings_is_refused() {
 }
 
 #[test]
-fn an_undone_reset_holds_published_still_until_the_register_has_passed_it() {
+fn an_undone_reset_keeps_published_until_the_register_exceeds_it() {
     let (after, reset) = after_reset();
     assert_eq!(after.published(), Some(energy(1_000_000)));
     assert_eq!(after.counted(), Some(1_000_000));
@@ -124,13 +124,13 @@ fn an_undone_reset_holds_published_still_until_the_register_has_passed_it() {
     assert_eq!(undone.state.published(), Some(energy(1_000_000)));
     assert_eq!(undone.state.counted(), Some(200_000));
     assert_eq!(undone.entry.as_ref().unwrap().undoes, Some(7));
-    // To undo the undoing is to have the reset again.
+    // Undoing the undo restores the reset.
     let again = undo(&undone.state, &meter("a"), &at(910), 8, &undone.entry.unwrap()).unwrap();
     assert_eq!(again.state.counted(), Some(1_000_000));
 }
 
 #[test]
-fn an_undone_step_is_credited_and_an_undone_credit_is_taken_back() {
+fn an_undone_step_is_credited_and_an_undone_credit_is_removed() {
     let (after, entries) = polls(state(&meter("a"), 1_000_000), 100, &[900_000_000; 70]);
     let step = entries.iter().find(|entry| entry.verdict == Verdict::Stepped).unwrap();
     assert_eq!(after.published(), Some(energy(1_000_000)));
@@ -143,7 +143,7 @@ fn an_undone_step_is_credited_and_an_undone_credit_is_taken_back() {
     assert_eq!((undone.state.published(), undone.state.counted()), (Some(energy(1_000_500)), Some(1_000_000)));
 }
 
-/// A meter without a counter that draws 3.6 kW: its state after so many polls, each 10 s and worth 10 Wh.
+/// A meter without a counter at 3.6 kW: its state after these polls, each 10 s and 10 Wh.
 fn integrated(mut state: GuardState, polls: std::ops::Range<u64>) -> GuardState {
     let settings = MeterSettings { counter: CounterSettings::FromPower, ..meter("a") };
     for poll in polls {
@@ -155,7 +155,7 @@ fn integrated(mut state: GuardState, polls: std::ops::Range<u64>) -> GuardState 
 }
 
 #[test]
-fn a_credit_of_a_meter_without_a_counter_is_undone_by_standing_still() {
+fn an_undone_credit_without_a_counter_keeps_published_until_it_is_covered() {
     let settings = MeterSettings { counter: CounterSettings::FromPower, ..meter("a") };
     let before = integrated(GuardState::default(), 0..11);
     assert_eq!((before.published(), before.counted()), (Some(energy(100_000)), Some(100_000)));
@@ -164,14 +164,14 @@ fn a_credit_of_a_meter_without_a_counter_is_undone_by_standing_still() {
     let undone = undo(&credited.state, &settings, &at(106), 4, &credited.entry.unwrap()).unwrap();
     assert_eq!((undone.state.published(), undone.state.counted()), (Some(energy(125_000)), Some(100_000)));
     assert!(stands(&undone.state, &settings).unwrap().contains("0.025 kWh"));
-    // Stored and read again on the way.
+    // The state is stored and read in between.
     let half = integrated(undone.state.clone(), 11..13);
     assert_eq!((half.published(), half.counted()), (Some(energy(125_000)), Some(120_000)));
     assert!(!half.only_advanced(&undone.state), "it is written whole: an advance alone does not tell what is owed");
     let half: GuardState = serde_json::from_str(&serde_json::to_string(&half).unwrap()).unwrap();
     let after = integrated(half, 13..21);
     assert_eq!((after.published(), stands(&after, &settings)), (Some(energy(200_000)), None));
-    // To undo the undoing is to have the credit again; a credit meanwhile pays what is owed first.
+    // Undoing the undo restores the credit. A credit in between first covers the debt.
     let again = undo(&undone.state, &settings, &at(107), 5, &undone.entry.unwrap()).unwrap();
     assert_eq!((again.state.published(), again.state.counted()), (Some(energy(125_000)), Some(125_000)));
     let paid = credit(&undone.state, &settings, &at(107), energy(30_000)).unwrap();
@@ -179,7 +179,7 @@ fn a_credit_of_a_meter_without_a_counter_is_undone_by_standing_still() {
 }
 
 #[test]
-fn what_no_connection_can_carry_is_neither_credited_nor_set() {
+fn impossible_energy_is_neither_credited_nor_set() {
     let (state, settings) = (state(&meter("a"), 1_000_000), meter("a"));
     // 20 kW for 30 years, in mWh.
     let lifetime = 20_000_000 * 24 * 365 * 30;
@@ -201,7 +201,7 @@ fn what_no_connection_can_carry_is_neither_credited_nor_set() {
 }
 
 #[test]
-fn what_moved_no_figure_cannot_be_undone() {
+fn an_entry_without_effect_on_the_figure_cannot_be_undone() {
     let (after, entries) = polls(state(&meter("a"), 1_000_000), 100, &[0, 1_000_000]);
     assert_eq!(entries.len(), 2, "{entries:?}");
     for entry in entries {
@@ -234,9 +234,9 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    /// Whatever is ordered, in whatever order: published never falls, and a refusal leaves the state alone.
+    /// For any commands in any order published never falls, and a refused command does not change the state.
     #[test]
-    fn no_remedy_lets_published_fall(acts in prop::collection::vec((act(), 1u64..400), 1..60)) {
+    fn no_correction_lets_published_fall(acts in prop::collection::vec((act(), 1u64..400), 1..60)) {
         let settings = meter("a");
         let mut state = state(&settings, 1_000_000);
         let (mut register, mut seconds) = (1_000_000u64, 100u64);
@@ -266,7 +266,7 @@ proptest! {
         }
     }
 
-    /// An exchange credits what the old meter counted to its end, and no more.
+    /// An exchange credits exactly what the old meter counted to its end.
     #[test]
     fn an_exchange_credits_exactly(more in 0u64..60_000, new in 0u64..10_000_000, later in 0u64..2_000) {
         let old = state(&meter("a"), 1_000_000);

@@ -27,7 +27,7 @@ fn reading(seconds: u64, watts: i64, watt_hours: u64) -> MapReading {
     }
 }
 
-/// 3.6 kW, which are 1 Wh a second, and a counter that counts so many tenths of one.
+/// A power of 3.6 kW, which is 1 Wh per second, and a counter that advances by this many tenths of a Wh per second.
 fn run(tenths: u64) -> Vec<MapReading> {
     (0..300).map(|second| reading(second, 3_600, 1_000 + second * tenths / 10)).collect()
 }
@@ -147,7 +147,7 @@ fn maps_that_differ_or_have_nothing_to_agree_on_stay_open() {
     open(&still, |_, reading| reading);
     open(&run(10)[..60], |_, it| MapReading { power: it.power.map(|power| Milliwatts(power.0 * 21 / 20)), ..it });
     open(&run(10)[..60], |index, it| reading(index as u64, 3_600, it.register.unwrap().value.get() / 1000 + 30));
-    // One difference, and the count begins again.
+    // One difference restarts the count.
     open(&run(10)[..60], |index, it| if index == 40 { reading(40, 3_000, 1_040) } else { it });
     open(&run(10)[..60], |_, it| MapReading { register: None, ..it });
     let coarse = |_, it: MapReading| {

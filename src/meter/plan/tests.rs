@@ -27,7 +27,7 @@ fn holding(address: u16, count: u16) -> RegisterRange {
     RegisterRange { function: Function::Holding, address, count }
 }
 
-/// What the plan makes of a meter with these holding registers from 0 on; it answers 0 beyond them.
+/// Decodes a meter with these holding registers from 0 on, and 0 beyond them.
 fn read(plan: &ReadPlan, registers: &[u16]) -> Decoded {
     let word = |address: u16| registers.get(usize::from(address)).copied().unwrap_or(0);
     let answer =
@@ -45,7 +45,7 @@ fn integers_are_exact_to_the_last_milliwatt_hour() {
     assert_eq!(energy(&decoded), Some((655_380_000, 10_000)));
     assert_eq!(decoded.values.power, Some(Milliwatts(-100_000)));
     assert_eq!(decoded.problems, [""; 0]);
-    // 2^53 - 1 is the last that fits.
+    // 2^53 - 1 is the highest valid value.
     let wide = "register = 0\ntype = \"u64\"\nunit = \"mWh\"";
     let plan = plan(&meter("", "register = 4\ntype = \"i16\"", wide));
     assert_eq!(energy(&read(&plan, &[0x001F, 0xFFFF, 0xFFFF, 0xFFFF])), Some(((1 << 53) - 1, 1)));
@@ -93,7 +93,7 @@ fn an_unanswered_or_short_range_is_absent_without_a_problem() {
     assert_eq!(plan.decode(&Answers::new()), Decoded::default());
     assert_eq!(plan.decode(&Answers::from([(holding(0, 3), vec![1, 2])])), Decoded::default());
     assert_eq!(plan.decode(&Answers::from([(holding(0, 3), vec![1, 2, 3, 4])])), Decoded::default());
-    // Two halves of the counter from two responses make no counter.
+    // Two halves of the counter from two responses give no counter.
     let torn = Answers::from([(holding(0, 1), vec![0]), (holding(1, 2), vec![7, 9])]);
     assert_eq!(energy(&plan.decode(&torn)), None);
 }
@@ -142,7 +142,7 @@ fn sums_and_differences_are_added_before_rounding() {
 }
 
 #[test]
-fn wired_the_other_way_power_and_counter_swap() {
+fn reversed_wiring_swaps_power_and_counter() {
     let export =
         format!("{ENERGY}\n[export_energy]\nregister = 3\nfunction = \"holding\"\ntype = \"u16\"\nunit = \"kWh\"");
     let profile = meter("", POWER, &export);
@@ -229,7 +229,7 @@ proptest! {
     ) {
         let (name, registers) = kind;
         let width = 16 * registers;
-        // Small counts as often as large ones.
+        // Small counts are as frequent as large ones.
         let bits = (raw >> shift) & (u64::MAX >> (64 - width));
         let signed = name.starts_with('i') && bits >> (width - 1) == 1;
         let value = i128::from(bits) - if signed { 1_i128 << width } else { 0 };
@@ -265,7 +265,7 @@ proptest! {
     ) {
         let profile = |kind: &str, unit: &str| meter("", "register = 9\ntype = \"u16\"", &format!(
             "register = 0\ntype = \"{kind}\"\nunit = \"{unit}\"\nscale = {factor}\nword_order = \"{}\"", order(low_word)));
-        // A 24 bit mantissa times 30 million is exact in f64: rounding is the one thing left.
+        // A 24-bit mantissa times 30 million is exact in f64: only the rounding is tested.
         let value = f64::from(f32::from_bits(single));
         let decoded = read(&plan(&profile("f32", "kWh")), &words(single.into(), 2, low_word, false));
         prop_assert_eq!(energy(&decoded).unwrap().0, (value * factor as f64 * 1e6).round() as u64);
@@ -310,7 +310,7 @@ proptest! {
         let mut plan = plan(&profile);
         check(&plan, &values, most, gaps)?;
 
-        // Splits until no range can be split any more: each split adds at least one range, so it ends.
+        // Splits until no range can be split. Each split adds at least one range, so this ends.
         let mut splits = 0;
         while let Some(refused) = plan.ranges().to_vec().into_iter().find(|range| plan.split(*range)) {
             splits += 1;

@@ -28,37 +28,37 @@ scale = 0.010
 rollover = 100000000
 "#;
 
-/// The profile of these keys, and each problem: the text that it points at, and its message.
+/// The profile with these keys, and each problem: the text in its span and its message.
 pub(in crate::meter) fn parsed(toml: &str) -> (Option<Profile>, Vec<(String, String)>) {
     let document = DeTable::parse(toml).unwrap_or_else(|error| panic!("{error}\n{toml}"));
     let findings = Findings::default();
     let profile = Profile::from_form(&Name::new("acme-100").unwrap(), Form::root(&document, &findings));
-    let told = findings.into_vec().into_iter().map(|it| (toml[it.span].to_owned(), it.message)).collect();
-    (profile, told)
+    let problems = findings.into_vec().into_iter().map(|it| (toml[it.span].to_owned(), it.message)).collect();
+    (profile, problems)
 }
 
 pub(in crate::meter) fn good(toml: &str) -> Profile {
-    let (profile, told) = parsed(toml);
-    assert_eq!(told, [], "{toml}");
+    let (profile, problems) = parsed(toml);
+    assert_eq!(problems, [], "{toml}");
     profile.unwrap()
 }
 
 /// The problems after `old` in the valid profile is replaced by `new`.
 fn problems_after(old: &str, new: &str) -> Vec<(String, String)> {
     assert!(GOOD.contains(old), "{old}");
-    let (profile, told) = parsed(&GOOD.replacen(old, new, 1));
+    let (profile, problems) = parsed(&GOOD.replacen(old, new, 1));
     assert_eq!(profile, None, "{new}");
-    told
+    problems
 }
 
 #[track_caller]
-fn assert_problem(told: &[(String, String)], span: &str, message: &str) {
-    let found = told.iter().any(|(at, what)| at == span && what.contains(message));
-    assert!(found, "no {message:?} at {span:?} in {told:?}");
+fn assert_problem(problems: &[(String, String)], span: &str, message: &str) {
+    let found = problems.iter().any(|(at, what)| at == span && what.contains(message));
+    assert!(found, "no {message:?} at {span:?} in {problems:?}");
 }
 
 #[test]
-fn the_form_of_the_design_is_read() {
+fn a_complete_profile_is_read() {
     let profile = good(GOOD);
     assert_eq!(profile.max_power, Some(Milliwatts(23_000_000)));
     assert_eq!(profile.max_registers_per_read, 60);
@@ -104,54 +104,54 @@ fn each_problem_is_reported_with_its_span() {
 
 #[test]
 fn all_problems_are_reported_at_once() {
-    let (profile, told) = parsed("[power]\nregister = 70000\ntype = \"f33\"\nscale = 0\n[energy]\nunit = \"W\"\n");
+    let (profile, problems) = parsed("[power]\nregister = 70000\ntype = \"f33\"\nscale = 0\n[energy]\nunit = \"W\"\n");
     assert_eq!(profile, None);
     for message in ["lacks `vendor`", "lacks `model`", "[power] lacks `function`", "[power] lacks `unit`"] {
-        assert!(told.iter().any(|(_, what)| what.contains(message)), "{message}: {told:?}");
+        assert!(problems.iter().any(|(_, what)| what.contains(message)), "{message}: {problems:?}");
     }
     for message in ["[energy] lacks `register`", "[energy] lacks `type`", "[energy] lacks `function`"] {
-        assert!(told.iter().any(|(_, what)| what.contains(message)), "{message}: {told:?}");
+        assert!(problems.iter().any(|(_, what)| what.contains(message)), "{message}: {problems:?}");
     }
-    assert_problem(&told, "70000", "out of range");
-    assert_problem(&told, "\"f33\"", "not an allowed value");
-    assert_problem(&told, "0", "is not a decimal number");
-    assert_problem(&told, "\"W\"", "a unit of power");
-    assert!(told.iter().all(|(_, what)| !what.contains("[power] lacks `type`")), "told twice: {told:?}");
+    assert_problem(&problems, "70000", "out of range");
+    assert_problem(&problems, "\"f33\"", "not an allowed value");
+    assert_problem(&problems, "0", "is not a decimal number");
+    assert_problem(&problems, "\"W\"", "a unit of power");
+    assert!(problems.iter().all(|(_, what)| !what.contains("[power] lacks `type`")), "reported twice: {problems:?}");
 }
 
 #[test]
 fn a_power_is_required_and_a_counter_is_not() {
-    let (profile, told) = parsed("vendor = \"A\"\nmodel = \"B\"");
+    let (profile, problems) = parsed("vendor = \"A\"\nmodel = \"B\"");
     assert_eq!(profile, None);
-    assert!(told[0].1.contains("lacks `power`"), "{told:?}");
+    assert!(problems[0].1.contains("lacks `power`"), "{problems:?}");
     let profile = good(GOOD.split("[energy]").next().unwrap());
     assert!(!profile.has_counter() && profile.can_reverse());
     assert!(!ReadPlan::new(&profile, &Installation::default()).has_counter());
 }
 
 #[test]
-fn a_manuals_3xxxx_number_is_warned_about_and_taken() {
-    let (profile, told) = parsed(&GOOD.replace("0x000C", "30013"));
+fn a_3xxxx_number_from_a_manual_is_accepted_with_a_warning() {
+    let (profile, problems) = parsed(&GOOD.replace("0x000C", "30013"));
     assert!(profile.is_some());
-    assert_problem(&told, "30013", "looks like a 3xxxx number of a manual");
+    assert_problem(&problems, "30013", "looks like a 3xxxx number of a manual");
 }
 
 #[test]
 fn a_sum_must_come_in_one_response() {
     let sum = |terms: &str| GOOD.replace("register = 0x0048", &format!("sum = [{terms}]")).replace("rollover", "#");
     assert_eq!(good(&sum("{ register = 30 }, { register = 32, scale = 1 }")).energy.unwrap().terms.len(), 2);
-    let (_, told) = parsed(&sum("{ register = 30 }, { register = 34 }"));
-    assert!(told[0].1.contains("registers between its own"), "{told:?}");
+    let (_, problems) = parsed(&sum("{ register = 30 }, { register = 34 }"));
+    assert!(problems[0].1.contains("registers between its own"), "{problems:?}");
     let across = sum("{ register = 30 }, { register = 34 }").replace("model", "gaps = true\nmodel");
     assert!(good(&across).gaps.everywhere);
     for apart in
         ["{ register = 30 }, { register = 190 }", "{ register = 30 }, { register = 32, function = \"holding\" }"]
     {
-        let (_, told) = parsed(&sum(apart).replace("model", "gaps = true\nmodel"));
-        assert!(told[0].1.contains("cannot be read in one response"), "{told:?}");
+        let (_, problems) = parsed(&sum(apart).replace("model", "gaps = true\nmodel"));
+        assert!(problems[0].1.contains("cannot be read in one response"), "{problems:?}");
     }
-    let (_, told) = parsed(&sum("{ register = 30 }").replace("unit = \"kWh\"", "unit = \"kWh\"\nregister = 3"));
-    assert_problem(&told, "3", "cannot be used with `sum`");
+    let (_, problems) = parsed(&sum("{ register = 30 }").replace("unit = \"kWh\"", "unit = \"kWh\"\nregister = 3"));
+    assert_problem(&problems, "3", "cannot be used with `sum`");
     let uneven = sum("{ register = 30 }, { register = 32, scale = 1 }").replace("# =", "rollover =");
     assert_problem(&parsed(&uneven).1, "100000000", "differently scaled terms");
 }
@@ -172,7 +172,7 @@ fn ratings_grow_with_the_transformers() {
 }
 
 #[test]
-fn the_documentation_is_right() {
+fn the_documentation_matches_the_form() {
     let text = include_str!("../../../docs/profiles.md");
     let examples: Vec<_> = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert_eq!(examples.len(), 7);
@@ -219,13 +219,13 @@ fn values_do_not_share_registers() {
         ("0x0048", "0x000C", "which belongs to `power`"),
         ("[energy]", "sum = [{ register = 1 }, { register = 2 }]\n[energy]", "cannot be used with `sum`"),
     ] {
-        let told = problems_after(old, new);
-        assert!(told.iter().any(|(_, what)| what.contains(message)), "{told:?}");
+        let problems = problems_after(old, new);
+        assert!(problems.iter().any(|(_, what)| what.contains(message)), "{problems:?}");
     }
     let twice = GOOD.replacen("register = 0x000C", "sum = [{ register = 1 }, { register = 2 }]", 1);
-    let (_, told) = parsed(&twice);
+    let (_, problems) = parsed(&twice);
     assert!(
-        told.iter().any(|(_, what)| what.contains("`power` reads input 0x0002..0x0003, which belongs to `power`")),
-        "{told:?}"
+        problems.iter().any(|(_, what)| what.contains("`power` reads input 0x0002..0x0003, which belongs to `power`")),
+        "{problems:?}"
     );
 }

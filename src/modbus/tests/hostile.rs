@@ -1,6 +1,6 @@
-//! Lines that do anything at all, in simulated time: what is read is the answer to this very request, or an error.
+//! Lines with arbitrary faults, in simulated time: a read returns the answer to its own request or an error.
 //!
-//! Each register of an answer holds the number of its request, so that an answer to an earlier one is never right.
+//! Each register of an answer contains the number of its request, so that an answer to an earlier one is detected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,9 +16,10 @@ use crate::modbus::memory::Host;
 use crate::modbus::{Line, Link, LinkSettings, rtu};
 
 const WITHIN: Duration = Duration::from_secs(1);
-/// What is later than this comes after an RTU line was found to be silent, and cannot be told from the answer to a request of the same shape.
+/// The latest answer on RTU, in milliseconds. A later one arrives after the line was found silent and cannot be distinguished from the
+/// answer to a request of the same shape.
 const LATEST_ON_RTU: u64 = 1090;
-/// On TCP any time: here up to ten minutes.
+/// The latest answer on TCP, where any delay is allowed: ten minutes.
 const LATEST_ON_TCP: u64 = 600_000;
 
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ enum Fault {
     Silent,
     /// Milliseconds.
     Late(u64),
-    /// A byte each so many milliseconds.
+    /// One byte per this many milliseconds.
     Bytewise(u64),
     Truncated(usize),
     Twice,
@@ -74,7 +75,7 @@ fn fault_on_rtu() -> impl Strategy<Value = Fault> {
     ]
 }
 
-/// The number of the request in each register, beside the register's own.
+/// The registers of an answer: each combines the request's number and the register's address.
 fn words(number: u64, address: u16, count: u16) -> Vec<u16> {
     (address..address + count).map(|register| (number as u16) << 6 | register & 0x3F).collect()
 }
@@ -85,10 +86,10 @@ fn pdu(function: u8, words: &[u16]) -> Vec<u8> {
     pdu
 }
 
-/// The meters' end: answers the request of each number as the list says, and well beyond its end.
+/// The meters' end of the line: request n gets fault n of the list, and a correct answer after its end.
 struct Peer {
     faults: Vec<Fault>,
-    /// Requests that reached it.
+    /// The number of requests received.
     asked: Arc<AtomicU64>,
     tcp: bool,
 }
@@ -103,11 +104,11 @@ impl Peer {
                 let before = self.asked.fetch_add(1, Ordering::Relaxed);
                 let fault = self.faults.get(before as usize).cloned().unwrap_or(Fault::Well);
                 if matches!(fault, Fault::Closed) {
-                    // Answers that are still due have nowhere to go.
+                    // Pending answers are dropped.
                     *writing.lock().await = None;
                     break;
                 }
-                // A connection loses nothing before its end: half an answer is the last that comes over it.
+                // A connection loses no data before it closes: half an answer is the last data on it.
                 let last = self.tcp && matches!(fault, Fault::Truncated(_));
                 let answering = answer(Arc::clone(&writing), fault, before + 1, request.clone(), self.tcp);
                 if last {
@@ -115,7 +116,7 @@ impl Peer {
                     *writing.lock().await = None;
                     break;
                 }
-                // Answers come in any order: a gateway may take the next request meanwhile.
+                // Answers come in any order: a gateway may accept the next request before.
                 tokio::spawn(answering);
             }
         }
@@ -157,7 +158,7 @@ async fn answer(
         }
         Fault::Truncated(len) => right[..len.min(right.len() - 1)].to_vec(),
         Fault::Twice => right.repeat(2),
-        // On TCP with a transaction that is over.
+        // On TCP with the number of a finished transaction.
         Fault::Merged => {
             let mut other = framed(asked ^ 3, pdu(function, &wrong));
             if tcp {
@@ -192,8 +193,8 @@ async fn answer(
     Ok(())
 }
 
-/// Reads once for each fault, of two meters and in three shapes, and then until all is well again: within two minutes, simulated (a
-/// connection whose end is never told is given up after one).
+/// Reads once for each fault, from two meters and in three shapes, and then until reads succeed again, which takes at most two simulated
+/// minutes (a half-open connection is closed after one).
 fn survives(faults: Vec<Fault>, tcp: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -227,14 +228,14 @@ fn survives(faults: Vec<Fault>, tcp: bool) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// Field notes 1 and 2, in every mixture.
+    /// Field notes 1 and 2, in every combination.
     #[test]
-    fn whatever_an_rtu_line_does_no_answer_is_taken_for_another(faults in prop::collection::vec(fault_on_rtu(), 1..60)) {
+    fn no_fault_of_an_rtu_line_confuses_answers(faults in prop::collection::vec(fault_on_rtu(), 1..60)) {
         survives(faults, false);
     }
 
     #[test]
-    fn whatever_a_gateway_does_no_answer_is_taken_for_another(faults in prop::collection::vec(fault(LATEST_ON_TCP), 1..60)) {
+    fn no_fault_of_a_gateway_confuses_answers(faults in prop::collection::vec(fault(LATEST_ON_TCP), 1..60)) {
         survives(faults, true);
     }
 }

@@ -1,4 +1,4 @@
-//! What a line counts of its requests, in simulated time.
+//! The request counts of a line, in simulated time.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn line(protocol: ModbusProto, unit: &SimulatedUnit) -> (SimulatedGateway, Line)
 
 const KINDS: [ModbusProto; 2] = [ModbusProto::TcpUdp, ModbusProto::Rtu];
 
-/// What one read counts as that ends so.
+/// The counts after one read with this fault.
 async fn counted(line: &mut Line, unit: &SimulatedUnit, fault: UnitFault) -> RequestTally {
     unit.fault_next(1, fault);
     let _ = line.read(super::unit(1), block(0, 2)).await;
@@ -34,7 +34,7 @@ async fn counted(line: &mut Line, unit: &SimulatedUnit, fault: UnitFault) -> Req
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_end_is_counted_as_what_it_is() {
+async fn each_outcome_is_counted() {
     for protocol in KINDS {
         let meter = meter(1);
         let (_gateway, mut line) = line(protocol, &meter);
@@ -63,7 +63,7 @@ async fn each_end_is_counted_as_what_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_answer_is_counted_where_it_comes() {
+async fn a_late_answer_is_counted_with_the_request_that_receives_it() {
     for protocol in KINDS {
         let meter = meter(1);
         let (_gateway, mut line) = line(protocol, &meter);
@@ -80,7 +80,7 @@ async fn a_late_answer_is_counted_where_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_slow_in_the_last_fifth_of_the_time_out() {
+async fn an_answer_in_the_last_fifth_of_the_timeout_is_slow() {
     for protocol in KINDS {
         let meter = meter(1);
         let (_gateway, mut line) = line(protocol, &meter);
@@ -99,7 +99,7 @@ async fn an_answer_is_slow_in_the_last_fifth_of_the_time_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_echo_is_counted_beside_the_answer() {
+async fn an_echo_is_counted_in_addition_to_the_answer() {
     let meter = meter(1);
     let (gateway, mut line) = line(ModbusProto::Rtu, &meter);
     gateway.behave(|gateway| gateway.echo = true);
@@ -112,7 +112,7 @@ async fn an_echo_is_counted_beside_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_line_is_taken_while_it_is_asked_and_must_be_silent() {
+async fn busy_time_includes_requests_and_silent_intervals() {
     for protocol in KINDS {
         let meter = meter(1);
         let (_gateway, mut line) = line(protocol, &meter);
@@ -134,7 +134,7 @@ async fn the_line_is_taken_while_it_is_asked_and_must_be_silent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_link_that_was_closed_while_idle_is_not_lost_under_a_request() {
+async fn a_link_closed_while_idle_is_not_counted_as_lost() {
     for protocol in KINDS {
         let meter = meter(1);
         let (gateway, mut line) = line(protocol, &meter);
@@ -149,7 +149,7 @@ async fn a_link_that_was_closed_while_idle_is_not_lost_under_a_request() {
 }
 
 #[test]
-fn what_came_instead_is_told_apart() {
+fn unexpected_data_is_distinguished() {
     let garbled = |why| outcome(&Error::Garbled { unit: 1, why });
     let request = UnitRequest { unit: 1, read: block(0, 2).into() };
     let unexpected = |(unit, function, registers)| {

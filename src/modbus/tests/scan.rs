@@ -1,4 +1,4 @@
-//! A line on which most units do not exist: who they are, who is late, and what is left to others.
+//! A line on which most units are missing: identification, late units, and effects on other units.
 
 use super::*;
 use crate::modbus::IdentityRequest;
@@ -8,7 +8,7 @@ fn scanning(line: &SimulatedSerialLine) -> Line {
 }
 
 #[tokio::test]
-async fn a_unit_says_who_it_is_over_each_kind_of_link() {
+async fn a_unit_identifies_itself_over_each_kind_of_link() {
     on_real_links(async |mut line, [first, _]| {
         first.set_server_id("Acme 100");
         first.set_device_id(&["Acme", "M-100", "1.2"]);
@@ -27,13 +27,13 @@ async fn a_unit_says_who_it_is_over_each_kind_of_link() {
 }
 
 #[tokio::test]
-async fn a_unit_that_is_late_is_overheard_and_never_taken_for_the_next() {
+async fn the_answer_of_a_late_unit_is_noted_and_never_taken_for_the_next() {
     let late = meter(1);
     late.fault_next(1, UnitFault::Late(TIMEOUT * 4));
     let simulated = SimulatedSerialLine::start([late.clone(), meter(2)], None).unwrap();
     let mut line = scanning(&simulated);
     assert!(line.read(unit(1), block(0, 1)).await.unwrap_err().is_silence());
-    // Its answer comes while the other one is asked, or just before.
+    // Its answer arrives during the request to the other unit, or just before.
     let mut overheard = false;
     for _ in 0..100 {
         let _ = read(&mut line, 2, block(0, 1)).await;
@@ -49,7 +49,7 @@ async fn a_unit_that_is_late_is_overheard_and_never_taken_for_the_next() {
 }
 
 #[tokio::test]
-async fn absent_units_leave_nothing_behind() {
+async fn missing_units_do_not_affect_the_next_request() {
     let simulated = SimulatedSerialLine::start([meter(7)], None).unwrap();
     let mut line = scanning(&simulated);
     for number in 1..7 {

@@ -1,4 +1,4 @@
-//! Time on the wire, as the line itself measures it: no request is early, and little of what the line could carry is lost.
+//! Timing on the wire, measured by the simulated line: no request is early, and most of the line's capacity is used.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{block, meter, read, serial, unit};
 use crate::modbus::Line;
 use crate::simulator::{LineSpeed, SimulatedSerialLine, UnitFault};
 
-/// Field note 3: measured by the line, at a speed whose silence is no whole millisecond.
+/// Field note 3: measured by the line, at a speed whose silent interval is not a whole number of milliseconds.
 #[tokio::test]
 async fn no_request_is_early() {
     let speed = LineSpeed { baud: 19_200, bits: 10 };
@@ -22,7 +22,7 @@ async fn no_request_is_early() {
     assert_eq!((simulated.requests(), simulated.early()), (20, 0));
 }
 
-/// How much of what the line could carry is used: `cargo test --lib -- --ignored --nocapture the_share`.
+/// Measures the used share of the line's capacity: `cargo test --lib -- --ignored --nocapture the_share`.
 #[tokio::test]
 #[ignore = "a measurement: it needs a quiet machine"]
 #[allow(clippy::print_stderr)]
@@ -47,9 +47,9 @@ async fn the_share_of_the_lines_limit() {
     }
 }
 
-/// The time-out is the meter's: what a line of 110 baud needs for the characters comes on top.
+/// The timeout is for the meter. The time for the characters at 110 baud is added.
 #[tokio::test]
-async fn a_slow_line_is_given_its_time() {
+async fn a_slow_line_extends_the_timeout() {
     let speed = LineSpeed { baud: 110, bits: 10 };
     let simulated = SimulatedSerialLine::start([meter(1)], Some(speed)).unwrap();
     let mut bus = serial(&simulated, speed.baud);
@@ -59,9 +59,9 @@ async fn a_slow_line_is_given_its_time() {
     read(&mut Line::new(&bus), 1, block(0, 1)).await.unwrap();
 }
 
-/// A request that is given up while its characters are still on the wire holds the line until they are out.
+/// A request that is abandoned during its transmission occupies the line until all characters are sent.
 #[tokio::test]
-async fn an_abandoned_request_is_sent_to_its_end() {
+async fn an_abandoned_request_is_sent_completely() {
     let speed = LineSpeed { baud: 110, bits: 10 };
     let simulated = SimulatedSerialLine::start([meter(1)], Some(speed)).unwrap();
     let mut line = Line::new(&serial(&simulated, speed.baud));
@@ -80,14 +80,14 @@ async fn an_abandoned_request_is_sent_to_its_end() {
         () = seen(2) => {}
         _ = line.read(unit(9), block(0, 1)) => {}
     }
-    // A late thread only makes this longer: without the time of the request's own 8 characters it is too short.
+    // A late thread only makes this longer. Without the time of the request's 8 characters it would be too short.
     let least = speed.character() * 8 + speed.silence();
     assert!(begin.elapsed() >= least && simulated.requests() == 2, "{:?} of {least:?}", begin.elapsed());
 }
 
-/// Field note 3: the silence counts from the end of our own request where there was no answer.
+/// Field note 3: without an answer the silent interval starts at the end of our own request.
 #[tokio::test]
-async fn the_request_gap_is_kept_after_answers_and_after_none() {
+async fn the_request_gap_is_kept_after_answers_and_after_timeouts() {
     let speed = LineSpeed { baud: 19_200, bits: 10 };
     let meter = meter(1);
     let simulated = SimulatedSerialLine::start([meter.clone()], Some(speed)).unwrap();

@@ -1,4 +1,4 @@
-//! Meters whose registers stand in a chain of SunSpec models: wherever it begins, whatever is in it, and when it changes.
+//! Meters with a chain of SunSpec models: at each base, with different content, and with changes.
 
 use super::*;
 use crate::meter::library;
@@ -20,8 +20,8 @@ fn sunspec() -> MeterConfig {
     installed("sunspec-meter", None)
 }
 
-/// Lays a chain with its end mark; the starts of its models. What its registers hold looks like values.
-fn lay(unit: &SimulatedUnit, base: u16, models: &[(u16, u16)]) -> Vec<u16> {
+/// Writes a chain with its end mark; returns the addresses of its models. The register contents look like values.
+fn write_chain(unit: &SimulatedUnit, base: u16, models: &[(u16, u16)]) -> Vec<u16> {
     unit.set(Function::Holding, base, &[0x5375, 0x6E53]);
     let (mut address, mut starts) = (base + 2, Vec::new());
     for (id, length) in models {
@@ -45,7 +45,7 @@ fn lay(unit: &SimulatedUnit, base: u16, models: &[(u16, u16)]) -> Vec<u16> {
     starts
 }
 
-/// So many W and kWh in an integer model.
+/// Sets power in W and energy in kWh in an integer model.
 fn show(unit: &SimulatedUnit, start: u16, watts: i16, kilowatt_hours: u32) {
     unit.set(Function::Holding, start + 18, &[(watts / 10) as u16]);
     unit.set(Function::Holding, start + 22, &[1]);
@@ -71,7 +71,7 @@ async fn once(unit: &SimulatedUnit, meter: MeterConfig) -> PollReply {
 async fn a_chain_is_found_at_each_base_and_read_in_one_request() {
     for base in [40000, 50000, 0, 40001] {
         let unit = SimulatedUnit::new(1);
-        let starts = lay(&unit, base, &[COMMON, INVERTER, COMMON, INTEGER]);
+        let starts = write_chain(&unit, base, &[COMMON, INVERTER, COMMON, INTEGER]);
         show(&unit, starts[3], -1230, 77);
         let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
         let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
@@ -86,9 +86,9 @@ async fn a_chain_is_found_at_each_base_and_read_in_one_request() {
 }
 
 #[tokio::test]
-async fn scale_factors_are_those_of_the_moment() {
+async fn scale_factors_are_read_with_their_values() {
     let unit = SimulatedUnit::new(1);
-    let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
+    let start = write_chain(&unit, 40000, &[COMMON, INTEGER])[1];
     show(&unit, start, 100, 5);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
@@ -102,9 +102,9 @@ async fn scale_factors_are_those_of_the_moment() {
 }
 
 #[tokio::test]
-async fn of_several_meters_the_installer_says_which() {
+async fn the_installer_selects_one_of_several_meters() {
     let unit = SimulatedUnit::new(1);
-    let starts = lay(&unit, 40000, &[COMMON, INVERTER, COMMON, INTEGER, COMMON, INTEGER]);
+    let starts = write_chain(&unit, 40000, &[COMMON, INVERTER, COMMON, INTEGER, COMMON, INTEGER]);
     show(&unit, starts[3], 100, 11);
     show(&unit, starts[5], 200, 22);
     let error = once(&unit, sunspec()).await.whole().unwrap_err();
@@ -120,9 +120,9 @@ async fn of_several_meters_the_installer_says_which() {
 }
 
 #[tokio::test]
-async fn a_chain_of_another_manufacturer_is_another_meter() {
+async fn a_chain_of_another_manufacturer_is_refused() {
     let unit = SimulatedUnit::new(1);
-    let starts = lay(&unit, 40000, &[COMMON, INTEGER]);
+    let starts = write_chain(&unit, 40000, &[COMMON, INTEGER]);
     show(&unit, starts[1], 100, 11);
     let error = once(&unit, installed("solaredge-meter-1", None)).await.whole().unwrap_err();
     assert!(
@@ -132,27 +132,30 @@ async fn a_chain_of_another_manufacturer_is_another_meter() {
 }
 
 #[tokio::test]
-async fn another_meter_with_a_chain_is_named_so() {
+async fn another_meter_with_a_chain_is_named() {
     let unit = SimulatedUnit::new(1);
-    let starts = lay(&unit, 40000, &[COMMON, INTEGER]);
+    let starts = write_chain(&unit, 40000, &[COMMON, INTEGER]);
     show(&unit, starts[1], 100, 11);
     let error = once(&unit, installed("carlo-gavazzi-em24", None)).await.whole().unwrap_err();
     assert!(error.contains("it has a chain of SunSpec models: try the profile sunspec-meter"), "{error}");
 }
 
 #[tokio::test]
-async fn a_model_that_moves_is_never_read_at_its_old_place() {
+async fn a_model_that_moves_is_never_read_at_its_old_address() {
     let unit = SimulatedUnit::new(1);
-    let before = lay(&unit, 40000, &[COMMON, INTEGER])[1];
+    let before = write_chain(&unit, 40000, &[COMMON, INTEGER])[1];
     show(&unit, before, 100, 11);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
     let first = running.reading().await;
-    // A new firmware: an inverter's model comes before the meter.
-    let after = lay(&unit, 40000, &[COMMON, INVERTER, COMMON, INTEGER])[3];
+    // A new firmware puts an inverter's model before the meter.
+    let after = write_chain(&unit, 40000, &[COMMON, INVERTER, COMMON, INTEGER])[3];
     show(&unit, after, 100, 12);
-    let said = running.read_now(&[]).await.remove(0).1.unwrap_err();
-    assert!(said.contains("where model 203 at 40069 was, with 105 registers, there are 103 and 50 now"), "{said}");
+    let message = running.read_now(&[]).await.remove(0).1.unwrap_err();
+    assert!(
+        message.contains("where model 203 at 40069 was, with 105 registers, there are 103 and 50 now"),
+        "{message}"
+    );
     assert!(running.readings.try_recv().is_err(), "nothing of it may reach the ledger");
     running.read_now(&[]).await;
     let second = running.reading().await;
@@ -164,15 +167,15 @@ async fn a_model_that_moves_is_never_read_at_its_old_place() {
 #[tokio::test]
 async fn a_meter_that_turns_from_integers_to_floats_is_followed() {
     let unit = SimulatedUnit::new(1);
-    let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
+    let start = write_chain(&unit, 40000, &[COMMON, INTEGER])[1];
     show(&unit, start, 100, 11);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![sunspec()], 16);
     let first = running.reading().await;
-    lay(&unit, 40000, &[COMMON, FLOAT]);
+    write_chain(&unit, 40000, &[COMMON, FLOAT]);
     show_float(&unit, start, 150.5, 12_000.0);
-    let said = running.read_now(&[]).await.remove(0).1;
-    assert!(said.is_err() && running.readings.try_recv().is_err(), "nothing of it may reach the ledger");
+    let message = running.read_now(&[]).await.remove(0).1;
+    assert!(message.is_err() && running.readings.try_recv().is_err(), "nothing of it may reach the ledger");
     running.read_now(&[]).await;
     let second = running.reading().await;
     let says = |report: &BusReport| report.meters[&name("meter_1")].map.clone();
@@ -180,8 +183,8 @@ async fn a_meter_that_turns_from_integers_to_floats_is_followed() {
     assert_eq!((second.values.power, kilowatt_hours(&second.values)), (Some(Milliwatts(150_500)), Some(12)));
     let texts = [&first, &second].map(|reading| reading.definition.as_ref().unwrap().text.clone());
     assert!(texts[0].contains("u32") && texts[1].contains("f32"), "the ledger is told: {texts:?}");
-    // And back.
-    lay(&unit, 40000, &[COMMON, INTEGER]);
+    // And back to the first state.
+    write_chain(&unit, 40000, &[COMMON, INTEGER]);
     show(&unit, start, 100, 13);
     running.read_now(&[]).await;
     running.read_now(&[]).await;
@@ -189,11 +192,11 @@ async fn a_meter_that_turns_from_integers_to_floats_is_followed() {
 }
 
 #[tokio::test]
-async fn a_chain_that_changes_between_header_and_value_gives_no_figure() {
+async fn a_chain_that_changes_between_header_and_value_gives_no_value() {
     let unit = SimulatedUnit::new(1);
-    let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
+    let start = write_chain(&unit, 40000, &[COMMON, INTEGER])[1];
     show(&unit, start, 100, 11);
-    // As if the model's head had been another by the time of the read: whatever the header holds, only the one that was found counts.
+    // The model's header changes before the read. Only a header equal to the one found is accepted.
     for head in [[0, 0], [204, 105], [203, 104], [0xFFFF, 0]] {
         let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
         let mut running = Running::start(tcp(&gateway), vec![sunspec()], 8);
@@ -206,9 +209,9 @@ async fn a_chain_that_changes_between_header_and_value_gives_no_figure() {
 }
 
 #[tokio::test]
-async fn what_is_not_implemented_is_no_value() {
+async fn registers_that_are_not_implemented_give_no_value() {
     let unit = SimulatedUnit::new(1);
-    let start = lay(&unit, 40000, &[COMMON, INTEGER])[1];
+    let start = write_chain(&unit, 40000, &[COMMON, INTEGER])[1];
     let set = |offset: u16, words: &[u16]| unit.set(Function::Holding, start + offset, words);
     for (offset, words, has_power, has_energy) in [
         (18, vec![NOT_IMPLEMENTED], false, true),
@@ -223,46 +226,46 @@ async fn what_is_not_implemented_is_no_value() {
         assert_eq!((values.power.is_some(), values.register.is_some()), (has_power, has_energy), "{offset}");
     }
     let unit = SimulatedUnit::new(1);
-    let start = lay(&unit, 40000, &[COMMON, FLOAT])[1];
+    let start = write_chain(&unit, 40000, &[COMMON, FLOAT])[1];
     show_float(&unit, start, f32::NAN, 1000.0);
     let values = once(&unit, sunspec()).await.values;
     assert_eq!((values.power, kilowatt_hours(&values)), (None, Some(1)));
 }
 
 #[tokio::test]
-async fn a_chain_that_is_none_is_refused_and_says_why() {
+async fn an_invalid_chain_is_refused_with_the_reason() {
     let nothing = SimulatedUnit::new(1);
     nothing.set(Function::Holding, 40000, &[1, 2]);
     let error = once(&nothing, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("this is not sunspec-meter: no chain of models (SunS) is at its bases"), "{error}");
 
     let inverter = SimulatedUnit::new(1);
-    lay(&inverter, 40000, &[COMMON, INVERTER]);
+    write_chain(&inverter, 40000, &[COMMON, INVERTER]);
     let error = once(&inverter, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("the chain at 40000 has the models 1, 103, but none of 201, 202"), "{error}");
 
     let endless = SimulatedUnit::new(1);
-    lay(&endless, 40000, &[(7, 0); 150]);
+    write_chain(&endless, 40000, &[(7, 0); 150]);
     let error = once(&endless, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("it has no end: more than 100 models"), "{error}");
 
     let short = SimulatedUnit::new(1);
-    let start = lay(&short, 40000, &[COMMON, (203, 40)])[1];
+    let start = write_chain(&short, 40000, &[COMMON, (203, 40)])[1];
     show(&short, start, 100, 11);
     let error = once(&short, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("has 40 registers, but sunspec-meter needs 53"), "{error}");
 
     let beyond = SimulatedUnit::new(1);
-    lay(&beyond, 40000, &[COMMON]);
+    write_chain(&beyond, 40000, &[COMMON]);
     beyond.set(Function::Holding, 40069, &[203, 65000]);
     let error = once(&beyond, sunspec()).await.whole().unwrap_err();
     assert!(error.contains("model 203 at 40069 ends beyond register 65535"), "{error}");
 }
 
 #[tokio::test]
-async fn a_chain_that_was_refused_is_left_alone_until_somebody_asks() {
+async fn a_refused_chain_is_not_walked_again_until_a_command() {
     let inverter = SimulatedUnit::new(1);
-    lay(&inverter, 40000, &[COMMON, INVERTER]);
+    write_chain(&inverter, 40000, &[COMMON, INVERTER]);
     let gateway = SimulatedGateway::start([inverter.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![MeterConfig { poll_every: OFTEN, ..sunspec() }], 8);
     let polls = |count: u64| move |report: &BusReport| report.meters.values().any(|meter| meter.polls >= count);
@@ -285,7 +288,7 @@ async fn a_chain_without_an_end_mark_is_read_as_far_as_it_goes() {
     show(&unit, 40002, 100, 11);
     let values = once(&unit, sunspec()).await.whole().unwrap();
     assert_eq!((kilowatt_hours(&values), values.serial), (Some(11), None), "it has no Common model");
-    // Shorter than it says: the values are refused, and there is no figure.
+    // The model is shorter than its header says: the values are refused.
     let cut = SimulatedUnit::new(1);
     cut.set(Function::Holding, 40000, &[0x5375, 0x6E53, 203, 105]);
     cut.set(Function::Holding, 40004, &[3; 30]);
@@ -294,9 +297,9 @@ async fn a_chain_without_an_end_mark_is_read_as_far_as_it_goes() {
 }
 
 #[tokio::test]
-async fn a_device_that_is_silent_at_one_base_is_asked_at_the_next() {
+async fn a_device_that_is_silent_at_one_base_is_tried_at_the_next() {
     let unit = SimulatedUnit::new(1);
-    let start = lay(&unit, 50000, &[COMMON, INTEGER])[1];
+    let start = write_chain(&unit, 50000, &[COMMON, INTEGER])[1];
     show(&unit, start, 100, 11);
     unit.fault_next(1, UnitFault::Silent);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();

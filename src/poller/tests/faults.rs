@@ -1,4 +1,4 @@
-//! Hours of trouble on a bus, in simulated time: who keeps the schedule, what is never mixed up, and how soon all is well again.
+//! Hours of faults on a bus, in simulated time: sound meters keep their schedule, answers are never confused, and recovery is quick.
 
 use rmodbus::ModbusProto;
 use tokio::time::Instant;
@@ -8,10 +8,10 @@ use crate::modbus::memory::Host;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const EVERY: Duration = Duration::from_secs(5);
-/// What an SDM needs for two registers at 9600 baud, line included.
+/// The response time of an SDM for two registers at 9600 baud, including the line.
 const ANSWER_AFTER: Duration = Duration::from_millis(45);
 
-/// A poller, with the time-out that holds where nobody writes one, whose readings are all looked at.
+/// A poller with the default timeout. Every reading is checked.
 struct Watched {
     report: watch::Receiver<BusReport>,
     looking: JoinHandle<()>,
@@ -36,7 +36,7 @@ impl Watched {
         Watched { report, looking, _commands: commands, _held: held }
     }
 
-    /// Of a meter: polls that gave something, and that did not.
+    /// The successful and failed polls of a meter.
     fn polls(&self, unit: u8) -> (u64, u64) {
         assert!(!self.looking.is_finished(), "a reading was wrong");
         let report = self.report.borrow();
@@ -44,7 +44,7 @@ impl Watched {
         (meter.polls - meter.failures, meter.failures)
     }
 
-    /// How long until each of these meters was read anew.
+    /// The time until each of these meters was read again.
     async fn all_read(&self, units: std::ops::RangeInclusive<u8>) -> Duration {
         let (begin, before) = (Instant::now(), units.clone().map(|unit| self.polls(unit).0).collect::<Vec<_>>());
         while units.clone().zip(&before).any(|(unit, before)| self.polls(unit).0 == *before) {
@@ -55,7 +55,7 @@ impl Watched {
     }
 }
 
-/// For people, and for the list of faults.
+/// Prints a figure for the list of faults.
 #[allow(clippy::print_stderr)]
 fn figure(what: &str, took: Duration) {
     eprintln!("{what}: all read again after {took:?}");
@@ -85,7 +85,7 @@ async fn fifteen_meters_keep_their_schedule_beside_five_dead_ones() {
     let (units, meters) = twenty();
     units[..5].iter().for_each(|unit| unit.fault(UnitFault::Silent));
     let (_line, link) = line(units.clone());
-    // So often that a time-out of each dead one in each round would leave no time for the others.
+    // With one timeout per dead meter in each round there would be no time for the others.
     let every = Duration::from_secs(2);
     let poller =
         Watched::start(link, meters.into_iter().map(|meter| MeterConfig { poll_every: every, ..meter }).collect())
@@ -102,9 +102,9 @@ async fn fifteen_meters_keep_their_schedule_beside_five_dead_ones() {
     assert!(took <= Duration::from_secs(66), "the dead ones were found again after {took:?}");
 }
 
-/// Field note 5, and a line that comes back after hours.
+/// Field note 5, and a line that recovers after hours.
 #[tokio::test(start_paused = true)]
-async fn a_gateway_that_was_away_for_hours_is_found_again_soon() {
+async fn a_gateway_recovers_soon_after_hours_of_outage() {
     let (units, meters) = twenty();
     let (gateway, link) = gateway(units);
     let mut poller = Watched::start(link, meters).await;
@@ -122,9 +122,9 @@ async fn a_gateway_that_was_away_for_hours_is_found_again_soon() {
     }
 }
 
-/// Field note 5: it takes connections and requests and never answers. Neither is it asked without a pause.
+/// Field note 5: the gateway accepts connections and requests and never answers. It is polled with pauses.
 #[tokio::test(start_paused = true)]
-async fn a_deaf_gateway_is_asked_in_moderation_and_found_again() {
+async fn a_gateway_that_never_answers_is_tried_with_pauses_and_recovers() {
     let (units, meters) = twenty();
     let (gateway, link) = gateway(units);
     let poller = Watched::start(link, meters).await;
@@ -141,9 +141,9 @@ async fn a_deaf_gateway_is_asked_in_moderation_and_found_again() {
     assert!(took <= Duration::from_secs(66), "found again after {took:?}");
 }
 
-/// Field note 5: the other end has forgotten the connection, and nobody says so.
+/// Field note 5: the other end has lost the connection without closing it.
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_the_other_end_forgot_is_made_anew_and_all_are_asked_at_once() {
+async fn a_half_open_connection_is_replaced_and_all_meters_are_polled_at_once() {
     for count in [1, 20] {
         let (mut units, mut meters) = twenty();
         units.truncate(count);
@@ -157,14 +157,14 @@ async fn a_connection_that_the_other_end_forgot_is_made_anew_and_all_are_asked_a
         let _after = SimulatedGateway::in_memory(Host::at(address), units, ModbusProto::TcpUdp);
         let took = poller.all_read(1..=count as u8).await;
         figure(&format!("a connection forgotten, {count} meters"), took);
-        // A lone meter is asked 76 s after the first silence when 60 are over.
+        // A single meter is polled 76 s after the first silence, which is after the 60 s.
         assert!(took <= Duration::from_secs(if count == 1 { 90 } else { 70 }), "{count}: found again after {took:?}");
     }
 }
 
 /// Field notes 5 and 7.
 #[tokio::test(start_paused = true)]
-async fn gateways_that_close_after_each_answer_or_name_the_missing_cost_no_poll() {
+async fn gateways_that_close_after_each_answer_or_return_exceptions_lose_no_poll() {
     for closes in [true, false] {
         let (units, meters) = twenty();
         let (gateway, link) = gateway(units.into_iter().skip(1));
@@ -183,9 +183,9 @@ async fn gateways_that_close_after_each_answer_or_name_the_missing_cost_no_poll(
     }
 }
 
-/// Field note 1: power and energy are asked for in the same shape, and the answers are late by any time.
+/// Field note 1: power and energy have requests of the same shape, and the answers are late by any time.
 #[tokio::test(start_paused = true)]
-async fn answers_that_are_late_by_any_time_are_never_mixed_up() {
+async fn late_answers_are_never_confused() {
     let same_shape = PROFILE.replace("gaps = true", "").replace("type = \"i16\"", "type = \"u32\"");
     for rtu in [true, false] {
         let unit = simulated(1);

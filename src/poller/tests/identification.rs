@@ -1,12 +1,12 @@
-//! Meters that are others than the profile says, that are wrongly set, or of which nobody knows which map they have.
+//! Meters that are not the model of the profile, that have wrong settings, or whose map is unknown.
 
 use super::*;
 
 const IDENTITY: (u8, u16, u16) = (3, 11, 1);
 const SETTING: (u8, u16, u16) = (3, 12, 1);
 
-/// [`PROFILE`] with more tables, in which NAME stands for its name.
-fn told(more: &str) -> MeterConfig {
+/// [`PROFILE`] with more tables, in which NAME is replaced by its name.
+fn with_tables(more: &str) -> MeterConfig {
     MeterConfig {
         profile: profile(&format!("{PROFILE}{}", more.replace("NAME", "profile.acme-100"))),
         ..meter(1, RARELY)
@@ -14,7 +14,7 @@ fn told(more: &str) -> MeterConfig {
 }
 
 fn identified() -> MeterConfig {
-    told(
+    with_tables(
         r#"
     [[NAME.identity]]
     register = 11
@@ -51,7 +51,7 @@ async fn nothing_came(running: &mut Running) {
 }
 
 #[tokio::test]
-async fn a_meter_that_is_the_right_one_is_asked_once() {
+async fn a_matching_meter_is_identified_once() {
     let unit = identifiable(113, 7);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
@@ -67,7 +67,7 @@ async fn a_meter_that_is_the_right_one_is_asked_once() {
 }
 
 #[tokio::test]
-async fn another_meter_is_refused_until_it_is_the_right_one() {
+async fn a_wrong_meter_is_refused_until_it_is_replaced() {
     let unit = identifiable(4711, 7);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
@@ -85,7 +85,7 @@ async fn another_meter_is_refused_until_it_is_the_right_one() {
 }
 
 #[tokio::test]
-async fn a_meter_that_is_swapped_while_the_line_is_silent_gives_no_reading() {
+async fn a_meter_replaced_while_the_line_was_silent_gives_no_reading() {
     let unit = identifiable(112, 7);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
@@ -98,7 +98,7 @@ async fn a_meter_that_is_swapped_while_the_line_is_silent_gives_no_reading() {
 }
 
 #[tokio::test]
-async fn a_meter_without_the_register_is_another() {
+async fn a_meter_without_the_identity_register_is_wrong() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
     let says = error(&mut running, "not read").await;
@@ -110,7 +110,7 @@ async fn a_meter_without_the_register_is_another() {
 }
 
 #[tokio::test]
-async fn a_meter_that_is_wrongly_set_is_refused_and_told_what_to_set() {
+async fn a_meter_with_a_wrong_setting_is_refused_with_the_right_setting() {
     let unit = identifiable(112, 3);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
@@ -122,9 +122,9 @@ async fn a_meter_that_is_wrongly_set_is_refused_and_told_what_to_set() {
     assert!(running.reading().await.values.register.is_some());
 }
 
-/// Two maps, of which the second has its counter in registers 30 and 31.
+/// Two maps; the second has its counter in registers 30 and 31.
 fn two_maps(first: &str, second: &str) -> MeterConfig {
-    told(&format!(
+    with_tables(&format!(
         r#"
     [NAME.map.first]
     note = "the manual says so"
@@ -142,7 +142,7 @@ fn two_maps(first: &str, second: &str) -> MeterConfig {
 }
 
 #[tokio::test]
-async fn a_register_tells_which_map_it_is() {
+async fn a_register_selects_the_map() {
     let identity =
         |value| format!("identity = [{{ register = 11, function = \"holding\", type = \"u16\", values = [{value}] }}]");
     let meter = two_maps(&identity(1), &identity(2));
@@ -157,13 +157,13 @@ async fn a_register_tells_which_map_it_is() {
     assert_eq!(definition.rollover, MilliwattHours::new(1_000_000_000));
     running.read_now(&[]).await;
     assert!(running.reading().await.definition.is_some(), "the ledger is told each time");
-    // The other kind of the same meter takes its place.
+    // The other variant of the meter replaces it.
     unit.fault_next(1, UnitFault::Silent);
     running.read_now(&[]).await;
     unit.set(Function::Holding, 11, &[1]);
     running.read_now(&[]).await;
     assert!(running.reading().await.definition.unwrap().text.contains("input 0x0004 u32"));
-    // And one of a third kind.
+    // A third variant replaces that one.
     unit.fault_next(1, UnitFault::Silent);
     running.read_now(&[]).await;
     unit.set(Function::Holding, 11, &[3]);
@@ -173,8 +173,8 @@ async fn a_register_tells_which_map_it_is() {
 }
 
 #[tokio::test]
-async fn a_map_is_chosen_when_the_others_cannot_be() {
-    // Registers 30 and 31 do not exist: the second map is out, but only after it had its chances.
+async fn a_map_is_selected_when_the_others_are_impossible() {
+    // Registers 30 and 31 do not exist: the second map is excluded, but only after several tries.
     let unit = simulated(1);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
@@ -194,7 +194,7 @@ async fn a_map_is_chosen_when_the_others_cannot_be() {
 }
 
 #[tokio::test]
-async fn between_maps_that_are_all_possible_nothing_is_guessed() {
+async fn no_map_is_guessed_while_several_are_possible() {
     let unit = simulated(1);
     unit.set_u32(Function::Input, 30, 77, WordOrder::Big);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
@@ -203,7 +203,7 @@ async fn between_maps_that_are_all_possible_nothing_is_guessed() {
         nothing_came(&mut running).await;
     }
     error(&mut running, "map second reads 101 W and 0.077 kWh").await;
-    // The installer settles it.
+    // The installer selects the map.
     let settled = two_maps("", "");
     let profile = settled.profile.map("second").unwrap().profile.clone();
     let mut running = Running::start(tcp(&gateway), vec![MeterConfig { profile, ..settled }], 8);
@@ -212,7 +212,7 @@ async fn between_maps_that_are_all_possible_nothing_is_guessed() {
 }
 
 #[tokio::test]
-async fn of_maps_that_go_on_saying_the_same_the_first_is_read() {
+async fn the_first_of_equal_maps_is_read() {
     let unit = simulated(1);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
@@ -228,7 +228,7 @@ async fn of_maps_that_go_on_saying_the_same_the_first_is_read() {
 }
 
 #[tokio::test]
-async fn one_who_reads_once_is_given_the_time_to_decide() {
+async fn a_single_read_waits_for_the_map_selection() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let results = read_once(&tcp(&gateway), &[two_maps("", "")], &clock()).await;
     let register = results[0].1.values.register;

@@ -6,7 +6,7 @@ use crate::quality::{MeterQuality, RecentTally, RequestOutcome, RequestRecord, R
 const SECOND: Duration = Duration::from_secs(1);
 const FINE: (RequestOutcome, u32) = (RequestOutcome::Answered, 100);
 
-/// A meter with this unit number of which so many requests ended so, one a poll, each in 20 ms, and every ten seconds.
+/// A meter with these numbers of requests by outcome: one per poll, 20 ms each, every ten seconds.
 fn meter(unit: u8, requests: &[(RequestOutcome, u32)]) -> MeterQuality<'static> {
     flagged(unit, requests, |request| request)
 }
@@ -47,7 +47,7 @@ fn failed(count: RequestCount, of: u32) -> [(RequestOutcome, u32); 2] {
 use LinkKind::{Converter, Serial, Tcp};
 
 #[test]
-fn a_sound_bus_is_left_alone() {
+fn a_sound_bus_gets_no_advice() {
     assert_eq!(told(Serial, &[]), Vec::<String>::new());
     let fine = [meter(1, &[FINE]), meter(2, &[FINE]), meter(3, &[])];
     assert_eq!(told(Serial, &fine), Vec::<String>::new());
@@ -60,7 +60,7 @@ fn a_sound_bus_is_left_alone() {
 }
 
 #[test]
-fn a_noisy_unit_among_clean_ones_has_a_wiring_of_its_own() {
+fn a_noisy_unit_among_sound_ones_points_to_its_wiring() {
     let noisy = meter(7, &failed(RequestCount::CrcErrors, 12));
     assert_eq!(
         one(Serial, &[meter(1, &[FINE]), noisy, meter(2, &[FINE])]),
@@ -78,7 +78,7 @@ fn a_noisy_unit_among_clean_ones_has_a_wiring_of_its_own() {
 }
 
 #[test]
-fn noise_on_all_units_is_the_line() {
+fn noise_on_all_units_points_to_the_line() {
     let sentence =
         one(Serial, &[meter(1, &failed(RequestCount::CrcErrors, 9)), meter(2, &failed(RequestCount::CrcErrors, 12))]);
     let most = [3, 5, 6].map(|unit| meter(unit, &failed(RequestCount::CrcErrors, 9)));
@@ -89,7 +89,7 @@ fn noise_on_all_units_is_the_line() {
 }
 
 #[test]
-fn a_unit_that_is_silent_among_others_has_no_power_or_another_number() {
+fn a_silent_unit_among_others_points_to_its_power_or_number() {
     let dead = meter(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 5)]);
     let sentence = one(Serial, &[dead, meter(1, &[FINE])]);
     assert!(
@@ -110,7 +110,7 @@ fn a_unit_that_is_silent_among_others_has_no_power_or_another_number() {
 }
 
 #[test]
-fn answers_near_the_time_out_want_a_longer_one() {
+fn answers_near_the_timeout_need_a_longer_timeout() {
     let took = Duration::from_millis(900);
     let slow = |request| RequestRecord { slow: true, took, ..request };
     let sentence = one(Serial, &[flagged(7, &[FINE], slow), meter(1, &[FINE])]);
@@ -121,7 +121,7 @@ fn answers_near_the_time_out_want_a_longer_one() {
 }
 
 #[test]
-fn answers_that_come_too_late_want_patience() {
+fn late_answers_need_a_longer_timeout() {
     let late = |request| RequestRecord { late: true, ..request };
     let gateway = flagged(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 10)], late);
     let sentence = one(Tcp, &[gateway, meter(1, &[(RequestOutcome::Answered, 5000)])]);
@@ -130,7 +130,7 @@ fn answers_that_come_too_late_want_patience() {
 }
 
 #[test]
-fn what_the_gateway_says_is_about_the_line_behind_it() {
+fn gateway_exceptions_point_to_the_line_behind_it() {
     let path = [(RequestOutcome::Answered, 50), (RequestOutcome::Exception(10), 50)];
     assert!(one(Tcp, &[meter(7, &path)]).contains("unit 7: 50 % exceptions 10: the gateway has no way there"));
     let target = [(RequestOutcome::Exception(11), 6)];
@@ -139,7 +139,7 @@ fn what_the_gateway_says_is_about_the_line_behind_it() {
 }
 
 #[test]
-fn echoes_strangers_busy_meters_and_lost_links_have_their_words() {
+fn echoes_foreign_answers_busy_meters_and_lost_links_have_their_advice() {
     let echo = |request| RequestRecord { echo: true, ..request };
     assert!(one(Serial, &[flagged(7, &[FINE], echo)]).contains("switch its echo off"));
     let deaf = told(Serial, &[flagged(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 20)], echo)]);
@@ -152,7 +152,7 @@ fn echoes_strangers_busy_meters_and_lost_links_have_their_words() {
 }
 
 #[test]
-fn a_bus_without_time_is_said_with_what_it_needs() {
+fn an_overloaded_bus_is_reported_with_the_time_it_needs() {
     let quick = |unit, over| {
         let mut meter = meter(unit, &[FINE]);
         meter.recent.over = over;
@@ -199,7 +199,7 @@ fn outcomes() -> impl Strategy<Value = RequestOutcome> {
 
 proptest! {
     #[test]
-    fn whatever_was_counted_the_advice_is_whole_sentences_and_shares_below_100(
+    fn any_counts_give_whole_sentences_and_shares_up_to_100(
         link in prop::sample::select(vec![Serial, Converter, Tcp]),
         meters in prop::collection::vec((prop::collection::vec((outcomes(), 0u32..70), 0..4), any::<(bool, bool, bool)>()), 0..9),
         times in prop::collection::vec((0u64..20_000_000, 0u64..4_000_000, 1u64..200_000), 9),

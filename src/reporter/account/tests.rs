@@ -43,14 +43,14 @@ impl Bench {
             ids: RequestIds::default(),
             lines: Vec::new(),
         };
-        // The opening, and the first slot.
+        // The opening and the first slot are over.
         bench.round(|_| entry(ACCEPTED));
         bench.round(|_| entry(ACCEPTED));
         bench.lines.clear();
         bench
     }
 
-    /// Goes to the next wake and answers what is sent; who was sent?
+    /// Advances to the next wake-up and answers the calls; returns the reported clients.
     fn round(&mut self, answer: impl Fn(&Name) -> RpcAnswer) -> Vec<Name> {
         let ahead = self.account.wake().saturating_sub(self.now.since_boot);
         self.now = ClockReading { since_boot: self.now.since_boot + ahead, wall: self.now.wall + ahead, ..self.now };
@@ -86,7 +86,7 @@ impl Bench {
         sent
     }
 
-    /// How long until something is sent next.
+    /// The time until the next call.
     fn ahead(&self) -> Duration {
         self.account.agenda.next_report() - self.now.since_boot
     }
@@ -118,13 +118,13 @@ fn code(code: i64) -> RpcAnswer {
     Ok(ReportOutcome::Refused { code: Some(code), message: "no".into() })
 }
 
-/// This answer for a, and an acceptance for everyone else.
+/// This answer for client a, and an acceptance for all others.
 fn for_a(answer: RpcAnswer) -> impl Fn(&Name) -> RpcAnswer {
     move |client| if client.as_str() == "a" { answer.clone() } else { Ok(ACCEPTED) }
 }
 
 #[tokio::test]
-async fn accepted_is_well() {
+async fn an_accepted_report_is_ok() {
     let mut bench = Bench::new().await;
     assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("a"), name("b")]);
     let report = bench.report();
@@ -135,7 +135,7 @@ async fn accepted_is_well() {
 }
 
 #[tokio::test]
-async fn an_odd_result_is_warned_of_once() {
+async fn an_unusual_result_is_warned_about_once() {
     let mut bench = Bench::new().await;
     for _ in 0..3 {
         bench.round(|_| entry(ReportOutcome::Accepted { odd: Some("7".into()) }));
@@ -145,11 +145,11 @@ async fn an_odd_result_is_warned_of_once() {
 }
 
 #[tokio::test]
-async fn code_1000_pauses_the_whole_account_and_probes_slowly_for_good() {
+async fn code_1000_pauses_the_account_and_is_retried_slowly_without_end() {
     let mut bench = Bench::new().await;
     let mut minutes = Vec::new();
     for _ in 0..6 {
-        // Slots go by for the ledger meanwhile.
+        // The ledger keeps its slots during the pause.
         while bench.round(|_| Err(CallFailure::Token("no".into()))).is_empty() {}
         minutes.push(bench.ahead().as_secs() / 60);
     }
@@ -176,7 +176,7 @@ async fn a_new_token_or_a_reload_ends_the_pause_at_once() {
 }
 
 #[tokio::test]
-async fn code_4002_stops_that_client_only() {
+async fn code_4002_stops_only_that_client() {
     let mut bench = Bench::new().await;
     bench.round(for_a(code(4002)));
     assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("b")]);
@@ -209,7 +209,7 @@ async fn code_4003_waits_for_the_next_slot_and_after_three_calls_for_the_operato
 }
 
 #[tokio::test]
-async fn transient_codes_back_off_that_client_with_fresh_readings() {
+async fn transient_codes_delay_that_client_and_the_retry_sends_a_fresh_reading() {
     for transient in [1, -32603, -32000, -32099] {
         let mut bench = Bench::new().await;
         bench.round(for_a(code(transient)));
@@ -223,7 +223,7 @@ async fn transient_codes_back_off_that_client_with_fresh_readings() {
 }
 
 #[tokio::test]
-async fn another_code_backs_off_and_alerts_after_three() {
+async fn an_unknown_code_is_retried_and_alerts_after_three() {
     for other in [2, 4004, -1, -31999, -32100] {
         let mut bench = Bench::new().await;
         for number in 1..=4 {
@@ -235,7 +235,7 @@ async fn another_code_backs_off_and_alerts_after_three() {
 }
 
 #[tokio::test]
-async fn a_malformed_figure_is_told_and_not_sent_again() {
+async fn a_malformed_report_is_shown_and_not_sent_again() {
     for fault in [-32700, -32600, -32602] {
         let mut bench = Bench::new().await;
         bench.round(for_a(code(fault)));
@@ -247,7 +247,7 @@ async fn a_malformed_figure_is_told_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn code_32601_and_wrong_urls_alert_and_are_probed_slowly() {
+async fn code_32601_and_wrong_urls_alert_and_are_retried_slowly() {
     let answers = [
         code(-32601),
         Err(CallFailure::Rejected("HTTP 404".into())),
@@ -265,14 +265,14 @@ async fn code_32601_and_wrong_urls_alert_and_are_probed_slowly() {
 }
 
 #[tokio::test]
-async fn forbidden_is_probed_slowly() {
+async fn a_forbidden_call_is_retried_slowly() {
     let mut bench = Bench::new().await;
     bench.round(|_| Err(CallFailure::Forbidden("HTTP 403".into())));
     assert_eq!((bench.ahead().as_secs(), bench.report().state), (300, ReportingState::Refused));
 }
 
 #[tokio::test]
-async fn a_transient_failure_backs_off_with_a_cap_and_is_said_once() {
+async fn a_transient_failure_is_retried_with_back_off_and_logged_once() {
     let failures = [
         CallFailure::Unreachable("refused".into()),
         CallFailure::TimedOut,
@@ -299,14 +299,14 @@ async fn a_transient_failure_backs_off_with_a_cap_and_is_said_once() {
 }
 
 #[tokio::test]
-async fn retry_after_is_kept_to_the_second() {
+async fn retry_after_is_respected_to_the_second() {
     let mut bench = Bench::new().await;
     bench.round(|_| Err(CallFailure::Wait(Some(Duration::from_secs(1000)), "HTTP 429".into())));
     assert_eq!(bench.ahead().as_secs(), 1000);
 }
 
 #[tokio::test]
-async fn an_indeterminate_entry_waits_for_the_next_slot() {
+async fn an_indeterminate_report_waits_for_the_next_slot() {
     for outcome in [ReportOutcome::Indeterminate("both".into()), ReportOutcome::Missing] {
         let mut bench = Bench::new().await;
         bench.round(for_a(Ok(outcome)));
@@ -317,7 +317,7 @@ async fn an_indeterminate_entry_waits_for_the_next_slot() {
 }
 
 #[tokio::test]
-async fn one_clients_failing_call_is_its_own() {
+async fn a_failed_call_of_one_client_does_not_affect_others() {
     let mut bench = Bench::new().await;
     bench.round(for_a(Err(CallFailure::Transient("HTTP 500".into()))));
     assert_eq!(bench.report().error, None);
@@ -327,7 +327,7 @@ async fn one_clients_failing_call_is_its_own() {
 }
 
 #[tokio::test]
-async fn a_report_asked_for_ignores_every_pause() {
+async fn a_requested_report_ignores_every_pause() {
     let mut bench = Bench::new().await;
     bench.round(|client| if client.as_str() == "a" { code(4002) } else { Ok(ACCEPTED) });
     bench.round(|_| Err(CallFailure::Token("no".into())));
@@ -337,7 +337,7 @@ async fn a_report_asked_for_ignores_every_pause() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_figure_is_told_with_its_reason() {
+async fn a_client_without_a_figure_is_shown_with_its_reason() {
     let mut bench = Bench::new().await;
     bench.account.sendable(Vec::new(), vec![(name("a"), "a has no baseline yet".into())]);
     assert_eq!(bench.text("a"), "a has no baseline yet");
@@ -345,7 +345,7 @@ async fn a_client_without_a_figure_is_told_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_missing_token_is_told_and_its_arrival_reports_at_once() {
+async fn a_missing_token_is_shown_and_a_new_token_reports_at_once() {
     let mut bench = Bench::new().await;
     bench.account.has_token = false;
     assert_eq!(bench.account.token_file(Some("no token".into())).len(), 1);
@@ -357,7 +357,7 @@ async fn a_missing_token_is_told_and_its_arrival_reports_at_once() {
 }
 
 #[tokio::test]
-async fn a_month_without_the_endpoint_leaves_nothing_behind_and_ends_in_one_fresh_report() {
+async fn a_month_without_the_endpoint_accumulates_nothing_and_ends_with_one_fresh_report() {
     let mut bench = Bench::new().await;
     let unreachable = |_: &Name| Err(CallFailure::Unreachable("no route to host".into()));
     let began = bench.now.since_boot;
@@ -370,9 +370,9 @@ async fn a_month_without_the_endpoint_leaves_nothing_behind_and_ends_in_one_fres
             largest = format!("{:?}", bench.account).len();
         }
     }
-    // As often as somebody who wants to know soon asks, and no more.
+    // The number of calls is limited by the retry interval.
     assert!((10_000..130_000).contains(&rounds), "{rounds}");
-    // Nothing is kept of what could not be sent: only counters and times have grown by some digits.
+    // No unsent report is kept: only counters and times have grown by a few digits.
     let now = format!("{:?}", bench.account).len();
     assert!(now < largest + 200, "{largest} -> {now}");
     assert!(bench.lines.len() <= 2, "said once: {:?}", bench.lines);

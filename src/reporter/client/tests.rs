@@ -1,4 +1,4 @@
-//! Every answer of the table, over a real connection to the stand-in.
+//! Every answer of the table, over a real connection to the simulated endpoint.
 
 use std::num::NonZeroUsize;
 
@@ -89,7 +89,7 @@ async fn outcomes(behaviour: EndpointBehaviour, what: &ReportCall) -> Vec<Report
 const ACCEPTED: ReportOutcome = ReportOutcome::Accepted { odd: None };
 
 #[tokio::test]
-async fn figures_are_taken_singly_and_in_batches() {
+async fn reports_are_accepted_singly_and_in_batches() {
     let arkreen = arkreen();
     let client = client(&account(arkreen.url(), LONG));
     assert_eq!(client.call(&single(), &credentials()).await.accepted(&single()).len(), 1);
@@ -100,7 +100,7 @@ async fn figures_are_taken_singly_and_in_batches() {
 }
 
 #[tokio::test]
-async fn refusals_come_with_their_codes() {
+async fn refusals_have_their_codes() {
     let arkreen = arkreen();
     arkreen.set_energy(id(1), MilliwattHours::MAX);
     let calls = ReportCall { shape: CallShape::Batch, reports: vec![entry(1), entry(2), entry(9)] };
@@ -120,7 +120,7 @@ async fn refusals_come_with_their_codes() {
 }
 
 #[tokio::test]
-async fn answers_that_are_none_are_unintelligible() {
+async fn invalid_answers_are_unintelligible() {
     let limit = ANSWER_LIMIT + 3 * ANSWER_LIMIT_PER_REPORT;
     for behaviour in [
         EndpointBehaviour::Html,
@@ -153,7 +153,7 @@ async fn an_endless_answer_is_read_up_to_its_limit() {
 }
 
 #[tokio::test]
-async fn statuses_mean_what_the_table_says() {
+async fn each_status_has_the_outcome_of_the_table() {
     let limited =
         |retry_after: Option<&str>| EndpointBehaviour::RateLimited { retry_after: retry_after.map(Into::into) };
     let wait = |seconds| CallFailure::Wait(Some(Duration::from_secs(seconds)), "HTTP 429".into());
@@ -176,7 +176,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn errors_for_a_batch_and_its_entries_are_told_apart() {
+async fn errors_of_a_batch_and_of_its_entries_are_distinguished() {
     let error = |code| EndpointBehaviour::Error { status: 200, code, message: "no".into() };
     let refused = |code| ReportOutcome::Refused { code: Some(code), message: "no".into() };
     let batch_error = CallFailure::Batch { code: Some(-32600), message: "no".into() };
@@ -193,7 +193,7 @@ async fn errors_for_a_batch_and_its_entries_are_told_apart() {
 }
 
 #[tokio::test]
-async fn odd_answers_are_tolerated_or_not_believed() {
+async fn unusual_answers_are_tolerated_or_rejected() {
     assert_eq!(outcomes(EndpointBehaviour::TextId, &batch(2)).await, [ACCEPTED, ACCEPTED]);
     assert!(matches!(
         outcomes(EndpointBehaviour::OddResult, &single()).await[0],
@@ -206,14 +206,14 @@ async fn odd_answers_are_tolerated_or_not_believed() {
 }
 
 #[tokio::test]
-async fn an_echoed_token_does_not_come_through() {
+async fn an_echoed_token_is_masked() {
     let failure = format!("{:?}", failing(EndpointBehaviour::EchoToken, &single()).await);
     assert!(failure.contains("(token)") && !failure.to_lowercase().contains("1f1f1f"), "{failure}");
     assert!(!format!("{:?}", credentials()).contains("1f1f1f"));
 }
 
 #[tokio::test]
-async fn a_call_ends_in_time_however_slowly_it_is_answered() {
+async fn a_slow_answer_ends_at_the_timeout() {
     let each = Duration::from_millis(20);
     for behaviour in [EndpointBehaviour::Slow(Duration::from_secs(60)), EndpointBehaviour::Trickle(each)] {
         let arkreen = arkreen();
@@ -258,14 +258,14 @@ async fn over_tls(certificate: TestCertificate, trusted: bool) -> (CallResult, C
 const GOOD: TestCertificate = TestCertificate { name: "localhost", until_year: 2500 };
 
 #[tokio::test]
-async fn over_tls_figures_are_taken_and_the_clock_is_confirmed() {
+async fn a_report_over_tls_is_accepted_and_confirms_the_clock() {
     let (heard, clock) = over_tls(GOOD, true).await;
     assert_eq!(heard.accepted(&single()).len(), 1, "{heard:?}");
     assert!(clock.now().trusted, "a Date came over verified TLS");
 }
 
 #[tokio::test]
-async fn a_date_that_came_in_the_clear_confirms_nothing() {
+async fn a_date_over_plain_http_does_not_confirm_the_clock() {
     let (arkreen, clock) = (arkreen(), Clock::system());
     let before = clock.now().trusted;
     let client = HttpClient::new(&account(arkreen.url(), LONG), clock.clone()).unwrap();
@@ -274,7 +274,7 @@ async fn a_date_that_came_in_the_clear_confirms_nothing() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_to_be_believed_is_refused_with_a_remedy() {
+async fn an_untrusted_certificate_is_refused_with_a_remedy() {
     let rows = [
         (TestCertificate { name: "elsewhere.example", ..GOOD }, true, "host name in url"),
         (TestCertificate { until_year: 2001, ..GOOD }, true, "clock right"),
@@ -288,7 +288,7 @@ async fn a_certificate_that_is_not_to_be_believed_is_refused_with_a_remedy() {
 }
 
 #[tokio::test]
-async fn a_ca_file_that_is_none_is_told() {
+async fn an_invalid_ca_file_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
     let url = Url::parse("https://localhost/v1").unwrap();
@@ -299,14 +299,14 @@ async fn a_ca_file_that_is_none_is_told() {
 }
 
 #[tokio::test]
-async fn built_in_authorities_serve_where_the_system_has_none() {
+async fn built_in_authorities_are_used_if_the_system_has_none() {
     let account = account(Url::parse("https://localhost/v1").unwrap(), LONG);
     assert!(builder(&account).is_ok());
     public_roots(&account).unwrap();
 }
 
 #[tokio::test]
-async fn an_account_s_proxy_is_used() {
+async fn the_proxy_of_an_account_is_used() {
     let proxy = arkreen();
     let account =
         AccountConfig { proxy: Some(proxy.url()), ..account(Url::parse("http://127.0.0.1:1/v1").unwrap(), LONG) };

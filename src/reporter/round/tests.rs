@@ -47,7 +47,7 @@ impl Bench {
         self.round = ReportRound::new(self.batching.calls(figures(clients), Duration::ZERO));
     }
 
-    /// Answers the next call with these outcomes, or with one for all.
+    /// Answers the next call with these outcomes; a single outcome applies to all entries.
     fn entries(&mut self, outcomes: &[ReportOutcome]) {
         let call = self.round.next().expect("a call may start");
         let given = outcomes.iter().cycle().cloned();
@@ -64,7 +64,7 @@ impl Bench {
         self.round.finished(call, heard, &mut self.batching, Duration::ZERO);
     }
 
-    /// The clients that go once more, and their single calls queued.
+    /// The clients that are sent once more; their single calls are queued.
     fn again(&mut self) -> Vec<Name> {
         let again = self.round.again();
         let fresh = figures(1000).into_iter().filter(|fresh| again.contains(&fresh.client)).collect();
@@ -87,7 +87,7 @@ fn came(finished: &RoundResult, number: u64) -> &ClientOutcome {
 }
 
 #[test]
-fn single_calls_go_eight_at_a_time_and_each_client_once() {
+fn eight_single_calls_run_at_a_time_and_each_client_has_one() {
     let mut bench = Bench::new(Batch::Never, 20);
     let mut under_way = Vec::new();
     let mut clients = std::collections::BTreeSet::new();
@@ -105,7 +105,7 @@ fn single_calls_go_eight_at_a_time_and_each_client_once() {
 }
 
 #[test]
-fn batches_go_one_after_the_other() {
+fn batches_are_sent_one_after_the_other() {
     let mut bench = Bench::new(Batch::Auto, 250);
     let first = bench.round.next().unwrap();
     assert_eq!(bench.round.next(), None);
@@ -119,7 +119,7 @@ fn batches_go_one_after_the_other() {
 }
 
 #[test]
-fn an_error_for_a_batch_is_repeated_singly_now_and_batches_are_left_alone() {
+fn a_refused_batch_is_repeated_singly_and_batches_are_stopped() {
     for failure in [
         CallFailure::Batch { code: Some(-32600), message: String::new() },
         CallFailure::Batch { code: Some(-32603), message: String::new() },
@@ -136,7 +136,7 @@ fn an_error_for_a_batch_is_repeated_singly_now_and_batches_are_left_alone() {
 }
 
 #[test]
-fn the_batches_that_were_to_follow_a_refused_one_go_singly_too() {
+fn the_batches_after_a_refused_one_are_sent_singly_too() {
     let mut bench = Bench::new(Batch::Auto, 250);
     bench.fail(CallFailure::Batch { code: Some(-32600), message: String::new() });
     assert_eq!(bench.round.next(), None);
@@ -144,7 +144,7 @@ fn the_batches_that_were_to_follow_a_refused_one_go_singly_too() {
 }
 
 #[test]
-fn an_unproven_batch_that_fails_anyhow_goes_singly_and_twice_is_enough() {
+fn an_unproven_batch_that_fails_is_sent_singly_and_two_failures_stop_batches() {
     for failure in [
         transient(),
         CallFailure::Unintelligible("a page".into()),
@@ -166,7 +166,7 @@ fn an_unproven_batch_that_fails_anyhow_goes_singly_and_twice_is_enough() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_delivered_says_nothing_about_batches() {
+fn an_undelivered_batch_does_not_count_against_batches() {
     for failure in [
         CallFailure::Unreachable("refused".into()),
         CallFailure::TimedOut,
@@ -185,7 +185,7 @@ fn a_batch_that_cannot_be_delivered_says_nothing_about_batches() {
 }
 
 #[test]
-fn where_batches_were_seen_to_work_a_failure_is_only_a_failure() {
+fn after_a_successful_batch_a_failure_does_not_stop_batches() {
     let mut bench = Bench::new(Batch::Auto, 3);
     bench.entries(&[ACCEPTED]);
     bench.begin(3);
@@ -196,7 +196,7 @@ fn where_batches_were_seen_to_work_a_failure_is_only_a_failure() {
 }
 
 #[test]
-fn when_single_calls_fail_as_well_it_was_not_about_batches() {
+fn if_single_calls_fail_too_batches_are_not_blamed() {
     let mut bench = Bench::new(Batch::Auto, 3);
     for _ in 0..3 {
         bench.begin(3);
@@ -209,7 +209,7 @@ fn when_single_calls_fail_as_well_it_was_not_about_batches() {
 }
 
 #[test]
-fn entries_without_an_answer_go_once_more_singly() {
+fn entries_without_an_answer_are_sent_once_more_singly() {
     let mut bench = Bench::new(Batch::Auto, 4);
     bench.entries(&[ACCEPTED, ReportOutcome::Missing, ACCEPTED, ReportOutcome::Missing]);
     assert_eq!(bench.again(), [name(1), name(3)]);
@@ -223,7 +223,7 @@ fn entries_without_an_answer_go_once_more_singly() {
 }
 
 #[test]
-fn an_endpoint_that_answers_one_entry_of_each_batch_is_left_to_single_calls() {
+fn an_endpoint_that_answers_one_entry_of_each_batch_gets_single_calls() {
     let mut bench = Bench::new(Batch::Auto, 3);
     for _ in 0..2 {
         bench.begin(3);
@@ -236,7 +236,7 @@ fn an_endpoint_that_answers_one_entry_of_each_batch_is_left_to_single_calls() {
 }
 
 #[test]
-fn an_entry_of_a_batch_called_malformed_is_tried_singly() {
+fn a_batch_entry_refused_as_malformed_is_tried_singly() {
     for code in [-32700, -32600, -32602] {
         let mut bench = Bench::new(Batch::Auto, 2);
         bench.entries(&[ACCEPTED, refused(code)]);
@@ -261,7 +261,7 @@ fn always_means_no_single_calls() {
 }
 
 #[test]
-fn a_refused_token_or_url_stops_the_round() {
+fn a_refused_token_or_url_ends_the_round() {
     for (outcome, failure) in
         [(refused(1000), CallFailure::Token(String::new())), (refused(-32601), CallFailure::WrongMethod(String::new()))]
     {

@@ -67,7 +67,7 @@ fn refused(code: i64) -> ReportOutcome {
 const ACCEPTED: ReportOutcome = ReportOutcome::Accepted { odd: None };
 
 #[test]
-fn a_single_call_is_written_to_the_letter() {
+fn a_single_call_is_written_exactly_as_specified() {
     let expected = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"edr_reportConsumeData","params":{{"clientId":"0x{:064x}","power":1500000,"energy":180000001}}}}"#,
         1
@@ -86,7 +86,7 @@ fn a_batch_is_an_array_even_of_one() {
 }
 
 #[test]
-fn power_is_never_negative_and_never_above_what_json_can_say() {
+fn power_is_never_negative_and_within_the_exact_range_of_json() {
     for (power, sent) in [(-5, 0), (i64::MIN, 0), (i64::MAX, (1u64 << 53) - 1), (7, 7)] {
         let call = ReportCall::single(ClientReport { power: Milliwatts(power), ..entry(1) });
         let body: Value = serde_json::from_str(&call.body()).unwrap();
@@ -95,19 +95,19 @@ fn power_is_never_negative_and_never_above_what_json_can_say() {
 }
 
 #[test]
-fn a_result_is_an_acceptance_with_a_null_error_or_none() {
+fn a_result_with_a_null_error_or_none_is_an_acceptance() {
     assert_eq!(outcomes(&single(), ok(1)), [ACCEPTED]);
     assert_eq!(outcomes(&single(), json!({"jsonrpc": "2.0", "id": 1, "result": "OK", "error": null})), [ACCEPTED]);
 }
 
 #[test]
-fn the_id_may_come_as_text() {
+fn the_id_may_be_a_string() {
     assert_eq!(outcomes(&single(), ok("1")), [ACCEPTED]);
     assert_eq!(outcomes(&batch(2), json!([ok("2"), ok("1")])), [ACCEPTED, ACCEPTED]);
 }
 
 #[test]
-fn an_odd_result_is_accepted_and_told() {
+fn an_unusual_result_is_accepted_and_noted() {
     let odd = ReportOutcome::Accepted { odd: Some("{\"a\":1}".into()) };
     assert_eq!(outcomes(&single(), json!({"id": 1, "result": {"a": 1}})), [odd]);
 }
@@ -132,12 +132,12 @@ fn code_1000_is_about_the_account_under_any_status_and_shape() {
 }
 
 #[test]
-fn an_acceptance_beside_a_1000_is_not_lost() {
+fn an_acceptance_in_the_same_answer_as_code_1000_is_kept() {
     assert_eq!(outcomes(&batch(2), json!([ok(1), error(2, 1000)])), [ACCEPTED, refused(1000)]);
 }
 
 #[test]
-fn an_error_is_told_with_its_code_under_any_status() {
+fn an_error_keeps_its_code_under_any_status() {
     for status in [200, 400, 403, 500] {
         let heard = hear(&single(), status, error(1, 4003));
         assert_eq!(heard, CallResult::Answered { outcomes: vec![(1, refused(4003))], strays: None });
@@ -148,7 +148,7 @@ fn an_error_is_told_with_its_code_under_any_status() {
 }
 
 #[test]
-fn a_success_that_is_no_answer_is_unintelligible() {
+fn a_success_status_without_a_valid_answer_is_unintelligible() {
     let bodies =
         ["", "<html>", "{\"jsonrpc\":\"2.0\",\"id\":1,\"res", "[]", "null", "\"OK\"", "{}", "{\"result\":\"OK\"}"];
     for body in bodies {
@@ -160,7 +160,7 @@ fn a_success_that_is_no_answer_is_unintelligible() {
 }
 
 #[test]
-fn an_answer_that_was_cut_is_not_believed() {
+fn a_truncated_answer_is_rejected() {
     let cut = RpcAnswer { too_long: true, ..answer(200, ok(1)) };
     assert!(matches!(
         interpret(&single(), &cut, &TokenMask::default()),
@@ -169,7 +169,7 @@ fn an_answer_that_was_cut_is_not_believed() {
 }
 
 #[test]
-fn an_answer_with_another_id_is_not_ours() {
+fn an_answer_with_another_id_is_ignored() {
     for id in [json!(2), json!("2"), json!("x"), json!(-1), json!(1.5), json!([1]), Value::Null] {
         assert!(matches!(failure(&single(), 200, ok(id.clone())), CallFailure::Unintelligible(_)), "{id}");
         assert!(matches!(failure(&single(), 500, ok(id)), CallFailure::Transient(_)));
@@ -178,7 +178,7 @@ fn an_answer_with_another_id_is_not_ours() {
 }
 
 #[test]
-fn statuses_without_json_rpc_speak_for_themselves() {
+fn a_status_without_json_rpc_decides_the_outcome() {
     type Make = fn(String) -> CallFailure;
     let rows: [(&[u16], Make); 5] = [
         (&[408, 500, 502, 503, 504], CallFailure::Transient),
@@ -197,14 +197,14 @@ fn statuses_without_json_rpc_speak_for_themselves() {
 }
 
 #[test]
-fn a_redirect_tells_where_it_leads() {
+fn a_redirect_names_its_target() {
     let redirect = RpcAnswer { location: Some("https://other.example/\u{1b}".into()), ..answer(302, "") };
     let heard = interpret(&single(), &redirect, &TokenMask::default());
     assert_eq!(heard, CallResult::Failed(CallFailure::Redirected("HTTP 302 to https://other.example/?".into())));
 }
 
 #[test]
-fn a_429_waits_for_as_long_as_it_says() {
+fn status_429_waits_as_long_as_its_retry_after() {
     let wait = |status, retry_after: Option<&str>, body: Value| {
         let answer = RpcAnswer { retry_after: retry_after.map(Into::into), ..answer(status, body) };
         interpret(&single(), &answer, &TokenMask::default())
@@ -223,14 +223,14 @@ fn a_429_waits_for_as_long_as_it_says() {
 }
 
 #[test]
-fn one_error_for_a_batch_is_about_none_of_its_entries() {
+fn one_error_for_a_batch_applies_to_no_single_entry() {
     let batch_error = CallFailure::Batch { code: Some(-32600), message: "no".into() };
     assert_eq!(failure(&batch(2), 200, error(Value::Null, -32600)), batch_error);
     assert_eq!(failure(&batch(2), 400, error(1, -32600)), batch_error);
 }
 
 #[test]
-fn of_an_incomplete_batch_answer_only_matching_ids_count() {
+fn only_matching_ids_of_an_incomplete_batch_answer_count() {
     assert_eq!(outcomes(&batch(3), json!([ok(2)])), [ReportOutcome::Missing, ACCEPTED, ReportOutcome::Missing]);
     assert_eq!(outcomes(&batch(2), json!([])), [ReportOutcome::Missing, ReportOutcome::Missing]);
     assert_eq!(outcomes(&batch(2), ok(2)), [ReportOutcome::Missing, ACCEPTED], "one object");
@@ -238,7 +238,7 @@ fn of_an_incomplete_batch_answer_only_matching_ids_count() {
 }
 
 #[test]
-fn strays_are_ignored_and_told() {
+fn unexpected_ids_are_ignored_and_noted() {
     let heard = hear(&batch(1), 200, json!([ok(1), ok(7), "x", error(Value::Null, 5)]));
     let CallResult::Answered { outcomes, strays: Some(strays) } = heard else { panic!("{heard:?}") };
     assert_eq!(outcomes, [(1, ACCEPTED)]);
@@ -246,13 +246,13 @@ fn strays_are_ignored_and_told() {
 }
 
 #[test]
-fn conflicting_duplicates_are_indeterminate_and_equal_ones_are_one() {
+fn conflicting_duplicates_are_indeterminate_and_equal_ones_count_once() {
     assert!(matches!(outcomes(&batch(1), json!([ok(1), error(1, 4003)]))[0], ReportOutcome::Indeterminate(_)));
     assert_eq!(outcomes(&batch(1), json!([ok(1), ok("1")])), [ACCEPTED]);
 }
 
 #[test]
-fn the_token_is_hidden_wherever_it_is_echoed() {
+fn the_token_is_masked_everywhere_in_an_answer() {
     let token = "1".repeat(64);
     let mask = TokenMask::new(&token);
     let show = |call: &ReportCall, status, body: String| format!("{:?}", interpret(call, &answer(status, body), &mask));
@@ -289,7 +289,7 @@ fn anything() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_body_is_ever_an_acceptance_of_what_it_does_not_name(body in anything(), status in 100u16..600, size in 1u64..4) {
+    fn no_body_accepts_a_report_that_it_does_not_name(body in anything(), status in 100u16..600, size in 1u64..4) {
         for call in [batch(size), single()] {
             let heard = hear(&call, status, &body);
             for entry in heard.accepted(&call) {
@@ -304,7 +304,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_have_an_interpretation(body in proptest::collection::vec(any::<u8>(), 0..200), status in 100u16..600) {
+    fn any_bytes_have_an_outcome(body in proptest::collection::vec(any::<u8>(), 0..200), status in 100u16..600) {
         let answer = RpcAnswer { body, ..answer(status, "") };
         for call in [batch(2), single()] {
             prop_assert!(interpret(&call, &answer, &TokenMask::default()).accepted(&call).is_empty());

@@ -1,4 +1,4 @@
-//! The task as it is: a real ledger on one side, the stand-in Arkreen on the other.
+//! The reporter's task between a real ledger and the simulated endpoint.
 
 use std::fs::{self, Permissions};
 use std::num::NonZeroUsize;
@@ -20,10 +20,10 @@ use crate::reading::{Reading, Register, RegisterDefinition, Values};
 use crate::simulator::arkreen::{Arkreen, EndpointBehaviour};
 use crate::units::{MilliwattHours, Milliwatts};
 
-/// Long enough that no slot comes while a test drives the task with commands.
+/// So long that no slot is due while a test drives the task with commands.
 const SELDOM: Duration = Duration::from_secs(100_000);
 const OFTEN: Duration = Duration::from_secs(1);
-/// A test that waits for longer has failed.
+/// The limit of a wait in a test.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Bench {
@@ -55,7 +55,7 @@ fn id(number: u64) -> ClientId {
     ClientId::parse(&format!("0x{number:064x}")).unwrap()
 }
 
-/// So long before now.
+/// The reading of the clock `ago` before now.
 fn before(clock: &Clock, ago: Duration) -> ClockReading {
     let now = clock.now();
     ClockReading { since_boot: now.since_boot.saturating_sub(ago), wall: now.wall - ago, ..now }
@@ -81,7 +81,7 @@ fn settings(clients: u64, url: &str) -> LedgerSettings {
 }
 
 impl Bench {
-    /// So many clients with a figure of 1 kWh each.
+    /// A site with this many clients, each with a figure of 1 kWh.
     async fn new(clients: u64, report_every: Duration) -> Self {
         let mut bench = Self::without_figures(clients, report_every);
         bench.read(1..=clients).await;
@@ -127,7 +127,7 @@ impl Bench {
         Bench { folder, arkreen, ledger, clock, commands, report, task: tokio::spawn(reporter.run()) }
     }
 
-    /// Three readings that agree, a baseline.
+    /// Sends three readings that agree: a baseline.
     async fn read(&mut self, meters: impl IntoIterator<Item = u64> + Clone) {
         for number in meters.clone() {
             for seconds in [20, 10, 0] {
@@ -172,7 +172,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn what_is_accepted_is_told_and_recorded() {
+async fn an_accepted_report_is_shown_and_recorded() {
     let mut bench = Bench::new(3, SELDOM).await;
     let lines = bench.report_now().await;
     assert_eq!(lines.len(), 3);
@@ -189,7 +189,7 @@ async fn what_is_accepted_is_told_and_recorded() {
 }
 
 #[tokio::test]
-async fn slots_come_by_themselves() {
+async fn slots_follow_the_timer() {
     let mut bench = Bench::new(2, OFTEN).await;
     bench.until(|report| report.accepted >= 6).await;
     assert!(bench.shapes().iter().all(|shape| *shape == (true, 2)), "{:?}", bench.shapes());
@@ -197,7 +197,7 @@ async fn slots_come_by_themselves() {
 }
 
 #[tokio::test]
-async fn a_client_is_reported_once_it_has_a_figure_and_says_why_not_before() {
+async fn a_client_is_reported_as_soon_as_it_has_a_figure() {
     let mut bench = Bench::without_figures(2, OFTEN);
     bench.read([1]).await;
     let report = bench.until(|report| report.accepted > 0).await;
@@ -209,7 +209,7 @@ async fn a_client_is_reported_once_it_has_a_figure_and_says_why_not_before() {
 }
 
 #[tokio::test]
-async fn an_endpoint_without_batches_is_served_singly() {
+async fn an_endpoint_without_batches_gets_single_calls() {
     let mut bench = Bench::new(20, SELDOM).await;
     bench.arkreen.for_batches(EndpointBehaviour::Error {
         status: 200,
@@ -229,7 +229,7 @@ async fn an_endpoint_without_batches_is_served_singly() {
 }
 
 #[tokio::test]
-async fn entries_left_out_of_a_batch_answer_go_once_more() {
+async fn entries_missing_in_a_batch_answer_are_sent_once_more() {
     let bench = Bench::new(4, SELDOM).await;
     bench.arkreen.behave(EndpointBehaviour::Partial(2));
     assert!(bench.report_now().await.iter().all(|(_, line)| line.is_ok()));
@@ -238,7 +238,7 @@ async fn entries_left_out_of_a_batch_answer_go_once_more() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_taken_up_again_when_its_file_changes() {
+async fn a_refused_token_is_tried_again_when_its_file_changes() {
     let mut bench = Bench::new(2, OFTEN).await;
     bench.arkreen.set_token(&token("2"));
     let report = bench.until(|report| report.state == ReportingState::Refused).await;
@@ -252,7 +252,7 @@ async fn a_refused_token_is_taken_up_again_when_its_file_changes() {
 }
 
 #[tokio::test]
-async fn a_figure_below_arkreens_is_not_pressed() {
+async fn a_figure_below_the_one_at_arkreen_is_not_sent_repeatedly() {
     let mut bench = Bench::new(2, SELDOM).await;
     bench.arkreen.set_energy(id(1), MilliwattHours::MAX);
     for _ in 0..3 {
@@ -266,7 +266,7 @@ async fn a_figure_below_arkreens_is_not_pressed() {
 }
 
 #[tokio::test]
-async fn a_dry_run_shows_the_call_and_makes_none() {
+async fn a_dry_run_shows_the_call_without_sending_it() {
     let bench = Bench::new(2, SELDOM).await;
     let (reply, answer) = oneshot::channel();
     bench.commands.send(AccountCommand::DryRun { reply }).await.unwrap();
@@ -278,7 +278,7 @@ async fn a_dry_run_shows_the_call_and_makes_none() {
 }
 
 #[tokio::test]
-async fn without_a_token_nothing_is_called_and_everyone_told() {
+async fn without_a_token_no_call_is_made_and_each_client_shows_the_reason() {
     let mut bench = Bench::new(1, OFTEN).await;
     fs::remove_file(bench.token_file()).unwrap();
     bench.until(|report| report.error.as_ref().is_some_and(|error| error.contains("stays in use"))).await;
@@ -290,7 +290,7 @@ async fn without_a_token_nothing_is_called_and_everyone_told() {
 }
 
 #[tokio::test]
-async fn it_ends_at_once_in_the_middle_of_a_call() {
+async fn the_task_ends_at_once_during_a_call() {
     let Bench { folder: _folder, arkreen, ledger: _ledger, commands, task, .. } = Bench::new(1, SELDOM).await;
     arkreen.behave(EndpointBehaviour::Slow(Duration::from_secs(60)));
     let mut events = arkreen.events();

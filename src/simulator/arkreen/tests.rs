@@ -20,7 +20,7 @@ fn request(id: u64, client: &str, energy: &str) -> String {
     )
 }
 
-/// Sends a request as it is, and gives the answer as it comes.
+/// Sends a request unchanged and returns the answer unchanged.
 async fn send(arkreen: &Arkreen, line: &str, headers: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", arkreen.url().port().unwrap())).await.unwrap();
     let length = body.len();
@@ -41,7 +41,7 @@ async fn post(arkreen: &Arkreen, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn it_answers_as_arkreen_does() {
+async fn the_endpoint_answers_like_arkreen() {
     let arkreen = Arkreen::start(&token(), [id("a")]).unwrap();
     let mut events = arkreen.events();
     assert!(post(&arkreen, &request(1, "a", "10")).await.contains(r#"{"id":1,"jsonrpc":"2.0","result":"OK"}"#));
@@ -62,7 +62,7 @@ async fn it_answers_as_arkreen_does() {
 }
 
 #[tokio::test]
-async fn every_broken_rule_is_noted() {
+async fn every_broken_rule_is_a_violation() {
     let good = request(1, "a", "10");
     let right = headers(&token());
     let twice = format!("{right}authorization: Bearer {}\r\n", token());
@@ -100,7 +100,7 @@ async fn every_broken_rule_is_noted() {
 }
 
 #[tokio::test]
-async fn two_requests_in_flight_for_a_client_are_noted() {
+async fn two_requests_in_flight_for_a_client_are_a_violation() {
     let arkreen = Arkreen::start(&token(), [id("a"), id("b")]).unwrap();
     let slow = || arkreen.behave(EndpointBehaviour::Slow(Duration::from_millis(700)));
     slow();
@@ -116,7 +116,7 @@ async fn two_requests_in_flight_for_a_client_are_noted() {
 }
 
 #[tokio::test]
-async fn it_ends_when_it_is_dropped() {
+async fn the_endpoint_ends_when_it_is_dropped() {
     let arkreen = Arkreen::start(&token(), [id("a")]).unwrap();
     let port = arkreen.url().port().unwrap();
     drop(arkreen);

@@ -28,14 +28,14 @@ pub(in crate::status) fn verdicts(given: &[(Verdict, u64)]) -> Verdicts {
     verdicts
 }
 
-/// So many seconds after the daemon started.
+/// The reading of the clock this many seconds after the daemon's start.
 fn at(seconds: u64) -> ClockReading {
     let wall = Timestamp::from_second(START + seconds as i64).unwrap();
     let since_boot = Duration::from_secs(5000 + seconds);
     ClockReading { since_boot, wall, trusted: true, ..Clock::simulated(1, wall).now() }
 }
 
-/// A cabinet with one meter, polled every 10 s and read at second 1000, that is reported as a client of its own.
+/// A site with one meter, polled every 10 s and read at second 1000, which has its own client.
 pub(in crate::status) fn cabinet() -> StatusInputs {
     let (meter, bus, main) = (name("heat_pump"), name("cabinet"), name("main"));
     let register = Register { value: mwh(180_004_166_000), step: mwh(10_000) };
@@ -107,7 +107,7 @@ fn account_report(inputs: &mut StatusInputs) -> &mut AccountReport {
     inputs.accounts.get_mut("main").unwrap()
 }
 
-/// As of a second after the meter was read.
+/// The document one second after the meter was read.
 pub(in crate::status) fn document(inputs: &StatusInputs) -> Document {
     compose(inputs, at(1001))
 }
@@ -117,7 +117,7 @@ fn state(inputs: &StatusInputs) -> MeterState {
 }
 
 #[test]
-fn a_well_cabinet_is_well() {
+fn a_site_without_faults_is_well() {
     let document = document(&cabinet());
     assert_eq!(document.trouble, Vec::<String>::new());
     assert!(document.well);
@@ -144,7 +144,7 @@ fn a_meter_is_stale_after_three_polls_and_at_least_a_minute() {
 }
 
 #[test]
-fn a_failing_poll_is_told_with_its_reason() {
+fn a_failed_poll_is_shown_with_its_reason() {
     let mut inputs = cabinet();
     poll(&mut inputs).error = Some("no answer within 1 s: check its address".to_owned());
     poll(&mut inputs).failures_in_a_row = 1;
@@ -156,7 +156,7 @@ fn a_failing_poll_is_told_with_its_reason() {
 }
 
 #[test]
-fn a_held_register_is_shown_beside_the_one_that_was_taken() {
+fn a_held_register_is_shown_with_the_accepted_one() {
     let mut inputs = cabinet();
     guarded(&mut inputs).held = Some("the register fell to 0: wait, or see `arkmeter ledger`".to_owned());
     poll(&mut inputs).values.register.as_mut().unwrap().value = MilliwattHours::ZERO;
@@ -177,7 +177,7 @@ fn a_max_power_that_is_too_low_is_trouble() {
 }
 
 #[test]
-fn a_figure_that_stands_for_a_while_is_told_and_is_no_trouble() {
+fn an_unchanged_figure_is_shown_and_is_not_trouble() {
     let mut inputs = cabinet();
     let stands = "published stands still until the counter has caught up 2.000 kWh, 6m at the least";
     guarded(&mut inputs).stands = Some(stands.to_owned());
@@ -187,7 +187,7 @@ fn a_figure_that_stands_for_a_while_is_told_and_is_no_trouble() {
 }
 
 #[test]
-fn a_meter_that_was_never_read_is_waited_for_and_then_told() {
+fn a_meter_that_was_never_read_becomes_trouble_after_a_while() {
     let mut inputs = cabinet();
     *poll(&mut inputs) = MeterPoll::default();
     let young = compose(&inputs, at(59));
@@ -203,7 +203,7 @@ fn a_meter_that_was_never_read_is_waited_for_and_then_told() {
 }
 
 #[test]
-fn a_closed_bus_is_told_once_and_not_for_each_meter() {
+fn a_closed_bus_is_one_trouble_and_not_one_for_each_meter() {
     let mut inputs = cabinet();
     inputs.buses.get_mut("cabinet").unwrap().error = Some("/dev/ttyUSB0 is missing: plug the adapter in".to_owned());
     poll(&mut inputs).error = Some("the bus is closed".to_owned());
@@ -214,7 +214,7 @@ fn a_closed_bus_is_told_once_and_not_for_each_meter() {
 }
 
 #[test]
-fn an_account_in_trouble_speaks_for_its_clients() {
+fn the_trouble_of_an_account_replaces_that_of_its_clients() {
     let mut inputs = cabinet();
     account_report(&mut inputs).clients.insert(name("heat_pump"), "clientId unknown".to_owned());
     assert_eq!(document(&inputs).trouble, ["Client heat_pump is not reported as it should be: clientId unknown."]);
@@ -231,7 +231,7 @@ fn an_account_in_trouble_speaks_for_its_clients() {
 }
 
 #[test]
-fn an_account_that_never_reported_is_waited_for() {
+fn an_account_that_never_reported_becomes_trouble_after_a_while() {
     let mut inputs = cabinet();
     inputs.accounts.clear();
     assert_eq!(document(&inputs).accounts["main"].state, AccountState::NeverReported);
@@ -244,7 +244,7 @@ fn an_account_that_never_reported_is_waited_for() {
 }
 
 #[test]
-fn the_gravest_comes_first() {
+fn the_most_severe_trouble_is_first() {
     let mut inputs = cabinet();
     inputs.stalled = vec!["ledger".to_owned()];
     inputs.ledger.error = Some("the disk is full: make room".to_owned());
@@ -264,7 +264,7 @@ fn the_gravest_comes_first() {
 }
 
 #[test]
-fn times_follow_a_wall_clock_that_was_set() {
+fn times_follow_a_change_of_the_wall_clock() {
     let inputs = cabinet();
     let set = Timestamp::from_second(START + 900_000_000).unwrap();
     let document = compose(&inputs, ClockReading { wall: set, ..at(1001) });
@@ -276,7 +276,7 @@ fn times_follow_a_wall_clock_that_was_set() {
 }
 
 #[test]
-fn hostile_texts_and_secrets_do_not_pass() {
+fn hostile_texts_and_secrets_are_masked() {
     let mut inputs = cabinet();
     let token = "ab12".repeat(16);
     poll(&mut inputs).error = Some(format!("\x1b]0;pwned\x07 {token} 0x1212…1212"));
@@ -287,7 +287,7 @@ fn hostile_texts_and_secrets_do_not_pass() {
 }
 
 #[test]
-fn the_document_is_an_interface() {
+fn the_json_of_the_document_is_unchanged() {
     let json = serde_json::to_string_pretty(&document(&cabinet())).unwrap();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
@@ -298,7 +298,7 @@ fn the_document_is_an_interface() {
 }
 
 #[test]
-fn the_words_are_those_of_the_json() {
+fn the_words_match_the_json() {
     for state in MeterState::ALL {
         assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
     }
@@ -310,7 +310,7 @@ fn the_words_are_those_of_the_json() {
 }
 
 #[test]
-fn a_ledger_that_was_moved_away_is_told_once_and_first() {
+fn a_retired_ledger_is_the_only_and_first_trouble() {
     let mut inputs = cabinet();
     inputs.ledger.block = Some("the ledger was moved away".into());
     let heat_pump = name("heat_pump");

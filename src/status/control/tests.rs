@@ -28,7 +28,7 @@ struct Served {
     _hearts: Hearts,
 }
 
-/// A control socket that is about to be served in a folder of its own.
+/// A control socket in a new folder, not served yet.
 fn served_at(relative: &str) -> Served {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(relative);
@@ -58,7 +58,7 @@ fn read_all() -> ControlCommand {
 }
 
 #[tokio::test]
-async fn the_document_can_be_looked_at() {
+async fn the_document_can_be_read() {
     let served = served().await;
     let bytes = get(&served.path, "/status.json").await.unwrap();
     assert!(serde_json::from_slice::<Document>(&bytes).unwrap().well);
@@ -68,7 +68,7 @@ async fn the_document_can_be_looked_at() {
 }
 
 #[tokio::test]
-async fn the_socket_is_the_groups_and_goes_with_the_daemon() {
+async fn the_socket_belongs_to_the_group_and_is_removed_at_the_end() {
     let served = served().await;
     assert_eq!(fs::symlink_metadata(&served.path).unwrap().permissions().mode() & 0o7777, 0o660);
     served.stop.send(true).unwrap();
@@ -82,7 +82,7 @@ async fn the_socket_is_the_groups_and_goes_with_the_daemon() {
 }
 
 #[tokio::test]
-async fn an_aborted_task_takes_its_socket_away_too() {
+async fn an_aborted_task_removes_its_socket_too() {
     let served = served().await;
     served.task.abort();
     assert!(served.task.await.unwrap_err().is_cancelled());
@@ -90,7 +90,7 @@ async fn an_aborted_task_takes_its_socket_away_too() {
 }
 
 #[tokio::test]
-async fn what_a_dead_daemon_left_is_removed_and_nothing_else() {
+async fn a_socket_of_a_dead_daemon_is_removed_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
@@ -122,7 +122,7 @@ async fn a_missing_folder_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_is_asked_reaches_the_daemon_and_its_answer_comes_back() {
+async fn a_command_reaches_the_daemon_and_its_answer_returns() {
     let mut served = served().await;
     let commands = [
         ControlCommand::Read { meters: vec![Name::new("heat_pump").unwrap()] },
@@ -139,7 +139,7 @@ async fn what_is_asked_reaches_the_daemon_and_its_answer_comes_back() {
 }
 
 #[tokio::test]
-async fn a_full_queue_and_a_stopping_daemon_say_so() {
+async fn a_full_queue_and_a_stopping_daemon_are_reported() {
     let mut served = served().await;
     for _ in 0..QUEUE {
         let (reply, _) = tokio::sync::oneshot::channel();
@@ -156,7 +156,7 @@ async fn a_full_queue_and_a_stopping_daemon_say_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_daemon_that_does_not_answer_is_given_up_on() {
+async fn a_daemon_that_does_not_answer_ends_at_the_timeout() {
     let mut served = served().await;
     let began = tokio::time::Instant::now();
     let hang = async {
@@ -173,9 +173,9 @@ async fn a_daemon_that_does_not_answer_is_given_up_on() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_for_never_reaches_the_daemon() {
+async fn an_invalid_command_never_reaches_the_daemon() {
     let mut served = served().await;
-    // What came through would be answered with 503.
+    // A command that got through would be answered with 503.
     served.requests.close();
     let long = "{\"read\":{\"meters\":[]}}".to_owned() + &" ".repeat(COMMAND_MAX);
     let bodies = [
@@ -208,7 +208,7 @@ async fn raw(path: &Path, request: &str) -> String {
 }
 
 #[test]
-fn only_root_and_the_daemons_own_user_may_ask() {
+fn only_root_and_the_user_of_the_daemon_can_issue_commands() {
     assert!(may_change(0, 990) && may_change(990, 990));
     assert!(!may_change(1000, 990) && !may_change(1000, 0) && !may_change(u32::MAX, 990));
 }
@@ -224,7 +224,7 @@ fn each_refusal_names_its_remedy() {
 }
 
 #[tokio::test]
-async fn the_ledger_can_be_looked_at_by_those_who_may_look() {
+async fn the_ledger_can_be_read_by_the_group() {
     let served = served().await;
     let told = |answer: Result<Vec<u8>, ControlError>| answer.unwrap_err().to_string();
     // These sources have no ledger's task, which is the only one that can read it.

@@ -29,7 +29,7 @@ async fn served() -> Served {
     Served { address, sources, hearts, stop, task }
 }
 
-/// Sends `request` as it is and gives everything that comes back; a reset ends it as a close does.
+/// Sends `request` unchanged and returns the whole answer. A reset ends it like a close.
 async fn exchange(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let _ = stream.write_all(request.as_bytes()).await;
@@ -83,7 +83,7 @@ async fn the_pages_policy_lets_its_own_style_through_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn only_looking_is_answered() {
+async fn only_get_and_head_are_answered() {
     let served = served().await;
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         let answer =
@@ -96,7 +96,7 @@ async fn only_looking_is_answered() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_ours_is_not_answered_to() {
+async fn a_foreign_host_name_is_refused() {
     let served = served().await;
     let status = async |head: String| {
         let answer = exchange(served.address, &head).await;
@@ -146,7 +146,7 @@ async fn a_huge_head_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_client_is_hung_up_on() {
+async fn a_slow_client_is_disconnected() {
     let served = served().await;
     let began = Instant::now();
     let mut stream = TcpStream::connect(served.address).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_slow_client_is_hung_up_on() {
 }
 
 #[tokio::test]
-async fn no_more_than_16_are_let_in_at_a_time() {
+async fn at_most_16_connections_are_open() {
     let served = served().await;
     let mut waiting = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -173,7 +173,7 @@ async fn no_more_than_16_are_let_in_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_is_the_watchdogs_verdict() {
+async fn health_follows_the_watchdog() {
     let served = served().await;
     let _hung = served.hearts.heart("bus cabinet");
     served.sources.remark("cloud", Some("Arkreen is away.".to_owned()));
@@ -184,7 +184,7 @@ async fn health_is_the_watchdogs_verdict() {
 }
 
 #[tokio::test]
-async fn it_ends_when_told_and_takes_its_connections_along() {
+async fn the_listener_ends_at_shutdown_with_its_connections() {
     let served = served().await;
     let mut waiting = TcpStream::connect(served.address).await.unwrap();
     get(served.address, "/healthz").await;
@@ -195,7 +195,7 @@ async fn it_ends_when_told_and_takes_its_connections_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_busy_port_is_told_and_waited_for() {
+async fn a_busy_port_is_reported_and_tried_again() {
     let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = busy.local_addr().unwrap();
     let (sources, hearts) = empty();

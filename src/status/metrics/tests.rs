@@ -8,7 +8,7 @@ use crate::status::compose::tests::{cabinet, document, guarded, poll, verdicts};
 use crate::units::Milliwatts;
 
 #[test]
-fn each_value_is_told_in_base_units() {
+fn each_value_is_in_base_units() {
     let text = metrics(&document(&cabinet()));
     for line in [
         "# TYPE arkmeter_meter_power_watts gauge",
@@ -36,7 +36,7 @@ fn each_value_is_told_in_base_units() {
 }
 
 #[test]
-fn what_is_unknown_is_absent() {
+fn unknown_values_are_absent() {
     let mut inputs = cabinet();
     *poll(&mut inputs) = Default::default();
     *guarded(&mut inputs) = Default::default();
@@ -58,7 +58,7 @@ fn what_is_unknown_is_absent() {
 }
 
 #[test]
-fn a_stale_meters_power_is_absent() {
+fn the_power_of_a_stale_meter_is_absent() {
     let mut document = document(&cabinet());
     let meter = document.meters.get_mut("heat_pump").unwrap();
     meter.state = MeterState::Stale;
@@ -67,7 +67,7 @@ fn a_stale_meters_power_is_absent() {
 }
 
 #[test]
-fn the_published_counter_does_not_begin_below_where_it_was() {
+fn the_published_counter_does_not_start_below_its_last_value() {
     let mut inputs = cabinet();
     guarded(&mut inputs).verdicts = verdicts(&[(Verdict::Held, 3), (Verdict::Glitch, 1)]);
     assert!(!metrics(&document(&inputs)).contains("published_joules"));
@@ -75,9 +75,9 @@ fn the_published_counter_does_not_begin_below_where_it_was() {
     assert!(metrics(&document(&inputs)).contains("published_joules"));
 }
 
-/// The text format: every sample belongs to the family described right above it, each family and each series comes once.
+/// The text format: every sample belongs to the family described directly above it; each family and each series appears once.
 #[test]
-fn every_sample_stands_under_its_own_help_and_type() {
+fn every_sample_follows_its_own_help_and_type() {
     let text = metrics(&document(&cabinet()));
     let (mut families, mut series, mut family) = (BTreeSet::new(), BTreeSet::new(), "");
     let mut lines = text.lines();
@@ -106,11 +106,11 @@ fn every_sample_stands_under_its_own_help_and_type() {
 }
 
 #[test]
-fn promtool_finds_nothing_to_say() {
+fn promtool_reports_no_problem() {
     let mut promtool = Command::new("promtool");
     let pipes = promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(mut child) = pipes.spawn() else {
-        let _ = writeln!(std::io::stderr(), "skipped: promtool_finds_nothing_to_say (promtool is not installed)");
+        let _ = writeln!(std::io::stderr(), "skipped: promtool_reports_no_problem (promtool is not installed)");
         return;
     };
     child.stdin.take().unwrap().write_all(metrics(&document(&cabinet())).as_bytes()).unwrap();

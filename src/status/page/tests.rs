@@ -1,9 +1,9 @@
 use super::*;
 use crate::status::compose::tests::{cabinet, document, guarded, poll};
 
-/// Every `<` and `>` of a page is of the page's own making when the hostile text has left none behind.
+/// A hostile text adds no `<` or `>` to the page.
 #[test]
-fn a_meters_text_stays_text() {
+fn the_text_of_a_meter_is_escaped() {
     let mut inputs = cabinet();
     let hostile = "</li><script>alert(1)</script><img src=x onerror='alert(2)'> \"&amp;";
     poll(&mut inputs).error = Some(hostile.to_owned());
@@ -28,7 +28,7 @@ fn a_meters_text_stays_text() {
 }
 
 #[test]
-fn the_page_says_what_the_document_says() {
+fn the_page_shows_the_content_of_the_document() {
     let html = page(&document(&cabinet()), "abc");
     for text in [
         "All is well.",

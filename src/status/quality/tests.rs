@@ -10,7 +10,7 @@ use crate::units::Name;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A minute with a poll a second, of which every so many-th gave a damaged answer first.
+/// A minute of polls, one per second. Every `damaged`-th poll got a damaged answer first.
 fn polled(damaged: u32) -> RequestQuality {
     let (start, mut quality) = (Instant::now(), RequestQuality::default());
     for second in 1..=60u32 {
@@ -26,7 +26,7 @@ fn polled(damaged: u32) -> RequestQuality {
     quality
 }
 
-/// The cabinet, its meter noisy, and another one that is not.
+/// The site with a noisy meter and a sound one.
 fn noisy() -> StatusInputs {
     let mut inputs = cabinet();
     let (sauna, bus) = (Name::new("sauna").unwrap(), Name::new("cabinet").unwrap());
@@ -42,7 +42,7 @@ const ADVICE: &str =
     "Bus cabinet, heat_pump, unit 7: 20 % CRC errors, its neighbours none: check its wiring, terminals and shield.";
 
 #[test]
-fn the_document_tells_the_quality_and_what_to_do() {
+fn the_document_has_the_quality_and_the_advice() {
     let document = document(&noisy());
     assert_eq!(document.advice, [ADVICE]);
     assert!(document.well, "advice is no trouble: {:?}", document.trouble);

@@ -29,7 +29,7 @@ fn name() -> Name {
     Name::new("acme-300").unwrap()
 }
 
-/// The draft is a profile that the configuration takes.
+/// Whether the draft is a valid profile in a configuration.
 fn passes(profile: &str) -> bool {
     let meter =
         "[bus.b]\ntcp = \"10.0.0.1\"\n[meter.m]\nbus = \"b\"\nunit = 1\nprofile = \"acme-300\"\nmax_power = \"20kW\"\n";
@@ -37,7 +37,7 @@ fn passes(profile: &str) -> bool {
 }
 
 #[test]
-fn a_three_phase_meter_is_understood_whole() {
+fn a_three_phase_meter_is_drafted_completely() {
     let samples = samples();
     let understood = RegisterAnalysis::of(&samples);
     let registers = |meaning| {
@@ -61,14 +61,14 @@ fn a_three_phase_meter_is_understood_whole() {
 }
 
 #[test]
-fn a_single_look_gives_the_power_and_says_what_is_missing() {
+fn a_single_sample_gives_the_power_and_names_what_is_missing() {
     let profile = RegisterAnalysis::of(&samples()[..1]).profile(&name());
     assert!(profile.contains("register = 0x0112") && profile.contains("No counter gave itself away"), "{profile}");
     assert!(passes(&profile), "{profile}");
 }
 
 #[test]
-fn of_noise_nothing_is_made() {
+fn noise_gives_no_draft() {
     let block = RegisterRange { function: Function::Holding, address: 0, count: 20 };
     let words: Vec<u16> = (0..20).map(|index| index * 1009 % 7).collect();
     let samples = [RegisterSample { at: 0.0, answers: [(block, words)].into() }];
@@ -79,7 +79,7 @@ fn of_noise_nothing_is_made() {
 }
 
 #[test]
-fn scales_and_orders_are_written_as_a_profile_has_them() {
+fn scales_and_word_orders_are_written_as_in_a_profile() {
     let format = Format { kind: Kind::U32, low_word_first: true, low_byte_first: false };
     let scaled = |address, exponent| {
         let block = RegisterRange { function: Function::Holding, address, count: 2 };

@@ -1,4 +1,4 @@
-//! Meters whose model is known, seen through the built-in profiles.
+//! Meters of known models, read with the built-in profiles.
 
 use super::*;
 use crate::meter::{Answers, Installation, ReadPlan, library};
@@ -17,8 +17,8 @@ fn values(power: i64, energy: u64) -> Decoded {
     decoded
 }
 
-/// A profile that read this power and energy, and 60 s later that energy.
-fn said(name: &str, power: i64, energy: u64, later: u64) -> ProfileReading {
+/// A profile that reads this power and energy, and 60 s later the energy `later`.
+fn profile_reading(name: &str, power: i64, energy: u64, later: u64) -> ProfileReading {
     let later = (values(power, later), Duration::from_secs(60));
     let first = values(power, energy);
     ProfileReading {
@@ -31,16 +31,16 @@ fn said(name: &str, power: i64, energy: u64, later: u64) -> ProfileReading {
     }
 }
 
-fn judged(said: Vec<ProfileReading>, names: &[&str]) -> Vec<Candidate> {
+fn judged(readings: Vec<ProfileReading>, names: &[&str]) -> Vec<Candidate> {
     let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-    candidates(said, &Clues { names: &names, ..Clues::default() })
+    candidates(readings, &Clues { names: &names, ..Clues::default() })
 }
 
 #[test]
 fn the_counter_decides_between_profiles_that_share_it() {
-    // 6 kW in all, 2 kW of it on the phase that the other profile takes for the whole; 100 Wh in a minute.
-    let all = said("eastron-sdm630", 6_000_000, 5_000_000_000, 5_000_100_000);
-    let one = said("eastron-sdm120", 2_000_000, 5_000_000_000, 5_000_100_000);
+    // 6 kW in total; the other profile reads the 2 kW of one phase as the total; 100 Wh in a minute.
+    let all = profile_reading("eastron-sdm630", 6_000_000, 5_000_000_000, 5_000_100_000);
+    let one = profile_reading("eastron-sdm120", 2_000_000, 5_000_000_000, 5_000_100_000);
     let found = judged(vec![one, all], &[]);
     assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm630", Confidence::Likely));
     assert!(found[0].reasons.iter().any(|reason| reason.contains("as its power says")));
@@ -48,25 +48,25 @@ fn the_counter_decides_between_profiles_that_share_it() {
 }
 
 #[test]
-fn a_counter_that_falls_or_cannot_be_is_no_meters() {
-    assert_eq!(judged(vec![said("eastron-sdm630", 1_000_000, 5_000_000_000, 4_000_000_000)], &[]), []);
-    assert_eq!(judged(vec![said("eastron-sdm630", 1_000_000, MOST_ENERGY + 1, MOST_ENERGY + 1)], &[]), []);
-    assert_eq!(judged(vec![said("eastron-sdm630", MOST_POWER * 2, 1, 1)], &[]), []);
-    let mut without = said("eastron-sdm630", 1_000_000, 5, 5);
+fn a_falling_or_impossible_counter_excludes_a_profile() {
+    assert_eq!(judged(vec![profile_reading("eastron-sdm630", 1_000_000, 5_000_000_000, 4_000_000_000)], &[]), []);
+    assert_eq!(judged(vec![profile_reading("eastron-sdm630", 1_000_000, MOST_ENERGY + 1, MOST_ENERGY + 1)], &[]), []);
+    assert_eq!(judged(vec![profile_reading("eastron-sdm630", MOST_POWER * 2, 1, 1)], &[]), []);
+    let mut without = profile_reading("eastron-sdm630", 1_000_000, 5, 5);
     without.first.values.register = None;
     assert_eq!(judged(vec![without], &[]), []);
 }
 
 #[test]
-fn equal_registers_are_one_candidate() {
+fn profiles_with_equal_registers_are_one_candidate() {
     let names = ["eastron-sdm120", "eastron-sdm220", "eastron-sdm230"];
-    let found = judged(names.map(|name| said(name, 500_000, 9_000_000, 9_008_000)).into(), &[]);
+    let found = judged(names.map(|name| profile_reading(name, 500_000, 9_000_000, 9_008_000)).into(), &[]);
     assert_eq!((found.len(), found[0].alike.len()), (1, 2), "{found:?}");
 }
 
 #[test]
-fn what_a_meter_says_of_itself_goes_first() {
-    let all = || vec![said("eastron-sdm72d", 0, 0, 0), said("eastron-sdm120", 0, 0, 0)];
+fn the_identification_of_a_meter_ranks_first() {
+    let all = || vec![profile_reading("eastron-sdm72d", 0, 0, 0), profile_reading("eastron-sdm120", 0, 0, 0)];
     let found = judged(all(), &["Eastron", "SDM-120 Modbus"]);
     assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Confidence::Certain));
     assert_eq!(judged(all(), &["Eastron"])[0].sureness, Confidence::Possible);
@@ -74,32 +74,35 @@ fn what_a_meter_says_of_itself_goes_first() {
 }
 
 #[test]
-fn identity_registers_and_phases_tell_models_apart() {
-    let mut right = said("eastron-sdm120", 0, 0, 0);
+fn identity_registers_and_phases_distinguish_models() {
+    let mut right = profile_reading("eastron-sdm120", 0, 0, 0);
     right.recognised = true;
-    let found = judged(vec![said("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000), right], &[]);
+    let found = judged(vec![profile_reading("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000), right], &[]);
     assert_eq!((found[0].profile.name.as_str(), found[0].sureness), ("eastron-sdm120", Confidence::Certain));
     let with = |phases| {
-        let said = said("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000);
-        judged(vec![ProfileReading { phases: Some(Milliwatts(phases)), ..said }], &[]).remove(0)
+        let reading = profile_reading("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000);
+        judged(vec![ProfileReading { phases: Some(Milliwatts(phases)), ..reading }], &[]).remove(0)
     };
     assert!(with(3_010_000).reasons.iter().any(|reason| reason.contains("is the sum")));
     assert!(with(3_010_000).score > with(1_000_000).score);
 }
 
 #[test]
-fn nothing_is_sure_of_a_meter_that_stands_still_at_zero() {
-    let found = judged(vec![said("eastron-sdm630", 0, 0, 0), said("peacefair-pzem-004t-v3", 0, 0, 0)], &[]);
+fn a_meter_that_stays_at_zero_gives_no_certainty() {
+    let found = judged(
+        vec![profile_reading("eastron-sdm630", 0, 0, 0), profile_reading("peacefair-pzem-004t-v3", 0, 0, 0)],
+        &[],
+    );
     assert!(found.iter().all(|candidate| candidate.sureness == Confidence::Possible), "{found:?}");
 }
 
 #[test]
-fn what_a_meter_says_of_itself_goes_before_what_is_plausible() {
-    // Its counter stands still where 50 Wh were taken, its phases do not add up, it is wrongly set: and yet it says who it is.
-    let mut named = said("eastron-sdm120", 3_000_000, 9_000_000, 9_000_000);
+fn the_identification_of_a_meter_outweighs_plausibility() {
+    // The counter does not move although 50 Wh were consumed, the phases do not add up, a setting is wrong, but the meter identifies itself.
+    let mut named = profile_reading("eastron-sdm120", 3_000_000, 9_000_000, 9_000_000);
     (named.recognised, named.phases) = (true, Some(Milliwatts(500_000)));
     named.wrongly_set = Some("application A".to_owned());
-    let mut plausible = said("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000);
+    let mut plausible = profile_reading("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000);
     plausible.phases = Some(Milliwatts(3_000_000));
     let found = judged(vec![plausible, named], &[]);
     assert!(found[1].score > found[0].score, "{found:?}");

@@ -1,4 +1,4 @@
-//! Lines of the configuration for what was found.
+//! The configuration lines proposed for the meters found.
 
 use std::path::Path;
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn text(proposals: &[Result<Proposal, Name>]) -> String {
 }
 
 #[test]
-fn what_is_proposed_passes_the_check_and_says_the_same() {
+fn a_proposal_is_valid_and_keeps_its_settings() {
     let profile = &library().find("eastron-sdm630").unwrap().profile;
     let all = [found(serial(19_200), 7), found(serial(19_200), 8), found(Link::RtuOverTcp("10.0.0.7:23".into()), 7)];
     let asked: Vec<_> = all.iter().map(|found| (found, Some(&**profile))).collect();
@@ -51,7 +51,7 @@ fn what_is_proposed_passes_the_check_and_says_the_same() {
 }
 
 #[test]
-fn what_lacks_something_says_so() {
+fn an_incomplete_proposal_says_what_is_missing() {
     let found = found(serial(9600), 3);
     let unknown = propose(None, &[(&found, None)], None);
     let Ok(unknown) = &unknown[0] else { panic!("{unknown:?}") };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::meter::library;
 
-/// Definitions as arkmeter 0.1.0 stored them: another text would begin a new epoch for every meter of that profile.
+/// Definitions as arkmeter 0.1.0 stored them. Another text would start a new epoch for every meter of that profile.
 #[test]
 fn definitions_are_those_that_existing_ledgers_store() {
     let plain = Installation::default();

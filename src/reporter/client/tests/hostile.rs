@@ -1,4 +1,4 @@
-//! Endpoints that are none: nobody answers, the wrong one does, or somebody in between wants to hear the token.
+//! Faulty and hostile endpoints: no answer, a foreign server, or a machine in between that wants the token.
 
 use std::net::SocketAddr;
 
@@ -13,22 +13,22 @@ fn url(scheme: &str, address: SocketAddr) -> Url {
     Url::parse(&format!("{scheme}://localhost:{}/v1", address.port())).unwrap()
 }
 
-/// Somebody who listens on the loopback.
-async fn somebody() -> (TcpListener, SocketAddr) {
+/// A listener on the loopback.
+async fn loopback_listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
 
-/// What the client says first to somebody who then answers `answer` and hangs up.
-async fn hears(listener: TcpListener, answer: &[u8]) -> Vec<u8> {
+/// The first bytes that the client sends to a server that sends `answer` and closes.
+async fn first_bytes(listener: TcpListener, answer: &[u8]) -> Vec<u8> {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut heard = vec![0; 16 * 1024];
     let count = stream.read(&mut heard).await.unwrap();
     heard.truncate(count);
     stream.write_all(answer).await.unwrap();
     let mut rest = Vec::new();
-    // Its alert, if it has one to send.
+    // The client's TLS alert, if any.
     let _ = stream.read_to_end(&mut rest).await;
     heard.extend(rest);
     heard
@@ -38,19 +38,19 @@ async fn hears(listener: TcpListener, answer: &[u8]) -> Vec<u8> {
 async fn a_name_that_does_not_resolve_is_unreachable() {
     let account = account(Url::parse("https://arkreen.invalid/v1").unwrap(), LONG);
     match client(&account).call(&single(), &credentials()).await {
-        // A resolver that is away itself is given up on in the account's time.
+        // If the resolver does not answer, the call ends at the account's timeout.
         CallResult::Failed(CallFailure::Unreachable(_) | CallFailure::TimedOut) => {}
         heard => panic!("{heard:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_takes_or_refuses_is_given_up_on_in_time() {
+async fn a_connection_without_any_answer_ends_at_the_timeout() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
-    // Once its queue is full, the kernel lets further ones wait as a firewall that drops does.
+    // Once the listener's queue is full, the kernel drops further connections like a firewall.
     let mut queue = Vec::new();
     while let Ok(Ok(stream)) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
         queue.push(stream);
@@ -60,15 +60,15 @@ async fn a_connection_that_nobody_takes_or_refuses_is_given_up_on_in_time() {
 }
 
 #[tokio::test]
-async fn what_is_older_than_tls_1_2_is_neither_offered_nor_taken() {
-    let (listener, address) = somebody().await;
+async fn versions_below_tls_1_2_are_neither_offered_nor_accepted() {
+    let (listener, address) = loopback_listener().await;
     // A ServerHello of TLS 1.1 with TLS_RSA_WITH_AES_128_CBC_SHA. Source: RFC 4346, section 7.4.1.3.
     let hello = [&[3, 2][..], &[7; 32], &[0, 0, 0x2F, 0]].concat();
     let handshake = [&[2, 0, 0, hello.len() as u8][..], &hello].concat();
     let record = [&[22, 3, 2, 0, handshake.len() as u8][..], &handshake].concat();
     let account = account(url("https", address), LONG);
     let (heard, hello) =
-        tokio::join!(async { client(&account).call(&single(), &credentials()).await }, hears(listener, &record));
+        tokio::join!(async { client(&account).call(&single(), &credentials()).await }, first_bytes(listener, &record));
     assert!(matches!(&heard, CallResult::Failed(CallFailure::Unreachable(_))), "{heard:?}");
     // The extension supported_versions with two of them, 1.3 and 1.2. Source: RFC 8446, section 4.2.1.
     let offered = [0, 43, 0, 5, 4, 3, 4, 3, 3];
@@ -79,10 +79,10 @@ async fn what_is_older_than_tls_1_2_is_neither_offered_nor_taken() {
 
 #[tokio::test]
 async fn a_compressed_answer_is_not_unpacked() {
-    let (listener, address) = somebody().await;
+    let (listener, address) = loopback_listener().await;
     let content = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"OK\"}";
     let length = content.len() as u16;
-    // One stored block of gzip, which any reader of it would take. Source: RFC 1952 and RFC 1951, section 3.2.4.
+    // One stored block of valid gzip. Source: RFC 1952 and RFC 1951, section 3.2.4.
     let body = [
         &[0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255, 1][..],
         &length.to_le_bytes(),
@@ -96,13 +96,13 @@ async fn a_compressed_answer_is_not_unpacked() {
     let answer = [head.as_bytes(), &body].concat();
     let account = account(url("http", address), LONG);
     let (heard, asked) =
-        tokio::join!(async { client(&account).call(&single(), &credentials()).await }, hears(listener, &answer));
+        tokio::join!(async { client(&account).call(&single(), &credentials()).await }, first_bytes(listener, &answer));
     assert!(matches!(&heard, CallResult::Failed(CallFailure::Unintelligible(_))), "{heard:?}");
     assert!(!String::from_utf8(asked).unwrap().to_lowercase().contains("accept-encoding"));
 }
 
-/// Sends these bytes again and again, until nobody takes them any more: how many were taken.
-async fn pours(listener: TcpListener, head: &[u8], again: &[u8], each: Duration) -> usize {
+/// Sends these bytes repeatedly until the client closes; returns how many were sent.
+async fn send_without_end(listener: TcpListener, head: &[u8], again: &[u8], each: Duration) -> usize {
     let (mut stream, _) = listener.accept().await.unwrap();
     let _ = stream.read(&mut [0; 16 * 1024]).await;
     stream.write_all(head).await.unwrap();
@@ -115,43 +115,43 @@ async fn pours(listener: TcpListener, head: &[u8], again: &[u8], each: Duration)
 }
 
 #[tokio::test]
-async fn an_answer_without_an_end_is_hung_up_on_and_not_kept() {
+async fn an_endless_answer_is_cut_and_not_kept() {
     let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
     for (head, again, why) in [
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", chunk.as_slice(), "too long"),
         ("HTTP/1.1 200 OK\r\n", b"x-more: and more and more and more\r\n", "incomplete"),
     ] {
-        let (listener, address) = somebody().await;
+        let (listener, address) = loopback_listener().await;
         let account = account(url("http", address), LONG);
-        // The client is gone with its call, and so is its connection.
+        // The call is over and its connection is closed.
         let (heard, taken) = tokio::join!(
             async { client(&account).call(&single(), &credentials()).await },
-            pours(listener, head.as_bytes(), again, Duration::ZERO)
+            send_without_end(listener, head.as_bytes(), again, Duration::ZERO)
         );
         let CallResult::Failed(CallFailure::Unintelligible(what)) = &heard else { panic!("{heard:?}") };
         assert!(what.contains(why), "{what}");
-        // What the kernel's buffers hold is taken, too.
+        // The kernel's buffers take some bytes, too.
         assert!(taken < 32 << 20, "{taken} bytes");
     }
 }
 
 #[tokio::test]
-async fn an_answer_whose_head_trickles_for_hours_is_given_up_on_in_time() {
-    let (listener, address) = somebody().await;
+async fn a_response_head_that_arrives_very_slowly_ends_at_the_timeout() {
+    let (listener, address) = loopback_listener().await;
     let account = account(url("http", address), SHORT);
-    let trickle = pours(listener, b"HTTP/1.1 200 OK\r\nx-more: ", b"a", Duration::from_millis(20));
+    let trickle = send_without_end(listener, b"HTTP/1.1 200 OK\r\nx-more: ", b"a", Duration::from_millis(20));
     let (heard, _) = tokio::join!(async { client(&account).call(&single(), &credentials()).await }, trickle);
     assert_eq!(heard, CallResult::Failed(CallFailure::TimedOut));
 }
 
 #[tokio::test]
-async fn a_proxy_on_the_way_to_https_hears_the_host_and_never_the_token() {
-    let (listener, address) = somebody().await;
+async fn a_proxy_before_https_sees_the_host_and_never_the_token() {
+    let (listener, address) = loopback_listener().await;
     let https = Url::parse("https://arkreen.invalid/v1").unwrap();
     let account = AccountConfig { proxy: Some(url("http", address)), ..account(https, LONG) };
     let (heard, asked) = tokio::join!(
         async { client(&account).call(&single(), &credentials()).await },
-        hears(listener, b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+        first_bytes(listener, b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
     );
     assert!(matches!(&heard, CallResult::Failed(CallFailure::Unreachable(_))), "{heard:?}");
     let asked = String::from_utf8(asked).unwrap();
