@@ -1,5 +1,7 @@
 //! The daemon: it wires the modules together, and handles signals, systemd, reload and a stop that loses nothing.
 
+#![deny(missing_docs)]
+
 mod listeners;
 pub mod requests;
 pub mod settings;
@@ -41,7 +43,7 @@ pub enum Error {
     /// The kernel refused a signal handler.
     #[error("signals cannot be received")]
     Signals(#[source] std::io::Error),
-    /// A task ended that was not told to stop.
+    /// A task ended without a stop signal.
     #[error("the task `{0}` ended by itself, which is a defect of arkmeter: please report it with the log above")]
     TaskEnded(String),
     /// The ledger's task has ended.
@@ -60,7 +62,7 @@ const LAST_SLOTS_WITHIN: Duration = Duration::from_millis(750);
 /// The longest time for the last lines of a recording.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 
-/// Runs the daemon until it is told to stop. The meters' answers are recorded to the file `record`, if given and possible.
+/// Runs the daemon until it gets a stop signal. The meters' answers are recorded to the file `record`, if given and possible.
 ///
 /// # Errors
 /// The configuration has an error, the ledger cannot be opened, or a task ended by itself.

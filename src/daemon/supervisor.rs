@@ -19,7 +19,7 @@ use crate::reporter::{self, AccountReport, ReportedClient, Reporter};
 use crate::status::ActiveTasks;
 use crate::units::Name;
 
-/// The longest time for a task to end after it was told to stop. A task that takes longer is aborted.
+/// The longest time for a task to end after its stop signal. A task that takes longer is aborted.
 const STOP_WITHIN: Duration = Duration::from_millis(1500);
 /// Depth of a task's command queue: commands come from people, one at a time.
 const COMMANDS: usize = 4;
@@ -46,7 +46,7 @@ pub enum ReportMode {
     OnCommand,
 }
 
-/// A task ended. This is expected only when it was told to stop.
+/// A task ended. This is expected only after its stop signal.
 #[derive(Debug)]
 pub struct TaskEnd {
     number: u64,
@@ -141,7 +141,7 @@ impl TaskSupervisor {
         self.finish(accounts).await;
     }
 
-    /// Whether this task was not told to stop.
+    /// Whether this task had no stop signal.
     pub fn unexpected(&self, ended: &TaskEnd) -> bool {
         self.running.contains(&ended.number)
     }
@@ -221,7 +221,7 @@ impl TaskSupervisor {
         RunningTask { number, name, handle }
     }
 
-    /// Waits for tasks that were told to stop, all at the same time.
+    /// Waits for the tasks with a stop signal, all at the same time.
     pub async fn finish(&mut self, tasks: Vec<RunningTask>) {
         let until = tokio::time::Instant::now() + STOP_WITHIN;
         for mut task in tasks {
