@@ -26,7 +26,6 @@
 
 #![deny(missing_docs)]
 
-mod advance;
 mod baseline;
 mod decisions;
 mod error;
@@ -46,7 +45,6 @@ pub(crate) mod testing;
 mod verdict;
 mod wording;
 
-pub use advance::{Advance, AdvanceKind};
 pub use error::DecisionError;
 pub use judging::Judgement;
 pub use operator::{accept, credit};

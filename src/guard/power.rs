@@ -244,18 +244,6 @@ impl PowerMemory {
         }
     }
 
-    /// Whether something lasting was learned since `stored`: what three polls or three advances would tell again is not worth a word.
-    pub(super) fn knows_more_than(&self, stored: &PowerMemory) -> bool {
-        let more = |now: Milliwatts, then: Milliwatts| now.0 > then.0.saturating_add(then.0 / 8);
-        let (now, then) = (&self.rates, &stored.rates);
-        now.overload != then.overload
-            || now.noisy != then.noisy
-            || now.seen.is_some() != then.seen.is_some()
-            || more(now.seen.unwrap_or_default(), then.seen.unwrap_or_default())
-            || more(now.hidden, then.hidden)
-            || more(now.sustained, then.sustained)
-    }
-
     /// Forgets what belongs to the old register when another one counts.
     pub(super) fn forget_stretch(&mut self) {
         self.stretch = None;
@@ -279,22 +267,6 @@ impl PowerMemory {
 }
 
 impl EnergyBounds {
-    pub(super) fn minus(&self, earlier: &EnergyBounds) -> EnergyBounds {
-        EnergyBounds {
-            lower: self.lower.saturating_sub(earlier.lower),
-            upper: self.upper.saturating_sub(earlier.upper),
-            covered: self.covered.saturating_sub(earlier.covered),
-        }
-    }
-
-    pub(super) fn plus(&self, more: &EnergyBounds) -> EnergyBounds {
-        EnergyBounds {
-            lower: self.lower.saturating_add(more.lower),
-            upper: self.upper.saturating_add(more.upper),
-            covered: self.covered.saturating_add(more.covered),
-        }
-    }
-
     /// Adds what passed between two samples; no power above `carried` counts for the upper bound.
     pub(super) fn add(&mut self, pair: Pair, carried: Milliwatts) {
         let upper = pair.before.max(pair.after).min(carried);

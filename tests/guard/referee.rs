@@ -1,7 +1,7 @@
 //! Replays a history through a publisher and checks its figures against the promises.
 
 use arkmeter::clock::ClockReading;
-use arkmeter::guard::{GuardState, MeterSettings, Verdict, judge};
+use arkmeter::guard::{GuardMemory, GuardState, MeterSettings, Verdict, judge};
 use arkmeter::reading::Values;
 
 use crate::world::{Event, Interruption, Moment, Poll, World};
@@ -11,8 +11,8 @@ pub(crate) trait Publisher: Clone {
     /// Returns the verdict on the reading, and whether the state is committed at once.
     fn read(&mut self, settings: &MeterSettings, at: &ClockReading, values: &Values) -> (&'static str, bool);
     fn published(&self) -> Option<u64>;
-    /// The state in the store after a commit: the whole state after a decision and at a stop (`whole`).
-    fn stored(&mut self, whole: bool) -> Self;
+    /// The state in the store after a commit: the figure, and the memory where it changed, or in any case at a stop (`last`).
+    fn stored(&mut self, last: bool) -> Self;
     /// The state as read from the store.
     fn reload(&self) -> Self;
 }
@@ -20,8 +20,9 @@ pub(crate) trait Publisher: Clone {
 #[derive(Clone, Default)]
 pub(crate) struct Guard {
     state: GuardState,
-    /// The whole state as it was last stored.
-    whole: GuardState,
+    /// The memory as it was last stored, and when the register had last been read then.
+    memory: GuardMemory,
+    read_at: Option<ClockReading>,
 }
 
 impl Publisher for Guard {
@@ -38,21 +39,19 @@ impl Publisher for Guard {
         self.state.published().map(u64::from)
     }
 
-    fn stored(&mut self, whole: bool) -> Self {
-        if whole || self.state.learned(&self.whole) || !self.state.only_advanced(&self.whole) {
-            self.whole = self.state.clone();
+    fn stored(&mut self, last: bool) -> Self {
+        if last || self.state.memory.differs_from(&self.memory) {
+            (self.memory, self.read_at) = (self.state.memory.clone(), self.state.figure.read_at);
         }
         self.clone()
     }
 
     fn reload(&self) -> Self {
-        let text = serde_json::to_string(&self.whole).unwrap();
-        assert!(text.len() < 16_384, "the state grew to {} bytes", text.len());
-        let mut state: GuardState = serde_json::from_str(&text).unwrap();
-        if let Some(advance) = self.state.advance() {
-            state.resume(advance);
-        }
-        Guard { whole: state.clone(), state }
+        let text = serde_json::to_string(&self.memory).unwrap();
+        assert!(text.len() < 16_384, "the memory grew to {} bytes", text.len());
+        let memory: GuardMemory = serde_json::from_str(&text).unwrap();
+        let state = GuardState::from_halves(self.state.figure.clone(), memory.clone(), self.read_at);
+        Guard { state, memory, read_at: self.read_at }
     }
 }
 
@@ -70,7 +69,7 @@ impl Publisher for PassThrough {
         self.0
     }
 
-    fn stored(&mut self, _whole: bool) -> Self {
+    fn stored(&mut self, _last: bool) -> Self {
         self.clone()
     }
 
@@ -111,7 +110,7 @@ pub(crate) fn broken<P: Publisher + Default>(world: &World, trace: bool) -> Vec<
                 let before = publisher.published();
                 let (word, decided) = publisher.read(&settings, &world.clock_reading(poll.second), &poll.values);
                 if decided {
-                    disk = publisher.stored(true);
+                    disk = publisher.stored(false);
                     commits.push(poll.second);
                 }
                 let published = publisher.published();
