@@ -62,7 +62,7 @@ async fn no_output_contains_a_token_or_a_client_identifier() {
 fn journal(site: &Site) -> String {
     let ledger = rusqlite::Connection::open(site.path("state/ledger.db")).unwrap();
     let mut select =
-        ledger.prepare("SELECT coalesce(meter, ''), verdict, reason, coalesce(entry, '') FROM journal").unwrap();
+        ledger.prepare("SELECT coalesce(client, ''), word, reason, coalesce(entry, '') FROM journal").unwrap();
     let cells = select.query_map([], |row| {
         Ok((0..4).map(|cell| row.get::<_, String>(cell)).collect::<Result<Vec<_>, _>>()?.join(" "))
     });
