@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use arkmeter::config::{self, Environment};
-use arkmeter::meter::{Answers, RegisterRange, ReadPlan};
+use arkmeter::meter::{Answers, ReadPlan, RegisterRange};
 use arkmeter::units::MilliwattHours;
 use libfuzzer_sys::fuzz_target;
 

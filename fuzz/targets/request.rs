@@ -80,7 +80,10 @@ fn check(request: &[u8], answer: &str) {
     if status == "200" {
         let request = String::from_utf8_lossy(request).to_ascii_lowercase();
         let ours = ["localhost", "127.", "::1", "0:1", "192.0.2.7", "meters.example"];
-        assert!(ours.iter().any(|host| request.contains(host)) && request.contains("host"), "answered under a foreign host name: {request}");
+        assert!(
+            ours.iter().any(|host| request.contains(host)) && request.contains("host"),
+            "answered under a foreign host name: {request}"
+        );
         assert!(head.contains("content-security-policy: default-src 'none'") && head.contains("no-store"), "{head}");
     }
     assert!(!head.contains("access-control"), "{head}");

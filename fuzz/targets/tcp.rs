@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use arkmeter::meter::{RegisterRange, Function};
+use arkmeter::meter::{Function, RegisterRange};
 use arkmeter::modbus::FrameDecoder;
 use libfuzzer_sys::fuzz_target;
 
