@@ -11,13 +11,12 @@ use arkmeter::clock::Clock;
 use arkmeter::config::{self, Environment};
 use arkmeter::heartbeat::Hearts;
 use arkmeter::history;
-use arkmeter::ledger::LedgerReport;
+use arkmeter::ledger::{self, LedgerSettings};
 use arkmeter::status::{ActiveTasks, StatusListener, StatusSources};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
 
 const STATUSES: [&str; 9] = ["200", "400", "404", "405", "414", "421", "431", "503", "505"];
 const ANSWER_LIMIT: u64 = 1 << 20;
@@ -36,10 +35,12 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     let text = "[bus.b]\ntcp = \"meter.example:502\"\n[meter.m]\nbus = \"b\"\nunit = 1\nprofile = \"eastron-sdm630\"\nmax_power = \"20kW\"\n";
     let (config, _) =
         config::parse(Path::new("arkmeter.toml"), text, &Environment::default()).expect("a configuration");
-    let (_, ledger) = watch::channel(LedgerReport::default());
     let (buses, accounts) = (BTreeMap::new(), BTreeMap::new());
     let clock = Clock::simulated(1, Timestamp::UNIX_EPOCH);
     let (history, ..) = history::open("/nowhere".into(), history::Retention::default(), clock.clone());
+    let folder = std::env::temp_dir().join(format!("arkmeter-fuzz-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (ledger, _) = ledger::open(&folder, LedgerSettings::default(), clock.clone()).expect("a ledger");
     let current = ActiveTasks { config: Arc::new(config), buses, ledger, accounts };
     let sources = StatusSources::new(clock, Hearts::default(), history, current);
     let address = "192.0.2.7:9826".parse().expect("an address");
