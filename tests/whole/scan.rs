@@ -139,7 +139,7 @@ async fn a_scan_without_answers_explains_why() {
     let converter = SimulatedGateway::start_converter([]).await.unwrap();
     scan_without_answer(&["--tcp", &converter.address().to_string()], &["try --rtu-over-tcp"]).await;
     scan_without_answer(&["--rtu-over-tcp", &converter.address().to_string()], &["set in the converter"]).await;
-    scan_without_answer(&["--tcp", &unused_address().to_string()], &["unused_address listens"]).await;
+    scan_without_answer(&["--tcp", &unused_address().to_string()], &["nobody listens"]).await;
 }
 
 /// A unit with a chain of SunSpec models: an inverter and two meters of this manufacturer.
