@@ -34,12 +34,16 @@ mod storage;
 mod backoff;
 mod command_queue;
 
-// The configuration, and the meter profiles: registers, read plan, decoding.
-pub mod config;
+// The meter profiles: registers, read plan, decoding.
 pub mod meter;
 
-// Counters of request outcomes, and the advice that follows from them.
+// Modbus: requests, verified answers and connections; the counters of request outcomes, and the advice that follows from them.
 pub mod quality;
+
+pub mod modbus;
+
+// The configuration. It turns a bus into the link settings of `modbus`.
+pub mod config;
 
 // The path of a reading, and the recorder of traces beside it.
 pub mod recorder;
@@ -47,7 +51,6 @@ pub mod recorder;
 pub mod guard;
 pub mod history;
 pub mod ledger;
-pub mod modbus;
 pub mod poller;
 pub mod reporter;
 

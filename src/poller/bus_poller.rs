@@ -1,4 +1,4 @@
-//! The meters of one bus and the line that they share: what one poll changes, and what is told of it.
+//! The meters of one bus and the line that they share: one poll, its effect on the schedule, and its report.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::Name;
 
-/// A lost line is opened again after 1 s, doubling to 30 s; the jitter keeps many boxes from asking one gateway in step.
+/// A lost link is reopened after 1 s, doubling to 30 s. The jitter keeps several daemons from connecting to one gateway at the same time.
 const FIRST_REOPENING: Duration = Duration::from_secs(1);
 const LONGEST_REOPENING: Duration = Duration::from_secs(30);
 
@@ -27,28 +27,30 @@ pub(super) struct BusPoller {
     bus: Name,
     line: Line,
     schedule: PollSchedule,
-    stations: Vec<MeterPoller>,
-    /// Of the stations, in their order.
-    healths: Vec<FaultLog>,
-    line_health: FaultLog,
+    meters: Vec<MeterPoller>,
+    /// One for each meter, in the same order.
+    meter_faults: Vec<FaultLog>,
+    link_faults: FaultLog,
     reopening: Backoff,
-    /// When the line may be opened again after it was lost.
+    /// When a lost link may be reopened.
     reopen_at: Instant,
     readings: mpsc::Sender<Reading>,
     report: watch::Sender<BusReport>,
     recorder: Recorder,
     clock: Clock,
-    /// What [`Clock::slept`] said last.
+    /// The last value of [`Clock::slept`].
     slept: Duration,
 }
 
-/// The two clocks behind [`Clock::slept`] are not read in one instant.
+/// Smaller steps of [`Clock::slept`] are not a suspension: its two clocks are not read at the same instant.
 const NO_SLEEP: Duration = Duration::from_secs(1);
 
-/// What is to be done next.
+/// The next step of the bus task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextStep {
+    /// Poll the meter with this index.
     Poll(usize),
+    /// No meter is due before this time; `None` for a bus without meters.
     Wait(Option<Instant>),
 }
 
@@ -70,9 +72,9 @@ impl BusPoller {
             bus: bus.name.clone(),
             line: Line::new(&bus.link_settings()),
             schedule,
-            healths: meters.iter().map(|_| FaultLog::default()).collect(),
-            stations: meters.into_iter().map(MeterPoller::new).collect(),
-            line_health: FaultLog::default(),
+            meter_faults: meters.iter().map(|_| FaultLog::default()).collect(),
+            meters: meters.into_iter().map(MeterPoller::new).collect(),
+            link_faults: FaultLog::default(),
             reopening: Backoff::new(FIRST_REOPENING, LONGEST_REOPENING),
             reopen_at: now,
             readings,
@@ -89,8 +91,8 @@ impl BusPoller {
         if at <= Instant::now() { NextStep::Poll(meter) } else { NextStep::Wait(Some(at)) }
     }
 
-    /// A box that slept is behind with every meter, and its timers do not know.
-    pub(super) fn wake(&mut self) {
+    /// Makes every meter due after the system was suspended: timers do not advance during that time.
+    pub(super) fn check_for_sleep(&mut self) {
         let slept = self.clock.slept();
         if slept > self.slept + NO_SLEEP {
             let now = Instant::now();
@@ -100,78 +102,80 @@ impl BusPoller {
         }
     }
 
-    /// Takes up what the ledger holds.
+    /// Takes over the set of meters that the ledger holds.
     pub(super) fn hold(&mut self, held: &Held) {
         let now = Instant::now();
-        for (index, station) in self.stations.iter_mut().enumerate() {
-            let is_held = held.contains(&station.meter.name);
-            station.hold(is_held);
+        for (index, meter) in self.meters.iter_mut().enumerate() {
+            let is_held = held.contains(&meter.config.name);
+            meter.hold(is_held);
             self.schedule.hold(index, is_held, now);
         }
     }
 
-    /// The place of a meter on this bus.
+    /// The index of a meter on this bus.
     pub(super) fn find(&self, meter: &Name) -> Option<usize> {
-        self.stations.iter().position(|station| station.meter.name == *meter)
+        self.meters.iter().position(|known| known.config.name == *meter)
     }
 
-    /// Polls one meter because somebody asks. Its serial number, which is not read in each poll, is told as it was last read.
+    /// Polls one meter for a command. The serial number is not read in each poll, so the reply has the one last read.
     pub(super) async fn poll_on_request(&mut self, meter: usize) -> PollReply {
-        self.stations[meter].identification.look_again();
-        let mut said = self.poll(meter).await;
-        said.values.serial = said.values.serial.or(self.stations[meter].serial.clone());
-        said
+        self.meters[meter].identification.forget_refusal();
+        let mut reply = self.poll(meter).await;
+        reply.values.serial = reply.values.serial.or(self.meters[meter].serial.clone());
+        reply
     }
 
-    /// All meters of this bus.
+    /// The names of all meters of this bus.
     pub(super) fn names(&self) -> Vec<Name> {
-        self.stations.iter().map(|station| station.meter.name.clone()).collect()
+        self.meters.iter().map(|meter| meter.config.name.clone()).collect()
     }
 
-    /// Polls one meter, due or not, and hands on what it said. Opens the line where it is not open.
+    /// Polls one meter, due or not, and sends its reading to the ledger. Opens the link if it is not open.
     pub(super) async fn poll(&mut self, meter: usize) -> PollReply {
         if let Err(error) = self.line.open().await {
-            self.line_lost(&error);
-            self.recorder.poll(&self.stations[meter].meter.name, None);
+            self.link_lost(&error);
+            self.recorder.poll(&self.meters[meter].config.name, None);
             return PollReply::nothing(error.to_string());
         }
         let timeouts = self.line.counts().timeouts;
-        let polled = self.stations[meter].poll(&mut self.line, &self.clock).await;
+        let outcome = self.meters[meter].poll(&mut self.line, &self.clock).await;
         let now = Instant::now();
-        match &polled.end {
+        match &outcome.end {
             PollEnd::Answered => self.schedule.answered(meter, now),
             PollEnd::Silent => {
                 self.schedule.silent(meter, now);
-                // A connection that is given up because nothing at all came: perhaps it was that, and no meter need be left alone longer.
+                // The connection was closed because no byte was received. It may have been the cause of the silence, so no meter keeps its
+                // back-off.
                 if !self.line.is_open() && self.line.counts().timeouts > timeouts {
                     self.schedule.all_due(now);
                 }
             }
             PollEnd::Lost(_) => {}
         }
-        let dropped = self.hand_on(meter, &polled);
-        self.tell(meter, &polled, dropped, now);
-        if let PollEnd::Lost(error) = &polled.end {
-            self.line_lost(error);
+        let dropped = self.send_reading(meter, &outcome);
+        self.report_poll(meter, &outcome, dropped, now);
+        if let PollEnd::Lost(error) = &outcome.end {
+            self.link_lost(error);
         } else {
-            self.line_works(now);
+            self.link_works(now);
         }
-        polled.said()
+        outcome.into_reply()
     }
 
-    /// Sends the reading to the ledger; true where there is no room for it.
-    fn hand_on(&self, meter: usize, polled: &PollOutcome) -> bool {
-        let came = polled.at.filter(|_| polled.has_values());
-        let station = &self.stations[meter];
-        let (meter, definition) = (station.meter.name.clone(), station.definition());
-        self.recorder.poll(&meter, came.map(|at| (at, &polled.values)));
-        let Some(at) = came else { return false };
-        self.readings.try_send(Reading { meter, at, values: polled.values.clone(), definition }).is_err()
+    /// Sends the reading to the ledger. True if it was dropped because the queue is full.
+    fn send_reading(&self, meter: usize, outcome: &PollOutcome) -> bool {
+        let at = outcome.at.filter(|_| outcome.has_values());
+        let poller = &self.meters[meter];
+        let (meter, definition) = (poller.config.name.clone(), poller.definition());
+        self.recorder.poll(&meter, at.map(|at| (at, &outcome.values)));
+        let Some(at) = at else { return false };
+        self.readings.try_send(Reading { meter, at, values: outcome.values.clone(), definition }).is_err()
     }
 
-    fn tell(&mut self, meter: usize, polled: &PollOutcome, dropped: bool, now: Instant) {
-        let station = &self.stations[meter];
-        let (name, map) = (&station.meter.name, station.map());
+    /// Updates the report of the bus, and logs a fault of the meter that begins or ends.
+    fn report_poll(&mut self, meter: usize, outcome: &PollOutcome, dropped: bool, now: Instant) {
+        let poller = &self.meters[meter];
+        let (name, map) = (&poller.config.name, poller.identification.map());
         let counts = self.line.counts();
         self.report.send_modify(|report| {
             report.requests = counts.requests;
@@ -182,16 +186,16 @@ impl BusPoller {
             report.opened = counts.opened;
             report.dropped += u64::from(dropped);
             if let Some(meter) = report.meters.get_mut(name) {
-                note(meter, polled);
+                count_poll(meter, outcome);
                 meter.map = map;
                 meter.quality.add(&self.line.take_tally(), now);
             }
         });
-        if matches!(polled.end, PollEnd::Lost(_)) {
+        if matches!(outcome.end, PollEnd::Lost(_)) {
             return;
         }
-        let change = self.healths[meter].told(polled.error.is_some(), now);
-        match (change, &polled.error) {
+        let change = self.meter_faults[meter].record(outcome.error.is_some(), now);
+        match (change, &outcome.error) {
             (Some(FaultChange::Failed), Some(error)) => tracing::warn!(meter = %name, bus = %self.bus, "{error}"),
             (Some(FaultChange::Recovered { failures, after }), _) => {
                 let after = roughly(after);
@@ -201,13 +205,13 @@ impl BusPoller {
         }
     }
 
-    /// The line could not be opened or was closed: said once, tried again with back-off. The meters' schedules stand.
-    fn line_lost(&mut self, error: &Error) {
+    /// The link could not be opened, or was closed. This is logged once; the link is reopened with back-off. The schedules stay.
+    fn link_lost(&mut self, error: &Error) {
         let now = Instant::now();
         let wait = self.reopening.next_wait_jittered(0.75..=1.25, &mut rand::rng());
         self.reopen_at = now + wait;
-        self.stations.iter_mut().for_each(MeterPoller::ask_again);
-        if self.line_health.told(true, now) == Some(FaultChange::Failed) {
+        self.meters.iter_mut().for_each(MeterPoller::identify_again);
+        if self.link_faults.record(true, now) == Some(FaultChange::Failed) {
             tracing::warn!(bus = %self.bus, "{error}");
         }
         let text = error.to_string();
@@ -220,29 +224,29 @@ impl BusPoller {
         });
     }
 
-    fn line_works(&mut self, now: Instant) {
+    fn link_works(&mut self, now: Instant) {
         self.reopening.reset();
-        if let Some(FaultChange::Recovered { failures, after }) = self.line_health.told(false, now) {
+        if let Some(FaultChange::Recovered { failures, after }) = self.link_faults.record(false, now) {
             tracing::info!(bus = %self.bus, failures, "the line works again after {}", roughly(after));
             self.report.send_modify(|report| report.error = None);
         }
     }
 }
 
-fn note(meter: &mut MeterPoll, polled: &PollOutcome) {
+fn count_poll(meter: &mut MeterPoll, outcome: &PollOutcome) {
     meter.polls += 1;
-    meter.error.clone_from(&polled.error);
-    if polled.has_values() {
+    meter.error.clone_from(&outcome.error);
+    if outcome.has_values() {
         meter.failures_in_a_row = 0;
-        meter.values.clone_from(&polled.values);
-        meter.read_at = polled.at;
+        meter.values.clone_from(&outcome.values);
+        meter.read_at = outcome.at;
     } else {
         meter.failures += 1;
         meter.failures_in_a_row = meter.failures_in_a_row.saturating_add(1);
     }
 }
 
-/// Reads these meters of one bus once, for a command: there is no daemon that could do it.
+/// Reads these meters of one bus once, one result for each meter: for commands that run without the daemon.
 pub async fn read_once(
     bus: &config::BusConfig,
     meters: &[config::MeterConfig],
@@ -252,7 +256,7 @@ pub async fn read_once(
     let mut results = Vec::with_capacity(meters.len());
     for meter in meters {
         let result = match line.open().await {
-            Ok(()) => MeterPoller::new(meter.clone()).read_once(&mut line, clock).await.said(),
+            Ok(()) => MeterPoller::new(meter.clone()).read_once(&mut line, clock).await.into_reply(),
             Err(error) => PollReply::nothing(error.to_string()),
         };
         results.push((meter.name.clone(), result));

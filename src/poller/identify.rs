@@ -1,5 +1,5 @@
-//! Whether the meter on the line is the one that is meant, and which map of its profile it has: asked at the start, when the meter or
-//! the line was gone, and now and then. Until that is known none of its registers is a reading.
+//! Identifies a meter before its values are used: is it the configured model, and which map of its profile does it have? This is done at
+//! the start, after a silence of the meter or the link, and once an hour.
 
 use std::sync::Arc;
 
@@ -15,244 +15,246 @@ use crate::meter::{
 use crate::modbus::{Error, Line};
 use crate::units::Name;
 
-/// The built-in profile for any chain.
+/// The built-in profile for any chain of models.
 pub(super) const ANY_CHAIN: &str = "sunspec-meter";
-/// So many registers of other meters are asked to find out what a wrong one is.
-const MOST_PROBES: usize = 12;
+/// Maximum identity registers of other models that are read to find the model of a wrong meter.
+const MAX_PROBES: usize = 12;
 
 impl MeterPoller {
-    /// Ok where the meter is known and can be read.
-    pub(super) async fn recognise(&mut self, line: &mut Line) -> Result<(), PollOutcome> {
+    /// Identifies the meter if that is due. `Ok` if its values can be read.
+    pub(super) async fn ensure_identified(&mut self, line: &mut Line) -> Result<(), PollOutcome> {
         if self.identification.is_due() {
             if let Some(refusal) = self.identification.refusal() {
                 return Err(refusal);
             }
             let identified = self.identify(line).await;
             self.identification.keep_refusal(identified.as_ref());
-            self.settle(identified?);
-            self.identification.ask_at = Some(Instant::now() + EVERY);
+            self.choose_map(identified?);
+            self.identification.due_at = Some(Instant::now() + EVERY);
         }
-        match self.identification.race.take() {
-            Some(race) => self.run(race, line).await,
+        match self.identification.comparison.take() {
+            Some(comparison) => self.compare_maps(comparison, line).await,
             None => Ok(()),
         }
     }
 
-    /// The maps that the meter may have, by the registers that tell meters apart.
+    /// The maps that the meter may have, according to its identity registers.
     async fn identify(&mut self, line: &mut Line) -> Result<Vec<Arc<Profile>>, PollOutcome> {
         let profile = self.located(line).await?;
         let checks =
             if self.identification.chained { profile.identity_requests() } else { self.identification.checks.clone() };
         self.await_late_answer(line, &checks).await?;
-        let asked = self.questions(line, &checks).await?;
-        match profile.check_identity(&asked.answers, &asked.refused) {
-            IdentityCheck::Matches(candidates) => {
+        let read = self.read_identity(line, &checks).await?;
+        match profile.check_identity(&read.answers, &read.refused) {
+            IdentityCheck::Matches(maps) => {
                 self.identification.other = None;
-                Ok(candidates)
+                Ok(maps)
             }
             IdentityCheck::Unknown(why) => Err(PollOutcome::refused(why)),
             IdentityCheck::WrongSettings(why) => {
-                Err(PollOutcome::refused(format!("wrongly set, so that it is not read: {why}")))
+                Err(PollOutcome::refused(format!("not read, because a setting of the meter is wrong: {why}")))
             }
             IdentityCheck::OtherMeter(why) => {
-                let looks = self.looks_like(line, asked.answers).await;
-                Err(PollOutcome::refused(format!("not read: {why}; {looks}")))
+                let hint = self.other_meter_hint(line, read.answers).await;
+                Err(PollOutcome::refused(format!("not read: {why}; {hint}")))
             }
         }
     }
 
-    /// What was not answered last time is asked first where its answer could pass for one to the first question.
+    /// Repeats the unanswered request of the last poll if its late answer could be taken for the answer to the first check.
     async fn await_late_answer(&mut self, line: &mut Line, checks: &[RegisterRange]) -> Result<(), PollOutcome> {
         let alike =
             |late: &RegisterRange, first: &RegisterRange| (late.function, late.count) == (first.function, first.count);
         let late = self.unanswered.zip(checks.first()).filter(|(late, first)| late != *first && alike(late, first));
         if let Some((late, _)) = late {
-            self.questions(line, &[late]).await?;
+            self.read_identity(line, &[late]).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn questions(
+    /// Reads these ranges. Without an answer, the poll fails and the identity stays due.
+    pub(super) async fn read_identity(
         &mut self,
         line: &mut Line,
-        blocks: &[RegisterRange],
+        ranges: &[RegisterRange],
     ) -> Result<IdentityAnswers, PollOutcome> {
-        match put(line, &self.meter, blocks).await {
-            Ok(asked) => {
+        match read_ranges(line, &self.config, ranges).await {
+            Ok(read) => {
                 self.unanswered = None;
-                Ok(asked)
+                Ok(read)
             }
-            Err((block, failure)) => {
-                self.unanswered = Some(block);
-                self.ask_again();
+            Err((range, failure)) => {
+                self.unanswered = Some(range);
+                self.identify_again();
                 Err(PollOutcome::failed(failure))
             }
         }
     }
 
-    /// What the meter looks like among those that are built in. It is asked once, and again when it answers otherwise.
-    pub(super) async fn looks_like(&mut self, line: &mut Line, answers: Answers) -> String {
-        if let Some((_, looks)) = self.identification.other.as_ref().filter(|(known, _)| *known == answers) {
-            return looks.clone();
+    /// A hint about the model of a wrong meter. It is computed again only when the meter's identity registers change.
+    pub(super) async fn other_meter_hint(&mut self, line: &mut Line, answers: Answers) -> String {
+        if let Some((_, hint)) = self.identification.other.as_ref().filter(|(known, _)| *known == answers) {
+            return hint.clone();
         }
         let mut all = answers.clone();
-        let probes = meter::library().identity_ranges().into_iter().filter(|block| !answers.contains_key(block));
-        for block in probes.take(MOST_PROBES) {
-            match put(line, &self.meter, &[block]).await {
-                Ok(asked) => all.extend(asked.answers),
-                // It will be asked again in the next poll.
+        let probes = meter::library().identity_ranges().into_iter().filter(|range| !answers.contains_key(range));
+        for range in probes.take(MAX_PROBES) {
+            match read_ranges(line, &self.config, &[range]).await {
+                Ok(read) => all.extend(read.answers),
                 Err(_) => break,
             }
         }
-        let looks = match described(&all) {
+        let hint = match matching_profiles(&all) {
             None if self.has_chain(line).await => {
                 format!("it has a chain of SunSpec models: try the profile {ANY_CHAIN}")
             }
-            None => "it answers as no meter that is built in; check unit, wiring and profile".to_owned(),
-            Some(looks) => looks,
+            None => "no built-in profile matches its answers; check unit, wiring and profile".to_owned(),
+            Some(profiles) => format!("its answers match {profiles}: correct the profile or the unit"),
         };
-        self.identification.other = Some((answers, looks.clone()));
-        looks
+        self.identification.other = Some((answers, hint.clone()));
+        hint
     }
 
-    fn settle(&mut self, candidates: Vec<Arc<Profile>>) {
+    /// Uses the only possible map, or starts to compare the possible ones. The map in use stays if it is possible.
+    fn choose_map(&mut self, maps: Vec<Arc<Profile>>) {
         let same = |left: &Profile, right: &Profile| (&left.map, left.location) == (&right.map, right.location);
-        let among = |known: &Arc<Profile>| candidates.iter().any(|candidate| same(candidate, known));
-        if self.identification.known.as_ref().is_some_and(among) {
+        let is_possible = |known: &Arc<Profile>| maps.iter().any(|map| same(map, known));
+        if self.identification.known.as_ref().is_some_and(is_possible) {
             return;
         }
         self.identification.known = None;
-        if let [only] = candidates.as_slice() {
-            return self.take(only.clone(), "by its identity registers");
+        if let [only] = maps.as_slice() {
+            return self.use_map(only.clone(), "by its identity registers");
         }
-        if self.identification.race.as_ref().is_none_or(|race| race.maps != candidates) {
-            self.identification.race = Some(self.race(candidates));
+        if self.identification.comparison.as_ref().is_none_or(|comparison| comparison.maps != maps) {
+            self.identification.comparison = Some(self.comparison(maps));
         }
     }
 
-    fn race(&self, maps: Vec<Arc<Profile>>) -> MapComparison {
-        let profile = &self.meter.profile;
+    fn comparison(&self, maps: Vec<Arc<Profile>>) -> MapComparison {
+        let profile = &self.config.profile;
         let note = |name: &Name| profile.map(name.as_str())?.note.clone();
         MapComparison {
-            contest: MapSelection::new(&maps, note, self.meter.max_power),
-            plans: maps.iter().map(|map| ReadPlan::new(map, &self.meter.installation)).collect(),
+            selection: MapSelection::new(&maps, note, self.config.max_power),
+            plans: maps.iter().map(|map| ReadPlan::new(map, &self.config.installation)).collect(),
             maps,
-            begun: Instant::now(),
+            started: Instant::now(),
         }
     }
 
     /// From now on the meter is read with this map.
-    fn take(&mut self, map: Arc<Profile>, why: &str) {
-        self.plan = ReadPlan::new(&map, &self.meter.installation);
+    fn use_map(&mut self, map: Arc<Profile>, why: &str) {
+        self.plan = ReadPlan::new(&map, &self.config.installation);
         (self.unanswered, self.register_block, self.serial_at) = (None, None, None);
-        self.identification.race = None;
-        if let Some(place) = map.location {
-            tracing::info!(meter = %self.meter.name, profile = %map.name, "the meter's registers are in {}", place.model);
+        self.identification.comparison = None;
+        let meter = &self.config.name;
+        if let Some(location) = map.location {
+            tracing::info!(%meter, profile = %map.name, "the meter's registers are in {}", location.model);
         }
         if let Some(name) = &map.map {
             self.identification.definition = Some(Arc::new(self.plan.definition()));
-            tracing::info!(meter = %self.meter.name, profile = %map.name, map = %name, "the meter has this map, {why}");
+            tracing::info!(%meter, profile = %map.name, map = %name, "the meter has this map, {why}");
         }
         self.identification.known = Some(map);
     }
 
-    /// One poll of all maps that are possible.
-    async fn run(&mut self, mut race: MapComparison, line: &mut Line) -> Result<(), PollOutcome> {
-        let heard = self.hear(&mut race, line).await;
-        let (profile, meter) = (self.meter.profile.name.clone(), self.meter.name.clone());
-        let outcome = race.contest.outcome();
-        match (heard, outcome) {
-            (Err(polled), _) => {
-                self.identification.race = Some(race);
-                Err(polled)
-            }
-            (Ok(()), SelectionOutcome::Chosen(place)) => {
+    /// Reads all possible maps once, and selects one if their values allow it.
+    async fn compare_maps(&mut self, mut comparison: MapComparison, line: &mut Line) -> Result<(), PollOutcome> {
+        let read = self.read_maps(&mut comparison, line).await;
+        if let Err(outcome) = read {
+            self.identification.comparison = Some(comparison);
+            return Err(outcome);
+        }
+        let (profile, meter) = (&self.config.profile.name, &self.config.name);
+        match comparison.selection.outcome() {
+            SelectionOutcome::Chosen(index) => {
                 let why = format!(
-                    "by what its registers say: {}; write map in [meter.{meter}] to settle it",
-                    race.contest.summary()
+                    "because its values exclude the others: {}; write map in [meter.{meter}] to confirm it",
+                    comparison.selection.summary()
                 );
-                self.take(race.maps[place].clone(), &why);
+                self.use_map(comparison.maps[index].clone(), &why);
                 Ok(())
             }
-            (Ok(()), SelectionOutcome::Agreed(place)) => {
-                let why =
-                    format!("for all of its maps that are possible have said the same: {}", race.contest.summary());
-                self.take(race.maps[place].clone(), &why);
+            SelectionOutcome::Agreed(index) => {
+                let why = format!("because all possible maps gave the same values: {}", comparison.selection.summary());
+                self.use_map(comparison.maps[index].clone(), &why);
                 Ok(())
             }
-            (Ok(()), SelectionOutcome::Open(told)) => {
-                self.identification.race = Some(race);
-                Err(PollOutcome::refused(format!(
-                    "not read: which map of {profile} it has is open. {told}. Compare with its display and write map = \"..\" in [meter.{meter}]"
-                )))
+            SelectionOutcome::Open(summary) => {
+                let outcome = PollOutcome::refused(format!(
+                    "not read: several maps of {profile} are possible. {summary}. Compare with the meter's display and write map = \"..\" in \
+                     [meter.{meter}]"
+                ));
+                self.identification.comparison = Some(comparison);
+                Err(outcome)
             }
-            (Ok(()), SelectionOutcome::NoneFits(told)) => {
-                self.identification.race = Some(self.race(race.maps));
-                Err(PollOutcome::refused(format!("not read: no map of {profile} matches. {told}")))
+            SelectionOutcome::NoneFits(summary) => {
+                let outcome = PollOutcome::refused(format!("not read: no map of {profile} matches. {summary}"));
+                self.identification.comparison = Some(self.comparison(comparison.maps));
+                Err(outcome)
             }
         }
     }
 
-    async fn hear(&mut self, race: &mut MapComparison, line: &mut Line) -> Result<(), PollOutcome> {
+    /// Reads each map and adds its values to the selection. A range that several maps share is read once.
+    async fn read_maps(&mut self, comparison: &mut MapComparison, line: &mut Line) -> Result<(), PollOutcome> {
         let mut known = IdentityAnswers { answers: Answers::new(), refused: Vec::new() };
-        for (place, plan) in race.plans.iter_mut().enumerate() {
+        for (index, plan) in comparison.plans.iter_mut().enumerate() {
             let mut missing = None;
             let mut waiting: Vec<_> = plan.ranges().iter().copied().chain(plan.phase_ranges()).rev().collect();
-            while let Some(block) = waiting.pop() {
-                if !known.answers.contains_key(&block) && !known.refused.iter().any(|(refused, _)| *refused == block) {
-                    let asked = self.questions(line, &[block]).await?;
-                    known.answers.extend(asked.answers);
-                    known.refused.extend(asked.refused);
+            while let Some(range) = waiting.pop() {
+                if !known.answers.contains_key(&range) && !known.refused.iter().any(|(refused, _)| *refused == range) {
+                    let read = self.read_identity(line, &[range]).await?;
+                    known.answers.extend(read.answers);
+                    known.refused.extend(read.refused);
                 }
-                let refusal = known.refused.iter().find(|(refused, _)| *refused == block);
-                let Some((_, code)) = refusal.filter(|_| plan.ranges().contains(&block)) else { continue };
-                if matches!(code, 2 | 3) && plan.split(block) {
-                    waiting.extend(plan.ranges().iter().filter(|part| block.covers(**part)).rev());
+                let refusal = known.refused.iter().find(|(refused, _)| *refused == range);
+                let Some((_, code)) = refusal.filter(|_| plan.ranges().contains(&range)) else { continue };
+                if matches!(code, 2 | 3) && plan.split(range) {
+                    waiting.extend(plan.ranges().iter().filter(|part| range.covers(**part)).rev());
                 } else {
-                    missing.get_or_insert(format!("the meter refuses {block} (exception {code})"));
+                    missing.get_or_insert(format!("the meter refuses {range} (exception {code})"));
                 }
             }
             let decoded = plan.decode(&known.answers);
             if decoded.chain_moved {
-                self.ask_again();
+                self.identify_again();
                 return Err(PollOutcome::refused(decoded.problems.join("; ")));
             }
-            let complaint = (!decoded.problems.is_empty()).then(|| decoded.problems.join("; "));
-            let sample = MapReading {
-                at: race.begun.elapsed(),
+            let problems = (!decoded.problems.is_empty()).then(|| decoded.problems.join("; "));
+            let reading = MapReading {
+                at: comparison.started.elapsed(),
                 power: decoded.values.power,
                 register: decoded.values.register,
                 phases: plan.phase_power(&known.answers),
-                missing: missing.or(complaint),
+                missing: missing.or(problems),
             };
-            race.contest.record(place, sample);
+            comparison.selection.record(index, reading);
         }
         Ok(())
     }
 }
 
-/// Puts these questions. A meter that refuses one has answered it.
-pub(super) async fn put(
+/// Reads these ranges. An exception counts as an answer; the first request without an answer ends the read.
+pub(super) async fn read_ranges(
     line: &mut Line,
     meter: &config::MeterConfig,
-    blocks: &[RegisterRange],
+    ranges: &[RegisterRange],
 ) -> Result<IdentityAnswers, (RegisterRange, Error)> {
-    let mut asked = IdentityAnswers { answers: Answers::new(), refused: Vec::new() };
-    for block in blocks {
-        match line.read_twice(meter.profile.delay, meter.unit, *block).await {
-            Ok(words) => _ = asked.answers.insert(*block, words),
-            Err(refusal @ Error::Exception { code, .. }) if !refusal.is_silence() => asked.refused.push((*block, code)),
-            Err(failure) => return Err((*block, failure)),
+    let mut read = IdentityAnswers { answers: Answers::new(), refused: Vec::new() };
+    for range in ranges {
+        match line.read_twice(meter.profile.delay, meter.unit, *range).await {
+            Ok(words) => _ = read.answers.insert(*range, words),
+            Err(refusal @ Error::Exception { code, .. }) if !refusal.is_silence() => read.refused.push((*range, code)),
+            Err(failure) => return Err((*range, failure)),
         }
     }
-    Ok(asked)
+    Ok(read)
 }
 
-fn described(answers: &Answers) -> Option<String> {
-    let known = meter::library().matching(answers);
-    let names: Vec<_> = known.iter().take(3).map(|entry| entry.profile.name.as_str()).collect();
-    match names.as_slice() {
-        [] => None,
-        names => Some(format!("it answers as {}: correct the profile, or the unit", names.join(" or "))),
-    }
+/// The names of up to three built-in profiles that these answers match.
+fn matching_profiles(answers: &Answers) -> Option<String> {
+    let matching = meter::library().matching(answers);
+    let names: Vec<_> = matching.iter().take(3).map(|entry| entry.profile.name.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(" or "))
 }

@@ -1,4 +1,4 @@
-//! One meter as the poller knows it: what to read of it in a poll, and what it said.
+//! Polling one meter: which registers to read, and what the answers give.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,31 +13,33 @@ use crate::meter::{Answers, ReadPlan, RegisterRange};
 use crate::modbus::{Error, Line};
 use crate::reading::RegisterDefinition;
 
-/// How often the serial number is read while nothing makes it urgent: meters are swapped without the line being lost.
+/// Interval between reads of the serial number when nothing makes it urgent: a meter can be replaced without a silence on the line.
 const SERIAL_EVERY: Duration = Duration::from_secs(600);
+/// Further polls of [`MeterPoller::read_once`] while a map is being selected.
+const EXTRA_POLLS: usize = 3;
 
 #[derive(Debug)]
 pub(super) struct MeterPoller {
-    pub(super) meter: config::MeterConfig,
+    pub(super) config: config::MeterConfig,
     pub(super) plan: ReadPlan,
     pub(super) identification: Identification,
-    /// What was not answered last time is asked first: should the late answer come after all, it is one to this very request.
+    /// The request without an answer in the last poll. It is sent first: a late answer then belongs to this request.
     pub(super) unanswered: Option<RegisterRange>,
-    /// The block that holds the register, once that is known.
+    /// The block with the energy register, once it is known.
     pub(super) register_block: Option<RegisterRange>,
     held: bool,
-    /// When the serial number is to be read; `None` for the next poll.
+    /// When to read the serial number; `None` for the next poll.
     pub(super) serial_at: Option<Instant>,
-    /// As it was last read.
+    /// The serial number as last read.
     pub(super) serial: Option<String>,
 }
 
 impl MeterPoller {
-    pub(super) fn new(meter: config::MeterConfig) -> Self {
-        let plan = ReadPlan::new(&meter.profile, &meter.installation);
-        let identification = Identification::new(&meter.profile);
+    pub(super) fn new(config: config::MeterConfig) -> Self {
+        let plan = ReadPlan::new(&config.profile, &config.installation);
+        let identification = Identification::new(&config.profile);
         MeterPoller {
-            meter,
+            config,
             plan,
             identification,
             unanswered: None,
@@ -48,62 +50,52 @@ impl MeterPoller {
         }
     }
 
-    /// The ledger holds the meter's counter, or no longer does.
+    /// Sets whether the ledger holds the meter's counter.
     pub(super) fn hold(&mut self, held: bool) {
         if held && !self.held {
-            self.ask_again();
+            self.identify_again();
         }
         self.held = held;
     }
 
-    /// Another meter may be there now: what it is, and its serial number, are asked before the next register.
-    pub(super) fn ask_again(&mut self) {
+    /// The meter may have been replaced: its identity and serial number are read before the next value.
+    pub(super) fn identify_again(&mut self) {
         (self.serial_at, self.serial) = (None, None);
-        self.identification.ask_again();
+        self.identification.make_due();
     }
 
-    /// What the register means, where that showed only at the meter.
-    pub(super) fn definition(&self) -> Option<Arc<RegisterDefinition>> {
-        self.identification.definition()
-    }
-
-    /// Which map of its profile it has, and where in a chain; `None` where that is open, or there is nothing to tell.
-    pub(super) fn map(&self) -> Option<String> {
-        self.identification.map()
-    }
-
-    /// Makes sure that the meter is the one that is meant, and reads it.
+    /// Reads the values, after the identity where that is due.
     pub(super) async fn poll(&mut self, line: &mut Line, clock: &Clock) -> PollOutcome {
-        match self.recognise(line).await {
+        match self.ensure_identified(line).await {
             Ok(()) => self.read(line, clock).await,
-            Err(polled) => polled,
+            Err(outcome) => outcome,
         }
     }
 
-    /// As [`MeterPoller::poll`] for someone who will not poll again: where maps are to be decided between, it is given the time.
+    /// Polls for a command that reads only once: repeats the poll while a map is being selected.
     pub(super) async fn read_once(&mut self, line: &mut Line, clock: &Clock) -> PollOutcome {
-        let mut polled = self.poll(line, clock).await;
-        for _ in 0..3 {
-            if !self.identification.is_open() || !matches!(polled.end, PollEnd::Answered) {
+        let mut outcome = self.poll(line, clock).await;
+        for _ in 0..EXTRA_POLLS {
+            if !self.identification.is_selecting_map() || !matches!(outcome.end, PollEnd::Answered) {
                 break;
             }
-            polled = self.poll(line, clock).await;
+            outcome = self.poll(line, clock).await;
         }
-        polled
+        outcome
     }
 
-    /// Reads what is to be read, each block once (a garbled answer is asked for once more).
+    /// Reads each block of the poll. A damaged answer is requested once more.
     async fn read(&mut self, line: &mut Line, clock: &Clock) -> PollOutcome {
         let with_serial = self.held || self.serial_at.is_none_or(|at| Instant::now() >= at);
         let mut answers = Answers::new();
-        let mut stamps = Vec::new();
+        let mut times = Vec::new();
         let mut refusals: Vec<(RegisterRange, String)> = Vec::new();
         let mut end = PollEnd::Answered;
         let mut error = None;
         while let Some(block) = self.next(&answers, &refusals, with_serial) {
-            match line.read_twice(self.meter.profile.delay, self.meter.unit, block).await {
+            match line.read_twice(self.config.profile.delay, self.config.unit, block).await {
                 Ok(words) => {
-                    stamps.push((block, clock.now()));
+                    times.push((block, clock.now()));
                     answers.insert(block, words);
                 }
                 Err(refusal @ Error::Exception { .. }) if !refusal.is_silence() => {
@@ -123,12 +115,12 @@ impl MeterPoller {
                 self.serial_at = Some(Instant::now() + SERIAL_EVERY);
             }
         } else {
-            self.ask_again();
+            self.identify_again();
         }
-        self.polled(answers, &stamps, error, refusals, end)
+        self.outcome(answers, &times, error, refusals, end)
     }
 
-    /// The next block of this poll: what was unanswered last time, the serial number, then the values.
+    /// The next block of this poll: the one without an answer last time, the serial number, then the values.
     fn next(
         &self,
         answers: &Answers,
@@ -148,26 +140,26 @@ impl MeterPoller {
         if refusal.refuses_range() && self.plan.split(block) {
             self.register_block = None;
             let (first, count) = (block.address, block.count);
-            tracing::info!(meter = %self.meter.name, first, count, "the meter refuses a joined read; reading in smaller ones");
+            tracing::info!(meter = %self.config.name, first, count, "the meter refuses a read across a gap; reading in smaller parts");
         } else if self.plan.ranges().contains(&block) {
             refusals.push((block, format!("registers from {} on: {refusal}", block.address)));
         } else {
-            // Without a serial number the meter is as good as any other.
+            // The serial number is optional: no error.
             refusals.push((block, String::new()));
         }
     }
 
-    fn polled(
+    fn outcome(
         &mut self,
         answers: Answers,
-        stamps: &[(RegisterRange, ClockReading)],
+        times: &[(RegisterRange, ClockReading)],
         error: Option<String>,
         refusals: Vec<(RegisterRange, String)>,
         end: PollEnd,
     ) -> PollOutcome {
         let decoded = self.plan.decode(&answers);
         if decoded.chain_moved {
-            self.ask_again();
+            self.identify_again();
         }
         let refusals = refusals.into_iter().map(|(_, refusal)| refusal).filter(|refusal| !refusal.is_empty());
         let errors: Vec<_> = error.into_iter().chain(refusals).chain(decoded.problems).collect();
@@ -175,22 +167,28 @@ impl MeterPoller {
             self.serial.clone_from(&decoded.values.serial);
         }
         let at = match decoded.values.register {
-            Some(_) => self.register_came(&answers, stamps),
-            None => stamps.last().map(|(_, at)| *at),
+            Some(_) => self.register_time(&answers, times),
+            None => times.last().map(|(_, at)| *at),
         };
         let error = (!errors.is_empty()).then(|| errors.join("; "));
         PollOutcome { values: decoded.values, at, error, end }
     }
 
-    fn register_came(&mut self, answers: &Answers, stamps: &[(RegisterRange, ClockReading)]) -> Option<ClockReading> {
+    /// When the block with the energy register was received.
+    fn register_time(&mut self, answers: &Answers, times: &[(RegisterRange, ClockReading)]) -> Option<ClockReading> {
         if self.register_block.is_none() {
-            let holds = |block: &&RegisterRange| {
+            let has_register = |block: &&RegisterRange| {
                 let alone = answers.get_key_value(block).map(|(block, words)| (*block, words.clone()));
                 self.plan.decode(&alone.into_iter().collect()).values.register.is_some()
             };
-            self.register_block = answers.keys().find(holds).copied();
+            self.register_block = answers.keys().find(has_register).copied();
         }
-        let came = stamps.iter().find(|(block, _)| Some(*block) == self.register_block);
-        came.or(stamps.last()).map(|(_, at)| *at)
+        let received = times.iter().find(|(block, _)| Some(*block) == self.register_block);
+        received.or(times.last()).map(|(_, at)| *at)
+    }
+
+    /// The register's definition, where it was known only after a request to the meter.
+    pub(super) fn definition(&self) -> Option<Arc<RegisterDefinition>> {
+        self.identification.definition.clone()
     }
 }

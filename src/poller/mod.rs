@@ -1,4 +1,5 @@
-//! A bus's task: it polls the bus's meters in turn, with back-off, and reopens the line.
+//! The task of a bus: it polls the meters of the bus one after the other, backs off from silent meters, and reopens a lost link.
+#![deny(missing_docs)]
 
 mod bus_poller;
 mod chain;
@@ -29,100 +30,107 @@ use crate::recorder::Recorder;
 use crate::units::Name;
 use bus_poller::{BusPoller, NextStep};
 
-/// What a bus can be asked to do beside its rounds. The task ends when the last sender of these is dropped.
+/// A command to the task of a bus.
 #[derive(Debug)]
 pub enum BusCommand {
-    /// Reads these meters now (all of the bus when empty), whether they are due or backing off, and hands the readings on as ever.
-    /// It ends early when nobody waits for the reply any more.
-    ReadNow { meters: Vec<Name>, reply: oneshot::Sender<Vec<(Name, PollReply)>> },
+    /// Reads meters now, even if they are not due or back off. The readings also go to the ledger as in any other poll.
+    ReadNow {
+        /// The meters to read; empty for all meters of the bus.
+        meters: Vec<Name>,
+        /// Receives one result for each meter. The command ends early when the receiver is dropped.
+        reply: oneshot::Sender<Vec<(Name, PollReply)>>,
+    },
 }
 
-/// What a bus task is given.
+/// The inputs and outputs of a bus task.
 pub struct Poller {
+    /// The bus to poll.
     pub bus: config::BusConfig,
     /// The meters on this bus.
     pub meters: Vec<config::MeterConfig>,
-    /// Where readings go. When it is full the reading is dropped and counted: the meter keeps the register.
+    /// Receives the readings. When it is full, a reading is dropped and counted: the meter still has its counter.
     pub readings: mpsc::Sender<Reading>,
-    /// Meters that the ledger holds: read again soon, with their serial number.
+    /// Meters that the ledger holds: they are read soon, with their serial number.
     pub held: watch::Receiver<Held>,
+    /// The task ends when all senders are dropped.
     pub commands: mpsc::Receiver<BusCommand>,
+    /// Receives the state of the bus after each poll.
     pub report: watch::Sender<BusReport>,
-    /// Who is told what each poll gave.
+    /// Records the values of each poll.
     pub recorder: Recorder,
+    /// Gives the time of each reading.
     pub clock: Clock,
+    /// Proves to the watchdog that the task runs.
     pub heart: Heart,
 }
 
 impl Poller {
-    /// Polls until the last sender of commands is dropped. A missing line or a silent meter is logged once and tried again with
-    /// back-off.
+    /// Polls until the last sender of commands is dropped. A lost link or a silent meter is logged once and tried again with back-off.
     pub async fn run(self) {
         let Poller { bus, meters, readings, held, commands, report, recorder, clock, heart } = self;
-        let rounds = BusPoller::new(&bus, meters, readings, report, recorder, clock);
+        let bus = BusPoller::new(&bus, meters, readings, report, recorder, clock);
         let commands = CommandQueue::new(commands);
-        // The only way to end.
-        let Err(QueueClosed) = Task { rounds, commands, held, heart }.run().await;
+        let Err(QueueClosed) = BusTask { bus, commands, held, heart }.run().await;
     }
 }
 
-/// One running bus.
-struct Task {
-    rounds: BusPoller,
+/// The loop of a bus: commands first, then the meter that is due.
+struct BusTask {
+    bus: BusPoller,
     commands: CommandQueue<BusCommand>,
     held: watch::Receiver<Held>,
     heart: Heart,
 }
 
-impl Task {
+impl BusTask {
     async fn run(mut self) -> Result<std::convert::Infallible, QueueClosed> {
-        self.rounds.hold(&self.held.borrow_and_update());
+        self.bus.hold(&self.held.borrow_and_update());
         let mut received = None;
         loop {
             if self.held.has_changed().unwrap_or(false) {
-                self.rounds.hold(&self.held.borrow_and_update());
+                self.bus.hold(&self.held.borrow_and_update());
             }
             if let Some(command) = received.take().or_else(|| self.commands.take_waiting()) {
-                self.obey(command).await?;
+                self.execute(command).await?;
                 continue;
             }
-            match self.rounds.next() {
+            match self.bus.next() {
                 NextStep::Poll(meter) => {
-                    self.heart.beating(self.commands.unless_closed(self.rounds.poll(meter))).await?;
+                    self.heart.beating(self.commands.unless_closed(self.bus.poll(meter))).await?;
                 }
                 NextStep::Wait(until) => {
                     received = self.wait(until).await?;
-                    self.rounds.wake();
+                    self.bus.check_for_sleep();
                 }
             }
         }
     }
 
-    async fn obey(&mut self, command: BusCommand) -> Result<(), QueueClosed> {
+    async fn execute(&mut self, command: BusCommand) -> Result<(), QueueClosed> {
         let BusCommand::ReadNow { meters, reply } = command;
-        let meters = if meters.is_empty() { self.rounds.names() } else { meters };
+        let meters = if meters.is_empty() { self.bus.names() } else { meters };
         let mut results = Vec::with_capacity(meters.len());
         for name in meters {
             if reply.is_closed() {
                 return Ok(());
             }
-            let result = match self.rounds.find(&name) {
+            let result = match self.bus.find(&name) {
                 None => PollReply::nothing("no such meter on this bus"),
                 Some(meter) => {
-                    let poll = self.rounds.poll_on_request(meter);
+                    let poll = self.bus.poll_on_request(meter);
                     self.heart.beating(self.commands.unless_closed(poll)).await?
                 }
             };
             results.push((name, result));
         }
-        // The receiver may be gone.
+        // The receiver may be dropped.
         let _ = reply.send(results);
         Ok(())
     }
 
-    /// Waits until a meter may be due, a command comes, or the ledger holds other meters.
+    /// Waits until a meter may be due, a command comes, or the set of held meters changes.
     async fn wait(&mut self, until: Option<Instant>) -> Result<Option<BusCommand>, QueueClosed> {
-        // At most one beat: timers do not count the time that a box is suspended.
+        // At most one heartbeat: timers do not advance while the system is suspended.
         let beat = Instant::now() + BEAT_EVERY;
         let due = tokio::time::sleep_until(until.unwrap_or(beat).min(beat));
         let changed = async {

@@ -1,17 +1,17 @@
-//! What a poll of a meter gave, and how it ended.
+//! The result of one poll of a meter.
 
 use super::reply::PollReply;
 use crate::clock::ClockReading;
 use crate::modbus::Error;
 use crate::reading::Values;
 
-/// What a poll gave.
+/// The result of one poll.
 #[derive(Debug)]
 pub(super) struct PollOutcome {
     pub(super) values: Values,
-    /// When the register came; without one, when the last answer came.
+    /// When the energy register was received; without one, when the last answer was received.
     pub(super) at: Option<ClockReading>,
-    /// Why something is missing, for people.
+    /// Why a value is missing.
     pub(super) error: Option<String>,
     pub(super) end: PollEnd,
 }
@@ -19,21 +19,21 @@ pub(super) struct PollOutcome {
 /// How a poll ended.
 #[derive(Debug)]
 pub(super) enum PollEnd {
-    /// The meter spoke, if only to refuse.
+    /// The meter answered. An exception is an answer too.
     Answered,
-    /// It did not, or not in a way that can be trusted; its remaining blocks were left.
+    /// The meter did not answer, or its answers were damaged. The remaining blocks were not read.
     Silent,
-    /// The link is gone; the meter is not to blame.
+    /// The link is lost; this says nothing about the meter.
     Lost(Error),
 }
 
 impl PollOutcome {
-    /// The meter spoke, and nothing that it said is used.
+    /// The meter answered, and none of its values may be used.
     pub(super) fn refused(why: String) -> Self {
         PollOutcome { values: Values::default(), at: None, error: Some(why), end: PollEnd::Answered }
     }
 
-    /// It did not speak, or the link is gone.
+    /// The meter did not answer, or the link is lost.
     pub(super) fn failed(failure: Error) -> Self {
         let error = Some(failure.to_string());
         let end = if failure.is_of_the_link() { PollEnd::Lost(failure) } else { PollEnd::Silent };
@@ -44,9 +44,9 @@ impl PollOutcome {
         self.values.power.is_some() || self.values.register.is_some()
     }
 
-    /// For whoever asked for this poll.
-    pub(super) fn said(self) -> PollReply {
-        let none = (!self.has_values()).then(|| "it gave no value".to_owned());
+    /// The reply to a command that requested this poll.
+    pub(super) fn into_reply(self) -> PollReply {
+        let none = (!self.has_values()).then(|| "the meter gave no value".to_owned());
         PollReply { error: self.error.or(none), values: self.values }
     }
 }

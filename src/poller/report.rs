@@ -1,4 +1,4 @@
-//! What a bus task says of itself.
+//! The state of a bus, as its task reports it.
 
 use std::collections::BTreeMap;
 
@@ -7,39 +7,47 @@ use crate::quality::RequestQuality;
 use crate::reading::Values;
 use crate::units::Name;
 
-/// The state and the counts of one bus since the daemon started.
+/// The state of one bus, and its counts since the daemon started.
 #[derive(Clone, Debug, Default)]
 pub struct BusReport {
-    /// Why the line is not open at the moment, for people.
+    /// Why the link is not open at the moment.
     pub error: Option<String>,
+    /// Requests sent.
     pub requests: u64,
     /// Verified answers.
     pub answers: u64,
+    /// Requests without an answer within the timeout.
     pub timeouts: u64,
-    /// Answers that were none: bad checksum, another unit, function, length or transaction.
+    /// Invalid answers: bad checksum, or another unit, function, length or transaction.
     pub garbled: u64,
+    /// Exceptions.
     pub exceptions: u64,
-    /// Times the line was opened.
+    /// How often the link was opened.
     pub opened: u64,
-    /// Readings that the ledger had no room for.
+    /// Readings dropped because the queue to the ledger was full.
     pub dropped: u64,
+    /// Each meter of the bus.
     pub meters: BTreeMap<Name, MeterPoll>,
 }
 
-/// What the last polls of one meter gave.
+/// The last polls of one meter, and its counts since the daemon started.
 #[derive(Clone, Debug, Default)]
 pub struct MeterPoll {
     /// The last values that were read.
     pub values: Values,
+    /// When these values were read.
     pub read_at: Option<ClockReading>,
-    /// Why the last poll failed or lacked a value, for people; absent when it was good.
+    /// Why the last poll failed or lacked a value; `None` if it was complete.
     pub error: Option<String>,
-    /// Polls in a row that gave no value.
+    /// Consecutive polls without a value.
     pub failures_in_a_row: u32,
-    /// Which map of its profile it has, and where in a chain of models: `map float, model 213 at 40069`. Absent where that is open, or plain.
+    /// The map of the profile and the place in a chain of models: `map float, model 213 at 40069`. `None` while it is not known, or for
+    /// a profile without maps and chain.
     pub map: Option<String>,
+    /// All polls.
     pub polls: u64,
+    /// Polls without a value.
     pub failures: u64,
-    /// How its requests went; beside the map, whose nodes have room for meters that are not there.
-    pub quality: Box<RequestQuality>,
+    /// Outcomes and times of the meter's requests.
+    pub quality: RequestQuality,
 }

@@ -1,4 +1,4 @@
-//! Which meter is read next, and how long a silent meter is left alone. Pure: the time is an argument.
+//! Which meter is polled next, and how long polling backs off from a silent meter. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use tokio::time::Instant;
 
 use crate::backoff::doubled;
 
-/// A meter that does not answer is tried again at least this often (or each poll, where that is rarer).
+/// Longest back-off from a silent meter, unless its poll interval or the timeout is longer.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
-/// A meter whose counter the ledger does not take is read at least this often.
+/// Longest poll interval of a meter that the ledger holds.
 const HELD_EVERY: Duration = Duration::from_secs(10);
 
-/// The meters of one bus and when each is due.
+/// When each meter of one bus is due. Meters are identified by their index.
 #[derive(Debug)]
 pub(super) struct PollSchedule {
-    /// The time that a silent meter costs.
+    /// How long a request to a silent meter takes.
     timeout: Duration,
     meters: Vec<Due>,
 }
@@ -24,18 +24,18 @@ struct Due {
     poll_every: Duration,
     held: bool,
     at: Instant,
-    /// Polls in a row that ended in silence.
+    /// Consecutive polls without an answer.
     silent: u32,
 }
 
 impl Due {
-    fn every(&self) -> Duration {
+    fn interval(&self) -> Duration {
         if self.held { self.poll_every.min(HELD_EVERY) } else { self.poll_every }
     }
 }
 
 impl PollSchedule {
-    /// All meters are due now, in their order.
+    /// A schedule in which all meters are due at `now`, in their order.
     pub(super) fn new(poll_every: impl IntoIterator<Item = Duration>, timeout: Duration, now: Instant) -> Self {
         let due = |poll_every| Due { poll_every, held: false, at: now, silent: 0 };
         PollSchedule { timeout, meters: poll_every.into_iter().map(due).collect() }
@@ -47,36 +47,36 @@ impl PollSchedule {
         due.min_by_key(|(_, at)| *at)
     }
 
-    /// The meter was polled and spoke: its next slot is the first that is not over. Slots that were missed are not made up for.
+    /// The meter answered a poll: it is due at its next slot. Missed slots are skipped.
     pub(super) fn answered(&mut self, meter: usize, now: Instant) {
         let due = &mut self.meters[meter];
         if due.silent > 0 {
             (due.silent, due.at) = (0, now);
         }
-        let (every, late) = (due.every(), now.saturating_duration_since(due.at));
+        let (interval, late) = (due.interval(), now.saturating_duration_since(due.at));
         if due.at <= now {
-            let missed = late.as_nanos() / every.as_nanos().max(1);
-            due.at += every * u32::try_from(missed + 1).unwrap_or(u32::MAX);
+            let missed = late.as_nanos() / interval.as_nanos().max(1);
+            due.at += interval * u32::try_from(missed + 1).unwrap_or(u32::MAX);
         }
     }
 
-    /// The meter was polled and did not answer: each time it is left alone for twice as long.
+    /// The meter did not answer a poll: the back-off doubles with each silent poll.
     ///
-    /// Never shorter than the time-out: by then an answer that is merely late has come while nobody waits for it.
+    /// It is never shorter than the timeout, so that a late answer arrives before the next request.
     pub(super) fn silent(&mut self, meter: usize, now: Instant) {
         let timeout = self.timeout;
         let due = &mut self.meters[meter];
-        let first = due.every().max(timeout);
+        let first = due.interval().max(timeout);
         due.at = now + doubled(first, due.silent, LONGEST_BACK_OFF.max(first));
         due.silent = due.silent.saturating_add(1);
     }
 
-    /// Every meter is due: the box slept, or the link was what was silent.
+    /// Makes every meter due: the system was suspended, or the whole link was silent.
     pub(super) fn all_due(&mut self, now: Instant) {
         self.meters.iter_mut().for_each(|due| due.at = due.at.min(now));
     }
 
-    /// The ledger holds the meter, or no longer does. One that is newly held is read at once, unless it does not answer anyway.
+    /// Sets whether the ledger holds the meter. A newly held meter is due at once, unless it is silent.
     pub(super) fn hold(&mut self, meter: usize, held: bool, now: Instant) {
         let due = &mut self.meters[meter];
         if held && !due.held && due.silent == 0 {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn all_meters_are_due_at_once_and_then_each_in_its_slot() {
+    fn all_meters_are_due_at_first_and_then_each_in_its_slot() {
         let (mut schedule, start) = schedule(&[10_000, 3_000]);
         assert_eq!(schedule.next(), Some((0, start)));
         schedule.answered(0, start + SECOND / 10);
@@ -111,16 +111,16 @@ mod tests {
     }
 
     #[test]
-    fn missed_slots_are_skipped_and_the_grid_remains() {
+    fn missed_slots_are_skipped() {
         let (mut schedule, start) = schedule(&[100]);
         schedule.answered(0, start + Duration::from_millis(350));
         assert_eq!(schedule.next(), Some((0, start + Duration::from_millis(400))));
         schedule.answered(0, start + Duration::from_millis(390));
-        assert_eq!(schedule.next(), Some((0, start + Duration::from_millis(400))), "read early, on request");
+        assert_eq!(schedule.next(), Some((0, start + Duration::from_millis(400))), "polled early, on request");
     }
 
     #[test]
-    fn a_dead_meter_is_polled_less_and_less_and_recovers_at_once() {
+    fn the_back_off_from_a_silent_meter_doubles_and_ends_with_an_answer() {
         let (mut schedule, start) = schedule(&[10_000]);
         let mut now = start;
         let mut waits = Vec::new();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn back_off_is_at_least_the_timeout_and_the_poll_interval() {
+    fn the_back_off_is_at_least_the_timeout_and_the_poll_interval() {
         let (mut schedule, start) = schedule(&[100, 180_000]);
         schedule.silent(0, start);
         schedule.silent(1, start);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_meter_is_read_now_and_at_least_each_10_s() {
+    fn a_held_meter_is_polled_at_once_and_then_every_10_s() {
         let (mut schedule, start) = schedule(&[60_000]);
         schedule.answered(0, start);
         let now = start + 5 * SECOND;
@@ -157,17 +157,17 @@ mod tests {
         schedule.answered(0, now);
         assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)));
         schedule.hold(0, true, now + SECOND);
-        assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)), "still held is not newly held");
+        assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)), "it was held before");
         schedule.silent(0, now);
         schedule.hold(0, false, now);
         schedule.hold(0, true, now);
-        assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)), "a dead meter stays backed off");
+        assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)), "a silent meter keeps its back-off");
     }
 
     proptest! {
-        /// On any slow bus every meter is polled, and none before its slot.
+        /// On a bus of any speed, every meter is polled, and none is due before its slot.
         #[test]
-        fn every_meter_has_its_turn(
+        fn every_meter_is_polled(
             every in prop::collection::vec(100u64..5_000, 1..8),
             costs in prop::collection::vec((1u64..400, any::<bool>()), 200..300),
         ) {

@@ -1,4 +1,4 @@
-//! The task of a bus with simulated meters on real sockets: when it reads which registers, and what it reports.
+//! A bus task with simulated meters on real sockets: its requests, readings and reports.
 
 mod chain;
 mod faults;
@@ -28,7 +28,7 @@ use crate::units::{MilliwattHours, Milliwatts, Name, UnitId};
 mod identification;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
-/// The limit of a wait. Only a failing test waits this long.
+/// Limit for an expected event: only a failing test waits this long.
 const SOON: Duration = Duration::from_secs(40);
 
 /// Power in register 0, energy in 4 and 5, read in one block; serial number in 20 and 21.
@@ -66,7 +66,7 @@ fn profile(text: &str) -> Arc<Profile> {
     let findings = Findings::default();
     let root = Form::root(&document, &findings);
     let (name, form) = root.named_tables("profile").remove(0);
-    Arc::new(Profile::from_form(&name, form).expect("the profile is sound"))
+    Arc::new(Profile::from_form(&name, form).expect("the profile is valid"))
 }
 
 fn meter(unit: u8, poll_every: Duration) -> MeterConfig {
@@ -82,7 +82,7 @@ fn meter(unit: u8, poll_every: Duration) -> MeterConfig {
     }
 }
 
-/// A meter with 100 + unit W, 1000 + unit Wh and serial number 5000 + unit.
+/// 100 + unit W, 1000 + unit Wh, serial number 5000 + unit.
 fn simulated(unit: u8) -> SimulatedUnit {
     let simulated = SimulatedUnit::new(unit);
     simulated.set(Function::Input, 0, &[100 + u16::from(unit), 0, 0, 0]);
@@ -113,8 +113,8 @@ struct Running {
 }
 
 impl Running {
-    fn start(bus: BusConfig, meters: Vec<MeterConfig>, room: usize) -> Self {
-        let (readings_in, readings) = mpsc::channel(room);
+    fn start(bus: BusConfig, meters: Vec<MeterConfig>, capacity: usize) -> Self {
+        let (readings_in, readings) = mpsc::channel(capacity);
         let (held, held_out) = watch::channel(Held::new());
         let (commands, commands_out) = mpsc::channel(4);
         let (report_in, report) = watch::channel(BusReport::default());
@@ -144,8 +144,8 @@ impl Running {
         let (reply, replied) = oneshot::channel();
         let meters = meters.iter().map(|meter| name(meter)).collect();
         self.commands.send(BusCommand::ReadNow { meters, reply }).await.unwrap();
-        let said = timeout(SOON, replied).await.expect("a reply comes").unwrap();
-        said.into_iter().map(|(meter, said)| (meter, said.whole())).collect()
+        let replies = timeout(SOON, replied).await.expect("a reply comes").unwrap();
+        replies.into_iter().map(|(meter, reply)| (meter, reply.whole())).collect()
     }
 }
 
@@ -153,7 +153,7 @@ const RARELY: Duration = Duration::from_secs(180);
 const OFTEN: Duration = Duration::from_millis(100);
 
 #[tokio::test]
-async fn the_first_readings_are_immediate_with_values_and_serial_number() {
+async fn the_first_readings_come_at_once_with_the_serial_number() {
     let gateway = SimulatedGateway::start([simulated(1), simulated(2)]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY), meter(2, RARELY)], 8);
     for unit in [1, 2] {
@@ -172,30 +172,30 @@ async fn the_first_readings_are_immediate_with_values_and_serial_number() {
 
 /// Field note 10.
 #[tokio::test]
-async fn a_dead_meter_does_not_delay_its_neighbour() {
-    let (dead, well) = (simulated(1), simulated(2));
-    dead.fault(UnitFault::Silent);
-    let gateway = SimulatedGateway::start([dead.clone(), well.clone()]).await.unwrap();
+async fn a_silent_meter_does_not_slow_another_one() {
+    let (silent, working) = (simulated(1), simulated(2));
+    silent.fault(UnitFault::Silent);
+    let gateway = SimulatedGateway::start([silent.clone(), working.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, OFTEN), meter(2, OFTEN)], 64);
     for _ in 0..6 {
         assert_eq!(running.reading().await.meter, name("meter_2"));
     }
-    assert!(dead.requests() <= 3, "one request a back-off, not {}", dead.requests());
+    assert!(silent.requests() <= 3, "one request after each back-off, not {}", silent.requests());
     let report = running.report.borrow().clone();
     let meter = &report.meters[&name("meter_1")];
-    assert_eq!(meter.failures_in_a_row as u64, dead.requests());
+    assert_eq!(meter.failures_in_a_row as u64, silent.requests());
     assert!(meter.error.as_ref().unwrap().contains("no answer from unit 1"), "{:?}", meter.error);
-    assert_eq!(report.error, None, "the bus is well");
-    dead.clear_fault();
+    assert_eq!(report.error, None, "the link works");
+    silent.clear_fault();
     let results = running.read_now(&["meter_1"]).await;
-    assert!(results[0].1.is_ok(), "read on request although it is backing off: {results:?}");
+    assert!(results[0].1.is_ok(), "a command reads it during the back-off: {results:?}");
     let report = running.report(|report| report.meters[&name("meter_1")].failures_in_a_row == 0).await;
     assert_eq!(report.meters[&name("meter_1")].error, None);
 }
 
 /// Field note 13, and 14 for exception 3.
 #[tokio::test]
-async fn a_refused_range_is_split_once_for_all_polls() {
+async fn a_refused_block_is_split_and_stays_split() {
     for (unit, limited) in [(SimulatedUnit::new(1), false), (simulated(1), true)] {
         if limited {
             unit.set_max_registers(2);
@@ -213,7 +213,7 @@ async fn a_refused_range_is_split_once_for_all_polls() {
 }
 
 #[tokio::test]
-async fn power_without_a_register_is_a_reading_that_names_the_missing_value() {
+async fn power_without_energy_is_a_reading_and_the_error_names_the_missing_registers() {
     let unit = SimulatedUnit::new(1);
     unit.set(Function::Input, 0, &[101]);
     let gateway = SimulatedGateway::start([unit]).await.unwrap();
@@ -227,7 +227,7 @@ async fn power_without_a_register_is_a_reading_that_names_the_missing_value() {
 }
 
 #[tokio::test]
-async fn the_serial_number_is_read_at_the_start_when_held_and_after_silence() {
+async fn the_serial_number_is_read_at_the_start_while_held_and_after_a_silence() {
     let unit = simulated(1);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 8);
@@ -245,12 +245,12 @@ async fn the_serial_number_is_read_at_the_start_when_held_and_after_silence() {
     running.read_now(&[]).await;
     unit.take_requests();
     running.read_now(&[]).await;
-    assert!(running.reading().await.values.serial.is_some(), "another meter may be there now");
-    assert_eq!(unit.take_requests(), [VALUES, SERIAL], "what was unanswered is asked first");
+    assert!(running.reading().await.values.serial.is_some(), "the meter may have been replaced");
+    assert_eq!(unit.take_requests(), [VALUES, SERIAL], "the unanswered request is sent first");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_a_reading_is_the_time_of_its_register() {
+async fn a_reading_has_the_time_of_its_energy_register() {
     const DELAY: Duration = Duration::from_millis(100);
     let unit = SimulatedUnit::new(1);
     unit.set(Function::Input, 30, &[101]);
@@ -268,12 +268,12 @@ async fn the_time_of_a_reading_is_the_time_of_its_register() {
     running.read_now(&[]).await;
     let reading = running.reading().await;
     assert!(reading.values.power.is_some());
-    let register_came = reading.at.since(&begin).unwrap();
-    assert!((DELAY..DELAY * 2).contains(&register_came), "{register_came:?}");
+    let received_after = reading.at.since(&begin).unwrap();
+    assert!((DELAY..DELAY * 2).contains(&received_after), "{received_after:?}");
 }
 
 #[tokio::test]
-async fn a_full_ledger_queue_is_counted_and_delays_nothing() {
+async fn a_full_queue_to_the_ledger_is_counted_and_does_not_block() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 1);
     for _ in 0..3 {
@@ -283,9 +283,9 @@ async fn a_full_ledger_queue_is_counted_and_delays_nothing() {
     assert!(report.answers >= 3);
 }
 
-/// Field note 9, for each kind of link.
+/// Field note 9.
 #[tokio::test]
-async fn a_lost_line_is_reported_and_reopened() {
+async fn a_lost_link_is_reported_and_reopened() {
     let line = SimulatedSerialLine::start([simulated(1)], None).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let by_id = folder.path().join("usb-adapter");
@@ -304,11 +304,11 @@ async fn a_lost_line_is_reported_and_reopened() {
     assert!(running.read_now(&[]).await[0].1.as_ref().unwrap_err().contains("cannot open"));
     running.report.mark_unchanged();
     tokio::time::sleep(OFTEN * 2).await;
-    assert!(!running.report.has_changed().unwrap(), "no spin: each attempt is told");
+    assert!(!running.report.has_changed().unwrap(), "no attempt before the back-off ends");
     let line = SimulatedSerialLine::start([simulated(1)], None).unwrap();
     std::fs::remove_file(&by_id).unwrap();
     std::os::unix::fs::symlink(line.path(), &by_id).unwrap();
-    assert!(running.read_now(&[]).await[0].1.is_ok(), "a request opens the line at once");
+    assert!(running.read_now(&[]).await[0].1.is_ok(), "a command opens the link at once");
     let report = running.report(|report| report.error.is_none()).await;
     assert_eq!((report.opened, report.meters[&name("meter_1")].error.as_deref()), (2, None));
     while let Ok(reading) = running.readings.try_recv() {
@@ -317,7 +317,7 @@ async fn a_lost_line_is_reported_and_reopened() {
 }
 
 #[tokio::test]
-async fn an_unknown_meter_is_reported() {
+async fn an_unknown_meter_is_an_error() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 8);
     let results = running.read_now(&["meter_9", "meter_1"]).await;
@@ -341,7 +341,7 @@ async fn the_task_ends_during_a_request() {
 }
 
 #[tokio::test]
-async fn a_bus_without_meters_waits_for_shutdown() {
+async fn a_bus_without_meters_opens_no_connection() {
     let gateway = SimulatedGateway::start([]).await.unwrap();
     let running = Running::start(tcp(&gateway), Vec::new(), 8);
     assert_eq!(running.read_now(&[]).await, []);
@@ -352,7 +352,7 @@ async fn a_bus_without_meters_waits_for_shutdown() {
 }
 
 #[tokio::test]
-async fn meters_are_read_once_for_a_command() {
+async fn read_once_reads_each_meter() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let results = read_once(&tcp(&gateway), &[meter(1, RARELY), meter(2, RARELY)], &clock()).await;
     assert_eq!(results[0].1.values.power, Some(Milliwatts(101_000)));
@@ -362,22 +362,22 @@ async fn meters_are_read_once_for_a_command() {
     assert!(results[0].1.error.as_ref().unwrap().contains("cannot open 127.0.0.1:1"), "{results:?}");
 }
 
-/// Measures the cost of polling: `cargo test --lib -- --ignored --nocapture the_processor_time`.
+/// Processor time of polling: `cargo test --lib -- --ignored --nocapture the_processor_time`.
 #[test]
 #[ignore = "a measurement"]
 #[allow(clippy::print_stderr)]
 fn the_processor_time_of_1000_polls() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (tell, told) = std::sync::mpsc::channel();
-    // The meters run in another thread, whose time is not measured.
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // The meters run in another thread, whose time is not counted.
     std::thread::spawn(move || {
         runtime().block_on(async {
             let gateway = SimulatedGateway::start((1..=100).map(simulated)).await.unwrap();
-            tell.send(tcp(&gateway)).unwrap();
+            sender.send(tcp(&gateway)).unwrap();
             std::future::pending::<()>().await;
         });
     });
-    let bus = told.recv().unwrap();
+    let bus = receiver.recv().unwrap();
     runtime().block_on(async {
         let meters = (1..=100).map(|unit| meter(unit, Duration::from_secs(1))).collect();
         let mut running = Running::start(bus, meters, 256);
@@ -392,7 +392,7 @@ fn the_processor_time_of_1000_polls() {
     });
 }
 
-/// The processor time of this thread. Source: proc(5), schedstat.
+/// Processor time of this thread. Source: proc(5), schedstat.
 fn processor_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())

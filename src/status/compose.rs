@@ -104,7 +104,7 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
         polls: polled.polls,
         failures: polled.failures,
         verdicts: guarded.verdicts.iter().map(|(verdict, count)| (verdict.as_str().to_owned(), count)).collect(),
-        quality: quality::shown([&*polled.quality]),
+        quality: quality::shown([&polled.quality]),
     }
 }
 
@@ -171,7 +171,7 @@ fn bus(report: Option<&BusReport>) -> BusStatus {
         exceptions: report.exceptions,
         reopened: report.opened.saturating_sub(1),
         dropped: report.dropped,
-        quality: quality::shown(report.meters.values().map(|meter| &*meter.quality)),
+        quality: quality::shown(report.meters.values().map(|meter| &meter.quality)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Hours of faults on a bus, in simulated time: sound meters keep their schedule, answers are never confused, and recovery is quick.
+//! Hours of faults on a bus, in simulated time: the schedule of the other meters, answers that are not mixed up, and the time to recover.
 
 use rmodbus::ModbusProto;
 use tokio::time::Instant;
@@ -8,13 +8,13 @@ use crate::modbus::memory::Host;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const EVERY: Duration = Duration::from_secs(5);
-/// The response time of an SDM for two registers at 9600 baud, including the line.
+/// Time of an SDM meter for two registers at 9600 baud, with the transmission.
 const ANSWER_AFTER: Duration = Duration::from_millis(45);
 
-/// A poller with the default timeout. Every reading is checked.
+/// A poller with the default timeout. All its readings are checked.
 struct Watched {
     report: watch::Receiver<BusReport>,
-    looking: JoinHandle<()>,
+    checks: JoinHandle<()>,
     _commands: mpsc::Sender<BusCommand>,
     _held: watch::Sender<Held>,
 }
@@ -23,7 +23,7 @@ impl Watched {
     async fn start(link: Link, meters: Vec<MeterConfig>) -> Self {
         let bus = BusConfig { timeout: Duration::from_secs(1), ..bus(link) };
         let Running { mut readings, held, commands, mut report, .. } = Running::start(bus, meters, 64);
-        let looking = tokio::spawn(async move {
+        let checks = tokio::spawn(async move {
             while let Some(reading) = readings.recv().await {
                 let unit: u64 = reading.meter.as_str().trim_start_matches("meter_").parse().unwrap();
                 let register = reading.values.register.as_ref().map(|register| register.value);
@@ -33,12 +33,12 @@ impl Watched {
             }
         });
         report.wait_for(|report| !report.meters.is_empty()).await.unwrap();
-        Watched { report, looking, _commands: commands, _held: held }
+        Watched { report, checks, _commands: commands, _held: held }
     }
 
-    /// The successful and failed polls of a meter.
+    /// Polls of a meter: with a value, and without.
     fn polls(&self, unit: u8) -> (u64, u64) {
-        assert!(!self.looking.is_finished(), "a reading was wrong");
+        assert!(!self.checks.is_finished(), "a reading was wrong");
         let report = self.report.borrow();
         let meter = &report.meters[&name(&format!("meter_{unit}"))];
         (meter.polls - meter.failures, meter.failures)
@@ -49,7 +49,7 @@ impl Watched {
         let (begin, before) = (Instant::now(), units.clone().map(|unit| self.polls(unit).0).collect::<Vec<_>>());
         while units.clone().zip(&before).any(|(unit, before)| self.polls(unit).0 == *before) {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            assert!(begin.elapsed() < HOUR, "a meter is never read again");
+            assert!(begin.elapsed() < HOUR, "a meter is not read again");
         }
         begin.elapsed()
     }
@@ -79,13 +79,13 @@ fn line(units: impl IntoIterator<Item = SimulatedUnit>) -> (SimulatedGateway, Li
     (SimulatedGateway::in_memory(host, units, ModbusProto::Rtu), link)
 }
 
-/// Field note 10: five dead of twenty.
+/// Field note 10: five silent meters of twenty.
 #[tokio::test(start_paused = true)]
-async fn fifteen_meters_keep_their_schedule_beside_five_dead_ones() {
+async fn fifteen_meters_keep_their_schedule_beside_five_silent_ones() {
     let (units, meters) = twenty();
     units[..5].iter().for_each(|unit| unit.fault(UnitFault::Silent));
     let (_line, link) = line(units.clone());
-    // With one timeout per dead meter in each round there would be no time for the others.
+    // With this interval, one timeout for each silent meter in each round would leave no time for the others.
     let every = Duration::from_secs(2);
     let poller =
         Watched::start(link, meters.into_iter().map(|meter| MeterConfig { poll_every: every, ..meter }).collect())
@@ -98,13 +98,13 @@ async fn fifteen_meters_keep_their_schedule_beside_five_dead_ones() {
     }
     units.iter().for_each(SimulatedUnit::clear_fault);
     let took = poller.all_read(1..=20).await;
-    figure("five dead of twenty", took);
-    assert!(took <= Duration::from_secs(66), "the dead ones were found again after {took:?}");
+    figure("five silent meters of twenty", took);
+    assert!(took <= Duration::from_secs(66), "the silent meters were read again after {took:?}");
 }
 
-/// Field note 5, and a line that recovers after hours.
+/// Field note 5, and a link that comes back after hours.
 #[tokio::test(start_paused = true)]
-async fn a_gateway_recovers_soon_after_hours_of_outage() {
+async fn meters_are_read_soon_after_a_gateway_returns() {
     let (units, meters) = twenty();
     let (gateway, link) = gateway(units);
     let mut poller = Watched::start(link, meters).await;
@@ -113,7 +113,7 @@ async fn a_gateway_recovers_soon_after_hours_of_outage() {
         gateway.behave(|gateway| gateway.refuses_connections = true);
         gateway.disconnect();
         tokio::time::sleep(away).await;
-        assert!(poller.report.borrow_and_update().error.is_some(), "it is told");
+        assert!(poller.report.borrow_and_update().error.is_some(), "the error is reported");
         gateway.behave(|gateway| gateway.refuses_connections = false);
         let took = poller.all_read(1..=20).await;
         figure(&format!("a gateway away for {away:?}"), took);
@@ -122,9 +122,9 @@ async fn a_gateway_recovers_soon_after_hours_of_outage() {
     }
 }
 
-/// Field note 5: the gateway accepts connections and requests and never answers. It is polled with pauses.
+/// Field note 5: the gateway accepts connections and requests and never answers.
 #[tokio::test(start_paused = true)]
-async fn a_gateway_that_never_answers_is_tried_with_pauses_and_recovers() {
+async fn a_gateway_without_answers_gets_few_requests_and_recovers() {
     let (units, meters) = twenty();
     let (gateway, link) = gateway(units);
     let poller = Watched::start(link, meters).await;
@@ -137,11 +137,11 @@ async fn a_gateway_that_never_answers_is_tried_with_pauses_and_recovers() {
     assert!(requests <= 3600, "{requests} requests in an hour");
     gateway.behave(|gateway| gateway.never_answers = false);
     let took = poller.all_read(1..=20).await;
-    figure("a deaf gateway", took);
+    figure("a gateway without answers", took);
     assert!(took <= Duration::from_secs(66), "found again after {took:?}");
 }
 
-/// Field note 5: the other end has lost the connection without closing it.
+/// Field note 5: the gateway lost the connection without closing it.
 #[tokio::test(start_paused = true)]
 async fn a_half_open_connection_is_replaced_and_all_meters_are_polled_at_once() {
     for count in [1, 20] {
@@ -156,15 +156,15 @@ async fn a_half_open_connection_is_replaced_and_all_meters_are_polled_at_once() 
         before.behave(|gateway| gateway.never_answers = true);
         let _after = SimulatedGateway::in_memory(Host::at(address), units, ModbusProto::TcpUdp);
         let took = poller.all_read(1..=count as u8).await;
-        figure(&format!("a connection forgotten, {count} meters"), took);
-        // A single meter is polled 76 s after the first silence, which is after the 60 s.
+        figure(&format!("a half-open connection, {count} meters"), took);
+        // A single meter is polled 76 s after the first silence, when its back-off of 60 s is over.
         assert!(took <= Duration::from_secs(if count == 1 { 90 } else { 70 }), "{count}: found again after {took:?}");
     }
 }
 
 /// Field notes 5 and 7.
 #[tokio::test(start_paused = true)]
-async fn gateways_that_close_after_each_answer_or_return_exceptions_lose_no_poll() {
+async fn gateways_that_close_after_each_answer_or_report_missing_units_cost_no_poll() {
     for closes in [true, false] {
         let (units, meters) = twenty();
         let (gateway, link) = gateway(units.into_iter().skip(1));
@@ -177,15 +177,15 @@ async fn gateways_that_close_after_each_answer_or_return_exceptions_lose_no_poll
             assert!(failed == 0 && read + 1 >= due, "meter {unit}: {read} of {due}, {failed} failed");
         }
         let (read, failed) = poller.polls(1);
-        assert!(read == 0 && (10..30).contains(&failed), "the missing one is asked {failed} times");
+        assert!(read == 0 && (10..30).contains(&failed), "the missing unit is polled {failed} times");
         let error = poller.report.borrow().meters[&name("meter_1")].error.clone().unwrap();
         assert!(error.contains("the gateway answers, the meter does not"), "{error}");
     }
 }
 
-/// Field note 1: power and energy have requests of the same shape, and the answers are late by any time.
+/// Field note 1: the requests for power and energy have the same shape, and the answers are late by any time.
 #[tokio::test(start_paused = true)]
-async fn late_answers_are_never_confused() {
+async fn late_answers_are_never_mixed_up() {
     let same_shape = PROFILE.replace("gaps = true", "").replace("type = \"i16\"", "type = \"u32\"");
     for rtu in [true, false] {
         let unit = simulated(1);

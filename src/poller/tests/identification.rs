@@ -1,11 +1,11 @@
-//! Meters that are not the model of the profile, that have wrong settings, or whose map is unknown.
+//! Meters of another model, with a wrong setting, or with several possible maps.
 
 use super::*;
 
 const IDENTITY: (u8, u16, u16) = (3, 11, 1);
 const SETTING: (u8, u16, u16) = (3, 12, 1);
 
-/// [`PROFILE`] with more tables, in which NAME is replaced by its name.
+/// A meter with [`PROFILE`] and more tables. NAME in them is the name of the profile.
 fn with_tables(more: &str) -> MeterConfig {
     MeterConfig {
         profile: profile(&format!("{PROFILE}{}", more.replace("NAME", "profile.acme-100"))),
@@ -38,20 +38,20 @@ fn identifiable(identity: u16, setting: u16) -> SimulatedUnit {
 }
 
 async fn error(running: &mut Running, part: &str) -> String {
-    let says = |report: &BusReport| {
+    let error = |report: &BusReport| {
         let meter = report.meters.get(&name("meter_1"));
         meter.and_then(|meter| meter.error.clone()).unwrap_or_default()
     };
-    says(&running.report(|report| says(report).contains(part)).await)
+    error(&running.report(|report| error(report).contains(part)).await)
 }
 
-async fn nothing_came(running: &mut Running) {
+async fn assert_no_reading(running: &mut Running) {
     running.read_now(&[]).await;
-    assert!(running.readings.try_recv().is_err(), "nothing of it may reach the ledger");
+    assert!(running.readings.try_recv().is_err(), "no reading goes to the ledger");
 }
 
 #[tokio::test]
-async fn a_matching_meter_is_identified_once() {
+async fn the_identity_is_read_at_the_start_and_after_a_silence() {
     let unit = identifiable(113, 7);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
@@ -63,29 +63,29 @@ async fn a_matching_meter_is_identified_once() {
     running.read_now(&[]).await;
     unit.take_requests();
     running.read_now(&[]).await;
-    assert_eq!(unit.take_requests()[..2], [IDENTITY, SETTING], "after a silence it may be another");
+    assert_eq!(unit.take_requests()[..2], [IDENTITY, SETTING], "the meter may have been replaced");
 }
 
 #[tokio::test]
-async fn a_wrong_meter_is_refused_until_it_is_replaced() {
+async fn another_model_is_refused_until_it_is_replaced() {
     let unit = identifiable(4711, 7);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
-    let says = error(&mut running, "not read").await;
+    let message = error(&mut running, "not read").await;
     assert!(
-        says.contains("this is not acme-100: holding 0x000B holds 4711, where the profile expects 112 or 113"),
-        "{says}"
+        message.contains("this is not acme-100: holding 0x000B holds 4711, where the profile expects 112 or 113"),
+        "{message}"
     );
-    assert!(says.contains("it answers as no meter that is built in"), "{says}");
-    nothing_came(&mut running).await;
-    assert!(!unit.take_requests().contains(&VALUES), "what is not to be used is not read");
+    assert!(message.contains("no built-in profile matches its answers"), "{message}");
+    assert_no_reading(&mut running).await;
+    assert!(!unit.take_requests().contains(&VALUES), "the values are not read");
     unit.set(Function::Holding, 11, &[112]);
     running.read_now(&[]).await;
     assert!(running.reading().await.values.register.is_some());
 }
 
 #[tokio::test]
-async fn a_meter_replaced_while_the_line_was_silent_gives_no_reading() {
+async fn a_meter_that_is_replaced_during_a_silence_gives_no_reading() {
     let unit = identifiable(112, 7);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
@@ -93,41 +93,44 @@ async fn a_meter_replaced_while_the_line_was_silent_gives_no_reading() {
     unit.fault_next(1, UnitFault::Silent);
     running.read_now(&[]).await;
     unit.set(Function::Holding, 11, &[1]);
-    nothing_came(&mut running).await;
+    assert_no_reading(&mut running).await;
     error(&mut running, "this is not acme-100").await;
 }
 
 #[tokio::test]
-async fn a_meter_without_the_identity_register_is_wrong() {
+async fn a_meter_without_the_identity_register_is_another_model() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
-    let says = error(&mut running, "not read").await;
+    let message = error(&mut running, "not read").await;
     assert!(
-        says.contains("the meter has no holding 0x000B (exception 2), where the profile expects 112 or 113"),
-        "{says}"
+        message.contains("the meter has no holding 0x000B (exception 2), where the profile expects 112 or 113"),
+        "{message}"
     );
-    nothing_came(&mut running).await;
+    assert_no_reading(&mut running).await;
 }
 
 #[tokio::test]
-async fn a_meter_with_a_wrong_setting_is_refused_with_the_right_setting() {
+async fn a_wrong_setting_is_refused_and_the_error_names_the_right_one() {
     let unit = identifiable(112, 3);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![identified()], 8);
-    let says = error(&mut running, "wrongly set").await;
-    assert!(says.contains("holding 0x000C holds 3, where the profile expects 7; set application H (menu 7)"), "{says}");
-    nothing_came(&mut running).await;
+    let message = error(&mut running, "a setting of the meter is wrong").await;
+    assert!(
+        message.contains("holding 0x000C holds 3, where the profile expects 7; set application H (menu 7)"),
+        "{message}"
+    );
+    assert_no_reading(&mut running).await;
     unit.set(Function::Holding, 12, &[7]);
     running.read_now(&[]).await;
     assert!(running.reading().await.values.register.is_some());
 }
 
-/// Two maps; the second has its counter in registers 30 and 31.
+/// A profile with two maps. The second has its counter in registers 30 and 31.
 fn two_maps(first: &str, second: &str) -> MeterConfig {
     with_tables(&format!(
         r#"
     [NAME.map.first]
-    note = "the manual says so"
+    note = "the manual message so"
     {first}
     [NAME.map.second]
     {second}
@@ -142,7 +145,7 @@ fn two_maps(first: &str, second: &str) -> MeterConfig {
 }
 
 #[tokio::test]
-async fn a_register_selects_the_map() {
+async fn an_identity_register_selects_the_map() {
     let identity =
         |value| format!("identity = [{{ register = 11, function = \"holding\", type = \"u16\", values = [{value}] }}]");
     let meter = two_maps(&identity(1), &identity(2));
@@ -156,36 +159,39 @@ async fn a_register_selects_the_map() {
     assert!(definition.text.contains("input 0x001e u32"), "{}", definition.text);
     assert_eq!(definition.rollover, MilliwattHours::new(1_000_000_000));
     running.read_now(&[]).await;
-    assert!(running.reading().await.definition.is_some(), "the ledger is told each time");
-    // The other variant of the meter replaces it.
+    assert!(running.reading().await.definition.is_some(), "each reading has the definition");
+    // A meter with the first map replaces it.
     unit.fault_next(1, UnitFault::Silent);
     running.read_now(&[]).await;
     unit.set(Function::Holding, 11, &[1]);
     running.read_now(&[]).await;
     assert!(running.reading().await.definition.unwrap().text.contains("input 0x0004 u32"));
-    // A third variant replaces that one.
+    // A meter with neither map replaces it.
     unit.fault_next(1, UnitFault::Silent);
     running.read_now(&[]).await;
     unit.set(Function::Holding, 11, &[3]);
     running.read_now(&[]).await;
-    let says = error(&mut running, "no map of acme-100 matches").await;
-    assert!(says.contains("map first: holding 0x000B holds 3, where the profile expects 1; map second:"), "{says}");
+    let message = error(&mut running, "no map of acme-100 matches").await;
+    assert!(
+        message.contains("map first: holding 0x000B holds 3, where the profile expects 1; map second:"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
 async fn a_map_is_selected_when_the_others_are_impossible() {
-    // Registers 30 and 31 do not exist: the second map is excluded, but only after several tries.
+    // Registers 30 and 31 do not exist: the second map is excluded, but only after several polls.
     let unit = simulated(1);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
-    let mut said = running.read_now(&[]).await.remove(0).1;
-    let says = said.clone().unwrap_err();
-    assert!(says.contains("is open. map first (the manual says so) reads 101 W and 1.001 kWh; map second"), "{says}");
-    assert!(says.contains("write map = \"..\" in [meter.meter_1]"), "{says}");
+    let mut reply = running.read_now(&[]).await.remove(0).1;
+    let message = reply.clone().unwrap_err();
+    assert!(message.contains("several maps of acme-100 are possible. map first (the manual message so) reads 101 W and 1.001 kWh; map second"), "{message}");
+    assert!(message.contains("write map = \"..\" in [meter.meter_1]"), "{message}");
     for _ in 0..2 {
-        if said.is_err() {
-            assert!(running.readings.try_recv().is_err(), "nothing is a reading until it is decided");
-            said = running.read_now(&[]).await.remove(0).1;
+        if reply.is_err() {
+            assert!(running.readings.try_recv().is_err(), "no reading before a map is selected");
+            reply = running.read_now(&[]).await.remove(0).1;
         }
     }
     let reading = running.reading().await;
@@ -194,25 +200,25 @@ async fn a_map_is_selected_when_the_others_are_impossible() {
 }
 
 #[tokio::test]
-async fn no_map_is_guessed_while_several_are_possible() {
+async fn no_map_is_selected_while_several_are_possible() {
     let unit = simulated(1);
     unit.set_u32(Function::Input, 30, 77, WordOrder::Big);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
     for _ in 0..5 {
-        nothing_came(&mut running).await;
+        assert_no_reading(&mut running).await;
     }
     error(&mut running, "map second reads 101 W and 0.077 kWh").await;
     // The installer selects the map.
-    let settled = two_maps("", "");
-    let profile = settled.profile.map("second").unwrap().profile.clone();
-    let mut running = Running::start(tcp(&gateway), vec![MeterConfig { profile, ..settled }], 8);
+    let installed = two_maps("", "");
+    let profile = installed.profile.map("second").unwrap().profile.clone();
+    let mut running = Running::start(tcp(&gateway), vec![MeterConfig { profile, ..installed }], 8);
     let register = running.reading().await.values.register;
     assert_eq!(register.map(|register| register.value), MilliwattHours::new(77_000));
 }
 
 #[tokio::test]
-async fn the_first_of_equal_maps_is_read() {
+async fn the_first_map_is_used_when_all_give_the_same_values() {
     let unit = simulated(1);
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
     let mut running = Running::start(tcp(&gateway), vec![two_maps("", "")], 8);
@@ -221,14 +227,14 @@ async fn the_first_of_equal_maps_is_read() {
         unit.set_u32(Function::Input, 4, watt_hours, WordOrder::Big);
         unit.set_u32(Function::Input, 30, watt_hours, WordOrder::Big);
         running.read_now(&[]).await;
-        assert!(poll > 25 || running.readings.try_recv().is_err(), "not yet: {poll}");
+        assert!(poll > 25 || running.readings.try_recv().is_err(), "too early: {poll}");
     }
     assert!(running.reading().await.definition.unwrap().text.contains("input 0x0004 u32"));
     running.report(|report| report.meters[&name("meter_1")].map.as_deref() == Some("map first")).await;
 }
 
 #[tokio::test]
-async fn a_single_read_waits_for_the_map_selection() {
+async fn read_once_polls_until_the_map_is_selected() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
     let results = read_once(&tcp(&gateway), &[two_maps("", "")], &clock()).await;
     let register = results[0].1.values.register;

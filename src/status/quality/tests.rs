@@ -32,9 +32,9 @@ fn noisy() -> StatusInputs {
     let (sauna, bus) = (Name::new("sauna").unwrap(), Name::new("cabinet").unwrap());
     let wanted = LayoutMeter { bus, unit: 8, poll_every: Duration::from_secs(10) };
     inputs.layout.meters.insert(sauna.clone(), wanted);
-    let clean = MeterPoll { quality: polled(0).into(), ..poll(&mut inputs).clone() };
+    let clean = MeterPoll { quality: polled(0), ..poll(&mut inputs).clone() };
     inputs.buses.get_mut("cabinet").unwrap().meters.insert(sauna, clean);
-    poll(&mut inputs).quality = polled(4).into();
+    poll(&mut inputs).quality = polled(4);
     inputs
 }
 
