@@ -181,14 +181,14 @@ fn conclude(arguments: &InspectArguments, samples: &[RegisterSample]) -> Result<
         ));
         return Err(exit::FAILED);
     };
-    let understood = RegisterAnalysis::of(samples);
-    let profile = understood.profile(&arguments.name);
+    let analysis = RegisterAnalysis::of(samples);
+    let profile = analysis.profile(&arguments.name);
     let mut out = std::io::stdout().lock();
     let printed = if arguments.json {
         let document = json!({
             "unit": arguments.unit.get(),
             "samples": samples.len(),
-            "guesses": understood.guesses.iter().map(guess_json).collect::<Vec<_>>(),
+            "guesses": analysis.guesses.iter().map(guess_json).collect::<Vec<_>>(),
             "registers": in_every_format(sample).iter().map(|row| json!({
                 "function": row.function.word(), "register": row.address, "raw": row.raw,
                 "readings": row.readings.iter().map(|(name, value)| json!({"type": name, "value": value})).collect::<Vec<_>>(),
@@ -197,7 +197,7 @@ fn conclude(arguments: &InspectArguments, samples: &[RegisterSample]) -> Result<
         });
         write_json(&document, &mut out)
     } else {
-        print_error(&report(&understood.guesses, sample));
+        print_error(&report(&analysis.guesses, sample));
         out.write_all(profile.as_bytes())
     };
     Ok(finish_output(printed.and_then(|()| out.flush())))
@@ -229,14 +229,14 @@ fn in_every_format(sample: &RegisterSample) -> Vec<RegisterRow> {
 
 fn guess_json(guess: &RegisterGuess) -> serde_json::Value {
     json!({
-        "meaning": guess.meaning.word(),
+        "meaning": guess.quantity.word(),
         "function": guess.function,
         "register": guess.register,
         "type": guess.format.kind.word(),
         "order": guess.format.order(),
         "exponent": guess.exponent,
         "value": guess.value,
-        "unit": guess.meaning.unit(),
+        "unit": guess.quantity.unit(),
         "why": guess.why,
     })
 }
@@ -252,8 +252,8 @@ fn report(guesses: &[RegisterGuess], sample: &RegisterSample) -> String {
     let mut likely = table(&["MEANING", "VALUE", "REGISTER", "TYPE", "SCALE", "REASON"]);
     for guess in guesses {
         likely.add_row([
-            guess.meaning.word().to_owned(),
-            format!("{} {}", number(guess.value), guess.meaning.unit()),
+            guess.quantity.word().to_owned(),
+            format!("{} {}", number(guess.value), guess.quantity.unit()),
             format!("{} 0x{:04X}", guess.function, guess.register),
             format!("{} {}", guess.format.kind.word(), guess.format.order()),
             format!("1e{}", guess.exponent),

@@ -156,18 +156,18 @@ fn without_lines_of_daemon(target: Target, config: Option<&Config>, environment:
                 None => Ok(Target::Serial(path, settings)),
             }
         }
-        Target::Addresses(way, addresses) => {
+        Target::Addresses(kind, addresses) => {
             let used = |address: &String| daemon_on_line(config, environment, &Link::Tcp(address.clone()));
             let (ours, theirs): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| used(address).is_none());
             match (ours.is_empty(), theirs.first()) {
                 (true, Some(first)) => Err(refuse(&used(first).unwrap_or_default(), first)),
-                (_, None) => Ok(Target::Addresses(way, ours)),
+                (_, None) => Ok(Target::Addresses(kind, ours)),
                 (false, Some(_)) => {
                     print_error(&format!(
                         "not scanned, because the running arkmeter polls them: {}",
                         theirs.join(", ")
                     ));
-                    Ok(Target::Addresses(way, ours))
+                    Ok(Target::Addresses(kind, ours))
                 }
             }
         }
@@ -177,16 +177,16 @@ fn without_lines_of_daemon(target: Target, config: Option<&Config>, environment:
 /// Finds the units, then identifies them. Ctrl-C ends either step; what was found so far is kept.
 async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u8> {
     let bar = TerminalProgress::on_terminal();
-    let tell = |progress: SweepProgress| {
-        let part = progress.done.as_secs_f64() / progress.whole.as_secs_f64();
+    let on_progress = |progress: SweepProgress| {
+        let part = progress.done.as_secs_f64() / progress.total.as_secs_f64();
         bar.show(part, &format!("{}, {} found", progress.place, progress.found));
     };
-    let (way, timeout) = match target {
+    let (kind, timeout) = match target {
         Target::Serial(..) => (LinkKind::Serial, Duration::from_millis(150)),
         Target::Addresses(LinkKind::Converter, _) => (LinkKind::Converter, Duration::from_millis(500)),
-        Target::Addresses(way, _) => (*way, Duration::from_secs(1)),
+        Target::Addresses(kind, _) => (*kind, Duration::from_secs(1)),
     };
-    let mut sweep = Sweep::new(arguments.timeout.unwrap_or(timeout), arguments.all, tell);
+    let mut sweep = Sweep::new(arguments.timeout.unwrap_or(timeout), arguments.all, on_progress);
     let (first, mut rest) = units(arguments.units.as_ref().map_or(&[], |units| &units.0));
     if arguments.units.is_none() && matches!(target, Target::Addresses(_, addresses) if addresses.len() > 1) {
         rest.clear();
@@ -195,8 +195,8 @@ async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u
     let swept = async {
         match target {
             Target::Serial(path, settings) => sweep.serial(path, settings, &units).await,
-            Target::Addresses(way, addresses) => {
-                sweep.addresses(*way, addresses, &units).await;
+            Target::Addresses(kind, addresses) => {
+                sweep.addresses(*kind, addresses, &units).await;
                 Ok(())
             }
         }
@@ -204,7 +204,7 @@ async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u
     let ended = unless_interrupted(swept).await;
     let (found, evidence) = (std::mem::take(&mut sweep.found), sweep.evidence);
     drop(sweep);
-    let mut report = ScanReport { way, evidence, found: Vec::new(), stopped: ended.is_none() };
+    let mut report = ScanReport { kind, evidence, found: Vec::new(), stopped: ended.is_none() };
     if let Some(Err(error)) = ended {
         print_error(&error.to_string());
         if found.is_empty() {
@@ -222,12 +222,15 @@ async fn identify(report: &mut ScanReport, found: Vec<FoundUnit>, watch: Duratio
     let count = found.len();
     for (index, found) in found.into_iter().enumerate() {
         let place = format!("identifying unit {}", found.unit);
-        let mut tell = |part: f64| bar.show((index as f64 + part) / count as f64, &place);
-        let examined =
-            if report.stopped { None } else { unless_interrupted(examine(&found, &profiles, watch, &mut tell)).await };
+        let mut on_progress = |part: f64| bar.show((index as f64 + part) / count as f64, &place);
+        let examined = if report.stopped {
+            None
+        } else {
+            unless_interrupted(examine(&found, &profiles, watch, &mut on_progress)).await
+        };
         report.stopped |= examined.is_none();
         let examined = examined.unwrap_or_else(|| Examination {
-            trouble: Some("not identified, because the scan was stopped".to_owned()),
+            error: Some("not identified, because the scan was stopped".to_owned()),
             ..Examination::default()
         });
         report.found.push((found, examined));

@@ -1,4 +1,4 @@
-//! What a unit's chain of SunSpec models says: who made it, and where the registers of a profile stand in it.
+//! Reads a unit's chain of SunSpec models: manufacturer, model, and the addresses of a profile's registers.
 
 use std::sync::Arc;
 
@@ -7,12 +7,13 @@ use crate::meter::{Located, Model, Profile, common_texts};
 use crate::modbus::Error;
 
 impl UnitExaminer<'_> {
-    /// The profile where its chain has it, of several meters the first; as it is where it needs no chain, `None` where there is none for it.
+    /// The profile with its addresses in the unit's chain (of several meters, the first). Unchanged if it needs no chain; `None` if the chain
+    /// does not have it.
     pub(super) async fn located(&mut self, profile: &Arc<Profile>) -> Result<Option<Arc<Profile>>, Error> {
         let Some(mut walk) = profile.walk(None) else { return Ok(Some(profile.clone())) };
-        while let Some(question) = walk.next_request() {
-            let came = self.cached(question).await?;
-            walk.record(came.as_deref().map_err(|code| code.unwrap_or_default()));
+        while let Some(request) = walk.next_request() {
+            let answer = self.read_cached(request).await?;
+            walk.record(answer.as_deref().map_err(|code| code.unwrap_or_default()));
         }
         let Some(walked) = walk.finish() else { return Ok(None) };
         let device = profile.device_of(&walked);
@@ -24,26 +25,26 @@ impl UnitExaminer<'_> {
         let located = match profile.locate(&walked, None) {
             Located::NotFound(_) => return Ok(None),
             Located::At(located) => located,
-            Located::Several(places) => {
+            Located::Several(locations) => {
                 let Located::At(first) = profile.locate(&walked, Some(1)) else { return Ok(None) };
-                self.note(format!(
-                    "{} meters are in its chain of models: the lines are for the first, chain_meter = 2 is the next",
-                    places.len()
+                self.add_note(format!(
+                    "{} meters are in its chain of models: these lines are for the first; for the second, use chain_meter = 2",
+                    locations.len()
                 ));
                 first
             }
         };
-        if let Some(common) = located.location.and_then(|place| place.common) {
+        if let Some(common) = located.location.and_then(|location| location.common) {
             let texts = self.common(profile, common).await?;
-            self.named(texts);
+            self.add_names(texts);
         }
         Ok(Some(located))
     }
 
-    /// What a Common model says of who made the meter and of its model.
+    /// Manufacturer and model from a Common model, as far as it has them.
     async fn common(&mut self, profile: &Profile, common: Model) -> Result<Vec<String>, Error> {
         let Some(block) = common.texts(profile.function()) else { return Ok(Vec::new()) };
-        let [maker, model, _] = self.cached(block).await?.map(|words| common_texts(&words)).unwrap_or_default();
+        let [maker, model, _] = self.read_cached(block).await?.map(|words| common_texts(&words)).unwrap_or_default();
         Ok([maker, model].into_iter().filter(|text| !text.is_empty()).collect())
     }
 }

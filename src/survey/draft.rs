@@ -1,4 +1,4 @@
-//! What an unknown meter's registers mean, ranked, and the `[profile.NAME]` that comes of it. Pure.
+//! The probable quantities in an unsupported meter's registers, and the `[profile.NAME]` for them. Pure.
 
 use super::mains::{Mains, MainsValue};
 use super::pair::{PowerCounterPair, pairs};
@@ -7,116 +7,124 @@ use super::samples::{RegisterSample, ValuePlace, places};
 use crate::meter::{Format, Kind};
 use crate::units::Name;
 
-/// A register, what it seems to be, and why.
+/// A register and the quantity that it probably holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegisterGuess {
-    pub meaning: Meaning,
+    /// The probable quantity.
+    pub quantity: MeasuredQuantity,
     /// `input` or `holding`.
     pub function: &'static str,
-    /// 0-based.
+    /// Address of the first register, 0-based.
     pub register: u16,
+    /// Type, word order and byte order.
     pub format: Format,
-    /// One digit is 10 to this power of the meaning's unit.
+    /// The raw value times 10 to this power is the value in the quantity's unit.
     pub exponent: i32,
-    /// In the meaning's unit.
+    /// The value in the quantity's unit.
     pub value: f64,
+    /// The reason for the guess.
     pub why: String,
 }
 
+/// A measured quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
-    /// V
+pub enum MeasuredQuantity {
+    /// Voltage in V.
     Voltage,
-    /// Hz
+    /// Frequency in Hz.
     Frequency,
-    /// A
+    /// Current in A.
     Current,
-    /// W, of one phase.
+    /// Active power of one phase in W.
     PhasePower,
-    /// W
+    /// Active power in W.
     Power,
-    /// Wh
+    /// Active energy in Wh.
     Energy,
 }
 
-impl Meaning {
+impl MeasuredQuantity {
+    /// The name of the quantity.
     pub fn word(self) -> &'static str {
         match self {
-            Meaning::Voltage => "voltage",
-            Meaning::Frequency => "frequency",
-            Meaning::Current => "current",
-            Meaning::PhasePower => "power of a phase",
-            Meaning::Power => "power",
-            Meaning::Energy => "energy",
+            MeasuredQuantity::Voltage => "voltage",
+            MeasuredQuantity::Frequency => "frequency",
+            MeasuredQuantity::Current => "current",
+            MeasuredQuantity::PhasePower => "power of a phase",
+            MeasuredQuantity::Power => "power",
+            MeasuredQuantity::Energy => "energy",
         }
     }
 
+    /// The symbol of its unit.
     pub fn unit(self) -> &'static str {
         match self {
-            Meaning::Voltage => "V",
-            Meaning::Frequency => "Hz",
-            Meaning::Current => "A",
-            Meaning::PhasePower | Meaning::Power => "W",
-            Meaning::Energy => "Wh",
+            MeasuredQuantity::Voltage => "V",
+            MeasuredQuantity::Frequency => "Hz",
+            MeasuredQuantity::Current => "A",
+            MeasuredQuantity::PhasePower | MeasuredQuantity::Power => "W",
+            MeasuredQuantity::Energy => "Wh",
         }
     }
 }
 
-/// What the samples say.
+/// The result of analysing register samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegisterAnalysis {
-    /// What is most certain first.
+    /// The most certain first.
     pub guesses: Vec<RegisterGuess>,
     pairs: Vec<PowerCounterPair>,
     total: Option<ScaledPlace>,
 }
 
-/// Pairs of power and counter that are shown.
-const PAIRS: usize = 4;
+/// Maximum pairs of power and counter among the guesses.
+const MAX_PAIRS: usize = 4;
 
 impl RegisterAnalysis {
-    /// Of registers that were read once or, better, several times while something was consumed.
+    /// Analyses registers that were read once, or several times while energy was consumed. Several samples are needed to find the counter.
     pub fn of(samples: &[RegisterSample]) -> RegisterAnalysis {
         let Some(first) = samples.first() else {
             return RegisterAnalysis { guesses: Vec::new(), pairs: Vec::new(), total: None };
         };
         let places = places(first);
-        let mains = Mains::seen(samples, &places);
-        let mut phases = mains.as_ref().and_then(|mains| Phases::seen(mains, samples));
+        let mains = Mains::find(samples, &places);
+        let mut phases = mains.as_ref().and_then(|mains| Phases::find(mains, samples));
         if let Some(phases) = &mut phases {
             phases.find_total(samples, &places);
         }
         let pairs = pairs(samples, &places, mains.as_ref(), phases.as_ref());
         let mut guesses = Vec::new();
-        for pair in pairs.iter().take(PAIRS) {
-            let why = format!("the counter rises as this power says, to {:.1} %", pair.off * 100.0);
-            guesses.push(guess(Meaning::Power, &pair.power, &why));
-            guesses.push(guess(Meaning::Energy, &pair.energy, &why));
+        for pair in pairs.iter().take(MAX_PAIRS) {
+            let why = format!("the counter rises as this power predicts, within {:.1} %", pair.off * 100.0);
+            guesses.push(guess(MeasuredQuantity::Power, &pair.power, &why));
+            guesses.push(guess(MeasuredQuantity::Energy, &pair.energy, &why));
         }
         if let Some(mains) = &mains {
-            let sights = |meaning, sights: &[MainsValue]| {
-                let sight = |it: &MainsValue| ScaledPlace { place: it.place, exponent: it.exponent, value: it.value };
-                sights.iter().map(|it| guess(meaning, &sight(it), "as the mains is")).collect::<Vec<_>>()
+            let values = |quantity, values: &[MainsValue]| {
+                let scaled = |it: &MainsValue| ScaledPlace { place: it.place, exponent: it.exponent, value: it.value };
+                values.iter().map(|it| guess(quantity, &scaled(it), "a normal mains value")).collect::<Vec<_>>()
             };
-            guesses.extend(sights(Meaning::Voltage, &mains.volts));
-            guesses.extend(sights(Meaning::Frequency, &mains.hertz));
+            guesses.extend(values(MeasuredQuantity::Voltage, &mains.volts));
+            guesses.extend(values(MeasuredQuantity::Frequency, &mains.hertz));
         }
         if let Some(phases) = &phases {
-            let total = phases.total.iter().map(|it| guess(Meaning::Power, it, "the sum of the phases"));
-            let currents =
-                phases.currents.iter().map(|it| guess(Meaning::Current, it, "with the voltage it gives the power"));
+            let total = phases.total.iter().map(|it| guess(MeasuredQuantity::Power, it, "the sum of the phases"));
+            let currents = phases
+                .currents
+                .iter()
+                .map(|it| guess(MeasuredQuantity::Current, it, "voltage times current gives the power"));
             let powers =
-                phases.powers.iter().map(|it| guess(Meaning::PhasePower, it, "what voltage and current allow"));
+                phases.powers.iter().map(|it| guess(MeasuredQuantity::PhasePower, it, "within voltage times current"));
             guesses.extend(total.chain(currents).chain(powers));
         }
         let total = phases.and_then(|phases| phases.total);
         RegisterAnalysis { guesses, pairs, total }
     }
 
-    /// A profile to keep: whole where power and counter gave each other away, else with what is missing left to be filled in.
+    /// The `[profile.NAME]` table as TOML. Power and energy that were not found are comments to fill in.
     pub fn profile(&self, name: &Name) -> String {
         let mut text = format!(
-            "# Made from what the registers held. Compare with the meter's display: power and energy may be off by the same power of ten.\n\
+            "# Derived from register values. Compare with the meter's display: power and energy may both be wrong by the same power of ten.\n\
              [profile.{name}]\nvendor = \"unknown\"        # what is printed on the meter\nmodel = \"{name}\"\n\
              # max_power = \"23kW\"      # the most that the meter can measure: 3 phases x 230 V x 33 A\n"
         );
@@ -124,7 +132,7 @@ impl RegisterAnalysis {
         match power {
             Some(power) => text.push_str(&table(name, "power", power, "W", power.exponent)),
             None => text.push_str(&format!(
-                "\n# No power was recognised: watch longer (--watch 5m), with a load that is switched on.\n[profile.{name}.power]\n\
+                "\n# No power was recognised: watch longer (--watch 5m), with a load switched on.\n[profile.{name}.power]\n\
                  # register = 0x0000\n# function = \"input\"\n# type = \"f32\"\n# unit = \"W\"\n"
             )),
         }
@@ -137,20 +145,20 @@ impl RegisterAnalysis {
                     _ => ("mWh", exponent + 3),
                 };
                 text.push_str(&table(name, "energy", &pair.energy, unit, exponent));
-                for other in self.also_rising(pair) {
-                    text.push_str(&format!("# {other} rises alike: take the one that the manual calls import (not a total or net one)\n"));
+                for other in self.similar_counters(pair) {
+                    text.push_str(&format!("# {other} rises in the same way: use the one that the manual calls import (not total or net)\n"));
                 }
             }
             None => text.push_str(
-                "\n# No counter gave itself away: watch longer (--watch 5m), with a load of a kilowatt or more. Without [.energy] it is\n\
-                 # computed from the power.\n",
+                "\n# No energy counter was recognised: watch longer (--watch 5m), with a load of 1 kW or more. Without [.energy],\n\
+                 # energy is computed from the power.\n",
             ),
         }
         text
     }
 
-    /// Other counters of the same power and format.
-    fn also_rising(&self, best: &PowerCounterPair) -> Vec<String> {
+    /// Other counters with the same power and format.
+    fn similar_counters(&self, best: &PowerCounterPair) -> Vec<String> {
         let alike = |pair: &&PowerCounterPair| {
             pair.power == best.power
                 && pair.energy.place != best.energy.place
@@ -160,10 +168,10 @@ impl RegisterAnalysis {
     }
 }
 
-fn guess(meaning: Meaning, scaled: &ScaledPlace, why: &str) -> RegisterGuess {
+fn guess(quantity: MeasuredQuantity, scaled: &ScaledPlace, why: &str) -> RegisterGuess {
     let ScaledPlace { place, exponent, value } = *scaled;
     RegisterGuess {
-        meaning,
+        quantity,
         function: place.block.function.word(),
         register: place.block.address,
         format: place.format,
@@ -176,7 +184,7 @@ fn guess(meaning: Meaning, scaled: &ScaledPlace, why: &str) -> RegisterGuess {
 /// `[profile.NAME.power]` and its keys.
 fn table(name: &Name, key: &str, scaled: &ScaledPlace, unit: &str, exponent: i32) -> String {
     let ValuePlace { block, format } = scaled.place;
-    // A power may turn negative one day; a counter does not.
+    // Power can become negative; a counter cannot.
     let kind = match format.kind {
         Kind::U32 if key == "power" => Kind::I32,
         Kind::U64 if key == "power" => Kind::I64,

@@ -1,60 +1,60 @@
-//! What was heard while scanning, counted, and what it says about wiring, settings and the way to the meters. Pure.
+//! Counts the outcomes of a scan's requests, and derives advice about wiring, settings and the kind of link. Pure.
 
 use crate::modbus::{Error, Garbled, Hint};
 use crate::quality::LinkKind;
 
-/// Counts of what came instead of answers.
+/// The counted outcomes of a scan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScanEvidence {
-    /// Requests that went out.
-    pub asked: u32,
-    /// Verified answers, refusals of a meter among them.
-    pub answered: u32,
-    /// Nothing came at all.
+    /// Requests sent.
+    pub requests: u32,
+    /// Verified answers, including exceptions of a meter.
+    pub answers: u32,
+    /// Requests without a received byte.
     pub silent: u32,
-    /// Our own request came back, and nothing else.
+    /// Requests after which only the request itself was received.
     pub echoes: u32,
-    /// A frame that is whole but for its checksum, or that breaks off.
+    /// Incomplete frames, and frames with a wrong checksum.
     pub damaged: u32,
-    /// Bytes that are no frame.
+    /// Received bytes that are not a frame.
     pub noise: u32,
-    /// The line never fell silent.
-    pub chatter: u32,
-    /// Intact frames of others: another master's traffic, or a slow meter.
-    pub strays: u32,
-    /// A gateway said that the meter does not answer (0x0B).
+    /// Requests during which the line was never silent.
+    pub never_silent: u32,
+    /// Valid frames that are not the expected answer: another master's traffic, or a slow meter.
+    pub unexpected: u32,
+    /// Gateway exceptions 0x0B: the meter does not answer.
     pub gateway_silent: u32,
-    /// A gateway said that it has no way to the meter (0x0A).
-    pub gateway_pathless: u32,
-    /// RTU came back over a connection that was spoken to as Modbus TCP.
+    /// Gateway exceptions 0x0A: no path to the meter.
+    pub gateway_no_path: u32,
+    /// RTU frames received on a Modbus TCP connection.
     pub looks_transparent: u32,
-    /// Modbus TCP came back over a connection that was spoken to as RTU.
+    /// Modbus TCP frames received on an RTU over TCP connection.
     pub looks_tcp: u32,
-    /// Something came over Modbus TCP that is not framed as such.
+    /// Other bytes received on a Modbus TCP connection that are not Modbus TCP.
     pub not_tcp: u32,
-    /// The other end closed the connection.
+    /// Connections that the other end closed, or that could not be opened again.
     pub closed: u32,
-    /// Nobody listens at the port.
+    /// Addresses that refused the connection.
     pub refused: u32,
-    /// Nothing came back when connecting.
+    /// Addresses that could not be reached for another reason.
     pub filtered: u32,
 }
 
 impl ScanEvidence {
-    /// Takes note of how a request ended.
-    pub fn note<T>(&mut self, outcome: &Result<T, Error>) {
-        self.asked += 1;
+    /// Counts the outcome of a request.
+    pub(super) fn note<T>(&mut self, outcome: &Result<T, Error>) {
+        self.requests += 1;
         let count = match outcome {
-            Ok(_) => &mut self.answered,
-            Err(Error::Exception { code: 0x0A, .. }) => &mut self.gateway_pathless,
+            Ok(_) => &mut self.answers,
+            Err(Error::Exception { code: 0x0A, .. }) => &mut self.gateway_no_path,
             Err(Error::Exception { code: 0x0B, .. }) => &mut self.gateway_silent,
-            Err(Error::Exception { .. }) => &mut self.answered,
+            Err(Error::Exception { .. }) => &mut self.answers,
             Err(Error::TimedOut { hint: Hint::Echo, .. }) => &mut self.echoes,
             Err(Error::TimedOut { .. }) => &mut self.silent,
             Err(Error::Garbled { why, .. }) => match why {
                 Garbled::Checksum | Garbled::Incomplete { .. } => &mut self.damaged,
-                Garbled::Unexpected(_) => &mut self.strays,
-                Garbled::NeverSilent => &mut self.chatter,
+                Garbled::Unexpected(_) => &mut self.unexpected,
+                Garbled::NeverSilent => &mut self.never_silent,
                 Garbled::NotModbusTcp => &mut self.not_tcp,
                 Garbled::LooksTransparent => &mut self.looks_transparent,
                 Garbled::LooksLikeTcp => &mut self.looks_tcp,
@@ -65,19 +65,19 @@ impl ScanEvidence {
         *count += 1;
     }
 
-    /// The counts of both.
+    /// Adds the counts of another scan.
     pub fn add(&mut self, other: &ScanEvidence) {
         let sums = [
-            (&mut self.asked, other.asked),
-            (&mut self.answered, other.answered),
+            (&mut self.requests, other.requests),
+            (&mut self.answers, other.answers),
             (&mut self.silent, other.silent),
             (&mut self.echoes, other.echoes),
             (&mut self.damaged, other.damaged),
             (&mut self.noise, other.noise),
-            (&mut self.chatter, other.chatter),
-            (&mut self.strays, other.strays),
+            (&mut self.never_silent, other.never_silent),
+            (&mut self.unexpected, other.unexpected),
             (&mut self.gateway_silent, other.gateway_silent),
-            (&mut self.gateway_pathless, other.gateway_pathless),
+            (&mut self.gateway_no_path, other.gateway_no_path),
             (&mut self.looks_transparent, other.looks_transparent),
             (&mut self.looks_tcp, other.looks_tcp),
             (&mut self.not_tcp, other.not_tcp),
@@ -90,108 +90,108 @@ impl ScanEvidence {
         }
     }
 
-    /// Whether a byte came that was not our own.
-    fn heard(&self) -> bool {
-        self.answered
+    /// Whether any byte except an echo was received.
+    fn has_received(&self) -> bool {
+        self.answers
             + self.damaged
             + self.noise
-            + self.chatter
-            + self.strays
+            + self.never_silent
+            + self.unexpected
             + self.gateway_silent
-            + self.gateway_pathless
+            + self.gateway_no_path
             + self.looks_transparent
             + self.looks_tcp
             + self.not_tcp
             > 0
     }
 
-    /// What an installer should look at, what is most telling first; empty where all is plain.
-    pub fn advice(&self, way: LinkKind) -> Vec<String> {
+    /// What an installer should check, the most specific first; empty if nothing is wrong.
+    pub fn advice(&self, kind: LinkKind) -> Vec<String> {
         let mut advice = Vec::new();
-        let mut say = |so: bool, text: &str| {
+        let mut advise = |so: bool, text: &str| {
             if so {
                 advice.push(text.to_owned());
             }
         };
-        say(
-            self.looks_transparent > 0 || (way == LinkKind::Tcp && self.not_tcp > 0),
-            "what came over TCP is not Modbus TCP but bare serial frames: it is a transparent converter, scan it with --rtu-over-tcp",
+        advise(
+            self.looks_transparent > 0 || (kind == LinkKind::Tcp && self.not_tcp > 0),
+            "the TCP connection carries RTU frames, not Modbus TCP: it is a transparent converter, scan it with --rtu-over-tcp",
         );
-        say(
+        advise(
             self.looks_tcp > 0,
-            "what came over the connection is Modbus TCP: it is a gateway and no transparent converter, scan it with --tcp",
+            "the connection carries Modbus TCP: it is a gateway, not a transparent converter, scan it with --tcp",
         );
-        say(
-            way == LinkKind::Converter && self.answered == 0 && self.closed > 0 && self.looks_tcp == 0,
-            "the other end closes the connection when it is spoken to in RTU: if it is a Modbus TCP gateway, scan it with --tcp",
+        advise(
+            kind == LinkKind::Converter && self.answers == 0 && self.closed > 0 && self.looks_tcp == 0,
+            "the other end closes the connection after an RTU request: if it is a Modbus TCP gateway, scan it with --tcp",
         );
-        say(
-            way == LinkKind::Tcp && self.answered == 0 && self.closed > 0 && self.looks_transparent + self.not_tcp == 0,
-            "the other end closes the connection: some gateways accept one client only, and another may be connected",
+        advise(
+            kind == LinkKind::Tcp && self.answers == 0 && self.closed > 0 && self.looks_transparent + self.not_tcp == 0,
+            "the other end closes the connection: some gateways accept only one client, and another may be connected",
         );
-        say(
-            self.gateway_silent > 0 && self.answered == 0,
+        advise(
+            self.gateway_silent > 0 && self.answers == 0,
             "the gateway answers, the meters behind it do not (exception 0x0B): check their power, the wires A and B, the units, and the \
              baud rate and parity that are set in the gateway",
         );
-        say(
-            self.gateway_pathless > 0 && self.answered == 0,
-            "the gateway answers, but has no way to these units (exception 0x0A): its own configuration says which units it passes on",
+        advise(
+            self.gateway_no_path > 0 && self.answers == 0,
+            "the gateway answers, but has no path to these units (exception 0x0A): check in its configuration which units it forwards",
         );
-        say(
+        advise(
             self.echoes > 0,
-            "our own requests come back: the adapter echoes, and arkmeter copes with that; where nothing else comes, check the meters' \
-             power, the wires A and B, the units and the baud rate",
+            "the adapter echoes requests, which arkmeter ignores; if no meter is found, check the meters' power, the wires A and B, the units \
+             and the baud rate",
         );
-        say(
-            self.chatter > 0 || self.strays > 2,
-            "others talk on this line: another master (an inverter, a logger, a display) polls it, and a line has room for one",
+        advise(
+            self.never_silent > 0 || self.unexpected > 2,
+            "other traffic on this line: another master (an inverter, a logger, a display) polls it, and a line can have only one",
         );
-        self.damage(&mut say, way);
-        self.silence(&mut say, way);
+        self.damage(&mut advise, kind);
+        self.silence(&mut advise, kind);
         advice
     }
 
-    /// Bytes that are no intact frame.
-    fn damage(&self, say: &mut impl FnMut(bool, &str), way: LinkKind) {
+    /// Advice about damaged frames.
+    fn damage(&self, advise: &mut impl FnMut(bool, &str), kind: LinkKind) {
         let damaged = self.damaged + self.noise;
-        say(
-            way != LinkKind::Tcp && damaged > 0 && self.answered == 0,
-            "something answers, but never an intact frame: most likely baud rate or parity are others than those tried; else A and B \
+        advise(
+            kind != LinkKind::Tcp && damaged > 0 && self.answers == 0,
+            "bytes were received, but no valid frame: most likely the baud rate or parity is not among those tried; otherwise A and B \
              are swapped, or the line lacks its 120 ohm termination or bias resistors",
         );
-        say(
-            way != LinkKind::Tcp && damaged > 0 && self.answered > 0,
+        advise(
+            kind != LinkKind::Tcp && damaged > 0 && self.answers > 0,
             "some answers are damaged: check the 120 ohm termination at both ends of the line, the bias resistors, the shield and the \
-             cable's length, and that no two meters have the same unit",
+             cable length, and that no two meters have the same unit",
         );
     }
 
-    /// Nothing at all.
-    fn silence(&self, say: &mut impl FnMut(bool, &str), way: LinkKind) {
-        let quiet = self.asked > 0 && !self.heard() && self.echoes == 0;
-        say(
-            way == LinkKind::Serial && quiet,
-            "not one byte came: check that the meters have power, that A and B are not swapped (try: nothing breaks), that it is this \
-             adapter, and whether baud rate, parity and unit are among those tried (the meter's display shows them)",
+    /// Advice about silence and unreachable addresses.
+    fn silence(&self, advise: &mut impl FnMut(bool, &str), kind: LinkKind) {
+        let quiet = self.requests > 0 && !self.has_received() && self.echoes == 0;
+        advise(
+            kind == LinkKind::Serial && quiet,
+            "no byte was received: check that the meters have power, that A and B are not swapped (swapping them does no damage), that it is \
+             this adapter, and whether baud rate, parity and unit are among those tried (the meter's display shows them)",
         );
-        say(
-            way == LinkKind::Tcp && quiet && self.closed == 0,
-            "the connection stands, but not one byte came: the unit may be another, or it is a transparent converter: try --rtu-over-tcp",
+        advise(
+            kind == LinkKind::Tcp && quiet && self.closed == 0,
+            "the connection is open, but no byte was received: the unit may be wrong, or it is a transparent converter: try --rtu-over-tcp",
         );
-        say(
-            way == LinkKind::Converter && quiet && self.closed == 0,
-            "the connection stands, but not one byte came: check the baud rate and parity that are set in the converter, the wires A and \
+        advise(
+            kind == LinkKind::Converter && quiet && self.closed == 0,
+            "the connection is open, but no byte was received: check the baud rate and parity that are set in the converter, the wires A and \
              B and the meters' power; if it is a Modbus TCP gateway, scan it with --tcp",
         );
-        say(
-            self.refused > 0 && self.asked == 0,
-            "there is something at the address, but nobody listens at this port: it is 502 for most gateways, often 4196, 8899, 20108 or \
-             23 for transparent converters; some gateways accept one client only",
+        advise(
+            self.refused > 0 && self.requests == 0,
+            "a device is at the address, but it refuses connections to this port: most gateways use 502, transparent converters often 4196, \
+             8899, 20108 or 23; some gateways accept only one client",
         );
-        say(
-            self.filtered > 0 && self.asked == 0 && self.refused == 0,
-            "nothing answers at the address: check the device's power, the network cable, the address and the firewall",
+        advise(
+            self.filtered > 0 && self.requests == 0 && self.refused == 0,
+            "no device answers at the address: check the device's power, the network cable, the address and the firewall",
         );
     }
 }
@@ -200,45 +200,45 @@ impl ScanEvidence {
 mod tests {
     use super::*;
 
-    /// The advice, where each of these came so often.
-    fn advice(way: LinkKind, change: impl Fn(&mut ScanEvidence)) -> String {
-        let mut evidence = ScanEvidence { asked: 50, ..ScanEvidence::default() };
+    /// The advice after a scan with these counts.
+    fn advice(kind: LinkKind, change: impl Fn(&mut ScanEvidence)) -> String {
+        let mut evidence = ScanEvidence { requests: 50, ..ScanEvidence::default() };
         change(&mut evidence);
-        evidence.advice(way).join("\n")
+        evidence.advice(kind).join("\n")
     }
 
     #[test]
-    fn each_kind_of_failure_has_its_remedy() {
+    fn each_kind_of_failure_has_its_advice() {
         let serial = advice(LinkKind::Serial, |it| it.silent = 50);
-        assert!(serial.contains("not one byte") && serial.contains("swapped"), "{serial}");
+        assert!(serial.contains("no byte was received") && serial.contains("swapped"), "{serial}");
         assert!(advice(LinkKind::Serial, |it| it.damaged = 3).contains("parity"));
         assert!(advice(LinkKind::Serial, |it| it.noise = 3).contains("baud rate"));
         assert!(advice(LinkKind::Serial, |it| it.echoes = 50).contains("echoes"));
         assert!(
-            advice(LinkKind::Serial, |it| (it.damaged, it.answered) = (2, 5))
+            advice(LinkKind::Serial, |it| (it.damaged, it.answers) = (2, 5))
                 .contains("120 ohm termination at both ends")
         );
-        assert!(advice(LinkKind::Serial, |it| it.chatter = 1).contains("another master"));
+        assert!(advice(LinkKind::Serial, |it| it.never_silent = 1).contains("another master"));
         assert!(advice(LinkKind::Tcp, |it| it.gateway_silent = 50).contains("0x0B"));
-        assert!(advice(LinkKind::Tcp, |it| it.gateway_pathless = 50).contains("0x0A"));
+        assert!(advice(LinkKind::Tcp, |it| it.gateway_no_path = 50).contains("0x0A"));
         assert!(advice(LinkKind::Tcp, |it| it.looks_transparent = 1).contains("--rtu-over-tcp"));
         assert!(advice(LinkKind::Tcp, |it| it.silent = 50).contains("--rtu-over-tcp"));
         assert!(advice(LinkKind::Converter, |it| it.looks_tcp = 1).contains("--tcp"));
         assert!(advice(LinkKind::Converter, |it| it.closed = 1).contains("--tcp"));
-        assert!(advice(LinkKind::Tcp, |it| (it.asked, it.refused) = (0, 1)).contains("502"));
-        assert!(advice(LinkKind::Tcp, |it| (it.asked, it.filtered) = (0, 1)).contains("firewall"));
+        assert!(advice(LinkKind::Tcp, |it| (it.requests, it.refused) = (0, 1)).contains("502"));
+        assert!(advice(LinkKind::Tcp, |it| (it.requests, it.filtered) = (0, 1)).contains("firewall"));
     }
 
     #[test]
-    fn a_healthy_line_needs_no_advice() {
-        for way in [LinkKind::Serial, LinkKind::Tcp, LinkKind::Converter] {
-            assert_eq!(advice(way, |it| (it.answered, it.silent) = (5, 45)), "");
+    fn a_working_line_gets_no_advice() {
+        for kind in [LinkKind::Serial, LinkKind::Tcp, LinkKind::Converter] {
+            assert_eq!(advice(kind, |it| (it.answers, it.silent) = (5, 45)), "");
         }
-        assert_eq!(advice(LinkKind::Tcp, |it| (it.answered, it.gateway_silent) = (1, 49)), "");
+        assert_eq!(advice(LinkKind::Tcp, |it| (it.answers, it.gateway_silent) = (1, 49)), "");
     }
 
     #[test]
-    fn each_outcome_has_its_count() {
+    fn each_outcome_is_counted_once() {
         let mut evidence = ScanEvidence::default();
         let exception = |code| Err::<(), _>(Error::Exception { unit: 1, code });
         for outcome in [Ok(()), exception(2), exception(0x0A), exception(0x0B)] {
@@ -248,9 +248,9 @@ mod tests {
         let mut twice = evidence;
         twice.add(&evidence);
         assert_eq!(
-            (evidence.answered, evidence.gateway_pathless, evidence.gateway_silent, evidence.damaged),
+            (evidence.answers, evidence.gateway_no_path, evidence.gateway_silent, evidence.damaged),
             (2, 1, 1, 1)
         );
-        assert_eq!((twice.asked, twice.answered), (10, 4));
+        assert_eq!((twice.requests, twice.answers), (10, 4));
     }
 }

@@ -1,20 +1,21 @@
-//! The mains in a meter's registers: about 230 V or 120 V, 50 or 60 Hz, and with them the formats that the meter writes its numbers in. Pure.
+//! Finds mains voltages and frequency in a meter's registers (about 230 V or 120 V, 50 or 60 Hz), and with them the meter's number format.
+//! Pure.
 
 use super::samples::{RegisterSample, ValuePlace};
 use crate::meter::{Format, Function, Kind, RegisterRange};
 
-/// A register that looks like a voltage or a frequency of the mains.
+/// A value that is a plausible mains voltage or frequency.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct MainsValue {
     pub(super) place: ValuePlace,
-    /// One digit is 10 to this power of a volt or a hertz.
+    /// The raw value times 10 to this power is in V or Hz.
     pub(super) exponent: i32,
     pub(super) value: f64,
-    /// How rarely other registers look so.
+    /// The weight of the evidence: higher for formats in which chance matches are rare.
     pub(super) weight: f64,
 }
 
-/// What of the mains shows in one format.
+/// The mains values in one format.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Mains {
     pub(super) function: Function,
@@ -23,25 +24,25 @@ pub(super) struct Mains {
     pub(super) hertz: Vec<MainsValue>,
 }
 
-/// Phase to neutral and between phases, within 10 %: 230/400 V and 120/208 V. Sources: IEC 60038; EN 50160 (230 V +-10 %); ANSI C84.1.
+/// Ranges in V, phase to neutral and phase to phase, +-10 %: 230/400 V and 120/208 V. Sources: IEC 60038; EN 50160 (230 V +-10 %); ANSI C84.1.
 const VOLTS: [(f64, f64); 4] = [(207.0, 253.0), (108.0, 132.0), (360.0, 440.0), (187.0, 206.9)];
-/// Source: EN 50160 (50 Hz +-1 %); the same width around 60 Hz.
+/// Ranges in Hz. Source: EN 50160 (50 Hz +-1 %); the same width for 60 Hz.
 const HERTZ: [(f64, f64); 2] = [(49.5, 50.5), (59.5, 60.5)];
-/// Decimals that meters give them.
+/// The usual scales of voltage and frequency in meters.
 const VOLT_EXPONENTS: [i32; 3] = [0, -1, -2];
 const HERTZ_EXPONENTS: [i32; 4] = [0, -1, -2, -3];
-/// More than the phases say no more.
-const MOST_VOLTS: usize = 3;
-/// Less than this may be chance.
+/// Maximum voltages that count: one for each phase.
+const MAX_VOLTS: usize = 3;
+/// A lower total weight may be chance.
 const CONVINCING: f64 = 3.5;
 
 impl Mains {
-    /// The format in which most of the mains shows; `None` where too little does.
-    pub(super) fn seen(samples: &[RegisterSample], places: &[ValuePlace]) -> Option<Mains> {
+    /// The mains values in the format with the most evidence; `None` if there is too little.
+    pub(super) fn find(samples: &[RegisterSample], places: &[ValuePlace]) -> Option<Mains> {
         let mut families: Vec<Mains> = Vec::new();
         for place in places.iter().filter(|place| !is_signed(place.format.kind)) {
-            let volts = sight(place, samples, &VOLTS, &VOLT_EXPONENTS);
-            let hertz = sight(place, samples, &HERTZ, &HERTZ_EXPONENTS);
+            let volts = mains_value(place, samples, &VOLTS, &VOLT_EXPONENTS);
+            let hertz = mains_value(place, samples, &HERTZ, &HERTZ_EXPONENTS);
             if volts.is_none() && hertz.is_none() {
                 continue;
             }
@@ -54,11 +55,11 @@ impl Mains {
             families[family].volts.extend(volts);
             families[family].hertz.extend(hertz);
         }
-        families.iter_mut().for_each(Mains::agree);
+        families.iter_mut().for_each(Mains::keep_most_common);
         let convincing = |it: &Mains| !it.volts.is_empty() && it.weight() >= CONVINCING;
-        // Of equals the wider one: a value of two registers shows in the lower one alone as well, while the other one is zero. Then the one at
-        // even addresses: a float shows nearly alike one register further on in the other word order.
-        let even = |it: &Mains| it.volts.iter().all(|sight| sight.place.block.address % 2 == 0);
+        // Among equals, the wider format: a value of two registers also appears in its low register alone while the high one is zero. Then
+        // even addresses: a float is nearly the same one register later in the other word order.
+        let even = |it: &Mains| it.volts.iter().all(|value| value.place.block.address % 2 == 0);
         let rank = |it: &Mains| {
             let weight = (it.weight() * 10.0) as i64;
             (weight, it.format.kind.registers(), even(it), !it.format.low_word_first)
@@ -68,30 +69,30 @@ impl Mains {
 
     /// `230.1 V, 229.8 V, 50.0 Hz`.
     pub(super) fn words(&self) -> String {
-        let volts = self.volts.iter().take(3).map(|sight| format!("{:.1} V", sight.value));
+        let volts = self.volts.iter().take(3).map(|value| format!("{:.1} V", value.value));
         volts
-            .chain(self.hertz.iter().take(1).map(|sight| format!("{:.2} Hz", sight.value)))
+            .chain(self.hertz.iter().take(1).map(|value| format!("{:.2} Hz", value.value)))
             .collect::<Vec<_>>()
             .join(", ")
     }
 
-    /// Leaves the voltages that lie and are written as most of them: with so many decimals, and an even number of registers apart.
-    fn agree(&mut self) {
-        let manner = |sight: &MainsValue| {
-            let RegisterRange { address, count, .. } = sight.place.block;
-            (sight.exponent, if count > 1 { address % 2 } else { 0 })
+    /// Keeps the voltages with the most common scale and address parity.
+    fn keep_most_common(&mut self) {
+        let layout = |value: &MainsValue| {
+            let RegisterRange { address, count, .. } = value.place.block;
+            (value.exponent, if count > 1 { address % 2 } else { 0 })
         };
-        let alike = |one: &&MainsValue| self.volts.iter().filter(|other| manner(other) == manner(one)).count();
-        // Of equals the first.
-        if let Some(usual) = self.volts.iter().rev().max_by_key(alike).map(manner) {
-            self.volts.retain(|sight| manner(sight) == usual);
-            self.hertz.retain(|sight| manner(sight).1 == usual.1);
+        let alike = |one: &&MainsValue| self.volts.iter().filter(|other| layout(other) == layout(one)).count();
+        // Among equals, the first.
+        if let Some(usual) = self.volts.iter().rev().max_by_key(alike).map(layout) {
+            self.volts.retain(|value| layout(value) == usual);
+            self.hertz.retain(|value| layout(value).1 == usual.1);
         }
     }
 
     fn weight(&self) -> f64 {
-        let volts: f64 = self.volts.iter().take(MOST_VOLTS).map(|sight| sight.weight).sum();
-        let hertz = self.hertz.iter().map(|sight| sight.weight).fold(0.0, f64::max);
+        let volts: f64 = self.volts.iter().take(MAX_VOLTS).map(|value| value.weight).sum();
+        let hertz = self.hertz.iter().map(|value| value.weight).fold(0.0, f64::max);
         volts + hertz
     }
 }
@@ -100,8 +101,8 @@ fn is_signed(kind: Kind) -> bool {
     matches!(kind, Kind::I16 | Kind::I32 | Kind::I64)
 }
 
-/// The place as a voltage or a frequency, if it is one at every moment.
-fn sight(
+/// The value at this place if it is in one of the ranges in all samples.
+fn mains_value(
     place: &ValuePlace,
     samples: &[RegisterSample],
     ranges: &[(f64, f64)],
@@ -118,7 +119,7 @@ fn sight(
     let weight = match place.format.kind {
         Kind::F32 => 4.0,
         Kind::F64 => 3.0,
-        // A whole number of three digits is often something else.
+        // An unscaled integer is often another quantity.
         _ if exponent == 0 => 0.5,
         Kind::U64 => 1.0,
         _ => 2.0,
@@ -131,10 +132,10 @@ mod tests {
     use super::*;
     use crate::survey::samples::{RegisterSample, places};
 
-    fn seen(words: &[u16]) -> Option<Mains> {
+    fn find(words: &[u16]) -> Option<Mains> {
         let block = RegisterRange { function: Function::Input, address: 0, count: words.len() as u16 };
         let samples = [RegisterSample { at: 0.0, answers: [(block, words.to_vec())].into() }];
-        Mains::seen(&samples, &places(&samples[0]))
+        Mains::find(&samples, &places(&samples[0]))
     }
 
     fn floats(values: &[f32]) -> Vec<u16> {
@@ -142,42 +143,42 @@ mod tests {
     }
 
     #[test]
-    fn the_mains_shows_the_format() {
-        let mains = seen(&floats(&[230.1, 229.7, 231.0, 1.2, 0.4, 49.98])).unwrap();
+    fn mains_voltages_reveal_the_format() {
+        let mains = find(&floats(&[230.1, 229.7, 231.0, 1.2, 0.4, 49.98])).unwrap();
         assert_eq!((mains.format.kind, mains.volts.len(), mains.hertz.len()), (Kind::F32, 3, 1));
         assert_eq!(mains.words(), "230.1 V, 229.7 V, 231.0 V, 49.98 Hz");
         let mut swapped = floats(&[119.6, 120.3]);
         swapped.chunks_mut(2).for_each(|pair| pair.reverse());
-        assert!(seen(&swapped).unwrap().format.low_word_first);
-        let narrow = seen(&[2301, 2296, 2310, 4999, 17]).unwrap();
+        assert!(find(&swapped).unwrap().format.low_word_first);
+        let narrow = find(&[2301, 2296, 2310, 4999, 17]).unwrap();
         assert_eq!((narrow.format.kind, narrow.volts.len()), (Kind::U16, 3));
-        let wide = seen(&[0, 2301, 0, 2296, 0, 2310, 0, 4999]).unwrap();
+        let wide = find(&[0, 2301, 0, 2296, 0, 2310, 0, 4999]).unwrap();
         assert_eq!((wide.format.kind, wide.format.low_word_first), (Kind::U32, false));
     }
 
     #[test]
-    fn a_value_in_another_format_is_not_a_voltage() {
-        // The fourth value is a counter.
-        let mains = seen(&[2301, 2296, 2310, 23_010, 4999]).unwrap();
+    fn values_with_another_scale_or_address_parity_are_ignored() {
+        // The fourth is a counter.
+        let mains = find(&[2301, 2296, 2310, 23_010, 4999]).unwrap();
         assert_eq!(mains.volts.len(), 3, "{mains:?}");
         let mut words = floats(&[230.1, 229.7, 231.0, 49.98]);
-        // The next one starts at an odd register.
+        // A float at an odd address.
         words.push(0);
         words.extend(floats(&[228.8]));
-        assert_eq!(seen(&words).unwrap().volts.len(), 3);
+        assert_eq!(find(&words).unwrap().volts.len(), 3);
     }
 
     #[test]
-    fn a_float_is_distinguished_from_its_neighbour_in_the_other_word_order() {
-        let mains = seen(&floats(&[230.1, 229.7, 231.0, 230.4, 230.6, 229.9, 230.2, 230.0])).unwrap();
+    fn the_word_order_of_floats_is_found() {
+        let mains = find(&floats(&[230.1, 229.7, 231.0, 230.4, 230.6, 229.9, 230.2, 230.0])).unwrap();
         assert_eq!((mains.format.low_word_first, mains.volts[0].place.block.address), (false, 0));
     }
 
     #[test]
-    fn other_numbers_are_not_the_mains() {
-        assert_eq!(seen(&[1, 2, 3, 4, 230, 50]), None);
-        assert_eq!(seen(&[0; 40]), None);
-        assert_eq!(seen(&[0xFFFF; 40]), None);
-        assert_eq!(seen(&floats(&[f32::NAN, 1.0, 1e9])), None);
+    fn other_numbers_are_not_mains_values() {
+        assert_eq!(find(&[1, 2, 3, 4, 230, 50]), None);
+        assert_eq!(find(&[0; 40]), None);
+        assert_eq!(find(&[0xFFFF; 40]), None);
+        assert_eq!(find(&floats(&[f32::NAN, 1.0, 1e9])), None);
     }
 }

@@ -1,29 +1,31 @@
-//! Finding out what is on a line: the sweep over settings and units, what each thing found is, and what the registers of an unknown
-//! meter mean. What decides is pure; it is asked through a [`crate::modbus::Line`], which can read and nothing else.
+//! Finds and identifies meters: the sweep over line settings and units, the model of each meter that was found, and the registers of an
+//! unsupported meter. The decisions are pure. All requests go through a [`crate::modbus::Line`], which can only read.
+#![deny(missing_docs)]
 
-// What to ask in which order, and what silence means.
+// The order of the sweep, and the advice after it.
 mod evidence;
 mod order;
 
-// What a meter's answers mean, and what they say about its model.
+// The assessment of profiles by a meter's answers.
 mod judge;
 mod mains;
 mod samples;
 
-// What an unknown meter's registers mean.
+// The registers of an unsupported meter.
 mod draft;
 mod pair;
 mod phases;
 
-// Asking.
+// Requests to meters.
 mod chain;
 mod examine;
 mod registers;
 mod sweep;
 
+// Lines for the configuration.
 mod proposal;
 
-pub use draft::{Meaning, RegisterAnalysis, RegisterGuess};
+pub use draft::{MeasuredQuantity, RegisterAnalysis, RegisterGuess};
 pub use evidence::ScanEvidence;
 pub use examine::{Examination, examine};
 pub use judge::{Candidate, Confidence};

@@ -1,4 +1,4 @@
-//! In which order line settings and units are tried: what is likely first. Pure.
+//! The order in which line settings and units are tried: the likely ones first. Pure.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,18 +6,19 @@ use std::time::Duration;
 use crate::modbus::{character_time, frame_gap};
 use crate::units::{Parity, UnitId};
 
-/// How a serial line is set.
+/// The settings of a serial line, with 8 data bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineSettings {
     /// Bits per second.
     pub baud: u32,
+    /// Parity.
     pub parity: Parity,
-    /// 1 or 2.
+    /// Stop bits, 1 or 2.
     pub stop_bits: u8,
 }
 
-/// As meters leave the factory and installers leave them, the usual first. Source: the serial defaults of the built-in profiles; 19200
-/// even is the Modbus standard's own default (Modbus over Serial Line V1.02, 2.5.1).
+/// The usual settings, the most common first. Source: the serial defaults of the built-in profiles; 19200 even is the default of the
+/// Modbus standard (Modbus over Serial Line V1.02, 2.5.1).
 const USUAL: [(u32, Parity); 16] = [
     (9600, Parity::None),
     (9600, Parity::Even),
@@ -37,14 +38,14 @@ const USUAL: [(u32, Parity); 16] = [
     (19_200, Parity::Odd),
 ];
 
-/// Units that installers give and makers deliver: tried at every setting before any other.
-pub const UNITS_FIRST: [u8; 11] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 247];
+/// The likely units, tried at every setting before any other.
+pub(super) const UNITS_FIRST: [u8; 11] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 247];
 
-/// Characters of a read request.
-const REQUEST: u32 = 8;
+/// Length of a read request in characters.
+const REQUEST_LENGTH: u32 = 8;
 
-/// The settings to try: the usual ones that fit what is known, else every combination of what is given (9600 baud, no parity where
-/// nothing fits).
+/// The settings to try: the usual ones with the given baud rates and parities (all of them if none is given), then every other combination
+/// of the given ones. A given baud rate without a usual setting is tried with no and even parity.
 pub fn settings(bauds: &[u32], parities: &[Parity], stop_bits: u8) -> Vec<LineSettings> {
     let fits = |(baud, parity): &&(u32, Parity)| {
         (bauds.is_empty() || bauds.contains(baud)) && (parities.is_empty() || parities.contains(parity))
@@ -68,7 +69,7 @@ pub fn settings(bauds: &[u32], parities: &[Parity], stop_bits: u8) -> Vec<LineSe
     settings
 }
 
-/// The units to try, all of 1 to 247 where none is given: those that come first, and the others.
+/// The units to try, 1 to 247 if none is given: the likely ones, and the others.
 pub fn units(given: &[UnitId]) -> (Vec<UnitId>, Vec<UnitId>) {
     let all: Vec<_> = (1..=247).filter_map(UnitId::new).collect();
     let wanted = if given.is_empty() { &all[..] } else { given };
@@ -82,7 +83,7 @@ impl LineSettings {
     /// How long a request to a missing unit takes on this line: the request, the timeout, and the silence before the next request.
     pub fn missing_unit(&self, timeout: Duration) -> Duration {
         let character = character_time(self.baud, self.parity, self.stop_bits);
-        character * REQUEST + timeout + frame_gap(character)
+        character * REQUEST_LENGTH + timeout + frame_gap(character)
     }
 }
 
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn likely_units_come_first_and_each_comes_once() {
+    fn likely_units_come_first_and_each_unit_once() {
         let (first, rest) = units(&[]);
         assert_eq!(first.iter().map(|unit| unit.get()).collect::<Vec<_>>(), UNITS_FIRST);
         assert_eq!(first.len() + rest.len(), 247);

@@ -1,35 +1,36 @@
-//! The counter and the power that give each other away: what the one rose by is what the other was over time. Pure.
+//! Finds pairs of an energy counter and a power: the counter rises by the power over time. Pure.
 
 use super::mains::Mains;
 use super::phases::{Phases, ScaledPlace};
 use super::samples::{RegisterSample, ValuePlace};
 use crate::meter::Kind;
 
-/// A counter and a power that explain each other.
+/// A counter whose rise matches a power.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PowerCounterPair {
-    /// In watts.
+    /// The power in W.
     pub(super) power: ScaledPlace,
-    /// In watt-hours.
+    /// The counter in Wh.
     pub(super) energy: ScaledPlace,
-    /// How far the counter's rise is from what the power explains, as a part of it.
+    /// The relative difference between the counter's rise and the energy of the power.
     pub(super) off: f64,
+    /// Higher is better.
     pub(super) score: f64,
 }
 
-/// The counters' digits that people use, as powers of ten of a watt-hour, and the powers' of a watt: the usual first.
+/// The usual scales of counters and powers, as powers of ten of a Wh and a W, the most common first.
 const ENERGY_DIGITS: [i32; 8] = [3, 1, 0, 2, -1, -3, -2, 6];
 const POWER_DIGITS: [i32; 6] = [0, -1, -2, 1, -3, 3];
-/// The powers of ten between the two registers that lead from one of these to another.
+/// The possible differences between these scales.
 const TENS: std::ops::RangeInclusive<i32> = -9..=6;
-/// A power while a counter is watched.
+/// The range of a plausible mean power in W.
 const WATTS: (f64, f64) = (2.0, 1e6);
-/// Beyond the counter's own digits.
+/// The allowed relative difference, in addition to the counter's resolution.
 const TOLERANCE: f64 = 0.03;
-/// A counter must rise by so many digits to say anything.
-const LEAST_RISE: f64 = 8.0;
-/// Pairs that are kept.
-const MOST: usize = 8;
+/// The minimum rise of a counter, in units of its resolution.
+const MIN_RISE: f64 = 8.0;
+/// Maximum pairs.
+const MAX_PAIRS: usize = 8;
 
 /// The pairs, the best first.
 pub(super) fn pairs(
@@ -47,9 +48,9 @@ pub(super) fn pairs(
     let mut pairs: Vec<PowerCounterPair> = Vec::new();
     for place in places {
         let Some(series) = place.series(samples).filter(|series| series.iter().all(|raw| *raw > 0.0)) else { continue };
-        let area = area(samples, &series);
+        let area = integral(samples, &series);
         for counter in &counters {
-            if let Some(pair) = counter.explained(place, area, area / hours, mains, phases) {
+            if let Some(pair) = counter.paired_with(place, area, area / hours, mains, phases) {
                 pairs.push(pair);
             }
         }
@@ -58,23 +59,23 @@ pub(super) fn pairs(
         let address = |pair: &PowerCounterPair| (pair.energy.place.block.address, pair.power.place.block.address);
         right.score.total_cmp(&left.score).then_with(|| address(left).cmp(&address(right)))
     });
-    pairs.truncate(MOST);
+    pairs.truncate(MAX_PAIRS);
     pairs
 }
 
-/// The series over time, in digits times hours.
-fn area(samples: &[RegisterSample], series: &[f64]) -> f64 {
+/// The integral of the series over time, in raw units times hours.
+fn integral(samples: &[RegisterSample], series: &[f64]) -> f64 {
     let spans = samples.windows(2).map(|pair| pair[1].at - pair[0].at);
     spans.zip(series.windows(2)).map(|(span, pair)| span * (pair[0] + pair[1]) / 2.0).sum::<f64>() / 3600.0
 }
 
-/// A place that never fell and rose at last.
+/// A value that rises and never falls.
 struct Counter {
     place: ValuePlace,
     last: f64,
     rise: f64,
-    /// The least digit at this size.
-    digit: f64,
+    /// The resolution at this value.
+    resolution: f64,
 }
 
 impl Counter {
@@ -82,16 +83,16 @@ impl Counter {
         let series = place.series(samples)?;
         let (first, last) = (*series.first()?, *series.last()?);
         let rises = first >= 0.0 && series.windows(2).all(|pair| pair[1] >= pair[0]) && last > first;
-        let digit = match place.format.kind {
+        let resolution = match place.format.kind {
             Kind::F32 => last * f64::from(f32::EPSILON),
             Kind::F64 => last * f64::EPSILON,
             _ => 1.0,
         };
-        rises.then_some(Counter { place: *place, last, rise: last - first, digit })
+        rises.then_some(Counter { place: *place, last, rise: last - first, resolution })
     }
 
-    /// This counter with that power, where a power of ten lies between what the one says and what the other does.
-    fn explained(
+    /// The pair of this counter and that power, if the rise divided by the energy of the power is about a power of ten.
+    fn paired_with(
         &self,
         power: &ValuePlace,
         area: f64,
@@ -101,12 +102,12 @@ impl Counter {
     ) -> Option<PowerCounterPair> {
         if power.overlaps(&self.place)
             || power.block.function != self.place.block.function
-            || self.rise < LEAST_RISE * self.digit
+            || self.rise < MIN_RISE * self.resolution
         {
             return None;
         }
         let ratio = self.rise / area;
-        let tolerance = TOLERANCE + 1.5 * self.digit / self.rise;
+        let tolerance = TOLERANCE + 1.5 * self.resolution / self.rise;
         let near = TENS.map(|tens| (tens, (ratio / 10_f64.powi(tens) - 1.0).abs()));
         let nearest = near.min_by(|(_, left), (_, right)| left.total_cmp(right));
         let (tens, off) = nearest.filter(|(_, off)| *off <= tolerance)?;
@@ -123,26 +124,26 @@ impl Counter {
         let in_mains = |place: &ValuePlace| {
             mains.is_some_and(|it| it.function == place.block.function && it.format == place.format)
         };
-        // Values of two registers lie an even number of registers from the voltages.
-        let out_of_step = |place: &ValuePlace| {
+        // Values of two registers are an even number of registers away from the voltages.
+        let is_misaligned = |place: &ValuePlace| {
             mains.and_then(|mains| mains.volts.first()).is_some_and(|volt| {
                 let apart = place.block.address.abs_diff(volt.place.block.address);
                 place.block.count > 1 && volt.place.block.count > 1 && apart % 2 == 1
             })
         };
         let is_mains =
-            mains.is_some_and(|mains| mains.volts.iter().chain(&mains.hertz).any(|sight| sight.place.overlaps(power)));
+            mains.is_some_and(|mains| mains.volts.iter().chain(&mains.hertz).any(|value| value.place.overlaps(power)));
         let total = phases.and_then(|phases| phases.total.as_ref()).is_some_and(|total| total.place == *power);
         let score = 6.0 * (1.0 - off / tolerance / 2.0) - 0.3 * unusual as f64
             + f64::from(u8::from(power.format == self.place.format))
             + f64::from(u8::from(in_mains(power)) * 2)
             + f64::from(u8::from(in_mains(&self.place)))
             - f64::from(u8::from(is_mains)) * 3.0
-            - f64::from(u8::from(out_of_step(power)) + u8::from(out_of_step(&self.place))) * 2.0
+            - f64::from(u8::from(is_misaligned(power)) + u8::from(is_misaligned(&self.place))) * 2.0
             + f64::from(u8::from(known.is_some()) * 2)
             + f64::from(u8::from(total) * 4)
             + match (power.format.kind.registers(), self.place.format.kind.registers()) {
-                // A counter of 16 bits would start again too often: it is the low word of one.
+                // A counter of 16 bits would overflow too often: it is the low word of a wider one.
                 (_, 1) => -2.0,
                 (4, _) | (_, 4) => -1.0,
                 _ => 0.0,
@@ -171,7 +172,7 @@ mod tests {
 
     const BLOCK: RegisterRange = RegisterRange { function: Function::Input, address: 0, count: 12 };
 
-    /// The voltages of three phases, a power in W and a counter in kWh as floats, and a clock that also rises.
+    /// Voltages of three phases, a power in W, a counter in kWh and the seconds of a clock, as floats.
     fn floats(watts: f64, reading: f64, seconds: f64) -> RegisterSample {
         let energy = reading + watts / 1000.0 * seconds / 3600.0;
         let values = [230.1, 229.5, 231.2, watts as f32, energy as f32, 1000.0 + seconds as f32];
@@ -181,14 +182,14 @@ mod tests {
 
     fn best(samples: &[RegisterSample]) -> Option<PowerCounterPair> {
         let places = places(&samples[0]);
-        let mains = Mains::seen(samples, &places);
+        let mains = Mains::find(samples, &places);
         pairs(samples, &places, mains.as_ref(), None).into_iter().next()
     }
 
     #[test]
-    fn an_integer_counter_is_found_by_its_power() {
+    fn an_integer_counter_is_found() {
         let sample = |seconds: f64| {
-            // 0.1 W and 0.01 Wh a digit, low word first.
+            // Resolutions of 0.1 W and 0.01 Wh, low word first.
             let energy = 4_000_000 + (1234.5 * seconds / 3600.0 * 100.0) as u32;
             let words = vec![2301, 12345, 0, energy as u16, (energy >> 16) as u16];
             RegisterSample { at: seconds, answers: [(RegisterRange { count: 5, ..BLOCK }, words)].into() }
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_power_that_looks_like_a_voltage_is_found_with_its_counter() {
+    fn a_power_in_the_range_of_a_voltage_is_found() {
         let samples: Vec<_> = (0..13).map(|index| floats(231.4, 500.0, f64::from(index) * 10.0)).collect();
         let pair = best(&samples).unwrap();
         assert_eq!((pair.power.place.block.address, pair.energy.place.block.address), (6, 8), "{pair:?}");
@@ -217,7 +218,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_float_counter_is_found_by_its_power(watts in 800.0_f64..20_000.0, reading in 0.0_f64..300.0) {
+        fn a_float_counter_is_found(watts in 800.0_f64..20_000.0, reading in 0.0_f64..300.0) {
             let samples: Vec<_> = (0..7).map(|index| floats(watts, reading, f64::from(index) * 10.0)).collect();
             let pair = best(&samples).unwrap();
             prop_assert_eq!((pair.power.place.block.address, pair.energy.place.block.address), (6, 8));

@@ -1,10 +1,11 @@
-//! Currents and powers by what ties them to the voltages: power is at most voltage times current, and a total is the sum of its phases. Pure.
+//! Finds currents and powers by their relation to the voltages: power is at most voltage times current, and the total is the sum of the
+//! phases. Pure.
 
 use super::mains::Mains;
 use super::samples::{RegisterSample, ValuePlace};
 use crate::meter::RegisterRange;
 
-/// The currents and powers of the phases whose voltages are known, and their total.
+/// The currents and powers of the phases with known voltages, and the total power.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Phases {
     pub(super) currents: Vec<ScaledPlace>,
@@ -12,7 +13,7 @@ pub(super) struct Phases {
     pub(super) total: Option<ScaledPlace>,
 }
 
-/// A place, and what one digit of it is: 10 to this power of an ampere or a watt.
+/// A value with its scale: the raw value times 10 to the power `exponent` is `value`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ScaledPlace {
     pub(super) place: ValuePlace,
@@ -20,16 +21,17 @@ pub(super) struct ScaledPlace {
     pub(super) value: f64,
 }
 
-/// How many registers from the voltages on are looked at.
-const NEAR: u16 = 64;
+/// Registers after the first voltage that are searched.
+const SEARCH_LENGTH: u16 = 64;
+/// The range of a plausible current in A.
 const AMPERES: (f64, f64) = (0.02, 2000.0);
-/// A load's power factor, with the rounding of three registers.
+/// The range of a load's power factor, with the rounding of three registers.
 const FACTOR: (f64, f64) = (0.3, 1.02);
 
 impl Phases {
-    /// Currents and powers that lie like the voltages do, each power within what its voltage and current allow at every moment. Of a single
-    /// phase too little is known for that: too many numbers would fit.
-    pub(super) fn seen(mains: &Mains, samples: &[RegisterSample]) -> Option<Phases> {
+    /// Currents and powers with the same register spacing as the voltages, each power at most voltage times current. A single voltage is not
+    /// enough: too many registers would match.
+    pub(super) fn find(mains: &Mains, samples: &[RegisterSample]) -> Option<Phases> {
         let volts: Vec<_> = mains.volts.iter().take(3).collect();
         let [first, second, ..] = volts[..] else { return None };
         let stride = second.place.block.address - first.place.block.address;
@@ -37,15 +39,15 @@ impl Phases {
         if places.windows(2).any(|pair| pair[1].block.address - pair[0].block.address != stride) {
             return None;
         }
-        let moved = |by: u16| places.iter().map(|place| shifted(place, by)).collect::<Option<Vec<_>>>();
+        let shifted_by = |by: u16| places.iter().map(|place| shifted(place, by)).collect::<Option<Vec<_>>>();
         let scaled = |places: &[ValuePlace], exponent| {
             places.iter().map(|place| ScaledPlace::at(*place, exponent, samples)).collect::<Option<Vec<_>>>()
         };
         let exponents = if mains.format.kind.is_float() { &[0][..] } else { &[-3, -2, -1, 0] };
-        let offsets = (places.len() as u16 * stride..NEAR).step_by(usize::from(stride.max(1)));
+        let offsets = (places.len() as u16 * stride..SEARCH_LENGTH).step_by(usize::from(stride.max(1)));
         for ampere in offsets.clone() {
             for watt in offsets.clone().filter(|watt| *watt >= ampere + places.len() as u16 * stride) {
-                let (Some(amperes), Some(watts)) = (moved(ampere), moved(watt)) else { continue };
+                let (Some(amperes), Some(watts)) = (shifted_by(ampere), shifted_by(watt)) else { continue };
                 for current_exponent in exponents {
                     let Some(currents) = scaled(&amperes, *current_exponent) else { continue };
                     if !currents.iter().all(|it| (AMPERES.0..=AMPERES.1).contains(&it.value.abs())) {
@@ -67,7 +69,7 @@ impl Phases {
         None
     }
 
-    /// Takes the first of these places that is the sum of the phases' powers at every moment as their total.
+    /// Sets the total to the first of these places that is the sum of the phases in all samples.
     pub(super) fn find_total(&mut self, samples: &[RegisterSample], places: &[ValuePlace]) {
         let Some(exponent) = self.powers.first().map(|power| power.exponent) else { return };
         let format = self.powers[0].place.format;

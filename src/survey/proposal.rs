@@ -1,5 +1,5 @@
-//! What was found as lines of the configuration: `[bus.NAME]` and `[meter.NAME]`, with names that are still free. Asks the
-//! system for nothing but which device a path leads to.
+//! Configuration lines for the meters that were found: `[bus.NAME]` and `[meter.NAME]`, with unused names. The only IO is resolving the
+//! path of a serial device.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +9,31 @@ use crate::meter::Profile;
 use crate::modbus::Link;
 use crate::units::{Milliwatts, Name};
 
-/// What a meter that was found is to be called, and its lines.
+/// The lines for one meter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
+    /// The name of the meter.
     pub meter: Name,
-    pub on: Name,
-    /// The lines of its bus, with the first meter on it, where the configuration has none with that link.
-    pub bus: Option<String>,
+    /// The name of its bus.
+    pub bus: Name,
+    /// `[bus.NAME]` and its keys: with the first meter of a bus that is not in the configuration.
+    pub bus_lines: Option<String>,
+    /// `[meter.NAME]` and its keys.
     pub lines: String,
-    /// Why the lines cannot be taken as they are.
+    /// What is missing before the lines can be used.
     pub lacks: Option<&'static str>,
 }
 
-/// Who already polls it.
-fn known<'a>(config: &'a Config, found: &FoundUnit) -> Option<&'a MeterConfig> {
+/// The meter of the configuration with this link and unit.
+fn configured<'a>(config: &'a Config, found: &FoundUnit) -> Option<&'a MeterConfig> {
     let bus = config.buses.values().find(|bus| same_link(&bus.link, &found.settings.link))?;
     config.meters.values().find(|meter| meter.bus == bus.name && meter.unit == found.unit)
 }
 
-/// The lines for what was found and is not in the configuration yet, in the order found: `Err` names the meter that already is.
+/// One result for each unit found, in the same order. `max_power` is the maximum power of the connection, in mW.
 ///
-/// `max_power` is what the connection can carry, where the installer said so.
+/// # Errors
+/// The name of the meter, for a unit that is in the configuration already.
 pub fn propose(
     config: Option<&Config>,
     found: &[(&FoundUnit, Option<&Profile>)],
@@ -42,25 +46,25 @@ pub fn propose(
         config.map(|config| config.meters.keys().map(|name| (name.clone(), ())).collect()).unwrap_or_default();
     let mut proposals = Vec::new();
     for (found, profile) in found {
-        if let Some(meter) = config.and_then(|config| known(config, found)) {
+        if let Some(meter) = config.and_then(|config| configured(config, found)) {
             proposals.push(Err(meter.name.clone()));
             continue;
         }
-        let on = buses.iter().find(|(_, link)| same_link(link, &found.settings.link)).cloned();
-        let (bus, lines) = match &on {
+        let existing = buses.iter().find(|(_, link)| same_link(link, &found.settings.link)).cloned();
+        let (bus, lines) = match &existing {
             Some((name, _)) => (name.clone(), None),
             None => {
                 let name =
-                    free(&format!("bus_{}", buses.len() + 1), |name| buses.iter().any(|(known, _)| known == name));
+                    unused(&format!("bus_{}", buses.len() + 1), |name| buses.iter().any(|(known, _)| known == name));
                 buses.push((name.clone(), found.settings.link.clone()));
                 let lines = bus_lines(&name, &found.settings.link);
                 (name, Some(lines))
             }
         };
-        let meter = free(&format!("meter_{}", found.unit), |name| taken.contains_key(name));
+        let meter = unused(&format!("meter_{}", found.unit), |name| taken.contains_key(name));
         taken.insert(meter.clone(), ());
         let mut proposal = proposal(meter, &bus, lines, found, *profile, max_power);
-        if on.is_some_and(|(_, link)| !same_setting(&link, &found.settings.link)) {
+        if existing.is_some_and(|(_, link)| !same_settings(&link, &found.settings.link)) {
             proposal.lacks = Some(
                 "its bus is in the configuration with another baud rate, parity or kind of link: change that first",
             );
@@ -82,33 +86,35 @@ fn proposal(
     let rated = profile.is_some_and(|profile| profile.max_power.is_some());
     let lacks = match profile {
         None => {
-            lines.push_str("# profile = \"...\"           # not known: `arkmeter inspect` shows its registers\n");
-            Some("its model is not known")
+            lines.push_str("# profile = \"...\"           # unknown: `arkmeter inspect` shows its registers\n");
+            Some("its model is unknown")
         }
         Some(profile) => {
             lines.push_str(&format!("profile = \"{}\"\n", profile.name));
             let meter = profile.chain.as_ref().filter(|_| profile.location.is_some()).and_then(|chain| chain.meter);
             lines.extend(meter.map(|meter| format!("chain_meter = {meter}\n")));
             (max_power.is_none() && !rated)
-                .then_some("its profile has no rating: say with --max-power what the connection can carry")
+                .then_some("its profile has no rating: give the maximum power of the connection with --max-power")
         }
     };
     match max_power {
         Some(power) => lines.push_str(&format!("max_power = \"{}W\"\n", power.0 / 1000)),
-        None if !rated => lines.push_str("# max_power = \"20kW\"        # what the connection can carry: needed\n"),
+        None if !rated => {
+            lines.push_str("# max_power = \"20kW\"        # required: the maximum power of the connection\n")
+        }
         None => {}
     }
     lines.push_str(
-        "# client_id = \"0x...\"       # as Arkreen issued it; without one the meter is polled and not reported\n",
+        "# client_id = \"0x...\"       # as issued by Arkreen; without it the meter is polled but not reported\n",
     );
-    Proposal { meter, on: bus.clone(), bus: bus_lines, lines, lacks }
+    Proposal { meter, bus: bus.clone(), bus_lines, lines, lacks }
 }
 
-/// The name, or the first of `NAME_2`, `NAME_3` that is free.
-fn free(name: &str, taken: impl Fn(&Name) -> bool) -> Name {
+/// The name, or the first unused of `NAME_2`, `NAME_3`.
+fn unused(name: &str, taken: impl Fn(&Name) -> bool) -> Name {
     let numbered = (2..).map(|number: u32| format!("{name}_{number}"));
     let mut names = std::iter::once(name.to_owned()).chain(numbered).filter_map(|name| Name::new(&name));
-    names.find(|name| !taken(name)).expect("numbers do not end")
+    names.find(|name| !taken(name)).expect("the numbers are unlimited")
 }
 
 fn bus_lines(name: &Name, link: &Link) -> String {
@@ -124,8 +130,8 @@ fn bus_lines(name: &Name, link: &Link) -> String {
     format!("[bus.{name}]\n{link}")
 }
 
-/// As a TOML text.
-pub(super) fn quoted(text: &str) -> String {
+/// The text as a TOML string.
+fn quoted(text: &str) -> String {
     let escaped: String = text
         .chars()
         .map(|character| match character {
@@ -137,8 +143,8 @@ pub(super) fn quoted(text: &str) -> String {
     format!("\"{escaped}\"")
 }
 
-/// Whether both speak alike on the same line, whatever the device is called.
-fn same_setting(left: &Link, right: &Link) -> bool {
+/// Whether both have the same settings. The path of a serial device is ignored.
+fn same_settings(left: &Link, right: &Link) -> bool {
     match (left, right) {
         (Link::Serial(left), Link::Serial(right)) => {
             (left.baud, left.parity, left.stop_bits) == (right.baud, right.parity, right.stop_bits)
@@ -147,7 +153,7 @@ fn same_setting(left: &Link, right: &Link) -> bool {
     }
 }
 
-/// Whether both are the same device or address; a device may have several names.
+/// Whether both are the same serial device or the same address. A device can have several paths.
 pub fn same_link(left: &Link, right: &Link) -> bool {
     match (left, right) {
         (Link::Serial(left), Link::Serial(right)) => {

@@ -1,4 +1,4 @@
-//! Reading what there is of a range of registers: a block that is refused is halved until what is mapped is known.
+//! Reads the registers that exist in a range: a refused block is halved until the existing registers are found.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,34 +8,36 @@ use crate::meter::{Function, RegisterRange};
 use crate::modbus::{Error, Line};
 use crate::units::UnitId;
 
-/// The registers to look at.
+/// A range of registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisterSpan {
+    /// Input or holding registers.
     pub function: Function,
+    /// The addresses, 0-based.
     pub registers: RangeInclusive<u16>,
 }
 
-/// Registers that are asked for at once at first: few meters give more, and some less.
-const AT_ONCE: u16 = 60;
-/// Requests without any answer in a row, after which the meter is left alone.
-const MOST_SILENT: u32 = 3;
+/// Registers in the first requests: few meters allow more, and some allow less.
+const FIRST_COUNT: u16 = 60;
+/// The read ends after this many consecutive requests without an answer, if no register was read.
+const MAX_SILENT: u32 = 3;
 
 impl RegisterSpan {
-    /// The blocks to begin with.
+    /// The blocks of the first requests.
     pub fn blocks(&self) -> Vec<RegisterRange> {
         let (first, last) = (u32::from(*self.registers.start()), u32::from(*self.registers.end()));
-        let starts = (first..=last).step_by(usize::from(AT_ONCE));
+        let starts = (first..=last).step_by(usize::from(FIRST_COUNT));
         let block = |start: u32| {
-            let count = (last + 1 - start).min(u32::from(AT_ONCE)) as u16;
+            let count = (last + 1 - start).min(u32::from(FIRST_COUNT)) as u16;
             RegisterRange { function: self.function, address: start as u16, count }
         };
         starts.map(block).collect()
     }
 }
 
-/// The halves of a block, of whole pairs of registers where it has more than two: values of two registers begin at even addresses of
-/// their block nearly everywhere.
-pub(super) fn halves(block: RegisterRange) -> Option<[RegisterRange; 2]> {
+/// The halves of a block; `None` for a single register. The first half has an even number of registers if possible, so that values of two
+/// registers are not split.
+fn halves(block: RegisterRange) -> Option<[RegisterRange; 2]> {
     if block.count < 2 {
         return None;
     }
@@ -45,10 +47,10 @@ pub(super) fn halves(block: RegisterRange) -> Option<[RegisterRange; 2]> {
     Some([RegisterRange { count: first, ..block }, second])
 }
 
-/// Reads the blocks, each refused one in halves, with no more than `budget` requests.
+/// Adds the registers of these blocks to the sample, refused blocks in halves, with at most `budget` requests.
 ///
 /// # Errors
-/// Where the link is gone, or the meter has fallen silent altogether.
+/// The link is lost, or the meter does not answer.
 pub async fn read_mapped(
     line: &mut Line,
     unit: UnitId,
@@ -72,15 +74,15 @@ pub async fn read_mapped(
             Err(error @ (Error::Open { .. } | Error::Closed { .. })) => return Err(error),
             Err(Error::Exception { code: 1, .. }) => {
                 silent = 0;
-                // It does not know the function at all.
+                // The meter does not support the function.
                 open.retain(|other| other.function != block.function);
             }
             Err(error) => {
                 silent = if error.is_silence() { silent + 1 } else { 0 };
-                if silent >= MOST_SILENT && sample.answers.is_empty() {
+                if silent >= MAX_SILENT && sample.answers.is_empty() {
                     return Err(error);
                 }
-                // Some meters keep silent instead of refusing.
+                // Some meters do not answer instead of sending an exception.
                 if let Some([first, second]) = halves(block) {
                     open.extend([second, first]);
                 }
@@ -90,10 +92,10 @@ pub async fn read_mapped(
     Ok(())
 }
 
-/// Reads the blocks that were answered before once more; false where one of them was not.
+/// Adds the registers of these blocks to the sample. False if a block could not be read.
 ///
 /// # Errors
-/// Where the link is gone.
+/// The link is lost.
 pub async fn read_again(
     line: &mut Line,
     unit: UnitId,

@@ -1,16 +1,17 @@
-//! What a meter's registers held, read one time or several, and the numbers that they can mean. Pure.
+//! Samples of a meter's registers, and the numbers that they can represent. Pure.
 
 use crate::meter::{Answers, Format, Function, Kind, RegisterRange};
 
-/// The registers at one moment.
+/// The registers of a meter at one time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegisterSample {
     /// Seconds since the first sample.
     pub at: f64,
+    /// The blocks that were read, and their registers.
     pub answers: Answers,
 }
 
-/// A way to read a place.
+/// Registers and a format in which they can hold a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ValuePlace {
     pub(super) block: RegisterRange,
@@ -18,14 +19,14 @@ pub(super) struct ValuePlace {
 }
 
 impl RegisterSample {
-    /// The number there, where its registers came in one answer and are a number.
+    /// The number at this place, if its registers are in one answer and represent a number.
     pub(super) fn number(&self, place: &ValuePlace) -> Option<f64> {
         place.block.out_of(&self.answers).and_then(|words| place.format.number(words))
     }
 }
 
 impl ValuePlace {
-    /// Whether both have a register in common.
+    /// Whether both share a register.
     pub(super) fn overlaps(&self, other: &ValuePlace) -> bool {
         let (left, right) = (self.block, other.block);
         let before = |first: RegisterRange, second: RegisterRange| {
@@ -34,7 +35,7 @@ impl ValuePlace {
         left.function == right.function && !before(left, right) && !before(right, left)
     }
 
-    /// The number there at each moment; `None` where one is missing.
+    /// The number in each sample; `None` if one is missing.
     pub(super) fn series(&self, samples: &[RegisterSample]) -> Option<Vec<f64>> {
         samples.iter().map(|sample| sample.number(self)).collect()
     }
@@ -42,8 +43,8 @@ impl ValuePlace {
 
 const KINDS: [Kind; 8] = [Kind::U16, Kind::I16, Kind::U32, Kind::I32, Kind::F32, Kind::U64, Kind::I64, Kind::F64];
 
-/// Every format in which registers are read: each type, each word order, and for floats each byte order.
-pub(super) fn formats() -> impl Iterator<Item = Format> {
+/// Every format: each type, each word order, and for floats each byte order.
+fn formats() -> impl Iterator<Item = Format> {
     let orders = |kind: Kind| {
         let several = kind.registers() > 1;
         let words = if several { &[false, true][..] } else { &[false] };
@@ -59,7 +60,7 @@ pub(super) fn formats() -> impl Iterator<Item = Format> {
     KINDS.into_iter().flat_map(orders)
 }
 
-/// Every place of a sample in every format, as far as its registers came in one answer.
+/// Every place of a sample in every format whose registers are in one answer.
 pub(super) fn places(sample: &RegisterSample) -> Vec<ValuePlace> {
     let mut places = Vec::new();
     for (block, words) in &sample.answers {
@@ -76,7 +77,7 @@ pub(super) fn places(sample: &RegisterSample) -> Vec<ValuePlace> {
     places
 }
 
-/// The registers that came, one by one in their order.
+/// Each register that was read: function, address and content, in this order.
 pub fn registers(sample: &RegisterSample) -> Vec<(Function, u16, u16)> {
     let words = |(block, words): (&RegisterRange, &Vec<u16>)| {
         let (function, first) = (block.function, block.address);
@@ -90,7 +91,7 @@ pub fn registers(sample: &RegisterSample) -> Vec<(Function, u16, u16)> {
     registers
 }
 
-/// Every way to read the number that begins at this register, with the type's and the order's name.
+/// The number that begins at this register, in every format that represents one.
 pub fn readings(sample: &RegisterSample, function: Function, address: u16) -> Vec<(Format, f64)> {
     let at = |format: Format| {
         let block = RegisterRange { function, address, count: format.kind.registers() };

@@ -52,7 +52,7 @@ async fn a_meter_is_watched_for_the_given_time() {
     assert_eq!(said.code, 0, "{said:?}");
     let document: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(document["samples"], 13, "{document}");
-    assert!(document["toml"].as_str().unwrap().contains("No counter gave itself away"), "{document}");
+    assert!(document["toml"].as_str().unwrap().contains("No energy counter was recognised"), "{document}");
 
     let before = meter.requests();
     let said = site.interrupt(&[&inspect[..], &["--watch", "1h"]].concat(), || meter.requests() >= before + 2).await;

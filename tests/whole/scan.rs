@@ -122,8 +122,11 @@ async fn a_scan_without_answers_explains_why() {
     };
     let empty = SimulatedSerialLine::start([], None).unwrap();
     let device = empty.path().to_str().unwrap();
-    scan_without_answer(&["--serial", device, "--baud", "9600", "--parity", "none"], &["not one byte came", "swapped"])
-        .await;
+    scan_without_answer(
+        &["--serial", device, "--baud", "9600", "--parity", "none"],
+        &["no byte was received", "swapped"],
+    )
+    .await;
     empty.set_echo(true);
     scan_without_answer(&["--serial", device, "--baud", "9600", "--parity", "none"], &["the adapter echoes"]).await;
     site.run(&["scan", "--serial", "/dev/no-such-device"]).await.complains(1, &["plugged in"]);
@@ -139,7 +142,7 @@ async fn a_scan_without_answers_explains_why() {
     let converter = SimulatedGateway::start_converter([]).await.unwrap();
     scan_without_answer(&["--tcp", &converter.address().to_string()], &["try --rtu-over-tcp"]).await;
     scan_without_answer(&["--rtu-over-tcp", &converter.address().to_string()], &["set in the converter"]).await;
-    scan_without_answer(&["--tcp", &unused_address().to_string()], &["nobody listens"]).await;
+    scan_without_answer(&["--tcp", &unused_address().to_string()], &["refuses connections to this port"]).await;
 }
 
 /// A unit with a chain of SunSpec models: an inverter and two meters of this manufacturer.
@@ -192,7 +195,7 @@ async fn a_scan_names_meters_by_their_identification() {
         ),
         (1, &["2 meters are in its chain of models"]),
         (2, &["SolarEdge", "# solaredge-meter-1 (certain)", "profile = \"solaredge-meter-1\""]),
-        (3, &["says that it is carlo-gavazzi-em24, but that one's values cannot be read"]),
+        (3, &["its identity registers match carlo-gavazzi-em24, but the values of that profile cannot be read"]),
     ] {
         for words in words {
             assert!(units[unit].contains(words), "{words} is missing: {}", units[unit]);

@@ -14,7 +14,7 @@ use crate::units::Name;
 
 /// A scan, finished or stopped.
 pub(super) struct ScanReport {
-    pub(super) way: LinkKind,
+    pub(super) kind: LinkKind,
     pub(super) evidence: ScanEvidence,
     pub(super) found: Vec<(FoundUnit, Examination)>,
     pub(super) stopped: bool,
@@ -37,7 +37,7 @@ impl ScanReport {
             }
             match proposal {
                 Ok(proposal) => {
-                    if let Some(bus) = &proposal.bus {
+                    if let Some(bus) = &proposal.bus_lines {
                         writeln!(out, "{bus}")?;
                     }
                     writeln!(out, "{}", proposal.lines)?;
@@ -52,7 +52,7 @@ impl ScanReport {
         let found = self.found.iter().zip(proposals).map(|((found, examined), proposal)| {
             let (toml, configured) = match proposal {
                 Ok(proposal) => {
-                    let bus = proposal.bus.as_ref().map(|bus| format!("{bus}\n")).unwrap_or_default();
+                    let bus = proposal.bus_lines.as_ref().map(|bus| format!("{bus}\n")).unwrap_or_default();
                     (Some(format!("{bus}{}", proposal.lines)), None)
                 }
                 Err(meter) => (None, Some(meter.to_string())),
@@ -65,7 +65,7 @@ impl ScanReport {
                 "notes": examined.notes,
                 "mains": examined.mains,
                 "candidates": examined.candidates.iter().map(candidate).collect::<Vec<_>>(),
-                "trouble": examined.trouble,
+                "trouble": examined.error,
                 "configured_as": configured,
                 "toml": toml,
             })
@@ -73,7 +73,7 @@ impl ScanReport {
         let document = json!({
             "found": found.collect::<Vec<_>>(),
             "stopped": self.stopped,
-            "advice": self.evidence.advice(self.way),
+            "advice": self.evidence.advice(self.kind),
         });
         write_json(&document, out)
     }
@@ -86,7 +86,7 @@ impl ScanReport {
             count => format!("{count} meters were found"),
         };
         let stopped = if self.stopped { "stopped: so far " } else { "" };
-        let advice = self.evidence.advice(self.way).into_iter().map(|text| format!("  {text}\n")).collect::<String>();
+        let advice = self.evidence.advice(self.kind).into_iter().map(|text| format!("  {text}\n")).collect::<String>();
         format!("{stopped}{count}\n{advice}")
     }
 }
@@ -97,14 +97,14 @@ pub(super) fn lines_to_write(found: &[(FoundUnit, Examination)], proposals: &Pro
     // The lines of a bus come with its first meter, and that meter may be left out.
     let mut buses: BTreeMap<&Name, &String> = BTreeMap::new();
     for ((_, examined), proposal) in found.iter().zip(proposals) {
-        let uncertain = examined.candidates.first().is_some_and(|best| best.sureness == Confidence::Possible);
+        let uncertain = examined.candidates.first().is_some_and(|best| best.confidence == Confidence::Possible);
         match proposal {
             Ok(proposal) => {
-                buses.extend(proposal.bus.as_ref().map(|bus| (&proposal.on, bus)));
+                buses.extend(proposal.bus_lines.as_ref().map(|bus| (&proposal.bus, bus)));
                 match proposal.lacks.or(uncertain.then_some(UNCERTAIN)) {
                     Some(why) => left.push(format!("{}: {why}", proposal.meter)),
                     None => {
-                        lines.extend(buses.remove(&proposal.on).cloned());
+                        lines.extend(buses.remove(&proposal.bus).cloned());
                         lines.push(proposal.lines.clone());
                     }
                 }
@@ -139,7 +139,7 @@ fn findings(found: &FoundUnit, examined: &Examination) -> Vec<String> {
         lines.push(format!("measured: {}", examined.mains));
     }
     match examined.candidates.split_first() {
-        None if examined.trouble.is_none() && examined.notes.is_empty() => {
+        None if examined.error.is_none() && examined.notes.is_empty() => {
             lines.push("no profile matches: `arkmeter inspect` shows its registers and proposes a profile".to_owned());
         }
         None => {}
@@ -154,7 +154,7 @@ fn findings(found: &FoundUnit, examined: &Examination) -> Vec<String> {
             }
         }
     }
-    lines.extend(examined.trouble.iter().map(|trouble| format!("identification did not finish_output: {trouble}")));
+    lines.extend(examined.error.iter().map(|error| format!("identification did not finish: {error}")));
     lines
 }
 
@@ -167,11 +167,15 @@ fn summary(candidate: &Candidate) -> String {
     let energy = candidate.energy.map(|energy| format!(", counter {}", words::energy(energy))).unwrap_or_default();
     let serial = candidate.serial.as_ref().map(|serial| format!(", serial number {serial}")).unwrap_or_default();
     let map = candidate.profile.map.as_ref().map(|map| format!(", map {map}")).unwrap_or_default();
-    format!("{}{map} ({}): power {power}{energy}{serial}", candidate.profile.name, sure(candidate.sureness))
+    format!(
+        "{}{map} ({}): power {power}{energy}{serial}",
+        candidate.profile.name,
+        confidence_text(candidate.confidence)
+    )
 }
 
-fn sure(sureness: Confidence) -> &'static str {
-    match sureness {
+fn confidence_text(confidence: Confidence) -> &'static str {
+    match confidence {
         Confidence::Possible => "possible: compare with its display",
         Confidence::Likely => "likely",
         Confidence::Certain => "certain",
@@ -179,7 +183,7 @@ fn sure(sureness: Confidence) -> &'static str {
 }
 
 fn candidate(candidate: &Candidate) -> Value {
-    let sure = match candidate.sureness {
+    let sure = match candidate.confidence {
         Confidence::Possible => "possible",
         Confidence::Likely => "likely",
         Confidence::Certain => "certain",

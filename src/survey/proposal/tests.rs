@@ -1,4 +1,4 @@
-//! The configuration lines proposed for the meters found.
+//! Configuration lines for units that were found.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,16 +24,16 @@ fn config(text: &str) -> Config {
 }
 
 fn text(proposals: &[Result<Proposal, Name>]) -> String {
-    let whole = |proposal: &Proposal| format!("{}\n{}", proposal.bus.clone().unwrap_or_default(), proposal.lines);
+    let whole = |proposal: &Proposal| format!("{}\n{}", proposal.bus_lines.clone().unwrap_or_default(), proposal.lines);
     proposals.iter().flatten().map(whole).collect()
 }
 
 #[test]
-fn a_proposal_is_valid_and_keeps_its_settings() {
+fn proposed_lines_pass_the_check() {
     let profile = &library().find("eastron-sdm630").unwrap().profile;
     let all = [found(serial(19_200), 7), found(serial(19_200), 8), found(Link::RtuOverTcp("10.0.0.7:23".into()), 7)];
-    let asked: Vec<_> = all.iter().map(|found| (found, Some(&**profile))).collect();
-    let proposals = propose(None, &asked, Some(Milliwatts(20_000_000)));
+    let units: Vec<_> = all.iter().map(|found| (found, Some(&**profile))).collect();
+    let proposals = propose(None, &units, Some(Milliwatts(20_000_000)));
     assert!(proposals.iter().flatten().all(|proposal| proposal.lacks.is_none()));
     let config = config(&text(&proposals));
     let meters: Vec<_> = config.meters.values().map(|it| (it.name.as_str(), it.bus.as_str(), it.unit.get())).collect();
@@ -41,20 +41,20 @@ fn a_proposal_is_valid_and_keeps_its_settings() {
     assert_eq!(config.buses["bus_1"].link, serial(19_200));
     assert_eq!(config.buses["bus_2"].link, Link::RtuOverTcp("10.0.0.7:23".into()));
 
-    let again = propose(Some(&config), &asked, None);
+    let again = propose(Some(&config), &units, None);
     assert_eq!(again.iter().filter(|known| known.is_err()).count(), 3);
     let other = found(serial(9600), 9);
     let other = propose(Some(&config), &[(&other, Some(&**profile))], None);
     let Ok(other) = &other[0] else { panic!("{other:?}") };
-    assert_eq!((other.meter.as_str(), other.on.as_str(), &other.bus), ("meter_9", "bus_1", &None));
+    assert_eq!((other.meter.as_str(), other.bus.as_str(), &other.bus_lines), ("meter_9", "bus_1", &None));
     assert!(other.lacks.is_some_and(|why| why.contains("another baud rate")), "{other:?}");
 }
 
 #[test]
-fn an_incomplete_proposal_says_what_is_missing() {
+fn an_unknown_model_is_a_comment() {
     let found = found(serial(9600), 3);
     let unknown = propose(None, &[(&found, None)], None);
     let Ok(unknown) = &unknown[0] else { panic!("{unknown:?}") };
     assert!(unknown.lacks.is_some() && unknown.lines.contains("arkmeter inspect"), "{unknown:?}");
-    assert!(unknown.lines.parse::<toml::Table>().is_ok(), "what is not known is a comment");
+    assert!(unknown.lines.parse::<toml::Table>().is_ok(), "the lines are TOML");
 }
