@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::exit;
-use super::output::{error_chain, print_error};
+use super::output::print_error;
 use crate::config::{Config, Environment, MeterConfig};
 use crate::ledger;
 use crate::status::control::{self, ControlCommand, ControlError};
+use crate::text::chain;
 use crate::units::Name;
 
 /// More bytes than this are not read from a configuration that has an error.
@@ -73,7 +74,7 @@ pub(super) async fn send_to_daemon<T: DeserializeOwned>(
     match control::post(&config.status.socket, command).await {
         Err(ControlError::NoDaemon(_)) => Ok(None),
         Err(error) => {
-            print_error(&error_chain(&error));
+            print_error(&chain(&error));
             Err(exit::FAILED)
         }
         Ok(answer) => serde_json::from_value(answer).map(Some).map_err(|_| {

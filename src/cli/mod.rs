@@ -29,7 +29,7 @@ pub use arguments::Arguments;
 use crate::config::Environment;
 use arguments::{CliCommand, name};
 use context::{runtime, with_config};
-use output::{error_chain, finish_output, print_error};
+use output::{finish_output, print_error};
 
 /// Runs the command and returns the exit code for `main`.
 pub fn run(arguments: Arguments) -> ExitCode {

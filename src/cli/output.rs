@@ -1,6 +1,5 @@
 //! What every command prints in the same way: errors, tables, JSON.
 
-use std::error::Error;
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -12,17 +11,6 @@ use super::exit;
 pub(super) fn print_error(text: &str) {
     let end = if text.ends_with('\n') { "" } else { "\n" };
     let _ = write!(io::stderr(), "{text}{end}");
-}
-
-/// An error and its causes in one line.
-pub(super) fn error_chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 /// The exit code of a command after its last write. A reader that closed the pipe has read enough.

@@ -14,7 +14,7 @@ use serde_json::Number;
 
 use super::context;
 use super::exit;
-use super::output::{error_chain, finish_output, print_error};
+use super::output::{finish_output, print_error};
 use crate::clock::{Clock, ClockReading};
 use crate::config::Config;
 use crate::daemon::settings;
@@ -23,6 +23,7 @@ use crate::ledger::Rehearsal;
 use crate::ledger::store::{OpenError, StoreError};
 use crate::meter::ReadPlan;
 use crate::reading::{Reading, Register, Values};
+use crate::text::chain;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// A line longer than this is no line of a trace.
@@ -101,7 +102,7 @@ pub(super) fn run(config: &Config, meter: &Name, trace: Option<&Path>) -> u8 {
         Ok(()) => finish_output(written),
         Err(ReplayError::Write(error)) => finish_output(Err(error)),
         Err(error) => {
-            print_error(&error_chain(&error));
+            print_error(&chain(&error));
             error.exit_code()
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::context::{runtime, send_to_daemon};
-use super::output::{error_chain, finish_output, print_error};
+use super::output::{finish_output, print_error};
 use super::{exit, run};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -15,6 +15,7 @@ use crate::history;
 use crate::ledger::{self, Figure};
 use crate::recorder::Recorder;
 use crate::status::control::ControlCommand;
+use crate::text::chain;
 
 /// Without a daemon a meter may need three polls for its first figure, and a slow bus more than one timeout.
 const FIGURES_WITHIN: Duration = Duration::from_secs(60);
@@ -35,7 +36,7 @@ async fn results(config: &Config, dry_run: bool) -> Result<ReportResults, u8> {
     match send_to_daemon(config, &command).await? {
         Some(results) => Ok(results),
         None => report_without_daemon(config, dry_run).await.map_err(|error| {
-            print_error(&error_chain(&error));
+            print_error(&chain(&error));
             run::exit_code(&error)
         }),
     }

@@ -5,9 +5,10 @@ use std::path::Path;
 use tracing::error;
 
 use super::ledger::exit_code_of;
-use super::{error_chain, exit, logging, runtime};
+use super::{exit, logging, runtime};
 use crate::config::Environment;
 use crate::daemon::{self, Error};
+use crate::text::chain;
 
 /// Runs the daemon on a single thread and returns its exit code.
 pub(super) fn run(config: &Path, environment: &Environment, record: Option<&Path>) -> u8 {
@@ -22,7 +23,7 @@ pub(super) fn run(config: &Path, environment: &Environment, record: Option<&Path
     match outcome {
         Ok(()) => 0,
         Err(error) => {
-            error!("{}", error_chain(&error));
+            error!("{}", chain(&error));
             exit_code(&error)
         }
     }

@@ -14,13 +14,14 @@ use clap::Args;
 use super::context::runtime;
 use super::exit;
 use super::line::{LineArguments, bus, configuration, daemon_on_line, parity_parser, refuse, unit};
-use super::output::{error_chain, finish_output, print_error};
+use super::output::{finish_output, print_error};
 use super::progress::TerminalProgress;
 use crate::config::{Config, Environment, Link, Parity, SerialSettings};
 use crate::form::parse_power;
 use crate::meter::{Profile, library};
 use crate::quality::LinkKind;
 use crate::survey::{Examination, FoundUnit, LineSettings, Sweep, SweepProgress, examine, propose, settings, units};
+use crate::text::chain;
 use crate::units::{Milliwatts, UnitId};
 use report::ScanReport;
 
@@ -272,7 +273,7 @@ fn conclude(
         left.iter().for_each(|why| print_error(&format!("not written: {why}")));
         if !lines.is_empty() {
             write::append(path, &lines, environment).map_err(|error| {
-                print_error(&error_chain(&error));
+                print_error(&chain(&error));
                 exit::CONFIG
             })?;
             print_error(&format!("written to {}; `arkmeter check` shows what will be polled", path.display()));

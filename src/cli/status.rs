@@ -8,10 +8,11 @@ use comfy_table::Table;
 
 use super::context::{locations, runtime};
 use super::exit;
-use super::output::{self, error_chain};
+use super::output::{self};
 use crate::config::Environment;
 use crate::status::control::{self, ControlError};
 use crate::status::{Document, SCHEMA, words};
+use crate::text::chain;
 use crate::units::Name;
 
 /// Prints the status of the daemon of this configuration.
@@ -37,7 +38,7 @@ async fn status(socket: &Path, json: bool, colour: bool, out: &mut dyn Write, er
         Err(error) => error,
     };
     // A closed standard error is no reason to fail otherwise.
-    let _ = writeln!(err, "arkmeter: {}", error_chain(&error));
+    let _ = writeln!(err, "arkmeter: {}", chain(&error));
     match error {
         StatusError::Control(ControlError::NoDaemon(_) | ControlError::NotAllowed(_)) => exit::NO_DAEMON,
         _ => exit::FAILED,

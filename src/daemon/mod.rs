@@ -44,7 +44,9 @@ pub enum Error {
     #[error("signals cannot be received")]
     Signals(#[source] std::io::Error),
     /// A task ended without a stop signal.
-    #[error("the task `{0}` ended by itself, which is a defect of arkmeter: please report it with the log above")]
+    #[error(
+        "the task `{0}` ended by itself, see the error above; if there is none, this is a defect of arkmeter: please report it with the log"
+    )]
     TaskEnded(String),
     /// The ledger's task has ended.
     #[error(transparent)]

@@ -10,8 +10,8 @@ use rustls::pki_types::pem::PemObject;
 
 use super::Remark;
 use super::plan::Plan;
-use crate::cli::output::error_chain;
 use crate::config::{Config, Environment, Link, TokenError, TokenSource, shown_path};
+use crate::text::chain;
 use crate::units::Name;
 
 /// All root certificates of a distribution take a quarter of this.
@@ -49,7 +49,7 @@ fn of_token(account: &Name, source: &TokenSource, error: &TokenError) -> Option<
         (_, TokenError::NoCredentials { .. }) => {
             Some(Remark::warning(format!("account {account}: not checked here: {error}")))
         }
-        _ => Some(Remark::error(format!("account {account}: {}", error_chain(error)))),
+        _ => Some(Remark::error(format!("account {account}: {}", chain(error)))),
     }
 }
 

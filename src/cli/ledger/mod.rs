@@ -211,7 +211,7 @@ pub fn exit_code_of(error: &OpenError) -> u8 {
 
 /// Says what went wrong and answers `code`.
 fn failed(error: &dyn std::error::Error, code: u8) -> u8 {
-    print_error(&format!("{}\n", super::error_chain(error)));
+    print_error(&format!("{}\n", crate::text::chain(error)));
     code
 }
 

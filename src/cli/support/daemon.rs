@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Installation;
-use crate::cli::output::error_chain;
 use crate::ledger::shown::{self, ShowError, Shown, ShownJournal, WantedEntries};
 use crate::status::control::{self, ControlError, JOURNAL, SHOW};
+use crate::text::chain;
 
 /// Maximum entries of the journal.
 const MAX_ENTRIES: u32 = 300;
@@ -26,7 +26,7 @@ pub(super) async fn status(socket: &Path) -> StatusSections {
             let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
             StatusSections { text: String::from_utf8_lossy(&bytes).into_owned(), quality: quality(&document) }
         }
-        Err(error) => StatusSections { text: error_chain(&error), quality: "not available: no daemon runs".into() },
+        Err(error) => StatusSections { text: chain(&error), quality: "not available: no daemon runs".into() },
     }
 }
 
@@ -57,8 +57,8 @@ async fn read<T: DeserializeOwned>(
 ) -> Result<T, String> {
     match control::get(socket, path).await {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
-        Err(ControlError::NoDaemon(_)) => without_daemon().map_err(|error| error_chain(&error)),
-        Err(error) => Err(error_chain(&error)),
+        Err(ControlError::NoDaemon(_)) => without_daemon().map_err(|error| chain(&error)),
+        Err(error) => Err(chain(&error)),
     }
 }
 

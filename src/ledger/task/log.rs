@@ -12,8 +12,8 @@ pub(super) fn opened(contents: &Contents, fell_back: Option<&str>, block: Option
     if let Some(why) = fell_back {
         tracing::error!(
             why,
-            "the ledger was damaged or lost its end: its last good copy, or what is left of it, took its place; nothing is reported of \
-             a meter before its register was taken again; a damaged file is kept as ledger-set-aside.db"
+            "the ledger was damaged, missing or older than its copy: the last intact state is used; a meter is reported again once its \
+             register was read; a damaged file is kept as ledger-set-aside.db"
         );
     }
     if let Some(block) = block {
