@@ -72,3 +72,6 @@ pub(crate) fn names(entry: &str, scenario: &str) -> bool {
         None => entry == scenario,
     }
 }
+
+/// The number of healthy histories in which a promise is broken.
+pub(crate) const HEALTHY: usize = 0;

@@ -2,15 +2,24 @@
 
 #![allow(clippy::print_stdout)]
 
+mod audit;
+mod corpus;
+mod counter;
+mod healthy;
 mod known;
+mod load;
 mod random;
 mod referee;
 mod scenarios;
+mod site;
 mod world;
 
 use referee::{Guard, PassThrough, broken};
 
 use std::thread;
+
+use audit::audit;
+use corpus::Corpus;
 
 use world::World;
 
@@ -81,4 +90,23 @@ fn the_guard_keeps_the_promises_in_random_histories() {
     }
     let outcomes = run_all(&worlds, seed.is_some());
     report(&worlds, &outcomes, &[]);
+}
+
+/// `HEALTHY=5000` runs that many histories, `HEALTHY_KIND=lossy` those with that kind in their name. `HEALTHY_SEED=17` runs one and prints
+/// its events.
+#[test]
+fn a_healthy_meter_is_left_alone() {
+    let history = |seed| (healthy::site(seed), healthy::EXPECTED);
+    Corpus { variable: "HEALTHY", history, count: 12 * healthy::KINDS, broken: known::HEALTHY }.run();
+}
+
+/// The histories themselves are right: without a guard, nothing is late or invented, unless answers are late or the register wobbles.
+#[test]
+fn healthy_histories_need_no_guard() {
+    for seed in 0..3 * healthy::KINDS {
+        let mut site = healthy::site(seed);
+        (site.line.late_per_mille, site.noise) = (0, 0);
+        let findings = audit::<PassThrough>(&site, healthy::EXPECTED, false);
+        assert!(findings.broken.is_empty(), "{}: {:?}", site.name, findings.broken);
+    }
 }

@@ -3,33 +3,37 @@
 use crate::world::{Event, Fault, Interruption, KWH, Load, WH, World, scramble};
 
 /// A pseudo-random number generator.
-struct RandomSource {
+pub(crate) struct RandomSource {
     seed: u64,
     draws: u64,
 }
 
 impl RandomSource {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        RandomSource { seed, draws: 0 }
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.draws += 1;
         scramble(self.seed.wrapping_mul(1_000_003).wrapping_add(self.draws)) % limit
     }
 
-    fn between(&mut self, from: u64, to: u64) -> u64 {
+    pub(crate) fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.below(to - from)
     }
 
-    fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len() as u64) as usize]
     }
 
-    fn happens(&mut self, percent: u64) -> bool {
+    pub(crate) fn happens(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
 
 /// A history with one to four faults, each followed by time to recover.
 pub(crate) fn world(seed: u64) -> World {
-    let mut random = RandomSource { seed, draws: 0 };
+    let mut random = RandomSource::new(seed);
     let mut world = World::new(&format!("random/{seed}"));
     world.poll = random.choose(&[1, 5, 10, 10, 30, 60]);
     world.configured_poll = if random.happens(70) { world.poll } else { 10.min(world.poll) };

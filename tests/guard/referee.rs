@@ -62,7 +62,7 @@ pub(crate) struct PassThrough(Option<u64>);
 impl Publisher for PassThrough {
     fn read(&mut self, _settings: &MeterSettings, _at: &ClockReading, values: &Values) -> (&'static str, bool) {
         self.0 = values.register.map(|register| register.value.get()).or(self.0);
-        ("passed", false)
+        ("advanced", false)
     }
 
     fn published(&self) -> Option<u64> {
