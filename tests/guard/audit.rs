@@ -21,6 +21,7 @@ pub(crate) struct Expected {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
 pub(crate) enum Surplus {
     Nothing,
     /// So many percent of what the meter counted since then.
@@ -153,7 +154,8 @@ impl<'a, P: Publisher + Default> Audit<'a, P> {
         if word == "held" && self.word != "held" {
             self.findings.holds += 1;
             self.findings.holds_without_clock += u64::from(!poll.clock.trusted);
-            if self.expected.quiet && poll.clock.trusted && self.findings.holds - self.findings.holds_without_clock == 1 {
+            if self.expected.quiet && poll.clock.trusted && self.findings.holds - self.findings.holds_without_clock == 1
+            {
                 self.break_promise(poll, "held");
             }
         }
@@ -206,7 +208,7 @@ impl<'a, P: Publisher + Default> Audit<'a, P> {
         let waits = !poll.clock.trusted || published.is_none();
         let due = self.due.read(poll, waits);
         if published.is_none() && self.reads >= 10 && poll.at >= self.began_at + 5 * MINUTE {
-            let zero = self.base() == 0;
+            let zero = self.base() < self.site.step;
             if self.expected.quiet && !zero && self.findings.latest == 0 {
                 self.findings.latest = 300;
                 self.break_promise(poll, "no baseline after 5 minutes");
@@ -297,10 +299,8 @@ impl Due {
 
     /// The minute begins again: the daemon was stopped, or may wait.
     fn begin_again(&mut self, at: u64) {
-        let latest = self.shown.back().or(self.ripe.back()).map(|(_, energy)| *energy);
-        self.shown.clear();
-        self.ripe.clear();
-        self.shown.extend(latest.map(|energy| (at, energy)));
+        let latest = self.shown.back().or(self.ripe.back()).map_or(self.matured, |(_, energy)| *energy);
+        *self = Due { shown: [(at, latest)].into(), reads: self.reads, ..Due::default() };
     }
 }
 

@@ -16,6 +16,7 @@ use crate::world::{Interruption, KWH, WH};
 
 /// What the power register says.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(dead_code)]
 pub(crate) enum PowerRegister {
     Absent,
     Right,
@@ -65,6 +66,7 @@ pub(crate) struct Fault {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
 pub(crate) enum FaultKind {
     Above(u64),
     Below(u64),
