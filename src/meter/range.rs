@@ -48,7 +48,7 @@ pub type Answers = BTreeMap<RegisterRange, Vec<u16>>;
 
 impl RegisterRange {
     /// The address after the last register, up to 65536.
-    pub(super) fn end(self) -> u32 {
+    pub(crate) fn end(self) -> u32 {
         u32::from(self.address) + u32::from(self.count)
     }
 
@@ -62,7 +62,8 @@ impl RegisterRange {
         RegisterRange { address: self.address.saturating_add(by), ..self }
     }
 
-    pub(super) fn overlaps(self, other: RegisterRange) -> bool {
+    /// Whether both have a register in common.
+    pub(crate) fn overlaps(self, other: RegisterRange) -> bool {
         let disjoint = self.end() <= u32::from(other.address) || other.end() <= u32::from(self.address);
         self.function == other.function && !disjoint
     }

@@ -57,6 +57,7 @@ pub async fn examine(
     if let Err(error) = examiner.examine(profiles, watch, on_progress, &mut examined).await {
         examined.error = Some(error.to_string());
     }
+    (examined.names, examined.notes) = (examiner.names, examiner.notes);
     examined
 }
 
@@ -144,8 +145,6 @@ impl<'a> UnitExaminer<'a> {
             on_progress(index as f64 / profiles.len() as f64);
             fitting.extend(self.fit(profile).await?);
         }
-        examined.names.clone_from(&self.names);
-        examined.notes.clone_from(&self.notes);
         self.wait_after_first_read(&fitting, watch).await;
         let mut readings = Vec::new();
         for fits in fitting {
@@ -155,8 +154,10 @@ impl<'a> UnitExaminer<'a> {
             Link::Serial(line) => Some(line.baud),
             _ => None,
         };
-        let facts = MeterFacts { names: &examined.names, mains: mains.as_ref(), baud };
-        examined.candidates = candidates(readings, &facts);
+        let facts = MeterFacts { names: &self.names, mains: mains.as_ref(), baud };
+        let (found, notes) = candidates(readings, &facts);
+        notes.into_iter().for_each(|note| self.add_note(note));
+        examined.candidates = found;
         if let Some(best) = examined.candidates.first_mut() {
             best.serial = self.serial(&best.profile).await;
         }

@@ -64,70 +64,125 @@ pub(super) struct MeterFacts<'a> {
     pub(super) baud: Option<u32>,
 }
 
+/// Why values cannot be those of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Contradiction {
+    #[error("it has no power or no counter in the registers of this profile")]
+    NoValue,
+    #[error("its power is more than 1 MW and more than its rating")]
+    ImpossiblePower,
+    #[error("its counter is above 1 GWh")]
+    ImpossibleCounter,
+    #[error("its counter falls")]
+    FallingCounter,
+    #[error("its counter rises more than its power explains")]
+    RisesTooFast,
+    #[error("its counter does not rise although its power is not 0")]
+    StandsStill,
+    #[error("its power is not the sum of its phases")]
+    NotTheSum,
+    #[error("its power is a register with the mains voltage or frequency")]
+    IsMains,
+}
+
+/// How far the values of a profile have proved that they belong together. Only these two orders matter more than the score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Proof {
+    /// Power and counter are 0: nothing is known.
+    Zero,
+    /// Possible values.
+    Possible,
+    /// The counter rises as the power predicts, or the power is the sum of its phases.
+    Physics,
+}
+
 /// In mWh: 1 GWh, more than 1000 years at 100 kW.
 const MAX_ENERGY: u64 = 1_000_000_000_000;
 /// In mW: 1 MW, for profiles without a rating. Meters behind current transformers rarely show more.
 const MAX_POWER: i64 = 1_000_000_000;
 /// In mW: allowed difference between the power and the sum of its phases, which are not read at the same time.
 const PHASE_TOLERANCE: u64 = 100_000;
-/// A profile is likely with this lead over the next one and at least this score.
+/// Some meters update their counter once a minute only.
+const COUNTER_INTERVAL: Duration = Duration::from_secs(60);
+/// A profile is likely with this lead over the next one and at least this score, if physics has proved it.
 const LEAD: i32 = 3;
 const CONVINCING: i32 = 4;
 
-/// The profiles with possible values, the best first.
-pub(super) fn candidates(readings: Vec<ProfileReading>, facts: &MeterFacts<'_>) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> = Vec::new();
+/// The profiles with possible values, the best first, and why a profile was excluded whose identity registers match.
+pub(super) fn candidates(readings: Vec<ProfileReading>, facts: &MeterFacts<'_>) -> (Vec<Candidate>, Vec<String>) {
+    let (mut found, mut notes): (Vec<(Proof, Candidate)>, Vec<String>) = (Vec::new(), Vec::new());
     for reading in readings {
-        let Some(candidate) = candidate(reading, facts) else { continue };
-        match found.iter_mut().find(|known| same_registers(&known.profile, &candidate.profile)) {
-            Some(known) if known.profile.name == candidate.profile.name => {}
-            Some(known) if known.score >= candidate.score => known.alike.push(candidate.profile.name.clone()),
-            Some(known) => {
+        let (name, identified) = (reading.profile.name.clone(), reading.identified);
+        let (proof, candidate) = match candidate(reading, facts) {
+            Ok(assessed) => assessed,
+            Err(why) if identified => {
+                notes.push(format!("its identity registers match {name}, but {why}: check its settings"));
+                continue;
+            }
+            Err(_) => continue,
+        };
+        match found.iter_mut().find(|(_, known)| same_registers(&known.profile, &candidate.profile)) {
+            Some((_, known)) if known.profile.name == candidate.profile.name => {}
+            Some((_, known)) if known.score >= candidate.score => known.alike.push(candidate.profile.name.clone()),
+            Some((_, known)) => {
                 let weaker = std::mem::replace(known, candidate);
                 known.alike = weaker.alike;
                 known.alike.push(weaker.profile.name.clone());
             }
-            None => found.push(candidate),
+            None => found.push((proof, candidate)),
         }
     }
-    // Identification comes before plausible values.
-    let rank = |it: &Candidate| (it.confidence, it.score, it.profile.confirmed);
+    // Identification comes before physics, and physics before plausible values.
+    let rank = |(proof, it): &(Proof, Candidate)| (it.confidence, *proof, it.score, it.profile.confirmed);
     found.sort_by_key(|candidate| std::cmp::Reverse(rank(candidate)));
-    let second = found.get(1).map_or(i32::MIN, |next| next.score);
-    if let Some(best) = found.first_mut().filter(|best| best.confidence == Confidence::Possible) {
-        let ahead = second == i32::MIN || best.score - second >= LEAD;
-        if ahead && best.score >= CONVINCING {
-            best.confidence = Confidence::Likely;
-        }
+    let second = found.get(1).map_or(i32::MIN, |(_, next)| next.score);
+    if let Some((Proof::Physics, best)) = found.first_mut()
+        && best.confidence == Confidence::Possible
+        && best.score >= CONVINCING.max(second.saturating_add(LEAD))
+    {
+        best.confidence = Confidence::Likely;
     }
-    found
+    (found.into_iter().map(|(_, candidate)| candidate).collect(), notes)
 }
 
 fn same_registers(left: &Profile, right: &Profile) -> bool {
     left.power == right.power && left.energy == right.energy && left.location == right.location
 }
 
-/// The assessment of one profile; `None` if its values are impossible.
-fn candidate(reading: ProfileReading, facts: &MeterFacts<'_>) -> Option<Candidate> {
+/// The assessment of one profile.
+fn candidate(reading: ProfileReading, facts: &MeterFacts<'_>) -> Result<(Proof, Candidate), Contradiction> {
     let ProfileReading { profile, first, later, phases, identified, wrong_setting } = reading;
-    let mut assessment = Assessment::default();
-    let power = first.values.power?;
+    let mut assessment = Assessment { identified, ..Assessment::default() };
+    let power = first.values.power.ok_or(Contradiction::NoValue)?;
     let energy = first.values.register;
-    if profile.has_counter() && energy.is_none() || energy.is_some_and(|energy| energy.value.get() > MAX_ENERGY) {
-        return None;
+    if profile.has_counter() && energy.is_none() {
+        return Err(Contradiction::NoValue);
+    }
+    if energy.is_some_and(|energy| energy.value.get() > MAX_ENERGY) {
+        return Err(Contradiction::ImpossibleCounter);
     }
     let limit = profile.max_power.map_or(MAX_POWER, |rating| rating.0.saturating_mul(6) / 5);
     if power.0.saturating_abs() > limit.max(MAX_POWER) {
-        return None;
+        return Err(Contradiction::ImpossiblePower);
     }
     assessment.add(power.0.abs() > limit, -4, "its power is above its rating");
     assessment.add((1000..=limit).contains(&power.0.abs()), 2, "its power is plausible");
     assessment.add(energy.is_some_and(|energy| energy.value.get() >= 1_000_000), 2, "its counter shows 1 Wh or more");
     assessment.add(profile.energy.is_none(), -1, "its profile has no counter");
+    let zero = power.0 == 0 && energy.is_none_or(|energy| energy.value.get() == 0);
+    assessment.add(
+        zero,
+        0,
+        "power and counter are 0: switch on a load of 1 kW or more, and scan again with --watch 1m",
+    );
     if let Some((later, elapsed)) = later {
         let now = later.values;
-        assessment.compare_phases(now.power, phases);
-        assessment.compare_counter(energy, now.register, [first.values.power, now.power], elapsed)?;
+        let powers = [power, now.power.unwrap_or(power)];
+        assessment.compare_phases(powers, phases)?;
+        assessment.compare_counter(energy, now.register, powers, elapsed)?;
+    }
+    if facts.mains.is_some_and(|mains| mains.is_at(profile.power.terms[0].range)) && !assessment.proved {
+        assessment.contradict(Contradiction::IsMains)?;
     }
     let mains = facts.mains.filter(|mains| {
         let number = &profile.power.terms[0];
@@ -161,7 +216,12 @@ fn candidate(reading: ProfileReading, facts: &MeterFacts<'_>) -> Option<Candidat
             Confidence::Certain
         }
     };
-    Some(Candidate {
+    let proof = match (assessment.proved, zero) {
+        (true, _) => Proof::Physics,
+        (false, false) => Proof::Possible,
+        (false, true) => Proof::Zero,
+    };
+    let candidate = Candidate {
         profile,
         alike: Vec::new(),
         confidence,
@@ -170,12 +230,15 @@ fn candidate(reading: ProfileReading, facts: &MeterFacts<'_>) -> Option<Candidat
         power: Some(power),
         energy: energy.map(|energy| energy.value),
         serial: first.values.serial,
-    })
+    };
+    Ok((proof, candidate))
 }
 
 /// The collected evidence.
 #[derive(Debug, Default)]
 struct Assessment {
+    identified: bool,
+    proved: bool,
     score: i32,
     reasons: Vec<String>,
 }
@@ -188,37 +251,62 @@ impl Assessment {
         }
     }
 
-    /// Compares the power with the sum of its phases.
-    fn compare_phases(&mut self, power: Option<Milliwatts>, phases: Option<Milliwatts>) {
-        let Some((power, phases)) = power.zip(phases).filter(|(_, phases)| phases.0 != 0) else { return };
-        let near = power.0.abs_diff(phases.0) <= PHASE_TOLERANCE.max(phases.0.unsigned_abs() / 10);
-        self.add(near, 4, "its power is the sum of its phases");
-        self.add(!near, -6, "its power is not the sum of its phases");
+    /// Excludes the profile; if the meter identifies itself, the contradiction is only shown.
+    fn contradict(&mut self, why: Contradiction) -> Result<(), Contradiction> {
+        if !self.identified {
+            return Err(why);
+        }
+        self.add(true, -6, &why.to_string());
+        Ok(())
     }
 
-    /// Compares the rise of the counter with the power. `None` if the counter fell.
+    /// Compares the power with the sum of its phases. The power may change between these requests as much as it did before.
+    fn compare_phases(&mut self, powers: [Milliwatts; 2], phases: Option<Milliwatts>) -> Result<(), Contradiction> {
+        let Some(phases) = phases.filter(|phases| phases.0 != 0) else { return Ok(()) };
+        let allowed = PHASE_TOLERANCE.max(phases.0.unsigned_abs() / 10) + powers[0].0.abs_diff(powers[1].0);
+        if powers[1].0.abs_diff(phases.0) > allowed {
+            return self.contradict(Contradiction::NotTheSum);
+        }
+        self.proved = true;
+        self.add(true, 4, "its power is the sum of its phases");
+        Ok(())
+    }
+
+    /// Compares the rise of the counter with the power.
     fn compare_counter(
         &mut self,
         before: Option<Register>,
         after: Option<Register>,
-        powers: [Option<Milliwatts>; 2],
+        powers: [Milliwatts; 2],
         elapsed: Duration,
-    ) -> Option<()> {
-        let (Some(before), Some(after)) = (before, after) else { return Some(()) };
+    ) -> Result<(), Contradiction> {
+        let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
         let (first, last, step) = (before.value.get(), after.value.get(), after.step.get() as f64);
         if (last as f64) < first as f64 - step {
-            return None;
+            return Err(Contradiction::FallingCounter);
         }
-        let hours = elapsed.as_secs_f64() / 3600.0;
-        let watts = powers.map(|power| power.map_or(0.0, |power| power.consumed().0 as f64));
-        let (low, high) = (watts[0].min(watts[1]) * hours * 0.7, watts[0].max(watts[1]) * hours * 1.3);
         let rise = last.saturating_sub(first) as f64;
+        if powers.iter().any(|power| power.0 < 0) {
+            let hint = "its counter rises while power is negative: is this the export counter, or are the current transformers reversed?";
+            self.add(rise > step, 0, hint);
+            return Ok(());
+        }
+        let energy = |milliwatts: i64, time: Duration| milliwatts as f64 * time.as_secs_f64() / 3600.0;
+        let (least, most) = (powers[0].0.min(powers[1].0), powers[0].0.max(powers[1].0));
+        let (low, high) = (energy(least, elapsed) * 0.7, energy(most, elapsed) * 1.3);
+        if rise > energy(most, elapsed + COUNTER_INTERVAL) * 1.3 + 2.0 * step {
+            return self.contradict(Contradiction::RisesTooFast);
+        }
+        if rise == 0.0 && elapsed > COUNTER_INTERVAL && low > 2.0 * step {
+            return self.contradict(Contradiction::StandsStill);
+        }
         self.add(rise > high + 2.0 * step, -6, "its counter rises more than its power explains");
         self.add(rise + 2.0 * step < low, -6, "its counter rises less than its power explains");
         let fits = rise > 0.0 && rise + 2.0 * step >= low && rise <= high + 2.0 * step;
+        self.proved |= fits && low > 2.0 * step;
         self.add(fits && low > 2.0 * step, 5, "its counter rises as its power predicts");
         self.add(fits && low <= 2.0 * step, 1, "its counter rises");
-        Some(())
+        Ok(())
     }
 }
 

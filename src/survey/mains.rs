@@ -67,6 +67,17 @@ impl Mains {
         families.into_iter().filter(convincing).max_by_key(rank)
     }
 
+    /// Whether a voltage of the row that begins with the first one, or the frequency, is in these registers.
+    pub(super) fn is_at(&self, range: RegisterRange) -> bool {
+        let row = self.volts.first().map_or(0, |first| u32::from(first.place.block.address));
+        let in_row = |(index, it): &(u32, &MainsValue)| {
+            u32::from(it.place.block.address) == row + index * u32::from(it.place.block.count)
+        };
+        let volts = (0..).zip(&self.volts).take_while(in_row).map(|(_, it)| it);
+        let mut places = volts.chain(self.hertz.first()).map(|it| it.place.block);
+        places.any(|block| block.overlaps(range))
+    }
+
     /// `230.1 V, 229.8 V, 50.0 Hz`.
     pub(super) fn words(&self) -> String {
         let volts = self.volts.iter().take(3).map(|value| format!("{:.1} V", value.value));

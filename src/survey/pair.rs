@@ -100,7 +100,7 @@ impl Counter {
         mains: Option<&Mains>,
         phases: Option<&Phases>,
     ) -> Option<PowerCounterPair> {
-        if power.overlaps(&self.place)
+        if power.block.overlaps(self.place.block)
             || power.block.function != self.place.block.function
             || self.rise < MIN_RISE * self.resolution
         {
@@ -131,8 +131,9 @@ impl Counter {
                 place.block.count > 1 && volt.place.block.count > 1 && apart % 2 == 1
             })
         };
-        let is_mains =
-            mains.is_some_and(|mains| mains.volts.iter().chain(&mains.hertz).any(|value| value.place.overlaps(power)));
+        let is_mains = mains.is_some_and(|mains| {
+            mains.volts.iter().chain(&mains.hertz).any(|value| value.place.block.overlaps(power.block))
+        });
         let total = phases.and_then(|phases| phases.total.as_ref()).is_some_and(|total| total.place == *power);
         let score = 6.0 * (1.0 - off / tolerance / 2.0) - 0.3 * unusual as f64
             + f64::from(u8::from(power.format == self.place.format))

@@ -26,15 +26,6 @@ impl RegisterSample {
 }
 
 impl ValuePlace {
-    /// Whether both share a register.
-    pub(super) fn overlaps(&self, other: &ValuePlace) -> bool {
-        let (left, right) = (self.block, other.block);
-        let before = |first: RegisterRange, second: RegisterRange| {
-            u32::from(first.address) + u32::from(first.count) <= u32::from(second.address)
-        };
-        left.function == right.function && !before(left, right) && !before(right, left)
-    }
-
     /// The number in each sample; `None` if one is missing.
     pub(super) fn series(&self, samples: &[RegisterSample]) -> Option<Vec<f64>> {
         samples.iter().map(|sample| sample.number(self)).collect()

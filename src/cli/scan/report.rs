@@ -40,7 +40,7 @@ impl ScanReport {
                     if let Some(bus) = &proposal.bus_lines {
                         writeln!(out, "{bus}")?;
                     }
-                    writeln!(out, "{}", proposal.lines)?;
+                    writeln!(out, "{}", paste_lines(examined, proposal))?;
                 }
                 Err(meter) => writeln!(out, "# This meter is in the configuration already: [meter.{meter}].\n")?,
             }
@@ -53,7 +53,7 @@ impl ScanReport {
             let (toml, configured) = match proposal {
                 Ok(proposal) => {
                     let bus = proposal.bus_lines.as_ref().map(|bus| format!("{bus}\n")).unwrap_or_default();
-                    (Some(format!("{bus}{}", proposal.lines)), None)
+                    (Some(format!("{bus}{}", paste_lines(examined, proposal))), None)
                 }
                 Err(meter) => (None, Some(meter.to_string())),
             };
@@ -89,6 +89,19 @@ impl ScanReport {
         let advice = self.evidence.advice(self.kind).into_iter().map(|text| format!("  {text}\n")).collect::<String>();
         format!("{stopped}{count}\n{advice}")
     }
+}
+
+/// The lines of a meter to paste: what is not certain is a comment.
+fn paste_lines(examined: &Examination, proposal: &Proposal) -> String {
+    let next = match examined.candidates.first() {
+        Some(best) if best.confidence > Confidence::Possible => return proposal.lines.clone(),
+        Some(_) => {
+            "# Compare power and counter with the display of the meter. If both are right, remove the first `# ` of these lines; if not,\n\
+             # make a profile with `arkmeter inspect`. `arkmeter scan --watch 2m` with a load of 1 kW makes the result more certain.\n"
+        }
+        None => "",
+    };
+    proposal.lines.lines().fold(next.to_owned(), |text, line| format!("{text}# {line}\n"))
 }
 
 /// The tables that can be added to the configuration, and why the others cannot.
@@ -127,6 +140,18 @@ fn place(found: &FoundUnit) -> String {
     }
 }
 
+/// `arkmeter inspect --serial /dev/ttyUSB0 --baud 9600 --parity none --unit 7`.
+fn inspect_command(found: &FoundUnit) -> String {
+    let line = match &found.settings.link {
+        Link::Serial(line) => {
+            format!("--serial {} --baud {} --parity {}", line.path.display(), line.baud, line.parity.word())
+        }
+        Link::Tcp(address) => format!("--tcp {address}"),
+        Link::RtuOverTcp(address) => format!("--rtu-over-tcp {address}"),
+    };
+    format!("arkmeter inspect {line} --unit {}", found.unit)
+}
+
 /// The findings about one unit, line by line.
 fn findings(found: &FoundUnit, examined: &Examination) -> Vec<String> {
     let unit = if found.any_unit { "any unit".to_owned() } else { format!("unit {}", found.unit) };
@@ -140,7 +165,8 @@ fn findings(found: &FoundUnit, examined: &Examination) -> Vec<String> {
     }
     match examined.candidates.split_first() {
         None if examined.error.is_none() && examined.notes.is_empty() => {
-            lines.push("no profile matches: `arkmeter inspect` shows its registers and proposes a profile".to_owned());
+            let inspect = inspect_command(found);
+            lines.push(format!("no profile matches: switch on a load of 1 kW, and make a profile with `{inspect}`"));
         }
         None => {}
         Some((best, others)) => {
