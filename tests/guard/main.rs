@@ -5,6 +5,7 @@
 mod audit;
 mod corpus;
 mod counter;
+mod hard;
 mod healthy;
 mod known;
 mod load;
@@ -109,4 +110,10 @@ fn healthy_histories_need_no_guard() {
         let findings = audit::<PassThrough>(&site, healthy::EXPECTED, false);
         assert!(findings.broken.is_empty(), "{}: {:?}", site.name, findings.broken);
     }
+}
+
+/// `HARD=5000`, `HARD_KIND=ratchet` and `HARD_SEED=17` as for the healthy histories.
+#[test]
+fn the_guard_keeps_the_promises_in_hard_histories() {
+    Corpus { variable: "HARD", history: hard::site, count: 12 * hard::KINDS, broken: known::HARD }.run();
 }

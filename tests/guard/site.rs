@@ -16,7 +16,6 @@ use crate::world::{Interruption, KWH, WH};
 
 /// What the power register says.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(dead_code)]
 pub(crate) enum PowerRegister {
     Absent,
     Right,
@@ -66,7 +65,6 @@ pub(crate) struct Fault {
 }
 
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code)]
 pub(crate) enum FaultKind {
     Above(u64),
     Below(u64),
