@@ -18,6 +18,8 @@ pub(crate) struct Expected {
     pub complete: bool,
     /// So much of what was counted since the beginning of the first fault may be published in addition.
     pub surplus: Surplus,
+    /// At most so many runs of `held`.
+    pub holds: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -198,10 +200,10 @@ impl<'a, P: Publisher + Default> Audit<'a, P> {
         }
     }
 
-    /// 1.25 x the maximum power during the faults so far and two polls after each, in mWh.
+    /// 1.25 x the maximum power during the faults so far and two polls around each, in mWh.
     fn at_full_power(&self, at: u64) -> u64 {
-        let lasted = |from: u64, to: u64| (at + 1).saturating_sub(from).min(to - from + 2 * self.site.poll);
-        let faulty: u64 = self.site.faults.iter().map(|fault| lasted(fault.from, fault.to)).sum();
+        let begun = self.site.faults.iter().filter(|fault| fault.from <= at);
+        let faulty: u64 = begun.map(|fault| at.min(fault.to) - fault.from + 2 * self.site.poll).sum();
         self.site.max_power * faulty / 3600 * 5 / 4
     }
 
@@ -248,6 +250,9 @@ impl<'a, P: Publisher + Default> Audit<'a, P> {
             }
         }
         let Findings { holds, late, latest, .. } = self.findings;
+        if holds > self.expected.holds {
+            self.findings.broken.push("too many holds".to_owned());
+        }
         if !self.findings.broken.is_empty() {
             self.findings.broken.push(format!("in all {holds} holds, {late} times late, by up to {latest} s"));
         }

@@ -7,7 +7,7 @@ use crate::site::{Fault, FaultKind, PowerRegister, Site, Stop};
 use crate::world::{Interruption, KWH, WH};
 
 /// Nothing is invented but what no guard could know, and nothing is missing at the end.
-const PROMISES: Expected = Expected { quiet: false, complete: true, surplus: Surplus::Nothing };
+const PROMISES: Expected = Expected { quiet: false, complete: true, surplus: Surplus::Nothing, holds: u64::MAX };
 
 /// The end of a fault that does not end.
 const FOR_GOOD: u64 = u64::MAX / 2;
@@ -158,7 +158,7 @@ fn ends_wrong(site: &mut Site) -> Expected {
     site.lasts = site.faults[last].to;
     site.faults[last].to = FOR_GOOD;
     let surplus = if site.power == PowerRegister::Right { Surplus::OfCounted(30) } else { Surplus::AtFullPower };
-    Expected { complete: false, surplus, quiet: false }
+    Expected { complete: false, surplus, ..PROMISES }
 }
 
 /// Without a jump, the register begins to count many times too much.
@@ -358,11 +358,13 @@ fn integrated_unsigned(site: &mut Site, random: &mut RandomSource) -> Expected {
 
 fn overload(site: &mut Site, random: &mut RandomSource) -> Expected {
     site.power = PowerRegister::Right;
-    let from = begins(site, random);
-    let before = site.max_power as i64 * random.between(5, 90) as i64 / 100;
-    let after = site.max_power as i64 * random.between(105, 300) as i64 / 100;
-    site.load = Load { low: before, shape: Shape::From(from), ..Load::constant(after) };
-    PROMISES
+    let before = begins(site, random) + HOUR;
+    let lasts = random.between(20, 300) * MINUTE;
+    let low = site.max_power as i64 * random.between(5, 90) as i64 / 100;
+    let high = site.max_power as i64 * random.between(105, 300) as i64 / 100;
+    site.load = Load { low, shape: Shape::Square(before, lasts), ..Load::constant(high) };
+    site.lasts = before + lasts + HOUR;
+    Expected { holds: 1, ..PROMISES }
 }
 
 fn overload_no_power(site: &mut Site, random: &mut RandomSource) -> Expected {
@@ -371,13 +373,13 @@ fn overload_no_power(site: &mut Site, random: &mut RandomSource) -> Expected {
     expected
 }
 
-/// The serial number is read in two spellings, or not at each poll.
+/// The serial number is read in two spellings.
 fn serials(site: &mut Site, random: &mut RandomSource) -> Expected {
     site.serials = random.choose(&[
         &["2102117", "0002102117"] as &[&str],
         &["2102117", "2102117 "],
         &["AB12CD", "ab12cd"],
-        &["2102117", "2102117", "2102117", "0x201375"],
+        &["2102117", "2102117", "2102117", "2 102 117"],
     ]);
     PROMISES
 }

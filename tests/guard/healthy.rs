@@ -7,7 +7,8 @@ use crate::random::RandomSource;
 use crate::site::{PowerRegister, Site, Stop};
 use crate::world::{Interruption, KWH, WH};
 
-pub(crate) const EXPECTED: Expected = Expected { quiet: true, complete: true, surplus: Surplus::Nothing };
+pub(crate) const EXPECTED: Expected =
+    Expected { quiet: true, complete: true, surplus: Surplus::Nothing, holds: u64::MAX };
 
 type Habit = fn(&mut Site, &mut RandomSource);
 

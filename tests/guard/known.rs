@@ -77,4 +77,4 @@ pub(crate) fn names(entry: &str, scenario: &str) -> bool {
 pub(crate) const HEALTHY: usize = 104;
 
 /// The number of histories with hard faults in which a promise is broken.
-pub(crate) const HARD: usize = 0;
+pub(crate) const HARD: usize = 85;
