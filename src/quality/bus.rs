@@ -1,4 +1,4 @@
-//! The figures of one bus that the advice is based on: which meters stand out, and how busy the bus is.
+//! The figures of one bus that the advice is based on: which meters have faults, and how busy the bus is.
 
 use std::time::Duration;
 
@@ -42,126 +42,127 @@ pub struct MeterQuality<'b> {
     pub recent: RecentTally,
 }
 
-/// A share of fewer requests says nothing.
-const LEAST_REQUESTS: u64 = 20;
-/// What happened less often happens.
-const LEAST_EVENTS: u64 = 3;
-/// So many events say enough of fewer requests: a meter that does not answer is left alone for longer and longer.
+/// A share of fewer requests than this says nothing.
+const MIN_REQUESTS: u64 = 20;
+/// Fewer events than this can be chance.
+const MIN_EVENTS: u64 = 3;
+/// This many events are enough even for fewer requests: a meter that does not answer is polled less and less often.
 const MANY_EVENTS: u64 = 5;
-/// What a poll costs is the mean of so many.
-const LEAST_POLLS: u64 = 10;
-/// More units are not named one by one.
-const MOST_NAMED: usize = 5;
+/// The time of a poll is the mean of at least this many polls.
+const MIN_POLLS: u64 = 10;
+/// A sentence names at most this many units.
+const MAX_NAMED: usize = 5;
 
-/// A meter and the share of its requests that is meant, in per cent.
-pub(super) type Suspect<'a, 'b> = (&'a MeterQuality<'b>, u64);
+/// The value of a tally that a check is about.
+pub(super) type Counted = fn(&RequestTally) -> u64;
+
+/// A meter with a fault, and the share of its requests that have the fault, in per cent.
+pub(super) type FaultyMeter<'a, 'b> = (&'a MeterQuality<'b>, u64);
+
+/// Faulty meters in the words of a sentence.
+pub(super) struct NamedMeters {
+    /// `Bus cabinet, roof, unit 7` or `Bus cabinet, units 7, 4 and 3 more`.
+    pub(super) who: String,
+    /// `12 %` or `up to 30 %`.
+    pub(super) share: String,
+    /// `this unit` or `these units`.
+    pub(super) units: &'static str,
+}
 
 impl<'b> BusQuality<'b> {
-    /// The share of the time in which the bus is taken.
+    /// The share of the time in which the bus is in use, 0..=1.
     pub(super) fn occupancy(&self) -> Option<f64> {
         occupancy(self.meters.iter().map(|meter| &meter.recent))
     }
 
-    /// The share of the time that the meters ask for: above 1 it is not there. A meter that is silent is asked less often.
+    /// The share of the time that polling the meters as configured takes: above 1 it is not possible. A silent meter is polled less often.
     pub(super) fn demand(&self) -> Option<f64> {
-        let mut demand = 0.0;
-        for meter in self.meters.iter() {
-            demand += match meter.cost() {
-                Some(cost) => cost.as_secs_f64() / meter.poll_every.as_secs_f64(),
-                None if meter.is_silent() => meter.recent.occupancy().unwrap_or(0.0),
-                None => return None,
-            };
-        }
-        (demand > 0.0).then_some(demand)
+        let demand = self.meters.iter().map(|meter| match meter.poll_time() {
+            Some(time) => Some(time.as_secs_f64() / meter.poll_every.as_secs_f64()),
+            None if meter.is_silent() => Some(meter.recent.occupancy().unwrap_or(0.0)),
+            None => None,
+        });
+        demand.sum::<Option<f64>>().filter(|demand| *demand > 0.0)
     }
 
-    /// What a round of all meters costs, where they are polled equally often.
+    /// The time of one round of all meters, and their poll interval if they have the same.
     pub(super) fn round(&self) -> Option<(Duration, Duration)> {
         let every = self.meters.first()?.poll_every;
-        let alike = self.meters.iter().all(|meter| meter.poll_every == every);
-        alike.then(|| (self.meters.iter().filter_map(MeterQuality::cost).sum(), every))
+        let same = self.meters.iter().all(|meter| meter.poll_every == every);
+        same.then(|| (self.meters.iter().filter_map(MeterQuality::poll_time).sum(), every))
     }
 
-    pub(super) fn sum(&self, count: fn(&RequestTally) -> u64) -> u64 {
+    pub(super) fn sum(&self, count: Counted) -> u64 {
         self.meters.iter().map(|meter| count(&meter.recent.tally)).sum()
     }
 
-    /// The meters whose share of this is not small, as far as enough is known.
-    pub(super) fn suspects(&self, count: fn(&RequestTally) -> u64, least: u64) -> Vec<Suspect<'_, 'b>> {
-        let suspect = |meter: &&MeterQuality<'_>| {
-            let (count, all) = (count(&meter.recent.tally), meter.recent.tally.requests());
-            happens(count, all) && reaches(count, all, least)
-        };
-        self.meters.iter().filter(suspect).map(|meter| (meter, percent_of(meter, count))).collect()
+    /// The meters for which this count is at least `least` per cent of their requests, if there are enough requests.
+    pub(super) fn faulty(&self, count: Counted, least: u64) -> Vec<FaultyMeter<'_, 'b>> {
+        let of = |meter: &MeterQuality<'_>| (count(&meter.recent.tally), meter.recent.tally.requests());
+        let faulty = self.meters.iter().filter(|meter| {
+            let (count, requests) = of(meter);
+            is_significant(count, requests) && reaches(count, requests, least)
+        });
+        faulty.map(|meter| (meter, percent(of(meter).0, of(meter).1))).collect()
     }
 
-    /// What the others have of it, in a word, where at least as many as the suspects are sound: then it is not the line that they share.
-    pub(super) fn neighbours(
-        &self,
-        suspects: &[Suspect<'_, '_>],
-        count: fn(&RequestTally) -> u64,
-    ) -> Option<&'static str> {
+    /// How many of this fault the other meters have, in words, if at least as many meters are without fault as with it: then the shared
+    /// line is not the cause.
+    pub(super) fn others(&self, faulty: &[FaultyMeter<'_, '_>], count: Counted) -> Option<&'static str> {
         let is_sound = |meter: &&MeterQuality<'_>| {
-            meter.known() && !suspects.iter().any(|(suspect, _)| suspect.name == meter.name)
+            meter.recent.tally.requests() >= MIN_REQUESTS && !faulty.iter().any(|(other, _)| other.name == meter.name)
         };
         let sound: Vec<_> = self.meters.iter().filter(is_sound).collect();
         let none = sound.iter().all(|meter| count(&meter.recent.tally) == 0);
-        (!sound.is_empty() && sound.len() >= suspects.len()).then_some(if none { "none" } else { "hardly any" })
+        (!sound.is_empty() && sound.len() >= faulty.len()).then_some(if none { "none" } else { "almost none" })
     }
 
-    /// These units, who are not the few among sound ones.
-    pub(super) fn most(&self, suspects: &[Suspect<'_, '_>]) -> &'static str {
-        if suspects.len() == self.meters.len() { "all units alike" } else { "most units" }
+    /// `all units` or `most units`.
+    pub(super) fn all_or_most(&self, faulty: &[FaultyMeter<'_, '_>]) -> &'static str {
+        if faulty.len() == self.meters.len() { "all units" } else { "most units" }
     }
 
-    /// Who is meant, the greatest share, and the word for what is theirs; `None` of nobody.
-    pub(super) fn named(&self, suspects: &[Suspect<'_, '_>]) -> Option<(String, String, &'static str)> {
-        let most = suspects.iter().map(|(_, share)| *share).max()?;
+    /// The names of these meters and their greatest share; `None` without a meter.
+    pub(super) fn named(&self, faulty: &[FaultyMeter<'_, '_>]) -> Option<NamedMeters> {
+        let most = faulty.iter().map(|(_, share)| *share).max()?;
         let bus = self.name;
-        if let [(meter, _)] = suspects {
-            return Some((format!("Bus {bus}, {}, unit {}", meter.name, meter.unit), format!("{most} %"), "its"));
+        if let [(meter, _)] = faulty {
+            let who = format!("Bus {bus}, {}, unit {}", meter.name, meter.unit);
+            return Some(NamedMeters { who, share: format!("{most} %"), units: "this unit" });
         }
-        let named: Vec<_> = suspects.iter().take(MOST_NAMED).map(|(meter, _)| meter.unit.to_string()).collect();
-        let more = match suspects.len().saturating_sub(MOST_NAMED) {
+        let units: Vec<_> = faulty.iter().take(MAX_NAMED).map(|(meter, _)| meter.unit.to_string()).collect();
+        let more = match faulty.len().saturating_sub(MAX_NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        Some((format!("Bus {bus}, units {}{more}", named.join(", ")), format!("up to {most} %"), "their"))
+        let who = format!("Bus {bus}, units {}{more}", units.join(", "));
+        Some(NamedMeters { who, share: format!("up to {most} %"), units: "these units" })
     }
 }
 
 impl MeterQuality<'_> {
-    /// Whether enough is known to call it sound.
-    fn known(&self) -> bool {
-        self.recent.tally.requests() >= LEAST_REQUESTS
-    }
-
-    /// Whether it mostly does not answer, and so is left alone for longer than its `poll_every`.
-    pub(super) fn is_silent(&self) -> bool {
+    /// Whether it answers less than half of its requests. It is then polled less often than `poll_every`.
+    fn is_silent(&self) -> bool {
         2 * self.recent.tally.of(RequestCount::Answers) < self.recent.tally.requests()
     }
 
-    /// What a poll of it costs in time, where it answers and that is known.
-    pub(super) fn cost(&self) -> Option<Duration> {
+    /// The mean time of a poll, if the meter answers and enough polls are known.
+    fn poll_time(&self) -> Option<Duration> {
         let polls = self.recent.tally.of(RequestCount::Polls);
-        let known = polls >= LEAST_POLLS && !self.is_silent();
+        let known = polls >= MIN_POLLS && !self.is_silent();
         known.then(|| Duration::from_micros(self.recent.tally.busy_us / polls))
     }
 }
 
-fn percent_of(meter: &MeterQuality<'_>, count: fn(&RequestTally) -> u64) -> u64 {
-    percent(count(&meter.recent.tally), meter.recent.tally.requests())
-}
-
-/// 0..=100, rounded; 100 is all of it.
+/// 0..=100, rounded. Only the whole is 100.
 pub(super) fn percent(part: u64, whole: u64) -> u64 {
     let rounded = (200 * part + whole) / (2 * whole).max(1);
     if part < whole || whole == 0 { rounded.min(99) } else { 100 }
 }
 
-/// Whether so many of these requests are enough to go by.
-pub(super) fn happens(count: u64, requests: u64) -> bool {
-    count >= MANY_EVENTS || count >= LEAST_EVENTS && requests >= LEAST_REQUESTS
+/// Whether an event that happened so often in these requests is more than chance.
+pub(super) fn is_significant(count: u64, requests: u64) -> bool {
+    count >= MANY_EVENTS || count >= MIN_EVENTS && requests >= MIN_REQUESTS
 }
 
 pub(super) fn reaches(part: u64, whole: u64, percent: u64) -> bool {

@@ -1,4 +1,4 @@
-//! The quality of a bus: how requests end, how long answers take, and what an installer can do about problems. Pure: time is an argument.
+//! The quality of a bus: how requests end, how long answers take, and advice about faults. Pure: time is an argument.
 #![deny(missing_docs)]
 
 mod advice;
@@ -13,4 +13,4 @@ pub use advice::advice;
 pub use bus::{BusQuality, LinkKind, MeterQuality};
 pub use tally::{RequestCount, RequestOutcome, RequestRecord, RequestTally};
 pub use times::AnswerTimes;
-pub use window::{RecentTally, RequestQuality, occupancy};
+pub use window::{RequestQuality, occupancy};

@@ -15,43 +15,43 @@ pub enum RequestOutcome {
     Failed(RequestCount),
 }
 
-/// One request, when it is over.
+/// One finished request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestRecord {
     /// How it ended.
     pub outcome: RequestOutcome,
-    /// From sending it to its end.
+    /// From sending the request to its end.
     pub took: Duration,
-    /// The silence that had to be kept before it.
+    /// The required silence before it.
     pub silence: Duration,
-    /// The answer came in the last fifth of the time-out.
+    /// The answer came in the last fifth of the timeout.
     pub slow: bool,
     /// Our own request came back.
     pub echo: bool,
-    /// An answer to an earlier request came, before it or meanwhile.
+    /// An answer to an earlier request came, before this request or during it.
     pub late: bool,
 }
 
-/// What is counted. Each request is one of those up to [`RequestCount::OtherException`]; those after are counted beside it.
+/// What is counted. Each request counts once, in one of the counts up to [`RequestCount::OtherException`]. The counts after it are extra.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestCount {
     /// Verified answers.
     Answers,
-    /// Nothing that belongs to the request came in time.
+    /// No answer to the request came in time.
     Timeouts,
     /// The answer's checksum is wrong.
     CrcErrors,
-    /// Only a whole frame of a unit that was not requested.
+    /// Only a valid frame of another unit.
     WrongUnit,
-    /// The same of a function.
+    /// Only a valid frame of another function.
     WrongFunction,
-    /// The same of a length.
+    /// Only a valid frame of another length.
     WrongLength,
-    /// The answer's beginning, and no more.
+    /// Only the beginning of the answer.
     Incomplete,
     /// Bytes that are no frame.
     Noise,
-    /// The link was closed under the request.
+    /// The link was closed during the request.
     Lost,
     /// Exception 1.
     IllegalFunction,
@@ -67,24 +67,24 @@ pub enum RequestCount {
     Busy,
     /// Exception 8.
     MemoryParity,
-    /// The gateway has no way to the unit.
+    /// Exception 10: the gateway has no route to the unit.
     GatewayPath,
-    /// The gateway got no answer from the unit.
+    /// Exception 11: the gateway got no answer from the unit.
     GatewayTarget,
     /// Any other exception.
     OtherException,
     /// Answers in the last fifth of the timeout.
     Slow,
-    /// Requests that came back.
+    /// Requests whose echo was received.
     Echoes,
     /// Answers to earlier requests.
     Late,
-    /// Polls that ended.
+    /// Finished polls.
     Polls,
 }
 
 impl RequestCount {
-    /// Those that are no exceptions: what a request ended by, and what was counted beside it, in the words of the status document.
+    /// All counts but exceptions and polls, with their names in the status document.
     pub const WORDS: [(Self, &'static str); 12] = [
         (Self::Answers, "answers"),
         (Self::Timeouts, "timeouts"),
@@ -99,9 +99,9 @@ impl RequestCount {
         (Self::Echoes, "echoes"),
         (Self::Late, "late"),
     ];
-    /// How many of [`RequestCount::WORDS`] are told even where they are 0.
+    /// How many of [`RequestCount::WORDS`] are shown even if they are 0.
     pub const USUAL: usize = 3;
-    /// How many of them are how a request ended.
+    /// How many of them are outcomes of requests.
     pub const ENDS: usize = 9;
     /// The exceptions with their codes (Modbus Application Protocol V1.1b3, section 7).
     pub const EXCEPTIONS: [(Self, &'static str); 10] = [
@@ -121,29 +121,24 @@ impl RequestCount {
         match outcome {
             RequestOutcome::Answered => Self::Answers,
             RequestOutcome::Failed(count) => count,
-            RequestOutcome::Exception(1) => Self::IllegalFunction,
-            RequestOutcome::Exception(2) => Self::IllegalAddress,
-            RequestOutcome::Exception(3) => Self::IllegalValue,
-            RequestOutcome::Exception(4) => Self::DeviceFailure,
-            RequestOutcome::Exception(5) => Self::Acknowledge,
-            RequestOutcome::Exception(6) => Self::Busy,
-            RequestOutcome::Exception(8) => Self::MemoryParity,
-            RequestOutcome::Exception(10) => Self::GatewayPath,
-            RequestOutcome::Exception(11) => Self::GatewayTarget,
-            RequestOutcome::Exception(_) => Self::OtherException,
+            RequestOutcome::Exception(code) => {
+                let code = code.to_string();
+                let known = Self::EXCEPTIONS.iter().find(|(_, word)| *word == code);
+                known.map_or(Self::OtherException, |(count, _)| *count)
+            }
         }
     }
 }
 
-pub(super) const COUNTS: usize = RequestCount::Polls as usize + 1;
+const COUNTS: usize = RequestCount::Polls as usize + 1;
 
-/// Counts of requests. They start again at 0 after 2^32: at 30 requests a second that is after four years.
+/// Counts of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestTally {
-    pub(super) counts: [u32; COUNTS],
-    /// Of the answers.
+    counts: [u64; COUNTS],
+    /// How long the answers took.
     pub times: AnswerTimes,
-    /// Of the answers, in microseconds.
+    /// The sum of the answers' times, in microseconds.
     pub took_us: u64,
     /// How long the bus was busy, in microseconds: requests, answers, timeouts and required silences.
     pub busy_us: u64,
@@ -152,44 +147,52 @@ pub struct RequestTally {
 impl RequestTally {
     /// Counts a request.
     pub fn note(&mut self, request: &RequestRecord) {
-        let took_us = micros(request.took);
+        let took_us = request.took.as_micros() as u64;
         self.add(RequestCount::of(request.outcome), true);
         self.add(RequestCount::Slow, request.slow);
         self.add(RequestCount::Echoes, request.echo);
         self.add(RequestCount::Late, request.late);
-        self.busy_us += took_us + micros(request.silence);
+        self.busy_us += took_us + request.silence.as_micros() as u64;
         if request.outcome == RequestOutcome::Answered {
             self.times.note(took_us);
             self.took_us += took_us;
         }
     }
 
-    /// A poll is over; these requests are of it.
-    pub(super) fn add_poll(&mut self, of: &RequestTally) {
-        self.merge(of);
+    /// Counts a finished poll with its requests.
+    pub(super) fn add_poll(&mut self, requests: &RequestTally) {
+        self.merge(requests);
         self.add(RequestCount::Polls, true);
     }
 
     /// Adds the counts of another tally.
     pub fn merge(&mut self, other: &RequestTally) {
-        for (mine, others) in self.counts.iter_mut().zip(other.counts) {
-            *mine = mine.wrapping_add(others);
+        self.combine(other, |mine, others| mine + others);
+    }
+
+    /// What was counted since `earlier`, an older state of this tally.
+    pub(super) fn since(mut self, earlier: &RequestTally) -> Self {
+        self.combine(earlier, |mine, before| mine - before);
+        self
+    }
+
+    fn combine(&mut self, other: &RequestTally, combined: fn(u64, u64) -> u64) {
+        let counts = self.counts.iter_mut().zip(&other.counts);
+        for (mine, others) in counts.chain(self.times.0.iter_mut().zip(&other.times.0)) {
+            *mine = combined(*mine, *others);
         }
-        for (mine, others) in self.times.0.iter_mut().zip(other.times.0) {
-            *mine = mine.wrapping_add(others);
-        }
-        self.took_us += other.took_us;
-        self.busy_us += other.busy_us;
+        self.took_us = combined(self.took_us, other.took_us);
+        self.busy_us = combined(self.busy_us, other.busy_us);
     }
 
     /// One count.
     pub fn of(&self, count: RequestCount) -> u64 {
-        u64::from(self.counts[count as usize])
+        self.counts[count as usize]
     }
 
     /// All requests, with every outcome.
     pub fn requests(&self) -> u64 {
-        self.counts[..=RequestCount::OtherException as usize].iter().map(|count| u64::from(*count)).sum()
+        self.counts[..=RequestCount::OtherException as usize].iter().sum()
     }
 
     /// All exceptions.
@@ -197,7 +200,7 @@ impl RequestTally {
         RequestCount::EXCEPTIONS.iter().map(|(count, _)| self.of(*count)).sum()
     }
 
-    /// Answers that came damaged.
+    /// Damaged answers.
     pub fn damaged(&self) -> u64 {
         [RequestCount::CrcErrors, RequestCount::Incomplete, RequestCount::Noise]
             .map(|count| self.of(count))
@@ -205,12 +208,7 @@ impl RequestTally {
             .sum()
     }
 
-    fn add(&mut self, count: RequestCount, so: bool) {
-        let counted = &mut self.counts[count as usize];
-        *counted = counted.wrapping_add(u32::from(so));
+    fn add(&mut self, count: RequestCount, happened: bool) {
+        self.counts[count as usize] += u64::from(happened);
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros())
 }

@@ -1,15 +1,15 @@
-//! How long answers took, in a few buckets of doubling width.
+//! How long answers took, in buckets of doubling width.
 
 use std::time::Duration;
 
-/// Microseconds of the first bucket's upper bound; each further bound is twice the one before.
+/// The upper bound of the first bucket in microseconds. Each further bound is twice the one before.
 const FIRST_US: u64 = 1000;
-/// The last one has no upper bound, for no time-out is longer than 10 s.
-pub(super) const BUCKETS: usize = 15;
+/// The last bucket has no upper bound. No timeout is longer than 10 s.
+const BUCKETS: usize = 15;
 
-/// How many answers took how long. 60 bytes.
+/// How many answers took how long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AnswerTimes(pub(super) [u32; BUCKETS]);
+pub struct AnswerTimes(pub(super) [u64; BUCKETS]);
 
 impl AnswerTimes {
     /// Upper bounds in microseconds, ascending; `None` for the last bucket, which has none.
@@ -19,17 +19,16 @@ impl AnswerTimes {
 
     /// How many answers each bucket has, in the order of the bounds.
     pub fn counts(&self) -> impl Iterator<Item = u64> {
-        self.0.iter().map(|count| u64::from(*count))
+        self.0.iter().copied()
     }
 
     pub(super) fn note(&mut self, took_us: u64) {
         let whole = took_us.saturating_sub(1) / FIRST_US;
         let index = (u64::BITS - whole.leading_zeros()) as usize;
-        let bucket = &mut self.0[index.min(BUCKETS - 1)];
-        *bucket = bucket.wrapping_add(1);
+        self.0[index.min(BUCKETS - 1)] += 1;
     }
 
-    /// Within what time this share (0..=1) of the answers came, as near as the buckets tell; `None` without answers.
+    /// The time within which this share (0..=1) of the answers came, as exact as the buckets; `None` without answers.
     pub fn percentile(&self, share: f64) -> Option<Duration> {
         let all: u64 = self.counts().sum();
         let rank = ((all as f64 * share).ceil() as u64).clamp(1, all.max(1));

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::document;
-use super::layout::Layout;
+use crate::config::{Config, Link};
 use crate::poller::BusReport;
-use crate::quality::{self, RequestCount, RequestQuality, RequestTally};
+use crate::quality::{self, LinkKind, RequestCount, RequestQuality, RequestTally};
 use crate::units::Name;
 
 /// All requests to these meters.
 pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q RequestQuality>) -> document::QualityStatus {
-    let (mut tally, mut recent, mut recents) = (RequestTally::default(), RequestTally::default(), Vec::new());
+    let (mut tally, mut recent, mut of_meters) = (RequestTally::default(), RequestTally::default(), Vec::new());
     for meter in meters {
-        let lately = meter.recent();
+        let recent_of_meter = meter.recent();
         tally.merge(meter.total());
-        recent.merge(&lately.tally);
-        recents.push(lately);
+        recent.merge(&recent_of_meter.tally);
+        of_meters.push(recent_of_meter);
     }
     let exceptions = RequestCount::EXCEPTIONS.iter().map(|(count, code)| ((*code).to_owned(), tally.of(*count)));
     let percentile =
@@ -25,7 +25,7 @@ pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q RequestQuality>) ->
         recent: counts(&recent),
         exceptions: exceptions.filter(|(_, count)| *count > 0).collect(),
         response_us: [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().filter_map(percentile).collect(),
-        occupancy: quality::occupancy(&recents).map(|share| (share * 1e4).round() / 1e4),
+        occupancy: quality::occupancy(&of_meters).map(|share| (share * 1e4).round() / 1e4),
         tally,
     }
 }
@@ -40,17 +40,21 @@ fn counts(tally: &RequestTally) -> BTreeMap<String, u64> {
 }
 
 /// Advice for the buses that are open.
-pub(super) fn advice(layout: &Layout, buses: &BTreeMap<Name, BusReport>) -> Vec<String> {
-    let open = layout.buses.iter().filter_map(|(name, bus)| {
+pub(super) fn advice(config: &Config, buses: &BTreeMap<Name, BusReport>) -> Vec<String> {
+    let open = config.buses.iter().filter_map(|(name, bus)| {
         let report = buses.get(name).filter(|report| report.error.is_none())?;
         let meters = report.meters.iter().filter_map(|(meter, poll)| {
-            let wanted = layout.meters.get(meter)?;
-            let (name, unit, poll_every) = (meter.as_str(), wanted.unit, wanted.poll_every);
+            let configured = config.meters.get(meter)?;
+            let (name, unit, poll_every) = (meter.as_str(), configured.unit.get(), configured.poll_every);
             Some(quality::MeterQuality { name, unit, poll_every, recent: poll.quality.recent() })
         });
         Some(quality::BusQuality {
             name: name.as_str(),
-            link: bus.link,
+            link: match bus.link {
+                Link::Serial(_) => LinkKind::Serial,
+                Link::RtuOverTcp(_) => LinkKind::Converter,
+                Link::Tcp(_) => LinkKind::Tcp,
+            },
             timeout: bus.timeout,
             meters: meters.collect(),
         })

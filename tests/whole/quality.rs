@@ -43,12 +43,12 @@ async fn a_noisy_unit_is_named_in_every_output() {
     let noisy = |document: &Value| {
         // Only one answer is damaged: the second attempt of the poll succeeds.
         units[1].fault_next(1, UnitFault::Garbage);
-        advice(document).contains("its neighbours none")
+        advice(document).contains("the other units have none")
     };
     let document = site.status_when("the noisy unit is named", noisy).await;
-    let said = advice(&document);
-    assert!(said.contains("% CRC errors, its neighbours none: check its wiring"), "{said}");
-    assert!(!said.contains("unit 6") && !said.contains("unit 8"), "{said}");
+    let sentences = advice(&document);
+    assert!(sentences.contains("% CRC errors, the other units have none: check the wiring"), "{sentences}");
+    assert!(!sentences.contains("unit 6") && !sentences.contains("unit 8"), "{sentences}");
     let quality = |meter: &str, what: &str| document["meters"][meter]["quality"]["total"][what].as_u64().unwrap();
     assert!(quality("boiler", "crc_errors") >= 3);
     assert_eq!(quality("sauna", "crc_errors") + quality("garage", "crc_errors"), 0);
@@ -112,9 +112,10 @@ async fn a_bus_too_slow_for_the_poll_interval_gets_advice() {
     let plan = meters.iter().fold(plan, |plan, (name, unit)| plan.polled(name, "gateway", *unit, "eastron-sdm630"));
     let site = Site::new(&plan);
     let daemon = site.start();
-    let busy = |document: &Value| advice(document).contains("% busy: the poll interval cannot be kept");
+    let busy =
+        |document: &Value| advice(document).contains("the poll interval cannot be kept, because the line is in use");
     let document = site.status_when("the advice says that the bus is busy", busy).await;
-    assert!(advice(&document).contains("a round of its 3 meters needs 0."), "{document:#}");
+    assert!(advice(&document).contains("one round of its 3 meters takes 0."), "{document:#}");
     assert!(advice(&document).contains("poll_every is 100ms"), "{document:#}");
     assert!(document["buses"]["gateway"]["quality"]["occupancy"].as_f64().unwrap() > 0.5, "{document:#}");
     daemon.stop().await;

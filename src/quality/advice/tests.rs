@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::quality::{MeterQuality, RecentTally, RequestOutcome, RequestRecord, RequestTally};
+use crate::quality::window::RecentTally;
+use crate::quality::{MeterQuality, RequestOutcome, RequestRecord, RequestTally};
 
 const SECOND: Duration = Duration::from_secs(1);
 const FINE: (RequestOutcome, u32) = (RequestOutcome::Answered, 100);
@@ -30,14 +31,14 @@ fn flagged(
     MeterQuality { name, unit, poll_every: 10 * SECOND, recent: RecentTally { tally, over } }
 }
 
-fn told(link: LinkKind, meters: &[MeterQuality<'static>]) -> Vec<String> {
+fn advice_for(link: LinkKind, meters: &[MeterQuality<'static>]) -> Vec<String> {
     advice(&BusQuality { name: "cabinet", link, timeout: SECOND, meters: meters.to_vec() })
 }
 
 fn one(link: LinkKind, meters: &[MeterQuality<'static>]) -> String {
-    let told = told(link, meters);
-    assert_eq!(told.len(), 1, "{told:?}");
-    told.into_iter().next().unwrap()
+    let sentences = advice_for(link, meters);
+    assert_eq!(sentences.len(), 1, "{sentences:?}");
+    sentences.into_iter().next().unwrap()
 }
 
 fn failed(count: RequestCount, of: u32) -> [(RequestOutcome, u32); 2] {
@@ -48,15 +49,15 @@ use LinkKind::{Converter, Serial, Tcp};
 
 #[test]
 fn a_sound_bus_gets_no_advice() {
-    assert_eq!(told(Serial, &[]), Vec::<String>::new());
+    assert_eq!(advice_for(Serial, &[]), Vec::<String>::new());
     let fine = [meter(1, &[FINE]), meter(2, &[FINE]), meter(3, &[])];
-    assert_eq!(told(Serial, &fine), Vec::<String>::new());
+    assert_eq!(advice_for(Serial, &fine), Vec::<String>::new());
     let once = [meter(1, &failed(RequestCount::CrcErrors, 2)), meter(2, &failed(RequestCount::Timeouts, 4))];
-    assert_eq!(told(Serial, &once), Vec::<String>::new(), "what happens, happens");
+    assert_eq!(advice_for(Serial, &once), Vec::<String>::new(), "so few can be chance");
     let few = [meter(1, &[(RequestOutcome::Answered, 15), (RequestOutcome::Failed(RequestCount::CrcErrors), 4)])];
-    assert_eq!(told(Serial, &few), Vec::<String>::new(), "of 19 requests little is known");
+    assert_eq!(advice_for(Serial, &few), Vec::<String>::new(), "19 requests are too few");
     let many = [meter(1, &[(RequestOutcome::Answered, 5), (RequestOutcome::Failed(RequestCount::CrcErrors), 5)])];
-    assert!(one(Serial, &many).contains("50 % CRC errors"), "five are not by chance");
+    assert!(one(Serial, &many).contains("50 % CRC errors"), "five are no chance");
 }
 
 #[test]
@@ -64,17 +65,17 @@ fn a_noisy_unit_among_sound_ones_points_to_its_wiring() {
     let noisy = meter(7, &failed(RequestCount::CrcErrors, 12));
     assert_eq!(
         one(Serial, &[meter(1, &[FINE]), noisy, meter(2, &[FINE])]),
-        "Bus cabinet, roof, unit 7: 12 % CRC errors, its neighbours none: check its wiring, terminals and shield."
+        "Bus cabinet, roof, unit 7: 12 % CRC errors, the other units have none: check the wiring, terminals and shield at this unit."
     );
     let slightly = [(RequestOutcome::Answered, 999), (RequestOutcome::Failed(RequestCount::CrcErrors), 1)];
-    assert!(one(Serial, &[noisy, meter(1, &slightly)]).contains("its neighbours hardly any: check its wiring"));
-    assert_eq!(told(Tcp, &[noisy, meter(1, &[FINE])]), Vec::<String>::new(), "Modbus TCP has no checksum");
+    assert!(one(Serial, &[noisy, meter(1, &slightly)]).contains("the other units have almost none: check the wiring"));
+    assert_eq!(advice_for(Tcp, &[noisy, meter(1, &[FINE])]), Vec::<String>::new(), "Modbus TCP has no checksum");
     let two = [noisy, meter(4, &failed(RequestCount::CrcErrors, 30)), meter(1, &[FINE]), meter(2, &[FINE])];
     let sentence = one(Converter, &two);
-    assert!(sentence.contains("units 7, 4: up to 30 % CRC errors, their neighbours none"), "{sentence}");
-    assert!(one(Serial, &[noisy]).contains("12 % CRC errors: check the wiring, the termination"));
+    assert!(sentence.contains("units 7, 4: up to 30 % CRC errors, the other units have none"), "{sentence}");
+    assert!(one(Serial, &[noisy]).contains("12 % CRC errors: check the wiring and the termination"));
     let cut = meter(7, &failed(RequestCount::Incomplete, 12));
-    assert!(one(Serial, &[cut, meter(1, &[FINE])]).contains("12 % broken answers"));
+    assert!(one(Serial, &[cut, meter(1, &[FINE])]).contains("12 % damaged answers"));
 }
 
 #[test]
@@ -83,30 +84,30 @@ fn noise_on_all_units_points_to_the_line() {
         one(Serial, &[meter(1, &failed(RequestCount::CrcErrors, 9)), meter(2, &failed(RequestCount::CrcErrors, 12))]);
     let most = [3, 5, 6].map(|unit| meter(unit, &failed(RequestCount::CrcErrors, 9)));
     assert!(one(Serial, &[&most[..], &[meter(1, &[FINE])]].concat()).contains("up to 9 % CRC errors on most units:"));
-    for words in ["up to 12 % CRC errors on all units alike", "termination", "bias", "baud rate", "common ground"] {
+    for words in ["up to 12 % CRC errors on all units", "termination", "bias", "baud rate", "common ground"] {
         assert!(sentence.contains(words), "{sentence}");
     }
 }
 
 #[test]
 fn a_silent_unit_among_others_points_to_its_power_or_number() {
-    let dead = meter(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 5)]);
-    let sentence = one(Serial, &[dead, meter(1, &[FINE])]);
+    let silent = meter(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 5)]);
+    let sentence = one(Serial, &[silent, meter(1, &[FINE])]);
     assert!(
-        sentence.contains("unit 7: nothing but time-outs, its neighbours answer: check its unit number, power"),
+        sentence.contains("unit 7: no answer at all, other units answer: check the unit number, the power"),
         "{sentence}"
     );
     let sentence = one(Serial, &[meter(7, &failed(RequestCount::Timeouts, 8)), meter(1, &[FINE])]);
-    assert!(sentence.contains("8 % time-outs, its neighbours none: check its terminals"), "{sentence}");
-    assert!(one(Serial, &[dead]).contains("no unit answers: check A and B (swapped?)"));
-    assert!(one(Tcp, &[dead]).contains("no unit answers: check the unit numbers"));
+    assert!(sentence.contains("8 % timeouts, the other units have none: check the terminals"), "{sentence}");
+    assert!(one(Serial, &[silent]).contains("no unit answers: check A and B (swapped?)"));
+    assert!(one(Tcp, &[silent]).contains("no unit answers: check the unit numbers"));
     let all = [meter(1, &failed(RequestCount::Timeouts, 8)), meter(2, &failed(RequestCount::Timeouts, 9))];
-    assert!(one(Serial, &all).contains("up to 9 % time-outs on all units alike: raise timeout in [bus.cabinet]"));
+    assert!(one(Serial, &all).contains("up to 9 % timeouts on all units: raise timeout in [bus.cabinet]"));
     let weak = meter(2, &failed(RequestCount::Timeouts, 8));
-    let both = told(Serial, &[dead, weak, meter(1, &[FINE])]).concat();
-    assert!(both.contains("unit 7: nothing but") && both.contains("unit 2: 8 % time-outs"), "{both}");
+    let both = advice_for(Serial, &[silent, weak, meter(1, &[FINE])]).concat();
+    assert!(both.contains("unit 7: no answer at all") && both.contains("unit 2: 8 % timeouts"), "{both}");
     let four = meter(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 4)]);
-    assert_eq!(told(Serial, &[four, meter(1, &[FINE])]), Vec::<String>::new());
+    assert_eq!(advice_for(Serial, &[four, meter(1, &[FINE])]), Vec::<String>::new());
 }
 
 #[test]
@@ -114,10 +115,10 @@ fn answers_near_the_timeout_need_a_longer_timeout() {
     let took = Duration::from_millis(900);
     let slow = |request| RequestRecord { slow: true, took, ..request };
     let sentence = one(Serial, &[flagged(7, &[FINE], slow), meter(1, &[FINE])]);
-    assert!(sentence.contains("the last fifth of the time-out, 1s: raise timeout in [bus.cabinet]"), "{sentence}");
-    assert!(sentence.contains("unit 7: 100 % of its answers come in"), "{sentence}");
+    assert!(sentence.contains("the last fifth of the timeout (1s): raise timeout in [bus.cabinet]"), "{sentence}");
+    assert!(sentence.contains("unit 7: 100 % of the answers come in"), "{sentence}");
     let failing = flagged(7, &failed(RequestCount::Timeouts, 20), |request| RequestRecord { slow: true, ..request });
-    assert!(one(Serial, &[failing, meter(1, &[FINE])]).contains("raise timeout"), "one cause is told once");
+    assert!(one(Serial, &[failing, meter(1, &[FINE])]).contains("raise timeout"), "one cause gives one sentence");
 }
 
 #[test]
@@ -125,30 +126,30 @@ fn late_answers_need_a_longer_timeout() {
     let late = |request| RequestRecord { late: true, ..request };
     let gateway = flagged(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 10)], late);
     let sentence = one(Tcp, &[gateway, meter(1, &[(RequestOutcome::Answered, 5000)])]);
-    assert!(sentence.contains("10 answers came after the time-out: the gateway queues"), "{sentence}");
+    assert!(sentence.contains("10 answers came after the timeout (the gateway queues"), "{sentence}");
     assert!(sentence.contains("raise timeout in [bus.cabinet] above 1s, or poll less often"), "{sentence}");
 }
 
 #[test]
 fn gateway_exceptions_point_to_the_line_behind_it() {
     let path = [(RequestOutcome::Answered, 50), (RequestOutcome::Exception(10), 50)];
-    assert!(one(Tcp, &[meter(7, &path)]).contains("unit 7: 50 % exceptions 10: the gateway has no way there"));
+    assert!(one(Tcp, &[meter(7, &path)]).contains("unit 7: 50 % exceptions 10 (no route to this unit)"));
     let target = [(RequestOutcome::Exception(11), 6)];
     let sentence = one(Tcp, &[meter(7, &target), meter(1, &[FINE])]);
-    assert!(sentence.contains("unit 7: 100 % exceptions 11: the gateway gets no answer there"), "{sentence}");
+    assert!(sentence.contains("unit 7: 100 % exceptions 11 (the gateway gets no answer from this unit)"), "{sentence}");
 }
 
 #[test]
 fn echoes_foreign_answers_busy_meters_and_lost_links_have_their_advice() {
     let echo = |request| RequestRecord { echo: true, ..request };
-    assert!(one(Serial, &[flagged(7, &[FINE], echo)]).contains("switch its echo off"));
-    let deaf = told(Serial, &[flagged(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 20)], echo)]);
-    assert!(deaf.iter().any(|sentence| sentence.contains("only our own requests come back")), "{deaf:?}");
-    let strange = failed(RequestCount::WrongUnit, 10);
-    assert!(one(Serial, &[meter(7, &strange)]).contains("another master on the line"));
+    assert!(one(Serial, &[flagged(7, &[FINE], echo)]).contains("switch the echo off"));
+    let unheard = advice_for(Serial, &[flagged(7, &[(RequestOutcome::Failed(RequestCount::Timeouts), 20)], echo)]);
+    assert!(unheard.iter().any(|sentence| sentence.contains("only our own requests come back")), "{unheard:?}");
+    let foreign = failed(RequestCount::WrongUnit, 10);
+    assert!(one(Serial, &[meter(7, &foreign)]).contains("another master on the line"));
     let busy = [(RequestOutcome::Answered, 90), (RequestOutcome::Exception(6), 10)];
-    assert!(one(Serial, &[meter(7, &busy)]).contains("raise its poll_every"));
-    assert!(one(Tcp, &[meter(7, &failed(RequestCount::Lost, 10))]).contains("many take one client only"));
+    assert!(one(Serial, &[meter(7, &busy)]).contains("are refused as busy (exceptions 5 and 6): raise poll_every"));
+    assert!(one(Tcp, &[meter(7, &failed(RequestCount::Lost, 10))]).contains("many gateways accept only one client"));
 }
 
 #[test]
@@ -162,26 +163,28 @@ fn an_overloaded_bus_is_reported_with_the_time_it_needs() {
     let sentence = one(Serial, &[quick(1, 4 * SECOND + SECOND / 4), quick(2, 4 * SECOND + SECOND / 4)]);
     assert_eq!(
         sentence,
-        "Bus cabinet: the poll interval cannot be kept: a round of its 2 meters needs 0.04 s, poll_every is 30ms: raise \
-         poll_every, or divide the meters between two buses."
+        "Bus cabinet: the poll interval cannot be kept, because one round of its 2 meters takes 0.04 s, poll_every is 30ms: \
+         raise poll_every, or use a second bus for some meters."
     );
     let mut meters = [quick(1, 20 * SECOND), quick(2, 20 * SECOND)];
     meters.iter_mut().for_each(|meter| meter.recent.tally.busy_us = 9_400_000);
     let sentence = one(Serial, &meters);
-    assert!(sentence.starts_with("Bus cabinet 94 % busy: the poll interval cannot be kept: a round"), "{sentence}");
+    let begin = "Bus cabinet: the poll interval cannot be kept, because the line is in use 94 % of the time; one round";
+    assert!(sentence.starts_with(begin), "{sentence}");
     meters[0].poll_every = SECOND;
-    assert!(one(Serial, &meters).contains("its meters' poll_every ask for 323 % of its time"));
+    assert!(one(Serial, &meters).contains("to poll its meters as configured takes 323 % of the time"));
     meters.iter_mut().for_each(|meter| meter.poll_every = SECOND / 5);
-    assert!(one(Serial, &meters).contains("94 % busy: the poll interval can hardly be kept"));
-    let dead = meter(3, &[(RequestOutcome::Failed(RequestCount::Timeouts), 6)]);
-    let with_a_dead_one = told(Serial, &[meter(1, &[FINE]), MeterQuality { poll_every: SECOND / 100, ..dead }]);
-    assert!(!with_a_dead_one.concat().contains("poll interval"), "{with_a_dead_one:?}");
+    assert!(one(Serial, &meters).contains("the poll interval is only just kept, because the line is in use 94 %"));
+    let silent = meter(3, &[(RequestOutcome::Failed(RequestCount::Timeouts), 6)]);
+    let with_a_silent_one =
+        advice_for(Serial, &[meter(1, &[FINE]), MeterQuality { poll_every: SECOND / 100, ..silent }]);
+    assert!(!with_a_silent_one.concat().contains("poll interval"), "{with_a_silent_one:?}");
 }
 
 #[test]
 fn many_units_are_not_named_one_by_one() {
-    let dead: Vec<_> = (1..=9).map(|unit| meter(unit, &[(RequestOutcome::Exception(11), 6)])).collect();
-    assert!(one(Tcp, &dead).contains("units 1, 2, 3, 4, 5 and 4 more: up to 100 %"));
+    let silent: Vec<_> = (1..=9).map(|unit| meter(unit, &[(RequestOutcome::Exception(11), 6)])).collect();
+    assert!(one(Tcp, &silent).contains("units 1, 2, 3, 4, 5 and 4 more: up to 100 %"));
 }
 
 fn outcomes() -> impl Strategy<Value = RequestOutcome> {
@@ -210,13 +213,13 @@ proptest! {
             (meter.recent.over, meter.poll_every) = (Duration::from_millis(*over), Duration::from_millis(*every));
             meter
         }).collect();
-        for sentence in told(link, &meters) {
+        for sentence in advice_for(link, &meters) {
             prop_assert!(sentence.starts_with("Bus cabinet") && sentence.ends_with('.') && sentence.contains(": "), "{}", sentence);
             prop_assert!(sentence.len() < 400);
             let words: Vec<_> = sentence.split(' ').collect();
             for share in words.windows(2).filter(|pair| pair[1].starts_with('%')) {
                 let share: u64 = share[0].parse().unwrap();
-                prop_assert!(share <= 100 || sentence.contains("ask for"), "{}", sentence);
+                prop_assert!(share <= 100 || sentence.contains("as configured"), "{}", sentence);
             }
         }
     }

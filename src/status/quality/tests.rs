@@ -5,8 +5,8 @@ use tokio::time::Instant;
 use crate::poller::MeterPoll;
 use crate::quality::{RequestCount, RequestOutcome, RequestQuality, RequestRecord, RequestTally};
 use crate::status::compose::tests::{cabinet, document, poll};
-use crate::status::{LayoutMeter, StatusInputs, metrics, page};
-use crate::units::Name;
+use crate::status::{StatusInputs, metrics, page};
+use crate::units::{Name, UnitId};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -29,17 +29,18 @@ fn polled(damaged: u32) -> RequestQuality {
 /// The site with a noisy meter and a sound one.
 fn noisy() -> StatusInputs {
     let mut inputs = cabinet();
-    let (sauna, bus) = (Name::new("sauna").unwrap(), Name::new("cabinet").unwrap());
-    let wanted = LayoutMeter { bus, unit: 8, poll_every: Duration::from_secs(10) };
-    inputs.layout.meters.insert(sauna.clone(), wanted);
+    let sauna = Name::new("sauna").unwrap();
+    let config = std::sync::Arc::make_mut(&mut inputs.config);
+    let mut meter = config.meters["heat_pump"].clone();
+    (meter.name, meter.unit) = (sauna.clone(), UnitId::new(8).unwrap());
+    config.meters.insert(sauna.clone(), meter);
     let clean = MeterPoll { quality: polled(0), ..poll(&mut inputs).clone() };
     inputs.buses.get_mut("cabinet").unwrap().meters.insert(sauna, clean);
     poll(&mut inputs).quality = polled(4);
     inputs
 }
 
-const ADVICE: &str =
-    "Bus cabinet, heat_pump, unit 7: 20 % CRC errors, its neighbours none: check its wiring, terminals and shield.";
+const ADVICE: &str = "Bus cabinet, heat_pump, unit 7: 20 % CRC errors, the other units have none: check the wiring, terminals and shield at this unit.";
 
 #[test]
 fn the_document_has_the_quality_and_the_advice() {
@@ -91,6 +92,6 @@ fn the_metrics_are_in_base_units() {
         "arkmeter_advice 1.0",
         "arkmeter_meter_occupancy_ratio{meter=\"heat_pump\"} 0.0445",
     ] {
-        assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+        assert!(text.lines().any(|written| written == line), "{line}\n{text}");
     }
 }
