@@ -1,6 +1,6 @@
-//! `arkmeter replay`: a recorded trace through the ledger, its store on disk included, and what it would have published.
+//! `arkmeter replay`: feeds a recorded trace to a temporary ledger and prints what it would have published.
 //!
-//! JSON lines in, JSON lines out; docs/operating.md says what they mean.
+//! Input and output are JSON lines; docs/operating.md describes them.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -23,42 +23,41 @@ use crate::ledger::Rehearsal;
 use crate::ledger::store::{OpenError, StoreError};
 use crate::meter::ReadPlan;
 use crate::reading::{Reading, Register, Values};
+use crate::recorder::MAX_SERIAL;
 use crate::text::chain;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
-/// A line longer than this is no line of a trace.
-const LONGEST_LINE: u64 = 64 * 1024;
-/// A trace may be this long, in seconds: a century.
-const LONGEST_TRACE: f64 = 100.0 * 365.25 * 86_400.0;
-/// A serial number may have this many bytes.
-const LONGEST_SERIAL: usize = 256;
-/// Other meters of a trace that are named, at most.
-const OTHERS: usize = 10;
-/// Where the trace's clock starts: any wall clock does, it is never shown.
+/// The maximum length of a line, in bytes.
+const MAX_LINE: u64 = 64 * 1024;
+/// The maximum duration of a trace in seconds: a century.
+const MAX_SECONDS: f64 = 100.0 * 365.25 * 86_400.0;
+/// An error names at most this many other meters of a trace.
+const MAX_OTHERS: usize = 10;
+/// The wall clock at the start of the trace. It is never shown.
 const START: &str = "2026-01-01T00:00:00Z";
 
 /// Why a replay ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// A line of the trace that is not valid.
-    #[error("line {number} of the trace {what}")]
+    /// A line of the trace is not valid.
+    #[error("line {number} of the trace {problem}")]
     Line {
         /// The number of the line, from 1.
         number: u64,
         /// What is wrong with it.
-        what: String,
+        problem: String,
     },
     /// The trace has readings of other meters only.
-    #[error("the trace is of {0}, not of this meter: name one of them with --meter")]
+    #[error("the trace is of {0}, not of this meter: choose one of them with --meter")]
     OtherMeters(String),
     /// The trace cannot be read.
     #[error("the trace cannot be read")]
     Read(#[source] io::Error),
     /// The result cannot be written.
-    #[error("the replay cannot be written")]
+    #[error("the result cannot be written")]
     Write(#[source] io::Error),
-    /// There is no folder for the temporary ledger.
-    #[error("no temporary folder for the replay's ledger: set TMPDIR to one that can be written")]
+    /// There is no temporary folder.
+    #[error("a temporary folder for the ledger cannot be created: set TMPDIR to a folder that can be written")]
     Folder(#[source] io::Error),
     /// The temporary ledger cannot be opened.
     #[error(transparent)]
@@ -69,7 +68,7 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
-    /// 65 for a trace that is none, else 1.
+    /// 65 for an invalid trace, else 1.
     pub fn exit_code(&self) -> u8 {
         if matches!(self, ReplayError::Line { .. } | ReplayError::OtherMeters(_)) {
             exit::DAMAGED
@@ -110,7 +109,10 @@ pub(super) fn run(config: &Config, meter: &Name, trace: Option<&Path>) -> u8 {
 
 /// Feeds `input` to the ledger of one meter, and writes one line to `out` for each reading.
 ///
-/// `step` gives the resolution of the meter's register at a value. Nothing is kept: the ledger lies in a temporary folder.
+/// `step` gives the resolution of the meter's register at a value. The ledger is in a temporary folder, and nothing of it is kept.
+///
+/// # Errors
+/// A line of the trace is not valid, the trace is of other meters, or something cannot be read or written.
 pub fn replay(
     settings: MeterSettings,
     step: &dyn Fn(MilliwattHours) -> MilliwattHours,
@@ -121,32 +123,33 @@ pub fn replay(
     let start: Timestamp = START.parse().unwrap_or(Timestamp::UNIX_EPOCH);
     let start = Clock::simulated(1, start).now();
     let mut rehearsal = Rehearsal::open(folder.path(), settings.clone())?;
-    let mut lines = Lines { input, meter: settings.name.clone(), others: BTreeSet::new(), number: 0, latest: 0.0 };
+    let mut lines =
+        TraceReader { input, meter: settings.name.clone(), others: BTreeSet::new(), number: 0, latest: 0.0 };
     let mut readings = 0u64;
-    while let Some(line) = lines.next()? {
-        let since = Duration::from_secs_f64(line.t);
+    while let Some((t, event)) = lines.next()? {
+        let since = Duration::from_secs_f64(t);
         let wall = start.wall.saturating_add(since).unwrap_or(start.wall);
         let at = ClockReading { since_boot: start.since_boot + since, wall, ..start };
-        match line.what {
-            What::Reading(reading) => {
+        match event {
+            TraceEvent::Reading { register, power, serial } => {
                 readings += 1;
-                let register = reading.register.map(|value| Register { value, step: step(value) });
-                let values = Values { power: reading.power, register, serial: reading.serial };
+                let register = register.map(|value| Register { value, step: step(value) });
+                let values = Values { power, register, serial };
                 let (verdict, published) =
                     rehearsal.take(&Reading { meter: settings.name.clone(), at, values, definition: None })?;
-                // What is told is on disk, as what is reported is.
+                // As in the daemon, only what is on disk is published.
                 rehearsal.commit(&at)?;
-                let line = Told { t: line.t, verdict, published_mwh: published };
+                let line = ReplayedReading { t, verdict, published_mwh: published };
                 serde_json::to_writer(&mut *out, &line).map_err(|error| ReplayError::Write(error.into()))?;
                 out.write_all(b"\n").map_err(ReplayError::Write)?;
             }
-            What::Event(Event::Slot) => rehearsal.commit(&at)?,
-            What::Event(Event::Restart) => {
+            TraceEvent::Slot => rehearsal.commit(&at)?,
+            TraceEvent::Restart => {
                 rehearsal.close(&at)?;
                 rehearsal = Rehearsal::open(folder.path(), settings.clone())?;
             }
-            What::Event(Event::Crash) => {
-                // What was not committed is gone, as if the power had failed.
+            TraceEvent::Crash => {
+                // What was not committed is lost, as in a power cut.
                 drop(rehearsal);
                 rehearsal = Rehearsal::open(folder.path(), settings.clone())?;
             }
@@ -159,95 +162,83 @@ pub fn replay(
     out.flush().map_err(ReplayError::Write)
 }
 
-/// A line as it is written out.
+/// A line of the output.
 #[derive(Serialize)]
-struct Told {
+struct ReplayedReading {
     t: f64,
     verdict: &'static str,
     published_mwh: Option<MilliwattHours>,
 }
 
-/// A line as it is written in a trace.
-///
-/// Keys that it does not know are somebody's remarks.
+/// A line of a trace as it is written. Unknown keys are ignored.
 #[derive(Deserialize)]
-struct Written {
+struct TraceLine {
     t: f64,
     /// Absent in a trace of one meter.
     meter: Option<Name>,
-    /// Null for a failed read; a reading has to say one or the other.
+    /// Null for a failed read. A reading must have this key.
     #[serde(default, deserialize_with = "present")]
     register_mwh: Option<Option<Number>>,
     power_mw: Option<Number>,
     serial: Option<String>,
-    event: Option<Event>,
+    event: Option<TraceEvent>,
 }
 
-/// Tells a null from nothing at all.
+/// Tells a null from an absent key.
 fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<Number>>, D::Error> {
     Option::deserialize(value).map(Some)
 }
 
-#[derive(Clone, Copy, Deserialize)]
+/// What happened, checked.
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Event {
+enum TraceEvent {
+    #[serde(skip)]
+    Reading {
+        register: Option<MilliwattHours>,
+        power: Option<Milliwatts>,
+        serial: Option<String>,
+    },
     Restart,
     Crash,
     Slot,
 }
 
-/// A line, understood.
-struct Line {
-    t: f64,
-    what: What,
-}
-
-enum What {
-    Reading(Poll),
-    Event(Event),
-}
-
-struct Poll {
-    register: Option<MilliwattHours>,
-    power: Option<Milliwatts>,
-    serial: Option<String>,
-}
-
-/// The lines of a trace, one at a time.
-struct Lines<'i> {
+/// Reads a trace line by line.
+struct TraceReader<'i> {
     input: &'i mut dyn BufRead,
-    /// The only one whose lines are taken.
+    /// Lines of other meters are skipped.
     meter: Name,
-    /// Some of those that the trace is of as well.
+    /// Some of the other meters.
     others: BTreeSet<Name>,
     number: u64,
     latest: f64,
 }
 
-impl Lines<'_> {
-    /// `None` at the end of the trace. Empty lines and what stands behind a `#` say nothing.
-    fn next(&mut self) -> Result<Option<Line>, ReplayError> {
+impl TraceReader<'_> {
+    /// The next event and its time in seconds; `None` at the end of the trace. Empty lines and comments (`#`) are skipped.
+    fn next(&mut self) -> Result<Option<(f64, TraceEvent)>, ReplayError> {
         loop {
             self.number += 1;
             let mut bytes = Vec::new();
-            let mut bounded = (&mut *self.input).take(LONGEST_LINE + 1);
+            let mut bounded = (&mut *self.input).take(MAX_LINE + 1);
             if bounded.read_until(b'\n', &mut bytes).map_err(ReplayError::Read)? == 0 {
                 return Ok(None);
             }
-            let line = self.understand(&bytes).map_err(|what| ReplayError::Line { number: self.number, what })?;
-            if let Some(line) = line {
-                self.latest = line.t;
-                return Ok(Some(line));
+            let event = self.parse(&bytes).map_err(|problem| ReplayError::Line { number: self.number, problem })?;
+            if let Some((t, event)) = event {
+                self.latest = t;
+                return Ok(Some((t, event)));
             }
         }
     }
 
-    fn understand(&mut self, bytes: &[u8]) -> Result<Option<Line>, String> {
-        if bytes.len() as u64 > LONGEST_LINE {
-            return Err(format!("is longer than {} KiB", LONGEST_LINE / 1024));
+    fn parse(&mut self, bytes: &[u8]) -> Result<Option<(f64, TraceEvent)>, String> {
+        if bytes.len() as u64 > MAX_LINE {
+            return Err(format!("is longer than {} KiB", MAX_LINE / 1024));
         }
         let text = str::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
-        // Some editors begin a file with a mark that nobody sees.
+        // Some editors write an invisible byte order mark at the begin of a file.
         let text = text.strip_prefix('\u{feff}').filter(|_| self.number == 1).unwrap_or(text);
         if text.trim().is_empty() || text.trim_start().starts_with('#') {
             return Ok(None);
@@ -255,49 +246,48 @@ impl Lines<'_> {
         if !text.trim_start().starts_with('{') {
             return Err("is no reading and no event: it does not begin with `{`".into());
         }
-        let mut parser = serde_json::Deserializer::from_str(text).into_iter::<Written>();
-        let written = match parser.next() {
-            Some(Ok(written)) => written,
-            Some(Err(error)) => return Err(format!("is no reading and no event: {}", said_of(&error))),
+        let mut parser = serde_json::Deserializer::from_str(text).into_iter::<TraceLine>();
+        let line = match parser.next() {
+            Some(Ok(line)) => line,
+            Some(Err(error)) => return Err(format!("is no reading and no event: {}", without_position(&error))),
             None => return Ok(None),
         };
-        let behind = text.get(parser.byte_offset()..).unwrap_or_default().trim();
-        if !behind.is_empty() && !behind.starts_with('#') {
-            return Err("goes on behind its first value: one reading or event a line".into());
+        let rest = text.get(parser.byte_offset()..).unwrap_or_default().trim();
+        if !rest.is_empty() && !rest.starts_with('#') {
+            return Err("has text after its first value: write one reading or event in a line".into());
         }
-        if let Some(other) = written.meter.as_ref().filter(|meter| **meter != self.meter) {
-            if self.others.len() < OTHERS {
+        if let Some(other) = line.meter.as_ref().filter(|meter| **meter != self.meter) {
+            if self.others.len() < MAX_OTHERS {
                 self.others.insert(other.clone());
             }
             return Ok(None);
         }
-        self.check(written).map(Some)
+        self.check(line).map(Some)
     }
 
-    fn check(&self, written: Written) -> Result<Line, String> {
-        let Written { t, register_mwh, power_mw, serial, event, .. } = written;
-        if !(0.0..=LONGEST_TRACE).contains(&t) {
-            return Err(format!("has a `t` of {t}: seconds from 0 to a century"));
+    fn check(&self, line: TraceLine) -> Result<(f64, TraceEvent), String> {
+        let TraceLine { t, register_mwh, power_mw, serial, event, .. } = line;
+        if !(0.0..=MAX_SECONDS).contains(&t) {
+            return Err(format!("has a `t` of {t}: write seconds, from 0 to a century"));
         }
         if t < self.latest {
             return Err(format!("goes back in time: `t` is {t} after {}", self.latest));
         }
-        let values = register_mwh.is_some() || power_mw.is_some() || serial.is_some();
         if let Some(event) = event {
-            let lone = !values;
-            return if lone { Ok(Line { t, what: What::Event(event) }) } else { Err("is an event with values".into()) };
+            let has_values = register_mwh.is_some() || power_mw.is_some() || serial.is_some();
+            return if has_values { Err("is an event with values".into()) } else { Ok((t, event)) };
         }
         let register = register_mwh.ok_or("has neither a `register_mwh` (null for a failed read) nor an `event`")?;
         let register = register.map(|number| energy(&number)).transpose()?;
-        let power = power_mw.map(|number| power_of(&number)).transpose()?;
-        if serial.as_ref().is_some_and(|serial| serial.len() > LONGEST_SERIAL) {
-            return Err(format!("has a `serial` longer than {LONGEST_SERIAL} bytes"));
+        let power = power_mw.map(|number| power(&number)).transpose()?;
+        if serial.as_ref().is_some_and(|serial| serial.len() > MAX_SERIAL) {
+            return Err(format!("has a `serial` longer than {MAX_SERIAL} bytes"));
         }
-        Ok(Line { t, what: What::Reading(Poll { register, power, serial }) })
+        Ok((t, TraceEvent::Reading { register, power, serial }))
     }
 }
 
-/// A whole number of mWh that a register can hold; `1e9` and `5.0` are whole too.
+/// A whole number of mWh. `1e9` and `5.0` are whole numbers too.
 fn energy(number: &Number) -> Result<MilliwattHours, String> {
     let whole = number.as_u64().or_else(|| {
         let value = number.as_f64().filter(|value| value.fract() == 0.0 && *value >= 0.0)?;
@@ -305,20 +295,20 @@ fn energy(number: &Number) -> Result<MilliwattHours, String> {
     });
     let energy = whole.and_then(MilliwattHours::new);
     energy.ok_or_else(|| {
-        format!("has a `register_mwh` of {number}: a whole number from 0 to {}", MilliwattHours::MAX.get())
+        format!("has a `register_mwh` of {number}: write a whole number from 0 to {}", MilliwattHours::MAX.get())
     })
 }
 
-/// Power to the milliwatt, up to a petawatt.
-fn power_of(number: &Number) -> Result<Milliwatts, String> {
+/// Power in mW, rounded, up to 1e18.
+fn power(number: &Number) -> Result<Milliwatts, String> {
     let value = number.as_f64().filter(|value| value.abs() <= 1e18);
     let power = number.as_i64().or(value.map(|value| value.round() as i64));
     let power = power.filter(|power| power.unsigned_abs() <= 1_000_000_000_000_000_000);
-    power.map(Milliwatts).ok_or_else(|| format!("has a `power_mw` of {number}: up to 1e18"))
+    power.map(Milliwatts).ok_or_else(|| format!("has a `power_mw` of {number}: it is limited to 1e18"))
 }
 
-/// What the parser said, without its own count of lines: each is read by itself.
-fn said_of(error: &serde_json::Error) -> String {
+/// The error without the line number of the parser, which sees one line at a time.
+fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
     crate::text::foreign(text, 200)

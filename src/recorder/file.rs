@@ -1,4 +1,4 @@
-//! A recording on disk: bounded in size, whole lines only, and never the reason for a full disk.
+//! A recording on disk: limited in size, complete lines only, and never the cause of a full disk.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -10,10 +10,10 @@ use crate::clock::Clock;
 
 /// The maximum size of a recording, in bytes: weeks of a few meters.
 pub const MOST_BYTES: u64 = 64 << 20;
-/// How much a recording frees after it has filled the disk, so that others can write.
-const GIVEN_BACK: u64 = 1 << 20;
+/// The bytes that a recording frees if it has filled the disk, so that others can write.
+const FREED_BYTES: u64 = 1 << 20;
 /// The maximum length of the first line.
-const LONGEST_FIRST: u64 = 1024;
+const MAX_FIRST_LINE: u64 = 1024;
 
 /// Why there is no recording.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +29,8 @@ pub enum RecordError {
     },
     /// The file exists and no recording can be appended to it.
     #[error(
-        "{} is there and is no recording that can go on (nothing tells how long it was interrupted, or it is another file): give another \
-         name, or move it away",
+        "{} exists and cannot be continued: it is no recording, or the length of the interruption is unknown. Choose another name, or move \
+         it away",
         .0.display()
     )]
     Foreign(PathBuf),
@@ -39,13 +39,13 @@ pub enum RecordError {
     TooMany(#[from] TooManyRecordings),
 }
 
-/// A file that grows by whole lines up to a bound.
+/// A file that grows by complete lines up to a limit.
 #[derive(Debug)]
 pub struct BoundedFile {
     file: File,
     written: u64,
     most: u64,
-    /// Where lines began, about every [`GIVEN_BACK`] bytes: the last two places.
+    /// The last two line starts that are at least [`FREED_BYTES`] apart.
     marks: [u64; 2],
 }
 
@@ -53,10 +53,10 @@ pub struct BoundedFile {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingEnd {
     /// It has its maximum size, in bytes.
-    #[error("it has grown to {} MiB", .0 >> 20)]
+    #[error("it has reached {} MiB", .0 >> 20)]
     Full(u64),
     /// The disk has no room.
-    #[error("the disk is full: it was cut to leave room for others")]
+    #[error("the disk is full: the end of the recording was removed, so that others can write")]
     DiskFull,
     /// It could not be written for another reason.
     #[error(transparent)]
@@ -67,7 +67,7 @@ impl BoundedFile {
     /// Creates a file of at most `most` bytes, readable by its owner only.
     ///
     /// # Errors
-    /// When it exists or cannot be created.
+    /// The file exists or cannot be created.
     pub fn create(path: &Path, most: u64) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         Ok(BoundedFile { file, written: 0, most, marks: [0, 0] })
@@ -76,7 +76,7 @@ impl BoundedFile {
     /// Adds lines, all of them or none.
     ///
     /// # Errors
-    /// When the file is full or cannot be written.
+    /// The file is full or cannot be written.
     pub fn add(&mut self, lines: &[u8]) -> Result<(), RecordingEnd> {
         let length = self.written + lines.len() as u64;
         if length > self.most {
@@ -88,15 +88,15 @@ impl BoundedFile {
             return Err(if full { RecordingEnd::DiskFull } else { error.into() });
         }
         self.written = length;
-        if self.written - self.marks[1] >= GIVEN_BACK {
+        if self.written - self.marks[1] >= FREED_BYTES {
             self.marks = [self.marks[1], self.written];
         }
         Ok(())
     }
 
     /// Continues a file of an earlier run; an incomplete last line is cut off.
-    fn take_up(mut file: File, most: u64) -> io::Result<Self> {
-        let written = whole_lines(&mut file)?;
+    fn resume(mut file: File, most: u64) -> io::Result<Self> {
+        let written = complete_length(&mut file)?;
         file.set_len(written)?;
         file.seek(SeekFrom::Start(written))?;
         Ok(BoundedFile { file, written, most, marks: [written, written] })
@@ -105,18 +105,18 @@ impl BoundedFile {
 
 fn first_line(file: &File) -> io::Result<String> {
     let mut first = Vec::new();
-    BufReader::new(file).take(LONGEST_FIRST).read_until(b'\n', &mut first)?;
+    BufReader::new(file).take(MAX_FIRST_LINE).read_until(b'\n', &mut first)?;
     Ok(String::from_utf8(first).unwrap_or_default())
 }
 
 /// The length of a file up to the end of its last complete line.
-fn whole_lines(file: &mut File) -> io::Result<u64> {
-    const LONGEST_LINE: u64 = 64 * 1024;
+fn complete_length(file: &mut File) -> io::Result<u64> {
+    const MAX_LINE: u64 = 64 * 1024;
     let length = file.metadata()?.len();
-    let start = length.saturating_sub(LONGEST_LINE);
+    let start = length.saturating_sub(MAX_LINE);
     file.seek(SeekFrom::Start(start))?;
     let mut tail = Vec::new();
-    Read::take(&mut *file, LONGEST_LINE).read_to_end(&mut tail)?;
+    Read::take(&mut *file, MAX_LINE).read_to_end(&mut tail)?;
     let end = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline as u64 + 1);
     Ok(start + end)
 }
@@ -125,7 +125,7 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
 /// earlier run is continued.
 ///
 /// # Errors
-/// When the file cannot be written, is not a recording, or too many recordings run.
+/// The file cannot be written or is no recording, or too many recordings run.
 pub fn record_to(path: &Path, recorder: &Recorder, clock: &Clock) -> Result<std::thread::JoinHandle<()>, RecordError> {
     let failed = |source| RecordError::File { path: path.to_owned(), source };
     let recording = recorder.listen(None)?;
@@ -137,9 +137,9 @@ pub fn record_to(path: &Path, recorder: &Recorder, clock: &Clock) -> Result<std:
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let found = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
             let first = first_line(&found).map_err(failed)?;
-            let goes_on = TraceWriter::go_on(&first, clock.now());
-            let (lines, line) = goes_on.ok_or_else(|| RecordError::Foreign(path.to_owned()))?;
-            (BoundedFile::take_up(found, MOST_BYTES).map_err(failed)?, lines, line)
+            let resumed = TraceWriter::resume(&first, clock.now());
+            let (lines, line) = resumed.ok_or_else(|| RecordError::Foreign(path.to_owned()))?;
+            (BoundedFile::resume(found, MOST_BYTES).map_err(failed)?, lines, line)
         }
         Err(error) => return Err(failed(error)),
     };
@@ -151,9 +151,9 @@ pub fn record_to(path: &Path, recorder: &Recorder, clock: &Clock) -> Result<std:
 }
 
 fn write(mut recording: Recording, mut file: BoundedFile, mut lines: TraceWriter, shown: &str) {
-    while let Some((said, lost)) = recording.blocking_next() {
-        if let Err(why) = file.add(lines.write(&said, lost).as_bytes()) {
-            tracing::warn!(file = shown, "the recording ends here: {why}");
+    while let Some((event, lost)) = recording.blocking_next() {
+        if let Err(why) = file.add(lines.write(&event, lost).as_bytes()) {
+            tracing::warn!(file = shown, "the recording has ended: {why}");
             return;
         }
     }

@@ -6,14 +6,14 @@ use super::RecordedEvent;
 use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
-/// The maximum length of a serial number in a trace.
-const LONGEST_SERIAL: usize = 256;
+/// The maximum length of a serial number in a trace, in bytes.
+pub const MAX_SERIAL: usize = 256;
 
-/// Turns events into lines of a trace.
+/// Writes events as lines of a trace.
 #[derive(Debug)]
 pub struct TraceWriter {
     began: ClockReading,
-    /// Time never goes back in a trace, although buses are polled in parallel.
+    /// Time does not go back in a trace, although buses are polled in parallel.
     latest: f64,
 }
 
@@ -35,7 +35,7 @@ struct Slot {
     event: &'static str,
 }
 
-/// The first line of a recording and of its continuation after a restart; `t` counts from the first.
+/// The first line of a recording, and of its continuation after a restart. `t` counts from the first line of all.
 #[derive(Serialize, Deserialize)]
 struct Restart {
     t: f64,
@@ -44,16 +44,15 @@ struct Restart {
 }
 
 impl TraceWriter {
-    /// A recording that begins at that time, and its first line.
+    /// A recording that begins now, and its first line.
     pub fn begin(began: ClockReading) -> (Self, String) {
         let mut lines = TraceWriter { began, latest: 0.0 };
         let first = lines.restart(began);
         (lines, first)
     }
 
-    /// Continues a recording that began with this first line, with a line that marks the restart; `None` where the length of the
-    /// interruption is unknown.
-    pub fn go_on(first: &str, now: ClockReading) -> Option<(Self, String)> {
+    /// Continues the recording with this first line: a line marks the restart. `None` if the length of the interruption is unknown.
+    pub fn resume(first: &str, now: ClockReading) -> Option<(Self, String)> {
         let Restart { at: began, .. } = serde_json::from_str(first).ok()?;
         now.since(&began)?;
         let mut lines = TraceWriter { began, latest: 0.0 };
@@ -62,10 +61,10 @@ impl TraceWriter {
     }
 
     /// The lines of an event, after `lost` events that were dropped.
-    pub fn write(&mut self, said: &RecordedEvent, lost: u64) -> String {
-        let line = match said {
+    pub fn write(&mut self, event: &RecordedEvent, lost: u64) -> String {
+        let line = match event {
             RecordedEvent::Poll { meter, at, values } => {
-                let serial = values.serial.as_deref().filter(|serial| serial.len() <= LONGEST_SERIAL);
+                let serial = values.serial.as_deref().filter(|serial| serial.len() <= MAX_SERIAL);
                 let register_mwh = values.register.map(|register| register.value);
                 json(&Poll { t: self.t(at), meter, register_mwh, power_mw: values.power, serial })
             }
@@ -73,7 +72,7 @@ impl TraceWriter {
         };
         match lost {
             0 => line,
-            _ => format!("# {lost} lines were lost here: they came faster than they could be written\n{line}"),
+            _ => format!("# {lost} lines are missing here: they came faster than they could be written\n{line}"),
         }
     }
 
@@ -81,7 +80,7 @@ impl TraceWriter {
         json(&Restart { t: self.t(&at), event: "restart".to_owned(), at })
     }
 
-    /// True elapsed seconds, to the microsecond.
+    /// Elapsed seconds, to the microsecond.
     fn t(&mut self, at: &ClockReading) -> f64 {
         let elapsed = at.since(&self.began).map_or(self.latest, |elapsed| elapsed.as_micros() as f64 / 1e6);
         self.latest = self.latest.max(elapsed);

@@ -9,9 +9,9 @@ use crate::harness::*;
 
 /// The published energy of this meter after a replay of the trace.
 async fn replayed(site: &Site, meter: &str, trace: &str) -> Option<u64> {
-    let said = site.run(&["replay", "--meter", meter, trace]).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let last: Value = serde_json::from_str(said.out.lines().last().unwrap()).unwrap();
+    let output = site.run(&["replay", "--meter", meter, trace]).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    let last: Value = serde_json::from_str(output.out.lines().last().unwrap()).unwrap();
     last["published_mwh"].as_u64()
 }
 
@@ -60,13 +60,13 @@ async fn readings_of_a_running_daemon_are_recorded_for_the_given_time() {
     assert!(!site.path("none.jsonl").exists());
     let daemon = site.start();
     site.all_ok(&["sauna", "boiler"]).await;
-    let said = site.run(&["ledger", "record", "--meter", "sauna", "--for", "3s", "sauna.jsonl"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let said = site.run(&["ledger", "record", "--for", "1s", "all.jsonl"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = site.run(&["ledger", "record", "--meter", "sauna", "--for", "3s", "sauna.jsonl"]).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    let output = site.run(&["ledger", "record", "--for", "1s", "all.jsonl"]).await;
+    assert_eq!(output.code, 0, "{output:?}");
     let [sauna, all] = ["sauna.jsonl", "all.jsonl"].map(|file| fs::read_to_string(site.path(file)).unwrap());
     assert!(sauna.contains("\"sauna\"") && !sauna.contains("boiler") && all.contains("boiler"), "{sauna}");
-    assert!(sauna.ends_with("# the end, as asked\n"), "{sauna}");
+    assert!(sauna.ends_with("# end of the requested time\n"), "{sauna}");
     assert_eq!(replayed(&site, "sauna", "sauna.jsonl").await, Some(10_000_000));
     site.run(&["replay", "--meter", "boiler", "sauna.jsonl"]).await.complains(65, &["the trace is of sauna"]);
     site.run(&["ledger", "record", "--for", "1s", "all.jsonl"]).await.complains(1, &["is there already"]);

@@ -1,4 +1,4 @@
-//! Traces in, figures out.
+//! Traces and the figures that the ledger publishes for them.
 
 use super::*;
 use crate::guard::CounterSettings;
@@ -22,16 +22,16 @@ fn run(trace: &str) -> Result<Vec<(f64, String, Option<u64>)>, ReplayError> {
     let step = |_| MilliwattHours::new(1).unwrap();
     replay(settings(), &step, &mut trace.as_bytes(), &mut out)?;
     let lines = String::from_utf8(out).unwrap();
-    let told = lines.lines().map(|line| {
+    let readings = lines.lines().map(|line| {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(value.as_object().unwrap().len(), 3, "{line}");
         let verdict = value["verdict"].as_str().unwrap().to_owned();
         (value["t"].as_f64().unwrap(), verdict, value["published_mwh"].as_u64())
     });
-    Ok(told.collect())
+    Ok(readings.collect())
 }
 
-/// Readings of 1.5 kW every 10 s from `from` up to and without `to`.
+/// Readings of 1.5 kW every 10 s, `from` included, `to` excluded.
 fn steady(from: u64, to: u64) -> String {
     let line = |t: u64| format!("{{\"t\": {t}.0, \"register_mwh\": {}, \"power_mw\": 1500000}}\n", register(t));
     (from..to).step_by(10).map(line).collect()
@@ -42,7 +42,7 @@ fn register(t: u64) -> u64 {
 }
 
 #[test]
-fn the_manuals_example_is_a_trace() {
+fn the_example_in_the_documentation_is_a_trace() {
     let trace = r#"
     {"t": 0.0,  "register_mwh": 180000000, "power_mw": 1500000}
     {"t": 10.0, "register_mwh": 180004166, "power_mw": 1500000, "serial": "2102117"}
@@ -51,45 +51,45 @@ fn the_manuals_example_is_a_trace() {
     {"t": 22.0, "event": "slot"}               # a report slot
     {"t": 30.0, "register_mwh": null}
     "#;
-    let told = run(trace).unwrap();
+    let readings = run(trace).unwrap();
     let line = |t, verdict: &str| (t, verdict.to_owned(), None);
-    assert_eq!(told, [line(0.0, "baseline"), line(10.0, "baseline"), line(30.0, "baseline")]);
+    assert_eq!(readings, [line(0.0, "baseline"), line(10.0, "baseline"), line(30.0, "baseline")]);
 }
 
 #[test]
 fn a_steady_meter_is_published_to_the_last_milliwatt_hour() {
-    let told = run(&steady(0, 1000)).unwrap();
-    assert_eq!(told.len(), 100);
-    assert_eq!(told[99], (990.0, "advanced".into(), Some(register(990))));
-    assert!(told.is_sorted_by_key(|line| line.2));
+    let readings = run(&steady(0, 1000)).unwrap();
+    assert_eq!(readings.len(), 100);
+    assert_eq!(readings[99], (990.0, "advanced".into(), Some(register(990))));
+    assert!(readings.is_sorted_by_key(|line| line.2));
 }
 
 #[test]
-fn what_was_told_survives_a_restart_and_a_crash() {
+fn printed_figures_survive_a_restart_and_a_crash() {
     let null = |t: u64| format!("{{\"t\": {t}, \"register_mwh\": null}}\n");
     let event = |t: u64, word: &str| format!("{{\"t\": {t}, \"event\": \"{word}\"}}\n");
     let after = |events: String| {
         let trace = format!("{}{events}{}{}", steady(0, 100), null(100), steady(110, 400));
-        let told = run(&trace).unwrap();
-        assert_eq!(told.last().unwrap().2, Some(register(390)), "the meter makes up for what was lost");
-        told[10].2.unwrap()
+        let readings = run(&trace).unwrap();
+        assert_eq!(readings.last().unwrap().2, Some(register(390)), "the counter of the meter has what was lost");
+        readings[10].2.unwrap()
     };
     assert_eq!(after(event(95, "restart")), register(90));
     assert_eq!(after(event(92, "slot") + &event(95, "crash")), register(90));
-    assert_eq!(after(event(95, "crash")), register(90), "what was told was on disk before, without a slot too");
+    assert_eq!(after(event(95, "crash")), register(90), "a printed figure is on disk, also without a slot");
 }
 
 #[test]
-fn zeros_between_are_held_and_dropped() {
+fn zeros_between_good_readings_are_held_and_dropped() {
     let zero = "{\"t\": 100, \"register_mwh\": 0, \"power_mw\": 1500000}\n{\"t\": 105, \"register_mwh\": null}\n";
-    let told = run(&format!("{}{zero}{}", steady(0, 100), steady(110, 200))).unwrap();
-    let words: Vec<_> = told[9..13].iter().map(|line| line.1.as_str()).collect();
+    let readings = run(&format!("{}{zero}{}", steady(0, 100), steady(110, 200))).unwrap();
+    let words: Vec<_> = readings[9..13].iter().map(|line| line.1.as_str()).collect();
     assert_eq!(words, ["advanced", "held", "held", "glitch"]);
-    assert_eq!(told.last().unwrap().2, Some(register(190)));
+    assert_eq!(readings.last().unwrap().2, Some(register(190)));
 }
 
 #[test]
-fn what_is_no_trace_is_refused_with_its_line() {
+fn an_invalid_trace_is_refused_with_its_line() {
     let long = format!("{{\"t\": 1, \"serial\": \"{}\"}}", "x".repeat(70_000));
     for (line, part) in [
         ("nonsense", "no reading"),
@@ -104,7 +104,7 @@ fn what_is_no_trace_is_refused_with_its_line() {
         ("{\"t\": 5, \"event\": \"reboot\"}", "unknown variant"),
         ("{\"t\": 5, \"event\": \"slot\", \"power_mw\": 1}", "event with values"),
         ("{\"t\": 5, \"register_mwh\": 1, \"power_mw\": 1e300}", "power_mw"),
-        ("{\"t\": 5, \"register_mwh\": 1} {\"t\": 6}", "goes on"),
+        ("{\"t\": 5, \"register_mwh\": 1} {\"t\": 6}", "text after its first value"),
         ("[1, 2]", "no reading"),
         (&long, "longer than 64 KiB"),
     ] {
@@ -116,22 +116,22 @@ fn what_is_no_trace_is_refused_with_its_line() {
 }
 
 #[test]
-fn of_a_trace_of_several_meters_one_is_taken() {
+fn only_one_meter_of_a_trace_is_replayed() {
     let other = "{\"t\": 900, \"meter\": \"sauna\", \"register_mwh\": 5}\n";
     let mut trace = String::from(other);
     trace += &steady(0, 100).replace("{\"t\"", "{\"meter\": \"heat_pump\", \"t\"");
-    assert_eq!(run(&trace).unwrap().len(), 10, "another's time is not its own");
+    assert_eq!(run(&trace).unwrap().len(), 10, "the time of other meters does not matter");
     let error = run(other).unwrap_err();
     assert!(error.exit_code() == 65 && error.to_string().contains("is of sauna"), "{error}");
 }
 
 #[test]
-fn numbers_written_as_fractions_are_taken_where_they_are_whole() {
+fn whole_numbers_in_other_forms_are_accepted() {
     assert!(run("{\"t\": 0, \"register_mwh\": 1e9, \"power_mw\": 1500000.4}\n").is_ok());
 }
 
 #[test]
-fn an_editors_mark_before_the_first_line_is_no_part_of_it() {
+fn a_byte_order_mark_is_ignored_in_the_first_line_only() {
     assert_eq!(run(&format!("\u{feff}{}", steady(0, 100))).unwrap().len(), 10);
     assert!(run(&format!("{}\u{feff}{}", steady(0, 100), steady(110, 200))).is_err());
 }

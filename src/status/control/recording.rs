@@ -1,4 +1,4 @@
-//! A recording of what the meters answer, streamed to those who can read the control socket.
+//! Streams a recording of the readings to those who can read the control socket.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::units::Name;
 
 pub(super) const PATH: &str = "/record";
 /// The last line of a recording that lasted as long as requested.
-pub const END: &str = "# the end, as asked\n";
+pub const END: &str = "# end of the requested time\n";
 /// The longest recording.
 pub const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How much longer its connection may take for the last lines.
+/// How much longer its connection may last, for the last lines.
 const SLACK: Duration = Duration::from_secs(30);
 
 /// The path and query for a recording of this meter, or of all, from 1 s to [`LONGEST`].
@@ -34,7 +34,7 @@ pub fn record_path(meter: Option<&Name>, lasting: Duration) -> String {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecordQuery {
-    /// All meters when absent.
+    /// All meters if absent.
     meter: Option<Name>,
     #[serde(rename = "for")]
     seconds: u64,
@@ -59,13 +59,13 @@ pub(super) async fn record(
     Ok(([(CONTENT_TYPE, "application/jsonl")], Body::from_stream(lines(recording, until))).into_response())
 }
 
-/// The lines of a recording until then, and [`END`].
+/// The lines of a recording up to this time, and [`END`].
 fn lines(recording: Recording, until: Instant) -> impl Stream<Item = Result<String, Infallible>> {
     let (lines, first) = TraceWriter::begin(recording.began);
     let rest = stream::unfold(Some((recording, lines)), move |state| async move {
         let (mut recording, mut lines) = state?;
         match timeout_at(until, recording.next()).await {
-            Ok(Some((line, lost))) => Some((lines.write(&line, lost), Some((recording, lines)))),
+            Ok(Some((event, lost))) => Some((lines.write(&event, lost), Some((recording, lines)))),
             Ok(None) => None,
             Err(_) => Some((END.to_owned(), None)),
         }
