@@ -17,8 +17,8 @@
 //! [`daemon`] starts and connects these tasks; [`cli`] holds one file for each command.
 
 // Units, readings and text. Pure: no IO, no clock, no import of another module.
-pub mod finding;
-pub mod form;
+mod finding;
+mod form;
 pub mod reading;
 pub mod text;
 pub mod units;
@@ -38,7 +38,7 @@ mod command_queue;
 pub mod meter;
 
 // Modbus: requests, verified answers and connections; the counters of request outcomes, and the advice that follows from them.
-pub mod quality;
+mod quality;
 
 pub mod modbus;
 
@@ -46,7 +46,7 @@ pub mod modbus;
 pub mod config;
 
 // The path of a reading, and the recorder of traces beside it.
-pub mod recorder;
+mod recorder;
 
 pub mod guard;
 pub mod history;

@@ -25,10 +25,10 @@ pub(super) fn finish_output(written: io::Result<()>) -> u8 {
 }
 
 /// A table with this header. A column whose title begins with `#` holds numbers and is aligned right.
-pub(super) fn table(header: &[&str]) -> Table {
+pub(super) fn table(header: &[impl AsRef<str>]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.iter().map(|title| title.trim_start_matches('#')));
-    for (index, _) in header.iter().enumerate().filter(|(_, title)| title.starts_with('#')) {
+    table.load_style(presets::NOTHING).set_header(header.iter().map(|title| title.as_ref().trim_start_matches('#')));
+    for (index, _) in header.iter().enumerate().filter(|(_, title)| title.as_ref().starts_with('#')) {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -36,7 +36,7 @@ pub(super) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Writes a value as indented JSON with a newline behind it.
+/// Writes a value as indented JSON and a line end.
 pub(super) fn write_json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::units::Name;
 
 /// Whether an account can report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReportingState {
     /// The last report was accepted.
     Ok,
-    /// A transient failure: the next attempt follows by itself.
+    /// A temporary failure: arkmeter tries again.
     Retrying,
     /// The endpoint refuses the account (token, URL): probed slowly.
     Refused,
@@ -20,8 +22,13 @@ pub enum ReportingState {
     NeverReported,
 }
 
-/// The state of an account and its clients.
-#[derive(Clone, Debug, Default)]
+impl ReportingState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Retrying, Self::Refused, Self::NeverReported];
+}
+
+/// The state of an account and its clients, also as it is in the status document.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AccountReport {
     /// Whether it can report.
     pub state: ReportingState,
@@ -37,6 +44,7 @@ pub struct AccountReport {
     pub calls: u64,
     /// What is wrong with the account and what to do.
     pub error: Option<String>,
-    /// What is wrong with single clients and what to do.
+    /// What is wrong with single clients and what to do. The document shows it with the clients.
+    #[serde(skip)]
     pub clients: BTreeMap<Name, String>,
 }

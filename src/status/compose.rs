@@ -1,31 +1,28 @@
 //! Composes the document: a pure function of the reports and the time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::document::{
-    AccountState, AccountStatus, BusState, BusStatus, ClientStatus, Document, LedgerStatus, MeterState, MeterStatus,
-    SCHEMA,
-};
-use super::layout::{Layout, LayoutMeter};
+use super::document::{BusState, BusStatus, ClientStatus, Document, LedgerStatus, MeterState, MeterStatus, SCHEMA};
 use super::quality;
 use super::trouble::trouble;
 use super::words::plain;
 use crate::clock::ClockReading;
-use crate::config;
+use crate::config::{ClientConfig, Config, MeterConfig};
 use crate::history::HistoryReport;
 use crate::ledger::{LedgerReport, MeterLedger};
 use crate::poller::{BusReport, MeterPoll};
 use crate::reading::stale_after;
-use crate::reporter::{self, AccountReport};
+use crate::reporter::AccountReport;
 use crate::units::Name;
 
 /// What the document is composed of.
 #[derive(Clone, Debug)]
 pub struct StatusInputs {
-    /// The parts of the configuration that the document shows.
-    pub layout: Layout,
+    /// The configuration in use. Its parts are also shown if their task has not reported yet.
+    pub config: Arc<Config>,
     /// The reports of the buses.
     pub buses: BTreeMap<Name, BusReport>,
     /// The report of the ledger.
@@ -44,15 +41,15 @@ pub struct StatusInputs {
 
 /// The document as of `now`.
 pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
-    let layout = &inputs.layout;
-    let meters = layout.meters.iter().map(|(name, wanted)| {
-        let polled = inputs.buses.get(&wanted.bus).and_then(|bus| bus.meters.get(name));
+    let config = &inputs.config;
+    let meters = config.meters.iter().map(|(name, configured)| {
+        let polled = inputs.buses.get(&configured.bus).and_then(|bus| bus.meters.get(name));
         let guarded = inputs.ledger.meters.get(name);
-        (name.clone(), meter(wanted, polled.unwrap_or(&MeterPoll::default()), guarded, &now))
+        (name.clone(), meter(configured, polled.unwrap_or(&MeterPoll::default()), guarded, &now))
     });
-    let clients = layout.clients.iter().map(|(name, wanted)| (name.clone(), client(wanted, inputs)));
-    let accounts = layout.accounts.keys().map(|name| (name.clone(), account(inputs.accounts.get(name))));
-    let buses = layout.buses.keys().map(|name| (name.clone(), bus(inputs.buses.get(name))));
+    let clients = config.clients.iter().map(|(name, configured)| (name.clone(), client(configured, inputs)));
+    let accounts = config.accounts.keys().map(|name| (name.clone(), account(inputs.accounts.get(name))));
+    let buses = config.buses.keys().map(|name| (name.clone(), bus(inputs.buses.get(name))));
     let mut document = Document {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -60,7 +57,7 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
         started_at: on_wall(&inputs.started, &now),
         well: true,
         trouble: Vec::new(),
-        advice: quality::advice(layout, &inputs.buses),
+        advice: quality::advice(config, &inputs.buses),
         meters: meters.collect(),
         clients: clients.collect(),
         accounts: accounts.collect(),
@@ -78,21 +75,25 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
     let standing =
         document.meters.iter().filter_map(|(name, meter)| Some(format!("{name}: {}", meter.stands.as_ref()?)));
     document.advice.extend(standing.collect::<Vec<_>>());
-    document.trouble = trouble(&document, layout, &inputs.remarks, up_for);
+    document.trouble = trouble(&document, config, &inputs.remarks, up_for);
     document.well = document.trouble.is_empty();
     document
 }
 
-fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>, now: &ClockReading) -> MeterStatus {
+fn meter(
+    configured: &MeterConfig,
+    polled: &MeterPoll,
+    guarded: Option<&MeterLedger>,
+    now: &ClockReading,
+) -> MeterStatus {
     let unguarded = MeterLedger::default();
     let guarded = guarded.unwrap_or(&unguarded);
-    let registers = (polled.values.register.map(|register| register.value), guarded.register);
     MeterStatus {
-        state: meter_state(wanted, polled, guarded, now),
-        bus: wanted.bus.clone(),
+        state: meter_state(configured, polled, guarded, now),
+        bus: configured.bus.clone(),
         power_mw: polled.values.power,
-        register_mwh: registers.0.or(registers.1),
-        register_taken_mwh: registers.1,
+        register_mwh: polled.values.register.map(|register| register.value).or(guarded.register),
+        register_taken_mwh: guarded.register,
         published_mwh: guarded.published,
         read_at: polled.read_at.map(|at| on_wall(&at, now)),
         verdict: guarded.verdict.map(str::to_owned),
@@ -108,10 +109,10 @@ fn meter(wanted: &LayoutMeter, polled: &MeterPoll, guarded: Option<&MeterLedger>
     }
 }
 
-fn meter_state(wanted: &LayoutMeter, polled: &MeterPoll, guarded: &MeterLedger, now: &ClockReading) -> MeterState {
+fn meter_state(configured: &MeterConfig, polled: &MeterPoll, guarded: &MeterLedger, now: &ClockReading) -> MeterState {
     let Some(read_at) = polled.read_at else { return MeterState::NeverRead };
     // An unknown age (another boot, a clock that is not trusted) does not prove that the reading is fresh.
-    if now.since(&read_at).is_none_or(|age| age > stale_after(wanted.poll_every)) {
+    if now.since(&read_at).is_none_or(|age| age > stale_after(configured.poll_every)) {
         MeterState::Stale
     } else if polled.failures_in_a_row > 0 || polled.error.is_some() {
         MeterState::Failing
@@ -122,35 +123,28 @@ fn meter_state(wanted: &LayoutMeter, polled: &MeterPoll, guarded: &MeterLedger, 
     }
 }
 
-fn client(wanted: &config::ClientConfig, inputs: &StatusInputs) -> ClientStatus {
-    let figures = inputs.ledger.clients.get(&wanted.name).cloned().unwrap_or_default();
-    let errors = inputs.accounts.get(&wanted.account).map(|account| &account.clients);
+fn client(configured: &ClientConfig, inputs: &StatusInputs) -> ClientStatus {
+    let figures = inputs.ledger.clients.get(&configured.name).cloned().unwrap_or_default();
+    let errors = inputs.accounts.get(&configured.account).map(|account| &account.clients);
     ClientStatus {
-        client_id: wanted.client_id.to_string(),
-        account: wanted.account.clone(),
-        meters: wanted.meters.clone(),
+        client_id: configured.client_id.to_string(),
+        account: configured.account.clone(),
+        meters: configured.meters.clone(),
         energy_mwh: figures.energy,
         accepted_mwh: figures.accepted,
         accepted_at: figures.accepted_at.map(rounded),
-        error: errors.and_then(|errors| errors.get(&wanted.name)).map(|error| plain(error)),
+        error: errors.and_then(|errors| errors.get(&configured.name)).map(|error| plain(error)),
     }
 }
 
-fn account(report: Option<&AccountReport>) -> AccountStatus {
+fn account(report: Option<&AccountReport>) -> AccountReport {
     let report = report.cloned().unwrap_or_default();
-    AccountStatus {
-        state: match report.state {
-            reporter::ReportingState::Ok => AccountState::Ok,
-            reporter::ReportingState::Retrying => AccountState::Retrying,
-            reporter::ReportingState::Refused => AccountState::Refused,
-            reporter::ReportingState::NeverReported => AccountState::NeverReported,
-        },
+    AccountReport {
         last_report_at: report.last_report_at.map(rounded),
         next_report_at: report.next_report_at.map(rounded),
-        accepted: report.accepted,
-        rejected: report.rejected,
-        calls: report.calls,
         error: plain_text(&report.error),
+        clients: BTreeMap::new(),
+        ..report
     }
 }
 
@@ -175,9 +169,9 @@ fn bus(report: Option<&BusReport>) -> BusStatus {
     }
 }
 
-/// When `reading` was, by the wall clock of `now`: a box without a hardware clock starts in the past and is set right later.
+/// The time of `reading` by the wall clock of `now`: a box without a hardware clock starts in the past, and its clock is set later.
 fn on_wall(reading: &ClockReading, now: &ClockReading) -> Timestamp {
-    /// Clocks are slewed, and the two are not read at the same instant. A larger difference means that the wall clock was set.
+    /// Clocks are adjusted slowly, and the two are not read at the same instant. A larger difference means that the wall clock was set.
     const SLEWED: SignedDuration = SignedDuration::from_secs(2);
     let counted_back = now.since(reading).and_then(|age| now.wall.checked_sub(age).ok());
     let set = counted_back.filter(|instant| instant.duration_since(reading.wall).abs() > SLEWED);

@@ -1,4 +1,5 @@
-//! The status document: what `status --json` and `GET /status.json` give. An interface; additions keep the schema, anything else raises it.
+//! The status document: the output of `status --json` and `GET /status.json`. It is an interface: additions keep the schema number, any
+//! other change raises it.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::quality::RequestTally;
+use crate::reporter::AccountReport;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// The schema that this program writes and reads.
@@ -26,7 +28,7 @@ pub struct Document {
     pub well: bool,
     /// What is wrong and what to do, the worst first; one or two sentences each.
     pub trouble: Vec<String>,
-    /// How the lines could work better, and which figures do not advance for a while. Nothing is lost meanwhile, so this is no trouble.
+    /// How the lines could work better, and which figures do not advance for a while. Nothing is lost, so this is no trouble.
     #[serde(default)]
     pub advice: Vec<String>,
     /// By the meter's name.
@@ -34,7 +36,7 @@ pub struct Document {
     /// By the name of a `[client.NAME]` table, or of a meter that has its own `client_id`.
     pub clients: BTreeMap<Name, ClientStatus>,
     /// By the account's name.
-    pub accounts: BTreeMap<Name, AccountStatus>,
+    pub accounts: BTreeMap<Name, AccountReport>,
     /// By the bus's name.
     pub buses: BTreeMap<Name, BusStatus>,
     /// The ledger.
@@ -124,17 +126,6 @@ pub enum MeterState {
 impl MeterState {
     /// All states.
     pub const ALL: [Self; 5] = [Self::Ok, Self::Held, Self::Stale, Self::Failing, Self::NeverRead];
-
-    /// The word of the document.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Held => "held",
-            Self::Stale => "stale",
-            Self::Failing => "failing",
-            Self::NeverRead => "never_read",
-        }
-    }
 }
 
 /// One client.
@@ -154,54 +145,6 @@ pub struct ClientStatus {
     pub accepted_at: Option<Timestamp>,
     /// Why it is not reported, or was refused.
     pub error: Option<String>,
-}
-
-/// One account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AccountStatus {
-    /// Its state.
-    pub state: AccountState,
-    /// When a call was last answered with an acceptance.
-    pub last_report_at: Option<Timestamp>,
-    /// When the next report is due.
-    pub next_report_at: Option<Timestamp>,
-    /// Reports accepted since the daemon started, as for the counts below.
-    pub accepted: u64,
-    /// Reports refused.
-    pub rejected: u64,
-    /// HTTP calls.
-    pub calls: u64,
-    /// What is wrong and what to do.
-    pub error: Option<String>,
-}
-
-/// The state of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AccountState {
-    /// The last report was accepted.
-    Ok,
-    /// A transient failure: the next attempt follows by itself.
-    Retrying,
-    /// The endpoint refuses the account.
-    Refused,
-    /// No report yet since the daemon started.
-    NeverReported,
-}
-
-impl AccountState {
-    /// All states.
-    pub const ALL: [Self; 4] = [Self::Ok, Self::Retrying, Self::Refused, Self::NeverReported];
-
-    /// The word of the document.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Retrying => "retrying",
-            Self::Refused => "refused",
-            Self::NeverReported => "never_reported",
-        }
-    }
 }
 
 /// One bus.

@@ -33,12 +33,12 @@ pub struct StatusListener {
 }
 
 impl StatusListener {
-    /// `hosts`: the names that it answers to, beside those of the loopback and its own address.
+    /// `hosts`: further host names that it answers to. It always answers to the names of the loopback and to its own address.
     pub fn new(address: SocketAddr, hosts: Vec<String>, sources: StatusSources) -> Self {
         StatusListener { address, hosts, sources }
     }
 
-    /// Serves until `shutdown` says true or its sender is dropped. A port that is in use is warned of once and tried again.
+    /// Serves until `shutdown` is true or its sender is dropped. A port that is in use is logged once and tried again.
     pub async fn run(self, mut heart: Heart, mut shutdown: watch::Receiver<bool>) {
         let bind = || TcpListener::bind(self.address);
         let listener = server::open(bind, |error| self.warn(error), &mut heart, &mut shutdown).await;

@@ -1,7 +1,7 @@
 //! The document as Prometheus metrics, in the text format 0.0.4 that every scraper reads. Unknown values are absent, never 0.
 //!
-//! `prometheus-client` writes OpenMetrics, where a counter's family is named without the `_total` of its samples; the text format wants
-//! both alike. So a counter's family is described under its samples' name and its samples are written as plain values.
+//! `prometheus-client` writes OpenMetrics, where a counter's family is named without the `_total` of its samples; the text format
+//! needs the same name for both. So a counter's family is described under the name of its samples, which are written as plain values.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,11 +12,12 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 
-use super::document::{
-    AccountState, AccountStatus, BusState, BusStatus, ClientStatus, Document, MeterState, MeterStatus, QualityStatus,
-};
+use super::document::{BusState, BusStatus, ClientStatus, Document, MeterState, MeterStatus, QualityStatus};
+use super::words::state_name;
 use crate::quality::{AnswerTimes, RequestCount};
+use crate::reporter::{AccountReport, ReportingState};
 use crate::units::Name;
 
 /// The media type of [`metrics`].
@@ -71,14 +72,11 @@ fn daemon(writer: &mut Writer, document: &Document) -> fmt::Result {
 
 fn meters(writer: &mut Writer, meters: &BTreeMap<Name, MeterStatus>) -> fmt::Result {
     let of = |value: fn(&MeterStatus) -> Option<f64>| samples("meter", meters, value);
-    let states = meters.iter().flat_map(|(name, meter)| {
-        MeterState::ALL
-            .map(|state| (vec![("meter", name.as_str()), ("state", state.as_str())], flag(meter.state == state)))
-    });
+    let states = meters.iter().flat_map(|(name, meter)| states("meter", name, &MeterState::ALL, meter.state));
     writer.gauge("meter_state", "1 for the state that the meter is in, 0 for the others.", states)?;
     let help = "Active power as last read, negative while exporting; absent when that is too long ago.";
     writer.gauge("meter_power_watts", help, of(fresh_power))?;
-    let help = "Energy published for the meter; absent until its counter was taken since the start.";
+    let help = "Energy published for the meter; absent until a register was accepted since the start.";
     writer.counter("meter_published_joules_total", help, of(settled_energy))?;
     let help = "When the meter was last read.";
     writer.gauge("meter_read_timestamp_seconds", help, of(|meter| meter.read_at.map(seconds)))?;
@@ -98,8 +96,8 @@ fn fresh_power(meter: &MeterStatus) -> Option<f64> {
     meter.power_mw.filter(|_| !stale).map(|power| power.watts())
 }
 
-/// After a power cut the ledger begins with its last commit, a little below what it had counted up to: a scraper would take that for a
-/// counter that began again and add the whole figure again. So it is shown from the first register taken since the start on.
+/// After a power cut the ledger starts from its last commit, a little below its last figure. A scraper would take this for a counter reset
+/// and add the whole figure again. So the figure is shown only after the first accepted register since the start.
 fn settled_energy(meter: &MeterStatus) -> Option<f64> {
     let taken =
         meter.verdicts.iter().any(|(verdict, count)| *count > 0 && !matches!(verdict.as_str(), "held" | "glitch"));
@@ -114,12 +112,10 @@ fn clients(writer: &mut Writer, clients: &BTreeMap<Name, ClientStatus>) -> fmt::
     writer.gauge("client_accepted_timestamp_seconds", help, of(|client| client.accepted_at.map(seconds)))
 }
 
-fn accounts(writer: &mut Writer, accounts: &BTreeMap<Name, AccountStatus>) -> fmt::Result {
-    let of = |value: fn(&AccountStatus) -> Option<f64>| samples("account", accounts, value);
-    let states = accounts.iter().flat_map(|(name, account)| {
-        AccountState::ALL
-            .map(|state| (vec![("account", name.as_str()), ("state", state.as_str())], flag(account.state == state)))
-    });
+fn accounts(writer: &mut Writer, accounts: &BTreeMap<Name, AccountReport>) -> fmt::Result {
+    let of = |value: fn(&AccountReport) -> Option<f64>| samples("account", accounts, value);
+    let states =
+        accounts.iter().flat_map(|(name, account)| states("account", name, &ReportingState::ALL, account.state));
     writer.gauge("account_state", "1 for the state that the account is in, 0 for the others.", states)?;
     writer.counter("account_calls_total", "HTTP calls made.", of(|account| Some(account.calls as f64)))?;
     let help = "Entries of reports that Arkreen accepted.";
@@ -180,6 +176,17 @@ fn samples<'d, T>(
     value: fn(&T) -> Option<f64>,
 ) -> impl Iterator<Item = (Vec<(&'static str, &'d str)>, f64)> {
     things.iter().filter_map(move |(name, thing)| Some((vec![(label, name.as_str())], value(thing)?)))
+}
+
+/// One sample for each possible state of a thing: 1 for its present state, else 0.
+fn states<S: Copy + PartialEq + Serialize>(
+    label: &'static str,
+    name: &Name,
+    all: &[S],
+    present: S,
+) -> impl Iterator<Item = (Labels<String>, f64)> {
+    all.iter()
+        .map(move |state| (vec![(label, name.to_string()), ("state", state_name(state))], flag(*state == present)))
 }
 
 fn seconds(instant: jiff::Timestamp) -> f64 {

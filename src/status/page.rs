@@ -1,13 +1,10 @@
-//! The status document as one HTML page that loads nothing else and fits a phone: trouble first, then the tables.
+//! The status document as one HTML page: trouble first, then the tables. It loads nothing else and fits on a phone.
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use super::document::{AccountState, BusState, Document, MeterState};
+use super::document::Document;
+use super::tables::{StatusCell, StatusTable, tables};
 use super::words;
-use crate::units::Name;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}body{font:16px/1.4 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}\
@@ -38,10 +35,7 @@ pub fn page(document: &Document, nonce: &str) -> String {
                     ul { @for sentence in &document.trouble { li.bad { (sentence) } } }
                 }
                 @for sentence in &document.advice { p { (sentence) } }
-                (meters(document, now))
-                (clients(document, now))
-                (accounts(document, now))
-                (buses(document))
+                @for shown in tables(document) { (table(&shown)) }
                 footer { "arkmeter " (document.version) ", started " (words::ago(document.started_at, now)) "; as of " (now) }
             }
         }
@@ -49,96 +43,26 @@ pub fn page(document: &Document, nonce: &str) -> String {
     markup.into_string() + "\n"
 }
 
-fn meters(document: &Document, now: Timestamp) -> Markup {
-    let head = ["Meter", "State", "#Power", "#Register", "#Published", "Read", "Verdict"];
-    table("Meters", &head, &document.meters, |meter| {
-        vec![
-            state(words::meter_state(meter.state), meter.state == MeterState::Ok),
-            cell(meter.power_mw.map(words::power)),
-            cell(meter.register_mwh.map(words::energy)),
-            cell(meter.published_mwh.map(words::energy)),
-            cell(meter.read_at.map(|at| words::ago(at, now))),
-            cell(meter.verdict.as_ref()),
-        ]
-    })
-}
-
-fn clients(document: &Document, now: Timestamp) -> Markup {
-    let head = ["Client", "Identifier", "#Accepted", "When", "Error"];
-    table("Clients", &head, &document.clients, |client| {
-        vec![
-            cell(Some(&client.client_id)),
-            cell(client.accepted_mwh.map(words::energy)),
-            cell(client.accepted_at.map(|at| words::ago(at, now))),
-            cell(client.error.as_ref()),
-        ]
-    })
-}
-
-fn accounts(document: &Document, now: Timestamp) -> Markup {
-    let head = ["Account", "State", "Last report", "#Accepted", "#Refused", "Error"];
-    table("Accounts", &head, &document.accounts, |account| {
-        let last_report = account.last_report_at.map_or("never".to_owned(), |at| words::ago(at, now));
-        vec![
-            state(words::account_state(account.state), account.state == AccountState::Ok),
-            cell(Some(last_report)),
-            cell(Some(account.accepted)),
-            cell(Some(account.rejected)),
-            cell(account.error.as_ref()),
-        ]
-    })
-}
-
-fn buses(document: &Document) -> Markup {
-    let head = [
-        "Bus",
-        "State",
-        "#Requests",
-        "#Answers",
-        "#Timeouts",
-        "#Garbled",
-        "#Exceptions",
-        "#P50",
-        "#P95",
-        "#P99",
-        "#Busy",
-    ];
-    table("Buses", &head, &document.buses, |bus| {
-        let counts = [bus.requests, bus.answers, bus.timeouts, bus.garbled, bus.exceptions];
-        let mut cells = vec![state(words::bus_state(bus.state), bus.state == BusState::Open)];
-        cells.extend(counts.map(|count| cell(Some(count))));
-        cells.extend(words::line_times(&bus.quality).map(|time| cell(Some(time))));
-        cells
-    })
-}
-
-fn state(word: &str, good: bool) -> Markup {
-    html! { span class=(if good { "good" } else { "bad" }) { (word) } }
-}
-
-fn cell(content: Option<impl maud::Render>) -> Markup {
-    html! { @if let Some(content) = content { (content) } }
-}
-
-/// A table of things by name, if there are any. `cells` gives the cells after the name. A column whose title begins with `#` has numbers.
-fn table<T>(title: &str, head: &[&str], things: &BTreeMap<Name, T>, cells: impl Fn(&T) -> Vec<Markup>) -> Markup {
+fn table(table: &StatusTable) -> Markup {
     let class = |column: &str| column.starts_with('#').then_some("number");
     html! {
-        @if !things.is_empty() {
-            h2 { (title) }
-            div.scroll {
-                table {
-                    tr { @for column in head { th class=[class(column)] { (column.trim_start_matches('#')) } } }
-                    @for (name, thing) in things {
-                        tr {
-                            td { (name.as_str()) }
-                            @for (column, cell) in head.iter().skip(1).zip(cells(thing)) {
-                                td class=[class(column)] { (cell) }
-                            }
-                        }
-                    }
+        h2 { (table.title) }
+        div.scroll {
+            table {
+                tr { @for column in &table.head { th class=[class(column)] { (column.trim_start_matches('#')) } } }
+                @for row in &table.rows {
+                    tr { @for (column, cell) in table.head.iter().zip(row) { td class=[class(column)] { (content(cell)) } } }
                 }
             }
+        }
+    }
+}
+
+fn content(cell: &StatusCell) -> Markup {
+    html! {
+        @match cell.good {
+            None => { (cell.text) },
+            Some(good) => { span class=(if good { "good" } else { "bad" }) { (cell.text) } },
         }
     }
 }

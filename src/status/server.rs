@@ -39,7 +39,7 @@ impl Deadline {
 
 /// Opens a listener, again every [`RETRY_EVERY`] until it succeeds; `warn` is called at the first failure only.
 ///
-/// `None` when told to stop first.
+/// `None` after a stop signal.
 pub(super) async fn open<L, E, F: Future<Output = Result<L, E>>>(
     open: impl Fn() -> F,
     warn: impl FnOnce(&E),
@@ -62,7 +62,7 @@ pub(super) async fn open<L, E, F: Future<Output = Result<L, E>>>(
     }
 }
 
-/// Serves until told to stop; open connections end with it. A connection lasts at most `most`, unless its handler extends the deadline.
+/// Serves until the stop signal, which also closes open connections. A connection lasts at most `most`, unless its handler extends the deadline.
 ///
 /// `router` makes the router of one connection.
 pub(super) async fn serve<L: Listener>(
@@ -113,7 +113,7 @@ async fn within(until: watch::Receiver<Instant>, work: impl Future<Output = ()>)
     }
 }
 
-/// Ends when `shutdown` says true or its sender is dropped.
+/// Ends when `shutdown` is true or its sender is dropped.
 async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }

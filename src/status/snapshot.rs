@@ -7,7 +7,6 @@ use tokio::sync::watch;
 
 use super::compose::{StatusInputs, compose};
 use super::document::Document;
-use super::layout::Layout;
 use crate::clock::{Clock, ClockReading};
 use crate::config::Config;
 use crate::heartbeat::Hearts;
@@ -54,13 +53,12 @@ impl StatusSources {
 
     /// Replaces the tasks by those of another configuration.
     pub fn replace(&self, current: ActiveTasks) {
-        *self.0.current.write().expect("swapping cannot panic") = current;
+        *self.0.current.write().expect("no panic while the lock is held") = current;
     }
 
-    /// Sets what the operator must know beside the tasks' reports, as one sentence; `None` removes it. Each `subject` has one remark. A
-    /// remark counts as trouble.
+    /// Sets one sentence of trouble that no task reports; `None` removes it. Each `subject` has one remark.
     pub fn remark(&self, subject: &'static str, remark: Option<String>) {
-        let mut remarks = self.0.remarks.write().expect("remarking cannot panic");
+        let mut remarks = self.0.remarks.write().expect("no panic while the lock is held");
         match remark {
             Some(remark) => remarks.insert(subject, remark),
             None => remarks.remove(subject),
@@ -72,12 +70,12 @@ impl StatusSources {
         self.0.hearts.stalled()
     }
 
-    /// Where the ledger is read.
+    /// The handle of the ledger.
     pub(super) fn ledger(&self) -> LedgerHandle {
-        self.0.current.read().expect("swapping cannot panic").ledger.clone()
+        self.0.current.read().expect("no panic while the lock is held").ledger.clone()
     }
 
-    /// Where the history is read.
+    /// The handle of the history.
     pub(super) fn history(&self) -> &HistoryHandle {
         &self.0.history
     }
@@ -88,17 +86,17 @@ impl StatusSources {
     }
 
     fn inputs(&self) -> StatusInputs {
-        let current = self.0.current.read().expect("swapping cannot panic");
+        let current = self.0.current.read().expect("no panic while the lock is held");
         let buses = current.buses.iter().map(|(name, report)| (name.clone(), report.borrow().clone()));
         let accounts = current.accounts.iter().map(|(name, report)| (name.clone(), report.borrow().clone()));
         StatusInputs {
-            layout: Layout::from(&*current.config),
+            config: current.config.clone(),
             buses: buses.collect(),
             ledger: current.ledger.report().borrow().clone(),
             history: self.0.history.report(),
             accounts: accounts.collect(),
             stalled: self.stalled(),
-            remarks: self.0.remarks.read().expect("remarking cannot panic").values().cloned().collect(),
+            remarks: self.0.remarks.read().expect("no panic while the lock is held").values().cloned().collect(),
             started: self.0.started,
         }
     }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::document::{AccountState, AccountStatus, BusState, Document, MeterState, MeterStatus};
-use super::layout::Layout;
+use super::document::{BusState, Document, MeterState, MeterStatus};
 use super::words::{self, plain};
+use crate::config::Config;
 use crate::reading::stale_after;
+use crate::reporter::{AccountReport, ReportingState};
 use crate::units::Name;
 
-/// The sentences for `document`. `up_for`: how long the daemon has run; what needs time after a start is no trouble yet.
-pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], up_for: Duration) -> Vec<String> {
+/// The sentences for `document`. `up_for` is the time since the start of the daemon: what needs time after a start is no trouble yet.
+pub(super) fn trouble(document: &Document, config: &Config, remarks: &[String], up_for: Duration) -> Vec<String> {
     let mut sentences = Vec::new();
     for task in &document.stalled {
         sentences.push(sentence(&format!("The task `{}` makes no progress", plain(task)), None));
@@ -27,21 +28,21 @@ pub(super) fn trouble(document: &Document, layout: &Layout, remarks: &[String], 
         sentences.push(sentence(&format!("Bus {name} is closed"), bus.error.as_ref()));
     }
     for (name, meter) in &document.meters {
-        let grace = layout.meters.get(name).map_or(Duration::ZERO, |wanted| stale_after(wanted.poll_every));
+        let grace = config.meters.get(name).map_or(Duration::ZERO, |meter| stale_after(meter.poll_every));
         sentences.extend(of_meter(name, meter, document, up_for < grace));
         sentences.extend(meter.overload_mw.map(|power| {
             let power = words::power(power);
-            format!("Meter {name} carries {power}, more than its max_power: raise it, or true advances are held.")
+            format!("Meter {name} carries {power}, more than its max_power: raise max_power, or real consumption will be held.")
         }));
     }
     for (name, account) in &document.accounts {
-        let grace = layout.accounts.get(name).map_or(Duration::ZERO, |every| stale_after(*every));
+        let grace = config.accounts.get(name).map_or(Duration::ZERO, |account| stale_after(account.report_every));
         let used = document.clients.values().any(|client| client.account == *name);
         sentences.extend(of_account(name, account, document.at, !used || up_for < grace));
     }
     for (name, client) in &document.clients {
         let account = document.accounts.get(&client.account).map(|account| account.state);
-        let retried = matches!(account, Some(AccountState::Retrying | AccountState::Refused));
+        let retried = matches!(account, Some(ReportingState::Retrying | ReportingState::Refused));
         let named_already = retried || document.ledger.barred.is_some();
         if let Some(error) = client.error.as_ref().filter(|_| !named_already) {
             sentences.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));
@@ -68,19 +69,19 @@ fn of_meter(name: &Name, meter: &MeterStatus, document: &Document, just_started:
     }
 }
 
-fn of_account(name: &Name, account: &AccountStatus, now: Timestamp, just_started: bool) -> Option<String> {
+fn of_account(name: &Name, account: &AccountReport, now: Timestamp, just_started: bool) -> Option<String> {
     let error = account.error.as_ref();
     let last = account.last_report_at.map_or("never".to_owned(), |at| words::ago(at, now));
     match account.state {
-        AccountState::Ok => error.map(|error| sentence(&format!("Account {name}"), Some(error))),
-        AccountState::Retrying => {
+        ReportingState::Ok => error.map(|error| sentence(&format!("Account {name}"), Some(error))),
+        ReportingState::Retrying => {
             Some(sentence(&format!("Account {name} cannot report and tries again (last report: {last})"), error))
         }
-        AccountState::Refused => {
+        ReportingState::Refused => {
             Some(sentence(&format!("Account {name} is refused by Arkreen (last report: {last})"), error))
         }
-        AccountState::NeverReported if error.is_none() && just_started => None,
-        AccountState::NeverReported => Some(sentence(&format!("Account {name} has not reported yet"), error)),
+        ReportingState::NeverReported if error.is_none() && just_started => None,
+        ReportingState::NeverReported => Some(sentence(&format!("Account {name} has not reported yet"), error)),
     }
 }
 

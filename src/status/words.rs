@@ -1,8 +1,9 @@
 //! States, quantities and ages as text: the same on the page and in the `status` command.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
-use super::document::{AccountState, BusState, MeterState, QualityStatus};
+use super::document::QualityStatus;
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// `950 W`, `1.23 kW`.
@@ -47,39 +48,20 @@ fn response(micros: u64) -> String {
     }
 }
 
-/// The meter's state as text.
-pub fn meter_state(state: MeterState) -> &'static str {
-    match state {
-        MeterState::Ok => "ok",
-        MeterState::Held => "held",
-        MeterState::Stale => "stale",
-        MeterState::Failing => "failing",
-        MeterState::NeverRead => "never read",
-    }
+/// The name of a state in the document, such as `never_read`.
+pub fn state_name(state: &impl Serialize) -> String {
+    let name = serde_json::to_value(state).ok();
+    name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// The account's state as text.
-pub fn account_state(state: AccountState) -> &'static str {
-    match state {
-        AccountState::Ok => "ok",
-        AccountState::Retrying => "retrying",
-        AccountState::Refused => "refused",
-        AccountState::NeverReported => "never reported",
-    }
+/// A state as text, such as `never read`.
+pub fn state(state: &impl Serialize) -> String {
+    state_name(state).replace('_', " ")
 }
 
-/// The state of the bus as text.
-pub fn bus_state(state: BusState) -> &'static str {
-    match state {
-        BusState::Open => "open",
-        BusState::Closed => "closed",
-        BusState::NeverOpened => "not opened yet",
-    }
-}
-
-/// Foreign text is made harmless where it arrives; what terminals and browsers show does not rely on that alone.
+/// Text for terminals and browsers, in printable ASCII. Foreign text is made harmless where it arrives, and here once more.
 pub(super) fn plain(text: &str) -> String {
-    /// A sentence with its remedy and one foreign text of 200 bytes fits.
+    /// Enough for a sentence with its remedy and one foreign text of 200 bytes.
     const LIMIT: usize = 600;
     crate::text::foreign(&text.replace('…', "..."), LIMIT)
 }

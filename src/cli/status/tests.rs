@@ -6,7 +6,7 @@ use super::*;
 const WELL: &str = include_str!("../../status/compose/well.json");
 
 /// Runs the command against a socket that answers one request with `document`; exit code, output, errors.
-async fn told(document: &str, json: bool, colour: bool) -> (u8, String, String) {
+async fn run_against(document: &str, json: bool, colour: bool) -> (u8, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -23,8 +23,8 @@ async fn told(document: &str, json: bool, colour: bool) -> (u8, String, String) 
 }
 
 #[tokio::test]
-async fn a_well_daemon_is_0_and_shown_in_tables() {
-    let (code, out, err) = told(WELL, false, false).await;
+async fn a_daemon_without_trouble_gives_0_and_tables() {
+    let (code, out, err) = run_against(WELL, false, false).await;
     assert_eq!((code, err.as_str()), (0, ""));
     let expected = "\
 All is well.
@@ -42,25 +42,25 @@ arkmeter V, started 16m ago
 }
 
 #[tokio::test]
-async fn trouble_is_1_and_comes_first() {
+async fn trouble_gives_1_and_comes_first() {
     let trouble = WELL
         .replace("\"well\": true", "\"well\": false")
         .replace("\"trouble\": []", "\"trouble\": [\"Bus cabinet is closed.\"]");
-    let (code, out, _) = told(&trouble, false, false).await;
+    let (code, out, _) = run_against(&trouble, false, false).await;
     assert_eq!(code, 1);
     assert!(out.starts_with("! Bus cabinet is closed.\n"), "{out}");
-    let (code, out, _) = told(&trouble, false, true).await;
+    let (code, out, _) = run_against(&trouble, false, true).await;
     assert_eq!(code, 1);
     assert!(out.starts_with("\x1b[31m!\x1b[0m Bus"), "{out:?}");
 }
 
 #[tokio::test]
-async fn json_is_the_daemons_document_as_it_is() {
-    assert_eq!(told(WELL, true, true).await, (0, WELL.to_owned(), String::new()));
+async fn json_is_the_unchanged_document_of_the_daemon() {
+    assert_eq!(run_against(WELL, true, true).await, (0, WELL.to_owned(), String::new()));
 }
 
 #[tokio::test]
-async fn no_daemon_is_69_with_the_remedy() {
+async fn no_daemon_gives_69_and_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = status(&folder.path().join("none.sock"), false, false, &mut out, &mut err).await;
@@ -73,20 +73,20 @@ async fn no_daemon_is_69_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn another_schema_is_said_and_not_guessed_at() {
-    let (code, out, err) = told("{\"schema\": 2, \"meters\": 7}", false, false).await;
+async fn another_schema_is_an_error() {
+    let (code, out, err) = run_against("{\"schema\": 2, \"meters\": 7}", false, false).await;
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(err.contains("schema 2"), "{err}");
-    let (code, _, err) = told("{\"schema\": 1}", false, false).await;
+    let (code, _, err) = run_against("{\"schema\": 1}", false, false).await;
     assert_eq!(code, 1);
     assert!(err.contains("not understood"), "{err}");
-    assert_eq!(told("<html>", false, false).await.0, 1);
+    assert_eq!(run_against("<html>", false, false).await.0, 1);
 }
 
 #[tokio::test]
-async fn hostile_text_does_not_steer_the_terminal() {
+async fn hostile_text_does_not_control_the_terminal() {
     let hostile =
         WELL.replace("\"advanced\",", "\"\\u001b[2Jx\\nMETER\",").replace("0x1212…1212", "\\u001b]0;x\\u0007");
-    let (_, out, _) = told(&hostile, false, false).await;
+    let (_, out, _) = run_against(&hostile, false, false).await;
     assert!(!out.contains(['\x1b', '\x07']), "{out:?}");
 }

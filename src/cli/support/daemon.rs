@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Installation;
 use crate::ledger::shown::{self, ShowError, Shown, ShownJournal, WantedEntries};
+use crate::quality::RequestCount;
 use crate::status::control::{self, ControlError, JOURNAL, SHOW};
 use crate::text::chain;
 
@@ -65,6 +66,7 @@ async fn read<T: DeserializeOwned>(
 /// The advice, then each bus and meter with all its counters, some of them also as a share.
 fn quality(document: &Value) -> String {
     let mut text = String::new();
+    let outcomes: Vec<_> = RequestCount::WORDS.iter().map(|(_, name)| *name).chain(["exceptions"]).collect();
     for sentence in document["advice"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         text.push_str(&format!("advice: {sentence}\n"));
     }
@@ -77,7 +79,7 @@ fn quality(document: &Value) -> String {
             text.push_str(&format!("{things} {name}: {}{error}\n", counts(thing, of, parts)));
             for (what, counted) in thing["quality"].as_object().into_iter().flatten().filter(|(_, it)| !it.is_null()) {
                 let counters =
-                    if counted.is_object() { counts(counted, "requests", OUTCOMES) } else { counted.to_string() };
+                    if counted.is_object() { counts(counted, "requests", &outcomes) } else { counted.to_string() };
                 if !counters.is_empty() {
                     text.push_str(&format!("    {what}: {counters}\n"));
                 }
@@ -86,23 +88,6 @@ fn quality(document: &Value) -> String {
     }
     text
 }
-
-/// The outcomes of requests, each shown also as a share of all requests.
-const OUTCOMES: &[&str] = &[
-    "answers",
-    "timeouts",
-    "crc_errors",
-    "wrong_unit",
-    "wrong_function",
-    "wrong_length",
-    "incomplete",
-    "noise",
-    "lost",
-    "exceptions",
-    "slow",
-    "echoes",
-    "late",
-];
 
 /// The counters of a bus or meter; `parts` also as shares of the counter `whole`.
 fn counts(thing: &Value, whole: &str, parts: &[&str]) -> String {

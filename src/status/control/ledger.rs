@@ -1,6 +1,5 @@
-//! The ledger and the history, for those who can read the control socket: more than the page on TCP shows.
+//! The ledger and the history, for those who can read the control socket. The page on TCP does not show them.
 
-use std::io::Read;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,8 +7,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use tokio::time::timeout;
+use tokio_util::io::ReaderStream;
 
 use super::server::{ControlSession, Refused};
 use crate::history::query::HistoryQuery;
@@ -23,9 +22,7 @@ pub const JOURNAL: &str = "/journal.json";
 pub(super) const HISTORY: &str = "/history.json";
 /// Where the whole ledger is read.
 pub const BACKUP: &str = "/ledger.db";
-/// Bytes of a backup that are read at a time.
-const PORTION: usize = 64 * 1024;
-/// How long a page of the history may take; less than a client waits.
+/// The maximum time for a page of the history: less than a client waits.
 const HISTORY_WITHIN: Duration = Duration::from_secs(8);
 
 pub(super) async fn show(State(session): State<ControlSession>) -> Result<Response, Refused> {
@@ -42,23 +39,11 @@ pub(super) async fn journal(
     document(session.sources.ledger().journal(wanted).await)
 }
 
-/// The whole ledger, streamed out of a copy that has no name. It holds whole client identifiers, so reading it takes more than the group.
+/// The whole ledger, streamed from a copy without a name. It has whole client identifiers, so membership in the group is not enough.
 pub(super) async fn backup(State(session): State<ControlSession>) -> Result<Response, Refused> {
     session.check_may_change()?;
     let file = session.sources.ledger().backup().await.map_err(|error| unavailable(format!("{error}\n")))?;
-    let portions = stream::unfold(file, |mut file| async {
-        let read = tokio::task::spawn_blocking(move || {
-            let mut portion = Vec::with_capacity(PORTION);
-            let read = file.by_ref().take(PORTION as u64).read_to_end(&mut portion);
-            (read, portion, file)
-        });
-        match read.await {
-            Ok((Ok(0), ..)) => None,
-            Ok((Ok(_), portion, file)) => Some((Ok(portion), file)),
-            Ok((Err(error), _, file)) => Some((Err(error), file)),
-            Err(_) => None,
-        }
-    });
+    let portions = ReaderStream::new(tokio::fs::File::from_std(file));
     Ok(([(CONTENT_TYPE, "application/vnd.sqlite3")], Body::from_stream(portions)).into_response())
 }
 

@@ -1,6 +1,5 @@
 //! The daemon's end of the control socket.
 
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,10 +25,11 @@ use crate::recorder::Recorder;
 use crate::status::server::{self, Deadline, HEAD_WITHIN};
 use crate::status::snapshot::StatusSources;
 use crate::status::views;
+use crate::text::chain;
 
 /// The longest time for a [`ControlCommand`]: reading every meter of a slow bus once, or a report with its retries.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(120);
-/// Depth of the queue of [`ControlRequest`]s: people send them, one at a time; the fifth is told to try again later.
+/// Depth of the queue of [`ControlRequest`]s: people send them, one at a time. Further requests are refused.
 pub const QUEUE: usize = 4;
 
 /// A command that was received, and where its answer goes. Dropping `reply` means that the daemon cannot do it now.
@@ -77,9 +77,9 @@ impl ControlSocket {
         ControlSocket { path, sources, commands, recorder }
     }
 
-    /// Serves until `shutdown` says true or its sender is dropped, then removes the socket's file; dropping this future removes it too.
+    /// Serves until `shutdown` is true or its sender is dropped, then removes the socket's file. Dropping this future removes it too.
     ///
-    /// A socket that cannot be made is warned of once and tried again; the daemon runs on.
+    /// A socket that cannot be created is logged once and tried again; the daemon runs on.
     pub async fn run(self, mut heart: Heart, mut shutdown: watch::Receiver<bool>) {
         let own_uid = match own_uid() {
             Ok(uid) => uid,
@@ -105,16 +105,16 @@ impl ControlSocket {
     }
 
     fn warn(&self, error: &SocketFileError) {
-        let cause = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
         let socket = self.path.display();
         tracing::warn!(
             %socket,
-            "no control socket, `arkmeter status` will not find this daemon: {error}{cause}; tried again every 30 s"
+            "no control socket, `arkmeter status` will not find this daemon: {}; tried again every 30 s",
+            chain(error)
         );
     }
 }
 
-/// The kernel tells each end of a socket who made the other; here this process makes both.
+/// The kernel gives each end of a socket the user of the other end. Here both ends belong to this process.
 fn own_uid() -> io::Result<u32> {
     let (here, _there) = UnixStream::pair()?;
     Ok(here.peer_cred()?.uid())

@@ -1,4 +1,4 @@
-//! The socket's place in the file system: made where nobody answers, given to the group, and taken away at the end.
+//! The file of the control socket: created if no daemon answers there, opened to the group, and removed at the end.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -16,7 +16,7 @@ pub(super) enum SocketFileError {
     NotAllowed(PathBuf),
     #[error("another arkmeter answers there: stop it, or set another `socket` in [status]")]
     Taken,
-    #[error("something that is no socket has its name: move it away, or set another `socket` in [status]")]
+    #[error("a file that is no socket has this name: move it away, or set another `socket` in [status]")]
     NoSocket,
     #[error("set another `socket` in [status]")]
     Other(#[source] io::Error),
@@ -60,7 +60,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Removes the socket file at `path` if nobody answers there.
+/// Removes the socket file at `path` if no process answers there.
 async fn clear(path: &Path) -> Result<(), SocketFileError> {
     let metadata = fs::symlink_metadata(path).map_err(SocketFileError::Other)?;
     if !metadata.file_type().is_socket() {

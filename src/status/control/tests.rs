@@ -215,25 +215,25 @@ fn only_root_and_the_user_of_the_daemon_can_issue_commands() {
 
 #[test]
 fn each_refusal_names_its_remedy() {
-    let told = |kind: io::ErrorKind| client::unreached(Path::new("/run/arkmeter/control.sock"), kind.into());
-    assert!(matches!(told(io::ErrorKind::NotFound), ControlError::NoDaemon(_)));
-    assert!(matches!(told(io::ErrorKind::ConnectionRefused), ControlError::NoDaemon(_)));
-    let refused = told(io::ErrorKind::PermissionDenied);
+    let error = |kind: io::ErrorKind| client::unreached(Path::new("/run/arkmeter/control.sock"), kind.into());
+    assert!(matches!(error(io::ErrorKind::NotFound), ControlError::NoDaemon(_)));
+    assert!(matches!(error(io::ErrorKind::ConnectionRefused), ControlError::NoDaemon(_)));
+    let refused = error(io::ErrorKind::PermissionDenied);
     assert!(matches!(refused, ControlError::NotAllowed(_)) && refused.to_string().contains("join the group arkmeter"));
-    assert!(matches!(told(io::ErrorKind::TimedOut), ControlError::Other(_)));
+    assert!(matches!(error(io::ErrorKind::TimedOut), ControlError::Other(_)));
 }
 
 #[tokio::test]
 async fn the_ledger_can_be_read_by_the_group() {
     let served = served().await;
-    let told = |answer: Result<Vec<u8>, ControlError>| answer.unwrap_err().to_string();
+    let error = |answer: Result<Vec<u8>, ControlError>| answer.unwrap_err().to_string();
     // These sources have no ledger's task, which is the only one that can read it.
     for path in ["/ledger.json", "/journal.json?meter=heat_pump&most=3", "/ledger.db"] {
-        let refused = told(get(&served.path, path).await);
+        let refused = error(get(&served.path, path).await);
         assert!(refused.contains("the ledger has stopped"), "{path}: {refused}");
     }
     for wrong in ["?meter=a%20b", "?most=x", "?most", "?least=1"] {
-        let refused = told(get(&served.path, &format!("/journal.json{wrong}")).await);
+        let refused = error(get(&served.path, &format!("/journal.json{wrong}")).await);
         assert!(refused.contains("/journal.json?meter=NAME&most=N"), "{wrong}: {refused}");
     }
 }

@@ -205,8 +205,8 @@ async fn a_busy_port_is_reported_and_tried_again() {
     while sources.document().well {
         tokio::task::yield_now().await;
     }
-    let told = sources.document().trouble.concat();
-    assert!(told.contains(&address.to_string()) && told.contains("`listen` in [status]"), "{told}");
+    let trouble = sources.document().trouble.concat();
+    assert!(trouble.contains(&address.to_string()) && trouble.contains("`listen` in [status]"), "{trouble}");
     drop(busy);
     sleep(RETRY_EVERY * 2).await;
     assert!(get(address, "/healthz").await.ends_with("ok\n"));

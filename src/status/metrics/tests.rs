@@ -31,7 +31,7 @@ fn each_value_is_in_base_units() {
         "arkmeter_well 1.0",
         concat!("arkmeter_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1.0"),
     ] {
-        assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+        assert!(text.lines().any(|written| written == line), "{line}\n{text}");
     }
 }
 
@@ -115,6 +115,6 @@ fn promtool_reports_no_problem() {
     };
     child.stdin.take().unwrap().write_all(metrics(&document(&cabinet())).as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{said}");
+    let output_text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && output_text.is_empty(), "{output_text}");
 }

@@ -12,11 +12,11 @@ fn powers_and_energies_have_their_unit() {
 #[test]
 fn ages_have_a_suitable_unit() {
     let now = Timestamp::from_second(1_000_000_000).unwrap();
-    let told = |seconds: i64| ago(Timestamp::from_second(1_000_000_000 - seconds).unwrap(), now);
-    assert_eq!(told(-5), "just now");
-    assert_eq!(told(0), "just now");
-    assert_eq!(told(12), "12s ago");
-    assert_eq!(told(600), "10m ago");
-    assert_eq!(told(7_200), "2h ago");
-    assert_eq!(told(3 * 86_400), "3 days ago");
+    let text = |seconds: i64| ago(Timestamp::from_second(1_000_000_000 - seconds).unwrap(), now);
+    assert_eq!(text(-5), "just now");
+    assert_eq!(text(0), "just now");
+    assert_eq!(text(12), "12s ago");
+    assert_eq!(text(600), "10m ago");
+    assert_eq!(text(7_200), "2h ago");
+    assert_eq!(text(3 * 86_400), "3 days ago");
 }
