@@ -8,7 +8,6 @@ pub mod settings;
 mod supervisor;
 mod systemd;
 
-use std::error::Error as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +26,7 @@ use crate::ledger;
 use crate::recorder::{Recorder, record_to};
 use crate::status::control::{ControlRequest, QUEUE};
 use crate::status::{MeterState, StatusSources};
+use crate::text::chain;
 use listeners::Listeners;
 use supervisor::TaskEnd;
 pub use supervisor::{ReportMode, TaskSupervisor};
@@ -45,7 +45,7 @@ pub enum Error {
     Signals(#[source] std::io::Error),
     /// A task ended without a stop signal.
     #[error(
-        "the task `{0}` ended by itself, see the error above; if there is none, this is a defect of arkmeter: please report it with the log"
+        "the task `{0}` ended unexpectedly, see the error above; if there is none, this is a defect of arkmeter: please report it with the log"
     )]
     TaskEnded(String),
     /// The ledger's task has ended.
@@ -67,7 +67,7 @@ const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 /// Runs the daemon until it gets a stop signal. The meters' answers are recorded to the file `record`, if given and possible.
 ///
 /// # Errors
-/// The configuration has an error, the ledger cannot be opened, or a task ended by itself.
+/// The configuration has an error, the ledger cannot be opened, or a task ended unexpectedly.
 pub async fn run(path: &Path, environment: &Environment, record: Option<&Path>) -> Result<(), Error> {
     let signals = Signals::new().map_err(Error::Signals)?;
     let (config, warnings) = Config::load(path, environment)?;
@@ -78,8 +78,7 @@ pub async fn run(path: &Path, environment: &Environment, record: Option<&Path>) 
         Ok(thread) => Some(thread),
         Err(error) => {
             // The daemon also runs without a recording.
-            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-            error!("nothing is recorded: {error}{cause}");
+            error!("nothing is recorded: {}", chain(&error));
             None
         }
     });
@@ -102,7 +101,7 @@ struct Daemon {
     history: HistoryHandle,
     sources: StatusSources,
     commands: mpsc::Receiver<ControlRequest>,
-    under_way: JoinSet<()>,
+    running_commands: JoinSet<()>,
     listeners: Listeners,
     hearts: Hearts,
 }
@@ -124,9 +123,19 @@ impl Daemon {
         let (sender, commands) = mpsc::channel(QUEUE);
         let mut listeners = Listeners::new(sources.clone(), sender, recorder);
         listeners.apply(&config.status, &mut supervisor, &hearts).await;
-        let under_way = JoinSet::new();
-        let daemon =
-            Daemon { config, supervisor, ends, ledger, history, sources, commands, under_way, listeners, hearts };
+        let running_commands = JoinSet::new();
+        let daemon = Daemon {
+            config,
+            supervisor,
+            ends,
+            ledger,
+            history,
+            sources,
+            commands,
+            running_commands,
+            listeners,
+            hearts,
+        };
         info!(
             version = env!("CARGO_PKG_VERSION"),
             buses = daemon.config.buses.len(),
@@ -137,7 +146,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Runs until SIGTERM or SIGINT, or until a task ends by itself.
+    /// Runs until SIGTERM or SIGINT, or until a task ends unexpectedly.
     async fn run(mut self, mut signals: Signals, path: &Path, environment: &Environment) -> Result<(), Error> {
         systemd::notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);
         let mut status = tokio::time::interval(STATUS_EVERY);
@@ -153,7 +162,7 @@ impl Daemon {
                     break Err(Error::TaskEnded(ended.task));
                 },
                 Some(request) = self.commands.recv() => self.serve(request),
-                Some(_) = self.under_way.join_next() => {}
+                Some(_) = self.running_commands.join_next() => {}
                 _ = watchdog.tick() => self.check_progress(&mut stalled),
                 _ = status.tick() => systemd::notify(&[NotifyState::Status(&self.summary())]),
             }
@@ -162,7 +171,7 @@ impl Daemon {
         outcome
     }
 
-    /// Notifies the watchdog only while every task makes progress.
+    /// Notifies the watchdog only if every task makes progress.
     fn check_progress(&self, stalled: &mut Vec<String>) {
         let now = self.hearts.stalled();
         match now.is_empty() {
@@ -222,10 +231,10 @@ impl Daemon {
         }
     }
 
-    /// Starts a command. While [`QUEUE`] others are under way its reply is dropped, which means: try again later.
+    /// Starts a command. If [`QUEUE`] others are running, its reply is dropped: the sender has to try again later.
     fn serve(&mut self, request: ControlRequest) {
-        if self.under_way.len() < QUEUE {
-            self.under_way.spawn(requests::answer(request, &self.config, &self.supervisor));
+        if self.running_commands.len() < QUEUE {
+            self.running_commands.spawn(requests::answer(request, &self.config, &self.supervisor));
         }
     }
 
@@ -233,12 +242,12 @@ impl Daemon {
     async fn stop(mut self) {
         systemd::notify(&[NotifyState::Stopping, NotifyState::Status("Stopping: the ledger is being committed")]);
         info!("stopping");
-        self.under_way.shutdown().await;
+        self.running_commands.shutdown().await;
         self.listeners.close(&mut self.supervisor).await;
         self.supervisor.stop().await;
         if !matches!(tokio::time::timeout(LAST_COMMIT_WITHIN, self.ledger.close()).await, Ok(Ok(()))) {
             error!(
-                "the ledger's last commit failed: what the meters counted since the commit before is read from them again"
+                "the ledger's last commit failed: the meters still have what they counted since the commit before, so nothing is lost"
             );
         }
         if tokio::time::timeout(LAST_SLOTS_WITHIN, self.history.close()).await.is_err() {

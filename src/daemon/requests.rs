@@ -49,7 +49,7 @@ pub fn answer(
     }
 }
 
-/// Reads these meters now, each on its own bus; all of them when none is named.
+/// Reads these meters now, each on its own bus; all meters if none is named.
 pub async fn read(
     config: &Config,
     buses: &BTreeMap<Name, mpsc::WeakSender<poller::BusCommand>>,
@@ -57,23 +57,21 @@ pub async fn read(
 ) -> Vec<LiveReading> {
     let mut waiting = Vec::new();
     for (bus, commands) in buses {
-        let wanted = |meter: &&crate::config::MeterConfig| {
+        let on_bus = |meter: &&crate::config::MeterConfig| {
             meter.bus == *bus && (meters.is_empty() || meters.contains(&meter.name))
         };
-        let names: Vec<_> = config.meters.values().filter(wanted).map(|meter| meter.name.clone()).collect();
+        let names: Vec<_> = config.meters.values().filter(on_bus).map(|meter| meter.name.clone()).collect();
         if !names.is_empty() {
-            let (reply, answer) = oneshot::channel();
-            let sent = send(commands, poller::BusCommand::ReadNow { meters: names, reply }).await;
-            waiting.push(sent.then_some(answer));
+            waiting.push(send(commands, |reply| poller::BusCommand::ReadNow { meters: names, reply }).await);
         }
     }
     let mut replies = BTreeMap::new();
     for answer in waiting.into_iter().flatten() {
         replies.extend(answer.await.unwrap_or_default());
     }
-    let wanted = config.meters.values().filter(|meter| meters.is_empty() || meters.contains(&meter.name));
+    let requested = config.meters.values().filter(|meter| meters.is_empty() || meters.contains(&meter.name));
     let busy = || poller::PollReply::nothing("its bus is busy or being reloaded: try again");
-    wanted.map(|meter| LiveReading::new(meter, replies.remove(&meter.name).unwrap_or_else(busy))).collect()
+    requested.map(|meter| LiveReading::new(meter, replies.remove(&meter.name).unwrap_or_else(busy))).collect()
 }
 
 /// Reports now, or returns what would be sent. `only` restricts it to one account.
@@ -86,12 +84,15 @@ pub async fn report(
     let mut answer = ReportResults::default();
     for (name, commands) in accounts.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         let done = match dry_run {
-            true => calls(commands).await.map(|bodies| {
+            true => answered(commands, |reply| reporter::AccountCommand::DryRun { reply }).await.map(|bodies| {
                 let url = config.accounts.get(name).map(|account| account.url.to_string()).unwrap_or_default();
                 let parsed = bodies.iter().map(|body| serde_json::from_str(body).unwrap_or_default());
                 answer.calls.extend(parsed.map(|body| (url.clone(), body)));
             }),
-            false => outcomes(commands).await.map(|outcomes| answer.clients.extend(outcomes)),
+            false => {
+                let outcomes = answered(commands, |reply| reporter::AccountCommand::ReportNow { reply }).await;
+                outcomes.map(|outcomes| answer.clients.extend(outcomes))
+            }
         };
         if done.is_none() {
             answer.errors.push(format!("account {name} is busy or being reloaded: try again"));
@@ -100,26 +101,19 @@ pub async fn report(
     answer
 }
 
-async fn calls(commands: &mpsc::WeakSender<reporter::AccountCommand>) -> Option<Vec<String>> {
-    let (reply, answer) = oneshot::channel();
-    send(commands, reporter::AccountCommand::DryRun { reply }).await.then_some(())?;
-    answer.await.ok()
+/// The task's answer to this command; `None` if the task has ended or does not answer.
+async fn answered<C, A>(commands: &mpsc::WeakSender<C>, command: impl FnOnce(oneshot::Sender<A>) -> C) -> Option<A> {
+    send(commands, command).await?.await.ok()
 }
 
-async fn outcomes(
-    commands: &mpsc::WeakSender<reporter::AccountCommand>,
-) -> Option<Vec<(Name, Result<String, String>)>> {
+/// Sends the command; `None` if the task has ended. The answer comes later.
+async fn send<C, A>(
+    commands: &mpsc::WeakSender<C>,
+    command: impl FnOnce(oneshot::Sender<A>) -> C,
+) -> Option<oneshot::Receiver<A>> {
     let (reply, answer) = oneshot::channel();
-    send(commands, reporter::AccountCommand::ReportNow { reply }).await.then_some(())?;
-    answer.await.ok()
-}
-
-/// Whether the task still runs and takes the command.
-async fn send<T>(commands: &mpsc::WeakSender<T>, command: T) -> bool {
-    match commands.upgrade() {
-        Some(sender) => sender.send(command).await.is_ok(),
-        None => false,
-    }
+    commands.upgrade()?.send(command(reply)).await.ok()?;
+    Some(answer)
 }
 
 #[cfg(test)]

@@ -33,9 +33,14 @@ pub struct TaskSupervisor {
     ended: mpsc::UnboundedSender<TaskEnd>,
     running: BTreeSet<u64>,
     started: u64,
-    buses: BTreeMap<Name, RunningBus>,
-    accounts: BTreeMap<Name, RunningAccount>,
+    buses: BTreeMap<Name, Running<BusSettings, poller::BusCommand, BusReport>>,
+    accounts: BTreeMap<Name, Running<AccountSettings, reporter::AccountCommand, AccountReport>>,
 }
+
+/// A bus with the meters on it.
+type BusSettings = (config::BusConfig, Vec<config::MeterConfig>);
+/// An account with its clients.
+type AccountSettings = (config::AccountConfig, Vec<ReportedClient>);
 
 /// When accounts report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +59,11 @@ pub struct TaskEnd {
     pub task: String,
 }
 
-struct RunningBus {
-    bus: config::BusConfig,
-    meters: Vec<config::MeterConfig>,
-    commands: mpsc::Sender<poller::BusCommand>,
-    report: watch::Receiver<BusReport>,
-    task: RunningTask,
-}
-
-struct RunningAccount {
-    account: config::AccountConfig,
-    clients: Vec<ReportedClient>,
-    commands: mpsc::Sender<reporter::AccountCommand>,
-    report: watch::Receiver<AccountReport>,
+/// The task of one bus or account, with its settings, commands and report.
+struct Running<S, C, R> {
+    settings: S,
+    commands: mpsc::Sender<C>,
+    report: watch::Receiver<R>,
     task: RunningTask,
 }
 
@@ -97,37 +94,23 @@ impl TaskSupervisor {
     /// # Errors
     /// The ledger's task has ended.
     pub async fn apply(&mut self, config: &Config, reports: ReportMode) -> Result<(), ledger::LedgerStopped> {
-        let mut stopping = Vec::new();
-        for (name, running) in std::mem::take(&mut self.buses) {
-            let same = config.buses.get(&name) == Some(&running.bus) && meters_on(config, &name) == running.meters;
-            match same {
-                true => drop(self.buses.insert(name, running)),
-                false => stopping.push(running.task),
-            }
-        }
-        for (name, running) in std::mem::take(&mut self.accounts) {
-            let same = config.accounts.get(&name) == Some(&running.account);
-            match same && clients_of(config, &name) == running.clients {
-                true => drop(self.accounts.insert(name, running)),
-                false => stopping.push(running.task),
-            }
-        }
+        let (buses, accounts) = (bus_settings(config), account_settings(config));
+        let mut stopping = take_changed(&mut self.buses, &buses);
+        stopping.extend(take_changed(&mut self.accounts, &accounts));
         self.finish(stopping).await;
         self.ledger.reconfigure(settings::of_ledger(config)).await?;
         for running in self.accounts.values() {
             // When the queue is full, earlier commands make the account reload soon enough.
             let _ = running.commands.try_send(reporter::AccountCommand::Reloaded);
         }
-        for (name, bus) in &config.buses {
-            let meters = meters_on(config, name);
-            if !self.buses.contains_key(name) && !meters.is_empty() {
-                self.start_bus(bus.clone(), meters);
+        for (name, settings) in buses {
+            if !self.buses.contains_key(&name) {
+                self.start_bus(settings);
             }
         }
-        for (name, account) in &config.accounts {
-            let clients = clients_of(config, name);
-            if !self.accounts.contains_key(name) && !clients.is_empty() {
-                self.start_account(account.clone(), clients, reports);
+        for (name, settings) in accounts {
+            if !self.accounts.contains_key(&name) {
+                self.start_account(settings, reports);
             }
         }
         Ok(())
@@ -171,13 +154,14 @@ impl TaskSupervisor {
         self.accounts.iter().map(|(name, running)| (name.clone(), running.commands.downgrade())).collect()
     }
 
-    fn start_bus(&mut self, bus: config::BusConfig, meters: Vec<config::MeterConfig>) {
+    fn start_bus(&mut self, settings: BusSettings) {
+        let (bus, meters) = settings.clone();
         let (sender, commands) = mpsc::channel(COMMANDS);
         let (publish, report) = watch::channel(BusReport::default());
-        let task = format!("bus {}", bus.name);
+        let (name, task) = (bus.name.clone(), format!("bus {}", bus.name));
         let poller = Poller {
-            bus: bus.clone(),
-            meters: meters.clone(),
+            bus,
+            meters,
             readings: self.ledger.readings(),
             held: self.ledger.held(),
             commands,
@@ -187,16 +171,17 @@ impl TaskSupervisor {
             heart: self.hearts.heart(task.clone()),
         };
         let task = self.start(task, poller.run());
-        self.buses.insert(bus.name.clone(), RunningBus { bus, meters, commands: sender, report, task });
+        self.buses.insert(name, Running { settings, commands: sender, report, task });
     }
 
-    fn start_account(&mut self, account: config::AccountConfig, clients: Vec<ReportedClient>, reports: ReportMode) {
+    fn start_account(&mut self, settings: AccountSettings, reports: ReportMode) {
+        let (account, clients) = settings.clone();
         let (sender, commands) = mpsc::channel(COMMANDS);
         let (publish, report) = watch::channel(AccountReport::default());
-        let task = format!("account {}", account.name);
+        let (name, task) = (account.name.clone(), format!("account {}", account.name));
         let reporter = Reporter {
-            account: account.clone(),
-            clients: clients.clone(),
+            account,
+            clients,
             ledger: self.ledger.clone(),
             commands,
             report: publish,
@@ -205,7 +190,7 @@ impl TaskSupervisor {
             scheduled: reports == ReportMode::OnSchedule,
         };
         let task = self.start(task, reporter.run());
-        self.accounts.insert(account.name.clone(), RunningAccount { account, clients, commands: sender, report, task });
+        self.accounts.insert(name, Running { settings, commands: sender, report, task });
     }
 
     /// Starts a task. Until [`TaskSupervisor::finish`] stops it, its end is unexpected.
@@ -234,11 +219,31 @@ impl TaskSupervisor {
     }
 }
 
-fn meters_on(config: &Config, bus: &Name) -> Vec<config::MeterConfig> {
-    config.meters.values().filter(|meter| meter.bus == *bus).cloned().collect()
+/// Takes out the tasks that `wanted` no longer has, or has with other settings.
+fn take_changed<S: PartialEq, C, R>(
+    running: &mut BTreeMap<Name, Running<S, C, R>>,
+    wanted: &BTreeMap<Name, S>,
+) -> Vec<RunningTask> {
+    let changed = running.extract_if(.., |name, running| wanted.get(name) != Some(&running.settings));
+    changed.map(|(_, running)| running.task).collect()
 }
 
-fn clients_of(config: &Config, account: &Name) -> Vec<ReportedClient> {
-    let clients = config.clients.values().filter(|client| client.account == *account);
-    clients.map(|client| ReportedClient { name: client.name.clone(), client_id: client.client_id }).collect()
+/// The buses with at least one meter.
+fn bus_settings(config: &Config) -> BTreeMap<Name, BusSettings> {
+    let buses = config.buses.iter().map(|(name, bus)| {
+        let meters = config.meters.values().filter(|meter| meter.bus == *name).cloned().collect();
+        (name.clone(), (bus.clone(), meters))
+    });
+    buses.filter(|(_, (_, meters)): &(Name, BusSettings)| !meters.is_empty()).collect()
+}
+
+/// The accounts with at least one client.
+fn account_settings(config: &Config) -> BTreeMap<Name, AccountSettings> {
+    let accounts = config.accounts.iter().map(|(name, account)| {
+        let clients = config.clients.values().filter(|client| client.account == *name);
+        let clients: Vec<_> =
+            clients.map(|client| ReportedClient { name: client.name.clone(), client_id: client.client_id }).collect();
+        (name.clone(), (account.clone(), clients))
+    });
+    accounts.filter(|(_, (_, clients))| !clients.is_empty()).collect()
 }

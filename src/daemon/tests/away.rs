@@ -74,10 +74,10 @@ fn a_long_endpoint_outage_accumulates_nothing_and_ends_with_one_fresh_report() {
     alone.args(["--exact", "daemon::tests::away::the_time_away", "--ignored", "--nocapture"]);
     alone.env(DAYS, std::env::var(DAYS).unwrap_or_else(|_| "2".into()));
     let output = alone.output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-    eprintln!("{}", said.lines().find(|line| line.starts_with("away for")).unwrap());
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    eprintln!("{}", text.lines().find(|line| line.starts_with("away for")).unwrap());
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,7 +125,7 @@ async fn the_time_away() {
         assert_eq!(polls() - before, due, "polling is untouched");
         let document = sources.document();
         assert_eq!(document.meters[&name("sauna")].state, MeterState::Ok);
-        assert_eq!(document.accounts[&name("main")].state, crate::status::AccountState::Retrying);
+        assert_eq!(document.accounts[&name("main")].state, crate::reporter::ReportingState::Retrying);
         assert_eq!(document.buses[&name("cabinet")].dropped, 0);
         assert!(late.tasks <= early.tasks + 2 && late.files <= early.files + 2, "they grow: {early:?} -> {late:?}");
         assert!(late.resident_kb <= early.resident_kb + 1024, "memory grows: {early:?} -> {late:?}");

@@ -16,7 +16,7 @@ async fn a_task_that_returns_early_ends_the_daemon_by_name_and_published_figures
     let ended = tokio::time::timeout(11 * MINUTE, it.run(daemon)).await.expect("it ends");
     let error = ended.unwrap_err();
     assert!(matches!(&error, Error::TaskEnded(task) if task == "bus of late"), "{error:?}");
-    assert_eq!(error.to_string().split(',').next(), Some("the task `bus of late` ended by itself"));
+    assert_eq!(error.to_string().split(',').next(), Some("the task `bus of late` ended unexpectedly"));
     assert_eq!(cli::run::exit_code(&error), 1, "systemd starts it again");
     assert_eq!(notified("STOPPING=1"), 1);
     let kept = shown::show(&it.state()).unwrap();
@@ -36,12 +36,12 @@ async fn a_hung_task_stops_the_watchdog_messages_while_the_others_continue() {
         assert!(notified("WATCHDOG=1") >= 80, "it may be at work");
         sleep(2 * MINUTE + STALLED_AFTER).await;
         notified("");
-        let asked = it.sauna.requests();
+        let requests = it.sauna.requests();
         sleep(WATCHDOG * 60).await;
         assert_eq!(notified("WATCHDOG=1"), 0, "systemd has restarted it long ago");
         assert_eq!(sources.stalled(), ["bus cellar"]);
         assert!(sources.document().trouble.contains(&"The task `bus cellar` makes no progress.".to_owned()));
-        assert!(it.sauna.requests() - asked >= 2 * 350, "its neighbours are polled");
+        assert!(it.sauna.requests() - requests >= 2 * 350, "the other meters are polled");
     };
     tokio::select! {
         ended = it.run(daemon) => panic!("{ended:?}"),
