@@ -4,7 +4,9 @@
 
 use std::ops::Range;
 
-/// One problem (or one warning) at one place of a TOML text.
+use serde::Serialize;
+
+/// One problem at one position of a TOML text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Whether it makes the file invalid.
@@ -18,7 +20,8 @@ pub struct Finding {
 }
 
 /// Whether a finding makes the file invalid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// It does.
     Error,

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::exit;
 use super::output::write_json;
@@ -16,8 +17,6 @@ mod plan;
 #[cfg(test)]
 mod tests;
 mod text;
-
-use plan::Plan;
 
 /// Where and how the result is printed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,13 +43,13 @@ struct CheckDocument {
     problems: Vec<Remark>,
     /// Absent if the configuration itself has an error.
     #[serde(flatten)]
-    plan: Option<Plan>,
+    plan: Option<Value>,
 }
 
 /// One problem or warning.
 #[derive(Clone, Debug, Serialize)]
 struct Remark {
-    severity: &'static str,
+    severity: Severity,
     /// Absent if the problem is not in the file itself, but in a token file or a device.
     line: Option<usize>,
     column: Option<usize>,
@@ -73,7 +72,7 @@ pub(super) fn check(
         Ok((config, _)) => [files::check(config, environment), ledger::check(config)].concat(),
         Err(_) => Vec::new(),
     };
-    let valid = loaded.is_ok() && !checked.iter().any(|remark| remark.severity == ERROR);
+    let valid = loaded.is_ok() && !checked.iter().any(|remark| remark.severity == Severity::Error);
     let written = match options.json {
         true => write_document(path, loaded, checked, valid, out),
         false => write_text(path, loaded, &checked, valid, options.colour, out, err),
@@ -84,9 +83,6 @@ pub(super) fn check(
         (Ok(()), false) => exit::CONFIG,
     }
 }
-
-const ERROR: &str = "error";
-const WARNING: &str = "warning";
 
 fn write_text(
     path: &Path,
@@ -103,9 +99,10 @@ fn write_text(
     };
     write!(err, "{}", warnings.render(colour))?;
     for remark in checked {
-        writeln!(err, "{}: {}", remark.severity, remark.message)?;
+        let severity = if remark.severity == Severity::Error { "error" } else { "warning" };
+        writeln!(err, "{severity}: {}", remark.message)?;
     }
-    text::write(&Plan::of(&config), out)?;
+    text::write(&config, out)?;
     let verdict = if valid { "valid" } else { "not valid: correct the errors above" };
     writeln!(err, "{} is {verdict}", shown_path(path))
 }
@@ -118,7 +115,7 @@ fn write_document(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let (plan, mut problems) = match &loaded {
-        Ok((config, warnings)) => (Some(Plan::of(config)), warnings.iter().map(Remark::of).collect()),
+        Ok((config, warnings)) => (Some(plan::document(config)), warnings.iter().map(Remark::of).collect()),
         Err(ConfigError::Invalid(problems)) => (None, problems.iter().map(Remark::of).collect()),
         Err(error) => (None, vec![Remark::error(error.render(false).trim_end().to_owned())]),
     };
@@ -129,24 +126,15 @@ fn write_document(
 
 impl Remark {
     fn of(problem: &Problem) -> Self {
-        let severity = match problem.severity {
-            Severity::Error => ERROR,
-            Severity::Warning => WARNING,
-        };
-        Remark {
-            severity,
-            line: Some(problem.line),
-            column: Some(problem.column),
-            message: problem.message.clone(),
-            help: problem.help.clone(),
-        }
+        let Problem { severity, line, column, message, help, .. } = problem.clone();
+        Remark { severity, line: Some(line), column: Some(column), message, help }
     }
 
     fn error(message: String) -> Self {
-        Remark { severity: ERROR, line: None, column: None, message, help: None }
+        Remark { severity: Severity::Error, line: None, column: None, message, help: None }
     }
 
     fn warning(message: String) -> Self {
-        Remark { severity: WARNING, ..Remark::error(message) }
+        Remark { severity: Severity::Warning, ..Remark::error(message) }
     }
 }

@@ -1,5 +1,6 @@
 //! What a command works with: the configuration, the places that it names, the running daemon, the runtime.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -30,9 +31,15 @@ pub(super) fn with_config(path: &Path, environment: &Environment, command: impl 
 
 /// The meter of this name; otherwise prints the names that the configuration has.
 pub(super) fn meter<'c>(config: &'c Config, name: &Name) -> Result<&'c MeterConfig, u8> {
-    config.meters.get(name).ok_or_else(|| {
-        let known: Vec<_> = config.meters.keys().map(Name::as_str).collect();
-        print_error(&format!("the configuration has no meter `{name}`; it has {}", known.join(", ")));
+    named("meter", Some(&config.meters), name)
+}
+
+/// The thing of this kind and name; otherwise prints the names that the configuration has.
+pub(super) fn named<'c, T>(kind: &str, things: Option<&'c BTreeMap<Name, T>>, name: &Name) -> Result<&'c T, u8> {
+    things.and_then(|things| things.get(name)).ok_or_else(|| {
+        let known: Vec<_> = things.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        print_error(&format!("the configuration has no {kind} `{name}`; it has {known}"));
         exit::FAILED
     })
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::arguments::name;
 use super::context::runtime;
 use super::exit;
-use super::line::{LineArguments, bus, configuration, daemon_on_line, parity_parser, refuse, unit};
+use super::line::{LineArguments, bus, configuration, daemon_on_line, parity_parser, refuse, unit, watch};
 use super::output::{finish_output, print_error, table, write_json};
 use super::progress::TerminalProgress;
 use super::scan::unless_interrupted;
@@ -86,11 +86,6 @@ fn register_range(text: &str) -> Result<(u16, u16), String> {
 fn function_parser() -> impl TypedValueParser<Value = Function> {
     PossibleValuesParser::new(["input", "holding"])
         .map(|word| if word == "input" { Function::Input } else { Function::Holding })
-}
-
-fn watch(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time <= Duration::from_secs(3600) { Ok(time) } else { Err("at most 1h".to_owned()) }
 }
 
 /// Inspects one meter. The exit code: 0 if it has registers in the range.

@@ -2,11 +2,13 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::arguments::name;
+use super::context::named;
 use super::exit;
 use super::output::print_error;
 use crate::config::{BusConfig, Config, ConfigError, Environment, Link, Parity};
@@ -64,13 +66,13 @@ pub(super) fn configuration(path: &Path, environment: &Environment, needed: bool
 
 /// The bus of this name; otherwise prints the names that the configuration has.
 pub(super) fn bus<'a>(config: Option<&'a Config>, name: &Name) -> Result<&'a BusConfig, u8> {
-    let buses = config.map(|config| &config.buses);
-    buses.and_then(|buses| buses.get(name)).ok_or_else(|| {
-        let known: Vec<_> = buses.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        print_error(&format!("the configuration has no bus `{name}`; it has {known}"));
-        exit::FAILED
-    })
+    named("bus", config.map(|config| &config.buses), name)
+}
+
+/// Parses how long to watch, up to an hour.
+pub(super) fn watch(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time <= Duration::from_secs(3600) { Ok(time) } else { Err("at most 1h".to_owned()) }
 }
 
 /// The process of a running daemon that may use this line (` (process 12)`, or empty if its number is unknown); `None` if the line is free.
@@ -90,7 +92,7 @@ pub(super) fn daemon_on_line(config: Option<&Config>, environment: &Environment,
 /// Prints that the daemon uses the line and what to do; returns the exit code.
 pub(super) fn refuse(process: &str, line: &str) -> u8 {
     print_error(&format!(
-        "the running arkmeter{process} polls {line}, and a line has room for one master only: stop it (`systemctl stop arkmeter`), repeat \
+        "the running arkmeter{process} polls {line}, and a line can have only one master: stop it (`systemctl stop arkmeter`), repeat \
          this command, and start it again (`systemctl start arkmeter`)"
     ));
     exit::IN_USE

@@ -1,4 +1,4 @@
-//! `arkmeter run`: the daemon, until it is told to stop.
+//! `arkmeter run`: runs the daemon until it gets a stop signal.
 
 use std::path::Path;
 

@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::context::runtime;
 use super::exit;
-use super::line::{LineArguments, bus, configuration, daemon_on_line, parity_parser, refuse, unit};
+use super::line::{LineArguments, bus, configuration, daemon_on_line, parity_parser, refuse, unit, watch};
 use super::output::{finish_output, print_error};
 use super::progress::TerminalProgress;
 use crate::config::{Config, Environment, Link, Parity, SerialSettings};
@@ -79,18 +79,10 @@ fn unit_list(text: &str) -> Result<UnitList, String> {
     Ok(UnitList(units))
 }
 
-fn bounded(text: &str, from: Duration, to: Duration) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    let limits = || format!("from {} to {}", humantime::format_duration(from), humantime::format_duration(to));
-    if (from..=to).contains(&time) { Ok(time) } else { Err(limits()) }
-}
-
 fn timeout(text: &str) -> Result<Duration, String> {
-    bounded(text, Duration::from_millis(10), Duration::from_secs(10))
-}
-
-fn watch(text: &str) -> Result<Duration, String> {
-    bounded(text, Duration::ZERO, Duration::from_secs(3600))
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let range = Duration::from_millis(10)..=Duration::from_secs(10);
+    if range.contains(&time) { Ok(time) } else { Err("from 10ms to 10s".to_owned()) }
 }
 
 fn power(text: &str) -> Result<Milliwatts, String> {

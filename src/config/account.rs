@@ -57,7 +57,8 @@ fn report_every(field: &Field<'_>) -> Option<Duration> {
 }
 
 fn token_source(form: &Form<'_>, folder: &Path) -> Option<TokenSource> {
-    const HELP: &str = "either `token_file` (a file of its own, root:arkmeter, mode 0640) or `token_credential` (a systemd credential)";
+    const HELP: &str =
+        "either `token_file` (a separate file, root:arkmeter, mode 0640) or `token_credential` (a systemd credential)";
     match (form.field("token_file"), form.field("token_credential")) {
         (Some(file), None) => token_file(&file, folder).map(TokenSource::File),
         (None, Some(credential)) => token_credential(&credential).map(TokenSource::Credential),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::environment::Environment;
 use super::model::Config;
 use super::problems::{Problems, shown_path};
+use crate::text::chain;
 
 /// A configuration of a thousand meters is a tenth of this.
 const MAX_BYTES: u64 = 1 << 20;
@@ -41,10 +42,9 @@ pub enum ConfigError {
 impl ConfigError {
     /// The message for a terminal, with or without colours.
     pub fn render(&self, colour: bool) -> String {
-        match (self, std::error::Error::source(self)) {
-            (ConfigError::Invalid(problems), _) => problems.render(colour),
-            (other, Some(source)) => format!("{other}: {source}\n"),
-            (other, None) => format!("{other}\n"),
+        match self {
+            ConfigError::Invalid(problems) => problems.render(colour),
+            other => chain(other) + "\n",
         }
     }
 }

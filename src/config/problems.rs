@@ -5,6 +5,7 @@ use std::path::Path;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
 
 use super::mask::{Masked, shortened};
 use crate::finding::{Finding, Severity};
@@ -22,7 +23,7 @@ pub struct Problems {
 }
 
 /// One problem at one position.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// Error or warning.
     pub severity: Severity,
@@ -35,7 +36,9 @@ pub struct Problem {
     /// How to correct it.
     pub help: Option<String>,
     /// The masked line, and the bytes of it with the problem.
+    #[serde(skip)]
     source: String,
+    #[serde(skip)]
     caret: std::ops::Range<usize>,
 }
 

@@ -161,8 +161,8 @@ fn every_key_is_read() {
 fn the_example_is_valid_and_its_commented_keys_are_the_defaults() {
     let example = include_str!("../../config/arkmeter.toml");
     let (config, warnings) = read(example).unwrap_or_else(|problems| panic!("{problems}"));
-    let told: Vec<_> = warnings.iter().map(|warning| warning.message.as_str()).collect();
-    assert_eq!(told, ["`meter.heat_pump.client_id` is still the placeholder of the example"]);
+    let messages: Vec<_> = warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(messages, ["`meter.heat_pump.client_id` is still the placeholder of the example"]);
     let commented =
         |line: &str| line.starts_with('#') && line[1..].starts_with(|first: char| first.is_ascii_lowercase());
     let uncommented: Vec<_> = example.lines().map(|line| if commented(line) { &line[1..] } else { line }).collect();
@@ -227,8 +227,8 @@ fn the_minimum_is_valid_with_a_warning() {
     let least: Vec<_> = least.lines().filter(|line| !line.starts_with("client_id")).collect();
     let (config, warnings) = read(&least.join("\n")).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(config.clients.is_empty() && config.accounts.is_empty());
-    let told: Vec<_> = warnings.iter().map(|warning| (warning.line, warning.message.as_str())).collect();
-    assert_eq!(told, [(1, "there is no [account.NAME]: meters are polled, and nothing is reported")]);
+    let messages: Vec<_> = warnings.iter().map(|warning| (warning.line, warning.message.as_str())).collect();
+    assert_eq!(messages, [(1, "there is no [account.NAME]: meters are polled, and nothing is reported")]);
 }
 
 #[test]
@@ -245,9 +245,9 @@ fn problems_are_in_the_order_of_the_file_and_limited_in_number() {
     let problems = read(&format!("{many}{GOOD}")).unwrap_err();
     assert!(problems.iter().map(|problem| problem.line).is_sorted());
     assert_eq!(problems.errors(), 1000);
-    let said = problems.render(false);
-    assert!(said.contains("... and 900 more"), "{}", &said[said.len() - 300..]);
-    assert!(said.len() < 100_000, "{}", said.len());
+    let text = problems.render(false);
+    assert!(text.contains("... and 900 more"), "{}", &text[text.len() - 300..]);
+    assert!(text.len() < 100_000, "{}", text.len());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::Remark;
-use super::plan::Plan;
+use super::plan::occupancy;
 use crate::config::{Config, Environment, Link, TokenError, TokenSource, shown_path};
 use crate::text::chain;
 use crate::units::Name;
@@ -28,8 +28,8 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
         }
     }
     devices(config, &mut remarks);
-    for (name, bus) in Plan::of(config).buses {
-        if let Some(busy) = bus.occupancy.filter(|busy| *busy > 1.0) {
+    for (name, bus) in &config.buses {
+        if let Some(busy) = occupancy(config, bus).filter(|busy| *busy > 1.0) {
             let message = format!(
                 "bus {name} cannot poll as often as configured: its polls take about {:.0} % of the time; increase poll_every or baud, or \
                  use a second bus",

@@ -15,7 +15,7 @@ pub(super) fn check(config: &Config) -> Vec<Remark> {
     message.map(Remark::warning).into_iter().collect()
 }
 
-/// From the daemon, or from the file where none runs. On a thread of its own: the caller may be in an asynchronous runtime.
+/// From the daemon, or from the file if no daemon runs. In a separate thread: the caller may be in an asynchronous runtime.
 fn read(config: &Config) -> Option<Shown> {
     let get = || match runtime().ok()?.block_on(control::get(&config.status.socket, SHOW)) {
         Ok(bytes) => serde_json::from_slice(&bytes).ok(),

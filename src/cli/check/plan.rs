@@ -1,174 +1,130 @@
-//! What the daemon will do with a configuration, as one document: `check --json` prints it, `check` prints it as text.
+//! What the daemon will do with a configuration, as the JSON of `check --json`; and what the text of `check` shares with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::config::{
-    AccountConfig, Batch, BusConfig, Config, EnergyStart, Link, MeterConfig, Parity, SerialSettings, TokenSource,
-    shown_path,
+    AccountConfig, Batch, BusConfig, ClientConfig, Config, EnergyStart, Link, MeterConfig, Parity, SerialSettings,
+    TokenSource, shown_path,
 };
 use crate::meter::ReadPlan;
-use crate::units::{Milliwatts, Name};
+use crate::units::Name;
 
-/// What will be polled and reported.
-#[derive(Debug, Serialize)]
-pub(super) struct Plan {
-    pub(super) buses: BTreeMap<Name, BusPlan>,
-    pub(super) accounts: BTreeMap<Name, AccountPlan>,
-    /// Meters that belong to no client.
-    pub(super) polled_only: Vec<Name>,
-    pub(super) state: String,
-    pub(super) socket: String,
-    pub(super) listen: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct BusPlan {
-    pub(super) link: String,
-    pub(super) timeout_s: f64,
-    /// The share of the time that its polls take, 0 to 1 and above; known in advance for serial lines only.
-    pub(super) occupancy: Option<f64>,
-    pub(super) meters: BTreeMap<Name, MeterPlan>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct MeterPlan {
-    pub(super) unit: u8,
-    pub(super) profile: Name,
-    /// The register map of the profile, if the configuration names one.
-    pub(super) map: Option<Name>,
-    /// The register maps that are tried at the meter; the requests are those of the first.
-    pub(super) open_maps: Vec<Name>,
-    /// Registers that are read at the start and from time to time to check that the meter is the right one.
-    pub(super) checks: usize,
-    /// The SunSpec models of this meter; the addresses of the requests then count from the start of the model.
-    pub(super) models: Vec<u16>,
-    /// The number of the meter if the chain has several.
-    pub(super) chain_meter: Option<u8>,
-    pub(super) requests: Vec<PlannedRequest>,
-    pub(super) poll_every_s: f64,
-    pub(super) max_power_mw: Milliwatts,
-    /// `counter` or `power` (integrated).
-    pub(super) energy_from: &'static str,
-    pub(super) energy_start: &'static str,
-    pub(super) ct_ratio: String,
-    pub(super) pt_ratio: String,
-    pub(super) reversed: bool,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct PlannedRequest {
-    pub(super) function: &'static str,
-    pub(super) address: u16,
-    pub(super) count: u16,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct AccountPlan {
-    pub(super) url: String,
-    pub(super) report_every_s: f64,
-    pub(super) batch: &'static str,
-    pub(super) batch_max: usize,
-    pub(super) token: String,
-    pub(super) clients: BTreeMap<Name, ClientPlan>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct ClientPlan {
-    /// Shortened: `0x1111…1111`.
-    pub(super) client_id: String,
-    pub(super) meters: Vec<Name>,
-}
-
-/// The time a meter needs to answer, if it is not known.
+/// The time that a meter needs to answer, if it is not known.
 const ANSWER: Duration = Duration::from_millis(10);
 
-impl Plan {
-    pub(super) fn of(config: &Config) -> Self {
-        let reported: BTreeSet<&Name> = config.clients.values().flat_map(|client| &client.meters).collect();
-        let buses = config.buses.values().map(|bus| (bus.name.clone(), BusPlan::of(bus, config)));
-        let accounts = config.accounts.values().map(|account| (account.name.clone(), AccountPlan::of(account, config)));
-        Plan {
-            buses: buses.collect(),
-            accounts: accounts.collect(),
-            polled_only: config.meters.keys().filter(|name| !reported.contains(name)).cloned().collect(),
-            state: shown_path(&config.state.path),
-            socket: shown_path(&config.status.socket),
-            listen: config.status.listen.map(|address| address.to_string()),
-        }
-    }
-}
-
-impl BusPlan {
-    fn of(bus: &BusConfig, config: &Config) -> Self {
-        let meters: Vec<&MeterConfig> = config.meters.values().filter(|meter| meter.bus == bus.name).collect();
-        let occupancy = match &bus.link {
-            Link::Serial(line) => Some(occupancy(line, bus, &meters)),
-            Link::Tcp(_) | Link::RtuOverTcp(_) => None,
-        };
-        let meters = meters.into_iter().map(|meter| (meter.name.clone(), MeterPlan::of(meter)));
-        BusPlan { link: link(&bus.link), timeout_s: bus.timeout.as_secs_f64(), occupancy, meters: meters.collect() }
-    }
-}
-
-impl MeterPlan {
-    fn of(meter: &MeterConfig) -> Self {
-        let plan = ReadPlan::new(&meter.profile, &meter.installation);
-        let requests = plan.ranges().iter().map(|block| PlannedRequest {
-            function: block.function.word(),
-            address: block.address,
-            count: block.count,
+/// What will be polled and reported. `occupancy` is null for a line that is not serial. The addresses of requests in SunSpec models count
+/// from the start of the model. The requests of a meter with `open_maps` are those of the first map.
+pub(super) fn document(config: &Config) -> Value {
+    let buses = config.buses.values().map(|bus| {
+        let meters = meters_on(config, bus).map(|meter| (meter.name.to_string(), meter_json(meter)));
+        let document = json!({
+            "link": link(&bus.link),
+            "timeout_s": bus.timeout.as_secs_f64(),
+            "occupancy": occupancy(config, bus),
+            "meters": meters.collect::<Map<_, _>>(),
         });
-        MeterPlan {
-            unit: meter.unit.get(),
-            profile: meter.profile.name.clone(),
-            map: meter.profile.map.clone(),
-            open_maps: meter.profile.maps.iter().map(|map| map.name.clone()).collect(),
-            checks: meter.profile.identity_requests().len(),
-            models: meter.profile.chain.as_ref().map_or(Vec::new(), |chain| chain.models.clone()),
-            chain_meter: meter.installation.chain_meter,
-            requests: requests.collect(),
-            poll_every_s: meter.poll_every.as_secs_f64(),
-            max_power_mw: meter.max_power,
-            energy_from: if plan.has_counter() { "counter" } else { "power" },
-            energy_start: match meter.energy_start {
-                EnergyStart::Register => "register",
-                EnergyStart::Zero => "zero",
-            },
-            ct_ratio: meter.installation.ct_ratio.to_string(),
-            pt_ratio: meter.installation.pt_ratio.to_string(),
-            reversed: meter.installation.reversed,
-        }
+        (bus.name.to_string(), document)
+    });
+    let accounts = config.accounts.values().map(|account| (account.name.to_string(), account_json(config, account)));
+    json!({
+        "buses": buses.collect::<Map<_, _>>(),
+        "accounts": accounts.collect::<Map<_, _>>(),
+        "polled_only": polled_only(config),
+        "state": shown_path(&config.state.path),
+        "socket": shown_path(&config.status.socket),
+        "listen": config.status.listen,
+    })
+}
+
+fn meter_json(meter: &MeterConfig) -> Value {
+    let plan = read_plan(meter);
+    let requests = plan
+        .ranges()
+        .iter()
+        .map(|range| json!({ "function": range.function.word(), "address": range.address, "count": range.count }));
+    json!({
+        "unit": meter.unit.get(),
+        "profile": meter.profile.name,
+        "map": meter.profile.map,
+        "open_maps": open_maps(meter),
+        "checks": meter.profile.identity_requests().len(),
+        "models": models(meter),
+        "chain_meter": meter.installation.chain_meter,
+        "requests": requests.collect::<Vec<_>>(),
+        "poll_every_s": meter.poll_every.as_secs_f64(),
+        "max_power_mw": meter.max_power,
+        "energy_from": if plan.has_counter() { "counter" } else { "power" },
+        "energy_start": match meter.energy_start {
+            EnergyStart::Register => "register",
+            EnergyStart::Zero => "zero",
+        },
+        "ct_ratio": meter.installation.ct_ratio.to_string(),
+        "pt_ratio": meter.installation.pt_ratio.to_string(),
+        "reversed": meter.installation.reversed,
+    })
+}
+
+fn account_json(config: &Config, account: &AccountConfig) -> Value {
+    let clients = clients_of(config, account).map(|client| {
+        (client.name.to_string(), json!({ "client_id": client.client_id.to_string(), "meters": client.meters }))
+    });
+    json!({
+        "url": account.url.as_str(),
+        "report_every_s": account.report_every.as_secs_f64(),
+        "batch": batch(account.batch),
+        "batch_max": account.batch_max,
+        "token": token(&account.token),
+        "clients": clients.collect::<Map<_, _>>(),
+    })
+}
+
+pub(super) fn meters_on<'c>(config: &'c Config, bus: &'c BusConfig) -> impl Iterator<Item = &'c MeterConfig> {
+    config.meters.values().filter(|meter| meter.bus == bus.name)
+}
+
+pub(super) fn clients_of<'c>(config: &'c Config, account: &'c AccountConfig) -> impl Iterator<Item = &'c ClientConfig> {
+    config.clients.values().filter(|client| client.account == account.name)
+}
+
+/// The meters that belong to no client.
+pub(super) fn polled_only(config: &Config) -> Vec<&Name> {
+    let reported: BTreeSet<&Name> = config.clients.values().flat_map(|client| &client.meters).collect();
+    config.meters.keys().filter(|name| !reported.contains(name)).collect()
+}
+
+pub(super) fn read_plan(meter: &MeterConfig) -> ReadPlan {
+    ReadPlan::new(&meter.profile, &meter.installation)
+}
+
+/// The register maps that are tried at the meter.
+pub(super) fn open_maps(meter: &MeterConfig) -> Vec<&Name> {
+    meter.profile.maps.iter().map(|map| &map.name).collect()
+}
+
+/// The SunSpec models of the meter.
+pub(super) fn models(meter: &MeterConfig) -> &[u16] {
+    meter.profile.chain.as_ref().map_or(&[], |chain| &chain.models)
+}
+
+pub(super) fn batch(batch: Batch) -> &'static str {
+    match batch {
+        Batch::Auto => "auto",
+        Batch::Always => "always",
+        Batch::Never => "never",
     }
 }
 
-impl AccountPlan {
-    fn of(account: &AccountConfig, config: &Config) -> Self {
-        let clients = config.clients.values().filter(|client| client.account == account.name).map(|client| {
-            let plan = ClientPlan { client_id: client.client_id.to_string(), meters: client.meters.clone() };
-            (client.name.clone(), plan)
-        });
-        AccountPlan {
-            url: account.url.to_string(),
-            report_every_s: account.report_every.as_secs_f64(),
-            batch: match account.batch {
-                Batch::Auto => "auto",
-                Batch::Always => "always",
-                Batch::Never => "never",
-            },
-            batch_max: account.batch_max.get(),
-            token: match &account.token {
-                TokenSource::File(path) => format!("file {}", shown_path(path)),
-                TokenSource::Credential(name) => format!("credential {name}"),
-            },
-            clients: clients.collect(),
-        }
+pub(super) fn token(source: &TokenSource) -> String {
+    match source {
+        TokenSource::File(path) => format!("file {}", shown_path(path)),
+        TokenSource::Credential(name) => format!("credential {name}"),
     }
 }
 
-fn link(link: &Link) -> String {
+pub(super) fn link(link: &Link) -> String {
     match link {
         Link::Serial(line) => {
             let parity = match line.parity {
@@ -183,15 +139,16 @@ fn link(link: &Link) -> String {
     }
 }
 
-/// The share of the time that polling these meters takes on the line. Above 1 the line cannot keep the poll intervals.
-fn occupancy(line: &SerialSettings, bus: &BusConfig, meters: &[&MeterConfig]) -> f64 {
-    let share = |meter: &&MeterConfig| {
-        let plan = ReadPlan::new(&meter.profile, &meter.installation);
+/// The share of the time that polling takes on a serial line. Above 1 the line cannot keep the poll intervals.
+pub(super) fn occupancy(config: &Config, bus: &BusConfig) -> Option<f64> {
+    let Link::Serial(line) = &bus.link else { return None };
+    let share = |meter: &MeterConfig| {
         let gap = bus.request_gap.max(meter.profile.delay).as_secs_f64();
-        let poll: f64 = plan.ranges().iter().map(|block| request_time(line, block.count) + gap).sum();
+        let plan = read_plan(meter);
+        let poll: f64 = plan.ranges().iter().map(|range| request_time(line, range.count) + gap).sum();
         poll / meter.poll_every.as_secs_f64()
     };
-    meters.iter().map(share).sum()
+    Some(meters_on(config, bus).map(share).sum())
 }
 
 /// Seconds for one request of `count` registers: 8 bytes out, 5 and 2 per register back, the meter's time to answer, the silences.

@@ -1,75 +1,72 @@
 //! The plan of a configuration as text.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
-use super::plan::{AccountPlan, BusPlan, MeterPlan, Plan};
+use humantime::format_duration;
+
+use super::plan::{batch, clients_of, link, meters_on, models, occupancy, open_maps, polled_only, read_plan, token};
+use crate::config::{AccountConfig, Batch, BusConfig, Config, EnergyStart, MeterConfig, shown_path};
+use crate::meter::TransformerRatio;
 use crate::units::Name;
 
-pub(super) fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Polled:")?;
-    for (name, bus) in &plan.buses {
-        write_bus(name, bus, out)?;
-    }
+    config.buses.values().try_for_each(|bus| write_bus(config, bus, out))?;
     writeln!(out, "Reported:")?;
-    for (name, account) in &plan.accounts {
-        write_account(name, account, out)?;
-    }
-    if plan.accounts.is_empty() {
+    config.accounts.values().try_for_each(|account| write_account(config, account, out))?;
+    if config.accounts.is_empty() {
         writeln!(out, "  nothing: there is no account")?;
     }
-    if !plan.polled_only.is_empty() {
-        let names: Vec<_> = plan.polled_only.iter().map(Name::as_str).collect();
-        writeln!(out, "Polled only: {}", names.join(", "))?;
+    let polled_only = polled_only(config);
+    if !polled_only.is_empty() {
+        writeln!(out, "Polled only: {}", names(polled_only).join(", "))?;
     }
-    writeln!(out, "State: {}", plan.state)?;
-    writeln!(out, "Status: socket {}, page {}", plan.socket, plan.listen.as_deref().unwrap_or("none"))
+    writeln!(out, "State: {}", shown_path(&config.state.path))?;
+    let page = config.status.listen.map_or("none".to_owned(), |address| address.to_string());
+    writeln!(out, "Status: socket {}, page {page}", shown_path(&config.status.socket))
 }
 
-fn write_bus(name: &Name, bus: &BusPlan, out: &mut dyn Write) -> io::Result<()> {
-    let busy = bus.occupancy.map(|share| format!("; busy about {:.0} %", share * 100.0)).unwrap_or_default();
-    writeln!(out, "  bus {name}: {}, timeout {}{busy}", bus.link, seconds(bus.timeout_s))?;
-    for (name, meter) in &bus.meters {
-        write_meter(name, meter, out)?;
-    }
-    Ok(())
+fn write_bus(config: &Config, bus: &BusConfig, out: &mut dyn Write) -> io::Result<()> {
+    let busy = occupancy(config, bus).map(|share| format!("; busy about {:.0} %", share * 100.0)).unwrap_or_default();
+    writeln!(out, "  bus {}: {}, timeout {}{busy}", bus.name, link(&bus.link), format_duration(bus.timeout))?;
+    meters_on(config, bus).try_for_each(|meter| write_meter(meter, out))
 }
 
-fn write_meter(name: &Name, meter: &MeterPlan, out: &mut dyn Write) -> io::Result<()> {
-    let power = meter.max_power_mw.0 as f64 / 1e6;
-    let (unit, profile, every) = (meter.unit, &meter.profile, seconds(meter.poll_every_s));
+fn write_meter(meter: &MeterConfig, out: &mut dyn Write) -> io::Result<()> {
+    let (plan, installation) = (read_plan(meter), &meter.installation);
+    let power = meter.max_power.0 as f64 / 1e6;
+    let (name, unit, profile, every) =
+        (&meter.name, meter.unit, &meter.profile.name, format_duration(meter.poll_every));
     write!(out, "    {name}: unit {unit}, {profile}, every {every}, up to {power} kW")?;
-    if meter.ct_ratio != "1" || meter.pt_ratio != "1" {
-        write!(out, ", CT {} PT {}", meter.ct_ratio, meter.pt_ratio)?;
+    if installation.ct_ratio != TransformerRatio::ONE || installation.pt_ratio != TransformerRatio::ONE {
+        write!(out, ", CT {} PT {}", installation.ct_ratio, installation.pt_ratio)?;
     }
-    if meter.reversed {
+    if installation.reversed {
         write!(out, ", reversed")?;
     }
-    let energy = match (meter.energy_from, meter.energy_start) {
-        ("power", _) => ", energy integrated from power",
-        (_, "zero") => ", energy from 0",
-        _ => "",
+    let energy = match meter.energy_start {
+        _ if !plan.has_counter() => ", energy integrated from power",
+        EnergyStart::Zero => ", energy from 0",
+        EnergyStart::Register => "",
     };
-    let map = meter.map.as_ref().map(|map| format!(", map {map}")).unwrap_or_default();
+    let map = meter.profile.map.as_ref().map(|map| format!(", map {map}")).unwrap_or_default();
     writeln!(out, "{map}{energy}")?;
-    if !meter.open_maps.is_empty() {
-        let maps: Vec<_> = meter.open_maps.iter().map(Name::as_str).collect();
+    if let maps @ [first, ..] = names(open_maps(meter)).as_slice() {
         writeln!(
             out,
-            "      map {}: decided by the values of the meter, or by map = \"..\" in [meter.NAME]; for {}:",
-            maps.join(" or "),
-            maps[0]
+            "      map {}: decided by the values of the meter, or by map = \"..\" in [meter.NAME]; for {first}:",
+            maps.join(" or ")
         )?;
     }
-    if let Some(first) = meter.models.first() {
-        let which = meter.chain_meter.map(|meter| format!("meter {meter} ")).unwrap_or_default();
+    if let Some(first) = models(meter).first() {
+        let which = installation.chain_meter.map(|meter| format!("meter {meter} ")).unwrap_or_default();
         writeln!(
             out,
             "      {which}in its SunSpec models; addresses count from the start of model {first} or a similar one:"
         )?;
     }
-    for request in &meter.requests {
-        let (function, first, count) = (request.function, request.address, request.count);
+    for range in plan.ranges() {
+        let (function, first, count) = (range.function.word(), range.address, range.count);
         match u32::from(first) + u32::from(count) - 1 {
             last if last == u32::from(first) => writeln!(out, "      {function} register {first} (0x{first:04X})")?,
             last => writeln!(out, "      {function} registers {first} to {last} (0x{first:04X}, {count} of them)")?,
@@ -78,20 +75,20 @@ fn write_meter(name: &Name, meter: &MeterPlan, out: &mut dyn Write) -> io::Resul
     Ok(())
 }
 
-fn write_account(name: &Name, account: &AccountPlan, out: &mut dyn Write) -> io::Result<()> {
-    let every = seconds(account.report_every_s);
+fn write_account(config: &Config, account: &AccountConfig, out: &mut dyn Write) -> io::Result<()> {
+    let every = format_duration(account.report_every);
     let batch = match account.batch {
-        "never" => "one call a client".to_owned(),
-        word => format!("batch {word}, at most {} a call", account.batch_max),
+        Batch::Never => "one call a client".to_owned(),
+        other => format!("batch {}, at most {} a call", batch(other), account.batch_max),
     };
-    writeln!(out, "  account {name}: {} every {every}, {batch}, token from {}", account.url, account.token)?;
-    for (name, client) in &account.clients {
-        let meters: Vec<_> = client.meters.iter().map(Name::as_str).collect();
-        writeln!(out, "    {name} as {}: {}", client.client_id, meters.join(" + "))?;
-    }
-    Ok(())
+    let (name, url, token) = (&account.name, &account.url, token(&account.token));
+    writeln!(out, "  account {name}: {url} every {every}, {batch}, token from {token}")?;
+    clients_of(config, account).try_for_each(|client| {
+        let meters = names(&client.meters).join(" + ");
+        writeln!(out, "    {} as {}: {meters}", client.name, client.client_id)
+    })
 }
 
-fn seconds(seconds: f64) -> String {
-    humantime::format_duration(Duration::from_secs_f64(seconds)).to_string()
+fn names<'n>(names: impl IntoIterator<Item = &'n Name>) -> Vec<&'n str> {
+    names.into_iter().map(Name::as_str).collect()
 }

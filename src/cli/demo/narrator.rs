@@ -56,22 +56,22 @@ impl Narrator {
             Some(duration) => format!("for {}", humantime::format_duration(duration)),
             None => "until you press Ctrl-C".to_owned(),
         };
-        self.say(&format!("The demo runs {until}. All of it runs on this machine: {}.", site.describe()));
-        self.say("The daemon starts. It reports a meter after three readings in a row that agree.");
+        self.print(&format!("The demo runs {until}. All of it runs on this machine: {}.", site.describe()));
+        self.print("The daemon starts. It reports a meter after three readings in a row that agree.");
     }
 
     pub(super) fn event(&mut self, event: DemoEvent, site: &DemoSite) {
         match event {
             DemoEvent::MeterReadsZero => {
                 let reading = site.meters["sauna"].reading();
-                self.say(&format!("sauna: the meter restarts and reads 0 for 1 s, instead of {reading:.3} kWh."));
+                self.print(&format!("sauna: the meter restarts and reads 0 for 1 s, instead of {reading:.3} kWh."));
             }
             DemoEvent::DaemonKilled => {
-                self.say("The daemon is killed (SIGKILL), as in a power cut, and started again.")
+                self.print("The daemon is killed (SIGKILL), as in a power cut, and started again.")
             }
             DemoEvent::MeterReplaced => {
                 let reading = site.meters["workshop"].reading();
-                self.say(&format!(
+                self.print(&format!(
                     "workshop: an electrician replaces the meter: it now reads 204.600 kWh, instead of {reading:.3} kWh."
                 ));
             }
@@ -97,8 +97,11 @@ impl Narrator {
 
     /// Prints that the daemon has stopped.
     pub(super) fn stopped(&self, took: Duration, well: bool) {
-        let how = if well { "well" } else { "with an error" };
-        self.say(&format!("The daemon was told to stop (SIGTERM) and ended {how} after {:.2} s.", took.as_secs_f64()));
+        let how = if well { "without error" } else { "with an error" };
+        self.print(&format!(
+            "The daemon got a stop signal (SIGTERM) and ended {how} after {:.2} s.",
+            took.as_secs_f64()
+        ));
     }
 
     /// Prints the reported energy of each client beside its consumption. True if every promise was kept.
@@ -129,7 +132,7 @@ impl Narrator {
         }
         let reports: u64 = self.clients.values().map(|seen| seen.accepted).sum();
         let verdict = if kept { "Every promise was kept" } else { "A promise was broken" };
-        self.say(&format!(
+        self.print(&format!(
             "{verdict}: {reports} reports accepted, {} refused, {} malformed, {} figures that fell.\n{table}",
             self.refused, self.violations, self.fell
         ));
@@ -149,17 +152,17 @@ impl Narrator {
                 seen.first.get_or_insert(FirstReport { energy, consumed });
                 if first {
                     let (watts, energy) = (power.watts(), energy.kilowatt_hours());
-                    self.say(&format!("{name}: first report accepted, {watts:.0} W and {energy:.3} kWh."));
+                    self.print(&format!("{name}: first report accepted, {watts:.0} W and {energy:.3} kWh."));
                 }
             }
             EndpointEvent::Refused { client, code } => {
                 self.refused += 1;
                 let name = site.clients.get(&client).map_or("unknown client", |name| name.as_str());
-                self.say(&format!("{name}: a report was refused with code {code}."));
+                self.print(&format!("{name}: a report was refused with code {code}."));
             }
             EndpointEvent::Violation(what) => {
                 self.violations += 1;
-                self.say(&format!("The endpoint received a malformed report: {what}."));
+                self.print(&format!("The endpoint received a malformed report: {what}."));
             }
             EndpointEvent::Misbehaved(_) => {}
         }
@@ -174,18 +177,18 @@ impl Narrator {
             seen.held = meter.held.is_some();
             let published =
                 meter.published_mwh.map_or("nothing".to_owned(), |it| format!("{:.3} kWh", it.kilowatt_hours()));
-            let said = match &meter.held {
+            let news = match &meter.held {
                 Some(why) => format!("{name}: held. The published energy stays at {published}. {why}"),
                 None => format!(
                     "{name}: the counter is back. No energy was counted twice, the published energy continues from {published}."
                 ),
             };
-            self.say(&said);
+            self.print(&news);
         }
     }
 
     /// Prints a line with the seconds since the start. A closed standard output is no reason to stop.
-    fn say(&self, text: &str) {
+    fn print(&self, text: &str) {
         let seconds = self.begun.elapsed().as_secs_f64();
         let _ = writeln!(std::io::stdout().lock(), "{seconds:6.1} s  {text}");
     }

@@ -15,7 +15,7 @@ fn only_the_stream_that_systemd_named_is_the_journal() {
 
 #[test]
 fn other_crates_are_quiet_unless_they_are_named() {
-    let logged = |asked: Option<&str>| filter(asked).0.to_string();
+    let logged = |text: Option<&str>| filter(text).0.to_string();
     assert!(logged(None).contains("hyper=warn"));
     assert!(logged(None).ends_with("info") || logged(None).contains(",info"), "{}", logged(None));
     assert!(logged(Some("debug")).contains("rustls=warn"));

@@ -9,12 +9,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::exit;
 use super::output::{finish_output, print_error, write_json};
-use crate::config::{ConfigError, Problem, load_profiles, shown_path};
-use crate::finding::Severity;
+use crate::config::{ConfigError, load_profiles, shown_path};
 use crate::meter::{LibraryEntry, library};
 
 /// The commands under `profiles`.
@@ -134,9 +133,9 @@ fn check(path: &Path, json: bool, colour: bool, out: &mut dyn Write, err: &mut d
     let valid = loaded.is_ok();
     if json {
         let (profiles, problems) = match &loaded {
-            Ok((profiles, warnings)) => (profiles.as_slice(), warnings.iter().map(remark).collect()),
-            Err(ConfigError::Invalid(problems)) => (&[][..], problems.iter().map(remark).collect()),
-            Err(error) => (&[][..], vec![json!({ "severity": "error", "message": unreadable(error).trim_end() })]),
+            Ok((profiles, warnings)) => (profiles.as_slice(), json!(warnings.iter().collect::<Vec<_>>())),
+            Err(ConfigError::Invalid(problems)) => (&[][..], json!(problems.iter().collect::<Vec<_>>())),
+            Err(error) => (&[][..], json!([{ "severity": "error", "message": unreadable(error).trim_end() }])),
         };
         let profiles: Vec<_> = profiles.iter().map(|profile| document::of(profile)).collect();
         let file = shown_path(path);
@@ -174,15 +173,6 @@ fn unreadable(error: &ConfigError) -> String {
         }
         other => other.render(false),
     }
-}
-
-fn remark(problem: &Problem) -> Value {
-    let severity = match problem.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
-    let Problem { line, column, message, help, .. } = problem;
-    json!({ "severity": severity, "line": line, "column": column, "message": message, "help": help })
 }
 
 /// ` (did you mean `a` or `b`?)`, or nothing.

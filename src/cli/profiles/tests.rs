@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use super::*;
 
 fn listed(search: &str, json: bool) -> String {
@@ -151,12 +153,12 @@ fn every_problem_of_a_file_is_shown_with_its_line() {
 
 #[test]
 fn a_file_without_a_profile_is_an_error() {
-    let said = |text: &str| checked("own.toml", text, false);
-    assert!(said("").1.contains("there is no profile in this file"));
-    assert!(said("profil = 1\n").1.contains("unknown key `profil`"));
-    assert!(said("[profile.x\n").1.contains("this is not TOML"));
+    let errors = |text: &str| checked("own.toml", text, false).1;
+    assert!(errors("").contains("there is no profile in this file"));
+    assert!(errors("profil = 1\n").contains("unknown key `profil`"));
+    assert!(errors("[profile.x\n").contains("this is not TOML"));
     let built_in = OWN.replace("acme-100", "abb-b23");
-    assert!(said(&built_in).1.contains("has the name of a built-in profile"), "{}", said(&built_in).1);
+    assert!(errors(&built_in).contains("has the name of a built-in profile"), "{}", errors(&built_in));
     let (mut out, mut err) = (Vec::new(), Vec::new());
     assert!(!check(Path::new("/nowhere/own.toml"), false, false, &mut out, &mut err).unwrap());
     assert_eq!(String::from_utf8(err).unwrap(), "there is no file /nowhere/own.toml\n");

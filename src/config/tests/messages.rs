@@ -14,11 +14,11 @@ fn check(cases: &str) {
         let (from, to) = (from.trim().replace("\\n", "\n"), to.replace("\\n", "\n"));
         assert!(GOOD.contains(&from), "{change}");
         let text = if from.is_empty() { format!("{GOOD}{to}\n") } else { GOOD.replacen(&from, &to, 1) };
-        let said = match read(&text) {
+        let printed = match read(&text) {
             Ok((_, problems)) | Err(problems) => problems.to_string(),
         };
-        if said.trim() != expected.trim() {
-            wrong.push(format!("==== {change}\n{said}\n"));
+        if printed.trim() != expected.trim() {
+            wrong.push(format!("==== {change}\n{printed}\n"));
         }
     }
     assert!(wrong.is_empty(), "{} of {} differ; they are now:\n{}", wrong.len(), cases.len(), wrong.concat());
