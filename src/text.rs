@@ -15,23 +15,22 @@ pub fn foreign(text: &str, limit: usize) -> String {
 
 /// `text` with each run of 64 or more hex digits (a token, a whole client identifier) shortened to its first and last four.
 pub fn mask_hex(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
+    replace_hex_runs(text, |run| (run.len() >= 64).then(|| format!("{}...{}", &run[..4], &run[run.len() - 4..])))
+}
+
+/// `text` with each run of hex digits replaced by the result of `replacement`, if there is one.
+pub(crate) fn replace_hex_runs(text: &str, replacement: impl Fn(&str) -> Option<String>) -> String {
+    let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|character: char| character.is_ascii_hexdigit()) {
         let run = &rest[start..];
-        let end = run.find(|character: char| !character.is_ascii_hexdigit()).unwrap_or(run.len());
-        masked.push_str(&rest[..start]);
-        if end >= 64 {
-            masked.push_str(&run[..4]);
-            masked.push_str("...");
-            masked.push_str(&run[end - 4..end]);
-        } else {
-            masked.push_str(&run[..end]);
-        }
-        rest = &run[end..];
+        let (run, after) =
+            run.split_at(run.find(|character: char| !character.is_ascii_hexdigit()).unwrap_or(run.len()));
+        replaced.push_str(&rest[..start]);
+        replaced.push_str(replacement(run).as_deref().unwrap_or(run));
+        rest = after;
     }
-    masked.push_str(rest);
-    masked
+    replaced + rest
 }
 
 /// An error and its causes, on one line.

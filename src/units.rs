@@ -193,23 +193,18 @@ pub struct ClientId([u8; 32]);
 impl ClientId {
     /// `None` unless the text is `0x` and 64 hex digits (either case).
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 64 && digits.is_ascii())?;
+        let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 64)?;
+        let digits = Some(digits).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
         let mut bytes = [0; 32];
         for (index, byte) in bytes.iter_mut().enumerate() {
-            let pair = &digits[2 * index..2 * index + 2];
-            if !pair.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                return None;
-            }
-            *byte = u8::from_str_radix(pair, 16).ok()?;
+            *byte = u8::from_str_radix(&digits[2 * index..][..2], 16).ok()?;
         }
         Some(ClientId(bytes))
     }
 
     /// `0x` and 64 lower-case hex digits.
     pub fn to_hex(self) -> String {
-        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
-        let digits = nibbles.map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)]));
-        "0x".chars().chain(digits).collect()
+        self.0.iter().fold("0x".to_owned(), |text, byte| text + &format!("{byte:02x}"))
     }
 }
 

@@ -9,20 +9,8 @@ use crate::config::Batch;
 
 /// After this long an endpoint that refused batches is tried again with one.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// So many rounds in which only batches failed: one may be chance.
+/// After this many rounds in which only batches failed, batches count as refused: one round may be chance.
 const SUSPICIONS: u8 = 2;
-
-/// The source of request ids that are unique within a task's life.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RequestIds(u64);
-
-impl RequestIds {
-    /// An id that was not used before, from 1.
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 += 1;
-        self.0
-    }
-}
 
 /// How this account's reports are grouped into calls, and what is known about the endpoint.
 #[derive(Clone, Debug)]

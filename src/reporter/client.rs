@@ -195,12 +195,12 @@ fn innermost(error: &reqwest::Error) -> String {
 
 /// The remedy for a certificate that is not trusted.
 fn hint(why: &str) -> &'static str {
-    let said = |words: &[&str]| words.iter().any(|word| why.contains(word));
-    if said(&["Expired", "NotValidYet", "expired", "not valid yet"]) {
+    let contains = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    if contains(&["Expired", "NotValidYet", "expired", "not valid yet"]) {
         " (is this box's clock right? see `timedatectl`)"
-    } else if said(&["UnknownIssuer"]) {
+    } else if contains(&["UnknownIssuer"]) {
         " (something between this box and the endpoint may intercept the connection; the certificate authority of a proxy belongs in ca_file)"
-    } else if said(&["NotValidForName", "not valid for name"]) {
+    } else if contains(&["NotValidForName", "not valid for name"]) {
         " (is the host name in url right?)"
     } else {
         ""

@@ -31,17 +31,7 @@ impl TokenMask {
 
     /// `text` with every run of 8 digits or more of the token hidden, and otherwise unchanged.
     pub(crate) fn hide(&self, text: &str) -> String {
-        let mut shown = String::new();
-        let mut rest = text;
-        while let Some(start) = rest.find(|character: char| character.is_ascii_hexdigit()) {
-            let run = &rest[start..];
-            let end = run.find(|character: char| !character.is_ascii_hexdigit()).unwrap_or(run.len());
-            shown.push_str(&rest[..start]);
-            shown.push_str(if self.reveals(&run[..end]) { HIDDEN } else { &run[..end] });
-            rest = &run[end..];
-        }
-        shown.push_str(rest);
-        shown
+        text::replace_hex_runs(text, |run| self.reveals(run).then(|| HIDDEN.to_owned()))
     }
 
     fn reveals(&self, run: &str) -> bool {

@@ -31,7 +31,7 @@ impl Default for RetryWaits {
 }
 
 impl RetryWaits {
-    /// After a failure that may pass by itself: any time up to a limit that doubles from 2 s to 2 min.
+    /// After a temporary failure: any time up to a limit that doubles from 2 s to 2 min.
     pub(crate) fn transient(&mut self, rng: &mut impl Rng) -> Duration {
         self.transient.next_wait_jittered(0.0..=1.0, rng)
     }
@@ -42,9 +42,9 @@ impl RetryWaits {
     }
 }
 
-/// What a `Retry-After` header asks for, at most an hour: seconds, or an HTTP date (RFC 9110, section 10.2.3).
+/// The wait that a `Retry-After` header requests, at most an hour: seconds, or an HTTP date (RFC 9110, section 10.2.3).
 ///
-/// `now` is best the answer's own `Date`: then a wrong clock on this box does not matter. `None` if the header is neither, or asks for
+/// `now` should be the `Date` of the answer: then a wrong clock on this box does not matter. `None` if the header is neither, or asks for
 /// less than a second: then the back-off decides.
 pub(crate) fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();

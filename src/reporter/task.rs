@@ -1,5 +1,5 @@
-//! The task of an account: the shell around [`Account`] and [`ReportRound`]. It waits, reads figures from the ledger, calls, and publishes
-//! the state.
+//! The task of an account: the IO around [`Account`] and [`ReportRound`]. It waits, reads figures from the ledger, makes the calls, and
+//! publishes the state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use super::account::{Account, EndpointTexts, LogNote};
 use super::agenda::DueReports;
-use super::batching::{Batching, RequestIds, singly};
+use super::batching::{Batching, singly};
 use super::client::{Credentials, HttpClient};
 use super::round::{ClientOutcome, ReportRound};
 use super::rpc::{CallFailure, CallResult, ClientReport, ReportCall};
@@ -26,6 +26,7 @@ use crate::command_queue::{CommandQueue, QueueClosed};
 use crate::config;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::ledger::{self, AcceptedReport, Figure};
+use crate::text::chain;
 use crate::units::{ClientId, Name};
 
 /// The results of a round, by client.
@@ -45,14 +46,15 @@ pub(crate) struct ReporterTask {
     client: Option<HttpClient>,
     account: Account,
     batching: Batching,
-    ids: RequestIds,
+    /// The id of the last request. Each request of this task has its own.
+    last_id: u64,
     calls: u64,
     rng: SmallRng,
 }
 
 /// Why the task ends.
 enum TaskExit {
-    /// It was told to.
+    /// Its command queue was closed.
     Closed,
     Ledger(ledger::LedgerStopped),
 }
@@ -70,12 +72,12 @@ impl ReporterTask {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into);
         let token = TokenKeeper::new(settings.token.clone(), credentials);
         let schedule = ReportSchedule::new(settings.report_every, settings.url.as_str(), clients.values().copied());
-        let place = EndpointTexts::new(settings.name.clone(), &settings.url, token.place());
+        let texts = EndpointTexts::new(settings.name.clone(), &settings.url, token.place());
         ReporterTask {
-            account: Account::new(place, schedule, clients.clone(), &clock.now()),
+            account: Account::new(texts, schedule, clients.clone(), &clock.now()),
             batching: Batching::new(settings.batch, settings.batch_max),
             commands: CommandQueue::new(commands),
-            ids: RequestIds::default(),
+            last_id: 0,
             client: None,
             calls: 0,
             rng: SmallRng::seed_from_u64(rand::random()),
@@ -101,12 +103,12 @@ impl ReporterTask {
             self.heart.beat();
             self.check_token();
             if self.scheduled
-                && let Some(due) = self.account.due(&self.clock.now())
+                && let Some(due) = self.account.agenda.due(&self.clock.now())
             {
                 self.round(due).await?;
             }
             self.publish();
-            let ahead = self.account.wake().saturating_sub(self.clock.now().since_boot);
+            let ahead = self.account.agenda.wake().saturating_sub(self.clock.now().since_boot);
             tokio::select! {
                 command = self.commands.next() => self.execute(command?).await?,
                 // At most one beat: a timer stands still while the box is suspended, the time since boot does not.
@@ -118,7 +120,7 @@ impl ReporterTask {
     async fn execute(&mut self, command: AccountCommand) -> Result<(), TaskExit> {
         match command {
             AccountCommand::ReportNow { reply } => {
-                let due = self.account.all_now();
+                let due = self.account.agenda.all_now();
                 let results = self.round(due).await?;
                 let line = |name: &Name| (name.clone(), self.account.reply(name, results.get(name)));
                 // The receiver may be gone.
@@ -168,7 +170,7 @@ impl ReporterTask {
         if calls.is_empty() {
             return Ok(Results::new());
         }
-        self.account.sent(calls.iter().flat_map(|call| call.reports.iter().map(|report| &report.client)));
+        self.account.agenda.sent(calls.iter().flat_map(|call| call.reports.iter().map(|report| &report.client)));
         let mut round = ReportRound::new(calls);
         self.exchange(&mut round, &client, &credentials).await?;
         let again: BTreeSet<_> = round.again().into_iter().collect();
@@ -191,16 +193,16 @@ impl ReporterTask {
         client: &HttpClient,
         credentials: &Credentials,
     ) -> Result<(), TaskExit> {
-        let mut under_way = FuturesUnordered::new();
+        let mut calls = FuturesUnordered::new();
         loop {
             while let Some(call) = round.next() {
                 self.calls += 1;
-                under_way.push(async move {
+                calls.push(async move {
                     let result = client.call(&call, credentials).await;
                     (call, result)
                 });
             }
-            let answer = self.heart.beating(self.commands.unless_closed(under_way.next())).await?;
+            let answer = self.heart.beating(self.commands.unless_closed(calls.next())).await?;
             let Some((call, result)) = answer else { return Ok(()) };
             self.accepted(&call, &result).await?;
             if let CallResult::Answered { strays: Some(strays), .. } = &result {
@@ -238,7 +240,8 @@ impl ReporterTask {
         for (client, figure) in figures {
             match (figure, self.clients.get(&client).copied()) {
                 (Figure::Ready { power, energy, .. }, Some(client_id)) => {
-                    ready.push(ClientReport { id: self.ids.next(), client, client_id, power, energy });
+                    self.last_id += 1;
+                    ready.push(ClientReport { id: self.last_id, client, client_id, power, energy });
                 }
                 (Figure::Waiting(why), _) => waiting.push((client, why)),
                 (Figure::Ready { .. }, None) => {}
@@ -254,8 +257,7 @@ impl ReporterTask {
             match HttpClient::new(&self.settings, self.clock.clone()) {
                 Ok(client) => self.client = Some(client),
                 Err(error) => {
-                    let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-                    let failure = CallFailure::Unreachable(format!("{error}{}", source.unwrap_or_default()));
+                    let failure = CallFailure::Unreachable(chain(&error));
                     let now = self.clock.now().since_boot;
                     let note = self.account.failed(&failure, false, now, &mut self.rng);
                     self.log(note.into_iter().collect());

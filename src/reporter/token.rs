@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::config::{Token, TokenSource};
+use crate::text::chain;
 
 /// Keeps the token of one account.
 #[derive(Debug)]
@@ -65,8 +66,7 @@ impl TokenKeeper {
             }
             Err(error) => {
                 let kept = if self.token.is_some() { " (the token read before stays in use)" } else { "" };
-                let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-                self.error = Some(format!("{error}{source}{kept}"));
+                self.error = Some(format!("{}{kept}", chain(&error)));
                 TokenCheck::Read
             }
         }

@@ -5,7 +5,7 @@
 pub(crate) enum TroubleLevel {
     /// The next slot tries again.
     Watched,
-    /// The next attempt follows by itself, with back-off.
+    /// It is tried again, with back-off.
     Retrying,
     /// An operator must act: probed slowly.
     Refused,
@@ -16,10 +16,12 @@ pub(crate) enum TroubleLevel {
 /// Trouble that lasts.
 #[derive(Clone, Debug)]
 pub(crate) struct Trouble {
-    level: TroubleLevel,
+    /// How bad it is.
+    pub(crate) level: TroubleLevel,
+    /// What is wrong and what to do.
+    pub(crate) text: String,
     /// The worst level that was logged.
     logged: TroubleLevel,
-    text: String,
     failures: u64,
 }
 
@@ -32,18 +34,6 @@ pub(crate) enum LogLine {
     Alert(String),
     /// Trouble that is over.
     Over(String),
-}
-
-impl Trouble {
-    /// How bad it is.
-    pub(crate) fn level(&self) -> TroubleLevel {
-        self.level
-    }
-
-    /// What is wrong and what to do.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
 }
 
 /// Notes trouble. Returns a line if it is new or worse than what was logged.

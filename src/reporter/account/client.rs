@@ -112,11 +112,6 @@ impl ClientProgress {
             agenda.hold(name, now + wait(&mut self.waits, rejection.retry, rng));
         }
     }
-
-    /// It is not known whether its figure was accepted: the next slot decides.
-    pub(super) fn uncertain(&mut self, text: String) -> Option<LogLine> {
-        trouble::note(&mut self.trouble, TroubleLevel::Watched, text)
-    }
 }
 
 /// The next wait of this kind.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::Rng;
 
-use super::agenda::{Agenda, DueReports};
+use super::agenda::Agenda;
 use super::report::{AccountReport, ReportingState};
 use super::retry::RetryWaits;
 use super::round::{ClientOutcome, RoundResult};
@@ -31,7 +31,7 @@ const ALERT_AFTER: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Account {
     texts: EndpointTexts,
-    agenda: Agenda,
+    pub(crate) agenda: Agenda,
     clients: BTreeMap<Name, ClientProgress>,
     waits: RetryWaits,
     trouble: Option<Trouble>,
@@ -75,21 +75,6 @@ impl Account {
             rejected: 0,
             last_report_at: None,
         }
-    }
-
-    /// When something is due next, since the boot.
-    pub(crate) fn wake(&self) -> Duration {
-        self.agenda.wake()
-    }
-
-    /// What is due at `now`. It then counts as done.
-    pub(crate) fn due(&mut self, now: &ClockReading) -> Option<DueReports> {
-        self.agenda.due(now)
-    }
-
-    /// All clients, regardless of the schedule and of pauses. They then count as done.
-    pub(crate) fn all_now(&mut self) -> DueReports {
-        self.agenda.all_now()
     }
 
     /// The operator reloaded: every pause ends, and figures that were refused are tried once more.
@@ -142,12 +127,7 @@ impl Account {
         sendable
     }
 
-    /// The reports of these clients are sent now.
-    pub(crate) fn sent<'a>(&mut self, clients: impl IntoIterator<Item = &'a Name>) {
-        self.agenda.sent(clients);
-    }
-
-    /// So many reports of a call were accepted.
+    /// Counts accepted reports of a call.
     pub(crate) fn accepted(&mut self, reports: usize, at: Timestamp) {
         if reports > 0 {
             self.accepted += reports as u64;
@@ -209,13 +189,9 @@ impl Account {
 
     /// The state to publish; `calls` were made since the start.
     pub(crate) fn report(&self, now: &ClockReading, calls: u64) -> AccountReport {
-        let client_text = |client: &ClientProgress| {
-            let trouble = client.trouble.as_ref().map(|trouble| trouble.text().to_owned());
-            trouble.or_else(|| client.waiting.clone())
-        };
+        let client_text = |client: &ClientProgress| text(&client.trouble).or_else(|| client.waiting.clone());
         let clients = self.clients.iter().filter_map(|(name, client)| Some((name.clone(), client_text(client)?)));
         let ahead = self.agenda.next_report().saturating_sub(now.since_boot);
-        let trouble = self.trouble.as_ref().map(|trouble| trouble.text().to_owned());
         AccountReport {
             state: self.state(),
             last_report_at: self.last_report_at,
@@ -223,7 +199,7 @@ impl Account {
             accepted: self.accepted,
             rejected: self.rejected,
             calls,
-            error: self.token_error.clone().or(trouble),
+            error: self.error(),
             clients: clients.collect(),
         }
     }
@@ -231,9 +207,9 @@ impl Account {
     /// The reply for one client after a round by command: `outcome` is absent if nothing was sent for it.
     pub(crate) fn reply(&self, name: &Name, outcome: Option<&(ClientReport, ClientOutcome)>) -> Result<String, String> {
         let client = self.clients.get(name);
-        let trouble = client.and_then(|client| client.trouble.as_ref()).map(|trouble| trouble.text().to_owned());
+        let trouble = client.and_then(|client| text(&client.trouble));
         let waiting = client.and_then(|client| client.waiting.clone());
-        let account = self.token_error.clone().or(self.trouble.as_ref().map(|trouble| trouble.text().to_owned()));
+        let account = self.error();
         match outcome {
             Some((report, ClientOutcome::Answered(ReportOutcome::Accepted { .. }))) => Ok(texts::accepted(report)),
             Some((_, ClientOutcome::Answered(_))) => Err(trouble.or(account).unwrap_or_else(texts::not_sent)),
@@ -242,10 +218,15 @@ impl Account {
         }
     }
 
+    /// What is wrong with the account.
+    fn error(&self) -> Option<String> {
+        self.token_error.clone().or_else(|| text(&self.trouble))
+    }
+
     fn state(&self) -> ReportingState {
         let retrying =
-            |client: &ClientProgress| client.trouble.as_ref().is_some_and(|it| it.level() == TroubleLevel::Retrying);
-        match self.trouble.as_ref().map(Trouble::level) {
+            |client: &ClientProgress| client.trouble.as_ref().is_some_and(|it| it.level == TroubleLevel::Retrying);
+        match self.trouble.as_ref().map(|trouble| trouble.level) {
             _ if self.token_error.is_some() && !self.has_token => ReportingState::Refused,
             Some(TroubleLevel::Refused | TroubleLevel::Alert) => ReportingState::Refused,
             Some(TroubleLevel::Watched | TroubleLevel::Retrying) => ReportingState::Retrying,
@@ -279,12 +260,13 @@ impl Account {
                 let line = trouble::note(&mut client.trouble, rejection.level, text);
                 line.map(|line| LogNote::client(name, line)).into_iter().collect()
             }
-            ReportOutcome::Indeterminate(why) => {
-                let line = client.uncertain(self.texts.unclear(why));
-                line.map(|line| LogNote::client(name, line)).into_iter().collect()
-            }
-            ReportOutcome::Missing => {
-                let line = client.uncertain(self.texts.unclear("no result for this client"));
+            ReportOutcome::Indeterminate(_) | ReportOutcome::Missing => {
+                let why = match outcome {
+                    ReportOutcome::Indeterminate(why) => why,
+                    _ => "no result for this client",
+                };
+                // It is not known whether the figure was accepted: the next slot decides.
+                let line = trouble::note(&mut client.trouble, TroubleLevel::Watched, self.texts.unclear(why));
                 line.map(|line| LogNote::client(name, line)).into_iter().collect()
             }
         }
@@ -312,6 +294,10 @@ impl LogNote {
     fn client(name: &Name, line: LogLine) -> Self {
         LogNote { client: Some(name.clone()), line }
     }
+}
+
+fn text(trouble: &Option<Trouble>) -> Option<String> {
+    trouble.as_ref().map(|trouble| trouble.text.clone())
 }
 
 fn about_account(failure: &CallFailure) -> bool {

@@ -7,7 +7,8 @@ use url::Url;
 use super::*;
 use crate::clock::Clock;
 use crate::config::Batch;
-use crate::reporter::batching::{Batching, RequestIds};
+use crate::reporter::agenda::DueReports;
+use crate::reporter::batching::Batching;
 use crate::reporter::round::ReportRound;
 use crate::reporter::rpc::CallResult;
 use crate::units::{MilliwattHours, Milliwatts};
@@ -21,7 +22,7 @@ struct Bench {
     now: ClockReading,
     rng: SmallRng,
     energy: u64,
-    ids: RequestIds,
+    last_id: u64,
     lines: Vec<LogNote>,
 }
 
@@ -35,14 +36,8 @@ impl Bench {
         let schedule = ReportSchedule::new(EVERY, url.as_str(), clients.values().copied());
         let mut account = Account::new(place, schedule, clients, &now);
         account.new_token(now.since_boot);
-        let mut bench = Bench {
-            account,
-            now,
-            rng: SmallRng::seed_from_u64(7),
-            energy: 100,
-            ids: RequestIds::default(),
-            lines: Vec::new(),
-        };
+        let mut bench =
+            Bench { account, now, rng: SmallRng::seed_from_u64(7), energy: 100, last_id: 0, lines: Vec::new() };
         // The opening and the first slot are over.
         bench.round(|_| entry(ACCEPTED));
         bench.round(|_| entry(ACCEPTED));
@@ -52,16 +47,17 @@ impl Bench {
 
     /// Advances to the next wake-up and answers the calls; returns the reported clients.
     fn round(&mut self, answer: impl Fn(&Name) -> RpcAnswer) -> Vec<Name> {
-        let ahead = self.account.wake().saturating_sub(self.now.since_boot);
+        let ahead = self.account.agenda.wake().saturating_sub(self.now.since_boot);
         self.now = ClockReading { since_boot: self.now.since_boot + ahead, wall: self.now.wall + ahead, ..self.now };
-        let due = self.account.due(&self.now).expect("something is due");
+        let due = self.account.agenda.due(&self.now).expect("something is due");
         self.send(due, answer)
     }
 
     fn send(&mut self, due: DueReports, answer: impl Fn(&Name) -> RpcAnswer) -> Vec<Name> {
         self.energy += 1;
+        self.last_id += 1;
         let report = |client: Name| ClientReport {
-            id: self.ids.next(),
+            id: self.last_id,
             client_id: self.account.clients[&client].id,
             client,
             power: Milliwatts(1),
@@ -70,16 +66,16 @@ impl Bench {
         let fresh = due.send.into_iter().map(report).collect();
         let fresh = self.account.sendable(fresh, Vec::new());
         let sent: Vec<_> = fresh.iter().map(|fresh| fresh.client.clone()).collect();
-        self.account.sent(&sent);
+        self.account.agenda.sent(&sent);
         let mut batching = Batching::new(Batch::Never, NonZeroUsize::MIN);
         let mut round = ReportRound::new(batching.calls(fresh, self.now.since_boot));
         while let Some(call) = round.next() {
-            let heard = match answer(&call.reports[0].client) {
+            let result = match answer(&call.reports[0].client) {
                 Ok(outcome) => CallResult::Answered { outcomes: vec![(call.reports[0].id, outcome)], strays: None },
                 Err(failure) => CallResult::Failed(failure),
             };
-            self.account.accepted(heard.accepted(&call).len(), self.now.wall);
-            round.finished(call, heard, &mut batching, self.now.since_boot);
+            self.account.accepted(result.accepted(&call).len(), self.now.wall);
+            round.finished(call, result, &mut batching, self.now.since_boot);
         }
         let notes = self.account.settle(round.finish(), self.now.since_boot, &mut self.rng);
         self.lines.extend(notes);
@@ -331,7 +327,7 @@ async fn a_requested_report_ignores_every_pause() {
     let mut bench = Bench::new().await;
     bench.round(|client| if client.as_str() == "a" { code(4002) } else { Ok(ACCEPTED) });
     bench.round(|_| Err(CallFailure::Token("no".into())));
-    let due = bench.account.all_now();
+    let due = bench.account.agenda.all_now();
     assert_eq!(bench.send(due, |_| entry(ACCEPTED)), [name("a"), name("b")]);
     assert_eq!(bench.report().state, ReportingState::Ok);
 }
@@ -375,7 +371,7 @@ async fn a_month_without_the_endpoint_accumulates_nothing_and_ends_with_one_fres
     // No unsent report is kept: only counters and times have grown by a few digits.
     let now = format!("{:?}", bench.account).len();
     assert!(now < largest + 200, "{largest} -> {now}");
-    assert!(bench.lines.len() <= 2, "said once: {:?}", bench.lines);
+    assert!(bench.lines.len() <= 2, "logged once: {:?}", bench.lines);
     assert_eq!(bench.report().state, ReportingState::Retrying);
     let before = bench.report().accepted;
     let mut sent = Vec::new();

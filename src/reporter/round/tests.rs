@@ -52,16 +52,16 @@ impl Bench {
         let call = self.round.next().expect("a call may start");
         let given = outcomes.iter().cycle().cloned();
         let outcomes = call.reports.iter().map(|entry| entry.id).zip(given).collect();
-        self.heard(call, CallResult::Answered { outcomes, strays: None });
+        self.end_call(call, CallResult::Answered { outcomes, strays: None });
     }
 
     fn fail(&mut self, failure: CallFailure) {
         let call = self.round.next().expect("a call may start");
-        self.heard(call, CallResult::Failed(failure));
+        self.end_call(call, CallResult::Failed(failure));
     }
 
-    fn heard(&mut self, call: ReportCall, heard: CallResult) {
-        self.round.finished(call, heard, &mut self.batching, Duration::ZERO);
+    fn end_call(&mut self, call: ReportCall, result: CallResult) {
+        self.round.finished(call, result, &mut self.batching, Duration::ZERO);
     }
 
     /// The clients that are sent once more; their single calls are queued.
@@ -98,7 +98,7 @@ fn eight_single_calls_run_at_a_time_and_each_client_has_one() {
             assert_eq!(bench.round.next(), None);
             let call = under_way.remove(0);
             let outcomes = vec![(call.reports[0].id, ACCEPTED)];
-            bench.heard(call, CallResult::Answered { outcomes, strays: None });
+            bench.end_call(call, CallResult::Answered { outcomes, strays: None });
         }
     }
     assert_eq!(clients.len(), 20);
@@ -110,7 +110,7 @@ fn batches_are_sent_one_after_the_other() {
     let first = bench.round.next().unwrap();
     assert_eq!(bench.round.next(), None);
     let outcomes = first.reports.iter().map(|report| (report.id, ACCEPTED)).collect();
-    bench.heard(first, CallResult::Answered { outcomes, strays: None });
+    bench.end_call(first, CallResult::Answered { outcomes, strays: None });
     bench.entries(&[ACCEPTED]);
     bench.entries(&[ACCEPTED]);
     let finished = bench.finish();

@@ -1,4 +1,4 @@
-//! What an answer says about each report of the call, or about the call as a whole. Nothing else in it counts.
+//! What an answer means for each report of the call, or for the whole call. The rest of the answer is ignored.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -91,7 +91,7 @@ impl<'r> RpcRequest<'r> {
     }
 }
 
-/// The only place where a client identifier is written whole.
+/// The only place where a client identifier is written in full.
 fn whole_client_id<S: Serializer>(client_id: &ClientId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&client_id.to_hex())
 }

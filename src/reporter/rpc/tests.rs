@@ -31,24 +31,24 @@ fn answer(status: u16, body: impl ToString) -> RpcAnswer {
     RpcAnswer { status, retry_after: None, location: None, now, body, too_long: false }
 }
 
-fn hear(call: &ReportCall, status: u16, body: impl ToString) -> CallResult {
+fn interpreted(call: &ReportCall, status: u16, body: impl ToString) -> CallResult {
     interpret(call, &answer(status, body), &TokenMask::default())
 }
 
 fn failure(call: &ReportCall, status: u16, body: impl ToString) -> CallFailure {
-    match hear(call, status, body) {
+    match interpreted(call, status, body) {
         CallResult::Failed(failure) => failure,
-        heard => panic!("{heard:?}"),
+        result => panic!("{result:?}"),
     }
 }
 
 fn outcomes(call: &ReportCall, body: impl ToString) -> Vec<ReportOutcome> {
-    match hear(call, 200, body) {
+    match interpreted(call, 200, body) {
         CallResult::Answered { outcomes, .. } => {
             assert!(outcomes.iter().zip(&call.reports).all(|((id, _), entry)| *id == entry.id));
             outcomes.into_iter().map(|(_, outcome)| outcome).collect()
         }
-        heard => panic!("{heard:?}"),
+        result => panic!("{result:?}"),
     }
 }
 
@@ -139,8 +139,8 @@ fn an_acceptance_in_the_same_answer_as_code_1000_is_kept() {
 #[test]
 fn an_error_keeps_its_code_under_any_status() {
     for status in [200, 400, 403, 500] {
-        let heard = hear(&single(), status, error(1, 4003));
-        assert_eq!(heard, CallResult::Answered { outcomes: vec![(1, refused(4003))], strays: None });
+        let result = interpreted(&single(), status, error(1, 4003));
+        assert_eq!(result, CallResult::Answered { outcomes: vec![(1, refused(4003))], strays: None });
     }
     assert_eq!(outcomes(&batch(2), json!([error(2, 4002), error(1, 4003)])), [refused(4003), refused(4002)]);
     let text = ReportOutcome::Refused { code: None, message: "sorry".into() };
@@ -199,8 +199,8 @@ fn a_status_without_json_rpc_decides_the_outcome() {
 #[test]
 fn a_redirect_names_its_target() {
     let redirect = RpcAnswer { location: Some("https://other.example/\u{1b}".into()), ..answer(302, "") };
-    let heard = interpret(&single(), &redirect, &TokenMask::default());
-    assert_eq!(heard, CallResult::Failed(CallFailure::Redirected("HTTP 302 to https://other.example/?".into())));
+    let result = interpret(&single(), &redirect, &TokenMask::default());
+    assert_eq!(result, CallResult::Failed(CallFailure::Redirected("HTTP 302 to https://other.example/?".into())));
 }
 
 #[test]
@@ -239,8 +239,8 @@ fn only_matching_ids_of_an_incomplete_batch_answer_count() {
 
 #[test]
 fn unexpected_ids_are_ignored_and_noted() {
-    let heard = hear(&batch(1), 200, json!([ok(1), ok(7), "x", error(Value::Null, 5)]));
-    let CallResult::Answered { outcomes, strays: Some(strays) } = heard else { panic!("{heard:?}") };
+    let result = interpreted(&batch(1), 200, json!([ok(1), ok(7), "x", error(Value::Null, 5)]));
+    let CallResult::Answered { outcomes, strays: Some(strays) } = result else { panic!("{result:?}") };
     assert_eq!(outcomes, [(1, ACCEPTED)]);
     assert!(strays.starts_with("3 "), "{strays}");
 }
@@ -291,8 +291,8 @@ proptest! {
     #[test]
     fn no_body_accepts_a_report_that_it_does_not_name(body in anything(), status in 100u16..600, size in 1u64..4) {
         for call in [batch(size), single()] {
-            let heard = hear(&call, status, &body);
-            for entry in heard.accepted(&call) {
+            let result = interpreted(&call, status, &body);
+            for entry in result.accepted(&call) {
                 let responses = body.as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
                 let named = responses.iter().any(|response| {
                     let id = &response["id"];

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -90,7 +91,7 @@ impl Bench {
 
     fn without_figures(clients: u64, report_every: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Clock::system();
+        let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
         let hearts = Hearts::default();
         let arkreen = Arkreen::start(&token("1"), (1..=clients).map(id)).unwrap();
         let state = folder.path().join("state");
@@ -154,8 +155,8 @@ impl Bench {
     }
 
     async fn until(&mut self, wanted: impl FnMut(&AccountReport) -> bool) -> AccountReport {
-        let told = tokio::time::timeout(PATIENCE, self.report.wait_for(wanted)).await;
-        told.expect("told in time").unwrap().clone()
+        let report = tokio::time::timeout(PATIENCE, self.report.wait_for(wanted)).await;
+        report.expect("published in time").unwrap().clone()
     }
 
     fn token_file(&self) -> PathBuf {
@@ -171,7 +172,7 @@ impl Bench {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_accepted_report_is_shown_and_recorded() {
     let mut bench = Bench::new(3, SELDOM).await;
     let lines = bench.report_now().await;
@@ -188,7 +189,7 @@ async fn an_accepted_report_is_shown_and_recorded() {
     bench.assert_well_behaved();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn slots_follow_the_timer() {
     let mut bench = Bench::new(2, OFTEN).await;
     bench.until(|report| report.accepted >= 6).await;
@@ -196,7 +197,7 @@ async fn slots_follow_the_timer() {
     bench.assert_well_behaved();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_is_reported_as_soon_as_it_has_a_figure() {
     let mut bench = Bench::without_figures(2, OFTEN);
     bench.read([1]).await;
@@ -208,7 +209,7 @@ async fn a_client_is_reported_as_soon_as_it_has_a_figure() {
     bench.assert_well_behaved();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_endpoint_without_batches_gets_single_calls() {
     let mut bench = Bench::new(20, SELDOM).await;
     bench.arkreen.for_batches(EndpointBehaviour::Error {
@@ -228,7 +229,7 @@ async fn an_endpoint_without_batches_gets_single_calls() {
     bench.assert_well_behaved();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn entries_missing_in_a_batch_answer_are_sent_once_more() {
     let bench = Bench::new(4, SELDOM).await;
     bench.arkreen.behave(EndpointBehaviour::Partial(2));
@@ -237,7 +238,7 @@ async fn entries_missing_in_a_batch_answer_are_sent_once_more() {
     bench.assert_well_behaved();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_refused_token_is_tried_again_when_its_file_changes() {
     let mut bench = Bench::new(2, OFTEN).await;
     bench.arkreen.set_token(&token("2"));
@@ -251,7 +252,7 @@ async fn a_refused_token_is_tried_again_when_its_file_changes() {
     bench.assert_well_behaved();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_figure_below_the_one_at_arkreen_is_not_sent_repeatedly() {
     let mut bench = Bench::new(2, SELDOM).await;
     bench.arkreen.set_energy(id(1), MilliwattHours::MAX);
@@ -265,7 +266,7 @@ async fn a_figure_below_the_one_at_arkreen_is_not_sent_repeatedly() {
     bench.assert_well_behaved();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_dry_run_shows_the_call_without_sending_it() {
     let bench = Bench::new(2, SELDOM).await;
     let (reply, answer) = oneshot::channel();
@@ -277,7 +278,7 @@ async fn a_dry_run_shows_the_call_without_sending_it() {
     assert_eq!(bench.arkreen.calls(), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_token_no_call_is_made_and_each_client_shows_the_reason() {
     let mut bench = Bench::new(1, OFTEN).await;
     fs::remove_file(bench.token_file()).unwrap();
@@ -289,7 +290,7 @@ async fn without_a_token_no_call_is_made_and_each_client_shows_the_reason() {
     assert_eq!(bench.arkreen.calls(), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_task_ends_at_once_during_a_call() {
     let Bench { folder: _folder, arkreen, ledger: _ledger, commands, task, .. } = Bench::new(1, SELDOM).await;
     arkreen.behave(EndpointBehaviour::Slow(Duration::from_secs(60)));

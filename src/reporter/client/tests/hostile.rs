@@ -7,8 +7,6 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
 
-const SHORT: Duration = Duration::from_millis(400);
-
 fn url(scheme: &str, address: SocketAddr) -> Url {
     Url::parse(&format!("{scheme}://localhost:{}/v1", address.port())).unwrap()
 }
@@ -23,15 +21,15 @@ async fn loopback_listener() -> (TcpListener, SocketAddr) {
 /// The first bytes that the client sends to a server that sends `answer` and closes.
 async fn first_bytes(listener: TcpListener, answer: &[u8]) -> Vec<u8> {
     let (mut stream, _) = listener.accept().await.unwrap();
-    let mut heard = vec![0; 16 * 1024];
-    let count = stream.read(&mut heard).await.unwrap();
-    heard.truncate(count);
+    let mut received = vec![0; 16 * 1024];
+    let count = stream.read(&mut received).await.unwrap();
+    received.truncate(count);
     stream.write_all(answer).await.unwrap();
     let mut rest = Vec::new();
     // The client's TLS alert, if any.
     let _ = stream.read_to_end(&mut rest).await;
-    heard.extend(rest);
-    heard
+    received.extend(rest);
+    received
 }
 
 #[tokio::test]
@@ -40,11 +38,11 @@ async fn a_name_that_does_not_resolve_is_unreachable() {
     match client(&account).call(&single(), &credentials()).await {
         // If the resolver does not answer, the call ends at the account's timeout.
         CallResult::Failed(CallFailure::Unreachable(_) | CallFailure::TimedOut) => {}
-        heard => panic!("{heard:?}"),
+        result => panic!("{result:?}"),
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_without_any_answer_ends_at_the_timeout() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -52,10 +50,10 @@ async fn a_connection_without_any_answer_ends_at_the_timeout() {
     let address = listener.local_addr().unwrap();
     // Once the listener's queue is full, the kernel drops further connections like a firewall.
     let mut queue = Vec::new();
-    while let Ok(Ok(stream)) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
+    while let Ok(Ok(stream)) = tokio::time::timeout(LONG, TcpStream::connect(address)).await {
         queue.push(stream);
     }
-    let account = account(Url::parse(&format!("http://{address}/v1")).unwrap(), SHORT);
+    let account = account(Url::parse(&format!("http://{address}/v1")).unwrap(), LONG);
     assert_eq!(client(&account).call(&single(), &credentials()).await, CallResult::Failed(CallFailure::TimedOut));
 }
 
@@ -67,9 +65,9 @@ async fn versions_below_tls_1_2_are_neither_offered_nor_accepted() {
     let handshake = [&[2, 0, 0, hello.len() as u8][..], &hello].concat();
     let record = [&[22, 3, 2, 0, handshake.len() as u8][..], &handshake].concat();
     let account = account(url("https", address), LONG);
-    let (heard, hello) =
+    let (result, hello) =
         tokio::join!(async { client(&account).call(&single(), &credentials()).await }, first_bytes(listener, &record));
-    assert!(matches!(&heard, CallResult::Failed(CallFailure::Unreachable(_))), "{heard:?}");
+    assert!(matches!(&result, CallResult::Failed(CallFailure::Unreachable(_))), "{result:?}");
     // The extension supported_versions with two of them, 1.3 and 1.2. Source: RFC 8446, section 4.2.1.
     let offered = [0, 43, 0, 5, 4, 3, 4, 3, 3];
     assert!(hello.windows(offered.len()).any(|bytes| bytes == offered), "{hello:?}");
@@ -95,10 +93,10 @@ async fn a_compressed_answer_is_not_unpacked() {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
     let answer = [head.as_bytes(), &body].concat();
     let account = account(url("http", address), LONG);
-    let (heard, asked) =
+    let (result, request) =
         tokio::join!(async { client(&account).call(&single(), &credentials()).await }, first_bytes(listener, &answer));
-    assert!(matches!(&heard, CallResult::Failed(CallFailure::Unintelligible(_))), "{heard:?}");
-    assert!(!String::from_utf8(asked).unwrap().to_lowercase().contains("accept-encoding"));
+    assert!(matches!(&result, CallResult::Failed(CallFailure::Unintelligible(_))), "{result:?}");
+    assert!(!String::from_utf8(request).unwrap().to_lowercase().contains("accept-encoding"));
 }
 
 /// Sends these bytes repeatedly until the client closes; returns how many were sent.
@@ -125,24 +123,24 @@ async fn an_endless_answer_is_cut_and_not_kept() {
         let (listener, address) = loopback_listener().await;
         let account = account(url("http", address), LONG);
         // The call is over and its connection is closed.
-        let (heard, taken) = tokio::join!(
+        let (result, taken) = tokio::join!(
             async { client(&account).call(&single(), &credentials()).await },
             send_without_end(listener, head.as_bytes(), again, Duration::ZERO)
         );
-        let CallResult::Failed(CallFailure::Unintelligible(what)) = &heard else { panic!("{heard:?}") };
+        let CallResult::Failed(CallFailure::Unintelligible(what)) = &result else { panic!("{result:?}") };
         assert!(what.contains(why), "{what}");
         // The kernel's buffers take some bytes, too.
         assert!(taken < 32 << 20, "{taken} bytes");
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_response_head_that_arrives_very_slowly_ends_at_the_timeout() {
     let (listener, address) = loopback_listener().await;
-    let account = account(url("http", address), SHORT);
-    let trickle = send_without_end(listener, b"HTTP/1.1 200 OK\r\nx-more: ", b"a", Duration::from_millis(20));
-    let (heard, _) = tokio::join!(async { client(&account).call(&single(), &credentials()).await }, trickle);
-    assert_eq!(heard, CallResult::Failed(CallFailure::TimedOut));
+    let account = account(url("http", address), LONG);
+    let trickle = send_without_end(listener, b"HTTP/1.1 200 OK\r\nx-more: ", b"a", Duration::from_secs(1));
+    let (result, _) = tokio::join!(async { client(&account).call(&single(), &credentials()).await }, trickle);
+    assert_eq!(result, CallResult::Failed(CallFailure::TimedOut));
 }
 
 #[tokio::test]
@@ -150,13 +148,13 @@ async fn a_proxy_before_https_sees_the_host_and_never_the_token() {
     let (listener, address) = loopback_listener().await;
     let https = Url::parse("https://arkreen.invalid/v1").unwrap();
     let account = AccountConfig { proxy: Some(url("http", address)), ..account(https, LONG) };
-    let (heard, asked) = tokio::join!(
+    let (result, request) = tokio::join!(
         async { client(&account).call(&single(), &credentials()).await },
         first_bytes(listener, b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
     );
-    assert!(matches!(&heard, CallResult::Failed(CallFailure::Unreachable(_))), "{heard:?}");
-    let asked = String::from_utf8(asked).unwrap();
-    assert!(asked.starts_with("CONNECT arkreen.invalid:443 HTTP/1.1\r\n"), "{asked}");
-    let lower = asked.to_lowercase();
-    assert!(!lower.contains("bearer") && !lower.contains("1f1f"), "{asked}");
+    assert!(matches!(&result, CallResult::Failed(CallFailure::Unreachable(_))), "{result:?}");
+    let request = String::from_utf8(request).unwrap();
+    assert!(request.starts_with("CONNECT arkreen.invalid:443 HTTP/1.1\r\n"), "{request}");
+    let lower = request.to_lowercase();
+    assert!(!lower.contains("bearer") && !lower.contains("1f1f"), "{request}");
 }
