@@ -1,6 +1,6 @@
-"""Tries what a program in the unit's sandbox may do and what it may not; prints a line for each: NAME, `done` or `refused`, why.
+"""Tries what a program in the sandbox of the unit may do and may not do. Prints a line for each attempt: NAME, `done` or `refused`, reason.
 
-Usage: probe.py. As the program of the unit it shows the sandbox; run by root outside of it, it shows that each attempt is one.
+Usage: probe.py. As the program of the unit it shows the sandbox. Run by root outside the sandbox, it shows that the attempts work there.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
-"""What is around the daemon in the container: two SDM630 on a serial line, and a stand-in for Arkreen. Standard library only.
+"""The simulated site around the daemon in the container: two SDM630 on a serial line, and a simulated Arkreen. Standard library only.
 
-Usage: site.py DEVICE CALLS. The line is a pseudo-terminal that DEVICE points to, readable as udev makes adapters; each report that was taken is a
-line of the file CALLS. Prints `ready PORT` once it serves.
+Usage: site.py DEVICE CALLS. The line is a pseudo-terminal that DEVICE points to, with the permissions that udev gives to adapters. Each accepted
+report is a line of the file CALLS. Prints `ready PORT` when it serves.
 """
 
 import fcntl
@@ -69,7 +69,7 @@ class Arkreen(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         entries = body if isinstance(body, list) else [body]
-        answers = [self.take(entry) for entry in entries]
+        answers = [self.accept(entry) for entry in entries]
         text = json.dumps(answers if isinstance(body, list) else answers[0]).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
@@ -77,7 +77,7 @@ class Arkreen(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def take(self, entry):
+    def accept(self, entry):
         client, energy = entry["params"]["clientId"], entry["params"]["energy"]
         if self.headers["authorization"] != "Bearer " + TOKEN:
             error = {"code": 1000, "message": "Invalid authorization token"}
