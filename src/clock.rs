@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// One boot of one machine. Two readings of the same boot are compared by the time since boot, which nobody sets.
+/// One boot of one machine. Two readings of the same boot are compared by the time since boot, which cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootId(u128);
 
@@ -36,7 +36,7 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
-    /// How much later this is than `earlier`, never negative. `None` if nobody can know: the machine was restarted in between and one of
+    /// How much later this is than `earlier`, never negative. `None` if it is not known: the machine was restarted in between and one of
     /// the two wall clocks was not trusted.
     pub fn since(&self, earlier: &ClockReading) -> Option<Duration> {
         if self.boot == earlier.boot {
@@ -58,14 +58,14 @@ enum Source {
 
 struct System {
     boot: BootId,
-    /// When the kernel was last asked whether the wall clock is synchronised (time since boot), and its answer.
-    asked: Mutex<Option<(Duration, bool)>>,
+    /// The last check whether the wall clock is synchronised: its time since boot, and its result.
+    checked: Mutex<Option<(Duration, bool)>>,
     /// Milliseconds since the boot plus one at which a TLS-verified answer confirmed the wall clock; 0 for never.
     confirmed_at: AtomicU64,
 }
 
-/// How often the system is asked whether its wall clock is synchronised.
-const ASK_EVERY: Duration = Duration::from_secs(10);
+/// How often it is checked whether the wall clock is synchronised.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
 /// The largest difference from a TLS-verified `Date` at which the wall clock is confirmed.
 const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 /// How long a confirmation is valid: a quartz drifts by less than a second a day.
@@ -80,7 +80,7 @@ impl Clock {
         let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
         // Without /proc boots cannot be told apart: each start then counts as a boot.
         let boot = BootId(u128::from_str_radix(&digits, 16).unwrap_or_else(|_| rand::random()));
-        let system = System { boot, asked: Mutex::new(None), confirmed_at: AtomicU64::new(0) };
+        let system = System { boot, checked: Mutex::new(None), confirmed_at: AtomicU64::new(0) };
         Clock(Arc::new(Source::System(system)))
     }
 
@@ -153,9 +153,9 @@ impl System {
             0 => false,
             mark => since_boot.saturating_sub(Duration::from_millis(mark - 1)) < CONFIRMED_FOR,
         };
-        let mut asked = self.asked.lock().expect("no panic while the lock is held");
-        let fresh = asked.filter(|(at, _)| since_boot.saturating_sub(*at) < ASK_EVERY);
-        let (_, synchronised) = *asked.insert(fresh.unwrap_or_else(|| (since_boot, synchronised())));
+        let mut checked = self.checked.lock().expect("no panic while the lock is held");
+        let fresh = checked.filter(|(at, _)| since_boot.saturating_sub(*at) < CHECK_EVERY);
+        let (_, synchronised) = *checked.insert(fresh.unwrap_or_else(|| (since_boot, synchronised())));
         confirmed || synchronised
     }
 }

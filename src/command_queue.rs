@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
-/// The most commands that wait while other work is under way: a few operators at once. A further command is dropped, and its sender
-/// sees that the reply channel closes.
-const MOST_WAITING: usize = 16;
+/// The maximum number of commands that wait during other work: a few operators at once. A further command is dropped, and its sender sees
+/// that the reply channel closes.
+const MAX_WAITING: usize = 16;
 
 /// The receiving end of a task's commands.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl<T> CommandQueue<T> {
         CommandQueue { commands, waiting: VecDeque::new() }
     }
 
-    /// A command that was received while other work was under way.
+    /// A command that was received during other work.
     pub(crate) fn take_waiting(&mut self) -> Option<T> {
         self.waiting.pop_front()
     }
@@ -51,7 +51,7 @@ impl<T> CommandQueue<T> {
                 biased;
                 command = self.commands.recv() => {
                     let command = command.ok_or(QueueClosed)?;
-                    if self.waiting.len() < MOST_WAITING {
+                    if self.waiting.len() < MAX_WAITING {
                         self.waiting.push_back(command);
                     }
                 }

@@ -1,6 +1,6 @@
 //! Reads a TOML table key by key: checks each value with its position, and reports unknown keys with the nearest known one.
 //!
-//! The configuration and the meter profiles are both read this way, so that their messages are alike.
+//! The configuration and the meter profiles are both read this way, so that their messages have the same form.
 
 #![deny(missing_docs)]
 
@@ -24,7 +24,7 @@ pub use findings::{Findings, names_a_secret};
 use quantity::parse_size;
 pub use quantity::{parse_energy, parse_power};
 
-const SECRET_HELP: &str = "keep the token in a file of its own (root:arkmeter, mode 0640) and name that file in the [account] \
+const SECRET_HELP: &str = "keep the token in a separate file (root:arkmeter, mode 0640) and name that file in the [account] \
      with `token_file`, or use a systemd credential with `token_credential`";
 
 /// One table. Read every key that it may have, then call [`Form::finish`].

@@ -25,12 +25,12 @@ fn every_problem_is_reported_with_its_span() {
         bus.finish();
     }
     root.finish();
-    let told: Vec<_> =
+    let messages: Vec<_> =
         findings.into_vec().into_iter().map(|finding| (text[finding.span].to_owned(), finding.message)).collect();
-    assert_eq!(told.len(), 5, "{told:?}");
-    assert!(told.contains(&("3".into(), "`bus.a.timeout` is a whole number, not a time".into())), "{told:?}");
-    assert!(told.contains(&("a".into(), "[bus.a] lacks `serial`".into())), "{told:?}");
-    assert!(told.contains(&("buad".into(), "unknown key `buad` in [bus.a]".into())), "{told:?}");
+    assert_eq!(messages.len(), 5, "{messages:?}");
+    assert!(messages.contains(&("3".into(), "`bus.a.timeout` is a whole number, not a time".into())), "{messages:?}");
+    assert!(messages.contains(&("a".into(), "[bus.a] lacks `serial`".into())), "{messages:?}");
+    assert!(messages.contains(&("buad".into(), "unknown key `buad` in [bus.a]".into())), "{messages:?}");
 }
 
 #[test]

@@ -14,8 +14,6 @@
 mod answer;
 mod check;
 mod server;
-#[cfg(test)]
-mod tls;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -85,7 +83,7 @@ pub enum EndpointEvent {
         /// One of Arkreen's error codes.
         code: i64,
     },
-    /// A call was answered in a way that a test asked for.
+    /// A call was answered with a fault that a test had set.
     Misbehaved(EndpointBehaviour),
     /// The reporter broke a rule.
     Violation(String),
@@ -319,4 +317,4 @@ fn remember<T>(list: &mut VecDeque<T>, item: T) {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(crate) use tls::TestCertificate;
+pub(crate) use tests::TestCertificate;

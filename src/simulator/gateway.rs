@@ -37,7 +37,7 @@ pub struct GatewayBehaviour {
 pub struct SimulatedGateway {
     address: SocketAddr,
     shared: Arc<GatewayShared>,
-    kick: watch::Sender<()>,
+    disconnect: watch::Sender<()>,
     task: JoinHandle<()>,
 }
 
@@ -51,7 +51,7 @@ struct GatewayShared {
     requests: AtomicU64,
 }
 
-/// More clients than this at once are turned refuses_connections.
+/// Further clients are disconnected at once.
 const MAX_CLIENTS: usize = 16;
 
 impl SimulatedGateway {
@@ -112,9 +112,9 @@ impl SimulatedGateway {
             open: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
         });
-        let (kick, kicked) = watch::channel(());
-        let task = tokio::spawn(accept(clients_from, Arc::clone(&shared), kicked));
-        SimulatedGateway { address, shared, kick, task }
+        let (disconnect, disconnected) = watch::channel(());
+        let task = tokio::spawn(accept(clients_from, Arc::clone(&shared), disconnected));
+        SimulatedGateway { address, shared, disconnect, task }
     }
 
     /// The address to connect to.
@@ -129,7 +129,7 @@ impl SimulatedGateway {
 
     /// Closes all connections, as gateways close idle ones; new ones are accepted.
     pub fn disconnect(&self) {
-        self.kick.send_replace(());
+        self.disconnect.send_replace(());
     }
 
     /// Connections accepted so far.
@@ -180,7 +180,7 @@ impl ClientSource {
     }
 }
 
-async fn accept(mut clients_from: ClientSource, shared: Arc<GatewayShared>, kicked: watch::Receiver<()>) {
+async fn accept(mut clients_from: ClientSource, shared: Arc<GatewayShared>, disconnected: watch::Receiver<()>) {
     let mut clients = JoinSet::new();
     loop {
         let accepted = clients_from.accept().await;
@@ -197,12 +197,12 @@ async fn accept(mut clients_from: ClientSource, shared: Arc<GatewayShared>, kick
         }
         shared.connections.fetch_add(1, Ordering::Relaxed);
         shared.open.fetch_add(1, Ordering::Relaxed);
-        let (shared, mut kicked) = (Arc::clone(&shared), kicked.clone());
-        kicked.mark_unchanged();
+        let (shared, mut disconnected) = (Arc::clone(&shared), disconnected.clone());
+        disconnected.mark_unchanged();
         clients.spawn(async move {
             tokio::select! {
                 _ = serve(stream, &shared) => {}
-                _ = kicked.changed() => {}
+                _ = disconnected.changed() => {}
             }
             shared.open.fetch_sub(1, Ordering::Relaxed);
         });
@@ -255,12 +255,12 @@ async fn answer(stream: &mut Box<dyn Bytes>, shared: &GatewayShared, request: &[
         return Ok(());
     }
     let header = if shared.protocol == ModbusProto::TcpUdp { 6 } else { 0 };
-    let asked = request.get(header).copied().unwrap_or_default();
-    let answer = match shared.units.iter().find(|unit| unit.unit() == asked) {
+    let unit_id = request.get(header).copied().unwrap_or_default();
+    let answer = match shared.units.iter().find(|unit| unit.unit() == unit_id) {
         Some(unit) => unit.answer(request, shared.protocol),
         None if behaviour.reports_missing_units && header > 0 => {
             let function = request.get(7).copied().unwrap_or_default() | 0x80;
-            let exception = [&request[..4], &[0, 3, asked, function, 0x0B]].concat();
+            let exception = [&request[..4], &[0, 3, unit_id, function, 0x0B]].concat();
             Some((std::time::Duration::ZERO, exception))
         }
         None => None,

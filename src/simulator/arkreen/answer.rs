@@ -1,4 +1,4 @@
-//! The responses of the endpoint, the normal ones and those that a test asks for.
+//! The responses of the endpoint: the normal ones, and the faults that a test has set.
 
 use std::time::Duration;
 

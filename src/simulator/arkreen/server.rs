@@ -100,7 +100,7 @@ async fn serve_call(request: Request<Incoming>, shared: EndpointShared) -> io::R
 
 fn respond(reply: EndpointReply, in_flight: Option<InFlight>) -> io::Result<Response<TimedBody>> {
     if reply.close {
-        return Err(io::Error::other("closed as asked for"));
+        return Err(io::Error::other("closed by the configured fault"));
     }
     // A response that is sent at once is no longer in flight when the caller has it.
     let in_flight = in_flight.filter(|_| matches!(reply.timing, ReplyTiming::Trickle(_)));
@@ -160,7 +160,7 @@ impl Body for TimedBody {
         }
         let length = match self.timing {
             ReplyTiming::AtOnce | ReplyTiming::After(_) => self.left.len(),
-            ReplyTiming::Cut(0) => return Poll::Ready(Some(Err(io::Error::other("cut as asked for")))),
+            ReplyTiming::Cut(0) => return Poll::Ready(Some(Err(io::Error::other("cut by the configured fault")))),
             ReplyTiming::Cut(length) => {
                 self.timing = ReplyTiming::Cut(0);
                 length

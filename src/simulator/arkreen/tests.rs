@@ -1,5 +1,9 @@
 //! The simulated endpoint is strict: each test breaks a rule and expects a violation.
 
+mod tls;
+
+pub(crate) use tls::TestCertificate;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -10,8 +10,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::server::TlsStream;
 
-use super::Arkreen;
-use super::server::Handshake;
+use crate::simulator::arkreen::Arkreen;
+use crate::simulator::arkreen::server::Handshake;
 use crate::units::ClientId;
 
 impl Handshake for TlsAcceptor {
