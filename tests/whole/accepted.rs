@@ -38,10 +38,10 @@ async fn register_values_reach_arkreen_over_all_three_links() {
     assert_eq!(heat_pump["power_mw"], 1_500_000);
     assert_eq!(heat_pump["register_mwh"], 1_234_500_000);
     assert_eq!(heat_pump["published_mwh"], 1_234_500_000);
-    let said = site.status_when("the client's acceptance is known", |it| {
+    let output = site.status_when("the client's acceptance is known", |it| {
         it["clients"]["boiler"]["accepted_mwh"] == 12_345_678_000u64
     });
-    assert_eq!(said.await["accounts"]["main"]["state"], "ok");
+    assert_eq!(output.await["accounts"]["main"]["state"], "ok");
     daemon.stop().await;
     assert_valid_calls(&arkreen);
 }

@@ -13,9 +13,9 @@ fn plan(arkreen: &Arkreen, gateway: &SimulatedGateway, members: &str) -> Plan {
 }
 
 async fn journal(site: &Site, arguments: &[&str]) -> Vec<Value> {
-    let said = site.run(&[&["ledger", "journal", "--json"], arguments].concat()).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let journal: Value = serde_json::from_str(&said.out).unwrap();
+    let output = site.run(&[&["ledger", "journal", "--json"], arguments].concat()).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    let journal: Value = serde_json::from_str(&output.out).unwrap();
     journal["entries"].as_array().unwrap().clone()
 }
 
@@ -34,8 +34,8 @@ async fn a_clients_figure_can_be_set_and_the_journal_explains_it() {
         .complains(1, &["30 years", "check the number and its unit"]);
     let dry = site.run(&["ledger", "set", "building", "121kWh", "--dry-run"]).await;
     assert!(dry.code == 0 && dry.out.contains("nothing was changed"), "{dry:?}");
-    let said = site.run(&["ledger", "set", "building", "121kWh"]).await;
-    assert!(said.code == 0 && said.out.contains("120.000 kWh -> 121.000 kWh"), "{said:?}");
+    let output = site.run(&["ledger", "set", "building", "121kWh"]).await;
+    assert!(output.code == 0 && output.out.contains("120.000 kWh -> 121.000 kWh"), "{output:?}");
     let accepted = |it: &Value| it["clients"]["building"]["accepted_mwh"] == 121_000_000u64;
     site.status_when("the new figure is accepted", accepted).await;
     let shown = site.run(&["ledger", "show"]).await;
@@ -80,11 +80,11 @@ async fn the_journal_shows_the_readings_behind_each_decision_in_pages() {
     let all = journal(&site, &[]).await;
     let credit = site.run(&["ledger", "credit", "floor_1", "3kWh", "--dry-run"]).await;
     assert!(credit.out.contains("client     building: 123.000 kWh -> 126.000 kWh"), "{credit:?}");
-    let said = site.run(&["ledger", "journal", "--meter", "floor_1"]).await;
+    let output = site.run(&["ledger", "journal", "--meter", "floor_1"]).await;
     for part in
         ["published 101.000 kWh -> 103.000 kWh", "register 100.000 kWh", "3 readings", "serial number 1001", "; up "]
     {
-        assert!(said.out.contains(part), "{part} is missing: {}", said.out);
+        assert!(output.out.contains(part), "{part} is missing: {}", output.out);
     }
     let (mut paged, mut before) = (Vec::new(), i64::MAX);
     while before > 1 {

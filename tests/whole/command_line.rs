@@ -26,9 +26,9 @@ async fn a_configuration_error_is_shown_with_its_line() {
     for (plan, words) in wrong {
         let site = Site::new(&plan);
         for command in ["check", "run"] {
-            let said = site.run(&[command]).await;
-            said.complains(78, words);
-            let all = format!("{}{}", said.out, said.err);
+            let output = site.run(&[command]).await;
+            output.complains(78, words);
+            let all = format!("{}{}", output.out, output.err);
             assert!(!all.contains(&token()[2..]) && !all.contains(&client[2..]), "{all}");
         }
     }
@@ -50,16 +50,16 @@ async fn an_unusable_token_file_is_shown_with_the_remedy() {
     site.run(&["check"]).await.complains(78, &["open to every user", "chmod 640"]);
     fs::remove_file(&token_file).unwrap();
     site.run(&["check"]).await.complains(78, &["there is no token file"]);
-    assert!(!fs::read_to_string(site.path("said")).unwrap().contains(&token()[2..]));
+    assert!(!fs::read_to_string(site.path("output")).unwrap().contains(&token()[2..]));
 }
 
 #[tokio::test]
 async fn check_shows_what_would_be_polled_and_reported() {
     let site = Site::new(&plan());
-    let said = site.run(&["check"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = site.run(&["check"]).await;
+    assert_eq!(output.code, 0, "{output:?}");
     for words in ["sauna", "gateway", "eastron-sdm630"] {
-        assert!(said.out.contains(words), "{words} is missing: {said:?}");
+        assert!(output.out.contains(words), "{words} is missing: {output:?}");
     }
     let json: serde_json::Value = serde_json::from_str(&site.run(&["check", "--json"]).await.out).unwrap();
     assert!(json.is_object(), "{json}");
@@ -93,10 +93,10 @@ async fn a_trace_is_replayed_and_a_damaged_one_is_refused_with_its_line() {
     let trace: String =
         (0..4).map(|second| format!("{{\"t\": {second}.0, \"register_mwh\": 1000000, \"power_mw\": 0}}\n")).collect();
     fs::write(site.path("trace"), &trace).unwrap();
-    let said =
+    let output =
         site.run_with_input(&["replay", "--meter", "sauna"], Some(File::open(site.path("trace")).unwrap())).await;
-    assert_eq!((said.code, said.out.lines().count()), (0, 4), "{said:?}");
-    assert!(said.out.lines().last().unwrap().contains("1000000"), "{said:?}");
+    assert_eq!((output.code, output.out.lines().count()), (0, 4), "{output:?}");
+    assert!(output.out.lines().last().unwrap().contains("1000000"), "{output:?}");
     fs::write(site.path("trace"), trace + "{\"t\": oh}\n").unwrap();
     let path = site.path("trace");
     site.run(&["replay", "--meter", "sauna", path.to_str().unwrap()]).await.complains(65, &["line 5"]);

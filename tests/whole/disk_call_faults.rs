@@ -79,11 +79,11 @@ pub async fn run_with_fault(
     let injection = format!("inject={calls}:{fault}:when={k}");
     let (trace_only, trace_file) = (format!("trace={calls}"), trace.to_str().unwrap());
     let under = ["strace", "-f", "-qq", "-o", trace_file, "-e", &trace_only, "-e", &injection];
-    let said = site.run_under(&under, order, place).await;
+    let output = site.run_under(&under, order, place).await;
     let traced = fs::read_to_string(&trace).unwrap_or_default();
     let struck = traced.contains("(INJECTED)") || traced.contains("killed by SIGKILL");
-    assert!(struck || said.code == 0, "{calls} {fault} k = {k}: {said:?}");
-    (said, struck)
+    assert!(struck || output.code == 0, "{calls} {fault} k = {k}: {output:?}");
+    (output, struck)
 }
 
 /// A copy of the site's ledger in a new folder, with a configuration for it.
@@ -120,18 +120,18 @@ async fn inject(site: &Site, run: Run, calls: &str, fault: &str, k: u32) -> bool
         Run::Credit => ["ledger", "credit", "sauna", "1kWh"].as_slice(),
         Run::Restore => &["ledger", "restore", saved.to_str().unwrap()],
     };
-    let (said, struck) = run_with_fault(site, order, place.path(), calls, fault, k).await;
+    let (output, struck) = run_with_fault(site, order, place.path(), calls, fault, k).await;
     let first = 10_000_000;
     let reached = published(&state, run);
     match run {
-        Run::Credit if said.code == 0 => assert_eq!(reached, Some(first + CREDIT), "{what}: it returned success"),
+        Run::Credit if output.code == 0 => assert_eq!(reached, Some(first + CREDIT), "{what}: it returned success"),
         Run::Credit => assert!([Some(first), Some(first + CREDIT)].contains(&reached), "{what}: {reached:?}"),
-        Run::Restore if said.code == 0 => assert_eq!(reached, Some(first), "{what}: it returned success"),
+        Run::Restore if output.code == 0 => assert_eq!(reached, Some(first), "{what}: it returned success"),
         Run::Restore => assert!([None, Some(first)].contains(&reached), "{what}: {reached:?}"),
     }
     // The next run succeeds in any case.
-    let said = site.run_under(&[], order, place.path()).await;
-    assert_eq!(said.code, 0, "{what}, then {said:?}");
+    let output = site.run_under(&[], order, place.path()).await;
+    assert_eq!(output.code, 0, "{what}, then {output:?}");
     let end = if run == Run::Credit { reached.map(|reached| reached + CREDIT) } else { Some(first) };
     assert_eq!(published(&state, run), end, "{what}, then");
     struck

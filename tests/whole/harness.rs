@@ -214,7 +214,7 @@ impl Site {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// Runs a command until it ends. Its output is also appended to the file `said`.
+    /// Runs a command until it ends. Its output is also appended to the file `output`.
     pub async fn run(&self, arguments: &[&str]) -> CommandOutput {
         self.run_with_input(arguments, None).await
     }
@@ -239,10 +239,10 @@ impl Site {
         if let Some(input) = input {
             command.stdin(input);
         }
-        let said = CommandOutput::of(command).await;
-        let mut kept = OpenOptions::new().create(true).append(true).open(self.path("said")).unwrap();
-        write!(kept, "{}{}", said.out, said.err).unwrap();
-        said
+        let output = CommandOutput::of(command).await;
+        let mut kept = OpenOptions::new().create(true).append(true).open(self.path("output")).unwrap();
+        write!(kept, "{}{}", output.out, output.err).unwrap();
+        output
     }
 
     /// Runs a command under another program (strace), in a folder with its own configuration.
@@ -254,13 +254,13 @@ impl Site {
     pub async fn status_when(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + WAIT_LIMIT;
         loop {
-            let said = self.run(&["status", "--json"]).await;
-            let document: Value = serde_json::from_str(&said.out).unwrap_or_default();
-            if said.code < 2 && wanted(&document) {
-                assert_eq!(said.code, i32::from(document["well"] != true), "the exit code agrees with `well`");
+            let output = self.run(&["status", "--json"]).await;
+            let document: Value = serde_json::from_str(&output.out).unwrap_or_default();
+            if output.code < 2 && wanted(&document) {
+                assert_eq!(output.code, i32::from(document["well"] != true), "the exit code agrees with `well`");
                 return document;
             }
-            assert!(Instant::now() < end, "not within {WAIT_LIMIT:?}: {what}\n{}\n{}", said.err, said.out);
+            assert!(Instant::now() < end, "not within {WAIT_LIMIT:?}: {what}\n{}\n{}", output.err, output.out);
             sleep(CHECK_INTERVAL).await;
         }
     }

@@ -16,14 +16,14 @@ const RECORD_LIMIT: Duration = Duration::from_secs(120);
 async fn rows_when(site: &Site, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let end = Instant::now() + RECORD_LIMIT;
     loop {
-        let said = site.run(&["ledger", "history", "sauna", "--json"]).await;
-        assert_eq!(said.code, 0, "{said:?}");
-        let document: Value = serde_json::from_str(&said.out).unwrap();
+        let output = site.run(&["ledger", "history", "sauna", "--json"]).await;
+        assert_eq!(output.code, 0, "{output:?}");
+        let document: Value = serde_json::from_str(&output.out).unwrap();
         let rows = document["rows"].as_array().unwrap();
         if wanted(rows) {
             return rows.clone();
         }
-        assert!(Instant::now() < end, "not within {RECORD_LIMIT:?}: {what}\n{said:?}");
+        assert!(Instant::now() < end, "not within {RECORD_LIMIT:?}: {what}\n{output:?}");
         sleep(Duration::from_millis(500)).await;
     }
 }

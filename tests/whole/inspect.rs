@@ -23,9 +23,9 @@ async fn the_registers_of_an_unknown_meter_are_found_between_unmapped_ones() {
     let line = SimulatedSerialLine::start([meter], None).unwrap();
     let site = Site::new(&Plan::new());
     let place = ["inspect", "--serial", line.path().to_str().unwrap(), "--unit", "9", "--registers", "0..0x40"];
-    let said = site.run(&[&place[..], &["--watch", "0s", "--json"]].concat()).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let document: Value = serde_json::from_str(&said.out).unwrap();
+    let output = site.run(&[&place[..], &["--watch", "0s", "--json"]].concat()).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    let document: Value = serde_json::from_str(&output.out).unwrap();
     let guessed = |meaning: &str| -> Vec<u64> {
         let guesses = document["guesses"].as_array().unwrap().iter().filter(|guess| guess["meaning"] == meaning);
         guesses.map(|guess| guess["register"].as_u64().unwrap()).collect()
@@ -35,10 +35,13 @@ async fn the_registers_of_an_unknown_meter_are_found_between_unmapped_ones() {
     let holding = rows.iter().find(|row| row["function"] == "holding").unwrap();
     assert_eq!((&holding["register"], &holding["raw"]), (&8.into(), &77.into()), "{holding}");
 
-    let said = site.run(&[&place[..], &["--watch", "0s", "--name", "acme-9"]].concat()).await;
-    assert!(said.code == 0 && said.err.contains("VALUE IN EACH FORMAT") && said.err.contains("230.4"), "{said:?}");
-    let table: toml::Table = said.out.parse().expect("the output is valid TOML");
-    assert!(table["profile"]["acme-9"].is_table(), "{said:?}");
+    let output = site.run(&[&place[..], &["--watch", "0s", "--name", "acme-9"]].concat()).await;
+    assert!(
+        output.code == 0 && output.err.contains("VALUE IN EACH FORMAT") && output.err.contains("230.4"),
+        "{output:?}"
+    );
+    let table: toml::Table = output.out.parse().expect("the output is valid TOML");
+    assert!(table["profile"]["acme-9"].is_table(), "{output:?}");
 }
 
 #[tokio::test]
@@ -48,17 +51,17 @@ async fn a_meter_is_watched_for_the_given_time() {
     let site = Site::new(&Plan::new());
     let address = gateway.address().to_string();
     let inspect = ["inspect", "--tcp", &address, "--unit", "3", "--registers", "0x10..0x15", "--function", "input"];
-    let said = site.run(&[&inspect[..], &["--watch", "2s", "--json"]].concat()).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let document: Value = serde_json::from_str(&said.out).unwrap();
+    let output = site.run(&[&inspect[..], &["--watch", "2s", "--json"]].concat()).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    let document: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(document["samples"], 13, "{document}");
     assert!(document["toml"].as_str().unwrap().contains("No energy counter was recognised"), "{document}");
 
     let before = meter.requests();
-    let said = site.interrupt(&[&inspect[..], &["--watch", "1h"]].concat(), || meter.requests() >= before + 2).await;
+    let output = site.interrupt(&[&inspect[..], &["--watch", "1h"]].concat(), || meter.requests() >= before + 2).await;
     assert!(
-        said.code == 0 && said.out.contains("[profile.unknown-meter]"),
-        "Ctrl-C ends it and prints the results so far: {said:?}"
+        output.code == 0 && output.out.contains("[profile.unknown-meter]"),
+        "Ctrl-C ends it and prints the results so far: {output:?}"
     );
 }
 

@@ -39,10 +39,10 @@ async fn assert_read_and_reported(link: &str) {
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).bus("line", link).text("request_gap = \"5ms\"");
     let site = Site::new(&plan.meter("other", "line", 1));
-    let said = site.run(&["read", "--json"]).await;
-    let rows: Value = serde_json::from_str(&said.out).unwrap_or_default();
+    let output = site.run(&["read", "--json"]).await;
+    let rows: Value = serde_json::from_str(&output.out).unwrap_or_default();
     assert_eq!(
-        (said.code, &rows[0]["power_mw"], &rows[0]["register_mwh"]),
+        (output.code, &rows[0]["power_mw"], &rows[0]["register_mwh"]),
         (0, &1_500_000.into(), &1_234_500_000.into())
     );
     let daemon = site.start();

@@ -49,23 +49,23 @@ async fn kill_a_move(site: &Site, calls: &str, k: u32) -> bool {
     let state = place.path().join("state");
     let [file, part, again] = ["moved.db", "moved.db.part", "again.db"].map(|name| place.path().join(name));
     let order = ["ledger", "move", file.to_str().unwrap()];
-    let (said, struck) = run_with_fault(site, &order, place.path(), calls, "signal=KILL", k).await;
+    let (output, struck) = run_with_fault(site, &order, place.path(), calls, "signal=KILL", k).await;
     let retired = is_retired(&state, &what);
     for file in [&file, &part] {
         let takes_over = makes_another_report(file) == Some(true);
         assert!(retired || !takes_over, "{what}: both would report, by {}", file.display());
     }
-    if said.code == 0 {
+    if output.code == 0 {
         assert!(retired && makes_another_report(&file) == Some(true), "{what}: it returned success");
     }
     // An existing file is never overwritten; the message asks for another name.
     if file.exists() {
-        let said = site.run_under(&[], &order, place.path()).await;
-        said.complains(1, &["is there already", "another name"]);
+        let output = site.run_under(&[], &order, place.path()).await;
+        output.complains(1, &["is there already", "another name"]);
     }
     let order = ["ledger", "move", again.to_str().unwrap()];
-    let said = site.run_under(&[], &order, place.path()).await;
-    assert_eq!(said.code, 0, "{what}, then {said:?}");
+    let output = site.run_under(&[], &order, place.path()).await;
+    assert_eq!(output.code, 0, "{what}, then {output:?}");
     assert!(is_retired(&state, &what) && makes_another_report(&again) == Some(true), "{what}, then");
     struck
 }
@@ -74,12 +74,12 @@ async fn kill_a_backup(site: &Site, calls: &str, k: u32) -> bool {
     let (what, place) = (format!("backup, {calls}, k = {k}"), copied(site));
     let [file, again] = ["saved.db", "again.db"].map(|name| place.path().join(name));
     let order = ["ledger", "backup", file.to_str().unwrap()];
-    let (said, struck) = run_with_fault(site, &order, place.path(), calls, "signal=KILL", k).await;
+    let (output, struck) = run_with_fault(site, &order, place.path(), calls, "signal=KILL", k).await;
     assert!(!is_retired(&place.path().join("state"), &what));
     let found = makes_another_report(&file);
-    assert!(found == Some(false) || found.is_none() && said.code != 0, "{what}: {found:?}, {said:?}");
-    let said = site.run_under(&[], &["ledger", "backup", again.to_str().unwrap()], place.path()).await;
-    assert_eq!((said.code, makes_another_report(&again)), (0, Some(false)), "{what}, then {said:?}");
+    assert!(found == Some(false) || found.is_none() && output.code != 0, "{what}: {found:?}, {output:?}");
+    let output = site.run_under(&[], &["ledger", "backup", again.to_str().unwrap()], place.path()).await;
+    assert_eq!((output.code, makes_another_report(&again)), (0, Some(false)), "{what}, then {output:?}");
     struck
 }
 
@@ -91,13 +91,13 @@ async fn kill_a_restore(site: &Site, calls: &str, k: u32) -> bool {
     let given = site.run_under(&[], &["ledger", "move", file], place.path()).await;
     assert_eq!(given.code, 0, "{given:?}");
     let order = ["ledger", "restore", file];
-    let (said, struck) = run_with_fault(site, &order, place.path(), calls, "signal=KILL", k).await;
+    let (output, struck) = run_with_fault(site, &order, place.path(), calls, "signal=KILL", k).await;
     let shown = shown::show(&state).unwrap();
     let published = shown.meters.values().next().and_then(|meter| meter.published_mwh);
     assert_eq!(published.map(|energy| energy.get()), Some(FIGURE), "{what}");
-    assert!(said.code != 0 || shown.retired.is_none() && shown.damaged.is_none(), "{what}: it returned success");
-    let said = site.run_under(&[], &order, place.path()).await;
-    assert_eq!(said.code, 0, "{what}, then {said:?}");
+    assert!(output.code != 0 || shown.retired.is_none() && shown.damaged.is_none(), "{what}: it returned success");
+    let output = site.run_under(&[], &order, place.path()).await;
+    assert_eq!(output.code, 0, "{what}, then {output:?}");
     assert!(!is_retired(&state, &what), "{what}, then");
     struck
 }
@@ -115,12 +115,12 @@ async fn kill_an_adoption(site: &Site, calls: &str, k: u32) -> bool {
     store.close().unwrap();
     let foreign = || shown::show(&state).unwrap().other_machine;
     assert!(foreign());
-    let (said, struck) = run_with_fault(site, &["ledger", "adopt"], place.path(), calls, "signal=KILL", k).await;
+    let (output, struck) = run_with_fault(site, &["ledger", "adopt"], place.path(), calls, "signal=KILL", k).await;
     assert!(!is_retired(&state, &what));
-    assert!(said.code != 0 || !foreign(), "{what}: it returned success");
+    assert!(output.code != 0 || !foreign(), "{what}: it returned success");
     let done = !foreign();
-    let said = site.run_under(&[], &["ledger", "adopt"], place.path()).await;
-    assert_eq!(said.code, i32::from(done), "{what}, then {said:?}");
+    let output = site.run_under(&[], &["ledger", "adopt"], place.path()).await;
+    assert_eq!(output.code, i32::from(done), "{what}, then {output:?}");
     assert!(!foreign() && !is_retired(&state, &what), "{what}, then");
     struck
 }

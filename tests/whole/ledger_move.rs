@@ -33,8 +33,8 @@ async fn the_new_machine_reports_and_the_old_one_does_not_even_after_a_restart()
     let dry = site.run(&["ledger", "move", file, "--dry-run"]).await;
     assert!(dry.code == 0 && dry.out.contains("nothing was changed") && !site.path("moved.db").exists(), "{dry:?}");
     more_calls(&arkreen, 1).await;
-    let said = site.run(&["ledger", "move", file]).await;
-    assert!(said.code == 0 && said.out.contains("ledger restore"), "{said:?}");
+    let output = site.run(&["ledger", "move", file]).await;
+    assert!(output.code == 0 && output.out.contains("ledger restore"), "{output:?}");
     site.run(&["ledger", "move", file]).await.complains(1, &["is there already"]);
     site.status_when("the move is shown", is_retired).await;
     let calls = arkreen.calls().len();

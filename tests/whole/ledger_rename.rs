@@ -43,8 +43,11 @@ async fn a_meter_can_be_renamed_first_in_the_ledger() {
     assert!(dry.code == 0 && dry.out.contains("nothing was changed"), "{dry:?}");
     site.run(&["ledger", "rename", "frist", "x"]).await.complains(1, &["but of `first`"]);
     site.run(&["ledger", "rename", "first", "second"]).await.complains(1, &["a figure of its own", "ledger credit"]);
-    let said = site.run(&["ledger", "rename", "first", "ground_floor"]).await;
-    assert!(said.code == 0 && said.out.contains("ground_floor: ") && said.out.contains("it was first"), "{said:?}");
+    let output = site.run(&["ledger", "rename", "first", "ground_floor"]).await;
+    assert!(
+        output.code == 0 && output.out.contains("ground_floor: ") && output.out.contains("it was first"),
+        "{output:?}"
+    );
     count(&meters[0]);
     site.configure(&plan(&arkreen, &gateway, "ground_floor"));
     daemon.signal("HUP").await;
@@ -78,8 +81,8 @@ async fn a_meter_can_be_renamed_first_in_the_configuration() {
     assert_eq!(figure(&document, "ground_floor"), None, "no new figure is started");
     assert!(site.log().contains(remedy));
     more_requests(&[&meters[0]], 10).await;
-    let said = site.run(&["ledger", "rename", "first", "ground_floor"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = site.run(&["ledger", "rename", "first", "ground_floor"]).await;
+    assert_eq!(output.code, 0, "{output:?}");
     site.status_when("the figure continues", |it| figure(it, "ground_floor") > Some(MORE)).await;
     until("the building's reports continue", || accepted_energy(&arkreen, 7) > Some(MORE)).await;
     let check = site.run(&["check"]).await;
@@ -115,7 +118,7 @@ async fn a_meter_can_be_renamed_and_renamed_back_without_a_daemon() {
 
 /// The number of the newest entry of the journal.
 async fn newest(site: &Site) -> String {
-    let said = site.run(&["ledger", "journal", "--json", "--most", "1"]).await;
-    let journal: Value = serde_json::from_str(&said.out).unwrap();
+    let output = site.run(&["ledger", "journal", "--json", "--most", "1"]).await;
+    let journal: Value = serde_json::from_str(&output.out).unwrap();
     journal["entries"][0]["id"].to_string()
 }

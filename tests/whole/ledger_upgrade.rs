@@ -15,9 +15,9 @@ fn expected(name: &str) -> Value {
 }
 
 async fn printed(site: &Site, arguments: &[&str]) -> Value {
-    let said = site.run(arguments).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    serde_json::from_str(&said.out).unwrap()
+    let output = site.run(arguments).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    serde_json::from_str(&output.out).unwrap()
 }
 
 #[tokio::test]

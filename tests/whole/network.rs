@@ -187,11 +187,11 @@ impl IsolatedDaemon {
     async fn status_after(&self, begun: Instant, what: &str, so: impl Fn(&Value) -> bool) -> Duration {
         let end = Instant::now() + LONG;
         loop {
-            let said = self.site.run(&["status", "--json"]).await;
-            if so(&serde_json::from_str(&said.out).unwrap_or_default()) {
+            let output = self.site.run(&["status", "--json"]).await;
+            if so(&serde_json::from_str(&output.out).unwrap_or_default()) {
                 return begun.elapsed();
             }
-            assert!(Instant::now() < end, "not within {LONG:?}: {what}\n{}", said.out);
+            assert!(Instant::now() < end, "not within {LONG:?}: {what}\n{}", output.out);
             sleep(CHECK_INTERVAL).await;
         }
     }
@@ -224,9 +224,9 @@ async fn network_a_cut_cable_is_noticed_and_everything_recovers_when_it_is_repai
     let failing = it.status_after(cut, "the meter", |it| it["meters"]["sauna"]["state"] == "failing").await;
     let retrying = it.status_after(cut, "the account", |it| it["accounts"]["main"]["state"] == "retrying").await;
     sleep(CUT_FOR.saturating_sub(cut.elapsed())).await;
-    let (asked, calls) = (it.meter.requests(), it.arkreen.calls().len());
+    let (requests, calls) = (it.meter.requests(), it.arkreen.calls().len());
     it.network.lose(0.0).await;
-    let polled = after("a poll", || it.meter.requests() > asked).await;
+    let polled = after("a poll", || it.meter.requests() > requests).await;
     let reported = polled + after("a report", || it.arkreen.calls().len() > calls).await;
     it.status_after(cut, "all is well", |it| it["well"] == true).await;
     eprintln!(
@@ -281,8 +281,8 @@ async fn network_losses_and_delays_cost_polls_but_no_figure() {
         assert!(it.network.queue(&["tbf", "rate", "60kbit", "burst", "1600", "limit", "20000"]).await);
     }
     it.network.lose(0.1).await;
-    let (asked, calls) = (it.meter.requests(), it.arkreen.calls().len());
-    let polled = after("polls", || it.meter.requests() >= asked + 40).await;
+    let (requests, calls) = (it.meter.requests(), it.arkreen.calls().len());
+    let polled = after("polls", || it.meter.requests() >= requests + 40).await;
     let reported = after("reports", || it.arkreen.calls().len() >= calls + 10).await;
     eprintln!("lossy: 40 requests in {polled:?}, 10 calls in {:?}", polled + reported);
     it.network.lose(0.0).await;

@@ -26,8 +26,8 @@ impl OtherUser<'_> {
         command.args(["--reuid=65534", "--clear-groups", &format!("--regid={}", self.group), "--"]);
         command.arg(&self.program).args(arguments).arg("--config").arg(self.site.path("arkmeter.toml"));
         let output = command.env_remove("ARKMETER_CONFIG").kill_on_drop(true).output().await.unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap_or(-1), String::from_utf8(said).unwrap())
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
     }
 }
 
@@ -57,10 +57,10 @@ async fn the_group_can_read_and_only_root_can_issue_commands() {
     site.all_ok(&["sauna"]).await;
     // In this test the daemon runs as root, and the socket's group is root.
     let member = OtherUser { site: &site, program: program.clone(), group: 0 };
-    let (code, said) = member.run(&["status", "--json"]).await;
-    assert!(code < 2 && said.contains("\"sauna\""), "{code}: {said}");
-    let (code, said) = member.run(&["ledger", "show"]).await;
-    assert!(code == 0 && said.contains("sauna"), "{code}: {said}");
+    let (code, text) = member.run(&["status", "--json"]).await;
+    assert!(code < 2 && text.contains("\"sauna\""), "{code}: {text}");
+    let (code, text) = member.run(&["ledger", "show"]).await;
+    assert!(code == 0 && text.contains("sauna"), "{code}: {text}");
     let calls = arkreen.calls().len();
     for change in [
         &["read"][..],
@@ -70,16 +70,16 @@ async fn the_group_can_read_and_only_root_can_issue_commands() {
         &["ledger", "accept", "sauna"],
         &["ledger", "adopt", "--dry-run"],
     ] {
-        let (code, said) = member.run(change).await;
-        assert!(code == 1 && said.contains("root"), "{change:?}: {code}: {said}");
+        let (code, text) = member.run(change).await;
+        assert!(code == 1 && text.contains("root"), "{change:?}: {code}: {text}");
     }
     let document: Value = site.status_when("the daemon answers", |it| it["schema"] == 1).await;
     assert_eq!(document["meters"]["sauna"]["published_mwh"], 1_234_500_000);
     assert!(arkreen.calls().len() >= calls && !site.log().contains("command through the control socket"));
     let outsider = OtherUser { site: &site, program, group: 65534 };
     for command in [&["status"][..], &["ledger", "show"], &["ledger", "journal"]] {
-        let (code, said) = outsider.run(command).await;
-        assert!(code > 0 && said.contains("join the group arkmeter"), "{command:?}: {code}: {said}");
+        let (code, text) = outsider.run(command).await;
+        assert!(code > 0 && text.contains("join the group arkmeter"), "{command:?}: {code}: {text}");
     }
     assert_eq!(site.run(&["read"]).await.code, 0, "root can");
     daemon.stop().await;

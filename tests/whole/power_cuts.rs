@@ -66,7 +66,7 @@ impl LiveDisk {
     }
 
     /// Opens a copy of the disk as a power cut would leave it. An error says which of these figures it has lost.
-    fn cut(&self, told: &BTreeMap<u8, u64>) -> Result<(), String> {
+    fn cut(&self, reported: &BTreeMap<u8, u64>) -> Result<(), String> {
         let (copy, folder) = (self.outer.join("cut.img"), self.outer.join("cut"));
         tool("cp", &["--reflink=always", self.image.to_str().unwrap(), copy.to_str().unwrap()]);
         let _mount = Mount::new(&["-o", "loop", copy.to_str().unwrap()], &folder);
@@ -75,11 +75,11 @@ impl LiveDisk {
         if let Some(why) = opened.fell_back {
             return Err(why);
         }
-        for (number, told) in told {
+        for (number, reported) in reported {
             let found = opened.contents.clients.iter().find(|(key, _)| key.client_id == client(*number));
             let kept = found.and_then(|(_, client)| client.state.energy).map_or(0, |energy| energy.get());
-            if kept < *told {
-                return Err(format!("client {number} got {told} mWh, but {kept} are on the disk"));
+            if kept < *reported {
+                return Err(format!("client {number} got {reported} mWh, but {kept} are on the disk"));
             }
         }
         Ok(())
@@ -87,7 +87,7 @@ impl LiveDisk {
 }
 
 /// The energy that Arkreen has accepted for clients 1 and 4.
-fn told(arkreen: &Arkreen) -> BTreeMap<u8, u64> {
+fn reported(arkreen: &Arkreen) -> BTreeMap<u8, u64> {
     [1, 4].into_iter().filter_map(|number| Some((number, accepted_energy(arkreen, number)?))).collect()
 }
 
@@ -102,15 +102,15 @@ async fn losses_after_cuts(cuts: u32, variables: &[(&str, &str)]) -> Vec<String>
     let site = Site::new(&plan.text(format!("[profile.watts]\nvendor = \"Acme\"\nmodel = \"watts\"\n{power}")));
     let disk = LiveDisk::under(&site);
     let daemon = site.start_with(variables);
-    until("both are reported", || told(&arkreen).len() == 2).await;
+    until("both are reported", || reported(&arkreen).len() == 2).await;
     let mut lost = Vec::new();
     for cut in 0..cuts {
         // At a different moment of the slot each time, mostly soon after a report.
         let calls = arkreen.calls().len();
         until("a report", || arkreen.calls().len() > calls).await;
         sleep(Duration::from_millis(u64::from(cut * cut * 37 % 400))).await;
-        let told = told(&arkreen);
-        lost.extend(disk.cut(&told).err());
+        let reported = reported(&arkreen);
+        lost.extend(disk.cut(&reported).err());
     }
     daemon.kill().await;
     assert_valid_calls(&arkreen);
@@ -145,9 +145,9 @@ async fn disk_full_allows_reports_of_figures_on_disk_and_no_others() {
     let ballast = state.join("ballast");
     let _ = std::fs::write(&ballast, vec![1; 2 << 20]);
     site.status_when("the full disk is shown", |it| it.to_string().contains("free some space")).await;
-    let (calls, asked) = (arkreen.calls().len(), sauna.unit().requests());
+    let (calls, requests) = (arkreen.calls().len(), sauna.unit().requests());
     more_calls(&arkreen, 3).await;
-    assert!(sauna.unit().requests() > asked, "the meter is still polled");
+    assert!(sauna.unit().requests() > requests, "the meter is still polled");
     // Every figure that was reported meanwhile is on disk.
     let safe = on_disk(&site).await;
     for call in &arkreen.calls()[calls..] {
@@ -175,8 +175,8 @@ async fn disk_read_only_is_an_error_with_its_remedy() {
 
 /// The client's energy on disk, with or without a running daemon.
 async fn on_disk(site: &Site) -> u64 {
-    let said = site.run(&["ledger", "show", "--json"]).await;
-    let shown: Shown = serde_json::from_str(&said.out).unwrap();
+    let output = site.run(&["ledger", "show", "--json"]).await;
+    let shown: Shown = serde_json::from_str(&output.out).unwrap();
     assert_eq!(shown.damaged, None);
     shown.clients[0].energy_mwh.unwrap().get()
 }

@@ -94,10 +94,10 @@ async fn process_a_task_that_panics_aborts_the_daemon_with_a_message() {
     let (_meter, _gateway, _arkreen, site) = one_meter().await;
     let no_threads = ["-e", "trace=clone,clone3", "-e", "inject=clone,clone3:error=EAGAIN"];
     let under = [&["strace", "-f", "-qq", "-o", "/dev/null"], &no_threads[..]].concat();
-    let said = site.run_under(&under, &["run"], &site.path(".")).await;
+    let output = site.run_under(&under, &["run"], &site.path(".")).await;
     // strace ends with the same signal as the program, so there is no exit code.
-    said.complains(-1, &["thread", "panicked at"]);
-    assert!(!said.err.contains("ended by itself"), "it unwound: {said:?}");
+    output.complains(-1, &["thread", "panicked at"]);
+    assert!(!output.err.contains("ended unexpectedly"), "it unwound: {output:?}");
 }
 
 /// A memory cgroup for one test, removed when dropped.

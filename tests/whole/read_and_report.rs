@@ -14,9 +14,9 @@ async fn read_uses_the_daemon_because_a_gateway_may_accept_only_one_client() {
         Site::new(&Plan::new().tcp("gateway", gateway.address()).polled("sauna", "gateway", 1, "eastron-sdm630"));
     let daemon = site.start();
     site.all_ok(&["sauna"]).await;
-    let said = site.run(&["read", "--json"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let rows: Value = serde_json::from_str(&said.out).unwrap();
+    let output = site.run(&["read", "--json"]).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    let rows: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!((&rows[0]["power_mw"], &rows[0]["register_mwh"]), (&1_500_000.into(), &1_234_500_000.into()));
     assert_eq!(gateway.connections(), 1, "the daemon's connection was used");
     site.all_ok(&["sauna"]).await;
@@ -32,12 +32,15 @@ async fn read_shows_the_serial_number_each_time_and_what_is_missing() {
     let daemon = site.start();
     site.all_ok(&["sauna"]).await;
     for _ in 0..2 {
-        let said = site.run(&["read"]).await;
-        assert!(said.code == 0 && said.out.contains("1001"), "{said:?}");
+        let output = site.run(&["read"]).await;
+        assert!(output.code == 0 && output.out.contains("1001"), "{output:?}");
     }
     meter.set_f32(Function::Input, 0x0048, f32::NAN);
-    let said = site.run(&["read"]).await;
-    assert!(said.code == 1 && said.out.contains("1.50 kW") && said.out.contains("energy: not a number"), "{said:?}");
+    let output = site.run(&["read"]).await;
+    assert!(
+        output.code == 1 && output.out.contains("1.50 kW") && output.out.contains("energy: not a number"),
+        "{output:?}"
+    );
     daemon.stop().await;
 }
 
@@ -48,14 +51,14 @@ async fn read_opens_the_buses_if_no_daemon_runs() {
     let plan = Plan::new().tcp("gateway", gateway.address()).serial("cabinet", line.path());
     let plan = plan.polled("sauna", "gateway", 1, "eastron-sdm630").polled("boiler", "cabinet", 2, "eastron-sdm630");
     let site = Site::new(&plan.polled("missing", "cabinet", 3, "eastron-sdm630"));
-    let said = site.run(&["read", "sauna", "boiler"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = site.run(&["read", "sauna", "boiler"]).await;
+    assert_eq!(output.code, 0, "{output:?}");
     for words in ["1.50 kW", "1234.500 kWh", "250 W", "10.000 kWh"] {
-        assert!(said.out.contains(words), "{words} is missing: {}", said.out);
+        assert!(output.out.contains(words), "{words} is missing: {}", output.out);
     }
-    let said = site.run(&["read", "--json"]).await;
-    assert_eq!(said.code, 1, "one of them is missing: {said:?}");
-    assert!(said.out.contains("no answer from unit 3"), "{}", said.out);
+    let output = site.run(&["read", "--json"]).await;
+    assert_eq!(output.code, 1, "one of them is missing: {output:?}");
+    assert!(output.out.contains("no answer from unit 3"), "{}", output.out);
     site.run(&["read", "garage"]).await.complains(1, &["no meter `garage`", "boiler, missing, sauna"]);
 }
 
@@ -79,10 +82,10 @@ async fn a_dry_run_prints_the_call_and_sends_nothing() {
     let arkreen = arkreen([1]);
     let account = format!("[account.main]\nurl = \"{}\"\ntoken_file = \"token\"", arkreen.url());
     let site = Site::new(&Plan::new().text(account).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));
-    let said = site.run(&["report", "--dry-run"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = site.run(&["report", "--dry-run"]).await;
+    assert_eq!(output.code, 0, "{output:?}");
     for words in [&format!("POST {}", arkreen.url()), "edr_reportConsumeData", "1500000", "1234500000"] {
-        assert!(said.out.contains(words), "{words} is missing: {}", said.out);
+        assert!(output.out.contains(words), "{words} is missing: {}", output.out);
     }
     assert!(arkreen.calls().is_empty());
 }
@@ -93,18 +96,18 @@ async fn a_report_is_sent_once_with_or_without_a_daemon() {
     let arkreen = arkreen([1]);
     let account = format!("[account.main]\nurl = \"{}\"\ntoken_file = \"token\"\nreport_every = \"1h\"", arkreen.url());
     let site = Site::new(&Plan::new().text(account).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));
-    let said = site.run(&["report", "--once"]).await;
-    assert_eq!((said.code, arkreen.calls().len()), (0, 1), "{said:?}");
-    assert!(said.out.contains("sauna: "), "{said:?}");
+    let output = site.run(&["report", "--once"]).await;
+    assert_eq!((output.code, arkreen.calls().len()), (0, 1), "{output:?}");
+    assert!(output.out.contains("sauna: "), "{output:?}");
     let daemon = site.start();
     site.all_ok(&["sauna"]).await;
     let before = arkreen.calls().len();
-    let said = site.run(&["report", "--once"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = site.run(&["report", "--once"]).await;
+    assert_eq!(output.code, 0, "{output:?}");
     assert!(arkreen.calls().len() > before);
     let calls = arkreen.calls().len();
-    let said = site.run(&["report", "--dry-run"]).await;
-    assert!(said.code == 0 && said.out.contains("1234500000"), "{said:?}");
+    let output = site.run(&["report", "--dry-run"]).await;
+    assert!(output.code == 0 && output.out.contains("1234500000"), "{output:?}");
     assert_eq!(arkreen.calls().len(), calls, "a dry run sends nothing");
     daemon.stop().await;
     assert_valid_calls(&arkreen);
@@ -117,7 +120,7 @@ async fn a_report_that_is_refused_fails_the_command() {
     let arkreen = arkreen([2]);
     let site =
         Site::new(&Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1));
-    let said = site.run(&["report", "--once"]).await;
-    assert_eq!(said.code, 1, "{said:?}");
-    assert!(said.out.contains("sauna: not reported"), "{said:?}");
+    let output = site.run(&["report", "--once"]).await;
+    assert_eq!(output.code, 1, "{output:?}");
+    assert!(output.out.contains("sauna: not reported"), "{output:?}");
 }

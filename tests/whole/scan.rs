@@ -40,19 +40,19 @@ async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() 
         "--max-power",
         "20kW",
     ]);
-    let said = site.run(&arguments).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = site.run(&arguments).await;
+    assert_eq!(output.code, 0, "{output:?}");
     for words in ["unit 2 at 9600 baud 8N1", "230.1 V", "49.98 Hz", "eastron-sdm", "unit 4", "pzem-004t"] {
-        assert!(said.out.contains(words), "{words} is missing: {said:?}");
+        assert!(output.out.contains(words), "{words} is missing: {output:?}");
     }
-    assert!(said.err.contains("2 meters were found"), "{said:?}");
-    assert!(!said.err.contains('\r'), "a progress bar only on a terminal: {said:?}");
-    toml::from_str::<toml::Table>(&said.out).expect("the output is valid TOML");
+    assert!(output.err.contains("2 meters were found"), "{output:?}");
+    assert!(!output.err.contains('\r'), "a progress bar only on a terminal: {output:?}");
+    toml::from_str::<toml::Table>(&output.out).expect("the output is valid TOML");
 
     let before = fs::read_to_string(site.path("arkmeter.toml")).unwrap();
-    let said = site.run(&[&arguments[..], &["--write", "--json"]].concat()).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let found: Value = serde_json::from_str(&said.out).unwrap();
+    let output = site.run(&[&arguments[..], &["--write", "--json"]].concat()).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    let found: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!((&found["found"][0]["unit"], &found["found"][1]["unit"]), (&2.into(), &4.into()));
     assert_eq!(found["found"][0]["candidates"][0]["register_mwh"].as_u64().unwrap() / 1_000_000_000, 1);
     let after = fs::read_to_string(site.path("arkmeter.toml")).unwrap();
@@ -64,8 +64,8 @@ async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() 
     assert!(toml.lines().all(|line| line.starts_with('#')) && toml.contains("# [meter.meter_4]"), "{toml}");
     assert!(said.err.contains("meter_4: its model is not certain") && !after.contains("meter_4"), "{said:?}");
 
-    let said = site.run(&[&arguments[..], &["--write"]].concat()).await;
-    assert!(said.code == 0 && said.err.contains("in the configuration already"), "{said:?}");
+    let output = site.run(&[&arguments[..], &["--write"]].concat()).await;
+    assert!(output.code == 0 && output.err.contains("in the configuration already"), "{output:?}");
     assert_eq!(fs::read_to_string(site.path("arkmeter.toml")).unwrap(), after);
 }
 
@@ -79,10 +79,10 @@ async fn a_scan_finds_the_baud_rate_and_reads_the_device_identification() {
     let device = line.path().to_str().unwrap();
     let arguments =
         scan_arguments(&["--serial", device, "--baud", "9600,19200", "--parity", "even", "--units", "3,200"]);
-    let said = site.run(&arguments).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = site.run(&arguments).await;
+    assert_eq!(output.code, 0, "{output:?}");
     for words in ["19200 baud 8E1", "eastron-sdm630 (certain)", "Eastron, SDM630, 1.2?[31m", "parity = \"even\""] {
-        assert!(said.out.contains(words), "{words} is missing: {said:?}");
+        assert!(output.out.contains(words), "{words} is missing: {output:?}");
     }
 }
 
@@ -91,9 +91,9 @@ async fn a_scan_stopped_by_ctrl_c_prints_what_it_found_so_far() {
     let line = SimulatedSerialLine::start([sdm630(1, 10.0, 1.0)], None).unwrap();
     let site = Site::new(&Plan::new());
     let arguments = ["scan", "--serial", line.path().to_str().unwrap(), "--baud", "9600", "--timeout", "2s"];
-    let said = site.interrupt(&arguments, || line.requests() >= 2).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.out.contains("unit 1 at 9600") && said.err.contains("stopped: so far 1 meter"), "{said:?}");
+    let output = site.interrupt(&arguments, || line.requests() >= 2).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    assert!(output.out.contains("unit 1 at 9600") && output.err.contains("stopped: so far 1 meter"), "{output:?}");
 }
 
 #[tokio::test]
@@ -103,17 +103,17 @@ async fn a_scan_of_ip_addresses_finds_gateways_and_meters_that_answer_to_any_uni
     let port = gateway.address().port();
     let site = Site::new(&Plan::new());
     let range = format!("127.0.0.1-3:{port}");
-    let said = site.run(&scan_arguments(&["--tcp", &range, "--json"])).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let found: Value = serde_json::from_str(&said.out).unwrap();
+    let output = site.run(&scan_arguments(&["--tcp", &range, "--json"])).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    let found: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(found["found"].as_array().unwrap().len(), 1, "{found}");
     assert_eq!(found["found"][0]["place"], format!("127.0.0.1:{port}"));
 
     let same: Vec<SimulatedUnit> = (1..=247).map(|unit| sdm630(unit, 1500.0, 1234.5)).collect();
     let meter = SimulatedGateway::start(same).await.unwrap();
-    let said = site.run(&scan_arguments(&["--tcp", &meter.address().to_string()])).await;
-    assert!(said.code == 0 && said.out.contains("any unit at"), "{said:?}");
-    assert_eq!(said.out.matches("[meter.").count(), 1, "{said:?}");
+    let output = site.run(&scan_arguments(&["--tcp", &meter.address().to_string()])).await;
+    assert!(output.code == 0 && output.out.contains("any unit at"), "{output:?}");
+    assert_eq!(output.out.matches("[meter.").count(), 1, "{output:?}");
 }
 
 #[tokio::test]
@@ -121,8 +121,8 @@ async fn a_scan_without_answers_explains_why() {
     let units = ["--units", "1,2", "--timeout", "300ms"];
     let site = Site::new(&Plan::new());
     let scan_without_answer = async |place: &[&str], words: &[&str]| {
-        let said = site.run(&[&["scan"], place, &units[..]].concat()).await;
-        said.complains(1, &[&["no meter was found"], words].concat());
+        let output = site.run(&[&["scan"], place, &units[..]].concat()).await;
+        output.complains(1, &[&["no meter was found"], words].concat());
     };
     let empty = SimulatedSerialLine::start([], None).unwrap();
     let device = empty.path().to_str().unwrap();
@@ -185,9 +185,9 @@ async fn a_scan_names_meters_by_their_identification() {
     gateway.behave(|gateway| gateway.reports_missing_units = true);
     let site = Site::new(&Plan::new());
     let address = gateway.address().to_string();
-    let said = site.run(&scan_arguments(&["--tcp", &address, "--units", "1-3", "--max-power", "20kW"])).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    let units: Vec<_> = said.out.split("# unit ").collect();
+    let output = site.run(&scan_arguments(&["--tcp", &address, "--units", "1-3", "--max-power", "20kW"])).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    let units: Vec<_> = output.out.split("# unit ").collect();
     for (unit, words) in [
         (
             1,
@@ -224,8 +224,8 @@ async fn a_running_daemon_keeps_its_line() {
         site.run(&[&["scan"], &place[..]].concat()).await.complains(75, &[&pid, "systemctl stop arkmeter"]);
     }
     let free = ["--serial", other.path().to_str().unwrap(), "--baud", "9600", "--parity", "none", "--units", "5"];
-    let said = site.run(&scan_arguments(&free)).await;
-    assert!(said.code == 0 && said.out.contains("unit 5 at"), "{said:?}");
+    let output = site.run(&scan_arguments(&free)).await;
+    assert!(output.code == 0 && output.out.contains("unit 5 at"), "{output:?}");
     site.all_ok(&["sauna", "boiler"]).await;
     daemon.stop().await;
 }

@@ -45,7 +45,7 @@ async fn no_output_contains_a_token_or_a_client_identifier() {
     site.status_when("the daemon still answers", |it| it["schema"] == 1).await;
     daemon.stop().await;
     shown += &site.log();
-    shown += &fs::read_to_string(site.path("said")).unwrap().replace(&dry.out, "");
+    shown += &fs::read_to_string(site.path("output")).unwrap().replace(&dry.out, "");
     shown += &journal(&site);
     let shown = shown.to_lowercase();
     assert!(shown.contains("sauna"));

@@ -70,14 +70,14 @@ async fn a_ledger_that_is_deleted_or_replaced_stops_the_daemon_before_it_reports
             fs::write(site.path("state/ledger.db"), "another file").unwrap();
         }
         assert_eq!(daemon.end().await.code(), Some(1), "systemd starts it again");
-        let told = site.log().matches("was removed or replaced while arkmeter was using it").count();
-        assert_eq!(told, times, "{}", site.log());
+        let warnings = site.log().matches("was removed or replaced while arkmeter was using it").count();
+        assert_eq!(warnings, times, "{}", site.log());
     }
     let daemon = site.start();
     more_calls(&arkreen, 2).await;
     daemon.stop().await;
     let found = shown::show(&site.path("state")).unwrap();
-    let (kept, told) = (found.clients[0].energy_mwh.unwrap().get(), accepted_energy(&arkreen, 1).unwrap());
-    assert!(kept >= told, "{told} mWh were reported, but {kept} are on the disk");
+    let (kept, reported) = (found.clients[0].energy_mwh.unwrap().get(), accepted_energy(&arkreen, 1).unwrap());
+    assert!(kept >= reported, "{reported} mWh were reported, but {kept} are on the disk");
     assert_valid_calls(&arkreen);
 }

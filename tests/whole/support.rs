@@ -19,9 +19,9 @@ async fn everything_that_helps_is_in_one_file() {
     let refused = |it: &serde_json::Value| it["accounts"]["main"]["state"] == "refused";
     site.status_when("the token is refused", refused).await;
     let (file, name) = (site.path("bundle.txt"), "bundle.txt");
-    let said = site.run(&["support", name]).await;
-    assert_eq!((said.code, said.out.as_str()), (0, ""), "{said:?}");
-    assert!(said.err.contains("read it before you send it"), "{said:?}");
+    let output = site.run(&["support", name]).await;
+    assert_eq!((output.code, output.out.as_str()), (0, ""), "{output:?}");
+    assert!(output.err.contains("read it before you send it"), "{output:?}");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
     let text = fs::read_to_string(&file).unwrap();
     for part in [
@@ -63,13 +63,13 @@ async fn a_support_bundle_is_written_even_if_nothing_works() {
     fs::create_dir(site.path("state")).unwrap();
     fs::write(site.path("state").join(&other[2..]), "").unwrap();
     fs::write(site.path("state/ledger.db"), "no ledger").unwrap();
-    let said = site.run(&["support", "-"]).await;
-    assert_eq!(said.code, 0, "{said:?}");
+    let output = site.run(&["support", "-"]).await;
+    assert_eq!(output.code, 0, "{output:?}");
     for part in ["no arkmeter daemon answers", "arkmeter.toml:", "is damaged", "== serial devices", "url = "] {
-        assert!(said.out.contains(part), "{part} is not in\n{}", said.out);
+        assert!(output.out.contains(part), "{part} is not in\n{}", output.out);
     }
     for secret in [&token()[2..11], &other[2..11]] {
-        assert!(!said.out.contains(secret), "{secret} is in\n{}", said.out);
+        assert!(!output.out.contains(secret), "{secret} is in\n{}", output.out);
     }
     site.run(&["support", "/nowhere/bundle.txt"]).await.complains(1, &["/nowhere/bundle.txt"]);
 }

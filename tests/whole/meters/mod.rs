@@ -36,8 +36,8 @@ fn a_poll_takes_as_many_requests_as_the_facts_say() {
 
 #[tokio::test]
 async fn every_meter_is_read_as_its_facts_say() {
-    for (meter, said) in read(Scene::Importing, "").await {
-        let values = said.whole().unwrap_or_else(|error| panic!("{meter}: {error}"));
+    for (meter, reply) in read(Scene::Importing, "").await {
+        let values = reply.whole().unwrap_or_else(|error| panic!("{meter}: {error}"));
         assert_eq!(values.power.map(|power| power.0), Some(meter.power), "{meter}: power");
         assert_eq!(values.register.map(|register| register.value.get()), Some(meter.import), "{meter}: energy");
         assert_eq!(values.serial, meter.serial, "{meter}: serial number");
@@ -47,8 +47,8 @@ async fn every_meter_is_read_as_its_facts_say() {
 #[tokio::test]
 async fn exported_power_is_negative() {
     let mut signed = 0;
-    for (meter, said) in read(Scene::Exporting, "").await {
-        let values = said.whole().unwrap_or_else(|error| panic!("{meter}: {error}"));
+    for (meter, reply) in read(Scene::Exporting, "").await {
+        let values = reply.whole().unwrap_or_else(|error| panic!("{meter}: {error}"));
         assert_eq!(values.power.map(|power| power.0), Some(meter.power), "{meter}: power");
         signed += usize::from(meter.power < 0);
     }
@@ -57,8 +57,8 @@ async fn exported_power_is_negative() {
 
 #[tokio::test]
 async fn a_meter_wired_in_reverse_counts_its_export() {
-    for (meter, said) in read(Scene::Importing, "reversed = true").await {
-        let values = said.whole().unwrap_or_else(|error| panic!("{meter}: {error}"));
+    for (meter, reply) in read(Scene::Importing, "reversed = true").await {
+        let values = reply.whole().unwrap_or_else(|error| panic!("{meter}: {error}"));
         assert_eq!(values.power.map(|power| power.0), Some(-meter.power), "{meter}: power");
         assert_eq!(values.register.map(|register| register.value.get()), meter.export, "{meter}: energy");
     }
@@ -66,16 +66,16 @@ async fn a_meter_wired_in_reverse_counts_its_export() {
 
 #[tokio::test]
 async fn a_meters_pattern_for_no_value_gives_no_value() {
-    for (meter, said) in read(Scene::NoValue, "").await {
-        assert!(has_no_value(&said), "{meter}: {said:?}");
+    for (meter, reply) in read(Scene::NoValue, "").await {
+        assert!(has_no_value(&reply), "{meter}: {reply:?}");
     }
 }
 
 #[tokio::test]
 async fn a_meter_with_another_identity_is_not_read() {
     let mut checked = 0;
-    for (meter, said) in read(Scene::Another, "").await {
-        assert!(has_no_value(&said), "{meter}: {said:?}");
+    for (meter, reply) in read(Scene::Another, "").await {
+        assert!(has_no_value(&reply), "{meter}: {reply:?}");
         checked += 1;
     }
     assert!(checked > 15, "only {checked} meters have an identity");
@@ -83,15 +83,15 @@ async fn a_meter_with_another_identity_is_not_read() {
 
 #[tokio::test]
 async fn a_meter_with_a_wrong_setting_is_not_read() {
-    for (meter, said) in read(Scene::WronglySet, "").await {
-        assert!(has_no_value(&said), "{meter}: its registers mean something else: {said:?}");
-        assert!(said.error.as_ref().is_some_and(|error| error.contains("= ")), "{meter}: {said:?}");
+    for (meter, reply) in read(Scene::WronglySet, "").await {
+        assert!(has_no_value(&reply), "{meter}: its registers mean something else: {reply:?}");
+        assert!(reply.error.as_ref().is_some_and(|error| error.contains("= ")), "{meter}: {reply:?}");
     }
 }
 
 /// Whether the reply has no value, and an error.
-fn has_no_value(said: &PollReply) -> bool {
-    said.values.power.is_none() && said.values.register.is_none() && said.error.is_some()
+fn has_no_value(reply: &PollReply) -> bool {
+    reply.values.power.is_none() && reply.values.register.is_none() && reply.error.is_some()
 }
 
 /// Reads all meters of the library once, as units of one gateway. `setting` is added to each meter's table; meters that cannot have it are
@@ -117,17 +117,17 @@ async fn read(scene: Scene, setting: &str) -> Replies {
     let config = configuration(&text);
     let polled: Vec<_> = config.meters.values().cloned().collect();
     let bus = config.buses.values().next().unwrap();
-    let mut said = read_once(bus, &polled, &Clock::system()).await;
+    let mut reply = read_once(bus, &polled, &Clock::system()).await;
     let mut of = |name: &Name| {
-        let place = said.iter().position(|(of, _)| of == name).unwrap();
-        said.swap_remove(place).1
+        let place = reply.iter().position(|(of, _)| of == name).unwrap();
+        reply.swap_remove(place).1
     };
     meters
         .into_iter()
         .map(|meter| {
             let name = Name::new(&format!("m{}", meter.unit.unit())).unwrap();
-            let said = of(&name);
-            (meter, said)
+            let reply = of(&name);
+            (meter, reply)
         })
         .collect()
 }
