@@ -62,7 +62,7 @@ async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() 
     // 60 W do not move the counter of unit 4 in a second: it is only possible.
     let toml = found["found"][1]["toml"].as_str().unwrap();
     assert!(toml.lines().all(|line| line.starts_with('#')) && toml.contains("# [meter.meter_4]"), "{toml}");
-    assert!(said.err.contains("meter_4: its model is not certain") && !after.contains("meter_4"), "{said:?}");
+    assert!(output.err.contains("meter_4: its model is not certain") && !after.contains("meter_4"), "{output:?}");
 
     let output = site.run(&[&arguments[..], &["--write"]].concat()).await;
     assert!(output.code == 0 && output.err.contains("in the configuration already"), "{output:?}");
