@@ -113,10 +113,11 @@ Examples:
     Scan(ScanArguments),
     /// Read the registers of an unsupported meter in every possible format, and propose a profile
     #[command(after_help = "\
-Example:
-  arkmeter inspect --serial /dev/ttyUSB0 --unit 1 --name acme-100 > acme-100.toml
+Examples:
+  arkmeter inspect --serial /dev/ttyUSB0 --unit 1 --loads 0,1kW,3kW --name acme-100 > acme-100.toml
+  arkmeter inspect --tcp 192.168.1.20 --unit 1 --registers 0x100..0x130,0x400..0x450 --display 1234.5kWh
 
-Switch on a load before you start: a counter is recognised when it advances.")]
+With --loads it asks for these loads one after the other: only a load that you know shows the scale of the power.")]
     Inspect(InspectArguments),
     /// Collect what remote support needs in one text file, with secrets masked
     #[command(after_help = "\

@@ -18,10 +18,12 @@ use super::output::{finish_output, print_error, table, write_json};
 use super::progress::TerminalProgress;
 use super::scan::unless_interrupted;
 use crate::config::{Config, Environment};
+use crate::form::{parse_energy, parse_power};
 use crate::meter::{Function, RegisterRange};
 use crate::modbus::{Error, Line, Link, LinkSettings, SerialSettings};
 use crate::survey::{
-    RegisterAnalysis, RegisterGuess, RegisterSample, RegisterSpan, read_again, read_mapped, readings, registers,
+    Display, RegisterAnalysis, RegisterGuess, RegisterSample, RegisterSpan, UnreadRange, bridges, read_again,
+    read_mapped, readings, registers,
 };
 use crate::units::{Name, Parity, UnitId};
 
@@ -42,15 +44,21 @@ pub(super) struct InspectArguments {
     /// Stop bits, 1 or 2
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     stop_bits: u8,
-    /// Registers to read, 0-based, such as 0..200 or 0x5000..0x5100
-    #[arg(long, default_value = "0..200", value_parser = register_range)]
-    registers: (u16, u16),
+    /// Registers to read, 0-based, such as 0..200 or 0x100..0x130,0x400..0x450
+    #[arg(long, default_value = "0..200", value_delimiter = ',', value_parser = register_range)]
+    registers: Vec<(u16, u16)>,
     /// Only input registers (function 4) or holding registers (function 3) (default: both)
     #[arg(long, value_parser = function_parser())]
     function: Option<Function>,
-    /// How long to watch the registers, so that the energy counter can be recognised; up to 1h, 0s reads once
-    #[arg(long, default_value = "60s", value_parser = watch)]
-    watch: Duration,
+    /// Loads that you switch on one after the other when asked, such as 0,1kW,3kW: they show which register is the power, and its scale
+    #[arg(long, value_delimiter = ',', value_parser = load)]
+    loads: Vec<Load>,
+    /// The imported energy that the meter's display shows now, such as 1234.5kWh: it tells counters apart
+    #[arg(long, value_parser = display)]
+    display: Option<Display>,
+    /// How long to watch the registers, with --loads each load; up to 4h, 0s reads once (default: 60s, with --loads 2m)
+    #[arg(long, value_parser = watch)]
+    watch: Option<Duration>,
     /// Name of the profile
     #[arg(long, default_value = "unknown-meter", value_parser = name)]
     name: Name,
@@ -59,17 +67,23 @@ pub(super) struct InspectArguments {
     json: bool,
 }
 
+/// A load in W.
+#[derive(Clone, Copy, Debug)]
+struct Load(f64);
+
 /// Maximum requests to find the registers that exist.
 const MAX_REQUESTS: u32 = 400;
-/// Samples taken while watching.
+/// Samples taken while watching one load.
 const SAMPLES: u32 = 12;
+/// Time to switch a load on after it was asked for, at most.
+const SWITCHING: Duration = Duration::from_secs(20);
 /// Time between requests: some meters restart when requests come too fast.
 const GAP: Duration = Duration::from_millis(20);
-/// Maximum registers in one run.
+/// Maximum registers in one range.
 const MAX_REGISTERS: u16 = 2000;
 
 fn register_range(text: &str) -> Result<(u16, u16), String> {
-    const HELP: &str = "write first..last, 0-based, such as 0..200 or 0x5000..0x5100";
+    const HELP: &str = "write first..last, 0-based, such as 0..200 or 0x100..0x130,0x400..0x450";
     let number = |text: &str| match text.trim().strip_prefix("0x") {
         Some(hex) => u16::from_str_radix(hex, 16).ok(),
         None => text.trim().parse().ok(),
@@ -81,6 +95,23 @@ fn register_range(text: &str) -> Result<(u16, u16), String> {
         Some(MAX_REGISTERS..) => Err(format!("more than {MAX_REGISTERS} registers: inspect them in several runs")),
         Some(_) => Ok((first, last)),
     }
+}
+
+fn load(text: &str) -> Result<Load, String> {
+    if matches!(text.trim(), "0" | "0W" | "off") {
+        return Ok(Load(0.0));
+    }
+    parse_power(text.trim()).map(|power| Load(power.watts())).ok_or_else(|| "a load such as 0, 800W or 1kW".to_owned())
+}
+
+/// The last digit that was written tells how exactly the display shows it.
+fn display(text: &str) -> Result<Display, String> {
+    let energy = parse_energy(text).ok_or("an energy with its unit, such as 1234.5kWh")?;
+    let unit =
+        parse_energy(&format!("1{}", text.trim_start_matches(|it: char| it.is_ascii_digit() || it == '.').trim()));
+    let decimals = text.split_once('.').map_or(0, |(_, rest)| rest.chars().take_while(char::is_ascii_digit).count());
+    let digit = unit.map_or(1.0, |unit| unit.get() as f64 / 1000.0) / 10_f64.powi(decimals as i32);
+    Ok(Display { energy: energy.get() as f64 / 1000.0, digit })
 }
 
 fn function_parser() -> impl TypedValueParser<Value = Function> {
@@ -132,40 +163,64 @@ fn bus_config(arguments: &InspectArguments, config: Option<&Config>) -> Result<L
     Ok(LinkSettings { link, timeout: Duration::from_secs(1), request_gap: GAP, connect_delay: Duration::ZERO })
 }
 
-/// Finds the registers that exist, then reads them repeatedly for the time of the watch.
+/// Finds the registers that exist, then reads them repeatedly for the time of the watch, with each load.
 async fn sample(
     arguments: &InspectArguments,
     settings: &LinkSettings,
     samples: &mut Vec<RegisterSample>,
 ) -> Result<(), Error> {
-    let (first, last) = arguments.registers;
     let functions = arguments.function.map_or(vec![Function::Input, Function::Holding], |function| vec![function]);
-    let ranges = functions.into_iter().map(|function| RegisterSpan { function, registers: first..=last });
-    let blocks: Vec<RegisterRange> = ranges.flat_map(|range| range.blocks()).collect();
+    let spans = functions.into_iter().flat_map(|function| {
+        arguments.registers.iter().map(move |(first, last)| RegisterSpan { function, registers: *first..=*last })
+    });
+    let blocks: Vec<RegisterRange> = spans.flat_map(|span| span.blocks()).collect();
     let (mut line, progress) = (Line::new(settings), TerminalProgress::on_terminal());
     progress.show(0.0, "finding the registers that exist");
     let mut found = RegisterSample::default();
-    read_mapped(&mut line, arguments.unit, blocks, MAX_REQUESTS, &mut found).await?;
+    let unread = read_mapped(&mut line, arguments.unit, blocks, MAX_REQUESTS, &mut found).await?;
+    for UnreadRange { range, why } in unread {
+        print_error(&format!("not read: {range}: {why}"));
+    }
+    for bridge in bridges(&found) {
+        read_again(&mut line, arguments.unit, &[bridge], &mut found).await?;
+    }
     let blocks: Vec<RegisterRange> = found.answers.keys().copied().collect();
+    let each = arguments.watch.unwrap_or(Duration::from_secs(if arguments.loads.is_empty() { 60 } else { 120 }));
     samples.push(found);
-    if arguments.watch.is_zero() || blocks.is_empty() {
+    if each.is_zero() || blocks.is_empty() {
         return Ok(());
     }
-    let begin = Instant::now();
-    for index in 0..=SAMPLES {
-        tokio::time::sleep_until(begin + arguments.watch * index / SAMPLES).await;
-        let (before, mut sample) = (begin.elapsed(), RegisterSample::default());
-        if read_again(&mut line, arguments.unit, &blocks, &mut sample).await? {
-            sample.at = (before + begin.elapsed()).as_secs_f64() / 2.0;
-            if index == 0 {
-                // The first sample took long. From here on, all registers of a sample are read at nearly the same time.
-                samples.clear();
-            }
-            samples.push(sample);
+    let (begin, mut is_first) = (Instant::now(), true);
+    let loads: Vec<_> = arguments.loads.iter().map(|Load(watts)| Some(*watts)).collect();
+    for load in if loads.is_empty() { vec![None] } else { loads } {
+        if let Some(watts) = load {
+            let switching = SWITCHING.min(each / 3);
+            print_error(&format!("{}; watching begins in {} s", request_for(watts), switching.as_secs()));
+            tokio::time::sleep(switching).await;
         }
-        progress.show(f64::from(index) / f64::from(SAMPLES), "watching the registers");
+        let part = Instant::now();
+        for index in 0..=SAMPLES {
+            tokio::time::sleep_until(part + each * index / SAMPLES).await;
+            let (before, mut sample) = (begin.elapsed(), RegisterSample { load, ..RegisterSample::default() });
+            if read_again(&mut line, arguments.unit, &blocks, &mut sample).await? {
+                sample.at = (before + begin.elapsed()).as_secs_f64() / 2.0;
+                if std::mem::take(&mut is_first) {
+                    // The search took long. From here on, all registers of a sample are read at nearly the same time.
+                    samples.clear();
+                }
+                samples.push(sample);
+            }
+            progress.show(f64::from(index) / f64::from(SAMPLES), "watching the registers");
+        }
     }
     Ok(())
+}
+
+fn request_for(watts: f64) -> String {
+    match watts {
+        0.0 => "switch the loads off now".to_owned(),
+        watts => format!("switch on a load of about {watts} W now, and no other"),
+    }
 }
 
 fn conclude(arguments: &InspectArguments, samples: &[RegisterSample]) -> Result<u8, u8> {
@@ -176,7 +231,7 @@ fn conclude(arguments: &InspectArguments, samples: &[RegisterSample]) -> Result<
         ));
         return Err(exit::FAILED);
     };
-    let analysis = RegisterAnalysis::of(samples);
+    let analysis = RegisterAnalysis::of(samples, arguments.display);
     let profile = analysis.profile(&arguments.name);
     let mut out = std::io::stdout().lock();
     let printed = if arguments.json {
@@ -188,11 +243,15 @@ fn conclude(arguments: &InspectArguments, samples: &[RegisterSample]) -> Result<
                 "function": row.function.word(), "register": row.address, "raw": row.raw,
                 "readings": row.readings.iter().map(|(name, value)| json!({"type": name, "value": value})).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
+            "doubts": analysis.doubts().iter().map(|(doubt, remedy)| json!({"doubt": doubt, "remedy": remedy})).collect::<Vec<_>>(),
             "toml": profile,
         });
         write_json(&document, &mut out)
     } else {
         print_error(&report(&analysis.guesses, sample));
+        for (doubt, remedy) in analysis.doubts() {
+            print_error(&format!("cannot tell yet: {doubt}\n  what to do: {remedy}"));
+        }
         out.write_all(profile.as_bytes())
     };
     Ok(finish_output(printed.and_then(|()| out.flush())))

@@ -69,10 +69,10 @@ pub(super) fn bus<'a>(config: Option<&'a Config>, name: &Name) -> Result<&'a Bus
     named("bus", config.map(|config| &config.buses), name)
 }
 
-/// Parses how long to watch, up to an hour.
+/// Parses how long to watch, up to four hours.
 pub(super) fn watch(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time <= Duration::from_secs(3600) { Ok(time) } else { Err("at most 1h".to_owned()) }
+    if time <= Duration::from_secs(4 * 3600) { Ok(time) } else { Err("at most 4h".to_owned()) }
 }
 
 /// The process of a running daemon that may use this line (` (process 12)`, or empty if its number is unknown); `None` if the line is free.

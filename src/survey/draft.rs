@@ -1,10 +1,11 @@
 //! The probable quantities in an unsupported meter's registers, and the `[profile.NAME]` for them. Pure.
 
 use super::mains::{Mains, MainsValue};
-use super::pair::{PowerCounterPair, pairs};
 use super::phases::{Phases, ScaledPlace};
-use super::samples::{RegisterSample, ValuePlace, places};
-use crate::meter::{Format, Kind};
+use super::samples::{RegisterSample, ValuePlace, places, without_mirror};
+use super::verdict::{Display, MAX_ENERGY, Reading, Verdict};
+use super::words::raw_limit;
+use crate::meter::Format;
 use crate::units::Name;
 
 /// A register and the quantity that it probably holds.
@@ -73,99 +74,84 @@ impl MeasuredQuantity {
 pub struct RegisterAnalysis {
     /// The most certain first.
     pub guesses: Vec<RegisterGuess>,
-    pairs: Vec<PowerCounterPair>,
-    total: Option<ScaledPlace>,
+    verdict: Verdict,
 }
-
-/// Maximum pairs of power and counter among the guesses.
-const MAX_PAIRS: usize = 4;
 
 impl RegisterAnalysis {
     /// Analyses registers that were read once, or several times while energy was consumed. Several samples are needed to find the counter.
-    pub fn of(samples: &[RegisterSample]) -> RegisterAnalysis {
-        let Some(first) = samples.first() else {
-            return RegisterAnalysis { guesses: Vec::new(), pairs: Vec::new(), total: None };
-        };
-        let places = places(first);
-        let mains = Mains::find(samples, &places);
-        let mut phases = mains.as_ref().and_then(|mains| Phases::find(mains, samples));
+    pub fn of(samples: &[RegisterSample], display: Option<Display>) -> RegisterAnalysis {
+        let samples = without_mirror(samples);
+        let places = samples.first().map(places).unwrap_or_default();
+        let mains = Mains::find(&samples, &places);
+        let mut phases = mains.as_ref().and_then(|mains| Phases::find(mains, &samples));
         if let Some(phases) = &mut phases {
-            phases.find_total(samples, &places);
+            phases.find_total(&samples, &places);
         }
-        let pairs = pairs(samples, &places, mains.as_ref(), phases.as_ref());
+        let verdict = Verdict::of(&samples, display, mains.as_ref(), phases.as_ref());
         let mut guesses = Vec::new();
-        for pair in pairs.iter().take(MAX_PAIRS) {
-            let why = format!("the counter rises as this power predicts, within {:.1} %", pair.off * 100.0);
-            guesses.push(guess(MeasuredQuantity::Power, &pair.power, &why));
-            guesses.push(guess(MeasuredQuantity::Energy, &pair.energy, &why));
+        let fits = |only| if only { "the counter rises as this power predicts" } else { "one of several that fit" };
+        for power in &verdict.powers {
+            guesses.push(reading_guess(MeasuredQuantity::Power, power, fits(verdict.powers.len() == 1)));
         }
+        for counter in &verdict.counters {
+            guesses.push(reading_guess(MeasuredQuantity::Energy, counter, fits(verdict.counters.len() == 1)));
+        }
+        let from_mains = |quantity, values: &[MainsValue]| {
+            let scaled = |it: &MainsValue| ScaledPlace { place: it.place, exponent: it.exponent, value: it.value };
+            values.iter().map(|it| guess(quantity, &scaled(it), "a normal mains value")).collect::<Vec<_>>()
+        };
         if let Some(mains) = &mains {
-            let values = |quantity, values: &[MainsValue]| {
-                let scaled = |it: &MainsValue| ScaledPlace { place: it.place, exponent: it.exponent, value: it.value };
-                values.iter().map(|it| guess(quantity, &scaled(it), "a normal mains value")).collect::<Vec<_>>()
-            };
-            guesses.extend(values(MeasuredQuantity::Voltage, &mains.volts));
-            guesses.extend(values(MeasuredQuantity::Frequency, &mains.hertz));
+            guesses.extend(from_mains(MeasuredQuantity::Voltage, &mains.volts));
+            guesses.extend(from_mains(MeasuredQuantity::Frequency, &mains.hertz));
         }
         if let Some(phases) = &phases {
-            let total = phases.total.iter().map(|it| guess(MeasuredQuantity::Power, it, "the sum of the phases"));
-            let currents = phases
-                .currents
-                .iter()
-                .map(|it| guess(MeasuredQuantity::Current, it, "voltage times current gives the power"));
-            let powers =
-                phases.powers.iter().map(|it| guess(MeasuredQuantity::PhasePower, it, "within voltage times current"));
-            guesses.extend(total.chain(currents).chain(powers));
+            let each = |quantity, all: &[ScaledPlace], why: &str| {
+                all.iter().map(|it| guess(quantity, it, why)).collect::<Vec<_>>()
+            };
+            let total: Vec<_> = phases.total.into_iter().collect();
+            guesses.extend(each(MeasuredQuantity::Power, &total, "the sum of the phases"));
+            guesses.extend(each(MeasuredQuantity::Current, &phases.currents, "voltage times current gives the power"));
+            guesses.extend(each(MeasuredQuantity::PhasePower, &phases.powers, "within voltage times current"));
         }
-        let total = phases.and_then(|phases| phases.total);
-        RegisterAnalysis { guesses, pairs, total }
+        RegisterAnalysis { guesses, verdict }
     }
 
-    /// The `[profile.NAME]` table as TOML. Power and energy that were not found are comments to fill in.
+    /// What cannot be known yet, and what to do about it; empty if power and counter are decided.
+    pub fn doubts(&self) -> Vec<(String, &'static str)> {
+        self.verdict.doubts.iter().map(|doubt| (doubt.to_string(), doubt.remedy())).collect()
+    }
+
+    /// The `[profile.NAME]` table as TOML. What cannot be known yet is a comment, with every candidate.
     pub fn profile(&self, name: &Name) -> String {
+        let Verdict { powers, counters, export, .. } = &self.verdict;
         let mut text = format!(
-            "# Derived from register values. Compare with the meter's display: power and energy may both be wrong by the same power of ten.\n\
+            "# Made from the values of the registers. Compare power and energy with the meter's display before you use it.\n\
              [profile.{name}]\nvendor = \"unknown\"        # what is printed on the meter\nmodel = \"{name}\"\n\
              # max_power = \"23kW\"      # the most that the meter can measure: 3 phases x 230 V x 33 A\n"
         );
-        let power = self.pairs.first().map(|pair| &pair.power).or(self.total.as_ref());
-        match power {
-            Some(power) => text.push_str(&table(name, "power", power, "W", power.exponent)),
-            None => text.push_str(&format!(
-                "\n# No power was recognised: watch longer (--watch 5m), with a load switched on.\n[profile.{name}.power]\n\
-                 # register = 0x0000\n# function = \"input\"\n# type = \"f32\"\n# unit = \"W\"\n"
-            )),
-        }
-        match self.pairs.first() {
-            Some(pair) => {
-                let exponent = pair.energy.exponent;
-                let (unit, exponent) = match exponent {
-                    1.. => ("kWh", exponent - 3),
-                    -1..=0 => ("Wh", exponent),
-                    _ => ("mWh", exponent + 3),
-                };
-                text.push_str(&table(name, "energy", &pair.energy, unit, exponent));
-                for other in self.similar_counters(pair) {
-                    text.push_str(&format!("# {other} rises in the same way: use the one that the manual calls import (not total or net)\n"));
-                }
+        let doubts = self.doubts();
+        if !doubts.is_empty() {
+            text.push_str("\n# CANNOT TELL YET:\n");
+            for (doubt, remedy) in &doubts {
+                text.push_str(&format!("# - {doubt}.\n#   What to do: {remedy}.\n"));
             }
-            None => text.push_str(
-                "\n# No energy counter was recognised: watch longer (--watch 5m), with a load of 1 kW or more. Without [.energy],\n\
-                 # energy is computed from the power.\n",
-            ),
+            text.push_str("# The candidates are comments. Remove the `# ` of the right ones only.\n");
+        }
+        let is_decided = doubts.is_empty();
+        powers.iter().for_each(|power| text.push_str(&section(name, "power", power, is_decided)));
+        counters.iter().for_each(|counter| text.push_str(&section(name, "energy", counter, is_decided)));
+        if let Some(export) = export.as_ref().filter(|_| !counters.is_empty()) {
+            text.push_str(&section(name, "export_energy", export, is_decided));
         }
         text
     }
+}
 
-    /// Other counters with the same power and format.
-    fn similar_counters(&self, best: &PowerCounterPair) -> Vec<String> {
-        let alike = |pair: &&PowerCounterPair| {
-            pair.power == best.power
-                && pair.energy.place != best.energy.place
-                && pair.energy.place.format == best.energy.place.format
-        };
-        self.pairs.iter().filter(alike).map(|pair| pair.energy.place.block.to_string()).collect()
-    }
+fn reading_guess(quantity: MeasuredQuantity, reading: &Reading, why: &str) -> RegisterGuess {
+    let exponent = reading.exponent.unwrap_or(0);
+    let scaled = ScaledPlace { place: reading.place, exponent, value: reading.raw * 10_f64.powi(exponent) };
+    let scale = if reading.exponent.is_some() { "" } else { "; its scale is unknown" };
+    guess(quantity, &scaled, &format!("{why}{scale}"))
 }
 
 fn guess(quantity: MeasuredQuantity, scaled: &ScaledPlace, why: &str) -> RegisterGuess {
@@ -181,20 +167,36 @@ fn guess(quantity: MeasuredQuantity, scaled: &ScaledPlace, why: &str) -> Registe
     }
 }
 
-/// `[profile.NAME.power]` and its keys.
-fn table(name: &Name, key: &str, scaled: &ScaledPlace, unit: &str, exponent: i32) -> String {
-    let ValuePlace { block, format } = scaled.place;
-    // Power can become negative; a counter cannot.
-    let kind = match format.kind {
-        Kind::U32 if key == "power" => Kind::I32,
-        Kind::U64 if key == "power" => Kind::I64,
-        kind => kind,
-    };
+/// `[profile.NAME.power]` and its keys, as comments if they are not decided.
+fn section(name: &Name, key: &str, reading: &Reading, is_decided: bool) -> String {
+    let table = table(name, key, reading);
+    let mut text = String::from("\n");
+    for line in table.lines() {
+        text.push_str(&format!("{}{line}\n", if is_decided { "" } else { "# " }));
+    }
+    if let Some(caution) = &reading.caution {
+        text.push_str(&format!("# {caution}.\n"));
+    }
+    let limit = (raw_limit(reading.place.format.kind) + 1.0) * 10_f64.powi(reading.exponent.unwrap_or(3));
+    if key != "power" && limit < MAX_ENERGY {
+        text.push_str(&format!("# It starts again at 0 after {:.0} kWh.\n", limit / 1000.0));
+    }
+    for other in &reading.others {
+        let mut other = Reading { place: *other, ..reading.clone() };
+        other.others.clear();
+        let keys: Vec<_> = self::table(name, key, &other).lines().skip(1).map(str::to_owned).collect();
+        text.push_str(&format!("# reads the same so far: {}\n", keys.join("; ")));
+    }
+    text
+}
+
+fn table(name: &Name, key: &str, reading: &Reading) -> String {
+    let ValuePlace { block, format } = reading.place;
     let mut text = format!(
-        "\n[profile.{name}.{key}]\nregister = 0x{:04X}\nfunction = \"{}\"\ntype = \"{}\"\n",
+        "[profile.{name}.{key}]\nregister = 0x{:04X}\nfunction = \"{}\"\ntype = \"{}\"\n",
         block.address,
         block.function.word(),
-        kind.word()
+        format.kind.word()
     );
     if format.low_word_first {
         text.push_str("word_order = \"little\"\n");
@@ -202,11 +204,26 @@ fn table(name: &Name, key: &str, scaled: &ScaledPlace, unit: &str, exponent: i32
     if format.low_byte_first {
         text.push_str("byte_order = \"little\"\n");
     }
+    let sign = if reading.negative { "-" } else { "" };
+    let Some(exponent) = reading.exponent else {
+        text.push_str(&format!(
+            "unit = \"{}\"            # the scale is unknown\n",
+            if key == "power" { "W" } else { "kWh" }
+        ));
+        return text;
+    };
+    let (unit, exponent) = match (key, exponent) {
+        ("power", 3..) => ("kW", exponent - 3),
+        ("power", _) => ("W", exponent),
+        (_, 1..) => ("kWh", exponent - 3),
+        (_, -1..=0) => ("Wh", exponent),
+        _ => ("mWh", exponent + 3),
+    };
     text.push_str(&format!("unit = \"{unit}\"\n"));
     match exponent {
-        0 => {}
-        1.. => text.push_str(&format!("scale = \"1{}\"\n", "0".repeat(exponent.unsigned_abs() as usize))),
-        _ => text.push_str(&format!("scale = \"0.{}1\"\n", "0".repeat(exponent.unsigned_abs() as usize - 1))),
+        0 if sign.is_empty() => {}
+        0.. => text.push_str(&format!("scale = \"{sign}1{}\"\n", "0".repeat(exponent.unsigned_abs() as usize))),
+        _ => text.push_str(&format!("scale = \"{sign}0.{}1\"\n", "0".repeat(exponent.unsigned_abs() as usize - 1))),
     }
     text
 }

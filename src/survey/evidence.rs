@@ -32,6 +32,8 @@ pub struct ScanEvidence {
     pub looks_tcp: u32,
     /// Other bytes received on a Modbus TCP connection that are not Modbus TCP.
     pub not_tcp: u32,
+    /// Addresses that answer as an HTTP server.
+    pub http: u32,
     /// Connections that the other end closed, or that could not be opened again.
     pub closed: u32,
     /// Addresses that refused the connection.
@@ -81,6 +83,7 @@ impl ScanEvidence {
             (&mut self.looks_transparent, other.looks_transparent),
             (&mut self.looks_tcp, other.looks_tcp),
             (&mut self.not_tcp, other.not_tcp),
+            (&mut self.http, other.http),
             (&mut self.closed, other.closed),
             (&mut self.refused, other.refused),
             (&mut self.filtered, other.filtered),
@@ -114,7 +117,12 @@ impl ScanEvidence {
             }
         };
         advise(
-            self.looks_transparent > 0 || (kind == LinkKind::Tcp && self.not_tcp > 0),
+            self.http > 0,
+            "an HTTP server (a web page) answers at this port, not Modbus TCP: most devices have Modbus TCP at port 502, and some need it \
+             switched on in their settings",
+        );
+        advise(
+            self.looks_transparent > 0 || (kind == LinkKind::Tcp && self.not_tcp > 0 && self.http == 0),
             "the TCP connection carries RTU frames, not Modbus TCP: it is a transparent converter, scan it with --rtu-over-tcp",
         );
         advise(
@@ -126,7 +134,10 @@ impl ScanEvidence {
             "the other end closes the connection after an RTU request: if it is a Modbus TCP gateway, scan it with --tcp",
         );
         advise(
-            kind == LinkKind::Tcp && self.answers == 0 && self.closed > 0 && self.looks_transparent + self.not_tcp == 0,
+            kind == LinkKind::Tcp
+                && self.answers == 0
+                && self.closed > 0
+                && self.looks_transparent + self.not_tcp + self.http == 0,
             "the other end closes the connection: some gateways accept only one client, and another may be connected",
         );
         advise(
@@ -173,7 +184,8 @@ impl ScanEvidence {
         advise(
             kind == LinkKind::Serial && quiet,
             "no byte was received: check that the meters have power, that A and B are not swapped (swapping them does no damage), that it is \
-             this adapter, and whether baud rate, parity and unit are among those tried (the meter's display shows them)",
+             this adapter, and whether baud rate, parity and unit are among those tried (the meter's display shows them); a meter that takes more \
+             than a second to answer needs --timeout 2s",
         );
         advise(
             kind == LinkKind::Tcp && quiet && self.closed == 0,
@@ -223,6 +235,9 @@ mod tests {
         assert!(advice(LinkKind::Tcp, |it| it.gateway_no_path = 50).contains("0x0A"));
         assert!(advice(LinkKind::Tcp, |it| it.looks_transparent = 1).contains("--rtu-over-tcp"));
         assert!(advice(LinkKind::Tcp, |it| it.silent = 50).contains("--rtu-over-tcp"));
+        assert!(serial.contains("--timeout 2s"), "{serial}");
+        let http = advice(LinkKind::Tcp, |it| (it.http, it.not_tcp) = (1, 3));
+        assert!(http.contains("HTTP server") && !http.contains("--rtu-over-tcp"), "{http}");
         assert!(advice(LinkKind::Converter, |it| it.looks_tcp = 1).contains("--tcp"));
         assert!(advice(LinkKind::Converter, |it| it.closed = 1).contains("--tcp"));
         assert!(advice(LinkKind::Tcp, |it| (it.requests, it.refused) = (0, 1)).contains("502"));

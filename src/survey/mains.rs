@@ -1,6 +1,7 @@
 //! Finds mains voltages and frequency in a meter's registers (about 230 V or 120 V, 50 or 60 Hz), and with them the meter's number format.
 //! Pure.
 
+use super::pair::Series;
 use super::samples::{RegisterSample, ValuePlace};
 use crate::meter::{Format, Function, Kind, RegisterRange};
 
@@ -22,6 +23,8 @@ pub(super) struct Mains {
     pub(super) format: Format,
     pub(super) volts: Vec<MainsValue>,
     pub(super) hertz: Vec<MainsValue>,
+    /// The word order is not a guess: a float is nearly the same one register before it in the other order.
+    pub(super) order_is_proved: bool,
 }
 
 /// Ranges in V, phase to neutral and phase to phase, +-10 %: 230/400 V and 120/208 V. Sources: IEC 60038; EN 50160 (230 V +-10 %); ANSI C84.1.
@@ -33,6 +36,10 @@ const VOLT_EXPONENTS: [i32; 3] = [0, -1, -2];
 const HERTZ_EXPONENTS: [i32; 4] = [0, -1, -2, -3];
 /// Maximum voltages that count: one for each phase.
 const MAX_VOLTS: usize = 3;
+/// The word order is proved if the values in the other order have less than this part of the weight.
+const MAX_OPPOSITE: f64 = 0.75;
+/// A value that rises this often and never falls is no mains value.
+const MIN_RISES: usize = 3;
 /// A lower total weight may be chance.
 const CONVINCING: f64 = 3.5;
 
@@ -49,7 +56,8 @@ impl Mains {
             let (function, format) = (place.block.function, place.format);
             let known = families.iter().position(|it| it.function == function && it.format == format);
             let family = known.unwrap_or_else(|| {
-                families.push(Mains { function, format, volts: Vec::new(), hertz: Vec::new() });
+                let (volts, hertz) = (Vec::new(), Vec::new());
+                families.push(Mains { function, format, volts, hertz, order_is_proved: false });
                 families.len() - 1
             });
             families[family].volts.extend(volts);
@@ -64,7 +72,14 @@ impl Mains {
             let weight = (it.weight() * 10.0) as i64;
             (weight, it.format.kind.registers(), even(it), !it.format.low_word_first)
         };
-        families.into_iter().filter(convincing).max_by_key(rank)
+        let mut best = families.iter().filter(|it| convincing(it)).max_by_key(|it| rank(it))?.clone();
+        let opposite = |it: &&Mains| {
+            it.format == Format { low_word_first: !best.format.low_word_first, ..best.format }
+                && it.function == best.function
+        };
+        let second = families.iter().filter(opposite).map(Mains::weight).fold(0.0, f64::max);
+        best.order_is_proved = best.format.kind.is_float() && second < best.weight() * MAX_OPPOSITE;
+        Some(best)
     }
 
     /// Whether a voltage of the row that begins with the first one, or the frequency, is in these registers.
@@ -119,8 +134,13 @@ fn mains_value(
     ranges: &[(f64, f64)],
     exponents: &[i32],
 ) -> Option<MainsValue> {
-    let series = place.series(samples)?;
-    let first = *series.first()?;
+    let values = Series::at(*place, samples)?;
+    let (series, first) = (&values.values, values.first());
+    // A voltage goes up and down: what only rises is a counter.
+    let rises = series.windows(2).filter(|pair| pair[1] > pair[0]).count();
+    if rises >= MIN_RISES && values.never_falls() {
+        return None;
+    }
     let exponents = if place.format.kind.is_float() { &exponents[..1] } else { exponents };
     let fits = |exponent: &&i32| {
         let scale = 10_f64.powi(**exponent);
@@ -145,7 +165,7 @@ mod tests {
 
     fn find(words: &[u16]) -> Option<Mains> {
         let block = RegisterRange { function: Function::Input, address: 0, count: words.len() as u16 };
-        let samples = [RegisterSample { at: 0.0, answers: [(block, words.to_vec())].into() }];
+        let samples = [RegisterSample { at: 0.0, load: None, answers: [(block, words.to_vec())].into() }];
         Mains::find(&samples, &places(&samples[0]))
     }
 

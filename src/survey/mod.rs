@@ -12,9 +12,13 @@ mod mains;
 mod samples;
 
 // The registers of an unsupported meter.
+mod doubt;
 mod draft;
 mod pair;
 mod phases;
+mod rules;
+mod verdict;
+mod words;
 
 // Requests to meters.
 mod chain;
@@ -31,6 +35,7 @@ pub use examine::{Examination, examine};
 pub use judge::{Candidate, Confidence};
 pub use order::{LineSettings, settings, units};
 pub use proposal::{Proposal, propose, same_link};
-pub use registers::{RegisterSpan, read_again, read_mapped};
+pub use registers::{RegisterSpan, UnreadRange, bridges, read_again, read_mapped};
 pub use samples::{RegisterSample, readings, registers};
 pub use sweep::{FoundUnit, Sweep, SweepProgress};
+pub use verdict::Display;

@@ -43,7 +43,10 @@ impl Phases {
         let scaled = |places: &[ValuePlace], exponent| {
             places.iter().map(|place| ScaledPlace::at(*place, exponent, samples)).collect::<Option<Vec<_>>>()
         };
-        let exponents = if mains.format.kind.is_float() { &[0][..] } else { &[-3, -2, -1, 0] };
+        let is_float = mains.format.kind.is_float();
+        let exponents = if is_float { &[0][..] } else { &[-3, -2, -1, 0] };
+        // Floats are in W or kW.
+        let power_exponents = if is_float { &[0, 3][..] } else { exponents };
         let offsets = (places.len() as u16 * stride..SEARCH_LENGTH).step_by(usize::from(stride.max(1)));
         for ampere in offsets.clone() {
             for watt in offsets.clone().filter(|watt| *watt >= ampere + places.len() as u16 * stride) {
@@ -53,7 +56,7 @@ impl Phases {
                     if !currents.iter().all(|it| (AMPERES.0..=AMPERES.1).contains(&it.value.abs())) {
                         continue;
                     }
-                    for power_exponent in exponents {
+                    for power_exponent in power_exponents {
                         let Some(powers) = scaled(&watts, *power_exponent) else { continue };
                         let fits = volts.iter().zip(&currents).zip(&powers).all(|((volt, current), power)| {
                             let factor = power.value.abs() / (volt.value * current.value.abs());

@@ -47,7 +47,16 @@ fn halves(block: RegisterRange) -> Option<[RegisterRange; 2]> {
     Some([RegisterRange { count: first, ..block }, second])
 }
 
-/// Adds the registers of these blocks to the sample, refused blocks in halves, with at most `budget` requests.
+/// Registers that were not read, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadRange {
+    /// The registers.
+    pub range: RegisterRange,
+    /// `refused (exception 2)`.
+    pub why: String,
+}
+
+/// Adds the registers of these blocks to the sample, refused blocks in halves, with at most `budget` requests. Returns what was not read.
 ///
 /// # Errors
 /// The link is lost, or the meter does not answer.
@@ -57,13 +66,15 @@ pub async fn read_mapped(
     blocks: Vec<RegisterRange>,
     mut budget: u32,
     sample: &mut RegisterSample,
-) -> Result<(), Error> {
+) -> Result<Vec<UnreadRange>, Error> {
     let mut open = blocks;
     open.reverse();
+    let mut unread = Vec::new();
     let mut silent = 0;
     while let Some(block) = open.pop() {
         if budget == 0 {
-            break;
+            unread.push(UnreadRange { range: block, why: "not requested: too many requests for one run".to_owned() });
+            continue;
         }
         budget -= 1;
         match line.read_twice(Duration::ZERO, unit, block).await {
@@ -74,8 +85,13 @@ pub async fn read_mapped(
             Err(error @ (Error::Open { .. } | Error::Closed { .. })) => return Err(error),
             Err(Error::Exception { code: 1, .. }) => {
                 silent = 0;
-                // The meter does not support the function.
-                open.retain(|other| other.function != block.function);
+                let why = "the meter does not support this function (exception 1)";
+                let (same, others) =
+                    open.into_iter().partition(|other: &RegisterRange| other.function == block.function);
+                open = others;
+                unread.extend(
+                    [vec![block], same].concat().into_iter().map(|range| UnreadRange { range, why: why.to_owned() }),
+                );
             }
             Err(error) => {
                 silent = if error.is_silence() { silent + 1 } else { 0 };
@@ -83,13 +99,50 @@ pub async fn read_mapped(
                     return Err(error);
                 }
                 // Some meters do not answer instead of sending an exception.
-                if let Some([first, second]) = halves(block) {
-                    open.extend([second, first]);
+                match (halves(block), &error) {
+                    (Some([first, second]), _) => open.extend([second, first]),
+                    (None, Error::Exception { code, .. }) => {
+                        unread.push(UnreadRange { range: block, why: format!("refused (exception {code})") });
+                    }
+                    (None, _) => unread.push(UnreadRange { range: block, why: "no valid answer".to_owned() }),
                 }
             }
         }
     }
-    Ok(())
+    Ok(joined(unread))
+}
+
+/// Neighbours with the same reason as one range, in the order of their addresses.
+fn joined(mut unread: Vec<UnreadRange>) -> Vec<UnreadRange> {
+    unread.sort_by_key(|it| it.range);
+    let mut all: Vec<UnreadRange> = Vec::new();
+    for next in unread {
+        match all.last_mut() {
+            Some(last)
+                if last.why == next.why
+                    && last.range.function == next.range.function
+                    && last.range.end() == u32::from(next.range.address) =>
+            {
+                last.range.count += next.range.count;
+            }
+            _ => all.push(next),
+        }
+    }
+    all
+}
+
+/// The blocks over the borders between neighbouring blocks: a value of up to four registers may begin in one and end in the next.
+pub fn bridges(sample: &RegisterSample) -> Vec<RegisterRange> {
+    const SIDE: u16 = 3;
+    let blocks: Vec<RegisterRange> = sample.answers.keys().copied().collect();
+    let bridge = |pair: &[RegisterRange]| {
+        let (left, right) = (pair[0], pair[1]);
+        let are_neighbours = left.function == right.function && left.end() == u32::from(right.address);
+        let (before, after) = (left.count.min(SIDE), right.count.min(SIDE));
+        let address = right.address - before.min(right.address);
+        are_neighbours.then_some(RegisterRange { address, count: before + after, ..right })
+    };
+    blocks.windows(2).filter_map(bridge).collect()
 }
 
 /// Adds the registers of these blocks to the sample. False if a block could not be read.
@@ -117,6 +170,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_value_over_the_border_of_two_blocks_is_read_in_one_answer() {
+        let span = RegisterSpan { function: Function::Input, registers: 0..=119 };
+        let answers = span.blocks().into_iter().map(|block| (block, vec![0; usize::from(block.count)])).collect();
+        let sample = RegisterSample { answers, ..RegisterSample::default() };
+        assert_eq!(bridges(&sample), [RegisterRange { function: Function::Input, address: 57, count: 6 }]);
+    }
+
+    #[test]
+    fn unread_neighbours_are_one_range() {
+        let one = |address, why: &str| UnreadRange {
+            range: RegisterRange { function: Function::Input, address, count: 1 },
+            why: why.to_owned(),
+        };
+        let all = joined(vec![one(9, "refused"), one(7, "refused"), one(8, "refused"), one(10, "silent")]);
+        assert_eq!((all.len(), all[0].range.address, all[0].range.count), (2, 7, 3));
+    }
 
     proptest! {
         #[test]

@@ -1,5 +1,7 @@
 //! Samples of a meter's registers, and the numbers that they can represent. Pure.
 
+use std::ops::Range;
+
 use crate::meter::{Answers, Format, Function, Kind, RegisterRange};
 
 /// The registers of a meter at one time.
@@ -7,6 +9,8 @@ use crate::meter::{Answers, Format, Function, Kind, RegisterRange};
 pub struct RegisterSample {
     /// Seconds since the first sample.
     pub at: f64,
+    /// The load that was switched on for this sample, in W, where it is known.
+    pub load: Option<f64>,
     /// The blocks that were read, and their registers.
     pub answers: Answers,
 }
@@ -30,6 +34,37 @@ impl ValuePlace {
     pub(super) fn series(&self, samples: &[RegisterSample]) -> Option<Vec<f64>> {
         samples.iter().map(|sample| sample.number(self)).collect()
     }
+}
+
+/// The parts of a watch: one for each load, or three of equal length. Neighbours of equal length share a sample.
+pub(super) fn parts(samples: &[RegisterSample]) -> Vec<Range<usize>> {
+    if samples.iter().any(|sample| sample.load.is_some()) {
+        let mut end = 0;
+        let parts = samples.chunk_by(|left, right| left.load == right.load).map(|part| {
+            end += part.len();
+            end - part.len()..end
+        });
+        return parts.collect();
+    }
+    let last = samples.len().saturating_sub(1);
+    (0..3).map(|part| last * part / 3..last * (part + 1) / 3 + 1).filter(|part| part.len() > 1).collect()
+}
+
+/// The sample without the holding registers, if they only repeat the input registers.
+pub(super) fn without_mirror(samples: &[RegisterSample]) -> Vec<RegisterSample> {
+    let of = |sample: &RegisterSample, function| {
+        let all = registers(sample).into_iter().filter(|(other, ..)| *other == function);
+        all.map(|(_, address, word)| (address, word)).collect::<Vec<_>>()
+    };
+    let is_mirror = |sample: &RegisterSample| {
+        let input = of(sample, Function::Input);
+        !input.is_empty() && of(sample, Function::Holding) == input
+    };
+    let mut samples = samples.to_vec();
+    if samples.iter().all(is_mirror) {
+        samples.iter_mut().for_each(|sample| sample.answers.retain(|block, _| block.function == Function::Input));
+    }
+    samples
 }
 
 const KINDS: [Kind; 8] = [Kind::U16, Kind::I16, Kind::U32, Kind::I32, Kind::F32, Kind::U64, Kind::I64, Kind::F64];
@@ -79,6 +114,7 @@ pub fn registers(sample: &RegisterSample) -> Vec<(Function, u16, u16)> {
     };
     let mut registers: Vec<_> = sample.answers.iter().flat_map(words).collect();
     registers.sort();
+    registers.dedup();
     registers
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::evidence::ScanEvidence;
@@ -19,11 +20,15 @@ use crate::units::UnitId;
 const PROBE: RegisterRange = RegisterRange { function: Function::Holding, address: 0, count: 1 };
 /// The timeout of a repeated request is this many times longer, and at least [`MIN_RETRY_TIMEOUT`].
 const RETRY_TIMEOUT_FACTOR: u32 = 4;
-const MIN_RETRY_TIMEOUT: Duration = Duration::from_millis(600);
+const MIN_RETRY_TIMEOUT: Duration = Duration::from_millis(1200);
 /// Maximum retries at one setting: on a line with another master they would never end.
 const MAX_RETRIES: u32 = 24;
-/// A slow meter's answer arrives during the requests to at most this many following units.
-const MAX_LATE_BY: usize = 3;
+/// A slow meter's answer arrives during the requests to at most this many following units: after a second with a timeout of 150 ms.
+const MAX_LATE_BY: usize = 8;
+/// How an HTTP server begins its answer to anything.
+const HTTP: &[u8] = b"HTTP/";
+/// A Modbus TCP request for a register of unit 1: what an HTTP server refuses.
+const TCP_PROBE: [u8; 12] = [0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1];
 /// Maximum connection attempts at the same time.
 const MAX_CONNECTING: usize = 64;
 /// Timeout of a connection attempt.
@@ -139,10 +144,15 @@ impl<F: FnMut(SweepProgress)> Sweep<F> {
                 _ => Link::Tcp(address.clone()),
             };
             let (settings, before, done) = (self.settings(link), self.found.len(), self.done);
+            let strange = self.evidence.not_tcp + self.evidence.closed;
             let begun = self.units(&settings, first, &address, self.timeout).await;
             if begun.is_ok() && !(kind == LinkKind::Tcp && self.merge_if_one_meter(before)) {
                 // A failed connection is counted; the sweep continues with the next address.
                 let _ = self.units(&settings, rest, &address, self.timeout).await;
+            }
+            let is_strange = self.evidence.not_tcp + self.evidence.closed > strange;
+            if kind == LinkKind::Tcp && is_strange && self.found.len() == before {
+                self.evidence.http += u32::from(is_http_server(&address).await);
             }
             self.done = done + each;
         }
@@ -182,6 +192,7 @@ impl<F: FnMut(SweepProgress)> Sweep<F> {
     ) -> Result<(), Error> {
         let mut line = Line::scanning(settings);
         let (mut unanswered, mut retries, mut closed) = (VecDeque::new(), 0, 0);
+        let before = self.found.len();
         for unit in units {
             self.report_progress(&format!("{place}, unit {unit}"));
             let outcome = line.read(*unit, PROBE).await;
@@ -213,6 +224,18 @@ impl<F: FnMut(SweepProgress)> Sweep<F> {
                 unanswered.pop_front();
             }
             self.done += cost;
+        }
+        // The answer of a slow meter to one of the last requests is still awaited.
+        let last = unanswered.back().copied().filter(|_| self.found.len() == before && retries < MAX_RETRIES);
+        if let Some(last) = last.filter(|_| self.timeout < MIN_RETRY_TIMEOUT) {
+            line.set_timeout(MIN_RETRY_TIMEOUT);
+            let outcome = line.read(last, PROBE).await;
+            self.evidence.note(&outcome);
+            if is_present(&outcome) {
+                self.add(settings, last);
+            } else if line.overheard() || matches!(outcome, Err(Error::Garbled { .. })) {
+                self.retry(&mut line, settings, unanswered.make_contiguous()).await;
+            }
         }
         self.report_progress(place);
         Ok(())
@@ -260,6 +283,18 @@ impl<F: FnMut(SweepProgress)> Sweep<F> {
     }
 }
 
+/// Whether an HTTP server is at this address: it answers a Modbus request with an error page.
+async fn is_http_server(address: &str) -> bool {
+    let answer = async {
+        let mut connection = TcpStream::connect(address).await?;
+        connection.write_all(&TCP_PROBE).await?;
+        let mut start = [0; HTTP.len()];
+        connection.read_exact(&mut start).await?;
+        io::Result::Ok(start == *HTTP)
+    };
+    matches!(tokio::time::timeout(CONNECT_TIMEOUT, answer).await, Ok(Ok(true)))
+}
+
 /// Whether a meter answered: with registers, or with an exception of its own (not the gateway's).
 fn is_present(outcome: &Result<Vec<u16>, Error>) -> bool {
     match outcome {
@@ -293,6 +328,40 @@ mod tests {
         slow.set_delay(SLOW);
         let line = Simulated::start([slow], None).unwrap();
         assert_eq!(swept(&line, &[5, 6]).await.0, [5]);
+    }
+
+    #[tokio::test]
+    async fn the_only_meter_is_found_although_it_is_slower_than_the_default_timeout() {
+        for (milliseconds, unit) in [(600, 1), (1000, 1), (700, 10)] {
+            let slow = SimulatedUnit::new(unit);
+            slow.set_delay(Duration::from_millis(milliseconds));
+            let line = Simulated::start([slow], None).unwrap();
+            let setting = LineSettings { baud: 9600, parity: Parity::None, stop_bits: 1 };
+            let units: Vec<_> = (1..=10).filter_map(UnitId::new).collect();
+            let mut sweep = Sweep::new(Duration::from_millis(150), false, |_| {});
+            sweep.serial(line.path(), &[setting], &(units, Vec::new())).await.unwrap();
+            let found: Vec<_> = sweep.found.iter().map(|found| found.unit.get()).collect();
+            assert_eq!(found, [unit], "{milliseconds} ms");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_http_server_is_named() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let mut request = [0; 12];
+                if connection.read_exact(&mut request).await.is_ok() {
+                    let _ = connection.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
+                }
+            }
+        });
+        let mut sweep = Sweep::new(TIMEOUT, false, |_| {});
+        let units: Vec<_> = (1..=2).filter_map(UnitId::new).collect();
+        sweep.addresses(LinkKind::Tcp, &[address], &(units, Vec::new())).await;
+        server.abort();
+        assert_eq!(sweep.evidence.http, 1, "{:?}", sweep.evidence);
     }
 
     #[tokio::test]

@@ -104,7 +104,7 @@ fn a_power_in_the_registers_of_a_voltage_is_excluded() {
     use crate::survey::samples::{RegisterSample, places};
     let block = RegisterRange { function: Function::Input, address: 0x30, count: 6 };
     let words = [230.1_f32, 229.4, 231.7].map(f32::to_bits).into_iter().flat_map(|it| [(it >> 16) as u16, it as u16]);
-    let samples = [RegisterSample { at: 0.0, answers: [(block, words.collect())].into() }];
+    let samples = [RegisterSample { answers: [(block, words.collect())].into(), ..RegisterSample::default() }];
     let mains = Mains::find(&samples, &places(&samples[0])).unwrap();
     let facts = MeterFacts { mains: Some(&mains), ..MeterFacts::default() };
     // The profile has its power at 0x0034.
