@@ -5,17 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::profile::Profile;
+use super::quantity::Number;
+use super::range::{Answers, RegisterRange};
 use crate::reading::Register;
 use crate::units::{Milliwatts, Name};
 
 /// The possible maps and what each of them has read so far.
 ///
-/// A map is selected when all others have proved impossible, or when all that remain have read the same for long enough.
+/// A map is selected when all others have proved impossible. Maps that have read the same for long enough are used, and compared in each poll:
+/// they may agree only because the registers in which they differ are 0.
 #[derive(Clone, Debug)]
 pub struct MapSelection {
     max_power: Milliwatts,
     candidates: Vec<MapCandidate>,
     agreement: Option<Agreement>,
+    /// The maps have agreed for long enough once: from then on they are used in each poll in which they agree.
+    has_agreed: bool,
 }
 
 /// What one map read in one poll.
@@ -38,8 +43,9 @@ pub struct MapReading {
 pub enum SelectionOutcome {
     /// The only possible map: its index.
     Chosen(usize),
-    /// All maps that remain read the same: the index of the first of them.
-    Agreed(usize),
+    /// All maps that remain read the same so far: the index of the first of them, and where they differ. The comparison must go on, because
+    /// they may differ once energy is exported or another tariff begins.
+    Agreed(usize, String),
     /// Several maps are possible: what each reads.
     Open(String),
     /// No map is possible: why.
@@ -60,6 +66,18 @@ struct MapCandidate {
     excluded: Option<String>,
     last: Option<MapReading>,
     flow: Option<Flow>,
+    /// The registers that not every map reads in the same way.
+    own: Vec<OwnRegisters>,
+}
+
+/// Registers of a map that another map does not read, or reads in another way.
+#[derive(Clone, Debug)]
+struct OwnRegisters {
+    range: RegisterRange,
+    /// What they held first.
+    first: Option<Vec<u16>>,
+    /// Whether they have held something else since.
+    moved: bool,
 }
 
 /// What the counter and the power did since a reading, while power was imported all the time.
@@ -122,14 +140,17 @@ impl MapSelection {
                 excluded: None,
                 last: None,
                 flow: None,
+                own: own_registers(profile, maps),
             }
         };
-        MapSelection { max_power, candidates: maps.iter().map(candidate).collect(), agreement: None }
+        let candidates = maps.iter().map(candidate).collect();
+        MapSelection { max_power, candidates, agreement: None, has_agreed: false }
     }
 
-    /// Adds what the map with this index read in a poll.
-    pub fn record(&mut self, index: usize, reading: MapReading) {
+    /// Adds what the map with this index read in a poll, from these answers.
+    pub fn record(&mut self, index: usize, reading: MapReading, answers: &Answers) {
         let Some(candidate) = self.candidates.get_mut(index) else { return };
+        candidate.own.iter_mut().for_each(|own| own.note(answers));
         candidate.record(reading, self.max_power);
         self.compare();
     }
@@ -140,7 +161,9 @@ impl MapSelection {
         match (possible.next(), possible.next()) {
             (None, _) => SelectionOutcome::NoneFits(self.summary()),
             (Some((index, candidate)), None) if candidate.plausible >= CONVINCING => SelectionOutcome::Chosen(index),
-            (Some((index, candidate)), Some(_)) if self.have_agreed(candidate) => SelectionOutcome::Agreed(index),
+            (Some((index, _)), Some(_)) if self.has_agreed && self.agreement.is_some() => {
+                SelectionOutcome::Agreed(index, self.differences())
+            }
             _ => SelectionOutcome::Open(self.summary()),
         }
     }
@@ -165,10 +188,24 @@ impl MapSelection {
         let agree =
             !others.is_empty() && others.iter().all(|other| read_the_same(first.last.as_ref(), other.last.as_ref()));
         let from = first.last.as_ref().and_then(|reading| reading.register);
-        self.agreement = agree.then(|| match self.agreement {
+        let agreement = agree.then(|| match self.agreement {
             Some(agreement) => Agreement { polls: agreement.polls + 1, ..agreement },
             None => Agreement { polls: 1, from },
         });
+        self.agreement = agreement;
+        let have_agreed = self.possible().next().is_some_and(|first| self.have_agreed(first));
+        self.has_agreed |= have_agreed;
+    }
+
+    /// The registers in which the maps differ. One that has not moved yet proves nothing.
+    fn differences(&self) -> String {
+        let own = |candidate: &MapCandidate| {
+            let still = |own: &OwnRegisters| if own.moved { "" } else { ", which has not moved yet" };
+            let ranges: Vec<_> = candidate.own.iter().map(|own| format!("{}{}", own.range, still(own))).collect();
+            (!ranges.is_empty()).then(|| format!("map {}: {}", candidate.name, ranges.join(", ")))
+        };
+        let all: Vec<_> = self.possible().filter_map(own).collect();
+        format!("the possible maps read the same so far; they differ in these registers: {}", all.join("; "))
     }
 
     /// Whether the maps have agreed for long enough, while the counter or the power gave them something to agree on.
@@ -215,6 +252,29 @@ impl MapCandidate {
         let elapsed = reading.at.saturating_sub(last.at).as_millis();
         Some(Flow { carried: flow.carried + (before + power) * elapsed / 2, ..flow })
     }
+}
+
+impl OwnRegisters {
+    fn note(&mut self, answers: &Answers) {
+        let Some(words) = self.range.out_of(answers) else { return };
+        match &self.first {
+            Some(first) => self.moved |= first != words,
+            None => self.first = Some(words.to_vec()),
+        }
+    }
+}
+
+/// The registers of this map that another map does not read, or reads in another way.
+fn own_registers(profile: &Profile, maps: &[Arc<Profile>]) -> Vec<OwnRegisters> {
+    let numbers = |profile: &Profile| -> Vec<Number> {
+        let start = profile.location.map_or(0, |location| location.model.start);
+        let quantities = std::iter::once(&profile.power).chain(&profile.energy).chain(&profile.export_energy);
+        quantities.flat_map(|quantity| quantity.clone().moved(start).terms).collect()
+    };
+    let others: Vec<Vec<Number>> = maps.iter().map(|map| numbers(map)).collect();
+    let is_own = |number: &Number| !others.iter().all(|numbers| numbers.contains(number));
+    let own = numbers(profile).into_iter().filter(is_own);
+    own.map(|number| OwnRegisters { range: number.range, first: None, moved: false }).collect()
 }
 
 impl Flow {

@@ -96,7 +96,8 @@ impl Identification {
     /// `map float, model 213 at 40069`. `None` while it is not known, or for a profile without maps and chain.
     pub(super) fn map(&self) -> Option<String> {
         let known = self.known.as_ref()?;
-        let map = known.map.as_ref().map(|map| format!("map {map}"));
+        let undecided = if self.comparison.is_some() { " (undecided)" } else { "" };
+        let map = known.map.as_ref().map(|map| format!("map {map}{undecided}"));
         let model = known.location.map(|location| location.model.to_string());
         let parts: Vec<_> = map.into_iter().chain(model).collect();
         (!parts.is_empty()).then(|| parts.join(", "))

@@ -175,9 +175,13 @@ impl MeterPoller {
                 self.use_map(comparison.maps[index].clone(), &why);
                 Ok(())
             }
-            SelectionOutcome::Agreed(index) => {
-                let why = format!("because all possible maps gave the same values: {}", comparison.selection.summary());
-                self.use_map(comparison.maps[index].clone(), &why);
+            SelectionOutcome::Agreed(index, undecided) => {
+                let map = comparison.maps[index].clone();
+                if self.identification.known.as_ref().is_none_or(|known| known.map != map.map) {
+                    let advice = format!("write map in [meter.{meter}] to decide");
+                    self.use_map(map, &format!("for now: {undecided}; {advice}"));
+                }
+                self.identification.comparison = Some(comparison);
                 Ok(())
             }
             SelectionOutcome::Open(summary) => {
@@ -229,7 +233,7 @@ impl MeterPoller {
                 phases: plan.phase_power(&known.answers),
                 missing: missing.or(problems),
             };
-            comparison.selection.record(index, reading);
+            comparison.selection.record(index, reading, &known.answers);
         }
         Ok(())
     }

@@ -36,8 +36,8 @@ fn run(tenths: u64) -> Vec<MapReading> {
 fn against(readings: &[MapReading]) -> Option<String> {
     let mut selection = selection(2);
     for (index, reading) in readings.iter().enumerate() {
-        selection.record(0, self::reading(index as u64, 100, 5_000));
-        selection.record(1, reading.clone());
+        selection.record(0, self::reading(index as u64, 100, 5_000), &Answers::new());
+        selection.record(1, reading.clone(), &Answers::new());
     }
     match selection.outcome() {
         SelectionOutcome::Chosen(0) => {
@@ -98,17 +98,17 @@ fn nothing_is_chosen_while_two_maps_are_possible_or_none_is_proved() {
     assert!(matches!(selection.outcome(), SelectionOutcome::Open(_)));
     let wrong = MapReading { missing: Some("refused".to_owned()), ..MapReading::default() };
     for _ in 0..3 {
-        selection.record(1, wrong.clone());
+        selection.record(1, wrong.clone(), &Answers::new());
     }
     assert!(matches!(selection.outcome(), SelectionOutcome::Open(_)), "the other map has no readings yet");
     for second in 0..2 {
-        selection.record(0, reading(second, 1, 1));
+        selection.record(0, reading(second, 1, 1), &Answers::new());
     }
     assert!(matches!(selection.outcome(), SelectionOutcome::Open(_)));
-    selection.record(0, reading(2, 1, 1));
+    selection.record(0, reading(2, 1, 1), &Answers::new());
     assert_eq!(selection.outcome(), SelectionOutcome::Chosen(0));
     for _ in 0..3 {
-        selection.record(0, wrong.clone());
+        selection.record(0, wrong.clone(), &Answers::new());
     }
     assert_eq!(
         selection.outcome(),
@@ -120,8 +120,8 @@ fn nothing_is_chosen_while_two_maps_are_possible_or_none_is_proved() {
 fn outcome_of(readings: &[MapReading], other: impl Fn(usize, MapReading) -> MapReading) -> SelectionOutcome {
     let mut selection = selection(2);
     for (index, reading) in readings.iter().enumerate() {
-        selection.record(0, reading.clone());
-        selection.record(1, other(index, reading.clone()));
+        selection.record(0, reading.clone(), &Answers::new());
+        selection.record(1, other(index, reading.clone()), &Answers::new());
     }
     selection.outcome()
 }
@@ -129,13 +129,14 @@ fn outcome_of(readings: &[MapReading], other: impl Fn(usize, MapReading) -> MapR
 #[test]
 fn the_first_of_maps_that_read_the_same_for_long_is_used() {
     let same = |_, reading| reading;
-    assert_eq!(outcome_of(&run(10)[..60], same), SelectionOutcome::Agreed(0));
+    assert!(matches!(outcome_of(&run(10)[..60], same), SelectionOutcome::Agreed(0, _)));
     assert!(matches!(outcome_of(&run(10)[..29], same), SelectionOutcome::Open(_)), "not for long enough");
     let nearly = |_, reading: MapReading| MapReading {
         power: reading.power.map(|power| Milliwatts(power.0 + 50_000)),
         ..reading
     };
-    assert_eq!(outcome_of(&run(10)[..60], nearly), SelectionOutcome::Agreed(0), "they are read one after the other");
+    let agreed = outcome_of(&run(10)[..60], nearly);
+    assert!(matches!(agreed, SelectionOutcome::Agreed(0, _)), "they are read one after the other: {agreed:?}");
 }
 
 #[test]
@@ -148,7 +149,7 @@ fn maps_that_differ_or_have_nothing_to_agree_on_stay_open() {
     open(&run(10)[..60], |_, it| MapReading { power: it.power.map(|power| Milliwatts(power.0 * 21 / 20)), ..it });
     open(&run(10)[..60], |index, it| reading(index as u64, 3_600, it.register.unwrap().value.get() / 1000 + 30));
     // One difference restarts the count.
-    open(&run(10)[..60], |index, it| if index == 40 { reading(40, 3_000, 1_040) } else { it });
+    open(&run(10)[..60], |index, it| if index == 29 { reading(29, 3_000, 1_029) } else { it });
     open(&run(10)[..60], |_, it| MapReading { register: None, ..it });
     let coarse = |_, it: MapReading| {
         let step = MilliwattHours::new(1_000_000).unwrap();
@@ -158,4 +159,44 @@ fn maps_that_differ_or_have_nothing_to_agree_on_stay_open() {
         matches!(outcome_of(&run(10)[..60], coarse), SelectionOutcome::Open(_)),
         "60 Wh are less than a step of a kWh counter"
     );
+}
+
+/// Two maps: the second one adds a second tariff to the counter of the first one.
+fn tariffs() -> MapSelection {
+    let head =
+        "vendor = \"A\"\nmodel = \"B\"\n[power]\nregister = 0\nfunction = \"input\"\ntype = \"u16\"\nunit = \"W\"\n";
+    let keys = "function = \"input\"\ntype = \"u32\"\nunit = \"Wh\"\n";
+    let one = good(&format!("{head}[energy]\nregister = 2\n{keys}"));
+    let both = good(&format!("{head}[energy]\nsum = [{{ register = 2 }}, {{ register = 4 }}]\n{keys}"));
+    let maps: Vec<_> = [("one", one), ("both", both)]
+        .into_iter()
+        .map(|(name, mut profile)| {
+            profile.map = Name::new(name);
+            Arc::new(profile)
+        })
+        .collect();
+    MapSelection::new(&maps, |_| None, Milliwatts(10_000_000))
+}
+
+/// Records this poll: the power, the first tariff and the second.
+fn record_tariffs(selection: &mut MapSelection, second: u64, first_tariff: u64, second_tariff: u64) {
+    let block = RegisterRange { function: crate::meter::Function::Input, address: 0, count: 6 };
+    let words = vec![3_600, 0, 0, first_tariff as u16, 0, second_tariff as u16];
+    let answers = Answers::from([(block, words)]);
+    selection.record(0, reading(second, 3_600, first_tariff), &answers);
+    selection.record(1, reading(second, 3_600, first_tariff + second_tariff), &answers);
+}
+
+#[test]
+fn maps_that_agree_because_a_register_is_0_are_compared_without_end() {
+    let mut selection = tariffs();
+    (0..300).for_each(|second| record_tariffs(&mut selection, second, 1_000 + second, 0));
+    let SelectionOutcome::Agreed(0, why) = selection.outcome() else { panic!("{:?}", selection.outcome()) };
+    assert!(why.ends_with("map both: input 0x0004..0x0005, which has not moved yet"), "{why}");
+    // The second tariff begins: from the first poll on, no map is used.
+    record_tariffs(&mut selection, 300, 1_300, 30);
+    let SelectionOutcome::Open(summary) = selection.outcome() else { panic!("{:?}", selection.outcome()) };
+    assert!(summary.contains("map one reads 3600 W and 1.300 kWh; map both reads 3600 W and 1.330 kWh"), "{summary}");
+    (301..400).for_each(|second| record_tariffs(&mut selection, second, 1_300, second - 270));
+    assert!(!matches!(selection.outcome(), SelectionOutcome::Agreed(..)));
 }

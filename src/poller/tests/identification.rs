@@ -230,7 +230,14 @@ async fn the_first_map_is_used_when_all_give_the_same_values() {
         assert!(poll > 25 || running.readings.try_recv().is_err(), "too early: {poll}");
     }
     assert!(running.reading().await.definition.unwrap().text.contains("input 0x0004 u32"));
-    running.report(|report| report.meters[&name("meter_1")].map.as_deref() == Some("map first")).await;
+    running.report(|report| report.meters[&name("meter_1")].map.as_deref() == Some("map first (undecided)")).await;
+
+    // The register in which they differ moves alone: from this poll on no reading is used.
+    while running.readings.try_recv().is_ok() {}
+    unit.set_u32(Function::Input, 30, 1_080, WordOrder::Big);
+    running.read_now(&[]).await;
+    error(&mut running, "map second reads 101 W and 1.080 kWh").await;
+    assert!(running.readings.try_recv().is_err(), "which map is right cannot be known");
 }
 
 #[tokio::test]
