@@ -27,6 +27,28 @@ pub use quantity::{parse_energy, parse_power};
 const SECRET_HELP: &str = "keep the token in a separate file (root:arkmeter, mode 0640) and name that file in the [account] \
      with `token_file`, or use a systemd credential with `token_credential`";
 
+/// What other programs and manuals call a key: for each wrong name the right ones, of which a table has one at most.
+const SYNONYMS: [(&str, &str); 18] = [
+    ("import_energy", "energy"),
+    ("imported_energy", "energy"),
+    ("total_energy", "energy"),
+    ("exported_energy", "export_energy"),
+    ("active_power", "power"),
+    ("address", "register"),
+    ("address", "unit"),
+    ("registers", "register"),
+    ("count", "registers"),
+    ("length", "registers"),
+    ("slave", "unit"),
+    ("slave_id", "unit"),
+    ("device", "serial"),
+    ("port", "serial"),
+    ("port", "tcp"),
+    ("host", "tcp"),
+    ("baudrate", "baud"),
+    ("datatype", "type"),
+];
+
 /// One table. Read every key that it may have, then call [`Form::finish`].
 #[derive(Debug)]
 pub struct Form<'t> {
@@ -137,6 +159,11 @@ impl<'t> Form<'t> {
             let nearest =
                 read.iter().filter(|_| key.len() <= 64).min_by_key(|known| strsim::damerau_levenshtein(known, key));
             let near = nearest.filter(|known| strsim::jaro_winkler(known, key) > 0.75);
+            let meant = SYNONYMS
+                .iter()
+                .filter(|(wrong, _)| *wrong == key)
+                .find_map(|(_, right)| read.iter().find(|it| *it == right));
+            let near = meant.or(near);
             let mut known: Vec<_> = read.iter().copied().collect();
             known.sort();
             known.dedup();

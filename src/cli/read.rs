@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::context::{meter, refuse_where_daemon_runs, runtime, send_to_daemon};
 use super::exit;
-use super::output::{finish_output, table, write_json};
+use super::output::{finish_output, print_error, table, write_json};
 use crate::clock::Clock;
 use crate::config::{Config, MeterConfig};
 use crate::poller::{LiveReading, read_once};
@@ -54,6 +54,9 @@ async fn read_lines(config: &Config, meters: &[Name]) -> Vec<LiveReading> {
 fn print(rows: &[LiveReading], json: bool) -> u8 {
     let mut out = io::stdout().lock();
     let written = if json { write_json(&rows, &mut out) } else { write_table(rows, &mut out) };
+    for row in rows {
+        row.warnings.iter().for_each(|warning| print_error(&format!("warning: {}: {warning}", row.meter)));
+    }
     match finish_output(written) {
         0 if rows.iter().any(|row| row.error.is_some()) => exit::FAILED,
         code => code,

@@ -1,12 +1,13 @@
 //! `[profile.NAME]`: the installer's own profiles; and how a meter of a profile is installed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::tables::{self, Table, TableMap};
 use crate::finding::Finding;
 use crate::form::{Field, Form};
 use crate::meter::{self, Installation, Profile, TransformerRatio};
-use crate::units::Milliwatts;
+use crate::units::{Milliwatts, Name};
 
 /// The profiles that a meter can name.
 pub(super) struct Profiles {
@@ -23,10 +24,26 @@ impl Profiles {
                     Finding::error(span.clone(), format!("[profile.{name}] has the name of a built-in profile"));
                 form.findings().add(finding.help("rename it, also in its meters"));
             }
+            let findings = form.findings();
             let value = Profile::from_form(&name, form).map(Arc::new);
-            (name, Table { span, value })
+            (name, Table { span, value }, findings)
         });
-        Profiles { own: own.collect() }
+        let mut names: BTreeMap<Name, Name> = BTreeMap::new();
+        let mut all = BTreeMap::new();
+        for (name, table, findings) in own {
+            names.insert(name.clone(), name.clone());
+            for alias in table.value.iter().flat_map(|profile| &profile.aliases) {
+                let built_in = meter::library().find(alias.as_str()).map(|entry| entry.profile.name.clone());
+                let other = built_in.or_else(|| names.insert(alias.clone(), name.clone()));
+                if let Some(other) = other {
+                    let message =
+                        format!("[profile.{name}] has the alias {alias}, which the profile {other} has already");
+                    findings.add(Finding::error(table.span.clone(), message).help("leave it out of one of them"));
+                }
+            }
+            all.insert(name, table);
+        }
+        Profiles { own: all }
     }
 
     /// The installer's own, as far as they are valid.
@@ -40,6 +57,10 @@ impl Profiles {
         if let Some(own) = self.own.get(text) {
             // Its problems are reported in its own table.
             return own.value.clone();
+        }
+        let has_alias = |profile: &&Arc<Profile>| profile.aliases.iter().any(|alias| alias.as_str() == text);
+        if let Some(own) = self.own.values().filter_map(|table| table.value.as_ref()).find(has_alias) {
+            return Some(own.clone());
         }
         let library = meter::library();
         if let Some(entry) = library.find(text) {

@@ -52,6 +52,8 @@ pub enum AcceptedNumbers {
     Values(Vec<i128>),
     /// From the first to the last, both included.
     Range(i128, i128),
+    /// Any number but these.
+    Except(Vec<i128>),
 }
 
 /// What a check of registers showed.
@@ -148,6 +150,7 @@ impl fmt::Display for Expected {
                 match accepted {
                     AcceptedNumbers::Values(values) => f.write_str(&alternatives(values.iter()))?,
                     AcceptedNumbers::Range(from, to) => write!(f, "{from} to {to}")?,
+                    AcceptedNumbers::Except(values) => write!(f, "anything but {}", alternatives(values.iter()))?,
                 }
                 mask.map_or(Ok(()), |mask| write!(f, " under the mask 0x{mask:X}"))
             }
@@ -179,6 +182,7 @@ fn check_number(words: &[u16], format: Format, mask: Option<u64>, accepted: &Acc
     let passed = number.is_some_and(|number| match accepted {
         AcceptedNumbers::Values(values) => values.contains(&number),
         AcceptedNumbers::Range(from, to) => (from..=to).contains(&&number),
+        AcceptedNumbers::Except(values) => !values.contains(&number),
     });
     (passed, number.map_or_else(|| format!("0x{bits:X}"), |number| number.to_string()))
 }
@@ -215,10 +219,11 @@ fn number(form: &Form<'_>, format: Format) -> Option<Expected> {
         let fits = mask != 0 && mask.checked_shr(bits).unwrap_or(0) == 0;
         if fits { Some(mask) } else { field.fail("is not a mask for this type", format!("some of its {bits} bits")) }
     });
-    let (values, range) = (form.field("values"), form.field("range"));
-    let accepted = match (&values, &range) {
-        (Some(values), None) => AcceptedNumbers::Values(list(values, one)?),
-        (None, Some(range)) => {
+    let (values, range, except) = (form.field("values"), form.field("range"), form.field("except"));
+    let accepted = match (&values, &range, &except) {
+        (Some(values), None, None) => AcceptedNumbers::Values(list(values, one)?),
+        (None, None, Some(except)) => AcceptedNumbers::Except(list(except, one)?),
+        (None, Some(range), None) => {
             let help = "the first and the last: [100, 121]";
             match list(range, one)?.as_slice() {
                 [from, to] if from > to => return range.fail("ends before it begins", help),
@@ -226,10 +231,15 @@ fn number(form: &Form<'_>, format: Format) -> Option<Expected> {
                 _ => return range.fail("is not a range", help),
             }
         }
-        (Some(_), Some(range)) => return range.fail("cannot be used with `values`", "leave one of them out"),
-        (None, None) => {
-            form.required("values", "what it may hold: [71, 72], or `range` with the first and the last");
+        (None, None, None) => {
+            let help = "what it may hold: [71, 72], or `range` with the first and the last, or `except` with what it may not hold";
+            form.required("values", help);
             return None;
+        }
+        _ => {
+            let second = range.filter(|_| values.is_some()).or(except)?;
+            let first = if values.is_some() { "values" } else { "range" };
+            return second.fail(&format!("cannot be used with `{first}`"), "leave one of them out");
         }
     };
     let mask = mask?;

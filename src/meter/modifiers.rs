@@ -15,6 +15,8 @@ pub struct Exponent {
     pub range: RegisterRange,
     /// A 16-bit format.
     pub format: Format,
+    /// The bits of the register that hold it; 0xFFFF for all.
+    pub mask: u16,
     /// The patterns that mean "not available".
     pub invalid: Vec<Pattern>,
 }
@@ -51,9 +53,15 @@ impl Exponent {
         let form = field.table()?;
         let register = register(&form, Kind::I16, context);
         let invalid = register_form::invalid(&form, register.map_or(Kind::I16, |(_, format)| format.kind));
+        let mask = form.or("mask", u16::MAX, |field| {
+            let bits = u16::try_from(field.integer(1..=65535)?).ok()?;
+            let adjoin =
+                (bits >> bits.trailing_zeros()).count_zeros() == (bits >> bits.trailing_zeros()).leading_zeros();
+            if adjoin { Some(bits) } else { field.fail("has bits that are not neighbours", "such as 0x00F0") }
+        });
         form.finish();
         let (range, format) = register?;
-        Some(Exponent { range, format, invalid: invalid? })
+        Some(Exponent { range, format, mask: mask?, invalid: invalid? })
     }
 
     /// The power of ten in these registers.
@@ -62,12 +70,25 @@ impl Exponent {
         if self.invalid.iter().any(|pattern| pattern.matches(bits)) {
             return Err(DecodeError::NoValue(self.range, bits));
         }
-        match RawNumber::new(self.format.kind, bits) {
+        match self.number(bits) {
             Some(RawNumber::Integer(exponent)) if (-MAX_EXPONENT..=MAX_EXPONENT).contains(&exponent) => {
                 power_of_ten(exponent as i32).ok_or(DecodeError::TooLarge)
             }
             _ => Err(DecodeError::NoExponent(self.range)),
         }
+    }
+}
+
+impl Exponent {
+    /// The number in the bits under the mask; of a signed type, their highest bit is the sign.
+    fn number(&self, bits: u64) -> Option<RawNumber> {
+        let (low, high) = (self.mask.trailing_zeros(), self.mask.leading_zeros());
+        let shifted = (bits as u16 & self.mask) << high;
+        let number = match self.format.kind {
+            Kind::I16 => i128::from(shifted as i16 >> (low + high)),
+            _ => i128::from(shifted >> (low + high)),
+        };
+        Some(RawNumber::Integer(number))
     }
 }
 

@@ -101,6 +101,11 @@ impl Kind {
         signed_integer || self.is_float() || self == Kind::T6
     }
 
+    /// Whether each decimal digit has four bits.
+    pub(super) fn is_bcd(self) -> bool {
+        matches!(self, Kind::Bcd16 | Kind::Bcd32 | Kind::Bcd48 | Kind::Bcd64)
+    }
+
     /// Whether it is a binary float.
     pub fn is_float(self) -> bool {
         matches!(self, Kind::F32 | Kind::F64)

@@ -128,6 +128,11 @@ impl ReadPlan {
             None
         });
         let serial = self.serial_number.as_ref().and_then(|serial| serial.read(answers));
+        if let Some(other) = self.serial_number.as_ref().and_then(|serial| serial.looks_like(answers)) {
+            problems.push(format!(
+                "serial number: not a printable text; it looks like {other}: correct its type in the profile"
+            ));
+        }
         Decoded { values: Values { power, register, serial }, problems, chain_moved: false }
     }
 
@@ -150,10 +155,22 @@ impl ReadPlan {
         self.counter.is_some()
     }
 
-    /// How far the register falls when it starts again at 0. `None` where the profile does not say it, and beyond
+    /// Whether the counter stands still while the sum of the phases is exported.
+    pub fn counts_import_only(&self) -> bool {
+        self.counter.as_ref().is_some_and(|counter| !counter.both_directions && !counter.phase_by_phase)
+    }
+
+    /// How far the register falls when it starts again at 0: where the profile says so, or at the end of its type. `None` for a float, and beyond
     /// [`MilliwattHours::MAX`], which no register reaches.
     pub fn rollover(&self) -> Option<MilliwattHours> {
-        let rollover = rounded(self.counter.as_ref()?.rollover(self.factor)?);
+        let counter = self.counter.as_ref()?;
+        let count = counter.rollover.or_else(|| counter.end_of_type())?;
+        self.fall_at(count)
+    }
+
+    /// The fall of the register when it starts again at 0 after this raw count.
+    fn fall_at(&self, count: u64) -> Option<MilliwattHours> {
+        let rollover = rounded(self.counter.as_ref()?.fall_at(count, self.factor)?);
         u64::try_from(rollover).ok().and_then(MilliwattHours::new).filter(|rollover| rollover.get() > 0)
     }
 
@@ -165,8 +182,9 @@ impl ReadPlan {
 
     /// What the register means. The ledger begins a new epoch when it changes.
     pub fn definition(&self) -> RegisterDefinition {
-        let rollover = self.rollover();
-        RegisterDefinition { text: self.definition_text(rollover), rollover }
+        // The end of the type follows from the other words: only a count that the profile names is part of the text.
+        let named = self.counter.as_ref().and_then(|counter| self.fall_at(counter.rollover?));
+        RegisterDefinition { text: self.definition_text(named), rollover: self.rollover() }
     }
 
     /// Everything that turns raw registers into mWh, in one line. Ledgers store it, so its format must not change.

@@ -46,6 +46,8 @@ pub struct Quantity {
     pub rollover: Option<u64>,
     /// The counter adds up import and export.
     pub both_directions: bool,
+    /// The counter counts each phase for itself: it rises while one phase imports, whatever the others export.
+    pub phase_by_phase: bool,
     /// The counter can be set back to 0 at the meter.
     pub resettable: bool,
 }
@@ -118,7 +120,10 @@ impl Number {
         let modifier = |what: &str, range: RegisterRange, kind: Kind| {
             format!(" {what} 0x{:04x} {}", range.address - start, kind.word())
         };
-        let exponent = self.exponent.as_ref().map_or(String::new(), |it| modifier("x 10^", it.range, it.format.kind));
+        let exponent = self.exponent.as_ref().map_or(String::new(), |it| {
+            let mask = if it.mask == u16::MAX { String::new() } else { format!(" & 0x{:x}", it.mask) };
+            format!("{}{mask}", modifier("x 10^", it.range, it.format.kind))
+        });
         let sign = self.sign.as_ref().map_or(String::new(), |it| {
             format!("{} {} {}", modifier("signed by", it.range, it.format.kind), it.negative, it.positive)
         });
@@ -181,10 +186,18 @@ impl Quantity {
         Some(resolution.combined())
     }
 
-    /// The sum falls by this many mWh when a term starts again at 0.
-    pub(super) fn rollover(&self, installed: Exact) -> Option<Exact> {
+    /// The sum falls by this many mWh when a term starts again at 0 after this raw count.
+    pub(super) fn fall_at(&self, count: u64, installed: Exact) -> Option<Exact> {
         let scale = self.terms.first()?.scale.checked_mul(&self.unit.exact())?.checked_mul(&installed)?;
-        Exact::from_integer(self.rollover?.into()).checked_mul(&scale)
+        Exact::from_integer(count.into()).checked_mul(&scale)
+    }
+
+    /// The raw count after which a single whole number without sign starts again at 0, because its type ends there.
+    pub fn end_of_type(&self) -> Option<u64> {
+        let [term] = self.terms.as_slice() else { return None };
+        let is_whole = !term.format.kind.is_signed() && !term.format.kind.has_exponent();
+        let is_fixed = term.exponent.is_none() && self.ratios.is_empty() && self.divisors.is_empty();
+        u64::try_from(term.format.kind.range()).ok().filter(|_| is_whole && is_fixed)
     }
 
     /// The same quantity with `by` added to each address.

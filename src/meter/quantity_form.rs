@@ -34,8 +34,9 @@ pub(super) fn quantity(form: Form<'_>, kind: QuantityKind, limits: Limits<'_>) -
     let counter_field = |key| if kind == QuantityKind::Energy { form.field(key) } else { None };
     let flag = |key| counter_field(key).and_then(|field| field.boolean()).unwrap_or(false);
     let (resettable, absolute) = (flag("resettable"), flag("absolute"));
-    let directions = [("import", false), ("both", true)];
-    let both_directions = counter_field("direction").and_then(|field| field.one_of(&directions)).unwrap_or(false);
+    let directions = [("import", (false, false)), ("both", (true, false)), ("phases", (false, true))];
+    let direction = counter_field("direction").and_then(|field| field.one_of(&directions));
+    let (both_directions, phase_by_phase) = direction.unwrap_or_default();
     let rollover = counter_field("rollover").and_then(|field| check_rollover(&field, terms.as_deref()?));
     if let (Some(unit), Some(terms)) = (unit, &terms) {
         check_scale(&form, unit, terms);
@@ -53,6 +54,7 @@ pub(super) fn quantity(form: Form<'_>, kind: QuantityKind, limits: Limits<'_>) -
         absolute,
         rollover,
         both_directions,
+        phase_by_phase,
         resettable,
     })
 }

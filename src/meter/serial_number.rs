@@ -69,6 +69,30 @@ impl SerialNumber {
         Some(SerialNumber { range: range?, writing })
     }
 
+    /// What the registers of a text hold if they hold no printable text: `the number 1234567 (u32)`.
+    pub(super) fn looks_like(&self, answers: &Answers) -> Option<String> {
+        let Writing::Ascii { low_byte_first } = self.writing else { return None };
+        let words = self.range.out_of(answers)?;
+        let text = characters(words, low_byte_first);
+        if words.iter().all(|word| matches!(word, 0 | 0xFFFF))
+            || text.chars().all(|it| it.is_ascii_graphic() || it == ' ')
+        {
+            return None;
+        }
+        let swapped = characters(words, !low_byte_first);
+        if swapped.chars().all(|it| it.is_ascii_graphic() || it == ' ') {
+            return Some(format!(
+                "the text \"{swapped}\" with byte_order = \"{}\"",
+                if low_byte_first { "big" } else { "little" }
+            ));
+        }
+        let kind = [Kind::U16, Kind::U32, Kind::U48, Kind::U64]
+            .into_iter()
+            .find(|kind| kind.registers() == words.len().min(4) as u16)?;
+        let format = Format { kind, low_word_first: false, low_byte_first };
+        Some(format!("the number {} ({})", format.bits(&words[..usize::from(kind.registers())]), kind.word()))
+    }
+
     /// The serial number as text, without control characters. `None` where it was not answered or is blank (all zeros or all ones).
     pub(super) fn read(&self, answers: &Answers) -> Option<String> {
         let words = self.range.out_of(answers)?;
@@ -77,6 +101,9 @@ impl SerialNumber {
         }
         let written = match self.writing {
             Writing::Decimal(format) => match RawNumber::new(format.kind, format.bits(words))? {
+                RawNumber::Integer(number) if format.kind.is_bcd() => {
+                    format!("{number:0digits$}", digits = 4 * usize::from(format.kind.registers()))
+                }
                 RawNumber::Integer(number) => number.to_string(),
                 _ => return None,
             },
@@ -85,6 +112,9 @@ impl SerialNumber {
             }
             Writing::Ascii { low_byte_first } => characters(words, low_byte_first),
         };
+        if self.looks_like(answers).is_some() {
+            return None;
+        }
         let written = text::foreign(&written, MAX_TEXT);
         (!written.is_empty()).then_some(written)
     }

@@ -176,6 +176,7 @@ impl BusPoller {
     fn report_poll(&mut self, meter: usize, outcome: &PollOutcome, dropped: bool, now: Instant) {
         let poller = &self.meters[meter];
         let (name, map) = (&poller.config.name, poller.identification.map());
+        let rises_while_exporting = poller.export_check.rises();
         let counts = self.line.counts();
         self.report.send_modify(|report| {
             report.requests = counts.requests;
@@ -188,6 +189,7 @@ impl BusPoller {
             if let Some(meter) = report.meters.get_mut(name) {
                 count_poll(meter, outcome);
                 meter.map = map;
+                meter.rises_while_exporting = rises_while_exporting;
                 meter.quality.add(&self.line.take_tally(), now);
             }
         });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::export_check::ExportCheck;
 use super::identification::Identification;
 use super::outcome::{PollEnd, PollOutcome};
 use crate::clock::{Clock, ClockReading};
@@ -32,6 +33,8 @@ pub(super) struct MeterPoller {
     pub(super) serial_at: Option<Instant>,
     /// The serial number as last read.
     pub(super) serial: Option<String>,
+    /// Whether the counter rises while power is exported.
+    pub(super) export_check: ExportCheck,
 }
 
 impl MeterPoller {
@@ -47,6 +50,7 @@ impl MeterPoller {
             held: false,
             serial_at: None,
             serial: None,
+            export_check: ExportCheck::default(),
         }
     }
 
@@ -139,10 +143,13 @@ impl MeterPoller {
     fn refused(&mut self, block: RegisterRange, refusal: &Error, refusals: &mut Vec<(RegisterRange, String)>) {
         if refusal.refuses_range() && self.plan.split(block) {
             self.register_block = None;
-            let (first, count) = (block.address, block.count);
-            tracing::info!(meter = %self.config.name, first, count, "the meter refuses a read across a gap; reading in smaller parts");
+            tracing::info!(
+                meter = %self.config.name,
+                "the meter refuses to read {block} in one request ({refusal}): it is read in smaller parts. Take its gap out of `gaps` in the \
+                 profile"
+            );
         } else if self.plan.ranges().contains(&block) {
-            refusals.push((block, format!("registers from {} on: {refusal}", block.address)));
+            refusals.push((block, format!("{block}: {refusal}")));
         } else {
             // The serial number is optional: no error.
             refusals.push((block, String::new()));
@@ -171,6 +178,9 @@ impl MeterPoller {
             None => times.last().map(|(_, at)| *at),
         };
         let error = (!errors.is_empty()).then(|| errors.join("; "));
+        if let Some(at) = at.filter(|_| self.plan.counts_import_only()) {
+            self.export_check.note(at.since_boot, &decoded.values);
+        }
         PollOutcome { values: decoded.values, at, error, end }
     }
 

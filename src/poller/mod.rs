@@ -3,6 +3,7 @@
 
 mod bus_poller;
 mod chain;
+mod export_check;
 mod fault_log;
 mod identification;
 mod identify;

@@ -49,6 +49,32 @@ pub struct LiveReading {
     pub serial: Option<String>,
     /// Why the meter, or one of its values, could not be read.
     pub error: Option<String>,
+    /// What to check before the values are relied on.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// What to check before these values of the meter are relied on.
+fn warnings(meter: &config::MeterConfig, values: &Values) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(power) = values.power.filter(|power| power.0.saturating_abs() > meter.max_power.0) {
+        warnings.push(format!(
+            "its power of {} W is above its max_power of {} W: check the profile's scale and type, or max_power",
+            power.watts(),
+            meter.max_power.watts()
+        ));
+    }
+    let alike: Vec<_> =
+        meter.profile.maps.iter().filter(|map| map.identity.is_empty()).map(|map| map.name.as_str()).collect();
+    if alike.len() > 1 {
+        warnings.push(format!(
+            "the daemon still has to decide between the maps {} of its profile; `arkmeter status` shows the result; map = \"..\" in [meter.{}] \
+             decides it",
+            alike.join(", "),
+            meter.name
+        ));
+    }
+    warnings
 }
 
 impl LiveReading {
@@ -56,6 +82,7 @@ impl LiveReading {
     pub fn new(meter: &config::MeterConfig, reply: PollReply) -> Self {
         let PollReply { values, error } = reply;
         LiveReading {
+            warnings: warnings(meter, &values),
             meter: meter.name.clone(),
             bus: meter.bus.clone(),
             unit: meter.unit.get(),

@@ -44,6 +44,8 @@ pub struct MeterPoll {
     /// The map of the profile and the place in a chain of models: `map float, model 213 at 40069`. `None` while it is not known, or for
     /// a profile without maps and chain.
     pub map: Option<String>,
+    /// The counter of imported energy rises while power is exported.
+    pub rises_while_exporting: bool,
     /// All polls.
     pub polls: u64,
     /// Polls without a value.

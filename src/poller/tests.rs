@@ -223,7 +223,7 @@ async fn power_without_energy_is_a_reading_and_the_error_names_the_missing_regis
     let report = running.report(|report| report.meters[&name("meter_1")].polls == 1).await;
     let meter = &report.meters[&name("meter_1")];
     assert_eq!(meter.failures_in_a_row, 0);
-    assert!(meter.error.as_ref().unwrap().contains("registers from 4 on: exception 2"), "{:?}", meter.error);
+    assert!(meter.error.as_ref().unwrap().contains("input 0x0004..0x0005: exception 2"), "{:?}", meter.error);
 }
 
 #[tokio::test]

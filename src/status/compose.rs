@@ -75,6 +75,7 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
     let standing =
         document.meters.iter().filter_map(|(name, meter)| Some(format!("{name}: {}", meter.stands.as_ref()?)));
     document.advice.extend(standing.collect::<Vec<_>>());
+    document.advice.extend(quality::counter_advice(&inputs.buses));
     document.trouble = trouble(&document, config, &inputs.remarks, up_for);
     document.well = document.trouble.is_empty();
     document

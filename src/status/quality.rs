@@ -62,5 +62,16 @@ pub(super) fn advice(config: &Config, buses: &BTreeMap<Name, BusReport>) -> Vec<
     open.flat_map(|bus| quality::advice(&bus)).collect()
 }
 
+/// Advice about counters that rise while power is exported.
+pub(super) fn counter_advice(buses: &BTreeMap<Name, BusReport>) -> impl Iterator<Item = String> + '_ {
+    let polls = buses.values().flat_map(|bus| &bus.meters);
+    polls.filter(|(_, poll)| poll.rises_while_exporting).map(|(meter, _)| {
+        format!(
+            "{meter}: the counter rises while power is negative: is this the export counter, or are the current transformers reversed? \
+             (reversed = true in [meter.{meter}] changes both)"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests;

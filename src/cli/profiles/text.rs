@@ -1,5 +1,6 @@
 //! Profiles as text.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use crate::cli::output::table;
@@ -115,15 +116,28 @@ fn section(heading: &str, lines: &[String], out: &mut dyn Write) -> io::Result<(
 /// The registers of a profile, or of one of its maps.
 fn registers(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
     let mut table = table(&["VALUE", "FUNCTION", "REGISTER", "FORMAT", "ONE STEP"]);
-    let counters = [("energy", &profile.energy), ("export_energy", &profile.export_energy)];
-    let counters = counters.into_iter().filter_map(|(name, counter)| Some((name, counter.as_ref()?)));
-    for row in std::iter::once(("power", &profile.power)).chain(counters).flat_map(|(name, of)| rows(name, of)) {
+    let others =
+        [("energy", &profile.energy), ("export_energy", &profile.export_energy), ("phase_power", &profile.phase_power)];
+    let others = others.into_iter().filter_map(|(name, quantity)| Some((name, quantity.as_ref()?)));
+    let all: Vec<_> = std::iter::once(("power", &profile.power)).chain(others).collect();
+    for row in all.iter().flat_map(|(name, of)| rows(name, of)) {
         table.add_row(row);
     }
     if let Some(serial) = &profile.serial_number {
         table.add_row(serial_row(serial));
     }
-    writeln!(out, "{}", table.trim_fmt())
+    writeln!(out, "{}", table.trim_fmt())?;
+    for (name, quantity) in all {
+        let patterns: BTreeSet<String> =
+            quantity.terms.iter().flat_map(|term| &term.invalid).map(ToString::to_string).collect();
+        if !patterns.is_empty() {
+            writeln!(out, "{name} has no value at {}", patterns.into_iter().collect::<Vec<_>>().join(", "))?;
+        }
+        if let Some(count) = quantity.rollover.or_else(|| quantity.end_of_type()).filter(|_| name.ends_with("energy")) {
+            writeln!(out, "{name} starts again at 0 after a raw count of {count}")?;
+        }
+    }
+    Ok(())
 }
 
 fn expected(expectations: &[Expectation]) -> Vec<String> {

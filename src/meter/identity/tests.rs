@@ -43,6 +43,17 @@ fn numbers_are_compared_as_they_are_written() {
 }
 
 #[test]
+fn any_number_but_some_is_accepted() {
+    let any = "type = \"u16\"\nexcept = [0, 0xFFFF]";
+    assert_eq!(found(any, &[1]), CheckResult::Passed);
+    assert_eq!(found(any, &[0xFFFE]), CheckResult::Passed);
+    is_wrong(&found(any, &[0]), "holds 0, where the profile expects anything but 0 or 65535");
+    is_wrong(&found(any, &[0xFFFF]), "anything but");
+    let (_, findings) = parsed(&toml("type = \"u16\"\nexcept = [0]\nvalues = [1]"));
+    assert!(findings.iter().any(|(_, message)| message.contains("cannot be used with `values`")), "{findings:?}");
+}
+
+#[test]
 fn bits_beside_the_mask_do_not_matter() {
     let masked = "type = \"u16\"\nmask = 0xFF00\nvalues = [0x4100]";
     assert_eq!(found(masked, &[0x4133]), CheckResult::Passed);

@@ -101,7 +101,7 @@ fn a_map_inherits_the_tables_of_its_profile() {
     assert!(plan.ranges().contains(&twenty) && profile.map("c").is_none());
     let serial = plan.serial_ranges()[0];
     let read = plan.decode(&[(serial, vec![0x0012, 0x3456])].into_iter().collect());
-    assert_eq!(read.values.serial.as_deref(), Some("123456"));
+    assert_eq!(read.values.serial.as_deref(), Some("00123456"));
 }
 
 #[test]

@@ -65,6 +65,22 @@ proptest! {
 }
 
 #[test]
+fn an_exponent_may_be_in_some_bits_of_a_register() {
+    let with = |keys: &str| good(&meter("", POWER, &SCALED.replace("register = 6", &format!("register = 6, {keys}"))));
+    // 5 x 10^-2 and 5 x 10^3 in the unit of the plain count.
+    let plain = |exponent: i16| energy(&read(&good(&meter("", POWER, SCALED)), &[0, 0, 0, 0, 0, 5, exponent as u16]));
+    for (keys, word, exponent) in [
+        ("mask = 0x00F0", 0xABE5, -2),
+        ("mask = 0x00F0, type = \"u16\"", 0xAB3F, 3),
+        ("mask = 0xFF00", 0x03FF, 3),
+        ("mask = 0x000F", 0x120E, -2),
+    ] {
+        let decoded = read(&with(keys), &[0, 0, 0, 0, 0, 5, word]);
+        assert_eq!((energy(&decoded), decoded.problems), (plain(exponent), Vec::<String>::new()), "{keys}");
+    }
+}
+
+#[test]
 fn an_invalid_exponent_makes_no_value() {
     let profile = good(&meter("", POWER, SCALED));
     for (exponent, why) in [
