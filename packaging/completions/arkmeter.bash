@@ -201,7 +201,7 @@ _arkmeter() {
             return 0
             ;;
         arkmeter__subcmd__inspect)
-            opts="-h --serial --tcp --rtu-over-tcp --bus --unit --baud --parity --stop-bits --registers --function --watch --name --json --config --help"
+            opts="-h --serial --tcp --rtu-over-tcp --bus --unit --baud --parity --stop-bits --registers --function --loads --display --watch --name --json --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -245,6 +245,14 @@ _arkmeter() {
                     ;;
                 --function)
                     COMPREPLY=($(compgen -W "input holding" -- "${cur}"))
+                    return 0
+                    ;;
+                --loads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --watch)

@@ -88,10 +88,12 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l parity -d 
 even\t''
 odd\t''"
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l stop-bits -d 'Stop bits, 1 or 2' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l registers -d 'Registers to read, 0-based, such as 0..200 or 0x5000..0x5100' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l registers -d 'Registers to read, 0-based, such as 0..200 or 0x100..0x130,0x400..0x450' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l function -d 'Only input registers (function 4) or holding registers (function 3) (default: both)' -r -f -a "input\t''
 holding\t''"
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l watch -d 'How long to watch the registers, so that the energy counter can be recognised; up to 1h, 0s reads once' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l loads -d 'Loads that you switch on one after the other when asked, such as 0,1kW,3kW: they show which register is the power, and its scale' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l display -d 'The imported energy that the meter\'s display shows now, such as 1234.5kWh: it tells counters apart' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l watch -d 'How long to watch the registers, with --loads each load; up to 4h, 0s reads once (default: 60s, with --loads 2m)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l name -d 'Name of the profile' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l json -d 'Print JSON'

@@ -94,7 +94,7 @@ impl Series {
     }
 
     /// The value that rises and never falls. Where it stands still between samples, it counts in steps of at least its smallest rise.
-    pub(super) fn as_counter(mut self) -> Option<Series> {
+    pub(super) fn into_counter(mut self) -> Option<Series> {
         if self.first() < 0.0 || !self.never_falls() || self.last() <= self.first() {
             return None;
         }

@@ -282,7 +282,7 @@ impl Watch<'_> {
             Kind::U16 | Kind::U32 | Kind::U64 => true,
             _ => false,
         };
-        if is_natural { series.clone().as_counter() } else { None }
+        if is_natural { series.clone().into_counter() } else { None }
     }
 
     /// The sign and the scale with which this value follows the loads.

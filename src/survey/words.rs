@@ -109,8 +109,8 @@ pub(super) fn choose_power(
 
 /// The way of two registers in the likely order, where there is one.
 fn choice(ways: &[&Series], is_proved: bool, likely: bool) -> Choice {
-    let rank = |way: &&&Series| (way.place.block.count.abs_diff(2), way.place.format.low_word_first != likely);
-    let place = ways.iter().min_by_key(|way| rank(&way)).map_or(ways[0].place, |way| way.place);
+    let rank = |way: &&Series| (way.place.block.count.abs_diff(2), way.place.format.low_word_first != likely);
+    let place = ways.iter().min_by_key(|way| rank(way)).map_or(ways[0].place, |way| way.place);
     let others: Vec<_> = ways.iter().map(|way| way.place).filter(|other| *other != place).collect();
     let narrowest = ways.iter().map(|way| raw_limit(way.place.format.kind)).fold(f64::INFINITY, f64::min);
     // Integers of two registers in both orders agree up to the end of one register.
