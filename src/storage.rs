@@ -1,54 +1,57 @@
 //! Files in the state folder: SQLite connections, what can be wrong with a file and the remedy, and who owns it.
+#![deny(missing_docs)]
 
-use std::fs::{self, File};
+mod columns;
+
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-/// How long a statement waits for another program that is writing, such as somebody's sqlite3.
+pub(crate) use columns::{CompactReading, Json, expand, nanoseconds, second, total};
+
+/// How long a statement waits for another program that is writing, such as sqlite3.
 pub(crate) const BUSY_FOR: Duration = Duration::from_secs(2);
-/// Page cache of a connection in KiB, negative as SQLite wants it: a commit touches few pages, and a box has little memory.
+/// Page cache of a connection in KiB, negative as SQLite wants it: a commit touches few pages.
 const CACHE: i64 = -128;
+
+/// A call that the file system or SQLite refused.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum DiskError {
+    /// The file system.
+    File(#[from] io::Error),
+    /// SQLite.
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl DiskError {
+    /// What the operator can do.
+    pub(crate) fn remedy(&self) -> &'static str {
+        match self {
+            DiskError::File(error) => io_remedy(error.kind()),
+            DiskError::Sqlite(error) => sqlite_remedy(error),
+        }
+    }
+}
 
 /// Why something was not written to or read from a store. A failed write has no effect.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite could not write the file.
-    #[error("{} cannot be written: {remedy}", path.display())]
+    /// The disk refused.
+    #[error("{} cannot be written: {}", path.display(), source.remedy())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operator can do.
-        remedy: &'static str,
-        /// SQLite's error.
-        #[source]
-        source: rusqlite::Error,
+        /// The cause.
+        source: DiskError,
     },
-    /// The file system refused.
-    #[error("{} cannot be written: {remedy}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the operator can do.
-        remedy: &'static str,
-        /// The system's error.
-        #[source]
-        source: io::Error,
-    },
-    /// SQLite could not read it.
-    #[error("{what} cannot be read: {remedy}")]
-    Read {
-        /// The part that was read.
-        what: &'static str,
-        /// What the operator can do.
-        remedy: &'static str,
-        /// SQLite's error.
-        #[source]
-        source: rusqlite::Error,
-    },
+    /// SQLite could not read the open ledger.
+    #[error("the ledger cannot be read: {}", .0.remedy())]
+    Read(#[source] DiskError),
     /// An open file has no name any more, or another file has it: what is written is lost with the process.
     #[error(
         "{} was removed or replaced while arkmeter was using it: leave the files whose name begins with `ledger` to arkmeter, and restore a \
@@ -65,16 +68,9 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn read(what: &'static str, source: rusqlite::Error) -> Self {
-        StoreError::Read { what, remedy: sqlite_remedy(&source), source }
-    }
-
-    pub(crate) fn write(path: &Path, source: rusqlite::Error) -> Self {
-        StoreError::Write { path: path.to_owned(), remedy: sqlite_remedy(&source), source }
-    }
-
-    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
-        StoreError::File { path: path.to_owned(), remedy: io_remedy(source.kind()), source }
+    /// Wraps the cause of a failed write.
+    pub(crate) fn write<E: Into<DiskError>>(path: &Path) -> impl Fn(E) -> Self {
+        move |error| StoreError::Write { path: path.to_owned(), source: error.into() }
     }
 }
 
@@ -87,9 +83,21 @@ pub(crate) enum StoreFault {
     /// This program does not know its version.
     #[error("it has version {0}")]
     Newer(i64),
-    /// It could not be read, which says nothing about its content.
-    #[error("{0}")]
-    Unreadable(rusqlite::Error),
+    /// It could not be read or written, which says nothing about its content.
+    #[error(transparent)]
+    Disk(DiskError),
+}
+
+impl StoreFault {
+    pub(crate) fn damaged(why: impl Into<String>) -> Self {
+        StoreFault::Damaged(why.into())
+    }
+}
+
+impl From<io::Error> for StoreFault {
+    fn from(error: io::Error) -> Self {
+        StoreFault::Disk(error.into())
+    }
 }
 
 impl From<rusqlite::Error> for StoreFault {
@@ -104,7 +112,36 @@ impl From<rusqlite::Error> for StoreFault {
                 | ErrorCode::TypeMismatch
                 | ErrorCode::Unknown,
             ) => StoreFault::Damaged(error.to_string()),
-            Some(_) => StoreFault::Unreadable(error),
+            Some(_) => StoreFault::Disk(error.into()),
+        }
+    }
+}
+
+impl From<DiskError> for StoreFault {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::File(error) => error.into(),
+            DiskError::Sqlite(error) => error.into(),
+        }
+    }
+}
+
+impl From<rusqlite_migration::Error> for StoreFault {
+    fn from(error: rusqlite_migration::Error) -> Self {
+        match error {
+            rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+            rusqlite_migration::Error::Hook(why) => StoreFault::Damaged(why),
+            other => StoreFault::Damaged(other.to_string()),
+        }
+    }
+}
+
+/// Why an open store cannot be read.
+impl From<StoreFault> for StoreError {
+    fn from(fault: StoreFault) -> Self {
+        match fault {
+            StoreFault::Disk(error) => StoreError::Read(error),
+            fault => StoreError::Damaged(fault.to_string()),
         }
     }
 }
@@ -157,6 +194,11 @@ pub(crate) fn arrange(connection: Connection) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Closes a connection.
+pub(crate) fn close(connection: Connection) -> rusqlite::Result<()> {
+    connection.close().map_err(|(_, error)| error)
+}
+
 /// Which file a path names: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId(u64, u64);
@@ -170,6 +212,11 @@ pub(crate) fn file_id(path: &Path) -> io::Result<Option<FileId>> {
     }
 }
 
+/// Creates a file that only its owner can read, and that is not there yet.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// Gives a file to the owner of its folder: the daemon must be able to use what root creates there.
 pub(crate) fn give_to_owner(file: &File, folder: &Path) {
     let (Ok(ours), Ok(theirs)) = (file.metadata(), fs::metadata(folder)) else { return };
@@ -179,18 +226,29 @@ pub(crate) fn give_to_owner(file: &File, folder: &Path) {
     }
 }
 
-/// Renames the store `NAME.db` in that folder to `NAME-set-aside.db`, its log first.
+/// Renames the store `NAME.db` in that folder to `NAME-set-aside.db`, its log first: beside another store it would be taken for that one's.
 pub(crate) fn move_aside(folder: &Path, name: &str) -> io::Result<()> {
     for file in ["db-wal", "db"] {
-        match fs::rename(folder.join(format!("{name}.{file}")), folder.join(format!("{name}-set-aside.{file}"))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        let (from, to) = (format!("{name}.{file}"), format!("{name}-set-aside.{file}"));
+        if_there(fs::rename(folder.join(from), folder.join(to)))?;
     }
-    match fs::remove_file(folder.join(format!("{name}.db-shm"))) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => sync_folder(folder),
+    if_there(fs::remove_file(folder.join(format!("{name}.db-shm"))))?;
+    sync_folder(folder)
+}
+
+/// Removes a store's file if it is there, SQLite's files beside it first.
+pub(crate) fn remove_store(path: &Path) -> io::Result<()> {
+    for beside in ["-journal", "-wal", "-shm", ""] {
+        let mut name = path.to_owned().into_os_string();
+        name.push(beside);
+        if_there(fs::remove_file(name))?;
     }
+    Ok(())
+}
+
+/// Success where there is no such file.
+fn if_there(outcome: io::Result<()>) -> io::Result<()> {
+    outcome.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Makes new and renamed entries of a folder durable.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::{HistorySlot, PowerSummary, SlotStart};
+use super::{HistorySlot, PowerSum, PowerSummary, SlotStart};
 use crate::clock::ClockReading;
 use crate::reading::{Reading, stale_after};
-use crate::units::{MilliwattHours, Milliwatts, Name};
+use crate::units::{MilliwattHours, Name};
 
 /// The wall clock was set if it differs by more than this from the boot's clock: slewing takes longer than a slot for that.
 const CLOCK_SET: SignedDuration = SignedDuration::from_secs(2);
@@ -26,7 +26,8 @@ struct MeterSlot {
     reach: Duration,
     /// The latest sample, also from the previous slot.
     sampled_at: Option<ClockReading>,
-    samples: Samples,
+    /// Each sample stands for the time since the one before.
+    samples: PowerSum,
     /// It was read in this slot.
     read: bool,
     published: Option<MilliwattHours>,
@@ -36,17 +37,6 @@ struct MeterSlot {
     linked: bool,
     /// The first reading of a slot that does not follow a recorded one, and what was published then.
     began: Option<(ClockReading, Option<MilliwattHours>)>,
-}
-
-/// Power samples of one slot. Each stands for the time since the one before, so the mean lies between the lowest and the highest.
-#[derive(Clone, Copy, Debug, Default)]
-struct Samples {
-    range: Option<(Milliwatts, Milliwatts)>,
-    /// mW x ms.
-    area: i128,
-    measured_ms: u64,
-    sum: i128,
-    count: u32,
 }
 
 impl SlotAggregator {
@@ -69,7 +59,8 @@ impl SlotAggregator {
         (meter.read, meter.published) = (true, published);
         if let Some(power) = reading.values.power {
             let span = meter.sampled_at.and_then(|at| reading.at.since(&at)).filter(|span| *span <= meter.reach);
-            meter.samples.add(power, span.unwrap_or_default());
+            let sample = PowerSummary { mean_mw: power, min_mw: power, max_mw: power };
+            meter.samples.add(sample, span.unwrap_or_default());
             meter.sampled_at = Some(reading.at);
         }
     }
@@ -98,8 +89,8 @@ impl SlotAggregator {
                 meter: name.clone(),
                 ended: now.wall,
                 trusted: now.trusted,
-                measured: Duration::from_millis(samples.measured_ms),
-                power: samples.power(),
+                measured: samples.measured(),
+                power: samples.summary(),
                 published: meter.published,
                 began: began.map(|(at, published)| SlotStart { at: on_wall(&at), published }),
             })
@@ -110,28 +101,5 @@ impl SlotAggregator {
     /// The slots of the last [`close`](Self::close) are not recorded.
     pub(crate) fn lose_last_slot(&mut self) {
         self.meters.values_mut().for_each(|meter| meter.linked = false);
-    }
-}
-
-impl Samples {
-    fn add(&mut self, power: Milliwatts, span: Duration) {
-        let (min, max) = self.range.unwrap_or((power, power));
-        self.range = Some((min.min(power), max.max(power)));
-        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        self.area += i128::from(power.0) * i128::from(span);
-        self.measured_ms += span;
-        self.sum += i128::from(power.0);
-        self.count += 1;
-    }
-
-    fn power(&self) -> Option<PowerSummary> {
-        let (min_mw, max_mw) = self.range?;
-        // A first sample stands for no time yet.
-        let mean = match self.measured_ms {
-            0 => self.sum / i128::from(self.count),
-            measured => self.area / i128::from(measured),
-        };
-        let mean_mw = Milliwatts(i64::try_from(mean).unwrap_or(max_mw.0));
-        Some(PowerSummary { mean_mw, min_mw, max_mw })
     }
 }

@@ -59,6 +59,45 @@ pub struct PowerSummary {
     pub max_mw: Milliwatts,
 }
 
+/// The sum of power samples, or of summaries of them, over the time for which each stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct PowerSum {
+    range: Option<(Milliwatts, Milliwatts)>,
+    /// Mean power x measured time, in mW x ms.
+    area: i128,
+    measured_ms: u64,
+    /// The mean powers that stand for no time, such as a first sample, and their number.
+    points: (i128, i128),
+}
+
+impl PowerSum {
+    fn add(&mut self, power: PowerSummary, measured: Duration) {
+        let (min, max) = self.range.unwrap_or((power.min_mw, power.max_mw));
+        self.range = Some((min.min(power.min_mw), max.max(power.max_mw)));
+        let measured_ms = u64::try_from(measured.as_millis()).unwrap_or(u64::MAX);
+        self.area += i128::from(power.mean_mw.0) * i128::from(measured_ms);
+        self.measured_ms += measured_ms;
+        if measured_ms == 0 {
+            self.points = (self.points.0 + i128::from(power.mean_mw.0), self.points.1 + 1);
+        }
+    }
+
+    /// Absent if nothing was added.
+    fn summary(&self) -> Option<PowerSummary> {
+        let (min_mw, max_mw) = self.range?;
+        let mean = match self.measured_ms {
+            0 => self.points.0 / self.points.1.max(1),
+            measured => self.area / i128::from(measured),
+        };
+        let mean_mw = Milliwatts(i64::try_from(mean).unwrap_or(max_mw.0));
+        Some(PowerSummary { mean_mw, min_mw, max_mw })
+    }
+
+    fn measured(&self) -> Duration {
+        Duration::from_millis(self.measured_ms)
+    }
+}
+
 /// One meter and report slot, as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistorySlot {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Interval, PowerSummary, RecordedSlot};
-use crate::units::{MilliwattHours, Milliwatts};
+use super::{Interval, PowerSum, PowerSummary, RecordedSlot};
+use crate::units::MilliwattHours;
 
 /// The length of the periods, and where they begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +51,8 @@ pub struct PeriodGrouping {
 #[derive(Debug)]
 struct OpenPeriod {
     period: i64,
-    sum: PowerMean,
+    power: PowerSum,
     line: HistoryLine,
-}
-
-/// The mean power of a period.
-#[derive(Clone, Copy, Debug, Default)]
-struct PowerMean {
-    area: i128,
-    measured_ms: u64,
-    /// Of slots with a single sample, which stands for no time.
-    points: i128,
-    count: u32,
 }
 
 impl PeriodLength {
@@ -101,8 +91,8 @@ impl PeriodGrouping {
     pub fn push(&mut self, slot: &RecordedSlot) -> Vec<HistoryLine> {
         let mut lines = Vec::new();
         let Some(every) = self.every else {
-            lines.extend(slot.gap.filter(is_shown).map(HistoryLine::gap));
-            lines.push(PowerMean::default().line(HistoryLine::of(slot), slot));
+            lines.extend(slot.gap.and_then(HistoryLine::gap));
+            lines.push(HistoryLine::of(slot));
             return lines;
         };
         if let Some(gap) = &slot.gap {
@@ -112,7 +102,7 @@ impl PeriodGrouping {
                 }
                 _ => {
                     lines.extend(self.finish());
-                    lines.extend(Some(*gap).filter(is_shown).map(HistoryLine::gap));
+                    lines.extend(HistoryLine::gap(*gap));
                 }
             }
         }
@@ -122,7 +112,7 @@ impl PeriodGrouping {
         }
         let open = self.open.get_or_insert_with(|| OpenPeriod {
             period,
-            sum: PowerMean::default(),
+            power: PowerSum::default(),
             line: HistoryLine {
                 from: every.begin(period),
                 to: every.begin(period + 1),
@@ -140,22 +130,17 @@ impl PeriodGrouping {
     }
 }
 
-/// After a clock was set back there may be nothing to show.
-fn is_shown(gap: &Interval) -> bool {
-    gap.to > gap.from || gap.consumed_mwh.is_some_and(|consumed| consumed > MilliwattHours::ZERO)
-}
-
 impl OpenPeriod {
     fn take(&mut self, slot: &RecordedSlot) {
-        let HistoryLine { energy_mwh: mut energy, trusted, power: range, .. } = self.line;
-        add(&mut energy, slot.interval.consumed_mwh);
-        let line = HistoryLine {
-            energy_mwh: energy,
-            published_mwh: slot.published_mwh.or(self.line.published_mwh),
-            trusted: trusted && slot.trusted,
-            ..self.line
-        };
-        self.line = self.sum.line(HistoryLine { power: range, ..line }, slot);
+        if let Some(power) = slot.power {
+            self.power.add(power, Duration::from_millis(slot.measured_ms));
+        }
+        let line = &mut self.line;
+        add(&mut line.energy_mwh, slot.interval.consumed_mwh);
+        line.published_mwh = slot.published_mwh.or(line.published_mwh);
+        line.trusted &= slot.trusted;
+        line.power = self.power.summary();
+        line.measured_s = self.power.measured().as_secs();
     }
 }
 
@@ -166,50 +151,20 @@ impl HistoryLine {
             from,
             to,
             gap: false,
-            power: None,
+            power: slot.power,
             energy_mwh: consumed_mwh,
             published_mwh: slot.published_mwh,
-            measured_s: 0,
+            measured_s: slot.power.map_or(0, |_| slot.measured_ms / 1000),
             trusted: slot.trusted,
         }
     }
 
-    fn gap(gap: Interval) -> Self {
-        HistoryLine {
-            from: gap.from,
-            to: gap.to,
-            gap: true,
-            power: None,
-            energy_mwh: gap.consumed_mwh,
-            published_mwh: None,
-            measured_s: 0,
-            trusted: true,
-        }
-    }
-}
-
-impl PowerMean {
-    /// The line with the power of this slot added.
-    fn line(&mut self, line: HistoryLine, slot: &RecordedSlot) -> HistoryLine {
-        let Some(power) = slot.power else { return line };
-        self.area += i128::from(power.mean_mw.0) * i128::from(slot.measured_ms);
-        self.measured_ms += slot.measured_ms;
-        if slot.measured_ms == 0 {
-            self.points += i128::from(power.mean_mw.0);
-            self.count += 1;
-        }
-        let mean = match self.measured_ms {
-            0 => self.points / i128::from(self.count.max(1)),
-            measured => self.area / i128::from(measured),
-        };
-        let mean_mw = Milliwatts(i64::try_from(mean).unwrap_or(power.mean_mw.0));
-        let before = line.power.unwrap_or(power);
-        let (min_mw, max_mw) = (before.min_mw.min(power.min_mw), before.max_mw.max(power.max_mw));
-        HistoryLine {
-            power: Some(PowerSummary { mean_mw, min_mw, max_mw }),
-            measured_s: self.measured_ms / 1000,
-            ..line
-        }
+    /// `None` if there is nothing to show, as may be after the clock was set back.
+    fn gap(Interval { from, to, consumed_mwh }: Interval) -> Option<Self> {
+        let shown = to > from || consumed_mwh.is_some_and(|consumed| consumed > MilliwattHours::ZERO);
+        let (power, energy_mwh, published_mwh) = (None, consumed_mwh, None);
+        let line = HistoryLine { from, to, gap: true, power, energy_mwh, published_mwh, measured_s: 0, trusted: true };
+        shown.then_some(line)
     }
 }
 

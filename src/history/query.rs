@@ -2,15 +2,17 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
 use super::store::{HISTORY, check_version};
-use super::{Interval, PowerSummary, RecordedSlot};
-use crate::storage::{StoreFault, connect};
-use crate::units::{MilliwattHours, Milliwatts, Name};
+use super::{HistorySlot, Interval, PowerSummary, RecordedSlot, SlotStart};
+use crate::storage::{DiskError, StoreFault, connect};
+use crate::units::{MilliwattHours, Name};
 
 /// The version of the JSON document.
 pub const SCHEMA: u32 = 1;
@@ -37,9 +39,8 @@ pub enum HistoryReadError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// SQLite's error.
-        #[source]
-        source: rusqlite::Error,
+        /// The cause.
+        source: DiskError,
     },
     /// The task that reads it has ended.
     #[error("the daemon is stopping")]
@@ -47,41 +48,20 @@ pub enum HistoryReadError {
 }
 
 /// The slots of a meter that ended after `from` and not after `to`, and were written after the slot numbered `after`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
     /// The meter.
     pub meter: Name,
     /// Exclusive.
+    #[serde(default, with = "jiff::fmt::serde::timestamp::second::optional")]
     pub from: Option<Timestamp>,
     /// Inclusive.
+    #[serde(default, with = "jiff::fmt::serde::timestamp::second::optional")]
     pub to: Option<Timestamp>,
     /// [`HistoryPage::next`] of the previous page; 0 for the first.
+    #[serde(default)]
     pub after: i64,
-}
-
-impl HistoryQuery {
-    /// As the query of a URL.
-    pub fn to_query(&self) -> String {
-        let bound = |key, at: Option<Timestamp>| at.map_or(String::new(), |at| format!("&{key}={}", at.as_second()));
-        format!("meter={}{}{}&after={}", self.meter, bound("from", self.from), bound("to", self.to), self.after)
-    }
-
-    /// Parses [`to_query`](Self::to_query); `None` where that fails.
-    pub fn parse(query: &str) -> Option<Self> {
-        let (mut meter, mut from, mut to, mut after) = (None, None, None, 0);
-        for pair in query.split('&') {
-            let (key, value) = pair.split_once('=')?;
-            let second = || Timestamp::from_second(value.parse().ok()?).ok();
-            match key {
-                "meter" => meter = Some(Name::new(value)?),
-                "from" => from = Some(second()?),
-                "to" => to = Some(second()?),
-                "after" => after = value.parse().ok()?,
-                _ => return None,
-            }
-        }
-        Some(HistoryQuery { meter: meter?, from, to, after })
-    }
 }
 
 /// Some slots of a meter, in the order in which they were recorded.
@@ -111,39 +91,39 @@ pub fn read_page(folder: &Path, query: &HistoryQuery) -> Result<HistoryPage, His
         _ => {}
     }
     read(&path, query, empty).map_err(|fault| match fault {
-        StoreFault::Unreadable(source) => HistoryReadError::Unreadable { path, source },
+        StoreFault::Disk(source) => HistoryReadError::Unreadable { path, source },
         fault => HistoryReadError::Damaged { path, why: fault.to_string() },
     })
 }
 
 fn read(path: &Path, query: &HistoryQuery, mut page: HistoryPage) -> Result<HistoryPage, StoreFault> {
-    // Opened for writing where this user may, so that SQLite can roll back what a crash left half written. Nothing else is changed.
+    // Opened for writing if this user may, so that SQLite can roll back what a crash left half written. Nothing else is changed.
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true)?;
     // One transaction, so that concurrent writes do not matter.
     connection.execute_batch("BEGIN")?;
     check_version(&connection)?;
     let sql = "SELECT id FROM meter WHERE name = ?1";
-    let meter: Option<i64> = connection.query_row(sql, [query.meter.as_str()], |row| row.get(0)).optional()?;
-    let Some(meter) = meter else {
+    let Some(meter) = connection.query_row(sql, [&query.meter], |row| row.get::<_, i64>(0)).optional()? else {
         page.others = names(&connection)?;
         return Ok(page);
     };
     page.recorded = true;
-    let before = format!("{SELECT} WHERE meter = ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1");
-    let mut before = connection.query_row(&before, [meter, query.after], SlotRow::read).optional()?;
-    let mut statement = connection.prepare(&format!("{SELECT} WHERE meter = ?1 AND id > ?2 ORDER BY id"))?;
-    for row in statement.query_map([meter, query.after], SlotRow::read)? {
-        let row = row?;
-        let late_enough = query.from.is_none_or(|from| row.ended > from.as_second());
-        if late_enough && query.to.is_none_or(|to| row.ended <= to.as_second()) {
-            page.slots.push(row.to_slot(before.as_ref())?);
+    let parse = |row: &Row<'_>| Ok((row.get("id")?, stored_slot(row, &query.meter)?));
+    let before = "SELECT * FROM slot WHERE meter = ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1";
+    let mut before =
+        connection.query_row(before, [meter, query.after], parse).optional()?.map(|(_, slot): (i64, _)| slot);
+    let mut statement = connection.prepare("SELECT * FROM slot WHERE meter = ?1 AND id > ?2 ORDER BY id")?;
+    for row in statement.query_map([meter, query.after], parse)? {
+        let (id, slot) = row?;
+        if query.from.is_none_or(|from| slot.ended > from) && query.to.is_none_or(|to| slot.ended <= to) {
+            page.slots.push(recorded(&slot, before.as_ref()));
         }
         if page.slots.len() == PAGE {
-            page.next = Some(row.id);
+            page.next = Some(id);
             break;
         }
-        before = Some(row);
+        before = Some(slot);
     }
     Ok(page)
 }
@@ -156,79 +136,51 @@ fn names(connection: &Connection) -> Result<Vec<Name>, StoreFault> {
     Ok(names?.into_iter().flatten().collect())
 }
 
-const SELECT: &str =
-    "SELECT id, ended, trusted, measured_ms, mean_mw, min_mw, max_mw, published_mwh, began, began_mwh FROM slot";
-
 /// A row of the table `slot`.
-struct SlotRow {
-    id: i64,
-    ended: i64,
-    trusted: bool,
-    measured_ms: i64,
-    mean_mw: Option<i64>,
-    min_mw: Option<i64>,
-    max_mw: Option<i64>,
-    published_mwh: Option<i64>,
-    began: Option<i64>,
-    began_mwh: Option<i64>,
+fn stored_slot(row: &Row<'_>, meter: &Name) -> rusqlite::Result<HistorySlot> {
+    let time = |second| {
+        Timestamp::from_second(second)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, error.into()))
+    };
+    let power = match row.get("mean_mw")? {
+        None => None,
+        Some(mean_mw) => Some(PowerSummary { mean_mw, min_mw: row.get("min_mw")?, max_mw: row.get("max_mw")? }),
+    };
+    let began = match row.get("began")? {
+        None => None,
+        Some(second) => Some(SlotStart { at: time(second)?, published: row.get("began_mwh")? }),
+    };
+    Ok(HistorySlot {
+        meter: meter.clone(),
+        ended: time(row.get("ended")?)?,
+        trusted: row.get("trusted")?,
+        measured: Duration::from_millis(row.get("measured_ms")?),
+        power,
+        published: row.get("published_mwh")?,
+        began,
+    })
 }
 
-impl SlotRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(SlotRow {
-            id: row.get("id")?,
-            ended: row.get("ended")?,
-            trusted: row.get("trusted")?,
-            measured_ms: row.get("measured_ms")?,
-            mean_mw: row.get("mean_mw")?,
-            min_mw: row.get("min_mw")?,
-            max_mw: row.get("max_mw")?,
-            published_mwh: row.get("published_mwh")?,
-            began: row.get("began")?,
-            began_mwh: row.get("began_mwh")?,
-        })
+/// The slot, and the gap between it and the one recorded before it.
+fn recorded(slot: &HistorySlot, before: Option<&HistorySlot>) -> RecordedSlot {
+    // The slot's own start, else the end of the one before. If that was deleted, only the measured time is known.
+    let (from, at_start) = match (slot.began, before) {
+        (Some(began), _) => (began.at, began.published),
+        (None, Some(before)) => (before.ended, before.published),
+        (None, None) => (slot.ended.saturating_sub(slot.measured).unwrap_or(slot.ended), None),
+    };
+    let between = |earlier: Option<MilliwattHours>, later: Option<MilliwattHours>| later?.checked_sub(earlier?);
+    let gap = slot.began.zip(before).map(|(began, before)| Interval {
+        from: before.ended,
+        to: began.at,
+        consumed_mwh: between(before.published, at_start),
+    });
+    RecordedSlot {
+        interval: Interval { from, to: slot.ended, consumed_mwh: between(at_start, slot.published) },
+        trusted: slot.trusted,
+        measured_ms: u64::try_from(slot.measured.as_millis()).unwrap_or(u64::MAX),
+        power: slot.power,
+        published_mwh: slot.published,
+        gap,
     }
-
-    /// The slot, and the gap between it and the one recorded before it.
-    fn to_slot(&self, before: Option<&SlotRow>) -> Result<RecordedSlot, StoreFault> {
-        let published = energy(self.published_mwh)?;
-        let last = before.map(|row| Ok::<_, StoreFault>((time(row.ended)?, energy(row.published_mwh)?))).transpose()?;
-        let began = self.began.map(time).transpose()?;
-        // The slot's own start, else the end of the one before. If that was deleted, only the measured time is known.
-        let (from, at_start) = match (began, last) {
-            (Some(began), _) => (began, energy(self.began_mwh)?),
-            (None, Some((ended, published))) => (ended, published),
-            (None, None) => (time(self.ended.saturating_sub(self.measured_ms / 1000))?, None),
-        };
-        let between = |earlier: Option<MilliwattHours>, later: Option<MilliwattHours>| later?.checked_sub(earlier?);
-        let gap = began.zip(last).map(|(began, (ended, published))| Interval {
-            from: ended,
-            to: began,
-            consumed_mwh: between(published, at_start),
-        });
-        let power = match (self.mean_mw, self.min_mw, self.max_mw) {
-            (Some(mean), Some(min), Some(max)) => {
-                Some(PowerSummary { mean_mw: Milliwatts(mean), min_mw: Milliwatts(min), max_mw: Milliwatts(max) })
-            }
-            _ => None,
-        };
-        Ok(RecordedSlot {
-            interval: Interval { from, to: time(self.ended)?, consumed_mwh: between(at_start, published) },
-            trusted: self.trusted,
-            measured_ms: self.measured_ms.unsigned_abs(),
-            power,
-            published_mwh: published,
-            gap,
-        })
-    }
-}
-
-fn time(second: i64) -> Result<Timestamp, StoreFault> {
-    Timestamp::from_second(second).map_err(|_| StoreFault::Damaged("it has an invalid time".into()))
-}
-
-fn energy(value: Option<i64>) -> Result<Option<MilliwattHours>, StoreFault> {
-    let energy = |value: i64| u64::try_from(value).ok().and_then(MilliwattHours::new);
-    let energy = |value| energy(value).ok_or_else(|| StoreFault::Damaged("it has an invalid energy".into()));
-    value.map(energy).transpose()
 }

@@ -3,9 +3,7 @@
 //! Many rows are written together, because a disk writes whole blocks. The file uses SQLite's rollback journal, not a write-ahead log:
 //! with a log, rows that are only appended would be written twice.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,8 +13,10 @@ use rusqlite_migration::{M, Migrations};
 
 use super::{HistorySlot, Retention};
 use crate::clock::ClockReading;
-use crate::storage::{FileId, StoreError, StoreFault, connect, file_id, give_to_owner, move_aside};
-use crate::units::{MilliwattHours, Name};
+use crate::storage::{
+    DiskError, FileId, StoreError, StoreFault, connect, create_private, file_id, give_to_owner, move_aside,
+};
+use crate::units::Name;
 
 /// The file in the state folder.
 pub(crate) const HISTORY: &str = "history.db";
@@ -60,30 +60,34 @@ pub(crate) fn record(
     now: &ClockReading,
     retention: &Retention,
 ) -> Result<Option<String>, StoreError> {
-    let vanished = store.take_if(|store| !store.is_in_place()).is_some();
-    let mut aside = vanished.then(|| "its file was removed or replaced while in use".to_owned());
-    for last in [false, true] {
-        let open = match store {
-            Some(open) => open,
-            None => {
-                let (opened, why) = HistoryStore::open(folder)?;
-                aside = why.or(aside);
-                store.insert(opened)
-            }
-        };
-        let Err(error) = open.write(slots, now, retention) else { break };
-        *store = None;
-        let path = folder.join(HISTORY);
-        match StoreFault::from(error) {
-            StoreFault::Unreadable(error) => return Err(StoreError::write(&path, error)),
-            fault if last => return Err(StoreError::file(&path, io::Error::other(fault.to_string()))),
-            fault => {
-                aside = Some(fault.to_string());
-                *store = Some(HistoryStore::create(folder)?);
-            }
+    let failed = |fault| StoreError::write(&folder.join(HISTORY))(disk_error(fault));
+    let replaced = store.take_if(|store| !store.is_in_place()).is_some();
+    let mut aside = replaced.then(|| "its file was removed or replaced while in use".to_owned());
+    let mut open = match store.take() {
+        Some(open) => open,
+        None => {
+            let (opened, why) = HistoryStore::open(folder).map_err(failed)?;
+            aside = why.or(aside);
+            opened
         }
+    };
+    if let Err(error) = open.write(slots, now, retention) {
+        aside = match StoreFault::from(error) {
+            StoreFault::Damaged(why) => Some(why),
+            fault => return Err(failed(fault)),
+        };
+        open = HistoryStore::create(folder).map_err(failed)?;
+        open.write(slots, now, retention).map_err(|error| failed(error.into()))?;
     }
+    *store = Some(open);
     Ok(aside)
+}
+
+fn disk_error(fault: StoreFault) -> DiskError {
+    match fault {
+        StoreFault::Disk(error) => error,
+        fault => io::Error::other(fault.to_string()).into(),
+    }
 }
 
 /// Gives the records under one name another name, whether a daemon runs or not; what was under that name belongs to no meter any more.
@@ -92,36 +96,36 @@ pub(crate) fn record(
 /// When the file cannot be written.
 pub fn rename(folder: &Path, from: &Name, to: &Name) -> Result<(), StoreError> {
     let path = folder.join(HISTORY);
-    if file_id(&path).map_err(|error| StoreError::file(&path, error))?.is_none() {
+    if file_id(&path).map_err(StoreError::write(&path))?.is_none() {
         return Ok(());
     }
     let renamed = connect(&path).and_then(|mut connection| {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // `~` is in no meter's name.
-        transaction.execute("UPDATE meter SET name = name || '~' || id WHERE name = ?1", [to.as_str()])?;
-        transaction.execute("UPDATE meter SET name = ?2 WHERE name = ?1", [from.as_str(), to.as_str()])?;
+        transaction.execute("UPDATE meter SET name = name || '~' || id WHERE name = ?1", [to])?;
+        transaction.execute("UPDATE meter SET name = ?2 WHERE name = ?1", [from, to])?;
         transaction.commit()
     });
-    renamed.map_err(|error| StoreError::write(&path, error))
+    renamed.map_err(StoreError::write(&path))
 }
 
 /// Fails unless the file is a history of a version that this program knows.
 pub(super) fn check_version(connection: &Connection) -> Result<(), StoreFault> {
     let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     if value("application_id")? != APPLICATION_ID {
-        return Err(StoreFault::Damaged("it is not a history of arkmeter".into()));
+        return Err(StoreFault::damaged("it is not a history of arkmeter"));
     }
     match value("user_version")? {
-        version if usize::try_from(version).is_ok_and(|version| (1..=STEPS.len()).contains(&version)) => Ok(()),
+        version if (1..=STEPS.len() as i64).contains(&version) => Ok(()),
         version => Err(StoreFault::Newer(version)),
     }
 }
 
 impl HistoryStore {
     /// Opens the history in that folder, or creates one; says why the one in place had to be set aside.
-    fn open(folder: &Path) -> Result<(Self, Option<String>), StoreError> {
+    fn open(folder: &Path) -> Result<(Self, Option<String>), StoreFault> {
         let path = folder.join(HISTORY);
-        if file_id(&path).map_err(|error| StoreError::file(&path, error))?.is_none() {
+        if file_id(&path)?.is_none() {
             return Ok((HistoryStore::create(folder)?, None));
         }
         let opened = connect(&path).map_err(StoreFault::from).and_then(|connection| {
@@ -130,41 +134,30 @@ impl HistoryStore {
         });
         match opened {
             Ok(store) => Ok((store, None)),
-            Err(StoreFault::Unreadable(error)) => Err(StoreError::write(&path, error)),
+            Err(fault @ StoreFault::Disk(_)) => Err(fault),
             Err(fault) => Ok((HistoryStore::create(folder)?, Some(fault.to_string()))),
         }
     }
 
     /// Creates a history; a file in its place is set aside.
-    fn create(folder: &Path) -> Result<Self, StoreError> {
+    fn create(folder: &Path) -> Result<Self, StoreFault> {
         let path = folder.join(HISTORY);
-        let failed = |error| StoreError::file(&path, error);
-        move_aside(folder, "history").map_err(failed)?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-        give_to_owner(&file, folder);
-        drop(file);
-        let created = connect(&path).map_err(StoreFault::from).and_then(|connection| {
-            connection.pragma_update(None, "page_size", PAGE_SIZE)?;
-            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-            HistoryStore::settle(connection, &path)
-        });
-        created.map_err(|fault| match fault {
-            StoreFault::Unreadable(error) => StoreError::write(&path, error),
-            fault => failed(io::Error::other(fault.to_string())),
-        })
+        move_aside(folder, "history")?;
+        give_to_owner(&create_private(&path)?, folder);
+        let connection = connect(&path)?;
+        connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        HistoryStore::settle(connection, &path)
     }
 
     /// Brings the schema up to date and sets how the file is written.
     fn settle(mut connection: Connection, path: &Path) -> Result<Self, StoreFault> {
-        Migrations::from_slice(STEPS).to_latest(&mut connection).map_err(|error| match error {
-            rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
-            other => StoreFault::Damaged(other.to_string()),
-        })?;
+        Migrations::from_slice(STEPS).to_latest(&mut connection)?;
         // Kept from one write to the next, so that the folder does not change.
         connection.pragma_update_and_check(None, "journal_mode", "persist", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update_and_check(None, "journal_size_limit", 1 << 16, |_| Ok(()))?;
-        let file = file_id(path).ok().flatten();
+        let file = file_id(path)?;
         Ok(HistoryStore { path: path.to_owned(), connection, file, tidied_at: None })
     }
 
@@ -248,26 +241,24 @@ fn insert(transaction: &Transaction<'_>, slots: &[HistorySlot]) -> rusqlite::Res
          VALUES (:meter, :ended, :trusted, :measured_ms, :mean_mw, :min_mw, :max_mw, :published_mwh, :began, :began_mwh)",
     )?;
     for slot in slots {
-        let name = slot.meter.as_str();
-        let meter = match find.query_row([name], |row| row.get::<_, i64>(0)).optional()? {
+        let meter = match find.query_row([&slot.meter], |row| row.get::<_, i64>(0)).optional()? {
             Some(meter) => meter,
             None => {
-                transaction.execute("INSERT INTO meter (name) VALUES (?1)", [name])?;
+                transaction.execute("INSERT INTO meter (name) VALUES (?1)", [&slot.meter])?;
                 transaction.last_insert_rowid()
             }
         };
-        let energy = |energy: Option<MilliwattHours>| energy.map(|energy| energy.get() as i64);
         insert.execute(named_params! {
             ":meter": meter,
             ":ended": slot.ended.as_second(),
             ":trusted": slot.trusted,
             ":measured_ms": i64::try_from(slot.measured.as_millis()).unwrap_or(i64::MAX),
-            ":mean_mw": slot.power.map(|power| power.mean_mw.0),
-            ":min_mw": slot.power.map(|power| power.min_mw.0),
-            ":max_mw": slot.power.map(|power| power.max_mw.0),
-            ":published_mwh": energy(slot.published),
+            ":mean_mw": slot.power.map(|power| power.mean_mw),
+            ":min_mw": slot.power.map(|power| power.min_mw),
+            ":max_mw": slot.power.map(|power| power.max_mw),
+            ":published_mwh": slot.published,
             ":began": slot.began.map(|began| began.at.as_second()),
-            ":began_mwh": energy(slot.began.and_then(|began| began.published)),
+            ":began_mwh": slot.began.and_then(|began| began.published),
         })?;
     }
     Ok(())

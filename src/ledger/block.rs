@@ -4,19 +4,22 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::store::LedgerRow;
+
 /// Why nothing at all is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportingBlock {
-    /// It was begun on another machine: this may be a cloned disk.
+    /// It belongs to another machine: this may be a cloned disk.
     Cloned,
-    /// It was given to another machine then.
+    /// It was moved to another machine at this time.
     Retired(Timestamp),
 }
 
 impl ReportingBlock {
-    /// What the store says. Who gave it away does not take it back by adopting it.
-    pub(super) fn of(other_machine: bool, retired: Option<Timestamp>) -> Option<Self> {
-        retired.map(ReportingBlock::Retired).or(other_machine.then_some(ReportingBlock::Cloned))
+    /// Why nothing may be reported from this ledger on the machine `ours`. A ledger that was moved away cannot be adopted.
+    pub(super) fn of(ledger: &LedgerRow, ours: Option<&str>) -> Option<Self> {
+        let cloned = ledger.is_foreign(ours).then_some(ReportingBlock::Cloned);
+        ledger.retired.map(ReportingBlock::Retired).or(cloned)
     }
 }
 

@@ -1,7 +1,7 @@
-//! The ledger: what each meter's counter is worth, on disk before it is reported.
+//! The ledger: the energy of each meter and client, on disk before it is reported.
 //!
-//! One task owns the store. Readings come in, the guard judges them, and a report slot commits everything in one transaction. Whoever wants
-//! to read the ledger while the daemon runs asks this task, as nobody else can open the file.
+//! One task owns the store. The guard judges the readings that arrive, and a report slot commits everything in one transaction. While the
+//! daemon runs, the ledger is read through this task, because nobody else can open the file.
 #![deny(missing_docs)]
 
 mod block;
@@ -23,7 +23,7 @@ pub use block::ReportingBlock;
 pub use rehearsal::Rehearsal;
 pub use report::{ClientLedger, LedgerReport, MeterLedger};
 pub use settings::{ClientKey, ClientSettings, LedgerSettings};
-pub use store::OpenError;
+pub use store::{OpenError, StoreError};
 pub use task::{LedgerTask, open};
 
 use std::fs::File;
@@ -34,27 +34,28 @@ use crate::clock::ClockReading;
 use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::{MilliwattHours, Milliwatts, Name};
-use shown::{ShowError, Shown, ShownJournal, WantedEntries};
-use store::{Store, StoreError};
+use command::CommandError;
+use shown::{Shown, ShownJournal};
+use store::{JournalQuery, Store};
 use task::{LedgerRequest, ReadJob};
 
-/// What may be reported for one client at a slot.
+/// What may be reported for a client at a slot.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Figure {
-    /// On disk.
+    /// A figure that is on disk.
     Ready {
-        /// Of the latest readings, 0 or more.
+        /// The sum of the members' latest power, 0 or more.
         power: Milliwatts,
-        /// The durable energy.
+        /// The energy on disk.
         energy: MilliwattHours,
         /// When the oldest of these readings was made.
         read_at: ClockReading,
     },
-    /// Not to be reported, and why, for people ("heat_pump has no baseline yet", "heat_pump was last read 3m ago").
+    /// Why there is nothing to report, as a message ("heat_pump has no baseline yet", "heat_pump was last read 3m ago").
     Waiting(String),
 }
 
-/// Arkreen accepted this figure.
+/// A figure that Arkreen accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AcceptedReport {
     /// The client.
@@ -70,31 +71,48 @@ pub struct AcceptedReport {
 #[error("the ledger has stopped")]
 pub struct LedgerStopped;
 
-/// How other tasks talk to the ledger.
+/// Why the ledger cannot be shown or saved, or why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The command is refused.
+    #[error(transparent)]
+    Refused(#[from] CommandError),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ledger's task has ended.
+    #[error(transparent)]
+    Stopped(#[from] LedgerStopped),
+}
+
+/// How other tasks use the ledger.
 #[derive(Clone, Debug)]
 pub struct LedgerHandle {
     readings: mpsc::Sender<Reading>,
     requests: mpsc::Sender<LedgerRequest>,
     report: watch::Receiver<LedgerReport>,
     held: watch::Receiver<Held>,
-    /// Notes report slots in recordings.
+    /// Adds report slots to recordings.
     recorder: Option<Recorder>,
 }
 
 impl LedgerHandle {
-    /// Where readings are sent.
+    /// The queue for readings.
     pub fn readings(&self) -> mpsc::Sender<Reading> {
         self.readings.clone()
     }
 
-    /// The same handle, which notes report slots in recordings.
+    /// The same handle, which adds report slots to recordings.
     pub fn recorded_by(self, recorder: Recorder) -> Self {
         LedgerHandle { recorder: Some(recorder), ..self }
     }
 
-    /// A report slot: commits what is new, then gives these clients' figures as they are on disk.
+    /// A report slot: commits what is new, then returns these clients' figures as they are on disk.
     ///
-    /// When the commit fails, or the disk does not answer within some seconds, the figures are those of the last commit that succeeded.
+    /// If the commit fails, or the disk does not answer within 10 seconds, the figures are those of the last commit that succeeded.
     ///
     /// # Errors
     /// When the task has ended.
@@ -105,7 +123,7 @@ impl LedgerHandle {
         self.ask(|reply| LedgerRequest::Figures { clients, reply }).await
     }
 
-    /// Notes what Arkreen accepted; on disk within an hour.
+    /// Records what Arkreen accepted; on disk within an hour.
     ///
     /// # Errors
     /// When the task has ended.
@@ -113,7 +131,7 @@ impl LedgerHandle {
         self.ask(|reply| LedgerRequest::Accepted { accepted, reply }).await
     }
 
-    /// Takes other meters and clients; what did not change goes on undisturbed.
+    /// Takes other meters and clients; those that did not change continue.
     ///
     /// # Errors
     /// When the task has ended.
@@ -125,34 +143,32 @@ impl LedgerHandle {
     ///
     /// # Errors
     /// When it cannot be read, or the task has ended.
-    pub async fn show(&self) -> Result<Shown, ShowError> {
-        Ok(self.read(|store| store.view().map(Shown::from)).await??)
+    pub async fn show(&self) -> Result<Shown, LedgerError> {
+        Ok(self.read(Store::contents).await??.into())
     }
 
     /// Entries of the journal on disk.
     ///
     /// # Errors
     /// When they cannot be read, or the task has ended.
-    pub async fn journal(&self, wanted: WantedEntries) -> Result<ShownJournal, ShowError> {
-        let read = move |store: &Store| {
-            let rows = store.journal(&wanted.query())?;
-            Ok::<_, StoreError>(ShownJournal::new(rows, &store.names()?))
-        };
-        Ok(self.read(read).await??)
+    pub async fn journal(&self, query: JournalQuery) -> Result<ShownJournal, LedgerError> {
+        let read = move |store: &Store| Ok::<_, StoreError>((store.journal(&query)?, store.names()?));
+        let (rows, names) = self.read(read).await??;
+        Ok(ShownJournal::new(rows, &names))
     }
 
     /// A whole copy of the ledger in a file without a name.
     ///
     /// # Errors
     /// When the disk has no room for it, or the task has ended.
-    pub async fn backup(&self) -> Result<File, ShowError> {
+    pub async fn backup(&self) -> Result<File, LedgerError> {
         Ok(self.read(Store::unnamed_copy).await??)
     }
 
     /// Commits and ends the task.
     ///
     /// # Errors
-    /// When the task has ended already.
+    /// When the task has already ended.
     pub async fn close(&self) -> Result<(), LedgerStopped> {
         self.ask(|reply| LedgerRequest::Close { reply }).await
     }
@@ -170,12 +186,12 @@ impl LedgerHandle {
         self.report.clone()
     }
 
-    /// The meters whose register is not taken at the moment.
+    /// The meters whose register is held at the moment.
     pub fn held(&self) -> watch::Receiver<Held> {
         self.held.clone()
     }
 
-    /// Runs `read` on the store, on a thread of its own, when no commit is under way.
+    /// Runs `read` on the store, on a blocking thread, when no commit is running.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> T + Send + 'static,

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use arkmeter::ledger::shown;
+use arkmeter::ledger::{LedgerError, OpenError, shown};
 use arkmeter::simulator::SimulatedGateway;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -160,7 +160,7 @@ fn published(state: &Path, run: Run) -> Option<u64> {
             assert!(shown.damaged.is_none() || run == Run::Restore, "{:?}", shown.damaged);
             shown.meters.values().next().and_then(|meter| meter.published_mwh).map(|energy| energy.get())
         }
-        Err(shown::ShowError::Open(arkmeter::ledger::OpenError::Nothing { .. })) => None,
+        Err(LedgerError::Open(OpenError::Nothing { .. })) => None,
         Err(error) => panic!("{error}"),
     }
 }

@@ -7,7 +7,8 @@ use crate::cli::{exit, finish_output, print_error, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::settings;
-use crate::ledger::command::{CommandFailure, CommandOutcome, CommandRequest, OperatorCommand, run_on_store};
+use crate::ledger::LedgerError;
+use crate::ledger::command::{CommandOutcome, CommandRequest, OperatorCommand, run_on_store};
 use crate::ledger::store::in_use;
 use crate::status::control::{self, ControlCommand, ControlError};
 
@@ -51,7 +52,7 @@ fn without_daemon(config: &Config, command: OperatorCommand, dry_run: bool) -> R
     let outcome = run_on_store(&config.state.path, settings::of_ledger(config), &now, request);
     outcome.map_err(|error| {
         let code = match &error {
-            CommandFailure::Open(error) => exit_code_of(error),
+            LedgerError::Open(error) => exit_code_of(error),
             _ => exit::FAILED,
         };
         failed(&error, code)

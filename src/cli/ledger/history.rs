@@ -153,8 +153,7 @@ fn print(
 
 /// Asks the daemon; where none answers, looks for itself.
 fn page(config: &Config, wanted: &HistoryQuery) -> Result<HistoryPage, u8> {
-    let path = format!("/history.json?{}", wanted.to_query());
-    match runtime()?.block_on(control::get(&config.status.socket, &path)) {
+    match runtime()?.block_on(control::get(&config.status.socket, &control::history_path(wanted))) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| misunderstood()),
         Err(ControlError::NoDaemon(_)) => read_page(&config.state.path, wanted).map_err(|error| match error {
             HistoryReadError::Damaged { .. } => failed(&error, exit::DAMAGED),

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::form::parse_energy;
 use crate::ledger::OpenError;
 use crate::ledger::command::OperatorCommand;
-use crate::ledger::shown::WantedEntries;
+use crate::ledger::store::JournalQuery;
 use crate::status::control::LONGEST;
 use crate::units::{MilliwattHours, Name};
 
@@ -168,7 +168,7 @@ pub fn ledger(config: &Config, command: LedgerCommand) -> u8 {
     match command {
         LedgerCommand::Show { json } => show::show(config, json),
         LedgerCommand::Journal { meter, before, json, most } => {
-            show::journal(config, &WantedEntries { meter, before, most: Some(most) }, json)
+            show::journal(config, &JournalQuery { meter, before, most: Some(most) }, json)
         }
         LedgerCommand::History(arguments) => history(config, &arguments),
         LedgerCommand::Accept { meter, dry_run } => {
@@ -203,9 +203,7 @@ pub fn exit_code_of(error: &OpenError) -> u8 {
     match error {
         OpenError::InUse { .. } => exit::IN_USE,
         OpenError::Damaged { .. } | OpenError::Newer { .. } => exit::DAMAGED,
-        OpenError::Nothing { .. } | OpenError::Folder { .. } | OpenError::File { .. } | OpenError::Store { .. } => {
-            exit::FAILED
-        }
+        OpenError::Nothing { .. } | OpenError::Folder { .. } | OpenError::Disk { .. } => exit::FAILED,
     }
 }
 

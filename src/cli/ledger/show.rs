@@ -14,9 +14,10 @@ use super::history::unknown;
 use super::{exit_code_of, failed, misunderstood};
 use crate::cli::{exit, finish_output, runtime};
 use crate::config::Config;
-use crate::ledger::ReportingBlock;
-use crate::ledger::shown::{self, ShowError, Shown, ShownClient, ShownEntry, ShownJournal, ShownMeter, WantedEntries};
-use crate::status::control::{self, ControlError, JOURNAL, SHOW};
+use crate::ledger::shown::{self, Shown, ShownClient, ShownEntry, ShownJournal, ShownMeter};
+use crate::ledger::store::JournalQuery;
+use crate::ledger::{LedgerError, ReportingBlock};
+use crate::status::control::{self, ControlError, SHOW};
 use crate::status::words;
 use crate::text::foreign;
 use crate::units::{MilliwattHours, Name};
@@ -27,8 +28,8 @@ pub fn show(config: &Config, json: bool) -> u8 {
 }
 
 /// Entries of the journal.
-pub fn journal(config: &Config, wanted: &WantedEntries, json: bool) -> u8 {
-    let shown = read(config, &format!("{JOURNAL}?{}", wanted.to_query()), |folder| shown::journal(folder, wanted));
+pub fn journal(config: &Config, wanted: &JournalQuery, json: bool) -> u8 {
+    let shown = read(config, &control::journal_path(wanted), |folder| shown::journal(folder, wanted));
     if let (Ok(ShownJournal { entries, .. }), Some(name)) = (&shown, &wanted.meter)
         && entries.is_empty()
         && !config.meters.contains_key(name)
@@ -48,7 +49,7 @@ fn read_ledger(config: &Config) -> Result<Shown, u8> {
 fn read<T: DeserializeOwned>(
     config: &Config,
     path: &str,
-    without_daemon: impl FnOnce(&Path) -> Result<T, ShowError>,
+    without_daemon: impl FnOnce(&Path) -> Result<T, LedgerError>,
 ) -> Result<T, u8> {
     match runtime()?.block_on(control::get(&config.status.socket, path)) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| misunderstood()),
@@ -56,7 +57,7 @@ fn read<T: DeserializeOwned>(
             check_free(config)?;
             without_daemon(&config.state.path).map_err(|error| {
                 let code = match &error {
-                    ShowError::Open(error) => exit_code_of(error),
+                    LedgerError::Open(error) => exit_code_of(error),
                     _ => exit::FAILED,
                 };
                 failed(&error, code)
@@ -171,7 +172,7 @@ fn remarks(meter: &ShownMeter) -> String {
     remarks.join("; ")
 }
 
-fn write_journal(wanted: &WantedEntries, journal: &ShownJournal, out: &mut dyn Write) -> io::Result<()> {
+fn write_journal(wanted: &JournalQuery, journal: &ShownJournal, out: &mut dyn Write) -> io::Result<()> {
     journal.entries.iter().try_for_each(|entry| write_entry(entry, out))?;
     let full = wanted.most.is_some_and(|most| journal.entries.len() >= most as usize);
     match journal.entries.last() {

@@ -7,9 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Installation;
-use crate::ledger::shown::{self, ShowError, Shown, ShownJournal, WantedEntries};
+use crate::ledger::LedgerError;
+use crate::ledger::shown::{self, Shown, ShownJournal};
+use crate::ledger::store::JournalQuery;
 use crate::quality::RequestCount;
-use crate::status::control::{self, ControlError, JOURNAL, SHOW};
+use crate::status::control::{self, ControlError, SHOW};
 use crate::text::chain;
 
 /// Maximum entries of the journal.
@@ -37,9 +39,8 @@ pub(super) async fn ledger(site: &Installation<'_>) -> Result<Shown, String> {
 }
 
 pub(super) async fn journal(site: &Installation<'_>) -> Result<ShownJournal, String> {
-    let wanted = WantedEntries { most: Some(MAX_ENTRIES), ..WantedEntries::default() };
-    let path = format!("{JOURNAL}?{}", wanted.to_query());
-    read(site.socket, &path, || shown::journal(site.state, &wanted)).await
+    let newest = JournalQuery::newest(MAX_ENTRIES);
+    read(site.socket, &control::journal_path(&newest), || shown::journal(site.state, &newest)).await
 }
 
 /// A document as JSON, or why there is none.
@@ -54,7 +55,7 @@ pub(super) fn as_text<T: Serialize>(read: &Result<T, String>) -> String {
 async fn read<T: DeserializeOwned>(
     socket: &Path,
     path: &str,
-    without_daemon: impl FnOnce() -> Result<T, ShowError>,
+    without_daemon: impl FnOnce() -> Result<T, LedgerError>,
 ) -> Result<T, String> {
     match control::get(socket, path).await {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),

@@ -1,8 +1,6 @@
 //! Why a command is refused or fails, with the remedy.
 
 use crate::guard::DecisionError;
-use crate::ledger::store::StoreError;
-use crate::ledger::{LedgerStopped, OpenError};
 use crate::units::Name;
 
 /// Why a command is refused, with what can be done instead. Nothing was changed.
@@ -97,21 +95,4 @@ pub enum CommandError {
 
 fn suggested(near: &Option<Name>) -> String {
     near.as_ref().map(|near| format!(", but of `{near}`")).unwrap_or_default()
-}
-
-/// Why a command was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandFailure {
-    /// It is refused.
-    #[error(transparent)]
-    Refused(#[from] CommandError),
-    /// The ledger cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The store cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The ledger's task has ended.
-    #[error(transparent)]
-    Stopped(#[from] LedgerStopped),
 }

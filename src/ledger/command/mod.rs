@@ -14,7 +14,7 @@ use super::store::JournalRow;
 use crate::guard::GuardEvent;
 use crate::units::{MilliwattHours, Name};
 
-pub use error::{CommandError, CommandFailure};
+pub use error::CommandError;
 pub use run::run_on_store;
 
 /// What an operator knows and the guard cannot.

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::{CommandError, CommandFailure, CommandOutcome, CommandRequest, OperatorCommand};
+use super::{CommandError, CommandOutcome, CommandRequest, OperatorCommand};
 use crate::clock::ClockReading;
 use crate::guard::DecisionError;
 use crate::ledger::settings::LedgerSettings;
 use crate::ledger::state::LedgerState;
-use crate::ledger::store::{JournalQuery, JournalRow, LedgerSnapshot, Store, StoreError, StoreOptions};
+use crate::ledger::store::{JournalQuery, JournalRow, LedgerSnapshot, Opened, Store, StoreError, StoreOptions};
 use crate::ledger::task::LedgerRequest;
-use crate::ledger::{LedgerHandle, ReportingBlock, machine};
+use crate::ledger::{LedgerError, LedgerHandle, ReportingBlock, machine};
 
 /// Entries of the journal that are read at a time.
 const PAGE: u32 = 1000;
@@ -19,7 +19,7 @@ impl LedgerHandle {
     ///
     /// # Errors
     /// When it is refused, or the ledger cannot be read.
-    pub async fn command(&self, mut request: CommandRequest) -> Result<CommandOutcome, CommandFailure> {
+    pub async fn command(&self, mut request: CommandRequest) -> Result<CommandOutcome, LedgerError> {
         if let OperatorCommand::Undo { entry } = request.command {
             // What was decided until now is in the journal on disk before an entry is looked for in it.
             self.figures(Vec::new()).await?;
@@ -38,21 +38,19 @@ pub fn run_on_store(
     settings: LedgerSettings,
     now: &ClockReading,
     mut request: CommandRequest,
-) -> Result<CommandOutcome, CommandFailure> {
+) -> Result<CommandOutcome, LedgerError> {
     let snapshot = LedgerSnapshot::open(folder)?;
     if let OperatorCommand::Undo { entry } = request.command {
         request.subject = Some(find(entry, |query| snapshot.journal(query))?);
     }
+    let machine = machine::mark();
     if request.dry_run {
-        let view = snapshot.view;
-        let block = ReportingBlock::of(view.other_machine, view.retired);
-        return Ok(LedgerState::new(view.contents, settings, block).apply(&request, now)?);
+        let block = ReportingBlock::of(&snapshot.contents.ledger, machine.as_deref());
+        return Ok(LedgerState::new(snapshot.contents, settings, block).apply(&request, now)?);
     }
     drop(snapshot);
-    let opened = Store::open(folder, StoreOptions { durable: true, machine: machine::mark() })?;
-    let mut store = opened.store;
-    let block = ReportingBlock::of(opened.other_machine, opened.retired);
-    let mut ledger = LedgerState::new(opened.contents, settings, block);
+    let Opened { mut store, contents, block, .. } = Store::open(folder, StoreOptions { durable: true, machine })?;
+    let mut ledger = LedgerState::new(contents, settings, block);
     let outcome = ledger.apply(&request, now)?;
     if let Some(pending) = ledger.prepare(now, true) {
         store.commit(&pending.commit)?;
@@ -78,12 +76,12 @@ impl CommandRequest {
 fn find(
     entry: i64,
     journal: impl Fn(&JournalQuery) -> Result<Vec<JournalRow>, StoreError>,
-) -> Result<JournalRow, CommandFailure> {
+) -> Result<JournalRow, LedgerError> {
     let (mut kept, mut query) = (Vec::new(), JournalQuery::newest(PAGE));
-    while query.before > entry {
+    while query.before.is_none_or(|before| before > entry) {
         let page = journal(&query)?;
         let Some(oldest) = page.last() else { break };
-        query.before = oldest.id;
+        query.before = Some(oldest.id);
         let undoes = |row: &JournalRow| row.entry.as_ref().is_some_and(|event| event.undoes.is_some());
         kept.extend(page.into_iter().filter(|row| row.id == entry || row.id > entry && undoes(row)));
     }

@@ -9,10 +9,10 @@ use super::*;
 use crate::clock::Clock;
 use crate::heartbeat::Hearts;
 use crate::ledger::settings::LedgerSettings;
-use crate::ledger::shown::{self, ShownEntry, ShownMeter, WantedEntries};
-use crate::ledger::store::{Store, StoreOptions};
+use crate::ledger::shown::{self, ShownEntry, ShownMeter};
+use crate::ledger::store::{JournalQuery, Store, StoreOptions};
 use crate::ledger::testing::{at, client, energy, meter, name, reading};
-use crate::ledger::{LedgerHandle, OpenError, Rehearsal, machine, open};
+use crate::ledger::{LedgerError, LedgerHandle, OpenError, Rehearsal, machine, open};
 use crate::reading::Reading;
 
 fn settings() -> LedgerSettings {
@@ -54,7 +54,7 @@ fn meter_a(folder: &Path) -> ShownMeter {
 }
 
 fn newest(folder: &Path) -> ShownEntry {
-    shown::journal(folder, &WantedEntries { most: Some(1), ..WantedEntries::default() }).unwrap().entries.remove(0)
+    shown::journal(folder, &JournalQuery::newest(1)).unwrap().entries.remove(0)
 }
 
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -84,7 +84,7 @@ fn a_hold_is_accepted_on_the_store_and_the_journal_says_who_did() {
     assert_eq!((Some(entry.id), entry.word.as_str()), (done.entry, "accept"));
     assert!(entry.reason.starts_with("uid 0: accepted by the operator: the register fell"), "{}", entry.reason);
     let again = run_on_store(folder.path(), settings(), &at(150), order(accept())).unwrap_err();
-    assert!(matches!(again, CommandFailure::Refused(CommandError::NothingHeld(_))), "{again}");
+    assert!(matches!(again, LedgerError::Refused(CommandError::NothingHeld(_))), "{again}");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn what_is_credited_reaches_the_client_once_and_its_undoing_takes_nothing_back_f
     assert_eq!(client(), Some(energy(1_000_500)));
     let twice =
         run_on_store(folder.path(), settings(), &at(170), order(OperatorCommand::Undo { entry: id })).unwrap_err();
-    assert!(matches!(twice, CommandFailure::Refused(CommandError::Undone { .. })), "{twice}");
+    assert!(matches!(twice, LedgerError::Refused(CommandError::Undone { .. })), "{twice}");
     // The undoing undone, the credit stands again, and can be undone again.
     run_on_store(folder.path(), settings(), &at(180), order(OperatorCommand::Undo { entry: undone.entry.unwrap() }))
         .unwrap();
@@ -127,7 +127,7 @@ fn refusals_name_the_remedy_and_change_nothing() {
     assert_eq!(files(folder.path()), before);
     let nothing = tempfile::tempdir().unwrap();
     let error = run_on_store(nothing.path(), settings(), &at(0), order(accept())).unwrap_err();
-    assert!(matches!(error, CommandFailure::Open(OpenError::Nothing { .. })), "{error}");
+    assert!(matches!(error, LedgerError::Open(OpenError::Nothing { .. })), "{error}");
     assert_eq!(std::fs::read_dir(nothing.path()).unwrap().count(), 0, "no ledger is begun by an order");
 }
 
@@ -136,18 +136,18 @@ fn a_store_in_use_and_a_damaged_one_are_refused() {
     let folder = held();
     let taken = Store::open(folder.path(), StoreOptions { durable: true, machine: None }).unwrap();
     let busy = run_on_store(folder.path(), settings(), &at(140), order(accept())).unwrap_err();
-    assert!(matches!(busy, CommandFailure::Open(OpenError::InUse { .. })), "{busy}");
+    assert!(matches!(busy, LedgerError::Open(OpenError::InUse { .. })), "{busy}");
     drop(taken);
     for (file, _) in files(folder.path()) {
         std::fs::write(file, b"no ledger").unwrap();
     }
     let damaged = run_on_store(folder.path(), settings(), &at(140), order(accept())).unwrap_err();
-    assert!(matches!(damaged, CommandFailure::Open(OpenError::Damaged { .. })), "{damaged}");
+    assert!(matches!(damaged, LedgerError::Open(OpenError::Damaged { .. })), "{damaged}");
 }
 
 /// The newest entry of a running ledger.
 async fn newest_of(handle: &LedgerHandle) -> ShownEntry {
-    let wanted = WantedEntries { most: Some(1), ..WantedEntries::default() };
+    let wanted = JournalQuery::newest(1);
     handle.journal(wanted).await.unwrap().entries.remove(0)
 }
 
@@ -172,7 +172,7 @@ async fn a_running_ledger_carries_orders_out_and_answers_when_they_are_on_disk()
     assert_eq!(handle.show().await.unwrap().meters[&name("a")].published_mwh, Some(energy(1_000_500)));
     let undo = || order(OperatorCommand::Undo { entry: credited.entry.unwrap() });
     handle.command(undo()).await.unwrap();
-    assert!(matches!(handle.command(undo()).await, Err(CommandFailure::Refused(CommandError::Undone { .. }))));
+    assert!(matches!(handle.command(undo()).await, Err(LedgerError::Refused(CommandError::Undone { .. }))));
     assert_eq!(handle.show().await.unwrap().meters[&name("a")].published_mwh, Some(energy(1_000_500)));
     handle.close().await.unwrap();
     task.await.unwrap();

@@ -218,10 +218,10 @@ impl LedgerState {
         let mut commit = Commit { at: *now, copy: self.decided.is_some(), ..Commit::empty(*now) };
         (commit.adopt, commit.retire) = (self.adopting, self.retiring);
         for (name, record) in &self.meters {
-            let memory = record.unwritten_memory(last);
-            if record.touched.is_some() || memory.is_some() {
+            let memory = record.is_memory_due(last);
+            if record.touched.is_some() || memory {
                 commit.meters.push(record.row(name));
-                commit.memories.extend(memory);
+                commit.memories.extend(memory.then_some(record.id));
             }
         }
         for (key, balance) in &self.clients {
@@ -249,11 +249,9 @@ impl LedgerState {
             if let Some(record) = records.get_mut(&row.id) {
                 record.confirmed_on_disk = row.confirmed;
                 record.touched = done(record.touched);
-            }
-        }
-        for row in pending.commit.memories {
-            if let Some(record) = records.get_mut(&row.meter) {
-                record.stored = Some(row.memory);
+                if pending.commit.memories.contains(&row.id) {
+                    record.stored = Some(row.state.memory);
+                }
             }
         }
         for row in pending.commit.clients {

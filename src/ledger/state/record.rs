@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::clock::ClockReading;
 use crate::guard::{CounterSettings, GuardMemory, GuardState, MeterSettings, Verdict, Verdicts};
 use crate::ledger::names::NameConflict;
-use crate::ledger::store::{MemoryRow, MeterId, MeterRow, StoredMeter};
+use crate::ledger::store::{MeterId, MeterRow};
 use crate::reading::Reading;
 use crate::units::{Milliwatts, Name};
 
@@ -32,10 +32,9 @@ pub(in crate::ledger) struct MeterRecord {
 }
 
 impl MeterRecord {
-    pub(super) fn stored(meter: StoredMeter) -> Self {
-        let StoredMeter { id, state, memory, confirmed, updated, .. } = meter;
-        let new = MeterRecord::new(id);
-        MeterRecord { state, stored: Some(memory), confirmed, confirmed_on_disk: confirmed, updated, ..new }
+    pub(super) fn stored(MeterRow { id, state, confirmed, updated, .. }: MeterRow) -> Self {
+        let (new, stored) = (MeterRecord::new(id), Some(state.memory.clone()));
+        MeterRecord { state, stored, confirmed, confirmed_on_disk: confirmed, updated, ..new }
     }
 
     /// A meter of which nothing is known.
@@ -83,17 +82,16 @@ impl MeterRecord {
     }
 
     pub(super) fn row(&self, name: &Name) -> MeterRow {
-        let (id, name, confirmed, updated) = (self.id, name.clone(), self.confirmed, self.updated);
-        MeterRow { id, name, confirmed, updated, figure: self.state.figure.clone() }
+        let MeterRecord { id, confirmed, updated, ref state, .. } = *self;
+        MeterRow { id, name: name.clone(), confirmed, updated, state: state.clone() }
     }
 
-    /// The memory where it has to be written: it changed, it is the first, or this is the last commit and anything at all changed.
-    pub(super) fn unwritten_memory(&self, last: bool) -> Option<MemoryRow> {
+    /// Whether the memory has to be written: it changed, it is the first, or this is the last commit and anything at all changed.
+    pub(super) fn is_memory_due(&self, last: bool) -> bool {
         let memory = &self.state.memory;
-        let due = match &self.stored {
+        match &self.stored {
             None => self.touched.is_some(),
             Some(stored) => self.touched.is_some() && memory.differs_from(stored) || last && memory != stored,
-        };
-        due.then(|| MemoryRow { meter: self.id, memory: memory.clone(), read_at: self.state.figure.read_at })
+        }
     }
 }

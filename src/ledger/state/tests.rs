@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use super::*;
 use crate::ledger::Figure;
-use crate::ledger::store::StoredMeter;
 use crate::ledger::testing::{at, client, energy, meter, name, reading};
 use crate::reading::RegisterDefinition;
 use crate::units::Milliwatts;
@@ -32,15 +31,11 @@ fn commit(ledger: &mut LedgerState, seconds: u64) -> Option<Commit> {
 /// What a store holds after a commit of this.
 fn stored(ledger: &LedgerState) -> Contents {
     let known = ledger.meters.iter().filter(|(_, record)| !record.state.is_blank());
-    let meters = known.map(|(name, record)| {
-        let (state, memory) = (record.state.clone(), record.state.memory.clone());
-        let (id, confirmed, updated) = (record.id, record.confirmed, record.updated);
-        (name.clone(), StoredMeter { id, name: name.clone(), state, memory, confirmed, updated })
-    });
+    let meters = known.map(|(name, record)| (name.clone(), record.row(name)));
     let clients = ledger.clients.iter().map(|(key, balance)| {
         (key.clone(), ClientRow { id: balance.id, key: key.clone(), state: balance.state.clone() })
     });
-    Contents { meters: meters.collect(), clients: clients.collect(), next_journal: 9 }
+    Contents { meters: meters.collect(), clients: clients.collect(), next_journal: 9, ..Contents::default() }
 }
 
 fn figure(ledger: &LedgerState, client: &str, seconds: u64) -> Figure {

@@ -4,13 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::schema::VERSION;
-use crate::storage::{StoreError, StoreFault, io_remedy, sqlite_remedy};
+use crate::storage::{DiskError, StoreError, StoreFault};
 
 /// Why the ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another arkmeter uses it.
-    #[error("the ledger in {} is in use by another arkmeter{}: stop that one first", folder.display(), holder(*pid))]
+    #[error("the ledger in {} is in use by another arkmeter{}: stop that one first", folder.display(), process(*pid))]
     InUse {
         /// The state folder.
         folder: PathBuf,
@@ -33,37 +33,20 @@ pub enum OpenError {
         /// What the operator can do.
         remedy: &'static str,
     },
-    /// The file system refused.
-    #[error("cannot {doing} {}: {remedy}", path.display())]
-    File {
+    /// The disk refused.
+    #[error("cannot {doing} {}: {}", path.display(), remedy(doing, source))]
+    Disk {
         /// What was attempted.
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the operator can do.
-        remedy: &'static str,
-        /// The system's error.
-        #[source]
-        source: io::Error,
-    },
-    /// SQLite failed.
-    #[error("cannot {doing} {}: {remedy}", path.display())]
-    Store {
-        /// What was attempted.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the operator can do.
-        remedy: &'static str,
-        /// The system's error.
-        #[source]
-        source: rusqlite::Error,
+        /// The cause.
+        source: DiskError,
     },
     /// Neither the ledger nor its copy can be trusted.
     #[error(
-        "the ledger {} is damaged ({why}), and {copy}; put a backup of it in its place (`arkmeter ledger restore`), or move every \
-         file in {} whose name begins with `ledger` away to start anew: Arkreen may then refuse figures until the meters' own \
-         counters pass what it holds",
+        "the ledger {} is damaged ({why}), and {copy}; restore a backup (`arkmeter ledger restore`), or move every file in {} whose name \
+         begins with `ledger` away to start anew: Arkreen may then refuse figures until the meters' own counters exceed what it holds",
         path.display(),
         path.parent().unwrap_or(path).display()
     )]
@@ -72,12 +55,12 @@ pub enum OpenError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
-        /// What there is to say about its copy.
+        /// What is wrong with its copy.
         copy: String,
     },
     /// A newer arkmeter wrote it.
     #[error(
-        "{} was written by a newer arkmeter (its store has version {found}, this one knows {known}): install that one again{}",
+        "{} was written by a newer arkmeter (its store has version {found}, this one knows {VERSION}): install that one again{}",
         path.display(),
         older_copy(older)
     )]
@@ -86,55 +69,45 @@ pub enum OpenError {
         path: PathBuf,
         /// Its version.
         found: i64,
-        /// This program's version.
-        known: i64,
-        /// The copy from before its upgrade, if it is there.
+        /// The copy from before its upgrade, if there is one.
         older: Option<PathBuf>,
     },
 }
 
 impl OpenError {
-    pub(super) fn file(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        OpenError::File { doing, path: path.to_owned(), remedy: io_remedy(source.kind()), source }
-    }
-
-    pub(super) fn store(doing: &'static str, path: &Path, source: rusqlite::Error) -> Self {
-        OpenError::Store { doing, path: path.to_owned(), remedy: sqlite_remedy(&source), source }
-    }
-
-    /// A file that is only read.
-    pub(super) fn unreadable(path: &Path, source: io::Error) -> Self {
-        let remedy = match source.kind() {
-            io::ErrorKind::PermissionDenied => "run as root or as the user that arkmeter runs as",
-            kind => io_remedy(kind),
-        };
-        OpenError::File { doing: "read", path: path.to_owned(), remedy, source }
-    }
-
-    /// What is wrong with the file at `path`, which is not used.
-    pub(super) fn of(path: &Path, fault: StoreFault) -> Self {
-        match fault {
-            StoreFault::Newer(found) => OpenError::Newer { path: path.to_owned(), found, known: VERSION, older: None },
-            StoreFault::Unreadable(rusqlite::Error::ToSqlConversionFailure(error)) => match error.downcast() {
-                Ok(error) => OpenError::unreadable(path, *error),
-                Err(error) => OpenError::store("read", path, rusqlite::Error::ToSqlConversionFailure(error)),
-            },
-            StoreFault::Unreadable(error) => OpenError::store("read", path, error),
-            StoreFault::Damaged(why) => {
-                OpenError::Damaged { path: path.to_owned(), why, copy: "its copy does not help".to_owned() }
+    /// Why the file at `path` is not used.
+    pub(super) fn of(doing: &'static str, path: &Path, fault: impl Into<StoreFault>) -> Self {
+        let path = path.to_owned();
+        match fault.into() {
+            StoreFault::Newer(found) => {
+                let older = Some(path.with_file_name(format!("ledger-v{VERSION}.db"))).filter(|older| older.exists());
+                OpenError::Newer { path, found, older }
             }
+            StoreFault::Disk(source) => OpenError::Disk { doing, path, source },
+            StoreFault::Damaged(why) => OpenError::Damaged { path, why, copy: "its copy does not help".to_owned() },
         }
     }
 }
 
-fn holder(pid: Option<u32>) -> String {
+/// A file that is only read needs no other owner.
+fn remedy(doing: &str, source: &DiskError) -> &'static str {
+    match source {
+        DiskError::File(error) if doing == "read" && error.kind() == io::ErrorKind::PermissionDenied => {
+            "run as root or as the user that arkmeter runs as"
+        }
+        source => source.remedy(),
+    }
+}
+
+/// The process that holds the lock, in brackets.
+pub(crate) fn process(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
 
 fn older_copy(older: &Option<PathBuf>) -> String {
     let Some(older) = older else { return String::new() };
     format!(
-        ", or put {}, the copy from before the change, in its place (what was counted since is read from the meters)",
+        ", or put {}, the copy from before the upgrade, in its place (what was counted since is read from the meters)",
         older.display()
     )
 }
@@ -151,26 +124,27 @@ pub enum BackupError {
     /// The file is there already.
     #[error("{} is there already: give another name, or move it away", .0.display())]
     Exists(PathBuf),
-    /// A file that the operator named cannot be used.
-    #[error("{} cannot be {doing}: {remedy}", path.display())]
-    Named {
-        /// What was attempted.
-        doing: &'static str,
+    /// A backup cannot be written there.
+    #[error("{} cannot be written: {}", path.display(), target_remedy(source.kind()))]
+    Target {
         /// The file.
         path: PathBuf,
-        /// What the operator can do.
-        remedy: &'static str,
         /// The system's error.
-        #[source]
         source: io::Error,
     },
-    /// What was named is no file.
+    /// The file that is to be restored cannot be read.
+    #[error("{} cannot be read: {}", path.display(), origin_remedy(source.kind()))]
+    Origin {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// What is to be restored is not a file.
     #[error("{} is no file: give the one that `arkmeter ledger backup` or `ledger move` wrote", .0.display())]
     NoFile(PathBuf),
     /// The ledger is damaged, so no backup is made of it.
-    #[error(
-        "the ledger is damaged ({0}): no backup is made of it; an older backup, or its copy, is what can be relied upon"
-    )]
+    #[error("the ledger is damaged ({0}): no backup is made of it; use an older backup, or its copy")]
     Damaged(String),
     /// The file is no whole backup.
     #[error("{} is no whole backup of a ledger ({why}): restore another", path.display())]
@@ -182,36 +156,37 @@ pub enum BackupError {
     },
     /// A published figure would fall.
     #[error(
-        "the backup is older than what is there, and published figures would fall: {0}. What is there goes on by itself; if it is to \
-         give way all the same, move every file whose name begins with `ledger` away first"
+        "the backup is older than what is there, and published figures would fall: {0}. The present ledger works without it; to restore the \
+         backup all the same, move every file whose name begins with `ledger` away first"
     )]
     Falls(String),
     /// The ledger was not given away.
-    #[error("the ledger does not say that it was given away: run it again")]
+    #[error("the saved ledger does not say that it was moved away: run the command again")]
     NotGiven,
 }
 
 impl BackupError {
-    /// A backup that cannot be written there.
-    pub(super) fn target(path: &Path, source: io::Error) -> Self {
-        use io::ErrorKind::*;
-        let remedy = match source.kind() {
-            NotFound | NotADirectory => "create its folder first, or name another",
-            PermissionDenied => "run as root, or name a folder that this user may write",
-            ReadOnlyFilesystem => "name a folder on a disk that is mounted writable",
-            StorageFull | QuotaExceeded => "that disk is full: free some space, or name a file on another",
-            _ => "name a file on another disk, or check that one (dmesg, fsck)",
-        };
-        BackupError::Named { doing: "written", path: path.to_owned(), remedy, source }
+    /// A backup that cannot be written to `path`.
+    pub(super) fn target(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| BackupError::Target { path: path.to_owned(), source }
     }
+}
 
-    /// A backup that cannot be read there.
-    pub(super) fn origin(path: &Path, source: io::Error) -> Self {
-        let remedy = match source.kind() {
-            io::ErrorKind::NotFound => "check its name",
-            io::ErrorKind::PermissionDenied => "run as root",
-            _ => "check the disk that it is on (dmesg, fsck)",
-        };
-        BackupError::Named { doing: "read", path: path.to_owned(), remedy, source }
+fn target_remedy(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind::*;
+    match kind {
+        NotFound | NotADirectory => "create its folder first, or name another",
+        PermissionDenied => "run as root, or name a folder that this user may write",
+        ReadOnlyFilesystem => "name a folder on a disk that is mounted writable",
+        StorageFull | QuotaExceeded => "that disk is full: free some space, or name a file on another",
+        _ => "name a file on another disk, or check that one (dmesg, fsck)",
+    }
+}
+
+fn origin_remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::NotFound => "check its name",
+        io::ErrorKind::PermissionDenied => "run as root",
+        _ => "check the disk that it is on (dmesg, fsck)",
     }
 }

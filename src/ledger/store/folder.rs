@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::OpenError;
-use crate::storage::{give_to_owner, move_aside, sync_folder};
+use crate::storage::{create_private, give_to_owner, move_aside, remove_store, sync_folder};
 
 /// The ledger in a state folder.
 pub(super) const LEDGER: &str = "ledger.db";
@@ -15,8 +15,8 @@ pub(super) const LEDGER: &str = "ledger.db";
 pub(super) const COPY: &str = "ledger-copy.db";
 /// Its write-ahead log, which SQLite names.
 const LOG: &str = "ledger.db-wal";
-/// How often a lock that is held is tried again, which takes a second. A process that was just forked inherits the lock until it executes
-/// its own program, and a daemon that was killed may take a moment to end.
+/// A held lock is tried this often, for a second in all: a process that was just forked inherits the lock until it executes its own
+/// program, and a daemon that was killed may take a moment to end.
 const LOCK_TRIES: u32 = 100;
 const LOCK_EVERY: Duration = Duration::from_millis(10);
 
@@ -67,10 +67,10 @@ impl Folder {
                 let made = fs::DirBuilder::new().mode(0o750).create(path);
                 made.map_err(|_| wrong("does not exist and cannot be created", remedy))?;
             }
-            Err(error) => return Err(OpenError::file("read the state folder", path, error)),
+            Err(error) => return Err(OpenError::of("read the state folder", path, error)),
         }
         let file = path.join("lock");
-        let failed = |error| OpenError::file("lock the state folder with", &file, error);
+        let failed = |error: io::Error| OpenError::of("lock the state folder with", &file, error);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
         let mut lock = options.open(&file).map_err(failed)?;
@@ -106,30 +106,11 @@ impl Folder {
         self.path.join(format!("ledger-v{version}.db"))
     }
 
-    /// A file of the ledger that is there although the ledger is not: this is no first start.
-    pub(super) fn leftover(&self) -> io::Result<Option<PathBuf>> {
-        for entry in fs::read_dir(&self.path)? {
-            let name = entry?.file_name();
-            let text = name.to_string_lossy();
-            // A file that was being written when the power went was never a ledger, and the index of a log that is gone holds nothing.
-            if text.starts_with("ledger") && !text.contains(".new") && !text.ends_with("-shm") {
-                return Ok(Some(self.path.join(name)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Moves a damaged ledger aside, for people to look at. The log goes first: beside another ledger it would be taken for that one's.
-    pub(super) fn move_ledger_aside(&self) -> io::Result<()> {
-        move_aside(&self.path, "ledger")
-    }
-
     /// An empty file beside `target`, readable by its owner only, to be filled and then put in place.
     pub(super) fn scratch(&self, target: &Path) -> io::Result<PathBuf> {
         let path = target.with_added_extension("new");
         remove_store(&path)?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        give_to_owner(&file, &self.path);
+        give_to_owner(&create_private(&path)?, &self.path);
         Ok(path)
     }
 
@@ -139,17 +120,23 @@ impl Folder {
         fs::rename(scratch, target)?;
         sync_folder(&self.path)
     }
+
+    /// Puts a filled scratch file in the place of the ledger, which is kept as `ledger-set-aside.db` for people to look at.
+    pub(super) fn replace_ledger(&self, scratch: &Path) -> io::Result<()> {
+        move_aside(&self.path, "ledger")?;
+        self.put(scratch, &self.ledger())
+    }
 }
 
-/// Removes a store's file if it is there. SQLite's files beside it go first: beside another file they would be taken for that one's.
-pub(super) fn remove_store(path: &Path) -> io::Result<()> {
-    for beside in ["-journal", "-wal", "-shm", ""] {
-        let mut name = path.to_owned().into_os_string();
-        name.push(beside);
-        match fs::remove_file(name) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+/// A file of a ledger in that folder. Where there is one but no ledger, this is not a first start.
+pub(super) fn leftover(folder: &Path) -> io::Result<Option<PathBuf>> {
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let text = name.to_string_lossy();
+        // A file that was being written when the power failed was never a ledger, and the index of a lost log holds nothing.
+        if text.starts_with("ledger") && !text.contains(".new") && !text.ends_with("-shm") {
+            return Ok(Some(folder.join(name)));
         }
     }
-    Ok(())
+    Ok(None)
 }

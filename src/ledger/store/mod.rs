@@ -4,13 +4,13 @@
 //! |---|---|---|
 //! | `ledger` | one: schema version, generation, last commit, machine, when it was moved away, number of meters and clients | each commit |
 //! | `meter` | a meter: id, name, and its figure (published, offset, register, step, times, serial number, integral) | each commit that moved it |
-//! | `memory` | a meter's memory: what the guard learned, its epochs, a hold; one JSON text | when it changes |
+//! | `memory` | a meter's memory: what the guard learned, its epochs, a hold; as JSON | when it changes |
 //! | `client` | a client: its figure, its members, what Arkreen accepted | when members change; accepted figures once an hour |
-//! | `journal` | a decision, or a spell of similar ones; refers to meters by id | with the decision |
+//! | `journal` | a decision, or a series of similar ones; refers to meters by id | with the decision |
 //!
 //! A commit is one transaction with `synchronous = FULL` in WAL mode. Each row ends with a CRC32, as SQLite does not notice a flipped byte
 //! in a value. `ledger-copy.db` is a whole copy, written after each decision and once a day. Both have a generation, and the intact one
-//! with the higher generation is opened. An older copy loses nothing where no decision came after it: the meter keeps its register.
+//! with the higher generation is opened. An older copy loses nothing if no decision came after it: the meter keeps its register.
 //!
 //! Blocking: the ledger's task calls it on a thread of its own.
 
@@ -22,36 +22,33 @@ mod folder;
 mod opening;
 mod rows;
 mod schema;
-mod snapshot;
 #[cfg(test)]
 mod tests;
 mod v1;
-mod values;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use crate::storage::StoreError;
 pub use backup::{Restored, Saving, backup, restore};
-pub use contents::{Contents, JournalQuery, StoredMeter};
+pub use contents::{Contents, JournalQuery, MAX_ENTRIES};
 pub use error::{BackupError, OpenError};
 pub use folder::in_use;
-pub use rows::{ClientRow, Commit, JournalRow, MemoryRow, MeterId, MeterRow};
-pub use snapshot::{LedgerSnapshot, LedgerView};
+pub use opening::LedgerSnapshot;
+pub use rows::{ClientRow, Commit, JournalRow, LedgerRow, MeterId, MeterRow};
 
+use super::ReportingBlock;
 use crate::clock::ClockReading;
-use crate::storage::{FileId, file_id};
+use crate::storage::{FileId, StoreFault, close, file_id, remove_store};
 use crate::units::Name;
-use contents::Intact;
 use files::{fill, save_as, settle};
 use folder::Folder;
-use opening::{Found, Target};
-use rows::LedgerRow;
+use opening::{Found, Origin};
+use schema::Schema;
 
 /// Rows that the journal keeps; the oldest are deleted first.
 pub const JOURNAL_ROWS: i64 = 100_000;
@@ -67,7 +64,7 @@ pub struct StoreOptions {
     pub machine: Option<String>,
 }
 
-/// An open ledger: ours alone until it is dropped. Dropping it commits nothing.
+/// An open ledger, which nobody else can open until it is dropped. Dropping it commits nothing.
 pub struct Store {
     folder: Folder,
     connection: Connection,
@@ -85,12 +82,10 @@ pub struct Opened {
     pub store: Store,
     /// What is in it.
     pub contents: Contents,
-    /// Why the copy took the ledger's place, or an earlier commit the latest one's; absent when all was well.
+    /// Why the copy took the ledger's place, or why the ledger continues from an earlier commit; absent if neither was necessary.
     pub fell_back: Option<String>,
-    /// The ledger was begun on another machine: this may be a cloned disk.
-    pub other_machine: bool,
-    /// When the ledger was moved to another machine.
-    pub retired: Option<Timestamp>,
+    /// Why nothing at all may be reported from it.
+    pub block: Option<ReportingBlock>,
 }
 
 impl Store {
@@ -99,29 +94,33 @@ impl Store {
     /// # Errors
     /// When it is in use, newer than this program, damaged together with its copy, or cannot be read or written.
     pub fn open(path: &Path, options: StoreOptions) -> Result<Opened, OpenError> {
-        Store::open_with(path, options, &Target::current())
+        Store::open_with(path, options, &Schema::current())
     }
 
-    fn open_with(path: &Path, options: StoreOptions, target: &Target<'_>) -> Result<Opened, OpenError> {
+    fn open_with(path: &Path, options: StoreOptions, schema: &Schema) -> Result<Opened, OpenError> {
         let folder = Folder::take(path)?;
         let path = folder.ledger();
-        let Found { connection, intact, fell_back } = opening::open(&folder, target)?;
-        let Intact { contents, mut ledger } = intact;
-        settle(&connection, options.durable).map_err(|error| OpenError::store("open", &path, error))?;
-        let other_machine = opening::claim(&connection, &mut ledger, options.machine.as_deref());
-        let retired = ledger.retired;
-        if retired.is_some() && options.durable {
-            opening::retire_copy(&connection, &folder);
-        }
+        let Found { connection, contents, origin } = opening::open(&folder, schema)?;
+        settle(&connection, options.durable).map_err(|error| OpenError::of("open", &path, error))?;
         let files = (file_id(&path).ok().flatten(), None);
-        let store = Store { folder, connection, options, files, ledger, copied_at: None, copy_due: true };
-        Ok(Opened { store, contents, fell_back, other_machine, retired })
+        let ledger = contents.ledger.clone();
+        let mut store = Store { folder, connection, options, files, ledger, copied_at: None, copy_due: true };
+        store.claim();
+        let block = ReportingBlock::of(&store.ledger, store.options.machine.as_deref());
+        if block.is_some() {
+            store.retire_copy();
+        }
+        let fell_back = match origin {
+            Origin::Copy(why) | Origin::Earlier(why) => Some(why),
+            Origin::Ledger | Origin::Backup => None,
+        };
+        Ok(Opened { store, contents, fell_back, block })
     }
 
-    /// One transaction, in files that a restart will find.
+    /// Writes one transaction.
     ///
     /// # Errors
-    /// When it is not on disk; nothing of it is then in the ledger. [`StoreError::Removed`] where somebody took the files away: what is
+    /// When it is not on disk; nothing of it is then in the ledger. [`StoreError::Removed`] if somebody took the files away: what is
     /// written into them is lost with the process, so the daemon has to stop.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.check_in_place()?;
@@ -132,7 +131,7 @@ impl Store {
         if commit.adopt && self.options.machine.is_some() {
             ledger.machine.clone_from(&self.options.machine);
         }
-        write(&mut self.connection, commit, &mut ledger).map_err(|error| self.unwritten(error))?;
+        write(&mut self.connection, commit, &mut ledger).map_err(StoreError::write(&self.folder.ledger()))?;
         self.ledger = ledger;
         self.copy_due |= commit.copy;
         if self.files.1.is_none() {
@@ -142,7 +141,7 @@ impl Store {
         self.check_in_place()
     }
 
-    /// Writes `ledger-copy.db` again where a decision or a day has passed since the last time; true when it did.
+    /// Writes `ledger-copy.db` again if a decision was committed or a day has passed since the last time; true when it did.
     ///
     /// # Errors
     /// When it was not written; the older copy is still there.
@@ -152,7 +151,7 @@ impl Store {
         if !self.options.durable || !self.copy_due && !aged {
             return Ok(false);
         }
-        save_as(&self.connection, &self.folder, &self.folder.copy())?;
+        self.copy()?;
         (self.copied_at, self.copy_due) = (Some(*now), false);
         Ok(true)
     }
@@ -161,9 +160,8 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be read, or is damaged.
-    pub fn view(&self) -> Result<LedgerView, StoreError> {
-        let ours = self.options.machine.as_deref();
-        contents::read(&self.connection).map(|intact| LedgerView::of(intact, ours)).map_err(|fault| self.unread(fault))
+    pub fn contents(&self) -> Result<Contents, StoreError> {
+        Ok(Contents::read(&self.connection)?)
     }
 
     /// Entries of the journal, the newest first. One that fails its checksum is there as `unreadable`.
@@ -171,7 +169,7 @@ impl Store {
     /// # Errors
     /// When they cannot be read.
     pub fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
-        contents::journal(&self.connection, query).map_err(|error| self.unread(error.into()))
+        query.read(&self.connection).map_err(|error| StoreFault::from(error).into())
     }
 
     /// The meters' names by their ids.
@@ -179,7 +177,7 @@ impl Store {
     /// # Errors
     /// When they cannot be read.
     pub fn names(&self) -> Result<BTreeMap<MeterId, Name>, StoreError> {
-        contents::names(&self.connection).map_err(|fault| self.unread(fault))
+        Ok(MeterRow::read(&self.connection)?.into_values().map(|row| (row.id, row.name)).collect())
     }
 
     /// A whole copy of the ledger in a file without a name, to be read from its beginning.
@@ -188,17 +186,12 @@ impl Store {
     /// When the disk has no room for it.
     pub fn unnamed_copy(&self) -> Result<File, StoreError> {
         let target = self.folder.path().join("ledger-backup.db");
-        let failed = |error| StoreError::file(&target, error);
+        let failed = StoreError::write(&target);
         let scratch = self.folder.scratch(&target).map_err(failed)?;
-        let filled = fill(&self.connection, &scratch).map_err(|error| StoreError::write(&target, error));
-        let opened = filled.and_then(|()| File::open(&scratch).map_err(failed));
-        folder::remove_store(&scratch).map_err(failed)?;
+        let filled = fill(&self.connection, &scratch).map_err(StoreError::write(&target));
+        let opened = filled.and_then(|()| File::open(&scratch).map_err(StoreError::write(&target)));
+        remove_store(&scratch).map_err(StoreError::write(&target))?;
         opened
-    }
-
-    /// Where it lies.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Closes it: one file, no log beside it.
@@ -206,16 +199,41 @@ impl Store {
     /// # Errors
     /// When the log could not be checkpointed; everything that was committed is on disk.
     pub fn close(self) -> Result<(), StoreError> {
-        let ledger = self.folder.ledger();
-        self.connection.close().map_err(|(_, error)| StoreError::write(&ledger, error))
+        close(self.connection).map_err(StoreError::write(&self.folder.ledger()))
     }
 
-    /// Somebody may have deleted or replaced the files under their names.
+    /// Notes this machine in a ledger that belongs to none yet.
+    fn claim(&mut self) {
+        if self.ledger.machine.is_some() || self.options.machine.is_none() {
+            return;
+        }
+        self.ledger.machine.clone_from(&self.options.machine);
+        // On a full disk it is noted with the next commit.
+        if let Err(error) = self.ledger.write(&self.connection) {
+            tracing::warn!(%error, "the ledger cannot note which machine it is on");
+        }
+    }
+
+    /// A ledger that was moved away must not come back from an earlier copy.
+    fn retire_copy(&self) {
+        let retired = || opening::copied(&self.folder.copy()).is_some_and(|copy| copy.retired.is_some());
+        if self.ledger.retired.is_none() || !self.options.durable || retired() {
+            return;
+        }
+        if let Err(error) = self.copy() {
+            tracing::error!(%error, "the copy of the ledger does not say yet that the ledger was moved away");
+        }
+    }
+
+    fn copy(&self) -> Result<(), StoreError> {
+        let copy = self.folder.copy();
+        save_as(&self.connection, &self.folder, &copy).map_err(StoreError::write(&copy))
+    }
+
+    /// Fails if somebody deleted or replaced the files under their names.
     fn check_in_place(&self) -> Result<(), StoreError> {
-        let log = self.files.1.map(|id| (self.folder.log(), id));
-        let ledger = self.files.0.map(|id| (self.folder.ledger(), id));
-        for (path, ours) in ledger.into_iter().chain(log) {
-            if file_id(&path).map_err(|error| StoreError::file(&path, error))? != Some(ours) {
+        for (path, ours) in [(self.folder.ledger(), self.files.0), (self.folder.log(), self.files.1)] {
+            if ours.is_some() && file_id(&path).map_err(StoreError::write(&path))? != ours {
                 return Err(StoreError::Removed { path });
             }
         }
@@ -226,14 +244,6 @@ impl Store {
     #[cfg(test)]
     pub(super) fn fail_writes(&self, fail: bool) {
         self.connection.pragma_update(None, "query_only", fail).unwrap();
-    }
-
-    fn unwritten(&self, error: rusqlite::Error) -> StoreError {
-        StoreError::write(&self.folder.ledger(), error)
-    }
-
-    fn unread(&self, fault: crate::storage::StoreFault) -> StoreError {
-        snapshot::unread(fault)
     }
 }
 
@@ -246,15 +256,16 @@ impl std::fmt::Debug for Store {
 /// Writes one commit, all of it or nothing. `ledger` has what the commit changes about the ledger as a whole.
 fn write(connection: &mut Connection, commit: &Commit, ledger: &mut LedgerRow) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    values::write(&transaction, &commit.meters)?;
-    values::write(&transaction, &commit.memories)?;
-    values::write(&transaction, &commit.clients)?;
-    values::write(&transaction, &commit.journal)?;
+    MeterRow::write(&transaction, &commit.meters)?;
+    let changed = commit.meters.iter().filter(|row| commit.memories.contains(&row.id));
+    MeterRow::write_memories(&transaction, changed)?;
+    ClientRow::write(&transaction, &commit.clients)?;
+    JournalRow::write(&transaction, &commit.journal)?;
     if let Some(newest) = commit.journal.iter().map(|row| row.id).max() {
         transaction.execute("DELETE FROM journal WHERE id <= ?1", [newest - JOURNAL_ROWS])?;
     }
     ledger.generation += 1;
     ledger.at = Some(commit.at);
-    contents::write_ledger_row(&transaction, ledger)?;
+    ledger.write(&transaction)?;
     transaction.commit()
 }

@@ -1,18 +1,20 @@
-//! The rows of the store: the ledger itself, one row a meter and one for its memory, one a client, one a journal entry.
+//! The rows of the store: what each holds, and how it lies in its table.
+//!
+//! SQLite does not notice a flipped byte in a value, so each row ends with a CRC32 over its table's name and its other columns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, Row, params_from_iter};
 use serde::{Deserialize, Serialize};
 
-use super::values::{ClockColumn, Json, Nanoseconds, Second, StoredRow, UnsignedColumn, values};
 use crate::clock::ClockReading;
-use crate::guard::{EnergyBounds, GuardEvent, GuardMemory, Integral, MeterFigure, PowerSample, RegisterPoint};
+use crate::guard::{EnergyBounds, GuardEvent, GuardState, Integral, MeterFigure, PowerSample, RegisterPoint};
 use crate::ledger::client::ClientState;
 use crate::ledger::settings::ClientKey;
-use crate::units::{ClientId, MilliwattHours, Name};
+use crate::storage::{Json, StoreFault, nanoseconds, second, total};
+use crate::units::{MilliwattHours, Name};
 
 /// What identifies a meter in the ledger for good: its name may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,8 +34,8 @@ impl FromSql for MeterId {
 }
 
 /// The one row about the ledger as a whole. It is written with each commit.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct LedgerRow {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LedgerRow {
     /// The schema's version, as in SQLite's `user_version`: a flipped bit there is not taken for a newer program's version.
     pub version: i64,
     /// Rises with each commit. Of the ledger and its copy, the intact one with the higher generation is opened.
@@ -50,7 +52,7 @@ pub(super) struct LedgerRow {
     pub clients: u64,
 }
 
-/// One meter.
+/// One meter: a row of `meter`, which is written whenever the meter advanced, and one of `memory`, which is written when it changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeterRow {
     /// Its key.
@@ -62,19 +64,8 @@ pub struct MeterRow {
     pub confirmed: bool,
     /// When it was last read.
     pub updated: Timestamp,
-    /// Where the figure and the register are.
-    pub figure: MeterFigure,
-}
-
-/// What the guard has learned of a meter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MemoryRow {
-    /// The meter.
-    pub meter: MeterId,
-    /// The memory.
-    pub memory: GuardMemory,
-    /// When the register was last read, as of then: at a slot the time of its last advance is enough.
-    pub read_at: Option<ClockReading>,
+    /// The figure and the memory.
+    pub state: GuardState,
 }
 
 /// One client.
@@ -88,7 +79,7 @@ pub struct ClientRow {
     pub state: ClientState,
 }
 
-/// One entry of the journal, or a spell of similar ones.
+/// An entry of the journal, which may stand for a series of similar decisions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JournalRow {
     /// Rises with each new row.
@@ -99,266 +90,16 @@ pub struct JournalRow {
     pub client: Option<Name>,
     /// A verdict, an operator's command, what happened to a client, or what the ledger did by itself (`fallback`).
     pub word: String,
-    /// When it was decided.
+    /// The first decision.
     pub at: Timestamp,
-    /// The last decision of the spell.
+    /// The last decision of the series.
     pub last: Timestamp,
-    /// Decisions in this row.
+    /// The number of decisions.
     pub count: u64,
-    /// Why, for people.
+    /// The reason, as a message.
     pub reason: String,
-    /// Everything that the guard said; of a spell, what it began with and what it last came to.
+    /// The guard's event; of a series, with the values before its first decision and after its last.
     pub entry: Option<GuardEvent>,
-}
-
-impl StoredRow for LedgerRow {
-    const TABLE: &str = "ledger";
-    const COLUMNS: &[&str] = &["id", "version", "generation", "at", "machine", "retired", "meters", "clients"];
-
-    fn to_values(&self) -> rusqlite::Result<Vec<Value>> {
-        values(&[
-            &1,
-            &self.version,
-            &UnsignedColumn(self.generation),
-            &self.at.map(ClockColumn),
-            &self.machine,
-            &self.retired.map(|at| at.to_string()),
-            &UnsignedColumn(self.meters),
-            &UnsignedColumn(self.clients),
-        ])
-    }
-
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(LedgerRow {
-            version: row.get("version")?,
-            generation: row.get::<_, UnsignedColumn>("generation")?.0,
-            at: row.get::<_, Option<ClockColumn>>("at")?.map(|at| at.0),
-            machine: row.get("machine")?,
-            retired: row.get::<_, Option<Second>>("retired")?.map(|at| at.0),
-            meters: row.get::<_, UnsignedColumn>("meters")?.0,
-            clients: row.get::<_, UnsignedColumn>("clients")?.0,
-        })
-    }
-}
-
-impl StoredRow for MeterRow {
-    const TABLE: &str = "meter";
-    const COLUMNS: &[&str] = &[
-        "id",
-        "name",
-        "confirmed",
-        "updated",
-        "published_mwh",
-        "offset_mwh",
-        "serial",
-        "lower_uwh",
-        "upper_uwh",
-        "covered_ns",
-        "register_mwh",
-        "step_mwh",
-        "advanced_at",
-        "advanced_lower_uwh",
-        "advanced_upper_uwh",
-        "advanced_covered_ns",
-        "debt_mwh",
-        "fresh",
-        "unseen_ns",
-        "integrates",
-        "integral_rest",
-        "integral_owed_mwh",
-        "sample_mw",
-        "sample_at",
-    ];
-
-    fn to_values(&self) -> rusqlite::Result<Vec<Value>> {
-        let MeterFigure { published, offset, serial, taken, totals, integral, .. } = &self.figure;
-        let sample = integral.last;
-        values(&[
-            &self.id,
-            &self.name,
-            &self.confirmed,
-            &Second(self.updated),
-            published,
-            offset,
-            serial,
-            &UnsignedColumn(totals.lower),
-            &UnsignedColumn(totals.upper),
-            &Nanoseconds(totals.covered),
-            &taken.map(|taken| taken.value),
-            &taken.map(|taken| taken.step),
-            &taken.map(|taken| ClockColumn(taken.at)),
-            &taken.map(|taken| UnsignedColumn(taken.witness.lower)),
-            &taken.map(|taken| UnsignedColumn(taken.witness.upper)),
-            &taken.map(|taken| Nanoseconds(taken.witness.covered)),
-            &taken.map(|taken| UnsignedColumn(taken.debt)),
-            &taken.map(|taken| taken.fresh),
-            &taken.map(|taken| Nanoseconds(taken.unseen)),
-            &integral.counts,
-            &UnsignedColumn(integral.rest),
-            &integral.owed,
-            &sample.map(|sample| sample.power),
-            &sample.map(|sample| ClockColumn(sample.at)),
-        ])
-    }
-
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let figure = MeterFigure {
-            published: row.get("published_mwh")?,
-            offset: row.get("offset_mwh")?,
-            serial: row.get("serial")?,
-            taken: taken(row)?,
-            read_at: None,
-            totals: totals(row, ["lower_uwh", "upper_uwh", "covered_ns"])?,
-            integral: integral(row)?,
-        };
-        Ok(MeterRow {
-            id: row.get("id")?,
-            name: row.get("name")?,
-            confirmed: row.get("confirmed")?,
-            updated: row.get::<_, Second>("updated")?.0,
-            figure,
-        })
-    }
-}
-
-fn taken(row: &Row<'_>) -> rusqlite::Result<Option<RegisterPoint>> {
-    let Some(value) = row.get("register_mwh")? else { return Ok(None) };
-    Ok(Some(RegisterPoint {
-        value,
-        step: row.get("step_mwh")?,
-        at: row.get::<_, ClockColumn>("advanced_at")?.0,
-        witness: totals(row, ["advanced_lower_uwh", "advanced_upper_uwh", "advanced_covered_ns"])?,
-        debt: row.get::<_, UnsignedColumn>("debt_mwh")?.0,
-        fresh: row.get("fresh")?,
-        unseen: row.get::<_, Nanoseconds>("unseen_ns")?.0,
-    }))
-}
-
-fn totals(row: &Row<'_>, columns: [&str; 3]) -> rusqlite::Result<EnergyBounds> {
-    let [lower, upper, covered] = columns;
-    Ok(EnergyBounds {
-        lower: row.get::<_, UnsignedColumn>(lower)?.0,
-        upper: row.get::<_, UnsignedColumn>(upper)?.0,
-        covered: row.get::<_, Nanoseconds>(covered)?.0,
-    })
-}
-
-fn integral(row: &Row<'_>) -> rusqlite::Result<Integral> {
-    let last = match row.get("sample_mw")? {
-        None => None,
-        Some(power) => Some(PowerSample { power, at: row.get::<_, ClockColumn>("sample_at")?.0 }),
-    };
-    Ok(Integral {
-        rest: row.get::<_, UnsignedColumn>("integral_rest")?.0,
-        counts: row.get("integrates")?,
-        owed: row.get("integral_owed_mwh")?,
-        last,
-    })
-}
-
-impl StoredRow for MemoryRow {
-    const TABLE: &str = "memory";
-    const COLUMNS: &[&str] = &["meter", "memory", "read_at"];
-
-    fn to_values(&self) -> rusqlite::Result<Vec<Value>> {
-        values(&[&self.meter, &Json(&self.memory), &self.read_at.map(ClockColumn)])
-    }
-
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let read_at = row.get::<_, Option<ClockColumn>>("read_at")?.map(|at| at.0);
-        Ok(MemoryRow { meter: row.get("meter")?, memory: row.get::<_, Json<_>>("memory")?.0, read_at })
-    }
-}
-
-impl StoredRow for ClientRow {
-    const TABLE: &str = "client";
-    const COLUMNS: &[&str] = &["id", "url", "client_id", "energy_mwh", "accepted_mwh", "accepted_at", "counted"];
-
-    fn to_values(&self) -> rusqlite::Result<Vec<Value>> {
-        let ClientState { energy, counted, accepted, accepted_at } = &self.state;
-        values(&[
-            &self.id,
-            &self.key.url,
-            &self.key.client_id,
-            energy,
-            accepted,
-            &accepted_at.map(Second),
-            &Json(counted),
-        ])
-    }
-
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let counted: Json<BTreeMap<MeterId, MilliwattHours>> = row.get("counted")?;
-        let state = ClientState {
-            energy: row.get("energy_mwh")?,
-            counted: counted.0,
-            accepted: row.get("accepted_mwh")?,
-            accepted_at: row.get::<_, Option<Second>>("accepted_at")?.map(|at| at.0),
-        };
-        let client_id: ClientId = row.get("client_id")?;
-        Ok(ClientRow { id: row.get("id")?, key: ClientKey { url: row.get("url")?, client_id }, state })
-    }
-}
-
-impl StoredRow for JournalRow {
-    const TABLE: &str = "journal";
-    const COLUMNS: &[&str] = &[
-        "id",
-        "meter",
-        "client",
-        "word",
-        "at",
-        "last",
-        "count",
-        "register_before",
-        "register_after",
-        "published_before",
-        "published_after",
-        "reason",
-        "entry",
-    ];
-
-    fn to_values(&self) -> rusqlite::Result<Vec<Value>> {
-        let of = |field: fn(&GuardEvent) -> Option<MilliwattHours>| self.entry.as_ref().and_then(field);
-        values(&[
-            &self.id,
-            &self.meter,
-            &self.client,
-            &self.word,
-            &Second(self.at),
-            &Second(self.last),
-            &UnsignedColumn(self.count),
-            &of(|entry| entry.register_before),
-            &of(|entry| entry.register_after),
-            &of(|entry| entry.published_before),
-            &of(|entry| entry.published_after),
-            &self.reason,
-            &self.entry.as_ref().map(Json),
-        ])
-    }
-
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(JournalRow {
-            id: row.get("id")?,
-            meter: row.get("meter")?,
-            client: row.get("client")?,
-            word: row.get("word")?,
-            at: row.get::<_, Second>("at")?.0,
-            last: row.get::<_, Second>("last")?.0,
-            count: row.get::<_, UnsignedColumn>("count")?.0,
-            reason: row.get("reason")?,
-            entry: row.get::<_, Option<Json<GuardEvent>>>("entry")?.map(|entry| entry.0),
-        })
-    }
-}
-
-impl JournalRow {
-    /// A row that is there and cannot be read.
-    pub(super) fn unreadable(id: i64, why: &str) -> Self {
-        let (word, at) = ("unreadable".into(), Timestamp::UNIX_EPOCH);
-        let reason = why.to_owned();
-        JournalRow { id, meter: None, client: None, word, at, last: at, count: 1, reason, entry: None }
-    }
 }
 
 /// What one transaction writes.
@@ -366,15 +107,15 @@ impl JournalRow {
 pub struct Commit {
     /// When.
     pub at: ClockReading,
-    /// Figures that are new, and names.
+    /// Meters whose figure or name is new.
     pub meters: Vec<MeterRow>,
-    /// Memories that changed.
-    pub memories: Vec<MemoryRow>,
+    /// Those of them whose memory has changed.
+    pub memories: BTreeSet<MeterId>,
     /// Clients whose figure does not follow from their members', or that joined, left or were accepted.
     pub clients: Vec<ClientRow>,
-    /// New entries, and spells that went on.
+    /// New entries, and series that go on.
     pub journal: Vec<JournalRow>,
-    /// A decision is among it: the copy is written again.
+    /// It has a decision: the copy is written again.
     pub copy: bool,
     /// This machine takes the ledger over.
     pub adopt: bool,
@@ -383,9 +124,318 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// One that writes nothing yet.
+    /// A commit that writes nothing yet.
     pub fn empty(at: ClockReading) -> Self {
         let (meters, memories, clients, journal) = Default::default();
         Commit { at, meters, memories, clients, journal, copy: false, adopt: false, retire: false }
     }
+}
+
+impl LedgerRow {
+    /// Reads it.
+    pub(super) fn read(connection: &Connection) -> Result<Self, StoreFault> {
+        let mut rows = read(connection, "ledger", |row| {
+            Ok(LedgerRow {
+                version: row.get("version")?,
+                generation: row.get("generation")?,
+                at: row.get("at")?,
+                machine: row.get("machine")?,
+                retired: row.get("retired")?,
+                meters: row.get("meters")?,
+                clients: row.get("clients")?,
+            })
+        })?;
+        rows.pop().ok_or_else(|| StoreFault::damaged("its last commit is missing"))
+    }
+
+    /// Writes it, with the present number of meters and clients.
+    pub(super) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let count = |table| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+        (self.meters, self.clients) = (count("meter")?, count("client")?);
+        let LedgerRow { version, generation, at, machine, retired, meters, clients } = self;
+        write(connection, "ledger", [values(&[&1, version, generation, at, machine, retired, meters, clients])])
+    }
+
+    /// Whether it belongs to another machine than this one.
+    pub(crate) fn is_foreign(&self, ours: Option<&str>) -> bool {
+        self.machine.as_deref().zip(ours).is_some_and(|(theirs, ours)| theirs != ours)
+    }
+}
+
+impl MeterRow {
+    /// Reads all meters.
+    pub(super) fn read(connection: &Connection) -> Result<BTreeMap<Name, Self>, StoreFault> {
+        let memories = read(connection, "memory", |row| {
+            let Json(memory) = row.get("memory")?;
+            Ok((row.get("meter")?, (memory, row.get("read_at")?)))
+        })?;
+        let mut memories: BTreeMap<MeterId, _> = memories.into_iter().collect();
+        let meters = read(connection, "meter", |row| {
+            Ok((row.get("id")?, row.get("name")?, row.get("confirmed")?, row.get("updated")?, figure(row)?))
+        })?;
+        let with_memory = |(id, name, confirmed, updated, figure): (MeterId, Name, _, _, _)| {
+            let missing = || StoreFault::Damaged(format!("the memory of {name} is missing"));
+            let (memory, read_at) = memories.remove(&id).ok_or_else(missing)?;
+            let state = GuardState::from_halves(figure, memory, read_at);
+            Ok((name.clone(), MeterRow { id, name, confirmed, updated, state }))
+        };
+        meters.into_iter().map(with_memory).collect()
+    }
+
+    /// Writes names and figures.
+    pub(super) fn write(connection: &Connection, rows: &[Self]) -> rusqlite::Result<()> {
+        write(connection, "meter", rows.iter().map(MeterRow::figure_values))
+    }
+
+    /// Writes memories.
+    pub(super) fn write_memories<'a>(
+        connection: &Connection,
+        rows: impl IntoIterator<Item = &'a Self>,
+    ) -> rusqlite::Result<()> {
+        let read_at = |row: &MeterRow| row.state.figure.read_at;
+        let memories = rows.into_iter().map(|row| values(&[&row.id, &Json(&row.state.memory), &read_at(row)]));
+        write(connection, "memory", memories)
+    }
+
+    fn figure_values(&self) -> rusqlite::Result<Vec<Value>> {
+        let MeterFigure { published, offset, serial, taken, totals, integral, .. } = &self.state.figure;
+        let (before, sample) = (taken.map(|taken| taken.witness), integral.last);
+        values(&[
+            &self.id,
+            &self.name,
+            &self.confirmed,
+            &second(self.updated),
+            published,
+            offset,
+            serial,
+            &total(totals.lower),
+            &total(totals.upper),
+            &nanoseconds(totals.covered),
+            &taken.map(|taken| taken.value),
+            &taken.map(|taken| taken.step),
+            &taken.map(|taken| taken.at),
+            &before.map(|before| total(before.lower)),
+            &before.map(|before| total(before.upper)),
+            &before.map(|before| nanoseconds(before.covered)),
+            &taken.map(|taken| total(taken.debt)),
+            &taken.map(|taken| taken.fresh),
+            &taken.map(|taken| nanoseconds(taken.unseen)),
+            &integral.counts,
+            &total(integral.rest),
+            &integral.owed,
+            &sample.map(|sample| sample.power),
+            &sample.map(|sample| sample.at),
+        ])
+    }
+}
+
+fn figure(row: &Row<'_>) -> rusqlite::Result<MeterFigure> {
+    let taken = match row.get("register_mwh")? {
+        None => None,
+        Some(value) => Some(RegisterPoint {
+            value,
+            step: row.get("step_mwh")?,
+            at: row.get("advanced_at")?,
+            witness: bounds(row, "advanced_")?,
+            debt: row.get("debt_mwh")?,
+            fresh: row.get("fresh")?,
+            unseen: duration(row, "unseen_ns")?,
+        }),
+    };
+    let last = match row.get("sample_mw")? {
+        None => None,
+        Some(power) => Some(PowerSample { power, at: row.get("sample_at")? }),
+    };
+    let (counts, rest, owed) = (row.get("integrates")?, row.get("integral_rest")?, row.get("integral_owed_mwh")?);
+    Ok(MeterFigure {
+        published: row.get("published_mwh")?,
+        offset: row.get("offset_mwh")?,
+        serial: row.get("serial")?,
+        taken,
+        read_at: None,
+        totals: bounds(row, "")?,
+        integral: Integral { rest, counts, owed, last },
+    })
+}
+
+fn bounds(row: &Row<'_>, prefix: &str) -> rusqlite::Result<EnergyBounds> {
+    let [lower, upper, covered] = ["lower_uwh", "upper_uwh", "covered_ns"].map(|column| format!("{prefix}{column}"));
+    Ok(EnergyBounds {
+        lower: row.get(lower.as_str())?,
+        upper: row.get(upper.as_str())?,
+        covered: duration(row, &covered)?,
+    })
+}
+
+fn duration(row: &Row<'_>, column: &str) -> rusqlite::Result<std::time::Duration> {
+    row.get(column).map(std::time::Duration::from_nanos)
+}
+
+impl ClientRow {
+    /// Reads all clients.
+    pub(super) fn read(connection: &Connection) -> Result<Vec<Self>, StoreFault> {
+        read(connection, "client", |row| {
+            let Json(counted) = row.get("counted")?;
+            let (energy, accepted, accepted_at) =
+                (row.get("energy_mwh")?, row.get("accepted_mwh")?, row.get("accepted_at")?);
+            Ok(ClientRow {
+                id: row.get("id")?,
+                key: ClientKey { url: row.get("url")?, client_id: row.get("client_id")? },
+                state: ClientState { energy, counted, accepted, accepted_at },
+            })
+        })
+    }
+
+    /// Writes clients.
+    pub(super) fn write(connection: &Connection, rows: &[Self]) -> rusqlite::Result<()> {
+        let row_values = |row: &ClientRow| {
+            let ClientState { energy, counted, accepted, accepted_at } = &row.state;
+            let accepted_at = accepted_at.map(second);
+            values(&[&row.id, &row.key.url, &row.key.client_id, energy, accepted, &accepted_at, &Json(counted)])
+        };
+        write(connection, "client", rows.iter().map(row_values))
+    }
+}
+
+impl JournalRow {
+    /// An entry about the whole ledger.
+    pub(super) fn of_ledger(id: i64, word: &str, reason: String, at: Timestamp) -> Self {
+        JournalRow { id, meter: None, client: None, word: word.into(), at, last: at, count: 1, reason, entry: None }
+    }
+
+    /// A row that is there and cannot be read.
+    pub(super) fn unreadable(id: i64, fault: &StoreFault) -> Self {
+        JournalRow::of_ledger(id, "unreadable", fault.to_string(), Timestamp::UNIX_EPOCH)
+    }
+
+    /// The rows that `which` selects, and an [unreadable](Self::unreadable) one for each that is damaged.
+    pub(super) fn read(
+        connection: &Connection,
+        which: &str,
+        parameters: impl rusqlite::Params,
+    ) -> rusqlite::Result<Vec<Self>> {
+        let mut statement = connection.prepare(&format!("SELECT * FROM journal {which}"))?;
+        let entries = statement.query_map(parameters, |row| {
+            let entry = check("journal", row).and_then(|()| Ok(JournalRow::from_row(row)?));
+            Ok(entry.unwrap_or_else(|fault| JournalRow::unreadable(row.get(0).unwrap_or(0), &fault)))
+        })?;
+        entries.collect()
+    }
+
+    /// Writes entries.
+    pub(super) fn write(connection: &Connection, rows: &[Self]) -> rusqlite::Result<()> {
+        write(connection, "journal", rows.iter().map(JournalRow::values))
+    }
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(JournalRow {
+            id: row.get("id")?,
+            meter: row.get("meter")?,
+            client: row.get("client")?,
+            word: row.get("word")?,
+            at: row.get("at")?,
+            last: row.get("last")?,
+            count: row.get("count")?,
+            reason: row.get("reason")?,
+            entry: row.get::<_, Option<Json<_>>>("entry")?.map(|Json(entry)| entry),
+        })
+    }
+
+    fn values(&self) -> rusqlite::Result<Vec<Value>> {
+        let of = |field: fn(&GuardEvent) -> Option<MilliwattHours>| self.entry.as_ref().and_then(field);
+        values(&[
+            &self.id,
+            &self.meter,
+            &self.client,
+            &self.word,
+            &second(self.at),
+            &second(self.last),
+            &self.count,
+            &of(|entry| entry.register_before),
+            &of(|entry| entry.register_after),
+            &of(|entry| entry.published_before),
+            &of(|entry| entry.published_after),
+            &self.reason,
+            &self.entry.as_ref().map(Json),
+        ])
+    }
+}
+
+/// Writes rows with their checksums, each in the place of the one with its key.
+fn write(
+    connection: &Connection,
+    table: &str,
+    rows: impl IntoIterator<Item = rusqlite::Result<Vec<Value>>>,
+) -> rusqlite::Result<()> {
+    let rows = rows.into_iter().collect::<rusqlite::Result<Vec<_>>>()?;
+    let Some(columns) = rows.first().map(Vec::len) else { return Ok(()) };
+    let marks = vec!["?"; columns + 1].join(", ");
+    let mut statement = connection.prepare(&format!("INSERT OR REPLACE INTO {table} VALUES ({marks})"))?;
+    for mut values in rows {
+        values.push(checksum(table, &values).into());
+        statement.execute(params_from_iter(values))?;
+    }
+    Ok(())
+}
+
+/// All rows of a table in the order of their keys. Each has the right checksum.
+pub(super) fn read<T>(
+    connection: &Connection,
+    table: &str,
+    mut parse: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreFault> {
+    let mut statement = connection.prepare(&format!("SELECT * FROM {table} ORDER BY rowid"))?;
+    let mut rows = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        check(table, row)?;
+        all.push(parse(row)?);
+    }
+    Ok(all)
+}
+
+/// Fails unless the last column has the right checksum of the others.
+pub(super) fn check(table: &str, row: &Row<'_>) -> Result<(), StoreFault> {
+    let columns = row.as_ref().column_count().saturating_sub(1);
+    let values = (0..columns).map(|index| row.get(index)).collect::<Result<Vec<Value>, _>>()?;
+    match row.get::<_, i64>(columns)? == checksum(table, &values) {
+        true => Ok(()),
+        false => Err(StoreFault::Damaged(format!("a row of its table `{table}` fails its checksum"))),
+    }
+}
+
+/// The CRC32 over a row of that table: each value with its type and length.
+fn checksum(table: &str, values: &[Value]) -> i64 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(table.as_bytes());
+    let mut add = |kind: &[u8], value: &[u8]| {
+        hasher.update(kind);
+        hasher.update(value);
+    };
+    for value in values {
+        match value {
+            Value::Null => add(b"n", b""),
+            Value::Integer(number) => add(b"i", &number.to_le_bytes()),
+            Value::Real(number) => add(b"r", &number.to_le_bytes()),
+            Value::Text(text) => {
+                add(b"t", &(text.len() as u64).to_le_bytes());
+                add(b"", text.as_bytes());
+            }
+            Value::Blob(bytes) => {
+                add(b"b", &(bytes.len() as u64).to_le_bytes());
+                add(b"", bytes);
+            }
+        }
+    }
+    hasher.finalize().into()
+}
+
+/// These columns as a row holds them.
+fn values(columns: &[&dyn ToSql]) -> rusqlite::Result<Vec<Value>> {
+    let value = |column: &&dyn ToSql| match column.to_sql()? {
+        ToSqlOutput::Owned(value) => Ok(value),
+        ToSqlOutput::Borrowed(value) => Ok(value.try_into()?),
+        _ => Err(rusqlite::Error::ToSqlConversionFailure("a value that no column holds".into())),
+    };
+    columns.iter().map(value).collect()
 }

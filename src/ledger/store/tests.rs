@@ -35,8 +35,7 @@ fn kind(error: &OpenError) -> &'static str {
         OpenError::InUse { .. } => "in use",
         OpenError::Nothing { .. } => "nothing",
         OpenError::Folder { .. } => "folder",
-        OpenError::File { .. } => "file",
-        OpenError::Store { .. } => "store",
+        OpenError::Disk { .. } => "disk",
         OpenError::Damaged { .. } => "damaged",
         OpenError::Newer { .. } => "newer",
     }
@@ -49,10 +48,9 @@ fn commit(meters: usize, register: u64, decided: bool) -> Commit {
     let state = state(&meter("any"), register);
     let ids = (0..meters).map(|index| MeterId(index as i64 + 1));
     let row = |id: MeterId| {
-        let (name, figure) = (name(&format!("m{}", id.0 - 1)), state.figure.clone());
-        MeterRow { id, name, confirmed: true, updated: wall, figure }
+        let (name, state) = (name(&format!("m{}", id.0 - 1)), state.clone());
+        MeterRow { id, name, confirmed: true, updated: wall, state }
     };
-    let memory = |meter| MemoryRow { meter, memory: state.memory.clone(), read_at: state.figure.read_at };
     let entry = JournalRow {
         id: register as i64,
         meter: Some(MeterId(1)),
@@ -68,7 +66,7 @@ fn commit(meters: usize, register: u64, decided: bool) -> Commit {
     let balance = ClientState { energy: Some(energy(register)), counted, ..ClientState::default() };
     Commit {
         meters: ids.clone().map(row).collect(),
-        memories: ids.map(memory).collect(),
+        memories: ids.collect(),
         clients: vec![ClientRow { id: 1, key: client("c", "1", &[]).key, state: balance }],
         journal: vec![entry],
         copy: decided,
@@ -77,8 +75,8 @@ fn commit(meters: usize, register: u64, decided: bool) -> Commit {
 }
 
 /// The newest entries of the journal, of that meter or client or of all.
-fn journal(store: &Store, subject: Option<&str>, most: u32) -> Vec<JournalRow> {
-    store.journal(&JournalQuery { subject: subject.map(name), ..JournalQuery::newest(most) }).unwrap()
+fn journal(store: &Store, meter: Option<&str>, most: u32) -> Vec<JournalRow> {
+    store.journal(&JournalQuery { meter: meter.map(name), ..JournalQuery::newest(most) }).unwrap()
 }
 
 /// The one figure that meters and client agree on; `None` for an empty ledger.
@@ -120,13 +118,8 @@ fn what_was_committed_is_there_again_and_nobody_else_can_read_it() {
     let mut opened = open(&folder).unwrap();
     opened.store.commit(&Commit::empty(at(1010))).unwrap();
     assert!(!file(&folder, "ledger.db-shm").exists(), "the log's index is in memory alone");
-    let meters = opened.contents.meters.into_values();
-    let halves = meters.map(|meter| (meter.id, meter.name, meter.state.figure, meter.state.memory));
-    let [rows, memories] = [commit.meters.len(), commit.memories.len()];
-    assert_eq!((rows, memories), (2, 2));
-    let written = commit.meters.iter().zip(&commit.memories);
-    let written = written.map(|(row, memory)| (row.id, row.name.clone(), row.figure.clone(), memory.memory.clone()));
-    assert_eq!(halves.collect::<Vec<_>>(), written.collect::<Vec<_>>());
+    assert_eq!((commit.meters.len(), commit.memories.len()), (2, 2));
+    assert_eq!(opened.contents.meters.into_values().collect::<Vec<_>>(), commit.meters);
     assert_eq!(opened.contents.clients.into_values().collect::<Vec<_>>(), commit.clients);
     assert_eq!(opened.contents.next_journal, 1001);
     assert_eq!(journal(&opened.store, Some("m0"), 10), commit.journal);
@@ -156,7 +149,7 @@ fn a_folder_that_is_none_is_named_with_a_remedy() {
     assert!(plain.to_string().contains("is not a folder"), "{plain}");
     let unwritable = Store::open(Path::new("/proc"), options()).err().unwrap();
     assert!(unwritable.to_string().contains("/proc/lock"), "{unwritable}");
-    assert_eq!([missing, plain, unwritable].map(|error| kind(&error)), ["folder", "folder", "file"]);
+    assert_eq!([missing, plain, unwritable].map(|error| kind(&error)), ["folder", "folder", "disk"]);
 }
 
 #[test]
@@ -300,7 +293,7 @@ fn what_is_unconfirmed_stays_so_until_a_commit_says_otherwise() {
 #[test]
 fn a_newer_store_is_left_alone_and_its_copy_named() {
     let folder = folder_with_copy();
-    let next = Target { version: schema::VERSION + 1, steps: one_more(M::up_with_hook("", raise_version)) };
+    let next = Schema { version: schema::VERSION + 1, steps: one_more(M::up_with_hook("", raise_version)) };
     drop(Store::open_with(folder.path(), options(), &next).unwrap());
     let error = open(&folder).err().unwrap();
     assert_eq!(kind(&error), "newer");
@@ -314,7 +307,7 @@ fn a_newer_store_is_left_alone_and_its_copy_named() {
 #[test]
 fn a_failed_upgrade_changes_nothing() {
     let folder = folder_with_copy();
-    let fails = Target { version: schema::VERSION + 1, steps: one_more(M::up("NO SQL")) };
+    let fails = Schema { version: schema::VERSION + 1, steps: one_more(M::up("NO SQL")) };
     assert!(Store::open_with(folder.path(), options(), &fails).is_err());
     assert_eq!(figure(&open(&folder).unwrap().contents), Some(2000));
 }
@@ -325,9 +318,9 @@ fn one_more(step: M<'static>) -> Migrations<'static> {
 }
 
 fn raise_version(transaction: &rusqlite::Transaction<'_>) -> rusqlite_migration::HookResult {
-    let mut ledger = contents::ledger_row(transaction).unwrap();
+    let mut ledger = LedgerRow::read(transaction).unwrap();
     ledger.version += 1;
-    Ok(contents::write_ledger_row(transaction, &mut ledger)?)
+    Ok(ledger.write(transaction)?)
 }
 
 #[test]
@@ -414,10 +407,11 @@ fn another_machine_is_noticed_until_it_adopts() {
     let folder = folder_with_copy();
     let other = || StoreOptions { machine: Some("22222222".into()), ..options() };
     let mut opened = Store::open(folder.path(), other()).unwrap();
-    assert!(opened.other_machine);
+    assert_eq!(opened.block, Some(ReportingBlock::Cloned));
     opened.store.commit(&Commit { adopt: true, ..commit(3, 3000, false) }).unwrap();
     drop(opened);
-    assert!(!Store::open(folder.path(), other()).unwrap().other_machine);
-    assert!(open(&folder).unwrap().other_machine);
-    assert!(!Store::open(folder.path(), StoreOptions { machine: None, ..options() }).unwrap().other_machine);
+    assert_eq!(Store::open(folder.path(), other()).unwrap().block, None);
+    assert_eq!(open(&folder).unwrap().block, Some(ReportingBlock::Cloned));
+    let without_identity = StoreOptions { machine: None, ..options() };
+    assert_eq!(Store::open(folder.path(), without_identity).unwrap().block, None);
 }

@@ -1,24 +1,23 @@
-//! A store of version 1, as it is read once when it is brought to version 2: rows by the meter's name, the guard's whole state as one JSON
-//! text, and beside it how far the meter got since that was written.
+//! Reads a store of version 1, to upgrade it: its rows are keyed by the meter's name, the guard's whole state is one JSON text, and another
+//! table has how far the meter advanced since that was written.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::rows::{ClientRow, JournalRow, LedgerRow, MemoryRow, MeterId, MeterRow};
+use super::contents::Contents;
+use super::rows::{ClientRow, JournalRow, LedgerRow, MeterId, MeterRow, check, read as read_rows};
 use super::schema::VERSION;
-use super::values::{self, CompactReading, Json, Second, UnsignedColumn, checksum, reading};
 use crate::clock::ClockReading;
-use crate::guard::{EnergyBounds, GuardEvent, GuardState, Integral, MeterFigure, PowerSample, RegisterPoint};
+use crate::guard::{EnergyBounds, GuardState, Integral, MeterFigure, PowerSample, RegisterPoint};
 use crate::ledger::client::ClientState;
 use crate::ledger::settings::ClientKey;
-use crate::storage::StoreFault;
-use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
+use crate::storage::{CompactReading, Json, StoreFault, expand};
+use crate::units::{MilliwattHours, Milliwatts, Name};
 
 pub(super) const SCHEMA: &str = "\
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL);
@@ -37,65 +36,80 @@ const CLIENT_WORDS: [&str; 3] = ["begun", "joined", "left"];
 /// Journal entries that are copied at a time.
 const PORTION: usize = 500;
 
-/// All of it but the journal, in this version's rows.
-pub(super) struct Older {
-    pub ledger: LedgerRow,
-    pub meters: Vec<MeterRow>,
-    pub memories: Vec<MemoryRow>,
-    pub clients: Vec<ClientRow>,
-    /// The meters' ids by their names.
-    pub ids: BTreeMap<Name, MeterId>,
-}
-
 /// The version in the table `meta`.
 pub(super) fn version(connection: &Connection) -> Result<i64, StoreFault> {
     let text = meta(connection, "version")?.unwrap_or_default();
-    text.parse().map_err(|_| StoreFault::Damaged("its version is none".into()))
+    text.parse().map_err(|_| StoreFault::damaged("its version is none"))
 }
 
-/// Reads everything and checks it. An empty store is one that was just created.
-pub(super) fn read(connection: &Connection) -> Result<Older, StoreFault> {
-    let Some(text) = meta(connection, "commit")? else {
-        let began = connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))? > 0;
-        return if began { Err(StoreFault::Damaged("its last commit is missing".into())) } else { Ok(Older::empty()) };
+/// Reads everything but the journal and checks it. An empty store is one that was just created.
+pub(super) fn read(connection: &Connection) -> Result<Contents, StoreFault> {
+    let last: LastCommit = match meta(connection, "commit")? {
+        Some(text) => json(&text)?,
+        None if connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))? > 0 => {
+            return Err(StoreFault::damaged("its last commit is missing"));
+        }
+        None => LastCommit::default(),
     };
-    let last: LastCommit = json(&text)?;
-    let machine = meta(connection, "machine")?.filter(|machine| !machine.is_empty());
     let mut sum = 0i64;
-    let (mut meters, mut memories) = (Vec::new(), Vec::new());
-    let states = rows(connection, "meter", "name, held, confirmed, state", &mut sum, |row| {
+    let mut sealed = |row: &Row<'_>| Ok::<_, rusqlite::Error>(sum = sum.wrapping_add(row.get("crc")?));
+    let states = read_rows(connection, "meter", |row| {
+        sealed(row)?;
         Ok((row.get("name")?, (row.get("confirmed")?, row.get("state")?)))
     })?;
     let mut states: BTreeMap<Name, (bool, String)> = states.into_iter().collect();
-    let columns = "meter, published_mwh, register_mwh, step_mwh, advanced, updated";
-    for row in rows(connection, "figure", columns, &mut sum, FigureV1::from_row)? {
-        let id = MeterId(meters.len() as i64 + 1);
-        let Some((confirmed, state)) = states.remove(&row.name) else {
-            return Err(StoreFault::Damaged(format!("the state of {} is missing", row.name)));
-        };
-        let GuardState { figure, memory } = self::state(&row, &state)?;
-        memories.push(MemoryRow { meter: id, memory, read_at: figure.read_at });
-        meters.push(MeterRow { id, name: row.name, confirmed, updated: row.updated, figure });
+    let figures = read_rows(connection, "figure", |row| {
+        sealed(row)?;
+        FigureV1::from_row(row)
+    })?;
+    let mut contents = Contents::default();
+    for (id, row) in (1..).map(MeterId).zip(figures) {
+        let missing = || StoreFault::Damaged(format!("the state of {} is missing", row.name));
+        let (confirmed, state) = states.remove(&row.name).ok_or_else(missing)?;
+        let state = self::state(&row, &state)?;
+        let FigureV1 { name, updated, .. } = row;
+        contents.meters.insert(name.clone(), MeterRow { id, name, confirmed, updated, state });
     }
     if let Some(name) = states.keys().next() {
         return Err(StoreFault::Damaged(format!("the figure of {name} is missing")));
     }
-    let ids: BTreeMap<_, _> = meters.iter().map(|row| (row.name.clone(), row.id)).collect();
-    let columns = "url, client_id, energy_mwh, accepted_mwh, accepted_at, counted";
-    let clients = rows(connection, "client", columns, &mut sum, |row| client(row, &ids))?;
-    let clients: Vec<_> = (1..).zip(clients).map(|(id, (key, state))| ClientRow { id, key, state }).collect();
+    let clients = read_rows(connection, "client", |row| {
+        sealed(row)?;
+        client(row, &contents.meters)
+    })?;
     if sum != last.seals {
-        return Err(StoreFault::Damaged("its rows are not those of its last commit".into()));
+        return Err(StoreFault::damaged("its rows are not those of its last commit"));
     }
-    let ledger = ledger(last, machine, meters.len(), clients.len());
-    Ok(Older { ledger, meters, memories, clients, ids })
+    let clients = (1..).zip(clients).map(|(id, (key, state))| (key.clone(), ClientRow { id, key, state }));
+    contents.clients = clients.collect();
+    let machine = meta(connection, "machine")?.filter(|machine| !machine.is_empty());
+    let LastCommit { sequence, at, retired, .. } = last;
+    contents.ledger = LedgerRow { version: VERSION, generation: sequence, at, machine, retired, ..contents.ledger };
+    Ok(contents)
 }
 
-impl Older {
-    fn empty() -> Self {
-        let (meters, memories, clients, ids) = Default::default();
-        Older { ledger: ledger(LastCommit::default(), None, 0, 0), meters, memories, clients, ids }
+/// Writes them and the journal, which is in `journal_v1`, to the tables of version 2.
+pub(super) fn write(connection: &Connection, contents: Contents) -> Result<(), StoreFault> {
+    let Contents { mut ledger, meters, clients, .. } = contents;
+    let ids: BTreeMap<_, _> = meters.values().map(|row| (row.name.clone(), row.id)).collect();
+    let (meters, clients): (Vec<_>, Vec<_>) = (meters.into_values().collect(), clients.into_values().collect());
+    MeterRow::write(connection, &meters)?;
+    MeterRow::write_memories(connection, &meters)?;
+    ClientRow::write(connection, &clients)?;
+    let mut statement = connection.prepare("SELECT * FROM journal_v1 ORDER BY id")?;
+    let mut found = statement.query([])?;
+    let mut journal = Vec::new();
+    while let Some(row) = found.next()? {
+        let id = row.get("id")?;
+        let entry = check("journal", row).and_then(|()| Ok(entry(row, &ids)?));
+        journal.push(entry.unwrap_or_else(|fault| JournalRow::unreadable(id, &fault)));
+        // It may be long, so it is not kept in memory.
+        if journal.len() == PORTION {
+            JournalRow::write(connection, &std::mem::take(&mut journal))?;
+        }
     }
+    JournalRow::write(connection, &journal)?;
+    Ok(ledger.write(connection)?)
 }
 
 /// The latest commit, as `meta` kept it.
@@ -107,12 +121,6 @@ struct LastCommit {
     seals: i64,
     at: Option<ClockReading>,
     retired: Option<Timestamp>,
-}
-
-fn ledger(last: LastCommit, machine: Option<String>, meters: usize, clients: usize) -> LedgerRow {
-    let LastCommit { sequence, at, retired, .. } = last;
-    let (meters, clients) = (meters as u64, clients as u64);
-    LedgerRow { version: VERSION, generation: sequence, at, machine, retired, meters, clients }
 }
 
 struct FigureV1 {
@@ -132,7 +140,7 @@ impl FigureV1 {
             register: row.get("register_mwh")?,
             step: row.get("step_mwh")?,
             advanced: row.get("advanced")?,
-            updated: row.get::<_, Second>("updated")?.0,
+            updated: row.get("updated")?,
         })
     }
 }
@@ -166,8 +174,8 @@ fn advance(
 ) -> Result<(), StoreFault> {
     // The oldest programs did not store what power said since.
     let (at, lower, upper, covered) = match json::<AdvancedV1>(advanced) {
-        Ok((at, lower, upper, covered)) => (reading(at)?, lower, upper, covered),
-        Err(_) => (reading(json(advanced)?)?, 0, 0, 0),
+        Ok((at, lower, upper, covered)) => (expand(at), lower, upper, covered),
+        Err(_) => (expand(json(advanced)?), 0, 0, 0),
     };
     let stored = figure.taken.filter(|taken| (taken.value, taken.at) == (value, at));
     let witness = stored.map_or(figure.totals, |taken| taken.witness);
@@ -185,45 +193,20 @@ fn advance(
 
 fn integrate(figure: &mut MeterFigure, advanced: &str) -> Result<(), StoreFault> {
     let (rest, power, at) = json::<IntegratedV1>(advanced)?;
-    figure.integral = Integral { rest, last: Some(PowerSample { power, at: reading(at)? }), ..figure.integral };
+    figure.integral = Integral { rest, last: Some(PowerSample { power, at: expand(at) }), ..figure.integral };
     Ok(())
 }
 
-fn client(row: &Row<'_>, ids: &BTreeMap<Name, MeterId>) -> rusqlite::Result<(ClientKey, ClientState)> {
-    let client_id: ClientId = row.get("client_id")?;
-    let counted: Json<BTreeMap<Name, MilliwattHours>> = row.get("counted")?;
-    let counted = counted.0.into_iter().filter_map(|(name, energy)| Some((*ids.get(&name)?, energy)));
+fn client(row: &Row<'_>, meters: &BTreeMap<Name, MeterRow>) -> rusqlite::Result<(ClientKey, ClientState)> {
+    let Json(counted) = row.get::<_, Json<BTreeMap<Name, MilliwattHours>>>("counted")?;
+    let counted = counted.into_iter().filter_map(|(name, energy)| Some((meters.get(&name)?.id, energy)));
     let state = ClientState {
         energy: row.get("energy_mwh")?,
         counted: counted.collect(),
         accepted: row.get("accepted_mwh")?,
-        accepted_at: row.get::<_, Option<Second>>("accepted_at")?.map(|at| at.0),
+        accepted_at: row.get("accepted_at")?,
     };
-    Ok((ClientKey { url: row.get("url")?, client_id }, state))
-}
-
-/// Copies the journal out of `table`. An entry that fails its checksum stays as one that says so.
-pub(super) fn copy_journal(
-    connection: &Connection,
-    table: &str,
-    ids: &BTreeMap<Name, MeterId>,
-) -> Result<(), StoreFault> {
-    let columns = "id, meter, verdict, at, last, count, register_before, register_after, published_before, published_after, \
-                   reason, entry";
-    let mut statement = connection.prepare(&format!("SELECT {columns}, crc FROM {table} ORDER BY id"))?;
-    let mut found = statement.query([])?;
-    let mut portion = Vec::new();
-    while let Some(row) = found.next()? {
-        let read = check("journal", row, 12).and_then(|_| Ok(entry(row, ids)?));
-        portion.push(match read {
-            Ok(entry) => entry,
-            Err(fault) => JournalRow::unreadable(row.get("id")?, &fault.to_string()),
-        });
-        if portion.len() == PORTION {
-            values::write(connection, &std::mem::take(&mut portion))?;
-        }
-    }
-    Ok(values::write(connection, &portion)?)
+    Ok((ClientKey { url: row.get("url")?, client_id: row.get("client_id")? }, state))
 }
 
 fn entry(row: &Row<'_>, ids: &BTreeMap<Name, MeterId>) -> rusqlite::Result<JournalRow> {
@@ -236,47 +219,19 @@ fn entry(row: &Row<'_>, ids: &BTreeMap<Name, MeterId>) -> rusqlite::Result<Journ
         client: name.filter(|_| meter.is_none()),
         meter,
         word,
-        at: row.get::<_, Second>("at")?.0,
-        last: row.get::<_, Second>("last")?.0,
-        count: row.get::<_, UnsignedColumn>("count")?.0,
+        at: row.get("at")?,
+        last: row.get("last")?,
+        count: row.get("count")?,
         reason: row.get("reason")?,
-        entry: row.get::<_, Option<Json<GuardEvent>>>("entry")?.map(|entry| entry.0),
+        entry: row.get::<_, Option<Json<_>>>("entry")?.map(|Json(entry)| entry),
     })
 }
 
-/// The rows of a table, each with the right checksum, which is added to `sum`.
-fn rows<T>(
-    connection: &Connection,
-    table: &str,
-    columns: &str,
-    sum: &mut i64,
-    mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Vec<T>, StoreFault> {
-    let mut statement = connection.prepare(&format!("SELECT {columns}, crc FROM {table} ORDER BY rowid"))?;
-    let mut found = statement.query([])?;
-    let mut rows = Vec::new();
-    while let Some(row) = found.next()? {
-        *sum = sum.wrapping_add(check(table, row, columns.split(", ").count())?);
-        rows.push(read(row)?);
-    }
-    Ok(rows)
-}
-
-/// The checksum behind the row's first columns, if it is right.
-fn check(table: &str, row: &Row<'_>, columns: usize) -> Result<i64, StoreFault> {
-    let values = (0..columns).map(|index| row.get(index)).collect::<Result<Vec<Value>, _>>()?;
-    let found: i64 = row.get(columns)?;
-    let right = found == checksum(table, &values);
-    right
-        .then_some(found)
-        .ok_or_else(|| StoreFault::Damaged(format!("a row of its table `{table}` fails its checksum")))
-}
-
 fn meta(connection: &Connection, key: &str) -> Result<Option<String>, StoreFault> {
-    let mut statement = connection.prepare("SELECT key, value, crc FROM meta WHERE key = ?1")?;
+    let mut statement = connection.prepare("SELECT * FROM meta WHERE key = ?1")?;
     let mut rows = statement.query([key])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    check("meta", row, 2)?;
+    check("meta", row)?;
     Ok(row.get("value")?)
 }
 

@@ -17,7 +17,7 @@ use super::command::{CommandError, CommandOutcome, CommandRequest};
 use super::settings::LedgerSettings;
 use super::state::LedgerState;
 use super::store::{self, OpenError, Store, StoreError, StoreOptions};
-use super::{AcceptedReport, Figure, LedgerHandle, LedgerReport, ReportingBlock, machine};
+use super::{AcceptedReport, Figure, LedgerHandle, LedgerReport, machine};
 use crate::clock::Clock;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::history::HistoryFeed;
@@ -78,8 +78,7 @@ pub fn open(folder: &Path, settings: LedgerSettings, clock: Clock) -> Result<(Le
 
 /// The task and its handle over a store that was opened.
 pub(super) fn attach(opened: store::Opened, settings: LedgerSettings, clock: Clock) -> (LedgerHandle, LedgerTask) {
-    let store::Opened { store, contents, fell_back, other_machine, retired } = opened;
-    let block = ReportingBlock::of(other_machine, retired);
+    let store::Opened { store, contents, fell_back, block } = opened;
     log::opened(&contents, fell_back.as_deref(), block);
     let state = LedgerState::new(contents, settings, block);
     log::strangers(&state);

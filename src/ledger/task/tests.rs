@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::heartbeat::Hearts;
 use crate::history;
-use crate::ledger::shown::WantedEntries;
+use crate::ledger::store::JournalQuery;
 use crate::ledger::testing::{client, meter, name, reading};
 use crate::ledger::{LedgerStopped, shown};
 
@@ -184,7 +184,7 @@ async fn held_meters_are_made_known_and_the_hold_is_on_disk_at_once() {
     assert!(handle.report().borrow().meters["a"].held.is_some());
     // The decision's commit was begun before this one: when this is answered that one is done.
     energy(&handle).await.unwrap();
-    assert_eq!(handle.journal(WantedEntries::default()).await.unwrap().entries[0].word, "held");
+    assert_eq!(handle.journal(JournalQuery::default()).await.unwrap().entries[0].word, "held");
     lab.poll(&handle, 1, 1_000_110).await;
     held.changed().await.unwrap();
     assert!(held.borrow().is_empty());

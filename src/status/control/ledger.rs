@@ -3,40 +3,54 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
 use super::server::{ControlSession, Refused};
 use crate::history::query::HistoryQuery;
-use crate::ledger::shown::{ShowError, WantedEntries};
+use crate::ledger::LedgerError;
+use crate::ledger::store::JournalQuery;
 use crate::status::views;
 
 /// Where [`Shown`](crate::ledger::shown::Shown) is read.
 pub const SHOW: &str = "/ledger.json";
-/// Where [`ShownJournal`](crate::ledger::shown::ShownJournal) is read.
-pub const JOURNAL: &str = "/journal.json";
+pub(super) const JOURNAL: &str = "/journal.json";
 pub(super) const HISTORY: &str = "/history.json";
 /// Where the whole ledger is read.
 pub const BACKUP: &str = "/ledger.db";
 /// The maximum time for a page of the history: less than a client waits.
 const HISTORY_WITHIN: Duration = Duration::from_secs(8);
 
+/// Where these entries of the journal are read.
+pub fn journal_path(query: &JournalQuery) -> String {
+    path_with_query(JOURNAL, query)
+}
+
+/// Where this page of the history is read.
+pub fn history_path(query: &HistoryQuery) -> String {
+    path_with_query(HISTORY, query)
+}
+
+fn path_with_query(path: &str, query: &impl Serialize) -> String {
+    format!("{path}?{}", serde_urlencoded::to_string(query).unwrap_or_default())
+}
+
 pub(super) async fn show(State(session): State<ControlSession>) -> Result<Response, Refused> {
     document(session.sources.ledger().show().await)
 }
 
-/// The query is that of [`WantedEntries::to_query`].
 pub(super) async fn journal(
     State(session): State<ControlSession>,
-    RawQuery(query): RawQuery,
+    query: Result<Query<JournalQuery>, QueryRejection>,
 ) -> Result<Response, Refused> {
-    let wanted = WantedEntries::parse(&query.unwrap_or_default())
-        .ok_or_else(|| bad_query(JOURNAL, "meter=NAME&most=N&before=ENTRY"))?;
-    document(session.sources.ledger().journal(wanted).await)
+    let Query(query) = query.map_err(|_| bad_query(JOURNAL, "meter=NAME&most=N&before=ENTRY"))?;
+    document(session.sources.ledger().journal(query).await)
 }
 
 /// The whole ledger, streamed from a copy without a name. It has whole client identifiers, so membership in the group is not enough.
@@ -47,13 +61,11 @@ pub(super) async fn backup(State(session): State<ControlSession>) -> Result<Resp
     Ok(([(CONTENT_TYPE, "application/vnd.sqlite3")], Body::from_stream(portions)).into_response())
 }
 
-/// The query is that of [`HistoryQuery::to_query`].
 pub(super) async fn history(
     State(session): State<ControlSession>,
-    RawQuery(query): RawQuery,
+    query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Response, Refused> {
-    let query = HistoryQuery::parse(&query.unwrap_or_default())
-        .ok_or_else(|| bad_query(HISTORY, "meter=NAME&from=SECOND&to=SECOND&after=N"))?;
+    let Query(query) = query.map_err(|_| bad_query(HISTORY, "meter=NAME&from=SECOND&to=SECOND&after=N"))?;
     match timeout(HISTORY_WITHIN, session.sources.history().page(query)).await {
         Ok(Ok(page)) => Ok(views::json(&page)),
         Ok(Err(error)) => Err(unavailable(format!("{error}\n"))),
@@ -65,7 +77,7 @@ fn bad_query(path: &str, query: &str) -> Refused {
     (StatusCode::BAD_REQUEST, format!("the request must be {path}?{query}\n"))
 }
 
-fn document<T: serde::Serialize>(read: Result<T, ShowError>) -> Result<Response, Refused> {
+fn document<T: Serialize>(read: Result<T, LedgerError>) -> Result<Response, Refused> {
     read.map(|document| views::json(&document)).map_err(|error| unavailable(format!("{error}\n")))
 }
 

@@ -10,7 +10,7 @@ mod server;
 mod socket_file;
 
 pub use client::{ControlError, get, post, stream};
-pub use ledger::{BACKUP, JOURNAL, SHOW};
+pub use ledger::{BACKUP, SHOW, history_path, journal_path};
 pub use recording::{END, LONGEST, record_path};
 pub use server::{ANSWER_WITHIN, ControlRequest, ControlSocket, QUEUE};
 

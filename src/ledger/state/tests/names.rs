@@ -53,7 +53,7 @@ fn renamed_in_the_ledger_first() {
     let pending = ledger.prepare(&at(100), false).unwrap();
     assert_eq!(pending.renames, [MeterRename { from: name("a"), to: name("new") }]);
     let row = pending.commit.meters.iter().find(|row| row.name == name("new")).unwrap();
-    assert_eq!((row.id, row.figure.published), (MeterId(1), Some(energy(1_000_090))), "the same row");
+    assert_eq!((row.id, row.state.published()), (MeterId(1), Some(energy(1_000_090))), "the same row");
     assert!(pending.commit.copy, "an older copy has another name");
     ledger.committed(pending);
     // The configuration still says `a`: what answers there begins nothing.
@@ -94,7 +94,7 @@ fn a_commit_under_way_knows_the_old_name_and_spoils_nothing() {
     ledger.committed(pending);
     let pending = ledger.prepare(&at(200), false).unwrap();
     let row = pending.commit.meters.iter().find(|row| row.name == name("new")).unwrap();
-    assert_eq!((row.id, row.figure.published), (MeterId(1), Some(energy(1_000_190))));
+    assert_eq!((row.id, row.state.published()), (MeterId(1), Some(energy(1_000_190))));
     assert!(pending.commit.meters.iter().all(|row| row.name != name("a")));
     assert_eq!(pending.renames.len(), 1);
     ledger.committed(pending);

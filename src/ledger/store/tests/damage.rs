@@ -138,7 +138,7 @@ fn outcome(folder: &TempDir, journal: &[JournalRow], log: bool, outcomes: &mut O
         }
         Err(error) => return Err(format!("{}: {error}", kind(&error))),
     };
-    let Opened { mut store, contents, fell_back, other_machine, retired } = opened;
+    let Opened { mut store, contents, fell_back, block } = opened;
     let (figure, meters) = (figure(&contents), contents.meters.len());
     let confirmed = contents.meters.values().all(|meter| meter.confirmed);
     match &fell_back {
@@ -149,8 +149,8 @@ fn outcome(folder: &TempDir, journal: &[JournalRow], log: bool, outcomes: &mut O
         }
         _ => return Err(format!("{fell_back:?}, {figure:?} of {meters} meters, confirmed: {confirmed}")),
     }
-    if other_machine || retired.is_some() {
-        return Err("another machine's, or moved away".into());
+    if let Some(block) = block {
+        return Err(block.to_string());
     }
     let entries = store.journal(&JournalQuery::newest(1000)).map_err(|error| error.to_string())?;
     let unreadable = entries.iter().filter(|entry| entry.word == "unreadable").count();

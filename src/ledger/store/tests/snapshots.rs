@@ -13,15 +13,15 @@ fn a_snapshot_needs_the_lock_and_changes_nothing() {
     let mut store = open(&folder).unwrap().store;
     store.commit(&commit(2, 1000, true)).unwrap();
     assert!(matches!(LedgerSnapshot::open(folder.path()), Err(OpenError::InUse { .. })));
-    assert_eq!(figure(&store.view().unwrap().contents), Some(1000));
+    assert_eq!(figure(&store.contents().unwrap()), Some(1000));
     store.commit(&commit(2, 2000, false)).unwrap();
-    assert_eq!(figure(&store.view().unwrap().contents), Some(2000));
+    assert_eq!(figure(&store.contents().unwrap()), Some(2000));
     // Left as after a crash: with a log.
     drop(store);
     let before = std::fs::read(file(&folder, "ledger.db")).unwrap();
     let snapshot = LedgerSnapshot::open(folder.path()).unwrap();
-    assert_eq!(figure(&snapshot.view.contents), Some(2000));
-    assert!(snapshot.view.other_machine, "a test's machine is not this one");
+    assert_eq!(figure(&snapshot.contents), Some(2000));
+    assert!(snapshot.contents.ledger.is_foreign(Some("another")), "a test's machine is not this one");
     assert_eq!(snapshot.journal(&JournalQuery::newest(10)).unwrap().len(), 2);
     assert!(matches!(open(&folder), Err(OpenError::InUse { .. })), "as long as it is read");
     drop(snapshot);
@@ -36,7 +36,7 @@ fn a_copy_of_a_running_ledger_is_whole_and_has_no_name() {
     let mut copy = store.unnamed_copy().unwrap();
     let saved = file(&folder, "saved.db");
     std::io::copy(&mut copy, &mut File::create(&saved).unwrap()).unwrap();
-    assert_eq!(figure(&LedgerSnapshot::at(&saved).unwrap().view.contents), Some(2000));
+    assert_eq!(figure(&opening::read_file(&saved).unwrap().1), Some(2000));
     let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("backup")));
 }
@@ -46,12 +46,13 @@ fn a_snapshot_of_a_damaged_ledger_is_the_copy_and_leaves_both_as_they_are() {
     let folder = folder_with_copy();
     let ledger = file(&folder, "ledger.db");
     std::fs::write(&ledger, b"no ledger").unwrap();
-    let look = LedgerSnapshot::open(folder.path()).unwrap().view;
-    assert!(look.fell_back.is_some());
-    assert_eq!(figure(&look.contents), Some(1000));
+    let snapshot = LedgerSnapshot::open(folder.path()).unwrap();
+    assert!(snapshot.fell_back.is_some());
+    assert_eq!(figure(&snapshot.contents), Some(1000));
     assert_eq!(std::fs::read(&ledger).unwrap(), b"no ledger");
+    drop(snapshot);
     std::fs::write(file(&folder, "ledger-copy.db"), b"neither").unwrap();
-    assert_eq!(kind(&LedgerSnapshot::open(folder.path()).unwrap_err()), "damaged");
+    assert_eq!(kind(&LedgerSnapshot::open(folder.path()).err().unwrap()), "damaged");
 }
 
 #[test]
@@ -144,12 +145,12 @@ fn what_was_given_away_stays_so_in_the_ledger_and_in_its_copy() {
     let mut store = open(&folder).unwrap().store;
     store.commit(&commit(3, 3000, false)).unwrap();
     drop(store);
-    let wall = at(3000).wall;
-    assert_eq!(open(&folder).unwrap().retired, Some(wall), "a later commit says it too");
+    let retired = Some(ReportingBlock::Retired(at(3000).wall));
+    assert_eq!(open(&folder).unwrap().block, retired, "a later commit says it too");
     std::fs::write(file(&folder, "ledger.db"), b"no ledger").unwrap();
     let opened = open(&folder).unwrap();
     assert!(opened.fell_back.is_some());
-    assert_eq!(opened.retired, Some(wall), "nor does a copy bring it back");
+    assert_eq!(opened.block, retired, "nor does a copy bring it back");
 }
 
 #[test]
@@ -167,17 +168,16 @@ fn what_was_moved_is_that_of_the_machine_which_takes_it_up() {
         let there = tempfile::tempdir().unwrap();
         let restored = restore(there.path(), &saved).unwrap();
         let opened = Store::open(there.path(), other.clone()).unwrap();
-        assert_eq!(opened.retired, None);
-        (restored.moved, opened.other_machine)
+        (restored.moved, opened.block)
     });
-    assert_eq!((by_backup, by_move), ((false, true), (true, false)));
+    assert_eq!((by_backup, by_move), ((false, Some(ReportingBlock::Cloned)), (true, None)));
     // The same file brings it back to the machine that gave it away.
     assert!(restore(folder.path(), &moved).unwrap().moved);
     let opened = open(&folder).unwrap();
-    assert_eq!((figure(&opened.contents), opened.retired, opened.other_machine), (Some(3000), None, false));
+    assert_eq!((figure(&opened.contents), opened.block), (Some(3000), None));
     std::fs::write(file(&folder, "ledger.db"), b"no ledger").unwrap();
     drop(opened);
-    assert_eq!(open(&folder).unwrap().retired, None, "nor does its copy say otherwise");
+    assert_eq!(open(&folder).unwrap().block, None, "nor does its copy say otherwise");
 }
 
 #[test]
