@@ -52,14 +52,17 @@ pub(super) fn read(connection: &Connection) -> Result<Contents, StoreFault> {
         None => LastCommit::default(),
     };
     let mut sum = 0i64;
-    let mut sealed = |row: &Row<'_>| Ok::<_, rusqlite::Error>(sum = sum.wrapping_add(row.get("crc")?));
+    let mut add_checksum = |row: &Row<'_>| -> rusqlite::Result<()> {
+        sum = sum.wrapping_add(row.get("crc")?);
+        Ok(())
+    };
     let states = read_rows(connection, "meter", |row| {
-        sealed(row)?;
+        add_checksum(row)?;
         Ok((row.get("name")?, (row.get("confirmed")?, row.get("state")?)))
     })?;
     let mut states: BTreeMap<Name, (bool, String)> = states.into_iter().collect();
     let figures = read_rows(connection, "figure", |row| {
-        sealed(row)?;
+        add_checksum(row)?;
         FigureV1::from_row(row)
     })?;
     let mut contents = Contents::default();
@@ -74,7 +77,7 @@ pub(super) fn read(connection: &Connection) -> Result<Contents, StoreFault> {
         return Err(StoreFault::Damaged(format!("the figure of {name} is missing")));
     }
     let clients = read_rows(connection, "client", |row| {
-        sealed(row)?;
+        add_checksum(row)?;
         client(row, &contents.meters)
     })?;
     if sum != last.seals {
