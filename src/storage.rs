@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-pub(crate) use columns::{CompactReading, Json, expand, nanoseconds, second, total};
+pub(crate) use columns::{CompactReading, Json, column, expand, nanoseconds, second, total};
 
 /// How long a statement waits for another program that is writing, such as sqlite3.
 pub(crate) const BUSY_FOR: Duration = Duration::from_secs(2);

@@ -84,14 +84,27 @@ pub(super) async fn send_to_daemon<T: DeserializeOwned>(
             print_error(&chain(&error));
             Err(exit::FAILED)
         }
-        Ok(answer) => serde_json::from_value(answer).map(Some).map_err(|_| {
-            print_error(
-                "the answer of the daemon is not understood, it may be another version of arkmeter: restart it \
-                 (`systemctl restart arkmeter`)",
-            );
-            exit::FAILED
-        }),
+        Ok(answer) => serde_json::from_value(answer).map(Some).map_err(|_| not_understood()),
     }
+}
+
+/// Reads a document of the running daemon; `None` if no daemon answers.
+pub(super) fn document_of_daemon<T: DeserializeOwned>(config: &Config, path: &str) -> Result<Option<T>, u8> {
+    match runtime()?.block_on(control::get(&config.status.socket, path)) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| not_understood()),
+        Err(ControlError::NoDaemon(_)) => Ok(None),
+        Err(error) => {
+            print_error(&chain(&error));
+            Err(exit::FAILED)
+        }
+    }
+}
+
+fn not_understood() -> u8 {
+    print_error(
+        "the answer of the daemon is not understood, it may be another version of arkmeter: restart it (`systemctl restart arkmeter`)",
+    );
+    exit::FAILED
 }
 
 /// Refuses where a daemon runs that did not answer: this process would be a second master on its lines.

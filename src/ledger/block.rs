@@ -27,13 +27,13 @@ impl fmt::Display for ReportingBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReportingBlock::Cloned => f.write_str(
-                "the ledger was begun on another machine, and a clone must not report beside it: `arkmeter ledger adopt` makes it this \
+                "the ledger was created on another machine, and a clone must not report beside it: `arkmeter ledger adopt` makes it this \
                  machine's",
             ),
             ReportingBlock::Retired(at) => write!(
                 f,
-                "the ledger was moved away on {}: this machine counts and reports nothing of it any more; `arkmeter ledger restore` with \
-                 the file that `ledger move` wrote brings it back, `ledger move` writes that file again",
+                "the ledger was moved away on {}: this machine no longer counts or reports anything from it; `arkmeter ledger restore` \
+                 with the file that `ledger move` wrote brings it back, `ledger move` writes that file again",
                 at.strftime("%Y-%m-%d at %H:%M:%SZ")
             ),
         }

@@ -1,9 +1,9 @@
-//! Which machine a ledger belongs to: a cloned disk must not report another box's figures.
+//! The machine that a ledger belongs to: a cloned disk must not report the same figures.
 
-/// A mark of this machine, the same after every start; absent where it has no identity (an image that was never started).
+/// A hash that identifies this machine; absent if the machine has no identity (an image that was never started).
 ///
-/// systemd asks that `/etc/machine-id` is not shown to others (machine-id(5)), so the mark is only a CRC32 of it behind a word of our
-/// own: two boxes in four thousand million share one, which is rare enough to notice a clone by.
+/// systemd asks to keep `/etc/machine-id` confidential (machine-id(5)), so it is a CRC32 of that with a prefix. Two of four thousand million
+/// machines have the same one, which is rare enough to detect a clone.
 pub fn mark() -> Option<String> {
     mark_of(&std::fs::read_to_string("/etc/machine-id").ok()?)
 }
@@ -15,17 +15,4 @@ fn mark_of(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_machine_is_known_again_and_not_by_its_identity() {
-        let (one, other) = ("0123456789abcdef0123456789abcdef\n", "1123456789abcdef0123456789abcdef\n");
-        assert_eq!(mark_of(one), mark_of(one.trim()));
-        assert_ne!(mark_of(one), mark_of(other));
-        assert!(!mark_of(one).unwrap().contains("0123"));
-        for none in ["", "uninitialized\n", "short"] {
-            assert_eq!(mark_of(none), None, "{none:?}");
-        }
-    }
-}
+mod tests;

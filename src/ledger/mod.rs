@@ -152,9 +152,9 @@ impl LedgerHandle {
     /// # Errors
     /// When they cannot be read, or the task has ended.
     pub async fn journal(&self, query: JournalQuery) -> Result<ShownJournal, LedgerError> {
-        let read = move |store: &Store| Ok::<_, StoreError>((store.journal(&query)?, store.names()?));
-        let (rows, names) = self.read(read).await??;
-        Ok(ShownJournal::new(rows, &names))
+        let read = move |store: &Store| Ok::<_, StoreError>((store.journal(&query)?, store.contents()?));
+        let (rows, contents) = self.read(read).await??;
+        Ok(ShownJournal::new(rows, &contents.names()))
     }
 
     /// A whole copy of the ledger in a file without a name.

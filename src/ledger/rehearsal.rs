@@ -1,4 +1,4 @@
-//! The ledger of one meter without its task: the same book over the same store, commit by commit. For `replay`.
+//! The ledger of one meter without its task, with the same state and the same store. For `replay`.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::guard::Verdict;
 use crate::reading::Reading;
 use crate::units::MilliwattHours;
 
-/// One run of the ledger over a folder that nobody needs to outlive the process.
+/// A ledger in a temporary folder.
 #[derive(Debug)]
 pub struct Rehearsal {
     ledger: LedgerState,
@@ -19,14 +19,20 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Opens the ledger in that folder, or begins one.
+    /// Opens the ledger in that folder, or creates one.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
     pub fn open(folder: &Path, settings: MeterSettings) -> Result<Self, OpenError> {
         let opened = Store::open(folder, StoreOptions { durable: false, machine: None })?;
         let settings = LedgerSettings { meters: vec![settings], ..LedgerSettings::default() };
         Ok(Rehearsal { ledger: LedgerState::new(opened.contents, settings, None), store: opened.store })
     }
 
-    /// Judges a reading and commits when the task would: the verdict's word, and the figure that a slot would publish now.
+    /// Judges a reading and commits when the task would. Returns the verdict's word and the published figure.
+    ///
+    /// # Errors
+    /// When the commit failed.
     pub fn take(&mut self, reading: &Reading) -> Result<(&'static str, Option<MilliwattHours>), StoreError> {
         let Some(taken) = self.ledger.take(reading) else { return Ok((Verdict::Unchanged.as_str(), None)) };
         if taken.commit_now || self.ledger.overdue(&reading.at) {
@@ -35,7 +41,10 @@ impl Rehearsal {
         Ok((taken.verdict.as_str(), taken.published))
     }
 
-    /// A report slot.
+    /// Commits as at a report slot.
+    ///
+    /// # Errors
+    /// When the commit failed.
     pub fn commit(&mut self, now: &ClockReading) -> Result<(), StoreError> {
         self.write(now, false)
     }
@@ -48,7 +57,10 @@ impl Rehearsal {
         Ok(())
     }
 
-    /// An orderly end. Dropping it instead is a crash: what was not committed is gone.
+    /// Commits and closes it. If it is dropped instead, as in a crash, what was not committed is lost.
+    ///
+    /// # Errors
+    /// When the commit failed.
     pub fn close(mut self, now: &ClockReading) -> Result<(), StoreError> {
         self.write(now, true)?;
         self.store.close()

@@ -14,9 +14,9 @@ pub struct LedgerReport {
     pub meters: BTreeMap<Name, MeterLedger>,
     /// The configured clients.
     pub clients: BTreeMap<Name, ClientLedger>,
-    /// Why the store cannot be written at the moment, for people.
+    /// Why the store cannot be written at the moment, as a message.
     pub error: Option<String>,
-    /// Why nothing at all is reported, for people.
+    /// Why nothing at all is reported, as a message.
     pub block: Option<String>,
     /// Commits since the daemon started.
     pub commits: u64,
@@ -29,15 +29,15 @@ pub struct LedgerReport {
 pub struct MeterLedger {
     /// The last verdict: one of the words of `guard::Verdict`.
     pub verdict: Option<&'static str>,
-    /// Why the register is not taken at the moment and what the operator can do, for people.
+    /// Why the register is not taken at the moment and what the operator can do, as a message.
     pub held: Option<String>,
     /// The last register taken.
     pub register: Option<MilliwattHours>,
-    /// Absent until there is a baseline. May be ahead of what is on disk; only figures are reported.
+    /// The published energy; absent until there is a baseline. It may be ahead of the disk; what is reported never is.
     pub published: Option<MilliwattHours>,
-    /// The power that counter and power register have both shown, where it is above `max_power`: that is set too low.
+    /// The power that counter and power register have both shown, if it is above `max_power`: then that is too low.
     pub overload: Option<Milliwatts>,
-    /// That published stands still for a while after a correction, where it does, for people.
+    /// How long published stands still after a correction, if it does, as a message.
     pub stands: Option<String>,
     /// Verdicts since the daemon started.
     pub verdicts: Verdicts,
@@ -46,7 +46,7 @@ pub struct MeterLedger {
 /// One client.
 #[derive(Clone, Debug, Default)]
 pub struct ClientLedger {
-    /// The durable figure.
+    /// The energy on disk.
     pub energy: Option<MilliwattHours>,
     /// What Arkreen accepted last.
     pub accepted: Option<MilliwattHours>,

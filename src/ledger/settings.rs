@@ -12,7 +12,7 @@ pub struct LedgerSettings {
     pub clients: Vec<ClientSettings>,
 }
 
-/// What identifies a client for good: the endpoint's URL and the identifier issued for it.
+/// What identifies a client permanently: the URL of the endpoint and the identifier issued for the client.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientKey {
     /// The endpoint.
@@ -26,7 +26,7 @@ pub struct ClientKey {
 pub struct ClientSettings {
     /// Its name: that of its meter, or of its table in the configuration.
     pub name: Name,
-    /// What identifies it for good.
+    /// What identifies it permanently.
     pub key: ClientKey,
     /// At least one.
     pub meters: Vec<Name>,

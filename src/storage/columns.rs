@@ -38,6 +38,8 @@ column!(Milliwatts: "a power", power => power.0, as_i64 => |number| Some(Milliwa
 column!(Name: "a name", name => name.as_str(), as_str => Name::new);
 column!(ClientId: "a client identifier", id => id.to_hex(), as_str => ClientId::parse);
 
+pub(crate) use column;
+
 /// A value as JSON text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Json<T>(pub(crate) T);

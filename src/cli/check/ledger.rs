@@ -11,7 +11,7 @@ use crate::status::control::{self, ControlError, SHOW};
 pub(super) fn check(config: &Config) -> Vec<Remark> {
     let Some(shown) = read(config) else { return Vec::new() };
     let known = shown.meters.iter().filter(|(_, meter)| meter.published_mwh.is_some());
-    let message = names::strangers(&config.meters.keys().collect(), &known.map(|(name, _)| name).collect());
+    let message = names::unmatched(&config.meters.keys().collect(), &known.map(|(name, _)| name).collect());
     message.map(Remark::warning).into_iter().collect()
 }
 

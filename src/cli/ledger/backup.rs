@@ -1,106 +1,89 @@
 //! `ledger backup`, `ledger move` and `ledger restore`: the whole ledger to a file, and from one.
 //!
-//! A running daemon streams the ledger through its control socket; where none runs, the file is copied. `move` gives nothing away before
-//! the file was read back, and gives it its name only once the ledger on this machine is retired on disk. If the power fails in between,
-//! this machine reports or nobody does, and the same command writes the file again.
+//! A running daemon streams the ledger through its control socket; if none runs, the file is copied. `move` first saves the ledger and reads
+//! it back, then retires the ledger on this machine, and gives the file its name last. If the power fails in between, this machine reports
+//! or none does, and the same command writes the file again.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::command::{check_free, request};
-use super::{exit_code_of, failed};
+use super::command::{check_free, command, request};
+use super::failed;
 use crate::cli::{exit, finish_output, print_error, runtime};
 use crate::config::Config;
 use crate::ledger::command::OperatorCommand;
 use crate::ledger::store::{self, BackupError, LedgerSnapshot, Restored, Saving};
 use crate::status::control::{self, BACKUP, ControlError};
 
-/// What is to be known of a restored ledger.
+/// The message after a restore.
 const RESTORED: &str = "the backup is the ledger now: each meter is reported again once its register was taken; one whose energy is \
-     integrated from power waits for `arkmeter ledger accept`\n";
-/// And of one that another machine gave away.
-const MOVED: &str = "it was moved here: this machine reports from it, and the one that it was moved from does not\n";
+     integrated from power waits for `arkmeter ledger accept`";
+/// What follows if `ledger move` wrote the file.
+const MOVED: &str = "it was moved here: this machine reports from it, and the one that it was moved from does not";
 
 /// Saves the ledger to `file`.
-pub fn backup(config: &Config, file: &Path) -> u8 {
-    let saved = save(config, file).and_then(|saving| saving.finish().map_err(|error| complain_of(&error)));
-    match saved {
-        Ok(()) => finish_output(writeln!(io::stdout().lock(), "the ledger is saved in {}", file.display())),
-        Err(code) => code,
-    }
+pub fn backup(config: &Config, file: &Path) -> Result<(), u8> {
+    save(config, file)?.finish().map_err(failed)?;
+    print(|out| writeln!(out, "the ledger is saved in {}", file.display()))
 }
 
 /// Puts a backup in the ledger's place.
-pub fn restore(config: &Config, file: &Path) -> u8 {
-    match store::restore(&config.state.path, file) {
-        Ok(Restored { moved }) => {
-            let moved = if moved { MOVED } else { "" };
-            finish_output(write!(io::stdout().lock(), "{RESTORED}{moved}"))
-        }
-        Err(error) => complain_of(&error),
-    }
+pub fn restore(config: &Config, file: &Path) -> Result<(), u8> {
+    let Restored { moved } = store::restore(&config.state.path, file).map_err(failed)?;
+    print(|out| {
+        writeln!(out, "{RESTORED}")?;
+        if moved { writeln!(out, "{MOVED}") } else { Ok(()) }
+    })
 }
 
 /// Writes the ledger to `file` and retires this machine.
-pub fn hand_over(config: &Config, file: &Path, dry_run: bool) -> u8 {
+pub fn hand_over(config: &Config, file: &Path, dry_run: bool) -> Result<(), u8> {
     if dry_run {
-        return super::command::command(config, OperatorCommand::Move {}, true);
+        return command(config, OperatorCommand::Move {}, true);
     }
-    // A whole file before anything is given away: what cannot be written is found out now.
-    let saving = match save(config, file) {
-        Ok(saving) => saving,
-        Err(code) => return code,
-    };
-    let outcome = match request(config, OperatorCommand::Move {}, false) {
-        Ok(outcome) => outcome,
-        Err(code) => return code,
-    };
+    // First a whole file, so that nothing is moved away if it cannot be written.
+    let saving = save(config, file)?;
+    let outcome = request(config, OperatorCommand::Move {}, false)?;
     if !outcome.on_disk {
         print_error(
-            "this machine reports nothing any more, but its disk has not taken that yet, and no file was written: see `arkmeter status`, \
-             then run this again\n",
+            "this machine no longer reports, but that is not on its disk yet, and no file was written: see `arkmeter status`, then run this \
+             again",
         );
-        return exit::FAILED;
+        return Err(exit::FAILED);
     }
-    match save_retired(config, saving) {
-        Ok(()) => {
-            let mut out = io::stdout().lock();
-            finish_output(outcome.write(false, &mut out).and_then(|()| {
-                let file = file.display();
-                writeln!(
-                    out,
-                    "the ledger is saved in {file}: `arkmeter ledger restore` with it makes another machine, or this one again, the one \
-                     that reports"
-                )
-            }))
-        }
-        Err(code) => {
-            print_error(
-                "this machine has given the ledger away, but the file was not written: run `arkmeter ledger move` again with another name\n",
-            );
-            code
-        }
-    }
+    save_retired(config, saving).inspect_err(|_| {
+        print_error(
+            "the ledger is moved away from this machine, but the file was not written: run `arkmeter ledger move` again with another name",
+        );
+    })?;
+    print(|out| {
+        outcome.write(false, out)?;
+        writeln!(
+            out,
+            "the ledger is saved in {}: `arkmeter ledger restore` with it makes another machine, or this one again, the one that reports",
+            file.display()
+        )
+    })
 }
 
-/// The same once more, with the last that was counted here.
+/// Saves it again, with the last that was counted here.
 fn save_retired(config: &Config, saving: Saving) -> Result<(), u8> {
     match fill(config, &saving)? {
-        true => saving.finish().map_err(|error| complain_of(&error)),
-        false => Err(complain_of(&BackupError::NotGiven)),
+        true => saving.finish().map_err(failed),
+        false => Err(failed(BackupError::NotGiven)),
     }
 }
 
-/// A whole copy of the ledger, which has not got its name yet.
+/// A whole copy of the ledger that does not have its name yet.
 fn save(config: &Config, file: &Path) -> Result<Saving, u8> {
-    let saving = Saving::begin(file).map_err(|error| complain_of(&error))?;
+    let saving = Saving::begin(file).map_err(failed)?;
     fill(config, &saving)?;
     Ok(saving)
 }
 
-/// Fills it from the daemon, or from the file where none runs. True where the ledger was given away.
+/// Fills it from the daemon, or from the file if none runs. True if the ledger was moved away.
 fn fill(config: &Config, saving: &Saving) -> Result<bool, u8> {
-    let mut part = saving.part().map_err(|error| complain_of(&error))?;
+    let mut part = saving.part().map_err(failed)?;
     let mut written = Ok(());
     let take = |bytes: &[u8]| {
         written = part.write_all(bytes);
@@ -110,21 +93,18 @@ fn fill(config: &Config, saving: &Saving) -> Result<bool, u8> {
         Ok(()) => {}
         Err(ControlError::NoDaemon(_)) => {
             check_free(config)?;
-            let snapshot =
-                LedgerSnapshot::open(&config.state.path).map_err(|error| failed(&error, exit_code_of(&error)))?;
-            saving.write(&snapshot).map_err(|error| complain_of(&error))?;
+            let snapshot = LedgerSnapshot::open(&config.state.path).map_err(failed)?;
+            saving.write(&snapshot).map_err(failed)?;
         }
-        Err(error) => return Err(failed(&error, exit::FAILED)),
+        Err(error) => return Err(failed(error)),
     }
-    written.map_err(|error| complain_of(&saving.failed(error)))?;
-    saving.check().map_err(|error| complain_of(&error))
+    written.map_err(|error| failed(saving.failed(error)))?;
+    saving.check().map_err(failed)
 }
 
-fn complain_of(error: &BackupError) -> u8 {
-    let code = match error {
-        BackupError::Open(error) => exit_code_of(error),
-        BackupError::Damaged(_) | BackupError::NoBackup { .. } => exit::DAMAGED,
-        _ => exit::FAILED,
-    };
-    failed(error, code)
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), u8> {
+    match finish_output(write(&mut io::stdout().lock())) {
+        0 => Ok(()),
+        code => Err(code),
+    }
 }

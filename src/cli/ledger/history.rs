@@ -1,4 +1,4 @@
-//! `ledger history`: what was recorded of a meter, through the running daemon, else straight from the disk; a page in memory at a time.
+//! `ledger history`: what was recorded of a meter, from the running daemon or from the file. One page is in memory at a time.
 
 use std::io::{self, BufWriter, Write};
 use std::time::Duration;
@@ -8,18 +8,20 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{failed, misunderstood};
-use crate::cli::{exit, finish_output, print_error, runtime};
+use super::failed;
+use crate::cli::context::document_of_daemon;
+use crate::cli::{exit, finish_output, print_error};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::history::PowerSummary;
 use crate::history::periods::{HistoryLine, PeriodGrouping, PeriodLength};
-use crate::history::query::{HistoryPage, HistoryQuery, HistoryReadError, SCHEMA, read_page};
-use crate::status::control::{self, ControlError};
+use crate::history::query::{HistoryPage, HistoryQuery, SCHEMA, read_page};
+use crate::ledger::names::nearest;
+use crate::status::control;
 use crate::status::words;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
-/// What is wanted of the history, and how it is to look.
+/// Which part of the history is wanted, and in which form.
 #[derive(Debug, Args)]
 pub struct HistoryArguments {
     #[arg(value_name = "METER", value_parser = crate::cli::name)]
@@ -41,7 +43,7 @@ pub struct HistoryArguments {
     json: bool,
 }
 
-/// A time as it is typed.
+/// A time as the user types it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum When {
     /// With the offset that it was written with.
@@ -64,7 +66,7 @@ fn moment(text: &str) -> Option<When> {
     let offset = match (pieces.to_numeric_offset(), time) {
         (Some(offset), _) => offset,
         (None, None) => Offset::UTC,
-        // A time of which nobody knows the zone.
+        // The time zone is missing.
         (None, Some(_)) => return None,
     };
     let at = offset.to_timestamp(pieces.date().to_datetime(time.unwrap_or_default())).ok()?;
@@ -77,34 +79,34 @@ fn every(text: &str) -> Result<Duration, String> {
 }
 
 /// Prints what was recorded.
-pub fn history(config: &Config, asked: &HistoryArguments) -> u8 {
+pub fn history(config: &Config, arguments: &HistoryArguments) -> u8 {
     let now = Clock::system().now().wall;
     let at = |when: When| match when {
         When::At(at, _) => at,
         When::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
     };
-    let offset = match asked.from {
+    let offset = match arguments.from {
         Some(When::At(_, offset)) => offset,
         _ => Offset::UTC,
     };
-    let (from, to) = (asked.from.map(at), asked.to.map(at));
+    let (from, to) = (arguments.from.map(at), arguments.to.map(at));
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
         print_error(&format!("--from {from} is not before --to {to}: such as --from 2026-11-01 --to 2026-11-02\n"));
         return exit::USAGE;
     }
-    let wanted = HistoryQuery { meter: asked.meter.clone(), from, to, after: 0 };
-    let every = asked.every.and_then(|every| PeriodLength::new(every, offset.seconds()));
+    let wanted = HistoryQuery { meter: arguments.meter.clone(), from, to, after: 0 };
+    let every = arguments.every.and_then(|every| PeriodLength::new(every, offset.seconds()));
     let first = match page(config, &wanted) {
         Ok(first) => first,
         Err(code) => return code,
     };
-    if !first.recorded && !config.meters.contains_key(&asked.meter) {
+    if !first.recorded && !config.meters.contains_key(&arguments.meter) {
         let known = first.others.into_iter().chain(config.meters.keys().cloned()).collect();
-        return unknown("nothing is recorded of a meter", &asked.meter, known);
+        return unknown("nothing is recorded of a meter", &arguments.meter, known);
     }
-    let form = match (asked.csv, asked.json) {
+    let form = match (arguments.csv, arguments.json) {
         (true, _) => Form::Csv,
         (_, true) => Form::Json,
         _ => Form::Table,
@@ -151,22 +153,17 @@ fn print(
     }
 }
 
-/// Asks the daemon; where none answers, looks for itself.
+/// Asks the daemon; if none runs, reads the file.
 fn page(config: &Config, wanted: &HistoryQuery) -> Result<HistoryPage, u8> {
-    match runtime()?.block_on(control::get(&config.status.socket, &control::history_path(wanted))) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| misunderstood()),
-        Err(ControlError::NoDaemon(_)) => read_page(&config.state.path, wanted).map_err(|error| match error {
-            HistoryReadError::Damaged { .. } => failed(&error, exit::DAMAGED),
-            _ => failed(&error, exit::FAILED),
-        }),
-        Err(error) => Err(failed(&error, exit::FAILED)),
+    match document_of_daemon(config, &control::history_path(wanted))? {
+        Some(page) => Ok(page),
+        None => read_page(&config.state.path, wanted).map_err(failed),
     }
 }
 
+/// Prints that this meter is unknown, with a similar name or all that are known; returns the exit code.
 pub(super) fn unknown(what: &str, meter: &Name, mut known: Vec<Name>) -> u8 {
-    let near = |name: &&Name| (strsim::jaro_winkler(name.as_str(), meter.as_str()) * 1e6) as u64;
-    let nearest = known.iter().max_by_key(near).filter(|name| near(name) > 750_000);
-    let hint = match nearest {
+    let hint = match nearest(meter, known.iter()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => {
             known.sort();
@@ -175,7 +172,7 @@ pub(super) fn unknown(what: &str, meter: &Name, mut known: Vec<Name>) -> u8 {
             format!("there are {}", names.join(", "))
         }
     };
-    print_error(&format!("{what} `{meter}`, and the configuration has none: {hint}\n"));
+    print_error(&format!("{what} `{meter}`, and the configuration has none: {hint}"));
     exit::FAILED
 }
 
@@ -186,10 +183,10 @@ enum Form {
     Json,
 }
 
-/// Lines on their way out.
+/// The output.
 struct Out<W: Write> {
     form: Form,
-    /// Times are written with it.
+    /// The UTC offset of printed times.
     offset: Offset,
     lines: u64,
     out: W,
@@ -243,7 +240,7 @@ impl<W: Write> Out<W> {
         }
     }
 
-    /// As they stand in [`FIELDS`].
+    /// In the order of [`FIELDS`].
     fn values(&self, line: &HistoryLine) -> [Option<String>; FIELDS.len()] {
         let power = |power: fn(&PowerSummary) -> Milliwatts| line.power.as_ref().map(|all| power(all).0.to_string());
         let energy = |energy: Option<MilliwattHours>| energy.map(|energy| energy.get().to_string());
@@ -292,7 +289,7 @@ fn remarks(line: &HistoryLine) -> String {
     }
     let mut remarks = Vec::new();
     let lasted = u64::try_from(line.to.as_second() - line.from.as_second()).unwrap_or(0);
-    // A slot's first sample stands for no time, and a poll may be late: what is little is not worth a word.
+    // A slot's first sample stands for no time, and a poll may be late, so a small gap is not mentioned.
     if line.measured_s.saturating_mul(10) < lasted.saturating_mul(9) {
         remarks.push(format!("measured {} %", line.measured_s * 100 / lasted.max(1)));
     }

@@ -1,4 +1,4 @@
-//! `arkmeter ledger`: what the ledger holds and decided, and what an operator can do about it.
+//! `arkmeter ledger`: shows what is in the ledger and what was decided, and corrects it.
 
 mod backup;
 mod command;
@@ -16,10 +16,11 @@ pub use history::{HistoryArguments, history};
 use super::{exit, print_error};
 use crate::config::Config;
 use crate::form::parse_energy;
-use crate::ledger::OpenError;
+use crate::history::query::HistoryReadError;
 use crate::ledger::command::OperatorCommand;
-use crate::ledger::store::JournalQuery;
-use crate::status::control::LONGEST;
+use crate::ledger::store::{BackupError, JournalQuery};
+use crate::ledger::{LedgerError, OpenError};
+use crate::status::control::{ControlError, LONGEST};
 use crate::units::{MilliwattHours, Name};
 
 /// The commands under `ledger`.
@@ -163,42 +164,38 @@ fn lasting(text: &str) -> Result<Duration, String> {
     if fits { Ok(lasting) } else { Err("from 1s to 7days".to_owned()) }
 }
 
-/// Runs one of them; answers the exit code.
+/// Runs one of them; returns the exit code.
 pub fn ledger(config: &Config, command: LedgerCommand) -> u8 {
-    match command {
-        LedgerCommand::Show { json } => show::show(config, json),
+    use OperatorCommand::*;
+    let (command, dry_run) = match command {
+        LedgerCommand::Show { json } => return show::show(config, json).err().unwrap_or(0),
         LedgerCommand::Journal { meter, before, json, most } => {
-            show::journal(config, &JournalQuery { meter, before, most: Some(most) }, json)
+            return show::journal(config, &JournalQuery { meter, before, most: Some(most) }, json).err().unwrap_or(0);
         }
-        LedgerCommand::History(arguments) => history(config, &arguments),
-        LedgerCommand::Accept { meter, dry_run } => {
-            command::command(config, OperatorCommand::Accept { meter }, dry_run)
+        LedgerCommand::History(arguments) => return history(config, &arguments),
+        LedgerCommand::Backup { file } => return backup::backup(config, &file).err().unwrap_or(0),
+        LedgerCommand::Restore { file } => return backup::restore(config, &file).err().unwrap_or(0),
+        LedgerCommand::Move { file, dry_run } => {
+            return backup::hand_over(config, &file, dry_run).err().unwrap_or(0);
         }
-        LedgerCommand::Adopt { dry_run } => command::command(config, OperatorCommand::Adopt {}, dry_run),
-        LedgerCommand::Credit { meter, energy, dry_run } => {
-            command::command(config, OperatorCommand::Credit { meter, energy }, dry_run)
-        }
-        LedgerCommand::Set { meter, energy, dry_run } => {
-            command::command(config, OperatorCommand::Set { meter, energy }, dry_run)
-        }
-        LedgerCommand::Replace { meter, old_reading, new_reading, dry_run } => {
-            command::command(config, OperatorCommand::Replace { meter, old_reading, new_reading }, dry_run)
-        }
-        LedgerCommand::Backup { file } => backup::backup(config, &file),
-        LedgerCommand::Restore { file } => backup::restore(config, &file),
         LedgerCommand::Record { meter, lasting, file } => {
             let one = Some(&meter).filter(|name| name.as_str() != "all" || config.meters.contains_key(*name));
-            record::record(config, one, lasting, &file)
+            return record::record(config, one, lasting, &file);
         }
-        LedgerCommand::Move { file, dry_run } => backup::hand_over(config, &file, dry_run),
-        LedgerCommand::Rename { meter, to, dry_run } => {
-            command::command(config, OperatorCommand::Rename { meter, to }, dry_run)
+        LedgerCommand::Accept { meter, dry_run } => (Accept { meter }, dry_run),
+        LedgerCommand::Adopt { dry_run } => (Adopt {}, dry_run),
+        LedgerCommand::Credit { meter, energy, dry_run } => (Credit { meter, energy }, dry_run),
+        LedgerCommand::Set { meter, energy, dry_run } => (Set { meter, energy }, dry_run),
+        LedgerCommand::Replace { meter, old_reading, new_reading, dry_run } => {
+            (Replace { meter, old_reading, new_reading }, dry_run)
         }
-        LedgerCommand::Undo { entry, dry_run } => command::command(config, OperatorCommand::Undo { entry }, dry_run),
-    }
+        LedgerCommand::Rename { meter, to, dry_run } => (Rename { meter, to }, dry_run),
+        LedgerCommand::Undo { entry, dry_run } => (Undo { entry }, dry_run),
+    };
+    command::command(config, command, dry_run).err().unwrap_or(0)
 }
 
-/// What a command that cannot open the ledger ends with: 75 in use, 65 damaged or newer, else 1.
+/// The exit code if the ledger cannot be opened: 75 in use, 65 damaged or newer, else 1.
 pub fn exit_code_of(error: &OpenError) -> u8 {
     match error {
         OpenError::InUse { .. } => exit::IN_USE,
@@ -207,14 +204,27 @@ pub fn exit_code_of(error: &OpenError) -> u8 {
     }
 }
 
-/// Says what went wrong and answers `code`.
-fn failed(error: &dyn std::error::Error, code: u8) -> u8 {
-    print_error(&format!("{}\n", crate::text::chain(error)));
-    code
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+enum Failure {
+    Open(#[from] OpenError),
+    Ledger(#[from] LedgerError),
+    Backup(#[from] BackupError),
+    History(#[from] HistoryReadError),
+    Control(#[from] ControlError),
 }
 
-/// What the daemon said is not what this program expects of it.
-fn misunderstood() -> u8 {
-    print_error("the daemon's answer is not understood: restart it, it may be another version of arkmeter\n");
-    exit::FAILED
+/// Prints why a command failed; returns the exit code.
+fn failed(error: impl Into<Failure>) -> u8 {
+    let failure = error.into();
+    print_error(&crate::text::chain(&failure));
+    match &failure {
+        Failure::Open(error)
+        | Failure::Ledger(LedgerError::Open(error))
+        | Failure::Backup(BackupError::Open(error)) => exit_code_of(error),
+        Failure::Backup(BackupError::Damaged(_) | BackupError::NoBackup { .. })
+        | Failure::History(HistoryReadError::Damaged { .. }) => exit::DAMAGED,
+        _ => exit::FAILED,
+    }
 }

@@ -1,22 +1,20 @@
-//! `ledger record`: what the running daemon's meters say, written to a file here in the form that `replay` takes.
+//! `ledger record`: records the readings of the running daemon to a file, in the form that `replay` takes.
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use super::failed;
-use crate::cli::{exit, print_error, runtime};
+use crate::cli::{context, exit, print_error, runtime};
 use crate::config::Config;
 use crate::recorder::{BoundedFile, MOST_BYTES};
 use crate::status::control::{self, END, record_path};
 use crate::units::Name;
 
-/// Records this meter, or all, for so long; the file grows to 64 MiB at most.
+/// Records this meter, or all, for this time; the file grows to 64 MiB at most.
 pub fn record(config: &Config, meter: Option<&Name>, lasting: Duration, file: &Path) -> u8 {
-    if let Some(unknown) = meter.filter(|name| !config.meters.contains_key(*name)) {
-        let known: Vec<_> = config.meters.keys().map(Name::as_str).collect();
-        print_error(&format!("the configuration has no meter `{unknown}`; it has {}\n", known.join(", ")));
-        return exit::FAILED;
+    if let Some(Err(code)) = meter.map(|name| context::meter(config, name)) {
+        return code;
     }
     let mut target = match BoundedFile::create(file, MOST_BYTES) {
         Ok(target) => target,
@@ -35,18 +33,18 @@ pub fn record(config: &Config, meter: Option<&Name>, lasting: Duration, file: &P
     };
     match (taken, stopped) {
         (Err(error), _) => {
-            // Nothing was recorded where there was nobody to ask.
+            // If no daemon answered, nothing was recorded.
             if std::fs::metadata(file).is_ok_and(|found| found.len() == 0) {
                 let _ = std::fs::remove_file(file);
             }
-            failed(&error, exit::FAILED)
+            failed(error)
         }
         (Ok(()), Some(why)) => {
-            print_error(&format!("the recording {} ends before its time: {why}\n", file.display()));
+            print_error(&format!("the recording {} ends before its time: {why}", file.display()));
             exit::FAILED
         }
         (Ok(()), None) if !whole => {
-            print_error(&format!("the daemon ended the recording {} before its time\n", file.display()));
+            print_error(&format!("the daemon ended the recording {} before its time", file.display()));
             exit::FAILED
         }
         (Ok(()), None) => 0,
@@ -60,6 +58,6 @@ fn unwritten(file: &Path, error: &io::Error) -> u8 {
         io::ErrorKind::PermissionDenied => "name a folder that this user may write".to_owned(),
         _ => error.to_string(),
     };
-    print_error(&format!("the recording {} cannot be written: {why}\n", file.display()));
+    print_error(&format!("the recording {} cannot be written: {why}", file.display()));
     exit::FAILED
 }

@@ -59,7 +59,7 @@ pub(super) fn state(folder: &Path, ledger: &Result<Shown, String>) -> String {
                 None => "the ledger is intact".to_owned(),
                 Some(why) => format!("the ledger is damaged ({why}); its copy is intact"),
             };
-            let machine = if shown.other_machine { ", begun on another machine" } else { "" };
+            let machine = if shown.other_machine { ", created on another machine" } else { "" };
             format!("{intact}: commit {} of {at}{machine}", shown.generation)
         }
         Err(why) => why.clone(),

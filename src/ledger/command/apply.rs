@@ -1,4 +1,4 @@
-//! Applies an operator's command to the ledger's state: like a decision, with an entry of its own in the journal.
+//! Applies an operator's command to the ledger's state. Like a decision, it has an entry of its own in the journal.
 
 use super::{CommandError, CommandOutcome, CommandRequest, OperatorCommand, RENAME, SET};
 use crate::clock::ClockReading;
@@ -9,7 +9,7 @@ use crate::ledger::state::{BEGUN, EntrySubject, JOINED, LEFT, LedgerState, Meter
 use crate::units::Name;
 
 impl LedgerState {
-    /// Carries the command out, or in a dry run says what it would do. A refusal changes nothing.
+    /// Carries out the command, or in a dry run returns what it would do. A refusal changes nothing.
     pub(crate) fn apply(
         &mut self,
         request: &CommandRequest,
@@ -73,7 +73,7 @@ impl LedgerState {
             record.confirmed |= confirms;
             record.conflict = None;
             record.updated = now.wall;
-            record.touched = Some(self.epoch);
+            record.dirty = true;
         }
         if let (OperatorCommand::Undo { entry: undone }, Some(subject)) = (&request.command, &request.subject) {
             self.undone.insert(*undone, self.journal.next_id());
@@ -85,7 +85,7 @@ impl LedgerState {
         Ok(outcome)
     }
 
-    /// The ledger is this machine's from the next commit on.
+    /// Makes the ledger this machine's with the next commit.
     fn adopt(&mut self, request: &CommandRequest, now: &ClockReading) -> Result<CommandOutcome, CommandError> {
         if self.block.is_none() {
             return Err(CommandError::NotForeign);
@@ -99,12 +99,12 @@ impl LedgerState {
         Ok(outcome)
     }
 
-    /// Another machine reports from now on: nothing is reported here any more, and from the next commit on for good.
+    /// Stops all reports from this machine now, and durably with the next commit.
     fn retire(&mut self, request: &CommandRequest, now: &ClockReading) -> CommandOutcome {
         if let Some(block @ ReportingBlock::Retired(_)) = self.block {
             return CommandOutcome::of_ledger(&request.command, block.to_string());
         }
-        let reason = "this machine gives the ledger away and counts and reports nothing of it any more";
+        let reason = "the ledger is moved away: this machine no longer counts or reports anything from it";
         let mut outcome = CommandOutcome::of_ledger(&request.command, request.signed(reason));
         if !request.dry_run {
             (self.retiring, self.block) = (true, Some(ReportingBlock::Retired(now.wall)));
@@ -125,7 +125,7 @@ impl LedgerState {
         let mut outcome = CommandOutcome::of(&request.command, to.clone(), &event);
         if !request.dry_run {
             self.rename(from, to);
-            // What it does to clients comes first: the command is the newest entry, and the one that can be taken back.
+            // Before the command's own entry, which is the newest and the one that can be undone.
             self.note_client_changes(now);
             let subject = EntrySubject::Meter(id);
             outcome.entry = Some(self.note_command(request, subject, Some(event), &outcome.reason, now));
@@ -133,7 +133,7 @@ impl LedgerState {
         Ok(outcome)
     }
 
-    /// Why nothing can be done with a meter of this name.
+    /// Why the command cannot be applied to a meter of this name.
     fn unknown(&self, meter: Name) -> CommandError {
         if self.meters.get(&meter).is_some_and(|record| !record.state.is_blank()) {
             return CommandError::Left(meter);
@@ -142,7 +142,7 @@ impl LedgerState {
         CommandError::UnknownMeter { near: names::nearest(&meter, configured), meter }
     }
 
-    /// Enters a command in the journal; gives the entry's number.
+    /// Enters a command in the journal; returns the entry's number.
     pub(in crate::ledger) fn note_command(
         &mut self,
         request: &CommandRequest,
@@ -151,9 +151,9 @@ impl LedgerState {
         reason: &str,
         now: &ClockReading,
     ) -> i64 {
-        self.decided = Some(self.epoch);
+        self.decided = true;
         self.dirty_since.get_or_insert(*now);
-        self.journal.record(subject, request.command.word(), event, reason, now, self.epoch)
+        self.journal.record(subject, request.command.word(), event, reason, now)
     }
 
     /// The meter whose entry is to be undone.
@@ -167,7 +167,7 @@ impl LedgerState {
             return Err(DecisionError::NothingToUndo { entry, word: row.word.clone(), instead }.into());
         }
         let Some(id) = row.meter.filter(|_| row.entry.is_some()) else {
-            let instead = "it concerns the whole ledger, or tells too little of what it did";
+            let instead = "it is about the whole ledger, or does not have what it changed";
             return Err(DecisionError::NothingToUndo { entry, word: row.word.clone(), instead }.into());
         };
         let name = self.name_of(id).ok_or(CommandError::NoEntry(entry))?;
@@ -177,7 +177,7 @@ impl LedgerState {
 }
 
 impl MeterRecord {
-    /// What the command makes of this meter, and whether it confirms a figure that came from an older copy.
+    /// The command's effect on this meter, and whether it confirms a figure that came from an older copy.
     fn judge_command(
         &self,
         settings: &MeterSettings,
@@ -219,13 +219,13 @@ impl MeterRecord {
     }
 }
 
-/// What to do about a command, or a change of a client, that moved no meter's figure.
+/// What to do instead of undoing a command, or a change of a client, that moved no meter's figure.
 fn instead(word: &str) -> Option<&'static str> {
     match word {
-        RENAME => Some("`arkmeter ledger rename` with the names the other way round gives the old name back"),
-        SET => Some(
-            "what is published stands, and the counter's own figure goes on from there by itself once it has caught up",
-        ),
+        RENAME => Some("`arkmeter ledger rename` with the names the other way round restores the old name"),
+        SET => {
+            Some("a published figure cannot fall, and this one rises again by itself once the counter has caught up")
+        }
         BEGUN | JOINED | LEFT => Some(
             "change the members of the client in the configuration; what was consumed meanwhile can be added with `arkmeter ledger credit`",
         ),

@@ -3,7 +3,7 @@
 use crate::guard::DecisionError;
 use crate::units::Name;
 
-/// Why a command is refused, with what can be done instead. Nothing was changed.
+/// Why a command is refused, and what can be done instead. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// The guard refuses it.
@@ -11,7 +11,7 @@ pub enum CommandError {
     Decision(#[from] DecisionError),
     /// The configuration has no such meter.
     #[error(
-        "the configuration has no meter `{meter}`{}: `arkmeter ledger show` names those that the ledger knows",
+        "the configuration has no meter `{meter}`{}: `arkmeter ledger show` lists the meters of the ledger",
         suggested(near)
     )]
     UnknownMeter {
@@ -22,12 +22,12 @@ pub enum CommandError {
     },
     /// The ledger has the meter, and the configuration does not.
     #[error(
-        "the ledger has `{0}`, but the configuration does not name it (any more), so its figure goes nowhere: put it back, or `arkmeter \
-         ledger rename {0} NEW` if the meter is called otherwise now"
+        "the ledger has `{0}`, but the configuration does not, so its figure is not reported: add it there, or `arkmeter ledger rename {0} \
+         NEW` if the meter has a new name"
     )]
     Left(Name),
     /// It can only be done for a meter.
-    #[error("`{client}` is a client, what its meters give taken together: name one of them, {members}")]
+    #[error("`{client}` is a client of several meters: name one of them, {members}")]
     IsClient {
         /// The client.
         client: Name,
@@ -40,8 +40,8 @@ pub enum CommandError {
     /// Nothing of the meter is held.
     #[error("nothing of {0} is held, so there is nothing to accept: `arkmeter status` shows when something is")]
     NothingHeld(Name),
-    /// The ledger is this machine's.
-    #[error("this ledger is this machine's already, and reports")]
+    /// The ledger already belongs to this machine.
+    #[error("the ledger already belongs to this machine")]
     NotForeign,
     /// The journal has no such entry.
     #[error("the journal has no entry {0}: `arkmeter ledger journal` lists them with their numbers")]
@@ -55,7 +55,7 @@ pub enum CommandError {
         by: i64,
     },
     /// The entry is about a meter that is not configured.
-    #[error("entry {entry} is of {meter}, which the configuration has no more: put it back to undo it")]
+    #[error("entry {entry} is about {meter}, which the configuration does not name: add it there to undo the entry")]
     EntryOfGone {
         /// The entry.
         entry: i64,
@@ -63,7 +63,7 @@ pub enum CommandError {
         meter: Name,
     },
     /// The ledger has no such meter.
-    #[error("the ledger knows nothing of `{meter}`{}: `arkmeter ledger show` names all that it knows", suggested(near))]
+    #[error("the ledger has no meter `{meter}`{}: `arkmeter ledger show` lists its meters", suggested(near))]
     NoLedger {
         /// The name.
         meter: Name,
@@ -71,11 +71,11 @@ pub enum CommandError {
         near: Option<Name>,
     },
     /// Old and new name are the same.
-    #[error("{0} is its name already")]
+    #[error("{0} is already its name")]
     SameName(Name),
     /// The new name has a figure of its own.
     #[error(
-        "{to} has a figure of its own already, and two ledgers do not become one: let {to} go on, and add what was consumed between the \
+        "{to} already has a figure, and two figures cannot be merged: keep {to}, and add what was consumed between the \
          last register of {from} (`arkmeter ledger show`) and the first of {to} (`arkmeter ledger journal --meter {to}`) with `arkmeter \
          ledger credit {to} ENERGY`"
     )]
@@ -87,12 +87,12 @@ pub enum CommandError {
     },
     /// The ledger was moved away.
     #[error(
-        "the ledger was moved away and must not change here: restore the file that `arkmeter ledger move` wrote, on the machine that is to \
-         go on with it"
+        "the ledger was moved away and must not change here: restore the file that `arkmeter ledger move` wrote, on the machine that \
+         continues with it"
     )]
     Retired,
 }
 
 fn suggested(near: &Option<Name>) -> String {
-    near.as_ref().map(|near| format!(", but of `{near}`")).unwrap_or_default()
+    near.as_ref().map(|near| format!(", but `{near}`")).unwrap_or_default()
 }

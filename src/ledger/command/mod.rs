@@ -1,6 +1,6 @@
-//! What an operator can order: the commands, who may give them, what they do to the ledger, and how their outcome is shown.
+//! The operator's commands: who may issue them, what they do to the ledger, and how their outcome is shown.
 //!
-//! A running daemon carries a command out in the ledger's task; where none runs, the command opens the store itself ([`run_on_store`]).
+//! A running daemon carries out a command in the ledger's task. Without a daemon, the command opens the store itself ([`run_on_store`]).
 
 mod apply;
 mod error;
@@ -17,32 +17,32 @@ use crate::units::{MilliwattHours, Name};
 pub use error::CommandError;
 pub use run::run_on_store;
 
-/// What an operator knows and the guard cannot.
+/// What an operator knows and the guard cannot know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum OperatorCommand {
-    /// The register that is held is right; or a figure from an older copy of the ledger is to go on.
+    /// The held register is right; or the figure from an older copy of the ledger continues.
     Accept {
         /// The meter.
         meter: Name,
     },
     /// This machine reports from now on.
     Adopt {},
-    /// This energy was consumed, though no register credited it.
+    /// This energy was consumed, but not credited.
     Credit {
         /// The meter.
         meter: Name,
         /// More than 0.
         energy: MilliwattHours,
     },
-    /// Arkreen holds this already: nothing below it is published of a meter, or given of a client.
+    /// Arkreen already has this figure: nothing below it is published of a meter, or reported of a client.
     Set {
         /// The meter, or a client of several.
         meter: Name,
         /// More than the present figure.
         energy: MilliwattHours,
     },
-    /// The meter was exchanged: the old one ended at one register, the new one began at the other.
+    /// The meter was replaced: the old one ended at one register, the new one began at the other.
     Replace {
         /// The meter.
         meter: Name,
@@ -51,25 +51,25 @@ pub enum OperatorCommand {
         /// The new meter's first register.
         new_reading: MilliwattHours,
     },
-    /// This entry of the journal was a wrong judgement.
+    /// This entry of the journal was a wrong decision.
     Undo {
         /// The number of the entry.
         entry: i64,
     },
-    /// The meter has another name: its ledger goes on under it.
+    /// The meter has a new name, and keeps its figure.
     Rename {
         /// The old name.
         meter: Name,
         /// The new name.
         to: Name,
     },
-    /// Another machine goes on with the ledger: this one reports nothing of it any more.
+    /// Another machine continues with the ledger; this one no longer reports from it.
     Move {},
 }
 
 /// The journal's word for a new name.
 const RENAME: &str = "rename";
-/// The journal's word for what Arkreen holds already.
+/// The journal's word for a figure that was set.
 const SET: &str = "set";
 
 impl OperatorCommand {
@@ -98,9 +98,9 @@ pub fn may_change(uid: u32, daemon_uid: u32) -> bool {
 pub struct CommandRequest {
     /// The command.
     pub command: OperatorCommand,
-    /// Only say what it would do.
+    /// Nothing is changed.
     pub dry_run: bool,
-    /// The user, where it is known; the journal notes it.
+    /// The user, if it is known; the journal has it.
     pub uid: Option<u32>,
     /// The entry that is to be undone.
     subject: Option<JournalRow>,
@@ -122,13 +122,13 @@ impl CommandRequest {
 }
 
 /// What a command did, or would do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CommandOutcome {
     /// The command's word.
     pub word: String,
-    /// The meter or the client; absent where it concerns the whole ledger.
+    /// The meter or the client; absent for the whole ledger.
     pub meter: Option<Name>,
-    /// For people.
+    /// What was done, as a message.
     pub reason: String,
     /// The last register taken, before.
     pub register_before_mwh: Option<MilliwattHours>,
@@ -138,14 +138,14 @@ pub struct CommandOutcome {
     pub published_before_mwh: Option<MilliwattHours>,
     /// The published figure after.
     pub published_after_mwh: Option<MilliwattHours>,
-    /// What the counter alone gives afterwards: published stands still while this is below it.
+    /// Register + offset afterwards, in mWh: published stands still while this is below it.
     pub counted_after_mwh: Option<i64>,
     /// Clients whose figure changes.
     #[serde(default)]
     pub clients: Vec<ClientMoved>,
     /// Its entry in the journal; absent in a dry run.
     pub entry: Option<i64>,
-    /// False where it is in force and not on disk yet.
+    /// False if it is in force, but not on disk yet.
     pub on_disk: bool,
 }
 
@@ -172,24 +172,12 @@ impl CommandOutcome {
         }
     }
 
-    /// Of a command that concerns the whole ledger.
+    /// Of a command about the whole ledger.
     pub(super) fn of_ledger(command: &OperatorCommand, reason: String) -> Self {
-        CommandOutcome {
-            word: command.word().to_owned(),
-            meter: None,
-            reason,
-            register_before_mwh: None,
-            register_after_mwh: None,
-            published_before_mwh: None,
-            published_after_mwh: None,
-            counted_after_mwh: None,
-            clients: Vec::new(),
-            entry: None,
-            on_disk: false,
-        }
+        CommandOutcome { word: command.word().to_owned(), reason, ..CommandOutcome::default() }
     }
 
-    /// Writes it for people; `dry_run` says that it would be done.
+    /// Writes it as text; with `dry_run` as what would be done.
     ///
     /// # Errors
     /// Those of `out`.

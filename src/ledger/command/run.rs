@@ -1,4 +1,4 @@
-//! The way of an operator's command: to the running ledger, or to the store where no daemon runs.
+//! Carries an operator's command to the running ledger, or to the store if no daemon runs.
 
 use std::path::Path;
 
@@ -11,17 +11,17 @@ use crate::ledger::store::{JournalQuery, JournalRow, LedgerSnapshot, Opened, Sto
 use crate::ledger::task::LedgerRequest;
 use crate::ledger::{LedgerError, LedgerHandle, ReportingBlock, machine};
 
-/// Entries of the journal that are read at a time.
+/// The number of journal entries that are read at a time.
 const PAGE: u32 = 1000;
 
 impl LedgerHandle {
-    /// Has the command carried out; answers once it is on disk, or once the disk has kept everybody waiting for too long.
+    /// Has the command carried out. Returns once it is on disk, or after 10 seconds if the disk does not answer.
     ///
     /// # Errors
     /// When it is refused, or the ledger cannot be read.
     pub async fn command(&self, mut request: CommandRequest) -> Result<CommandOutcome, LedgerError> {
         if let OperatorCommand::Undo { entry } = request.command {
-            // What was decided until now is in the journal on disk before an entry is looked for in it.
+            // First commits, so that the entry is on disk.
             self.figures(Vec::new()).await?;
             request.subject = Some(self.read(move |store| find(entry, |query| store.journal(query))).await??);
         }
@@ -29,7 +29,7 @@ impl LedgerHandle {
     }
 }
 
-/// Carries the command out on the store itself, where no daemon runs (blocking). A dry run changes nothing.
+/// Carries out the command on the store itself, if no daemon runs (blocking). A dry run changes nothing.
 ///
 /// # Errors
 /// When it is refused, or the store cannot be opened, read or written.
@@ -61,7 +61,7 @@ pub fn run_on_store(
 }
 
 impl CommandRequest {
-    /// A refusal to undo, in the word that the journal has for the entry.
+    /// A refusal to undo, with the journal's word for the entry.
     pub(super) fn in_its_word(&self, refusal: DecisionError) -> CommandError {
         match (refusal, &self.subject) {
             (DecisionError::NothingToUndo { entry, instead, .. }, Some(row)) => {
@@ -72,7 +72,7 @@ impl CommandRequest {
     }
 }
 
-/// The entry with this number, if it was not undone already. Of what may be a hundred thousand entries only few are kept in memory.
+/// The entry with this number, unless it was undone already. The journal may be long, so only few entries are kept in memory.
 fn find(
     entry: i64,
     journal: impl Fn(&JournalQuery) -> Result<Vec<JournalRow>, StoreError>,
@@ -92,7 +92,7 @@ fn find(
     found.ok_or_else(|| CommandError::NoEntry(entry).into())
 }
 
-/// The one of these rows that undoes that entry and was not itself undone.
+/// The one of these rows that undoes the entry and was not itself undone.
 fn undone_by(rows: &[JournalRow], entry: i64) -> Option<i64> {
     let undoes = |row: &&JournalRow| row.id > entry && row.entry.as_ref().and_then(|event| event.undoes) == Some(entry);
     rows.iter().filter(undoes).map(|row| row.id).find(|by| undone_by(rows, *by).is_none())

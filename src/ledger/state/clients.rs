@@ -1,4 +1,4 @@
-//! Clients: their figures follow their members', the journal notes who joined and left, and an operator can set a figure.
+//! Clients: their figures follow those of their members, the journal has who joined and left, and an operator can set a figure.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::units::{MilliwattHours, Name};
 
 /// The journal's word for a figure that begins.
 pub(in crate::ledger) const BEGUN: &str = "begun";
-/// The journal's word for a member that is counted from then on.
+/// The journal's word for a new member.
 pub(in crate::ledger) const JOINED: &str = "joined";
-/// The journal's word for a member that is not counted any more.
+/// The journal's word for a member that left.
 pub(in crate::ledger) const LEFT: &str = "left";
 
-/// What happened to a client and is not in the journal yet.
+/// A change of a client that is not in the journal yet.
 #[derive(Debug)]
 pub(super) struct ClientChange {
-    /// Absent where the configuration does not name it any more.
+    /// Absent if the configuration no longer names it.
     client: Option<Name>,
     word: &'static str,
     reason: String,
@@ -31,7 +31,7 @@ pub(super) struct ClientChange {
 }
 
 impl ClientChange {
-    /// What settling this client did. `meter` gives a member's name and figure, for people.
+    /// The changes by [`ClientState::settle`]. `meter` returns a member's name and figure in words.
     fn of(
         key: &ClientKey,
         client: Option<&ClientSettings>,
@@ -59,14 +59,14 @@ impl ClientChange {
         for id in &settled.left {
             let (name, at) = meter(*id);
             let reason = format!(
-                "{name} is no member of {subject} any more: what it gave up to {at} stays, the client stands at {stands}"
+                "{name} is no longer a member of {subject}: its energy up to {at} remains, the client is at {stands}"
             );
             all.push(change(LEFT, reason));
         }
         for id in &settled.joined {
             let (name, at) = meter(*id);
             let reason = format!(
-                "{name} is a member of {subject} from {at} on: only what it counts beyond that is added, the client stands at {stands}"
+                "{name} is a member of {subject} from {at} on: only energy above that is added, the client is at {stands}"
             );
             all.push(change(JOINED, reason));
         }
@@ -75,9 +75,9 @@ impl ClientChange {
 }
 
 impl LedgerState {
-    /// Brings the clients' figures up to their members'. One that is not configured has no members.
+    /// Updates the clients' figures from their members'. A client that is not configured has no members.
     pub(in crate::ledger) fn settle(&mut self) {
-        let LedgerState { meters, clients, configured, client_changes, epoch, decided, .. } = self;
+        let LedgerState { meters, clients, configured, client_changes, decided, .. } = self;
         let figures = figures_by_id(meters);
         let published = |id: MeterId| figures.get(&id)?.1;
         for (key, balance) in clients {
@@ -85,8 +85,8 @@ impl LedgerState {
             let members = client.map(|client| ids(meters, client)).unwrap_or_default();
             let settled = balance.state.settle(&members, published);
             if settled.regrouped() {
-                // What an older copy of the store cannot know.
-                (balance.touched, *decided) = (Some(*epoch), Some(*epoch));
+                // An older copy of the store does not have it.
+                (balance.dirty, *decided) = (true, true);
                 let meter = |id: MeterId| {
                     let (name, published) = figures.get(&id).copied().unzip();
                     let published = published.flatten().unwrap_or_default();
@@ -107,22 +107,22 @@ impl LedgerState {
         reports.collect()
     }
 
-    /// Enters in the journal what happened to clients.
+    /// Enters the changes of clients in the journal.
     pub(in crate::ledger) fn note_client_changes(&mut self, now: &ClockReading) {
         for ClientChange { client, word, reason, energy } in std::mem::take(&mut self.client_changes) {
             tracing::info!(client = client.as_ref().map(Name::as_str), "{reason}");
             let event = client_event(energy, energy, &reason, now);
-            self.journal.record(EntrySubject::Client(client), word, Some(event), &reason, now, self.epoch);
+            self.journal.record(EntrySubject::Client(client), word, Some(event), &reason, now);
         }
     }
 
-    /// The client of this name, where no configured meter has it.
+    /// The client of this name, if no configured meter has the name.
     pub(in crate::ledger) fn client_alone(&self, name: &Name) -> Option<ClientSettings> {
         let meter = self.meters.get(name).is_some_and(|record| record.settings.is_some());
         self.configured.iter().find(|client| client.name == *name).filter(|_| !meter).cloned()
     }
 
-    /// Arkreen holds this of a client: it rises to there, and stands still until its members have made up for it.
+    /// Arkreen has this figure of a client: the client rises to it, and stands still until its members have consumed as much.
     pub(in crate::ledger) fn set_client(
         &mut self,
         request: &CommandRequest,
@@ -142,7 +142,7 @@ impl LedgerState {
         }
         let ahead = state.ahead(|id| figures.get(&id)?.1).in_words();
         let reason = format!(
-            "set by the operator: nothing below {} is given for the client {name}; it stands still until its members have made up for {ahead} \
+            "set by the operator: nothing below {} is reported of the client {name}; it stands still until its members have consumed {ahead} \
              together",
             energy.in_words()
         );
@@ -150,7 +150,7 @@ impl LedgerState {
         let mut outcome = CommandOutcome::of(&request.command, name.clone(), &event);
         if !request.dry_run {
             if let Some(balance) = self.clients.get_mut(&client.key) {
-                (balance.state, balance.touched) = (state, Some(self.epoch));
+                (balance.state, balance.dirty) = (state, true);
             }
             let subject = EntrySubject::Client(Some(name.clone()));
             outcome.entry = Some(self.note_command(request, subject, Some(event), &outcome.reason, now));
@@ -158,7 +158,7 @@ impl LedgerState {
         Ok(outcome)
     }
 
-    /// Refuses what all members together cannot have carried.
+    /// Refuses more than the connections of all members can have carried.
     fn within_lifetimes(&self, client: &ClientSettings, more: MilliwattHours) -> Result<(), CommandError> {
         let records = client.meters.iter().filter_map(|name| self.meters.get(name));
         let most = records.filter_map(MeterRecord::lifetime).fold(0, u64::saturating_add);
@@ -166,7 +166,7 @@ impl LedgerState {
         if more.get() <= most { Ok(()) } else { Err(absurd().into()) }
     }
 
-    /// What a meter's figure `after` makes of the clients that it is a part of, and whose figure is not the meter's.
+    /// How a meter's new figure `after` changes the clients of several meters to which it belongs.
     pub(in crate::ledger) fn clients_moved(&self, meter: &Name, after: Option<MilliwattHours>) -> Vec<ClientMoved> {
         let Some((subject, before)) = self.meters.get(meter).map(|record| (record.id, record.state.published())) else {
             return Vec::new();
@@ -199,13 +199,13 @@ fn ids(meters: &BTreeMap<Name, MeterRecord>, client: &ClientSettings) -> Vec<Met
 }
 
 impl MeterRecord {
-    /// What its connection carries in a meter's life, in mWh.
+    /// The energy that its connection can carry in the lifetime of a meter, in mWh.
     fn lifetime(&self) -> Option<u64> {
         self.settings.as_ref().map(|settings| self.state.lifetime(settings))
     }
 }
 
-/// What the journal keeps of a client.
+/// The journal's event for a client.
 fn client_event(
     before: Option<MilliwattHours>,
     after: Option<MilliwattHours>,

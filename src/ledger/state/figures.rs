@@ -1,4 +1,4 @@
-//! What may be reported of a client: the energy on disk with fresh power, or why not.
+//! What may be reported of a client: the energy on disk with fresh power, or the reason why nothing.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ impl LedgerState {
         clients.into_iter().map(figure).collect()
     }
 
-    /// Why nothing at all is reported, for people.
+    /// Why nothing at all is reported, as a message.
     pub(crate) fn block_reason(&self) -> Option<String> {
         self.block.map(|block| block.to_string())
     }
@@ -39,7 +39,7 @@ impl LedgerState {
         let mut read_at = *now;
         for name in &client.meters {
             let (member, at) = self.record(name)?.fresh(name, now)?;
-            // A member that exports takes nothing off what the others consume: their counters do not either.
+            // A member that exports does not lower the consumption of the others; their counters do not fall either.
             power = Milliwatts(power.0.saturating_add(member.consumed().0));
             if now.since(&at) > now.since(&read_at) {
                 read_at = at;
@@ -49,7 +49,7 @@ impl LedgerState {
         Ok(Figure::Ready { power, energy, read_at })
     }
 
-    /// Or which members have no baseline.
+    /// Fails with the members that have no baseline.
     fn all_begun(&self, client: &ClientSettings) -> Result<(), String> {
         let lacking = |name: &&Name| self.meters.get(*name).is_none_or(|record| record.state.published().is_none());
         let names: Vec<_> = client.meters.iter().filter(lacking).map(Name::as_str).collect();
@@ -70,7 +70,7 @@ impl LedgerState {
 }
 
 impl MeterRecord {
-    /// The member's power and when it was read; or why it has none to show.
+    /// The member's power and when it was read, or why there is no fresh one.
     fn fresh(&self, name: &Name, now: &ClockReading) -> Result<(Milliwatts, ClockReading), String> {
         let settings = self.settings.as_ref().ok_or_else(|| format!("{name} is not configured"))?;
         let within = stale_after(settings.poll_every);
@@ -91,12 +91,12 @@ impl MeterRecord {
 fn unconfirmed(name: &Name, settings: &MeterSettings) -> String {
     match settings.counter {
         CounterSettings::Register => {
-            format!("the ledger fell back to an older copy, and {name}'s register has not been taken since")
+            format!("the ledger fell back to an older copy, and {name}'s register has not been taken since then")
         }
         CounterSettings::FromPower => {
             format!(
-                "the ledger fell back to an older copy, and {name} has no counter to tell what is missing: \
-                 `arkmeter ledger accept {name}` goes on from the copy's figure"
+                "the ledger fell back to an older copy, and {name} has no counter that shows what is missing: \
+                 `arkmeter ledger accept {name}` continues from the copy's figure"
             )
         }
     }

@@ -1,4 +1,4 @@
-//! What goes into the journal: one row a decision, and one counted row for a spell of holds that led to nothing. Pure.
+//! What goes into the journal: one row for each decision, and one counted row for a series of holds that led to nothing. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,22 +8,21 @@ use crate::guard::{GuardEvent, Verdict};
 use crate::ledger::store::{JournalRow, MeterId};
 use crate::units::Name;
 
-/// A hold or glitch this long after the last one begins a spell of its own.
-const SPELL_ENDS_AFTER: Duration = Duration::from_secs(3600);
-/// Rows that wait for a disk which cannot be written; beyond, the oldest are given up.
-const WAITING_ROWS: usize = 10_000;
+/// A hold or glitch that follows the last one after this time begins another series.
+const SERIES_ENDS_AFTER: Duration = Duration::from_secs(3600);
+/// The most rows that wait for a disk which cannot be written; then the oldest are dropped.
+const MAX_WAITING: usize = 10_000;
 
-/// Journal rows that are not on disk yet, and the spells that go on.
+/// Journal rows that are not on disk yet, and the series that go on.
 #[derive(Debug)]
 pub(in crate::ledger) struct JournalBuffer {
     next_id: i64,
-    /// Each with the epoch in which it was last touched.
-    waiting: BTreeMap<i64, (u64, JournalRow)>,
-    spells: BTreeMap<MeterId, Spell>,
+    waiting: BTreeMap<i64, JournalRow>,
+    series: BTreeMap<MeterId, Series>,
 }
 
 #[derive(Debug)]
-struct Spell {
+struct Series {
     row: JournalRow,
     last: ClockReading,
 }
@@ -33,7 +32,7 @@ struct Spell {
 pub(in crate::ledger) struct NotedEvent {
     /// It has a row of its own, or begins one: worth a log line and a commit.
     pub first: bool,
-    /// Entries of the spell that it ends, where there was one.
+    /// The number of decisions in the series that it ends, if there was one.
     pub ended: Option<u64>,
 }
 
@@ -41,36 +40,39 @@ pub(in crate::ledger) struct NotedEvent {
 #[derive(Clone, Debug)]
 pub(in crate::ledger) enum EntrySubject {
     Meter(MeterId),
-    /// Absent where the configuration does not name it any more.
+    /// Absent if the configuration does not name it any more.
     Client(Option<Name>),
     Ledger,
 }
 
 impl JournalBuffer {
     pub(super) fn new(next_id: i64) -> Self {
-        JournalBuffer { next_id, waiting: BTreeMap::new(), spells: BTreeMap::new() }
+        JournalBuffer { next_id, waiting: BTreeMap::new(), series: BTreeMap::new() }
     }
 
     /// Notes what the guard decided.
-    pub(super) fn note(&mut self, meter: MeterId, event: &GuardEvent, epoch: u64) -> NotedEvent {
+    pub(super) fn note(&mut self, meter: MeterId, event: &GuardEvent) -> NotedEvent {
         let passing = matches!(event.verdict, Verdict::Held | Verdict::Glitch | Verdict::Advanced | Verdict::Unchanged);
-        let before = self.spells.remove(&meter);
-        let goes_on = |spell: &Spell| event.at.since(&spell.last).is_some_and(|gap| gap < SPELL_ENDS_AFTER);
-        let (spell, noted) = match before {
-            Some(mut spell) if passing && goes_on(&spell) => {
-                spell.go_on(event);
-                (spell, NotedEvent { first: false, ended: None })
+        let before = self.series.remove(&meter);
+        let continues = |series: &Series| event.at.since(&series.last).is_some_and(|gap| gap < SERIES_ENDS_AFTER);
+        let (series, noted) = match before {
+            Some(mut series) if passing && continues(&series) => {
+                series.add(event);
+                (series, NotedEvent { first: false, ended: None })
             }
             before => {
-                (self.begin(meter, event), NotedEvent { first: true, ended: before.map(|spell| spell.row.count) })
+                let row = self.new_row(EntrySubject::Meter(meter), event.verdict.as_str(), &event.reason, &event.at);
+                let row = JournalRow { entry: Some(event.clone()), ..row };
+                let ended = before.map(|series| series.row.count);
+                (Series { row, last: event.at }, NotedEvent { first: true, ended })
             }
         };
-        self.waiting.insert(spell.row.id, (epoch, spell.row.clone()));
-        if self.waiting.len() > WAITING_ROWS {
+        self.waiting.insert(series.row.id, series.row.clone());
+        if self.waiting.len() > MAX_WAITING {
             self.waiting.pop_first();
         }
         if passing {
-            self.spells.insert(meter, spell);
+            self.series.insert(meter, series);
         }
         noted
     }
@@ -80,7 +82,7 @@ impl JournalBuffer {
         self.next_id
     }
 
-    /// Adds an entry of its own; gives its number.
+    /// Adds an entry of its own; returns its number.
     pub(in crate::ledger) fn record(
         &mut self,
         subject: EntrySubject,
@@ -88,63 +90,52 @@ impl JournalBuffer {
         event: Option<GuardEvent>,
         reason: &str,
         at: &ClockReading,
-        epoch: u64,
     ) -> i64 {
+        if let EntrySubject::Meter(meter) = subject {
+            self.end_series(meter);
+        }
+        let row = self.new_row(subject, word, reason, at);
+        let id = row.id;
+        self.waiting.insert(id, JournalRow { entry: event, ..row });
+        id
+    }
+
+    /// The next event of this meter begins another series.
+    pub(super) fn end_series(&mut self, meter: MeterId) {
+        self.series.remove(&meter);
+    }
+
+    /// Takes everything that is not on disk, for the next commit.
+    pub(super) fn take(&mut self) -> Vec<JournalRow> {
+        std::mem::take(&mut self.waiting).into_values().collect()
+    }
+
+    /// The commit of these rows failed. A series may have gone on since.
+    pub(super) fn put_back(&mut self, rows: Vec<JournalRow>) {
+        for row in rows {
+            self.waiting.entry(row.id).or_insert(row);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn new_row(&mut self, subject: EntrySubject, word: &str, reason: &str, at: &ClockReading) -> JournalRow {
         let (meter, client) = match subject {
             EntrySubject::Meter(meter) => (Some(meter), None),
             EntrySubject::Client(client) => (None, client),
             EntrySubject::Ledger => (None, None),
         };
-        if let Some(meter) = meter {
-            self.spells.remove(&meter);
-        }
-        let id = self.next_id;
-        let (word, reason) = (word.to_owned(), reason.to_owned());
-        let row = JournalRow { id, meter, client, word, at: at.wall, last: at.wall, count: 1, reason, entry: event };
+        let row = JournalRow::of_ledger(self.next_id, word, reason.to_owned(), at.wall);
         self.next_id += 1;
-        self.waiting.insert(id, (epoch, row));
-        id
-    }
-
-    /// What comes next about this meter is another spell.
-    pub(super) fn end_spell(&mut self, meter: MeterId) {
-        self.spells.remove(&meter);
-    }
-
-    /// Everything that is to be on disk with the next commit.
-    pub(super) fn waiting(&self) -> Vec<JournalRow> {
-        self.waiting.values().map(|(_, row)| row.clone()).collect()
-    }
-
-    /// What was touched up to that epoch is on disk.
-    pub(super) fn committed(&mut self, epoch: u64) {
-        self.waiting.retain(|_, (touched, _)| *touched > epoch);
-    }
-
-    pub(super) fn is_clean(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    fn begin(&mut self, meter: MeterId, event: &GuardEvent) -> Spell {
-        let row = JournalRow {
-            id: self.next_id,
-            meter: Some(meter),
-            client: None,
-            word: event.verdict.as_str().to_owned(),
-            at: event.at.wall,
-            last: event.at.wall,
-            count: 1,
-            reason: event.reason.clone(),
-            entry: Some(event.clone()),
-        };
-        self.next_id += 1;
-        Spell { row, last: event.at }
+        JournalRow { meter, client, ..row }
     }
 }
 
-impl Spell {
+impl Series {
     /// The row keeps how it began, and takes what it came to.
-    fn go_on(&mut self, event: &GuardEvent) {
+    fn add(&mut self, event: &GuardEvent) {
         self.last = event.at;
         self.row.count += 1;
         self.row.last = event.at.wall;

@@ -1,4 +1,4 @@
-//! The ledger's meters and clients in memory: what readings made of them, what of that is on disk, and what may be reported. Pure.
+//! The ledger's meters and clients in memory: what readings have made of them, what of that is on disk, and what may be reported. Pure.
 
 mod clients;
 mod figures;
@@ -8,7 +8,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,12 +29,12 @@ pub(super) use clients::{BEGUN, JOINED, LEFT};
 pub(super) use journal_buffer::EntrySubject;
 pub(super) use record::MeterRecord;
 
-/// What is not on disk is committed after this time at the latest, whether anybody reports or not.
+/// What is not on disk is committed after this time at the latest, even if nothing is reported.
 pub(super) const COMMIT_WITHIN: Duration = Duration::from_secs(120);
-/// What Arkreen accepted is written this often, and with other changes of the client: it is for display.
+/// What Arkreen accepted is only shown, so it is written this often, and with other changes of the client.
 const ACCEPTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
-/// Everything the ledger knows. The figures that it gives are those that [`LedgerState::committed`] was told are on disk.
+/// Everything the ledger knows. The figures to report are only those of commits that [`LedgerState::committed`] confirmed.
 #[derive(Debug)]
 pub(crate) struct LedgerState {
     /// Also those that are not configured at the moment: they keep their rows.
@@ -44,19 +44,17 @@ pub(crate) struct LedgerState {
     pub(super) journal: JournalBuffer,
     next_meter: i64,
     next_client: i64,
-    /// Counts the commits that were prepared: what is touched later is not in them.
-    pub(super) epoch: u64,
     pub(super) dirty_since: Option<ClockReading>,
-    /// The epoch of the last decision that an older copy of the store does not have; absent once it is on disk.
-    pub(super) decided: Option<u64>,
+    /// There was a decision that an older copy of the store does not have.
+    pub(super) decided: bool,
     /// Why nothing at all may be reported.
     pub(super) block: Option<ReportingBlock>,
-    /// An operator wants the ledger to be this machine's.
+    /// An operator made the ledger this machine's.
     pub(super) adopting: bool,
-    /// An operator wants the ledger to be another machine's.
+    /// An operator moved the ledger to another machine.
     pub(super) retiring: bool,
-    /// New names, each with its epoch, until they are on disk.
-    renames: Vec<(u64, MeterRename)>,
+    /// New names that are not on disk.
+    renames: Vec<MeterRename>,
     /// Entries that were undone in this run, and by which.
     pub(super) undone: BTreeMap<i64, i64>,
     /// What happened to clients and is not in the journal yet.
@@ -70,8 +68,8 @@ pub(super) struct ClientBalance {
     pub state: ClientState,
     /// The energy on disk, as it follows from its row and its members': the only one that is ever reported.
     on_disk: Option<MilliwattHours>,
-    /// The epoch of the last change that follows from no member's row.
-    pub touched: Option<u64>,
+    /// It has a change that does not follow from its members' rows and is not on disk.
+    pub dirty: bool,
     /// When what Arkreen accepted was last written.
     accepted_on_disk: Option<Timestamp>,
 }
@@ -83,30 +81,29 @@ pub(crate) struct ReadingOutcome {
     pub event: Option<GuardEvent>,
     /// The figure now; ahead of the disk until the next commit.
     pub published: Option<MilliwattHours>,
-    /// The register is not taken at the moment.
+    /// The register is held.
     pub held: bool,
-    /// A decision: it goes to the disk now, not with the next slot.
+    /// It is a decision, which is committed at once instead of at the next slot.
     pub commit_now: bool,
-    /// It is news: neither ordinary nor one more of a spell.
+    /// It is worth a log line: neither ordinary nor one more of a series.
     pub news: bool,
-    /// Entries of the spell of holds and glitches that it ends.
-    pub spell_ended: Option<u64>,
-    /// It is the first that waits for an operator to say whose ledger it belongs to, and why.
+    /// The number of holds and glitches in the series that it ends.
+    pub series_ended: Option<u64>,
+    /// Why the operator has to say to which meter it belongs, if it is the first such reading.
     pub conflict: Option<String>,
 }
 
-/// A commit on its way to the disk.
+/// A commit that is being written.
 #[derive(Debug)]
 pub(crate) struct PendingCommit {
     pub commit: Commit,
     pub renames: Vec<MeterRename>,
-    epoch: u64,
-    /// The clients' figures that are on disk with it, as far as they differ from those before.
+    /// The clients' figures that are on disk with it, if they differ from those before.
     figures: Vec<(ClientKey, Option<MilliwattHours>)>,
 }
 
 impl LedgerState {
-    /// What the store held, under these settings. `block` says why nothing may be reported from it, if so.
+    /// The contents of a store under these settings. `block` is why nothing may be reported from it.
     pub(crate) fn new(contents: Contents, settings: LedgerSettings, block: Option<ReportingBlock>) -> Self {
         let next_meter = contents.meters.values().map(|meter| meter.id.0).max().unwrap_or(0) + 1;
         let next_client = contents.clients.values().map(|client| client.id).max().unwrap_or(0) + 1;
@@ -118,9 +115,8 @@ impl LedgerState {
             journal: JournalBuffer::new(contents.next_journal),
             next_meter,
             next_client,
-            epoch: 1,
             dirty_since: None,
-            decided: None,
+            decided: false,
             block,
             adopting: false,
             retiring: false,
@@ -134,7 +130,7 @@ impl LedgerState {
 
     /// Takes other meters and clients. A meter that is gone keeps its row; one that leaves a client keeps what it gave.
     pub(crate) fn reconfigure(&mut self, settings: LedgerSettings) {
-        // Under the old membership first: what was counted until now belongs to it.
+        // First with the old members: what was counted until now belongs to them.
         self.settle();
         self.configure(settings);
     }
@@ -158,7 +154,7 @@ impl LedgerState {
         self.settle();
     }
 
-    /// Judges a reading; `None` where its meter is not configured (any more).
+    /// Judges a reading; `None` if its meter is not configured.
     pub(crate) fn take(&mut self, reading: &Reading) -> Option<ReadingOutcome> {
         if let Some(conflict) = self.conflict(&reading.meter, reading.values.serial.as_deref()) {
             return self.wait_for_operator(reading, conflict);
@@ -167,7 +163,7 @@ impl LedgerState {
         record.conflict = None;
         let settings = record.settings.as_mut()?;
         if matches!(self.block, Some(ReportingBlock::Retired(_))) {
-            // Another machine counts on from here: what this one counted too would be in the way of coming back.
+            // Another machine continues from here. What this one counted would prevent the ledger from coming back.
             record.see(reading, Verdict::Unchanged);
             return None;
         }
@@ -182,19 +178,17 @@ impl LedgerState {
         let (published, held, id) = (state.published(), state.is_held(), record.id);
         let begun = first && published.is_some();
         record.read(reading, verdict, state);
-        record.touched = Some(self.epoch);
+        record.dirty = true;
         self.dirty_since.get_or_insert(reading.at);
-        let noted = event.as_ref().map(|event| self.journal.note(id, event, self.epoch));
+        let noted = event.as_ref().map(|event| self.journal.note(id, event));
         let news = noted.is_some_and(|noted| noted.first);
-        if begun || verdict.moves_the_offset() && event.is_some() {
-            self.decided = Some(self.epoch);
-        }
-        let spell_ended = noted.and_then(|noted| noted.ended);
+        self.decided |= begun || verdict.moves_the_offset() && event.is_some();
+        let series_ended = noted.and_then(|noted| noted.ended);
         let commit_now = news || begun;
-        Some(ReadingOutcome { verdict, event, published, held, commit_now, news, spell_ended, conflict: None })
+        Some(ReadingOutcome { verdict, event, published, held, commit_now, news, series_ended, conflict: None })
     }
 
-    /// Notes what Arkreen accepted.
+    /// Records what Arkreen accepted.
     pub(crate) fn accept(&mut self, accepted: &AcceptedReport) {
         let Some(client) = self.configured.iter().find(|client| client.name == accepted.client) else { return };
         if let Some(balance) = self.clients.get_mut(&client.key) {
@@ -203,91 +197,100 @@ impl LedgerState {
         }
     }
 
-    /// Whether something has waited for a commit for [`COMMIT_WITHIN`].
+    /// Whether a change has waited for a commit for [`COMMIT_WITHIN`].
     pub(crate) fn overdue(&self, now: &ClockReading) -> bool {
         self.dirty_since.is_some_and(|since| now.since(&since).is_none_or(|age| age >= COMMIT_WITHIN))
     }
 
-    /// Everything that is not on disk yet; `None` when all of it is.
+    /// Takes everything that is not on disk yet; `None` if there is nothing. [`committed`](Self::committed) or [`failed`](Self::failed) must
+    /// follow before the next one.
     ///
-    /// Of a meter, the figure; the memory where it changed, or in any case if this is the `last` commit. A client's figure follows from
-    /// its members', and is written when they change.
+    /// It has the figures of all meters that advanced, and a memory if it changed, or in any case if this is the `last` commit. A client's
+    /// figure follows from its members' and is written when they change.
     pub(crate) fn prepare(&mut self, now: &ClockReading, last: bool) -> Option<PendingCommit> {
         self.settle();
         self.note_client_changes(now);
-        let mut commit = Commit { at: *now, copy: self.decided.is_some(), ..Commit::empty(*now) };
+        let mut commit = Commit::empty(*now);
         (commit.adopt, commit.retire) = (self.adopting, self.retiring);
-        for (name, record) in &self.meters {
+        for (name, record) in &mut self.meters {
             let memory = record.is_memory_due(last);
-            if record.touched.is_some() || memory {
+            if std::mem::take(&mut record.dirty) || memory {
                 commit.meters.push(record.row(name));
                 commit.memories.extend(memory.then_some(record.id));
             }
         }
-        for (key, balance) in &self.clients {
-            if balance.touched.is_some() || balance.accepted_since(last) {
+        for (key, balance) in &mut self.clients {
+            if std::mem::take(&mut balance.dirty) || balance.accepted_since(last) {
                 commit.clients.push(ClientRow { id: balance.id, key: key.clone(), state: balance.state.clone() });
             }
         }
-        commit.journal = self.journal.waiting();
+        commit.journal = self.journal.take();
         if commit.meters.is_empty() && commit.clients.is_empty() && commit.journal.is_empty() {
             return None;
         }
+        commit.copy = std::mem::take(&mut self.decided);
         let ahead = self.clients.iter().filter(|(_, balance)| balance.on_disk != balance.state.energy);
         let figures = ahead.map(|(key, balance)| (key.clone(), balance.state.energy)).collect();
-        let renames = self.renames.iter().map(|(_, rename)| rename.clone()).collect();
-        let epoch = self.epoch;
-        self.epoch += 1;
-        Some(PendingCommit { commit, renames, epoch, figures })
+        Some(PendingCommit { commit, renames: std::mem::take(&mut self.renames), figures })
     }
 
-    /// That commit is on disk: from now on its figures are the ones that are given.
+    /// That commit is on disk: its figures can be reported.
     pub(crate) fn committed(&mut self, pending: PendingCommit) {
-        let done = |touched: Option<u64>| touched.filter(|epoch| *epoch > pending.epoch);
+        let PendingCommit { commit, figures, .. } = pending;
         let mut records: BTreeMap<_, _> = self.meters.values_mut().map(|record| (record.id, record)).collect();
-        for row in pending.commit.meters {
+        for row in commit.meters {
             if let Some(record) = records.get_mut(&row.id) {
                 record.confirmed_on_disk = row.confirmed;
-                record.touched = done(record.touched);
-                if pending.commit.memories.contains(&row.id) {
+                if commit.memories.contains(&row.id) {
                     record.stored = Some(row.state.memory);
                 }
             }
         }
-        for row in pending.commit.clients {
+        for row in commit.clients {
             if let Some(balance) = self.clients.get_mut(&row.key) {
                 balance.accepted_on_disk = row.state.accepted_at;
-                balance.touched = done(balance.touched);
             }
         }
-        for (key, figure) in pending.figures {
+        for (key, figure) in figures {
             if let Some(balance) = self.clients.get_mut(&key) {
                 balance.on_disk = figure;
             }
         }
-        if pending.commit.adopt {
+        if commit.adopt {
             (self.adopting, self.block) = (false, None);
         }
-        self.retiring &= !pending.commit.retire;
-        self.renames.retain(|(epoch, _)| *epoch > pending.epoch);
-        self.journal.committed(pending.epoch);
-        self.decided = done(self.decided);
-        self.dirty_since = if self.is_clean() { None } else { Some(pending.commit.at) };
+        self.retiring &= !commit.retire;
+        self.dirty_since = if self.is_clean() { None } else { Some(commit.at) };
+    }
+
+    /// That commit is not on disk: the next one has its changes too.
+    pub(crate) fn failed(&mut self, pending: PendingCommit) {
+        let PendingCommit { commit, renames, .. } = pending;
+        self.decided |= commit.copy;
+        self.renames.splice(..0, renames);
+        let ids: BTreeSet<_> = commit.meters.iter().map(|row| row.id).collect();
+        self.meters.values_mut().for_each(|record| record.dirty |= ids.contains(&record.id));
+        for row in &commit.clients {
+            if let Some(balance) = self.clients.get_mut(&row.key) {
+                balance.dirty = true;
+            }
+        }
+        self.journal.put_back(commit.journal);
     }
 
     fn is_clean(&self) -> bool {
-        self.journal.is_clean()
-            && self.meters.values().all(|record| record.touched.is_none())
-            && self.clients.values().all(|balance| balance.touched.is_none())
+        self.journal.is_empty()
+            && !self.meters.values().any(|record| record.dirty)
+            && !self.clients.values().any(|balance| balance.dirty)
     }
 
-    /// The meters whose register is not taken at the moment.
+    /// The meters whose register is held.
     pub(crate) fn held(&self) -> Held {
         let configured = self.meters.iter().filter(|(_, record)| record.settings.is_some());
         configured.filter(|(_, record)| record.state.is_held()).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Brings the report of a configured meter up to date.
+    /// Updates the report of a configured meter.
     pub(crate) fn update_report(&self, name: &Name, report: &mut MeterLedger) {
         let Some(record) = self.meters.get(name) else { return };
         report.verdict = record.verdict.map(Verdict::as_str);
@@ -329,10 +332,10 @@ fn next_id(next: &mut i64) -> i64 {
 impl ClientBalance {
     fn stored(id: i64, state: ClientState) -> Self {
         let (on_disk, accepted_on_disk) = (state.energy, state.accepted_at);
-        ClientBalance { id, state, on_disk, touched: None, accepted_on_disk }
+        ClientBalance { id, state, on_disk, dirty: false, accepted_on_disk }
     }
 
-    /// Arkreen accepted something that is not on disk, and it is time to write it.
+    /// Whether Arkreen accepted something that is not on disk, and it is time to write it.
     fn accepted_since(&self, last: bool) -> bool {
         let Some(at) = self.state.accepted_at.filter(|at| Some(*at) != self.accepted_on_disk) else { return false };
         last || self.accepted_on_disk.is_none_or(|on_disk| at.duration_since(on_disk).abs() >= ACCEPTED_EVERY)

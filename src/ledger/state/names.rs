@@ -1,4 +1,4 @@
-//! Which ledger is whose: a meter's goes by its name, and one that may only have been renamed begins no other.
+//! Which figure belongs to which meter. It is found by the meter's name, so a meter that may have been renamed must not begin another.
 
 use super::{LedgerState, MeterRecord, ReadingOutcome, next_id};
 use crate::clock::ClockReading;
@@ -11,7 +11,7 @@ use crate::reading::Reading;
 use crate::units::Name;
 
 impl LedgerState {
-    /// Whether the ledger of `from` can go on as that of `to`, and what the journal keeps of it. Changes nothing.
+    /// Whether `from` can be renamed to `to`: its id and the event for the journal. Changes nothing.
     pub(in crate::ledger) fn check_rename(
         &self,
         from: &Name,
@@ -35,46 +35,53 @@ impl LedgerState {
     pub(in crate::ledger) fn rename(&mut self, from: &Name, to: &Name) {
         let Some(mut record) = self.meters.remove(from) else { return };
         record.state.rename();
-        (record.touched, record.conflict, record.verdict) = (Some(self.epoch), None, None);
+        (record.dirty, record.conflict, record.verdict) = (true, None, None);
         let other = self.meters.remove(to);
         for id in [Some(record.id), other.as_ref().map(|other| other.id)].into_iter().flatten() {
-            self.journal.end_spell(id);
+            self.journal.end_series(id);
         }
         let old_settings = record.settings.take();
         let new = MeterRecord::new(record.id);
         let (settings, read_at, power, verdicts, other) = match other {
-            // What was read under the new name is of this meter.
+            // Readings under the new name were of this meter.
             Some(other) => {
-                let has_row = other.stored.is_some() || other.touched.is_some();
+                let has_row = other.stored.is_some() || other.dirty;
                 (other.settings, other.read_at, other.power, other.verdicts, has_row.then_some(other.id))
             }
             None => (None, new.read_at, new.power, new.verdicts, None),
         };
         self.meters.insert(to.clone(), MeterRecord { settings, read_at, power, verdicts, ..record });
-        // The meter that had the new name without a figure goes on under the old one, and begins again.
+        // The meter that had the new name without a figure gets the old one, and begins again.
         if other.is_some() || old_settings.is_some() {
-            let touched = other.map(|_| self.epoch);
+            let dirty = other.is_some();
             let id = other.unwrap_or_else(|| MeterId(next_id(&mut self.next_meter)));
-            self.meters.insert(from.clone(), MeterRecord { settings: old_settings, touched, ..MeterRecord::new(id) });
+            self.meters.insert(from.clone(), MeterRecord { settings: old_settings, dirty, ..MeterRecord::new(id) });
         }
-        self.renames.push((self.epoch, MeterRename { from: from.clone(), to: to.clone() }));
-        // A client that has the new name as a member already takes it in as it stands now: what it advances from here on is counted.
+        self.renames.push(MeterRename { from: from.clone(), to: to.clone() });
+        // A client that already has the new name as a member counts it from its present figure.
         self.settle();
     }
 
-    /// Which other ledger a reading of this meter may belong to instead of its own: it waits until somebody says so.
+    /// Why a reading of this meter may belong to another meter, if it may. It then waits for the operator.
     pub(in crate::ledger) fn conflict(&self, name: &Name, serial: Option<&str>) -> Option<NameConflict> {
         let record = self.meters.get(name)?;
-        if record.state.is_blank() { self.forerunner(record, serial) } else { self.namesake(record, serial) }
+        if record.state.is_blank() {
+            self.earlier_name(record, serial)
+        } else {
+            self.other_meter_of_this_name(record, serial)
+        }
     }
 
-    /// The meter that this one, of which no reading was judged yet, may have been before it was renamed: it answers where that one did, or
-    /// with its serial number. That one is not configured any more; or it is, somewhere else, because only the ledger knows its new name.
-    fn forerunner(&self, record: &MeterRecord, serial: Option<&str>) -> Option<NameConflict> {
+    /// The meter that this one, of which no reading was judged yet, may have been before it was renamed: it answers at the same place, or
+    /// with the same serial number. That one is no longer configured; or it is configured at another place, because it was renamed only in
+    /// the ledger.
+    fn earlier_name(&self, record: &MeterRecord, serial: Option<&str>) -> Option<NameConflict> {
         let place = &record.settings.as_ref()?.place;
         let left = |record: &MeterRecord| match record.settings {
             None => record.state.published().is_some() && record.state.may_be(place, serial),
-            Some(_) => record.is_handed_on() && record.state.place() == place && !record.state.is_other(serial),
+            Some(_) => {
+                record.has_new_name_elsewhere() && record.state.place() == place && !record.state.is_other(serial)
+            }
         };
         let found = self.meters.iter().filter(|(_, record)| left(record)).max_by_key(|(_, record)| record.updated);
         let found = found.map(|(name, record)| match record.settings {
@@ -84,10 +91,10 @@ impl LedgerState {
         record.conflict.clone().or(found)
     }
 
-    /// The name that the configuration still has for the meter whose ledger was renamed to this one. There it answers as ever, and what
-    /// answers here is another.
-    fn namesake(&self, record: &MeterRecord, serial: Option<&str>) -> Option<NameConflict> {
-        if !record.is_handed_on() || record.state.is_same(serial) {
+    /// The name that the configuration still has for the meter that was renamed to this one in the ledger. That meter still answers there,
+    /// so the one that answers here is another.
+    fn other_meter_of_this_name(&self, record: &MeterRecord, serial: Option<&str>) -> Option<NameConflict> {
+        if !record.has_new_name_elsewhere() || record.state.is_same(serial) {
             return None;
         }
         let there = |other: &MeterRecord| {
@@ -96,7 +103,7 @@ impl LedgerState {
         self.meters.iter().find(|(_, other)| there(other)).map(|(name, _)| NameConflict::Namesake(name.clone()))
     }
 
-    /// A reading of a meter that may have a ledger under another name: its register waits there, until somebody says whose it is.
+    /// Takes a reading that may belong to another meter: its register is not taken until the operator decides.
     pub(super) fn wait_for_operator(&mut self, reading: &Reading, conflict: NameConflict) -> Option<ReadingOutcome> {
         let record = self.meters.get_mut(&reading.meter)?;
         let why = conflict.wording(&reading.meter);
@@ -109,28 +116,28 @@ impl LedgerState {
             held: false,
             commit_now: false,
             news,
-            spell_ended: None,
+            series_ended: None,
             conflict: news.then_some(why),
         })
     }
 
-    /// What is to be said where the configuration names meters without a ledger and the ledger has some without a meter.
-    pub(crate) fn strangers(&self) -> Option<String> {
+    /// See [`names::unmatched`].
+    pub(crate) fn unmatched_names(&self) -> Option<String> {
         let configured = self.meters.iter().filter(|(_, record)| record.settings.is_some());
         let known = self.meters.iter().filter(|(_, record)| record.state.published().is_some());
         let [configured, known] = [configured.map(|(name, _)| name).collect(), known.map(|(name, _)| name).collect()];
-        names::strangers(&configured, &known)
+        names::unmatched(&configured, &known)
     }
 }
 
 impl MeterRecord {
-    /// Why the register is not taken at the moment, for people.
+    /// Why the register is not taken at the moment, as a message.
     pub(in crate::ledger) fn held(&self, name: &Name) -> Option<String> {
         self.state.held().or_else(|| Some(self.conflict.as_ref()?.wording(name)))
     }
 
-    /// It was renamed in the ledger, and the configuration has its name at another place.
-    fn is_handed_on(&self) -> bool {
+    /// Whether it was renamed in the ledger, and the configuration has its new name at another place.
+    fn has_new_name_elsewhere(&self) -> bool {
         let elsewhere = self.settings.as_ref().is_some_and(|settings| settings.place != self.state.place());
         self.state.is_renamed() && elsewhere && self.state.published().is_some()
     }

@@ -15,19 +15,20 @@ pub(in crate::ledger) struct MeterRecord {
     pub id: MeterId,
     pub settings: Option<MeterSettings>,
     pub state: GuardState,
-    /// The memory that is on disk; absent where no row of this meter is.
+    /// The memory that is on disk; absent if the meter has no row yet.
     pub stored: Option<GuardMemory>,
     pub confirmed: bool,
-    /// As far as the disk knows.
+    /// The same, on disk.
     pub confirmed_on_disk: bool,
     pub updated: Timestamp,
-    /// The latest reading of this run, whatever it held.
+    /// When the latest reading of this run was made.
     pub read_at: Option<ClockReading>,
     pub power: Option<(Milliwatts, ClockReading)>,
     pub verdict: Option<Verdict>,
     pub verdicts: Verdicts,
-    pub touched: Option<u64>,
-    /// Whose ledger its readings may belong to instead: nothing of them is taken.
+    /// Its figure or name is not on disk.
+    pub dirty: bool,
+    /// Why its readings may belong to another meter: none of them is taken.
     pub conflict: Option<NameConflict>,
 }
 
@@ -37,7 +38,7 @@ impl MeterRecord {
         MeterRecord { state, stored, confirmed, confirmed_on_disk: confirmed, updated, ..new }
     }
 
-    /// A meter of which nothing is known.
+    /// A meter without a reading.
     pub(super) fn new(id: MeterId) -> Self {
         MeterRecord {
             id,
@@ -51,26 +52,26 @@ impl MeterRecord {
             power: None,
             verdict: None,
             verdicts: Verdicts::default(),
-            touched: None,
+            dirty: false,
             conflict: None,
         }
     }
 
-    /// Notes a judged reading.
+    /// Records a judged reading.
     pub(super) fn read(&mut self, reading: &Reading, verdict: Verdict, state: GuardState) {
         let counts = self.settings.as_ref().is_some_and(|settings| settings.counter == CounterSettings::Register);
-        // A lower register within the noise of its last digits is taken as the last one; a higher one may wait to be believed.
+        // A register that is lower by at most two steps counts as the last one; a higher one may still be held.
         let taken = reading.values.register.is_some_and(|register| {
             let behind = state.register().and_then(|stands| stands.checked_sub(register.value));
             behind.is_some_and(|behind| behind.get() <= 2 * register.step.get())
         });
-        // A counter that is taken again gives all that an older copy did not know. Integrated energy waits for the operator.
+        // A counter that is taken again has all that an older copy lacks. Integrated energy waits for the operator.
         self.confirmed |= counts && taken;
         self.state = state;
         self.see(reading, verdict);
     }
 
-    /// Notes what is known of the meter without its ledger.
+    /// Records the parts of a reading that do not change the figure.
     pub(super) fn see(&mut self, reading: &Reading, verdict: Verdict) {
         self.read_at = Some(reading.at);
         self.updated = reading.at.wall;
@@ -90,8 +91,8 @@ impl MeterRecord {
     pub(super) fn is_memory_due(&self, last: bool) -> bool {
         let memory = &self.state.memory;
         match &self.stored {
-            None => self.touched.is_some(),
-            Some(stored) => self.touched.is_some() && memory.differs_from(stored) || last && memory != stored,
+            None => self.dirty,
+            Some(stored) => self.dirty && memory.differs_from(stored) || last && memory != stored,
         }
     }
 }

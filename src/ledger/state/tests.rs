@@ -88,11 +88,14 @@ fn the_energy_given_is_the_one_on_disk_and_the_power_the_latest() {
 fn a_failed_commit_is_made_up_for_by_the_next() {
     let mut ledger = ledger(&["a"], vec![client("a", "1", &["a"])]);
     run(&mut ledger, "a", 0, 100, 1_000_000);
-    let lost = ledger.prepare(&at(90), false).unwrap();
+    let pending = ledger.prepare(&at(90), false).unwrap();
+    let lost = pending.commit.clone();
     run(&mut ledger, "a", 100, 110, 1_000_000);
+    ledger.failed(pending);
     let again = commit(&mut ledger, 100).unwrap();
-    assert_eq!(again.journal, lost.commit.journal, "what was decided is not forgotten");
-    assert!(again.copy && lost.commit.copy);
+    assert_eq!(again.journal, lost.journal, "decisions are kept");
+    assert_eq!((again.meters.len(), again.clients.len()), (lost.meters.len(), lost.clients.len()));
+    assert!(again.copy && lost.copy);
     assert_eq!(ready(&ledger, "a", 100).1, 1_000_100);
 }
 
@@ -198,7 +201,7 @@ fn a_decision_asks_for_a_commit_and_a_copy_and_an_advance_for_neither() {
 }
 
 #[test]
-fn a_spell_of_glitches_is_one_row_and_one_line() {
+fn a_series_of_glitches_is_one_row_and_one_line() {
     let mut ledger = ledger(&["a"], vec![]);
     run(&mut ledger, "a", 0, 100, 1_000_000);
     commit(&mut ledger, 90);
@@ -213,7 +216,7 @@ fn a_spell_of_glitches_is_one_row_and_one_line() {
     assert_eq!((journal[0].at, journal[0].last), (at(100).wall, at(2090).wall));
     assert!(journal[0].count >= 200, "{}", journal[0].count);
     let later = ledger.take(&reading("a", 9000, 0)).unwrap();
-    assert!(later.news && later.spell_ended.is_some(), "an hour later it is another spell");
+    assert!(later.news && later.series_ended.is_some(), "an hour later it is another series");
 }
 
 #[test]

@@ -97,17 +97,6 @@ impl Drop for Saving {
     }
 }
 
-/// Saves the ledger in that folder, which no arkmeter may be using, to `target`.
-///
-/// # Errors
-/// When it is in use or damaged, or the file cannot be written.
-pub fn backup(folder: &Path, target: &Path) -> Result<(), BackupError> {
-    let saving = Saving::begin(target)?;
-    saving.write(&LedgerSnapshot::open(folder)?)?;
-    saving.check()?;
-    saving.finish()
-}
-
 /// What was restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restored {

@@ -26,7 +26,6 @@ mod schema;
 mod tests;
 mod v1;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
@@ -34,7 +33,7 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use crate::storage::StoreError;
-pub use backup::{Restored, Saving, backup, restore};
+pub use backup::{Restored, Saving, restore};
 pub use contents::{Contents, JournalQuery, MAX_ENTRIES};
 pub use error::{BackupError, OpenError};
 pub use folder::in_use;
@@ -44,7 +43,6 @@ pub use rows::{ClientRow, Commit, JournalRow, LedgerRow, MeterId, MeterRow};
 use super::ReportingBlock;
 use crate::clock::ClockReading;
 use crate::storage::{FileId, StoreFault, close, file_id, remove_store};
-use crate::units::Name;
 use files::{fill, save_as, settle};
 use folder::Folder;
 use opening::{Found, Origin};
@@ -65,6 +63,7 @@ pub struct StoreOptions {
 }
 
 /// An open ledger, which nobody else can open until it is dropped. Dropping it commits nothing.
+#[derive(Debug)]
 pub struct Store {
     folder: Folder,
     connection: Connection,
@@ -172,22 +171,13 @@ impl Store {
         query.read(&self.connection).map_err(|error| StoreFault::from(error).into())
     }
 
-    /// The meters' names by their ids.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub fn names(&self) -> Result<BTreeMap<MeterId, Name>, StoreError> {
-        Ok(MeterRow::read(&self.connection)?.into_values().map(|row| (row.id, row.name)).collect())
-    }
-
     /// A whole copy of the ledger in a file without a name, to be read from its beginning.
     ///
     /// # Errors
     /// When the disk has no room for it.
     pub fn unnamed_copy(&self) -> Result<File, StoreError> {
         let target = self.folder.path().join("ledger-backup.db");
-        let failed = StoreError::write(&target);
-        let scratch = self.folder.scratch(&target).map_err(failed)?;
+        let scratch = self.folder.scratch(&target).map_err(StoreError::write(&target))?;
         let filled = fill(&self.connection, &scratch).map_err(StoreError::write(&target));
         let opened = filled.and_then(|()| File::open(&scratch).map_err(StoreError::write(&target)));
         remove_store(&scratch).map_err(StoreError::write(&target))?;
@@ -244,12 +234,6 @@ impl Store {
     #[cfg(test)]
     pub(super) fn fail_writes(&self, fail: bool) {
         self.connection.pragma_update(None, "query_only", fail).unwrap();
-    }
-}
-
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Store({}, generation {})", self.folder.path().display(), self.ledger.generation)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::clock::ClockReading;
 use crate::guard::{EnergyBounds, GuardEvent, GuardState, Integral, MeterFigure, PowerSample, RegisterPoint};
 use crate::ledger::client::ClientState;
 use crate::ledger::settings::ClientKey;
-use crate::storage::{Json, StoreFault, nanoseconds, second, total};
+use crate::storage::{Json, StoreFault, column, nanoseconds, second, total};
 use crate::units::{MilliwattHours, Name};
 
 /// What identifies a meter in the ledger for good: its name may change.
@@ -21,17 +21,7 @@ use crate::units::{MilliwattHours, Name};
 #[serde(transparent)]
 pub struct MeterId(pub i64);
 
-impl ToSql for MeterId {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.0.into())
-    }
-}
-
-impl FromSql for MeterId {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        value.as_i64().map(MeterId)
-    }
-}
+column!(MeterId: "a meter's id", id => id.0, as_i64 => |number| Some(MeterId(number)));
 
 /// The one row about the ledger as a whole. It is written with each commit.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -299,7 +289,7 @@ impl ClientRow {
 
 impl JournalRow {
     /// An entry about the whole ledger.
-    pub(super) fn of_ledger(id: i64, word: &str, reason: String, at: Timestamp) -> Self {
+    pub(in crate::ledger) fn of_ledger(id: i64, word: &str, reason: String, at: Timestamp) -> Self {
         JournalRow { id, meter: None, client: None, word: word.into(), at, last: at, count: 1, reason, entry: None }
     }
 

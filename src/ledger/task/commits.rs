@@ -1,4 +1,4 @@
-//! The store on its way between the task and the thread that waits for the disk, and who waits for it.
+//! Hands the store to a blocking thread for a commit or a read, and keeps the requests that wait for it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,48 +16,48 @@ use crate::ledger::state::PendingCommit;
 use crate::ledger::store::{Store, StoreError};
 use crate::units::Name;
 
-/// How long a slot waits for the disk before it gets the figures of the commit before.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// Pause after a failed commit; doubled with each, up to the longest.
+/// How long a request waits for the disk before it gets the figures of the last commit.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// The pause after a failed commit; it doubles with each, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The store, and what is to be done with it.
+/// The store and the work that waits for it.
 #[derive(Debug)]
 pub(super) struct Commits {
-    /// Here, unless a job is under way.
+    /// Absent while a job runs.
     store: Option<Store>,
     job: Option<Job>,
-    /// What is new has to be on disk soon.
+    /// A commit is wanted.
     requested: bool,
     /// For the next commit.
     waiting: Vec<WaitingRequest>,
-    /// For the one under way.
+    /// For the commit that runs.
     served: Vec<WaitingRequest>,
-    /// Reads, which are done when no commit is wanted.
+    /// Reads wait until no commit is wanted.
     reads: VecDeque<ReadJob>,
-    /// After a failure: not again before this.
+    /// After a failure: the next attempt.
     retry_at: Option<Instant>,
     backoff: Backoff,
 }
 
-/// Something that is answered after a commit.
+/// A request that is answered after a commit.
 #[derive(Debug)]
 pub(super) struct WaitingRequest {
     pub answer: Answer,
-    patient_until: Instant,
+    expires_at: Instant,
 }
 
-/// What is answered after a commit.
+/// The answer after a commit.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// A report slot's figures.
     Figures { clients: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Figure)>> },
-    /// That what an operator ordered is on disk.
+    /// Whether an operator's command is on disk.
     Command { outcome: CommandOutcome, reply: oneshot::Sender<Result<CommandOutcome, CommandError>> },
 }
 
-/// Reads something from the store on a thread of its own, and answers by itself.
+/// Reads something from the store on a blocking thread, and sends its own answer.
 pub(in crate::ledger) struct ReadJob(Box<dyn FnOnce(&Store) + Send>);
 
 impl ReadJob {
@@ -78,7 +78,7 @@ struct Job {
     since: Instant,
 }
 
-/// A job that came to an end.
+/// The result of a job.
 #[derive(Debug)]
 pub(super) struct JobDone {
     store: Store,
@@ -86,12 +86,12 @@ pub(super) struct JobDone {
     pub commit: Option<CommitDone>,
 }
 
-/// A commit that came to an end.
+/// The result of a commit.
 #[derive(Debug)]
 pub(super) struct CommitDone {
     pub pending: PendingCommit,
     pub committed: Result<(), StoreError>,
-    /// Whether the copy beside it was written where it was due.
+    /// The outcome of writing the copy, if that was due.
     pub copied: Result<(), StoreError>,
 }
 
@@ -109,14 +109,14 @@ impl Commits {
         }
     }
 
-    /// What is new has to be on disk soon.
+    /// Asks for a commit.
     pub(super) fn request(&mut self) {
         self.requested = true;
     }
 
     /// Answers this after the next commit.
     pub(super) fn wait(&mut self, answer: Answer) {
-        self.waiting.push(WaitingRequest { answer, patient_until: Instant::now() + PATIENCE });
+        self.waiting.push(WaitingRequest { answer, expires_at: Instant::now() + ANSWER_WITHIN });
     }
 
     /// Reads when no commit is wanted.
@@ -124,18 +124,18 @@ impl Commits {
         self.reads.push_back(job);
     }
 
-    /// Nothing is under way, and nothing is wanted.
+    /// Whether nothing runs and nothing is wanted.
     pub(super) fn is_idle(&self) -> bool {
         self.job.is_none() && !self.requested && self.waiting.is_empty()
     }
 
-    /// A commit is wanted and can begin; the `last` one does not wait for the end of a pause.
+    /// Whether a commit is wanted and can begin. The `last` one does not wait for the end of a pause.
     pub(super) fn is_wanted(&self, last: bool) -> bool {
         let paused = !last && self.retry_at.is_some_and(|at| Instant::now() < at);
         self.job.is_none() && (self.requested || !self.waiting.is_empty()) && !paused
     }
 
-    /// Hands the store and the commit to a thread.
+    /// Starts a commit.
     pub(super) fn begin(&mut self, pending: PendingCommit, now: ClockReading) {
         self.requested = false;
         self.served.append(&mut self.waiting);
@@ -146,7 +146,7 @@ impl Commits {
         });
     }
 
-    /// Hands the store to the next read, if no job is under way.
+    /// Starts the next read if no job runs.
     pub(super) fn begin_read(&mut self) {
         if self.job.is_none()
             && let Some(ReadJob(read)) = self.reads.pop_front()
@@ -167,13 +167,13 @@ impl Commits {
         self.job = Some(Job { thread, since: Instant::now() });
     }
 
-    /// There was nothing to commit: who waits can be answered.
+    /// There was nothing to commit: returns the requests that waited for it.
     pub(super) fn nothing_to_do(&mut self) -> Vec<WaitingRequest> {
         self.requested = false;
         std::mem::take(&mut self.waiting)
     }
 
-    /// The end of the job under way; never, where there is none.
+    /// Waits for the end of the job; forever if there is none.
     pub(super) async fn finished(&mut self) -> Result<JobDone, JoinError> {
         match &mut self.job {
             Some(job) => (&mut job.thread).await,
@@ -187,7 +187,7 @@ impl Commits {
         done.commit
     }
 
-    /// Gives those that a commit was for. After a failure it is wanted again, once the pause is over.
+    /// Returns the requests that the commit was for. A failed commit is wanted again after a pause.
     pub(super) fn end(&mut self, well: bool) -> Vec<WaitingRequest> {
         if well {
             self.retry_at = None;
@@ -199,29 +199,29 @@ impl Commits {
         std::mem::take(&mut self.served)
     }
 
-    /// The requests that wait no longer: the disk is paused after a failure, or has not answered in time.
-    pub(super) fn impatient(&mut self) -> Vec<WaitingRequest> {
+    /// Takes the requests that wait no longer, because of the pause after a failure or because the disk has not answered in time.
+    pub(super) fn take_expired(&mut self) -> Vec<WaitingRequest> {
         let now = Instant::now();
         let paused = self.job.is_none() && self.retry_at.is_some_and(|at| now < at);
-        let expired = |request: &mut WaitingRequest| paused || request.patient_until <= now;
+        let expired = |request: &mut WaitingRequest| paused || request.expires_at <= now;
         let mut requests: Vec<_> = self.waiting.extract_if(.., expired).collect();
         requests.extend(self.served.extract_if(.., expired));
         requests
     }
 
-    /// The disk has not answered for longer than anybody should wait.
+    /// Whether the disk has not answered in time.
     pub(super) fn hangs(&self) -> bool {
-        self.job.as_ref().is_some_and(|job| job.since.elapsed() >= PATIENCE)
+        self.job.as_ref().is_some_and(|job| job.since.elapsed() >= ANSWER_WITHIN)
     }
 
-    /// After a last failure: nothing is wanted any more.
+    /// After the last failure: no commit is wanted any more.
     pub(super) fn give_up(&mut self) {
         self.requested = false;
     }
 
-    /// When there is something to do without a request.
+    /// When there is something to do even without a request.
     pub(super) fn wakes_at(&self) -> Option<Instant> {
-        let waiting = self.waiting.iter().chain(&self.served).map(|request| request.patient_until);
+        let waiting = self.waiting.iter().chain(&self.served).map(|request| request.expires_at);
         let retry = self.retry_at.filter(|_| self.requested && self.job.is_none());
         waiting.chain(retry).min()
     }

@@ -1,4 +1,4 @@
-//! The ledger's log lines: one a decision, one where a spell or a failure begins and one where it ends.
+//! The ledger's log lines: one for each decision, and one for the begin and the end of a series or a failure.
 
 use crate::guard::{GuardEvent, Verdict};
 use crate::ledger::ReportingBlock;
@@ -13,7 +13,7 @@ pub(super) fn opened(contents: &Contents, fell_back: Option<&str>, block: Option
         tracing::error!(
             why,
             "the ledger was damaged, missing or older than its copy: the last intact state is used; a meter is reported again once its \
-             register was read; a damaged file is kept as ledger-set-aside.db"
+             register was read; the damaged file is kept as ledger-set-aside.db"
         );
     }
     if let Some(block) = block {
@@ -22,16 +22,16 @@ pub(super) fn opened(contents: &Contents, fell_back: Option<&str>, block: Option
 }
 
 /// Meters of the configuration and of the ledger that may be the same under two names.
-pub(super) fn strangers(state: &LedgerState) {
-    if let Some(why) = state.strangers() {
+pub(super) fn unmatched_names(state: &LedgerState) {
+    if let Some(why) = state.unmatched_names() {
         tracing::warn!("{why}");
     }
 }
 
 /// A decision on a meter's counter.
 pub(super) fn reading(meter: &Name, outcome: &ReadingOutcome) {
-    if let Some(count) = outcome.spell_ended.filter(|count| *count > 1) {
-        tracing::info!(%meter, count, "a spell of holds and glitches is over");
+    if let Some(count) = outcome.series_ended.filter(|count| *count > 1) {
+        tracing::info!(%meter, count, "a series of holds and glitches has ended");
     }
     if let Some(why) = &outcome.conflict {
         tracing::warn!(%meter, "{why}");
@@ -63,7 +63,7 @@ pub(super) fn command(outcome: &CommandOutcome) {
     tracing::warn!(meter, order = word.as_str(), entry, published_before, published_after, "{reason}");
 }
 
-/// The disk failed, failed otherwise, or is well again.
+/// The disk failed, failed with another error, or works again.
 pub(super) fn disk(before: Option<&str>, now: Option<&str>) {
     match (before, now) {
         (before, Some(error)) if before != now => tracing::error!(error, "the ledger is not on disk as it should be"),

@@ -1,6 +1,6 @@
 //! The ledger's task: takes readings, commits them at slots and decisions, and answers with what is on disk.
 //!
-//! A commit waits for the disk on a thread of its own; meanwhile readings are taken, and go with the next commit.
+//! A commit waits for the disk on a blocking thread. Readings that arrive meanwhile are part of the next commit.
 
 mod commits;
 mod log;
@@ -28,15 +28,15 @@ use commits::{Answer, CommitDone, Commits, JobDone, WaitingRequest};
 
 pub(super) use commits::ReadJob;
 
-/// Readings that wait while the task is busy: some seconds of 500 meters. Beyond, the poller drops and counts them.
+/// Readings that wait while the task is busy: some seconds of 500 meters. If there are more, the poller drops and counts them.
 const READINGS: usize = 1024;
-/// Readings come in bursts, a round of a bus at a time. What comes this shortly after the first is taken with it: a burst wakes the task
-/// twice, not once a reading.
+/// Readings arrive in bursts, a round of a bus at a time. Those that arrive this soon after the first are taken with it, so that a burst wakes
+/// the task twice and not once for each reading.
 const GATHER: Duration = Duration::from_millis(10);
-/// Requests that wait: each account has one figures() and one accepted() under way at most.
+/// Requests that wait: each account has at most one figures() and one accepted().
 const REQUESTS: usize = 64;
 
-/// What other tasks request of the ledger.
+/// A request of another task.
 #[derive(Debug)]
 pub(super) enum LedgerRequest {
     Figures { clients: Vec<Name>, reply: oneshot::Sender<Vec<(Name, Figure)>> },
@@ -59,9 +59,9 @@ pub struct LedgerTask {
     held: watch::Sender<Held>,
     clock: Clock,
     closing: bool,
-    /// The ledger's files were taken away: nothing can be promised any more.
+    /// The ledger's files were removed or replaced: nothing can be stored any more.
     lost: bool,
-    /// Until when readings are left to gather.
+    /// When the readings of a burst are taken.
     gathering: Option<Instant>,
     /// Answered once everything is on disk.
     closed: Option<oneshot::Sender<()>>,
@@ -76,12 +76,12 @@ pub fn open(folder: &Path, settings: LedgerSettings, clock: Clock) -> Result<(Le
     Ok(attach(opened, settings, clock))
 }
 
-/// The task and its handle over a store that was opened.
+/// The task and its handle for an open store.
 pub(super) fn attach(opened: store::Opened, settings: LedgerSettings, clock: Clock) -> (LedgerHandle, LedgerTask) {
     let store::Opened { store, contents, fell_back, block } = opened;
     log::opened(&contents, fell_back.as_deref(), block);
     let state = LedgerState::new(contents, settings, block);
-    log::strangers(&state);
+    log::unmatched_names(&state);
     let (to_readings, readings) = mpsc::channel(READINGS);
     let (to_requests, requests) = mpsc::channel(REQUESTS);
     let report = LedgerReport {
@@ -118,10 +118,10 @@ impl LedgerTask {
         LedgerTask { history, ..self }
     }
 
-    /// Runs until [`LedgerHandle::close`], or until every handle is dropped; the last thing it does is a commit. It ends before that where
-    /// the ledger's files were taken away.
+    /// Runs until [`LedgerHandle::close`], or until every handle is dropped; then it commits. It ends without a commit if the ledger's files
+    /// were removed or replaced.
     pub async fn run(mut self, mut heart: Heart) {
-        // A client that joined, or what a restore changed: on disk from the start.
+        // Stores what the configuration or a restore changed.
         self.commits.request();
         loop {
             heart.beat();
@@ -131,7 +131,7 @@ impl LedgerTask {
             }
             self.begin_commit();
             self.commits.begin_read();
-            self.answer_the_impatient();
+            self.answer_expired();
             if self.closing && self.commits.is_idle() {
                 break;
             }
@@ -142,7 +142,7 @@ impl LedgerTask {
                 biased;
                 done = self.commits.finished() => match done {
                     Ok(done) => self.end_job(done),
-                    // The store is lost with its thread: nothing can be promised any more.
+                    // The store is lost with its thread: nothing can be stored any more.
                     Err(error) => return tracing::error!(%error, "the ledger's commit was aborted"),
                 },
                 request = self.requests.recv(), if !self.closing => match request {
@@ -174,7 +174,7 @@ impl LedgerTask {
                 self.take(None);
                 self.state.reconfigure(settings);
                 self.history.reconfigure(self.state.poll_intervals());
-                log::strangers(&self.state);
+                log::unmatched_names(&self.state);
                 self.commits.request();
                 self.update_reports();
                 let _ = reply.send(());
@@ -185,7 +185,7 @@ impl LedgerTask {
         }
     }
 
-    /// A command is answered once it is on disk.
+    /// Applies a command; it is answered once it is on disk.
     fn command(&mut self, request: &CommandRequest, reply: oneshot::Sender<Result<CommandOutcome, CommandError>>) {
         self.take(None);
         match self.state.apply(request, &self.clock.now()) {
@@ -199,7 +199,7 @@ impl LedgerTask {
         }
     }
 
-    /// Brings all reports up to date.
+    /// Updates all reports.
     fn update_reports(&self) {
         self.report.send_modify(|report| {
             report.meters = self.state.meter_reports();
@@ -209,7 +209,7 @@ impl LedgerTask {
         self.held.send_replace(self.state.held());
     }
 
-    /// Takes this reading and all that have arrived, and reports once what came of them.
+    /// Takes this reading and all that have arrived, and updates the reports once.
     fn take(&mut self, first: Option<Reading>) {
         let LedgerTask { state, commits, history, readings, report, held, .. } = self;
         let arrived = std::iter::from_fn(|| readings.try_recv().ok());
@@ -275,8 +275,9 @@ impl LedgerTask {
             self.state.committed(pending);
         } else {
             self.history.failed();
+            self.state.failed(pending);
             if self.closing {
-                // There is no later commit: the meters still know what is not on disk.
+                // There is no later commit. The meters' counters have what is not on disk.
                 self.commits.give_up();
             }
         }
@@ -291,9 +292,9 @@ impl LedgerTask {
         self.serve(waiting, committed.is_ok());
     }
 
-    /// A disk that fails or hangs keeps nobody waiting: requests are answered with what is there.
-    fn answer_the_impatient(&mut self) {
-        let waiting = self.commits.impatient();
+    /// Answers requests that have waited too long for a disk that fails or hangs, with what is on disk.
+    fn answer_expired(&mut self) {
+        let waiting = self.commits.take_expired();
         self.serve(waiting, false);
         if self.commits.hangs() && self.report.borrow().error.is_none() {
             let error = "the disk under the ledger does not answer; what is on disk is still reported".to_owned();
@@ -302,7 +303,7 @@ impl LedgerTask {
         }
     }
 
-    /// Answers with figures as they are on disk, and whether a command is.
+    /// Answers requests with the figures that are on disk, and commands with whether they are on disk.
     fn serve(&self, waiting: Vec<WaitingRequest>, on_disk: bool) {
         let now = self.clock.now();
         for request in waiting {
@@ -319,7 +320,7 @@ impl LedgerTask {
         self.commits.request();
     }
 
-    /// Leaves one file without a log beside it, and answers whoever closed the ledger.
+    /// Closes the store, which leaves one file without a log, and answers the request to close.
     async fn end(mut self, heart: &mut Heart) {
         if let Some(store) = self.commits.take_store() {
             let closing = tokio::task::spawn_blocking(move || store.close());

@@ -54,13 +54,16 @@ fn the_journal_says_how_a_client_began_and_who_joined_and_left_at_which_figure()
     let left = told(&commit(&mut ledger, 200).unwrap());
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(
-        left[0].2.starts_with("b is no member of client both") && left[0].2.contains("up to 5.000 kWh"),
+        left[0].2.starts_with("b is no longer a member of client both") && left[0].2.contains("up to 5.000 kWh"),
         "{left:?}"
     );
     ledger.reconfigure(settings(&["a", "b"], vec![client("both", "1", &["a", "b"])]));
     let joined = told(&commit(&mut ledger, 210).unwrap());
     assert_eq!((joined.len(), joined[0].1.as_str()), (1, "joined"));
-    assert!(joined[0].2.contains("from 5.000 kWh on") && joined[0].2.contains("stands at 6.000 kWh"), "{joined:?}");
+    assert!(
+        joined[0].2.contains("from 5.000 kWh on") && joined[0].2.contains("the client is at 6.000 kWh"),
+        "{joined:?}"
+    );
     run(&mut ledger, "a", 210, 300, 1_000_000);
     assert_eq!(told(&commit(&mut ledger, 300).unwrap()), [], "an advance is no news");
 }
@@ -94,7 +97,7 @@ fn what_arkreen_holds_of_a_client_is_set_and_its_members_make_up_for_it() {
     let (mut ledger, _) = both();
     let would = set(&mut ledger, 6_000_300, true).unwrap();
     assert_eq!((would.entry, would.published_after_mwh), (None, Some(energy(6_000_300))));
-    assert!(would.reason.contains("until its members have made up for"), "{}", would.reason);
+    assert!(would.reason.contains("until its members have consumed"), "{}", would.reason);
     let done = set(&mut ledger, 6_000_300, false).unwrap();
     assert!(done.entry.is_some() && done.register_after_mwh.is_none());
     assert!(commit(&mut ledger, 95).unwrap().journal.iter().any(|row| row.word == "set"));

@@ -227,7 +227,7 @@ fn another_meter_at_the_same_place_begins_once_somebody_says_so() {
     let mut elsewhere = settings_of(&["new", "b"], Vec::new());
     elsewhere.meters[0].place = "cabinet 9".into();
     ledger.reconfigure(elsewhere);
-    assert!(ledger.strangers().unwrap().contains("`arkmeter ledger rename a new`"));
+    assert!(ledger.unmatched_names().unwrap().contains("`arkmeter ledger rename a new`"));
     run(&mut ledger, "new", 100, 200, 70);
     assert!(ledger.meter_reports()[&name("new")].published.is_some());
 }

@@ -42,7 +42,7 @@ fn left() -> Left {
         let rows =
             |index| JournalRow { id: register as i64 + index, reason: "a long reason".repeat(12), ..entry.clone() };
         commit.journal = (0..ENTRIES as i64).map(rows).collect();
-        // A spell that the commit before began goes on.
+        // A series that the commit before began continues.
         commit.journal.extend(rest(&store));
         store.commit(&commit).unwrap();
         if register == COMMITS[1] {

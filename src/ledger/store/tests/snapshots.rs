@@ -2,6 +2,14 @@
 
 use super::*;
 
+/// Saves the ledger in that folder as `ledger backup` does if no daemon runs.
+fn backup(folder: &Path, target: &Path) -> Result<(), BackupError> {
+    let saving = Saving::begin(target)?;
+    saving.write(&LedgerSnapshot::open(folder)?)?;
+    saving.check()?;
+    saving.finish()
+}
+
 #[test]
 fn a_snapshot_needs_the_lock_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
