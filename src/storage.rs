@@ -52,7 +52,7 @@ pub enum StoreError {
     /// SQLite could not read the open ledger.
     #[error("the ledger cannot be read: {}", .0.remedy())]
     Read(#[source] DiskError),
-    /// An open file has no name any more, or another file has it: what is written is lost with the process.
+    /// An open file was deleted or replaced: what is written to it is lost with the process.
     #[error(
         "{} was removed or replaced while arkmeter was using it: leave the files whose name begins with `ledger` to arkmeter, and restore a \
          backup (`arkmeter ledger restore`) if the next start does not find a good copy",
@@ -83,7 +83,7 @@ pub(crate) enum StoreFault {
     /// This program does not know its version.
     #[error("it has version {0}")]
     Newer(i64),
-    /// It could not be read or written, which says nothing about its content.
+    /// It could not be read or written; its content may be right.
     #[error(transparent)]
     Disk(DiskError),
 }
@@ -203,7 +203,7 @@ pub(crate) fn close(connection: Connection) -> rusqlite::Result<()> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId(u64, u64);
 
-/// The file at `path`; `None` where there is none.
+/// The file at `path`; `None` if there is none.
 pub(crate) fn file_id(path: &Path) -> io::Result<Option<FileId>> {
     match fs::symlink_metadata(path) {
         Ok(meta) => Ok(Some(FileId(meta.dev(), meta.ino()))),
@@ -246,7 +246,7 @@ pub(crate) fn remove_store(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Success where there is no such file.
+/// Success if there is no such file.
 fn if_there(outcome: io::Result<()>) -> io::Result<()> {
     outcome.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }

@@ -10,7 +10,7 @@ use crate::clock::ClockReading;
 use crate::reading::Reading;
 use crate::units::{MilliwattHours, Name};
 
-/// Commits that wait for the writer, which only falls behind when the disk does. Behind it, the slot in progress goes on.
+/// Commits that wait for the writer, which falls behind only if the disk does. If the queue is full, the slot in progress continues.
 pub(super) const QUEUE: usize = 8;
 /// Report slots that follow more closely share a row.
 const SHORTEST: Duration = Duration::from_secs(10);

@@ -14,7 +14,6 @@ mod store;
 mod tests;
 mod writer;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,11 +22,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use feed::HistoryFeed;
 pub use store::rename;
-pub use writer::HistoryWriter;
+pub use writer::{HistoryWriter, open};
 #[cfg(test)]
 pub(crate) use {aggregator::SlotAggregator, store::HistoryStore, store::record, writer::WRITE_EVERY};
 
-use crate::clock::Clock;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use query::{HistoryPage, HistoryQuery, HistoryReadError};
 use writer::HistoryRequest;
@@ -109,11 +107,11 @@ pub struct HistorySlot {
     pub trusted: bool,
     /// The part of the slot in which the power was known.
     pub measured: Duration,
-    /// Absent where the meter gave no power.
+    /// Absent if the meter gave no power.
     pub power: Option<PowerSummary>,
     /// Published at the end of the slot; absent before the baseline.
     pub published: Option<MilliwattHours>,
-    /// Only where the slot does not directly follow the meter's last recorded slot (a start, an outage, a clock that was set).
+    /// Only if the slot does not directly follow the meter's last recorded slot (a start, an outage, a clock that was set).
     pub began: Option<SlotStart>,
 }
 
@@ -142,7 +140,7 @@ pub struct Interval {
     pub from: Timestamp,
     /// The end.
     pub to: Timestamp,
-    /// The difference of the published energy at both ends; absent where one is unknown, or where the figure fell back to an older copy.
+    /// The difference of the published energy at both ends; absent if one is unknown, or if the figure fell back to an older copy.
     pub consumed_mwh: Option<MilliwattHours>,
 }
 
@@ -156,7 +154,7 @@ pub struct RecordedSlot {
     pub trusted: bool,
     /// The part of the slot in which the power was known, in milliseconds.
     pub measured_ms: u64,
-    /// Absent where the meter gave no power.
+    /// Absent if the meter gave no power.
     pub power: Option<PowerSummary>,
     /// Published at the end of the slot; absent before the baseline.
     pub published_mwh: Option<MilliwattHours>,
@@ -167,21 +165,11 @@ pub struct RecordedSlot {
 /// The state of the history, for the status document.
 #[derive(Clone, Debug, Default)]
 pub struct HistoryReport {
-    /// Why the history cannot be written at the moment, for people.
+    /// Why the history cannot be written at the moment, as a message.
     pub error: Option<String>,
 }
 
-/// The history in `folder`: the handle for readers, the ledger's feed, and the task that writes it. Nothing is opened before the first
-/// slots arrive.
-pub fn open(folder: PathBuf, retention: Retention, clock: Clock) -> (HistoryHandle, HistoryFeed, HistoryWriter) {
-    let (queue, committed) = mpsc::channel(feed::QUEUE);
-    let (to_requests, requests) = mpsc::channel(writer::REQUESTS);
-    let (report, reported) = watch::channel(HistoryReport::default());
-    let writer = HistoryWriter::new(folder, retention, clock, committed, requests, report);
-    (HistoryHandle { requests: to_requests, report: reported }, HistoryFeed::new(queue), writer)
-}
-
-/// How other tasks talk to the history.
+/// How other tasks use the history.
 #[derive(Clone, Debug)]
 pub struct HistoryHandle {
     requests: mpsc::Sender<HistoryRequest>,

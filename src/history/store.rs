@@ -52,7 +52,7 @@ pub(crate) struct HistoryStore {
 }
 
 /// Writes the slots to the history in that folder, all or none, and opens it if `store` is empty. A damaged file is set aside and a new
-/// one started; the answer says why.
+/// one started; returns why.
 pub(crate) fn record(
     store: &mut Option<HistoryStore>,
     folder: &Path,
@@ -90,7 +90,7 @@ fn disk_error(fault: StoreFault) -> DiskError {
     }
 }
 
-/// Gives the records under one name another name, whether a daemon runs or not; what was under that name belongs to no meter any more.
+/// Renames the records of a meter, with or without a running daemon. Older records under the new name no longer belong to any meter.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -122,7 +122,7 @@ pub(super) fn check_version(connection: &Connection) -> Result<(), StoreFault> {
 }
 
 impl HistoryStore {
-    /// Opens the history in that folder, or creates one; says why the one in place had to be set aside.
+    /// Opens the history in that folder, or creates one; also returns why the present one was set aside.
     fn open(folder: &Path) -> Result<(Self, Option<String>), StoreFault> {
         let path = folder.join(HISTORY);
         if file_id(&path)?.is_none() {
@@ -274,7 +274,7 @@ fn check_pages(connection: &Connection) -> rusqlite::Result<()> {
     Err(rusqlite::Error::SqliteFailure(corrupt, Some(crate::text::foreign(&verdict, 200))))
 }
 
-/// Deletes up to `limit` of the oldest rows: those that are too old, or any where the file is too large.
+/// Deletes up to `limit` of the oldest rows: those that are too old, or any if the file is too large.
 fn delete_oldest(
     transaction: &Transaction<'_>,
     limit: i64,
@@ -291,7 +291,7 @@ fn delete_oldest(
     Ok(())
 }
 
-/// The newest row that is too old and lies before every row that is not. With an untrusted clock no row is too old; a row that was written
+/// The newest row that is too old and before every row that is not. With an untrusted clock no row is too old; a row that was written
 /// with one has an unknown age and goes with the rows around it.
 fn newest_expired(connection: &Connection, now: &ClockReading, retention: &Retention) -> rusqlite::Result<Option<i64>> {
     let keep = SignedDuration::try_from(retention.keep).unwrap_or(SignedDuration::MAX);

@@ -1,6 +1,6 @@
 //! The history's task: collects committed slots, writes some minutes of them together, and reads pages for others.
 //!
-//! The file is opened, written and read on a blocking thread, one job at a time. While the disk hangs the task goes on, so a hanging
+//! The file is opened, written and read on a blocking thread, one job at a time. While the disk hangs the task continues, so a hanging
 //! history never stops the daemon.
 
 use std::path::PathBuf;
@@ -10,17 +10,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
 
-use super::feed::CommittedSlots;
+use super::feed::{self, CommittedSlots};
 use super::query::{self, HistoryPage, HistoryQuery, HistoryReadError};
 use super::store::{self, HistoryStore};
-use super::{HistoryReport, HistorySlot, MeterRename, Retention};
+use super::{HistoryFeed, HistoryHandle, HistoryReport, HistorySlot, MeterRename, Retention};
 use crate::clock::{Clock, ClockReading};
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::storage::StoreError;
 use crate::text::chain;
 
 /// Requests that wait: pages for people at the control socket, and changes of the configuration.
-pub(super) const REQUESTS: usize = 4;
+const REQUESTS: usize = 4;
 /// Slots wait for others up to this time, or until there are this many: a disk writes whole blocks, and a slot of some meters fills a
 /// fraction of one.
 pub(crate) const WRITE_EVERY: Duration = Duration::from_secs(600);
@@ -74,33 +74,30 @@ struct JobResult {
     outcome: Result<Option<String>, StoreError>,
 }
 
-impl HistoryWriter {
-    pub(super) fn new(
-        folder: PathBuf,
-        retention: Retention,
-        clock: Clock,
-        committed: mpsc::Receiver<CommittedSlots>,
-        requests: mpsc::Receiver<HistoryRequest>,
-        report: watch::Sender<HistoryReport>,
-    ) -> Self {
-        let (waiting, waiting_since) = (Waiting::default(), None);
-        let (failed, retry, store, job) = (false, false, None, None);
-        HistoryWriter {
-            folder,
-            retention,
-            clock,
-            committed,
-            requests,
-            report,
-            waiting,
-            waiting_since,
-            failed,
-            retry,
-            store,
-            job,
-        }
-    }
+/// The history in `folder`: the handle for readers, the ledger's feed, and the task that writes it. Nothing is opened before the first
+/// slots arrive.
+pub fn open(folder: PathBuf, retention: Retention, clock: Clock) -> (HistoryHandle, HistoryFeed, HistoryWriter) {
+    let (queue, committed) = mpsc::channel(feed::QUEUE);
+    let (to_requests, requests) = mpsc::channel(REQUESTS);
+    let (report, reported) = watch::channel(HistoryReport::default());
+    let writer = HistoryWriter {
+        folder,
+        retention,
+        clock,
+        committed,
+        requests,
+        report,
+        waiting: Waiting::default(),
+        waiting_since: None,
+        failed: false,
+        retry: false,
+        store: None,
+        job: None,
+    };
+    (HistoryHandle { requests: to_requests, report: reported }, HistoryFeed::new(queue), writer)
+}
 
+impl HistoryWriter {
     /// Runs until [`close`](super::HistoryHandle::close), or until every handle is dropped; the last thing it does is to write.
     pub async fn run(mut self, mut heart: Heart) {
         let closed = loop {
@@ -224,7 +221,7 @@ impl HistoryWriter {
     }
 }
 
-/// The end of the running job; never, where there is none.
+/// Waits for the end of the running job; forever if there is none.
 async fn finished(job: &mut Option<JoinHandle<JobResult>>) -> Result<JobResult, JoinError> {
     match job {
         Some(job) => job.await,
@@ -232,7 +229,7 @@ async fn finished(job: &mut Option<JoinHandle<JobResult>>) -> Result<JobResult, 
     }
 }
 
-/// Slots that wait under the new name belong to no meter any more.
+/// Slots that wait under the new name no longer belong to any meter.
 fn rename_slots(slots: &mut Vec<HistorySlot>, renames: &[MeterRename]) {
     for MeterRename { from, to } in renames {
         slots.retain(|slot| slot.meter != *to);

@@ -4,7 +4,6 @@
 //! daemon runs, the ledger is read through this task, because nobody else can open the file.
 #![deny(missing_docs)]
 
-mod block;
 mod client;
 pub mod command;
 pub mod machine;
@@ -19,9 +18,8 @@ mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use block::ReportingBlock;
 pub use rehearsal::Rehearsal;
-pub use report::{ClientLedger, LedgerReport, MeterLedger};
+pub use report::{ClientLedger, LedgerReport, MeterLedger, ReportingBlock};
 pub use settings::{ClientKey, ClientSettings, LedgerSettings};
 pub use store::{OpenError, StoreError};
 pub use task::{LedgerTask, open};

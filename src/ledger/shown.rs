@@ -87,7 +87,7 @@ pub struct ShownJournal {
 pub struct ShownEntry {
     /// Its number, for `ledger undo`.
     pub id: i64,
-    /// The meter or the client; absent where it is about the whole ledger.
+    /// The meter or the client; absent if it is about the whole ledger.
     pub meter: Option<Name>,
     /// A verdict, an operator's command, what happened to a client, or what the ledger did itself.
     pub word: String,

@@ -26,13 +26,13 @@ use crate::units::{MilliwattHours, Milliwatts, Name};
 pub struct HistoryArguments {
     #[arg(value_name = "METER", value_parser = crate::cli::name)]
     meter: Name,
-    /// Only what ended after this: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for that long ago
+    /// Only slots that ended after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for seven days ago
     #[arg(long, value_name = "TIME", value_parser = when)]
     from: Option<When>,
-    /// Only what ended by this
+    /// Only slots that ended by this time
     #[arg(long, value_name = "TIME", value_parser = when)]
     to: Option<When>,
-    /// Bring slots together, such as 15m, 1h or 1d (days of UTC, or of the offset that --from is written with)
+    /// Add up slots over this time, such as 15m, 1h or 1d (days in UTC, or in the offset of --from)
     #[arg(long, value_name = "TIME", value_parser = every)]
     every: Option<Duration>,
     /// Print CSV
@@ -53,7 +53,7 @@ enum When {
 
 fn when(text: &str) -> Result<When, String> {
     moment(text).ok_or_else(|| {
-        "not a time: a day such as 2026-11-01 (of UTC), a time such as 2026-11-01T08:00:00+02:00, or 7d for seven days ago".to_owned()
+        "not a time: a day such as 2026-11-01 (in UTC), a time such as 2026-11-01T08:00:00+02:00, or 7d for seven days ago".to_owned()
     })
 }
 
@@ -75,7 +75,7 @@ fn moment(text: &str) -> Option<When> {
 
 fn every(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text).ok().filter(|every| PeriodLength::new(*every, 0).is_some());
-    parsed.ok_or_else(|| "not a part of a day from 5m, such as 15m, 1h or 1d".to_owned())
+    parsed.ok_or_else(|| "not a fraction of a day from 5m up, such as 15m, 1h or 1d".to_owned())
 }
 
 /// Prints what was recorded.

@@ -26,67 +26,67 @@ use crate::units::{MilliwattHours, Name};
 /// The commands under `ledger`.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
-    /// What is on disk of each meter and client
+    /// Show what is on disk for each meter and client
     Show {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// What was decided, and why: the newest entry first
+    /// Show what was decided, and why, newest first
     Journal {
-        /// Only this meter's entries, or this client's
+        /// Only entries about this meter or client
         #[arg(long, value_name = "METER", value_parser = super::name)]
         meter: Option<Name>,
-        /// Only entries before this one: the next page
+        /// Only entries before this one, for the next page
         #[arg(long, value_name = "ENTRY")]
         before: Option<i64>,
         /// Print JSON
         #[arg(long)]
         json: bool,
-        /// At most so many entries
+        /// Maximum number of entries
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=5000))]
         most: u32,
     },
-    /// What a meter drew and what was published of it, slot by slot or hour by hour
+    /// Show the power and the published energy of a meter over time
     History(HistoryArguments),
-    /// What is held of a meter is right: take it now (a jump is not credited by this: see credit)
+    /// Accept the held register of a meter now (this does not credit a jump: see credit)
     Accept {
         #[arg(value_name = "METER", value_parser = super::name)]
         meter: Name,
-        /// Only say what it would do
+        /// Print what would be done, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// This machine reports from a ledger that was begun on another (a cloned or moved disk)
+    /// Report from a ledger that was created on another machine (a cloned or moved disk)
     Adopt {
-        /// Only say what it would do
+        /// Print what would be done, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Add energy that was consumed and that no register credited
+    /// Add energy that was consumed but not credited
     Credit {
         #[arg(value_name = "METER", value_parser = super::name)]
         meter: Name,
         /// Such as 12.5kWh
         #[arg(value_name = "ENERGY", value_parser = energy)]
         energy: MilliwattHours,
-        /// Only say what it would do
+        /// Print what would be done, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Arkreen holds this figure already: publish nothing below it
+    /// Publish nothing below a figure that Arkreen already has
     Set {
-        /// A meter, or a client of several
+        /// A meter, or a client of several meters
         #[arg(value_name = "METER", value_parser = super::name)]
         meter: Name,
         /// Such as 1234.5kWh
         #[arg(value_name = "ENERGY", value_parser = energy)]
         energy: MilliwattHours,
-        /// Only say what it would do
+        /// Print what would be done, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// The meter was exchanged: count the old one to its end and the new one from its beginning, exactly
+    /// Record that a meter was replaced: count the old one to its end and the new one from its beginning
     Replace {
         #[arg(value_name = "METER", value_parser = super::name)]
         meter: Name,
@@ -96,59 +96,59 @@ pub enum LedgerCommand {
         /// The new meter's first reading, such as 0kWh
         #[arg(long, value_name = "ENERGY", value_parser = energy)]
         new_reading: MilliwattHours,
-        /// Only say what it would do
+        /// Print what would be done, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Save the whole ledger to a file, whether a daemon runs or not
+    /// Save the whole ledger to a file, with or without a running daemon
     Backup {
         /// A file that does not exist yet
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Another machine goes on with the ledger: save it to a file, and report nothing from here any more
+    /// Move the ledger to another machine: save it to a file, and stop reporting from this machine
     Move {
-        /// A file that does not exist yet; `ledger restore` takes it up there, or here again
+        /// A file that does not exist yet, for `ledger restore` on the other machine or here again
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Only say what it would do
+        /// Print what would be done, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// A meter was renamed in the configuration, or is going to be: its ledger goes on under the new name
+    /// Keep the figure of a meter that was renamed in the configuration, or is going to be
     Rename {
         #[arg(value_name = "OLD", value_parser = super::name)]
         meter: Name,
         #[arg(value_name = "NEW", value_parser = super::name)]
         to: Name,
-        /// Only say what it would do
+        /// Print what would be done, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Record what the running daemon's meters say, in a trace for `replay`
+    /// Record the readings of the running daemon, as a trace for `replay`
     Record {
         /// A meter's name, or all
         #[arg(long, value_name = "METER", default_value = "all", value_parser = super::name)]
         meter: Name,
-        /// For how long, such as 10m (a week at most)
+        /// How long, such as 10m (at most a week)
         #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = lasting)]
         lasting: Duration,
         /// A file that does not exist yet; it grows to 64 MiB at most
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Put a backup in the ledger's place (no daemon may run; refused where a published figure would fall)
+    /// Replace the ledger by a backup (no daemon may run; refused if a published figure would fall)
     Restore {
-        /// What `ledger backup` saved
+        /// A file that `ledger backup` or `ledger move` wrote
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// A judgement was wrong: take back what it did to the figure (what was published stays until the figure passes it)
+    /// Undo the effect of a wrong decision on the figure (published stands still until the figure exceeds it)
     Undo {
         /// The entry's number in the journal
         #[arg(value_name = "ENTRY")]
         entry: i64,
-        /// Only say what it would do
+        /// Print what would be done, and change nothing
         #[arg(long)]
         dry_run: bool,
     },

@@ -135,7 +135,7 @@ fn difference_to_members(shown: &Shown, client: &ShownClient) -> String {
 }
 
 /// Where a client's figure is explained.
-const WHY: &str = "`arkmeter ledger journal` says what joined, left or was set";
+const WHY: &str = "`arkmeter ledger journal` shows what joined, left or was set";
 
 /// What is unusual about a meter.
 fn remarks(meter: &ShownMeter) -> String {

@@ -34,7 +34,7 @@ fn set(stamp: ClockReading, seconds: i64) -> ClockReading {
 }
 
 #[test]
-fn a_slot_is_its_samples_weighed_by_time() {
+fn a_slot_has_the_mean_of_its_samples_over_time() {
     let mut aggregator = aggregator(&["a", "b"]);
     poll(&mut aggregator, "a", 0, Some(9_000), 100);
     poll(&mut aggregator, "a", 10, Some(1_000), 110);
@@ -52,7 +52,7 @@ fn a_slot_is_its_samples_weighed_by_time() {
 }
 
 #[test]
-fn a_slot_that_follows_upon_another_says_so_and_one_after_an_outage_says_when_it_began() {
+fn a_slot_has_a_start_only_after_an_outage() {
     let mut aggregator = aggregator(&["a"]);
     poll(&mut aggregator, "a", 0, Some(1_000), 100);
     aggregator.close(&at(120));
@@ -75,7 +75,7 @@ fn a_slot_that_follows_upon_another_says_so_and_one_after_an_outage_says_when_it
 }
 
 #[test]
-fn a_clock_that_was_set_severs_two_slots_and_costs_no_energy() {
+fn a_clock_that_was_set_separates_two_slots_and_loses_no_energy() {
     for seconds in [-3600, 3600] {
         let mut aggregator = aggregator(&["a"]);
         poll(&mut aggregator, "a", 0, Some(1_000), 100);
@@ -123,7 +123,7 @@ fn slot(to: i64, watts: i64, consumed: u64, published: u64, gap: Option<(i64, u6
 const HOUR: i64 = 3600;
 
 #[test]
-fn an_hour_is_the_slots_that_end_in_it() {
+fn an_hour_has_the_slots_that_end_in_it() {
     let slots = [
         slot(HOUR, 5, 1, 101, None),
         slot(HOUR + 120, 10, 2, 103, None),
@@ -131,9 +131,9 @@ fn an_hour_is_the_slots_that_end_in_it() {
         slot(2 * HOUR + 1, 7, 8, 115, None),
     ];
     let hours = lines(Some(every("1h", 0)), &slots);
-    let told: Vec<_> =
+    let found: Vec<_> =
         hours.iter().map(|line| (line.from.as_second() / HOUR, line.energy_mwh.unwrap().get())).collect();
-    assert_eq!(told, [(0, 1), (1, 6), (2, 8)]);
+    assert_eq!(found, [(0, 1), (1, 6), (2, 8)]);
     let second = hours[1].power.unwrap();
     assert_eq!((second.mean_mw.0, second.min_mw.0, second.max_mw.0), (25_000, 10_000, 40_000));
     assert_eq!((hours[1].published_mwh, hours[1].measured_s), (Some(energy(107)), 240));
@@ -143,15 +143,15 @@ fn an_hour_is_the_slots_that_end_in_it() {
 }
 
 #[test]
-fn a_gap_is_the_periods_where_it_lies_within_and_a_line_of_its_own_where_it_does_not() {
+fn a_gap_within_a_period_belongs_to_it_and_another_has_its_own_line() {
     let slots = [
         slot(600, 5, 1, 101, None),
         slot(1800, 5, 1, 112, Some((600, 10))),
         slot(5 * HOUR + 600, 5, 1, 213, Some((1800, 100))),
     ];
     let hours = lines(Some(every("1h", 0)), &slots);
-    let told: Vec<_> = hours.iter().map(|line| (line.gap, line.energy_mwh.unwrap().get())).collect();
-    assert_eq!(told, [(false, 12), (true, 100), (false, 1)]);
+    let found: Vec<_> = hours.iter().map(|line| (line.gap, line.energy_mwh.unwrap().get())).collect();
+    assert_eq!(found, [(false, 12), (true, 100), (false, 1)]);
     assert_eq!((hours[1].from, hours[1].to), (second(1800), second(5 * HOUR + 480)));
     assert_eq!((hours[1].power, hours[0].measured_s), (None, 240));
     assert_eq!(lines(None, &slots).len(), 5, "slot by slot each gap is a line");
@@ -163,7 +163,7 @@ fn a_gap_is_the_periods_where_it_lies_within_and_a_line_of_its_own_where_it_does
 }
 
 #[test]
-fn periods_are_days_and_parts_of_days() {
+fn a_period_is_a_day_or_a_fraction_of_one() {
     for (text, fits) in [("5m", true), ("1h", true), ("1d", true), ("2d", false), ("7h", false), ("1m", false)] {
         assert_eq!(PeriodLength::new(humantime::parse_duration(text).unwrap(), 0).is_some(), fits, "{text}");
     }

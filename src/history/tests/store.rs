@@ -79,7 +79,7 @@ fn all(folder: &Path, meter: &str) -> Vec<RecordedSlot> {
 }
 
 #[test]
-fn what_is_recorded_is_read_back_with_what_was_consumed_and_nobody_else_can_read_it() {
+fn slots_are_read_back_with_their_energy_and_the_file_is_private() {
     let mut lab = Lab::new();
     lab.record(
         &[
@@ -124,7 +124,7 @@ fn unknown_page() -> HistoryPage {
 }
 
 #[test]
-fn a_figure_that_fell_back_and_a_clock_that_was_set_back_never_give_a_negative_consumption() {
+fn a_lower_figure_and_a_clock_set_back_give_no_negative_energy() {
     let mut lab = Lab::new();
     lab.fill(1..4);
     // The ledger fell back to an older copy.
@@ -149,7 +149,7 @@ fn a_figure_that_fell_back_and_a_clock_that_was_set_back_never_give_a_negative_c
 }
 
 #[test]
-fn a_page_is_bounded_and_the_next_goes_on_behind_it() {
+fn a_page_is_bounded_and_the_next_one_continues() {
     let mut lab = Lab::new();
     let rows: Vec<_> = (1..=4500).map(|slot| row("a", slot * 120, slot * 10)).collect();
     lab.record(&rows, 600_000).unwrap();
@@ -161,7 +161,7 @@ fn a_page_is_bounded_and_the_next_goes_on_behind_it() {
 }
 
 #[test]
-fn what_is_too_old_goes_and_only_by_a_clock_that_is_right() {
+fn old_slots_are_deleted_only_by_a_trusted_clock() {
     let mut lab = Lab::new();
     lab.retention.keep = Duration::from_secs(3 * 24 * 3600);
     lab.fill(1..10);
@@ -183,7 +183,7 @@ fn what_is_too_old_goes_and_only_by_a_clock_that_is_right() {
 }
 
 #[test]
-fn what_is_too_old_goes_some_rows_at_a_time_with_those_that_are_written() {
+fn old_slots_are_deleted_a_few_with_each_write() {
     let mut lab = Lab::new();
     lab.retention.keep = Duration::from_secs(3 * 24 * 3600);
     lab.fill(1..10);
@@ -216,7 +216,7 @@ fn the_size_is_bounded_and_follows_a_smaller_one() {
 }
 
 #[test]
-fn a_damaged_or_foreign_file_is_set_aside_and_another_begun() {
+fn a_damaged_or_foreign_file_is_set_aside_and_replaced() {
     for content in [&b""[..], b"no database at all, whatever its name says"] {
         let mut lab = Lab::new();
         std::fs::write(lab.path(HISTORY), content).unwrap();
@@ -237,7 +237,7 @@ fn a_damaged_or_foreign_file_is_set_aside_and_another_begun() {
 }
 
 #[test]
-fn a_page_that_is_damaged_while_in_use_is_found_within_a_day() {
+fn a_page_that_is_damaged_in_use_is_detected_within_a_day() {
     let mut lab = Lab::new();
     lab.fill(1..200);
     drop(lab.history.take());
@@ -250,7 +250,7 @@ fn a_page_that_is_damaged_while_in_use_is_found_within_a_day() {
 }
 
 #[test]
-fn a_file_that_is_taken_away_is_begun_anew() {
+fn a_removed_file_is_created_again() {
     let mut lab = Lab::new();
     lab.fill(1..3);
     for name in [HISTORY, "history.db-journal"] {
@@ -268,7 +268,7 @@ fn a_file_that_is_taken_away_is_begun_anew() {
 }
 
 #[test]
-fn a_full_disk_is_an_error_and_the_next_slot_is_tried_again() {
+fn a_full_disk_is_an_error_and_the_next_slot_is_tried() {
     let mut lab = Lab::new();
     lab.fill(1..3);
     let pages = |lab: &Lab, count: i64| lab.history.as_ref().unwrap().limit_pages(count);
@@ -282,7 +282,7 @@ fn a_full_disk_is_an_error_and_the_next_slot_is_tried_again() {
 }
 
 #[test]
-fn a_meter_takes_its_history_along_to_another_name() {
+fn a_renamed_meter_keeps_its_history() {
     let mut lab = Lab::new();
     rename(lab.folder.path(), &name("a"), &name("b")).unwrap();
     assert!(!lab.path(HISTORY).exists(), "nothing is begun by it");

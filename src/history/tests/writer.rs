@@ -71,7 +71,7 @@ impl Lab {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slots_are_written_together_and_a_reader_gets_all_that_are_committed() {
+async fn slots_are_written_together_and_a_reader_gets_all_committed_ones() {
     let (mut lab, task) = Lab::start();
     for _ in 0..3 {
         lab.slot().await;
@@ -94,7 +94,7 @@ async fn slots_are_written_together_and_a_reader_gets_all_that_are_committed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_cannot_be_written_is_reported_and_its_slots_follow_when_it_can() {
+async fn an_unwritable_file_is_reported_and_its_slots_are_written_later() {
     let (mut lab, _task) = Lab::start();
     std::fs::create_dir(lab.file()).unwrap();
     for _ in 0..7 {
@@ -113,7 +113,7 @@ async fn a_file_that_cannot_be_written_is_reported_and_its_slots_follow_when_it_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_writer_that_falls_behind_gets_longer_slots_and_no_energy_is_missing() {
+async fn a_slow_writer_gets_longer_slots_without_a_loss_of_energy() {
     let (mut lab, writer) = Lab::stopped();
     for _ in 0..QUEUE + 5 {
         lab.slot().await;
@@ -127,7 +127,7 @@ async fn a_writer_that_falls_behind_gets_longer_slots_and_no_energy_is_missing()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renamed_meter_keeps_what_is_written_and_what_waits() {
+async fn a_renamed_meter_keeps_written_and_waiting_slots() {
     let (mut lab, _task) = Lab::start();
     lab.slot().await;
     assert_eq!(lab.page("a").await.slots.len(), 1);

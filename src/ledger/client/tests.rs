@@ -35,7 +35,7 @@ fn it_begins_when_all_members_have_a_baseline() {
 }
 
 #[test]
-fn who_joins_counts_from_joining_and_who_leaves_keeps_what_it_gave() {
+fn a_member_counts_from_joining_and_its_energy_remains_when_it_leaves() {
     let mut state = ClientState::default();
     settle(&mut state, &[0], &[Some(100), Some(5_000), None]);
     settle(&mut state, &[0, 1, 2], &[Some(101), Some(5_001), None]);
@@ -51,7 +51,7 @@ fn who_joins_counts_from_joining_and_who_leaves_keeps_what_it_gave() {
 }
 
 #[test]
-fn what_arkreen_holds_stands_until_the_members_have_made_up_for_it_together() {
+fn a_set_figure_stands_still_until_the_members_together_have_caught_up() {
     let mut state = ClientState::default();
     settle(&mut state, &[0, 1], &[Some(100), Some(200)]);
     let unchanged = state.clone();
@@ -67,7 +67,7 @@ fn what_arkreen_holds_stands_until_the_members_have_made_up_for_it_together() {
 }
 
 #[test]
-fn who_leaves_takes_nothing_along_of_what_is_to_be_made_up_for() {
+fn a_member_that_leaves_does_not_shorten_the_standstill() {
     let mut state = ClientState::default();
     settle(&mut state, &[0, 1], &[Some(100), Some(200)]);
     assert!(state.set(energy(350)));
@@ -80,7 +80,7 @@ fn who_leaves_takes_nothing_along_of_what_is_to_be_made_up_for() {
 }
 
 #[test]
-fn a_figure_that_json_could_not_carry_stands_still() {
+fn a_figure_at_the_json_limit_stands_still() {
     let mut state = ClientState::default();
     settle(&mut state, &[0, 1], &[Some(MilliwattHours::MAX.get() - 1), Some(0)]);
     settle(&mut state, &[0, 1], &[Some(MilliwattHours::MAX.get() - 1), Some(5)]);

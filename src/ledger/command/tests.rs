@@ -19,12 +19,12 @@ fn settings() -> LedgerSettings {
     LedgerSettings { meters: vec![meter("a"), meter("b")], clients: vec![client("c", "1", &["a"])] }
 }
 
-fn order(remedy: OperatorCommand) -> CommandRequest {
-    CommandRequest::new(remedy, false, Some(0))
+fn request(command: OperatorCommand) -> CommandRequest {
+    CommandRequest::new(command, false, Some(0))
 }
 
-fn try_out(remedy: OperatorCommand) -> CommandRequest {
-    CommandRequest::new(remedy, true, Some(0))
+fn dry_run(command: OperatorCommand) -> CommandRequest {
+    CommandRequest::new(command, true, Some(0))
 }
 
 fn accept() -> OperatorCommand {
@@ -69,47 +69,48 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_hold_is_accepted_on_the_store_and_the_journal_says_who_did() {
+fn a_hold_is_accepted_on_the_store_and_the_journal_has_the_user() {
     let folder = held();
     assert!(meter_a(folder.path()).held.is_some());
     let before = files(folder.path());
-    let would = run_on_store(folder.path(), settings(), &at(140), try_out(accept())).unwrap();
+    let would = run_on_store(folder.path(), settings(), &at(140), dry_run(accept())).unwrap();
     assert_eq!((would.entry, would.published_after_mwh), (None, Some(energy(1_000_000))));
     assert_eq!(files(folder.path()), before, "a dry run changes nothing");
 
-    let done = run_on_store(folder.path(), settings(), &at(140), order(accept())).unwrap();
+    let done = run_on_store(folder.path(), settings(), &at(140), request(accept())).unwrap();
     assert!(done.on_disk && done.reason == would.reason, "{done:?}");
     assert_eq!(meter_a(folder.path()).held, None);
     let entry = newest(folder.path());
     assert_eq!((Some(entry.id), entry.word.as_str()), (done.entry, "accept"));
     assert!(entry.reason.starts_with("uid 0: accepted by the operator: the register fell"), "{}", entry.reason);
-    let again = run_on_store(folder.path(), settings(), &at(150), order(accept())).unwrap_err();
+    let again = run_on_store(folder.path(), settings(), &at(150), request(accept())).unwrap_err();
     assert!(matches!(again, LedgerError::Refused(CommandError::NothingHeld(_))), "{again}");
 }
 
 #[test]
-fn what_is_credited_reaches_the_client_once_and_its_undoing_takes_nothing_back_from_it() {
+fn a_credit_reaches_the_client_once_and_undoing_it_does_not_lower_the_client() {
     let folder = held();
-    run_on_store(folder.path(), settings(), &at(140), order(accept())).unwrap();
+    run_on_store(folder.path(), settings(), &at(140), request(accept())).unwrap();
     let client = || shown::show(folder.path()).unwrap().clients[0].energy_mwh;
     assert_eq!(client(), Some(energy(1_000_000)));
-    let credited = run_on_store(folder.path(), settings(), &at(150), order(credit(500))).unwrap();
+    let credited = run_on_store(folder.path(), settings(), &at(150), request(credit(500))).unwrap();
     assert_eq!(client(), Some(energy(1_000_500)));
     let id = credited.entry.unwrap();
-    let undone = run_on_store(folder.path(), settings(), &at(160), order(OperatorCommand::Undo { entry: id })).unwrap();
+    let undone =
+        run_on_store(folder.path(), settings(), &at(160), request(OperatorCommand::Undo { entry: id })).unwrap();
     let shown = meter_a(folder.path());
     assert_eq!((shown.published_mwh, shown.counted_mwh), (Some(energy(1_000_500)), Some(1_000_000)));
     assert_eq!(client(), Some(energy(1_000_500)));
     let twice =
-        run_on_store(folder.path(), settings(), &at(170), order(OperatorCommand::Undo { entry: id })).unwrap_err();
+        run_on_store(folder.path(), settings(), &at(170), request(OperatorCommand::Undo { entry: id })).unwrap_err();
     assert!(matches!(twice, LedgerError::Refused(CommandError::Undone { .. })), "{twice}");
     // The undoing undone, the credit stands again, and can be undone again.
-    run_on_store(folder.path(), settings(), &at(180), order(OperatorCommand::Undo { entry: undone.entry.unwrap() }))
+    run_on_store(folder.path(), settings(), &at(180), request(OperatorCommand::Undo { entry: undone.entry.unwrap() }))
         .unwrap();
     assert_eq!(meter_a(folder.path()).counted_mwh, Some(1_000_500));
-    run_on_store(folder.path(), settings(), &at(190), order(OperatorCommand::Undo { entry: id })).unwrap();
+    run_on_store(folder.path(), settings(), &at(190), request(OperatorCommand::Undo { entry: id })).unwrap();
     let none =
-        run_on_store(folder.path(), settings(), &at(190), order(OperatorCommand::Undo { entry: 99 })).unwrap_err();
+        run_on_store(folder.path(), settings(), &at(190), request(OperatorCommand::Undo { entry: 99 })).unwrap_err();
     assert!(none.to_string().contains("`arkmeter ledger journal`"), "{none}");
 }
 
@@ -117,7 +118,8 @@ fn what_is_credited_reaches_the_client_once_and_its_undoing_takes_nothing_back_f
 fn refusals_name_the_remedy_and_change_nothing() {
     let folder = held();
     let before = files(folder.path());
-    let refused = |remedy| run_on_store(folder.path(), settings(), &at(140), try_out(remedy)).unwrap_err().to_string();
+    let refused =
+        |command| run_on_store(folder.path(), settings(), &at(140), dry_run(command)).unwrap_err().to_string();
     assert!(refused(OperatorCommand::Accept { meter: name("x") }).contains("`arkmeter ledger show`"));
     assert!(refused(OperatorCommand::Accept { meter: name("b") }).contains("nothing of b is held"));
     assert!(refused(OperatorCommand::Credit { meter: name("b"), energy: energy(1) }).contains("no baseline"));
@@ -126,22 +128,22 @@ fn refusals_name_the_remedy_and_change_nothing() {
     assert!(refused(OperatorCommand::Adopt {}).contains("already"));
     assert_eq!(files(folder.path()), before);
     let nothing = tempfile::tempdir().unwrap();
-    let error = run_on_store(nothing.path(), settings(), &at(0), order(accept())).unwrap_err();
+    let error = run_on_store(nothing.path(), settings(), &at(0), request(accept())).unwrap_err();
     assert!(matches!(error, LedgerError::Open(OpenError::Nothing { .. })), "{error}");
-    assert_eq!(std::fs::read_dir(nothing.path()).unwrap().count(), 0, "no ledger is begun by an order");
+    assert_eq!(std::fs::read_dir(nothing.path()).unwrap().count(), 0, "a command creates no ledger");
 }
 
 #[test]
 fn a_store_in_use_and_a_damaged_one_are_refused() {
     let folder = held();
     let taken = Store::open(folder.path(), StoreOptions { durable: true, machine: None }).unwrap();
-    let busy = run_on_store(folder.path(), settings(), &at(140), order(accept())).unwrap_err();
+    let busy = run_on_store(folder.path(), settings(), &at(140), request(accept())).unwrap_err();
     assert!(matches!(busy, LedgerError::Open(OpenError::InUse { .. })), "{busy}");
     drop(taken);
     for (file, _) in files(folder.path()) {
         std::fs::write(file, b"no ledger").unwrap();
     }
-    let damaged = run_on_store(folder.path(), settings(), &at(140), order(accept())).unwrap_err();
+    let damaged = run_on_store(folder.path(), settings(), &at(140), request(accept())).unwrap_err();
     assert!(matches!(damaged, LedgerError::Open(OpenError::Damaged { .. })), "{damaged}");
 }
 
@@ -152,7 +154,7 @@ async fn newest_of(handle: &LedgerHandle) -> ShownEntry {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_running_ledger_carries_orders_out_and_answers_when_they_are_on_disk() {
+async fn a_running_ledger_answers_commands_when_they_are_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
     let (handle, ledger) = open(folder.path(), settings(), clock.clone()).unwrap();
@@ -163,14 +165,14 @@ async fn a_running_ledger_carries_orders_out_and_answers_when_they_are_on_disk()
         let reading = Reading { at: clock.now(), ..reading("a", 0, register) };
         handle.readings().send(reading).await.unwrap();
     }
-    let would = handle.command(try_out(accept())).await.unwrap();
+    let would = handle.command(dry_run(accept())).await.unwrap();
     assert!(would.entry.is_none() && handle.held().borrow().contains(&name("a")));
-    let done = handle.command(order(accept())).await.unwrap();
+    let done = handle.command(request(accept())).await.unwrap();
     assert!(done.on_disk && handle.held().borrow().is_empty());
     assert_eq!(newest_of(&handle).await.word, "accept");
-    let credited = handle.command(order(credit(500))).await.unwrap();
+    let credited = handle.command(request(credit(500))).await.unwrap();
     assert_eq!(handle.show().await.unwrap().meters[&name("a")].published_mwh, Some(energy(1_000_500)));
-    let undo = || order(OperatorCommand::Undo { entry: credited.entry.unwrap() });
+    let undo = || request(OperatorCommand::Undo { entry: credited.entry.unwrap() });
     handle.command(undo()).await.unwrap();
     assert!(matches!(handle.command(undo()).await, Err(LedgerError::Refused(CommandError::Undone { .. }))));
     assert_eq!(handle.show().await.unwrap().meters[&name("a")].published_mwh, Some(energy(1_000_500)));
@@ -179,7 +181,7 @@ async fn a_running_ledger_carries_orders_out_and_answers_when_they_are_on_disk()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clone_reports_once_it_was_adopted() {
+async fn a_clone_reports_after_it_was_adopted() {
     let Some(ours) = machine::mark() else { return };
     let folder = tempfile::tempdir().unwrap();
     let machine = Some(format!("not {ours}"));
@@ -191,9 +193,9 @@ async fn a_clone_reports_once_it_was_adopted() {
     let _task = tokio::spawn(ledger.run(hearts.heart("ledger")));
     let why = async || format!("{:?}", handle.figures(vec![name("c")]).await.unwrap());
     assert!(why().await.contains("arkmeter ledger adopt"));
-    handle.command(try_out(OperatorCommand::Adopt {})).await.unwrap();
+    handle.command(dry_run(OperatorCommand::Adopt {})).await.unwrap();
     assert!(why().await.contains("arkmeter ledger adopt"));
-    let adopted = handle.command(order(OperatorCommand::Adopt {})).await.unwrap();
+    let adopted = handle.command(request(OperatorCommand::Adopt {})).await.unwrap();
     assert!(adopted.on_disk);
     assert!(why().await.contains("no baseline"));
     assert!(!handle.show().await.unwrap().other_machine);

@@ -13,7 +13,7 @@ const SERIES_ENDS_AFTER: Duration = Duration::from_secs(3600);
 /// The most rows that wait for a disk which cannot be written; then the oldest are dropped.
 const MAX_WAITING: usize = 10_000;
 
-/// Journal rows that are not on disk yet, and the series that go on.
+/// Journal rows that are not on disk yet, and the series that continue.
 #[derive(Debug)]
 pub(in crate::ledger) struct JournalBuffer {
     next_id: i64,
@@ -27,7 +27,7 @@ struct Series {
     last: ClockReading,
 }
 
-/// What noting an event came to.
+/// The result of [`JournalBuffer::note`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ledger) struct NotedEvent {
     /// It has a row of its own, or begins one: worth a log line and a commit.
@@ -40,7 +40,7 @@ pub(in crate::ledger) struct NotedEvent {
 #[derive(Clone, Debug)]
 pub(in crate::ledger) enum EntrySubject {
     Meter(MeterId),
-    /// Absent if the configuration does not name it any more.
+    /// Absent if the configuration no longer names it.
     Client(Option<Name>),
     Ledger,
 }
@@ -134,7 +134,7 @@ impl JournalBuffer {
 }
 
 impl Series {
-    /// The row keeps how it began, and takes what it came to.
+    /// The row keeps the values before its first event, and gets those after the latest.
     fn add(&mut self, event: &GuardEvent) {
         self.last = event.at;
         self.row.count += 1;

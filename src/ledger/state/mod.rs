@@ -74,7 +74,7 @@ pub(super) struct ClientBalance {
     accepted_on_disk: Option<Timestamp>,
 }
 
-/// What a reading came to.
+/// The result of a reading.
 #[derive(Debug)]
 pub(crate) struct ReadingOutcome {
     pub verdict: Verdict,

@@ -64,7 +64,7 @@ fn run(ledger: &mut LedgerState, meter: &str, from: u64, to: u64, register: u64)
 }
 
 #[test]
-fn the_energy_given_is_the_one_on_disk_and_the_power_the_latest() {
+fn the_energy_to_report_is_on_disk_and_the_power_is_the_latest() {
     let mut ledger = ledger(&["a"], vec![client("a", "1", &["a"])]);
     run(&mut ledger, "a", 0, 100, 1_000_000);
     assert_eq!(waiting(&ledger, "a", 90), "its first figure is not on disk yet");
@@ -85,7 +85,7 @@ fn the_energy_given_is_the_one_on_disk_and_the_power_the_latest() {
 }
 
 #[test]
-fn a_failed_commit_is_made_up_for_by_the_next() {
+fn the_next_commit_has_what_a_failed_one_lost() {
     let mut ledger = ledger(&["a"], vec![client("a", "1", &["a"])]);
     run(&mut ledger, "a", 0, 100, 1_000_000);
     let pending = ledger.prepare(&at(90), false).unwrap();
@@ -100,7 +100,7 @@ fn a_failed_commit_is_made_up_for_by_the_next() {
 }
 
 #[test]
-fn members_that_lack_something_are_named() {
+fn members_without_a_figure_are_named() {
     let mut ledger = ledger(&["a", "b"], vec![client("both", "1", &["a", "b"])]);
     assert_eq!(waiting(&ledger, "both", 0), "a, b have no baseline yet");
     run(&mut ledger, "a", 0, 100, 1_000_000);
@@ -119,7 +119,7 @@ fn members_that_lack_something_are_named() {
 }
 
 #[test]
-fn power_is_fresh_or_there_is_no_figure() {
+fn without_fresh_power_there_is_no_figure() {
     let mut ledger = ledger(&["a"], vec![client("a", "1", &["a"])]);
     run(&mut ledger, "a", 0, 100, 1_000_000);
     commit(&mut ledger, 90);
@@ -135,7 +135,7 @@ fn power_is_fresh_or_there_is_no_figure() {
 }
 
 #[test]
-fn export_counts_as_nothing_meter_by_meter() {
+fn export_counts_as_0_for_each_meter() {
     let mut ledger = ledger(&["a", "b"], vec![client("both", "1", &["a", "b"])]);
     for seconds in (0..100).step_by(10) {
         ledger.take(&reading("a", seconds, 1000));
@@ -176,7 +176,7 @@ fn after_a_restart_a_meter_is_read_before_it_is_reported() {
 }
 
 #[test]
-fn nothing_is_given_from_another_machines_ledger() {
+fn nothing_is_reported_from_the_ledger_of_another_machine() {
     let contents = Contents { next_journal: 1, ..Contents::default() };
     let mut ledger =
         LedgerState::new(contents, settings(&["a"], vec![client("a", "1", &["a"])]), Some(ReportingBlock::Cloned));
@@ -186,7 +186,7 @@ fn nothing_is_given_from_another_machines_ledger() {
 }
 
 #[test]
-fn a_decision_asks_for_a_commit_and_a_copy_and_an_advance_for_neither() {
+fn a_decision_requests_a_commit_and_a_copy_and_an_advance_neither() {
     let mut ledger = ledger(&["a"], vec![]);
     let taken: Vec<_> = (0..60).step_by(10).filter_map(|s| ledger.take(&reading("a", s, 1000 + s))).collect();
     let begun = taken.iter().find(|taken| taken.published.is_some()).unwrap();
@@ -220,7 +220,7 @@ fn a_series_of_glitches_is_one_row_and_one_line() {
 }
 
 #[test]
-fn who_left_the_configuration_keeps_the_row() {
+fn a_meter_that_left_the_configuration_keeps_its_row() {
     let mut ledger = ledger(&["a", "b"], vec![client("both", "1", &["a", "b"])]);
     run(&mut ledger, "a", 0, 100, 1_000_000);
     run(&mut ledger, "b", 0, 100, 5_000_000);
@@ -236,7 +236,7 @@ fn who_left_the_configuration_keeps_the_row() {
 }
 
 #[test]
-fn what_arkreen_took_is_kept_and_written_once_an_hour() {
+fn accepted_figures_are_kept_and_written_once_an_hour() {
     let mut ledger = ledger(&["a"], vec![client("a", "1", &["a"])]);
     let accept = |ledger: &mut LedgerState, seconds: u64| {
         ledger.accept(&AcceptedReport { client: name("a"), energy: energy(seconds), at: at(seconds) });
@@ -254,7 +254,7 @@ fn what_arkreen_took_is_kept_and_written_once_an_hour() {
 }
 
 #[test]
-fn a_register_that_turns_out_to_mean_something_else_begins_an_epoch() {
+fn a_register_with_another_definition_begins_an_epoch() {
     let mut ledger = ledger(&["a"], vec![client("a", "1", &["a"])]);
     let found = |seconds: u64, register: u64, text: &str| {
         let definition = Arc::new(RegisterDefinition { text: text.to_owned(), rollover: None });

@@ -14,7 +14,7 @@ pub enum OpenError {
     InUse {
         /// The state folder.
         folder: PathBuf,
-        /// The process that uses it, where the lock names it.
+        /// The process that uses it, if the lock names it.
         pid: Option<u32>,
     },
     /// There is none yet.

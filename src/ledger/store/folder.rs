@@ -20,7 +20,7 @@ const LOG: &str = "ledger.db-wal";
 const LOCK_TRIES: u32 = 100;
 const LOCK_EVERY: Duration = Duration::from_millis(10);
 
-/// A state folder that is ours as long as this lives.
+/// A locked state folder. Dropping it releases the lock.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -28,8 +28,8 @@ pub(super) struct Folder {
     _lock: File,
 }
 
-/// Whether an arkmeter holds the state folder at `path`, and its process where the lock names it. `None` where it is free or cannot be
-/// looked at. Blocks for up to a second where it is held.
+/// Whether an arkmeter has locked the state folder at `path`, and its process if the lock names it. `None` if it is not locked, or if that
+/// cannot be found out. Blocks for up to a second if it is locked.
 pub fn in_use(path: &Path) -> Option<Option<u32>> {
     let lock = File::open(path.join("lock")).ok()?;
     let held = lock_within(|| lock.try_lock_shared()).is_err_and(|error| matches!(error, TryLockError::WouldBlock));
@@ -54,7 +54,7 @@ fn pid(mut lock: &File) -> Option<u32> {
 }
 
 impl Folder {
-    /// Takes the folder, or says who has it. Creates it where its parent exists.
+    /// Locks the folder, or fails with the process that has it. Creates the folder if its parent exists.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let wrong = |problem, remedy| OpenError::Folder { folder: path.to_owned(), problem, remedy };
         match fs::metadata(path) {
@@ -121,7 +121,7 @@ impl Folder {
         sync_folder(&self.path)
     }
 
-    /// Puts a filled scratch file in the place of the ledger, which is kept as `ledger-set-aside.db` for people to look at.
+    /// Puts a filled scratch file in the place of the ledger, which is kept as `ledger-set-aside.db` for diagnosis.
     pub(super) fn replace_ledger(&self, scratch: &Path) -> io::Result<()> {
         move_aside(&self.path, "ledger")?;
         self.put(scratch, &self.ledger())

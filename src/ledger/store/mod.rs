@@ -12,7 +12,7 @@
 //! in a value. `ledger-copy.db` is a whole copy, written after each decision and once a day. Both have a generation, and the intact one
 //! with the higher generation is opened. An older copy loses nothing if no decision came after it: the meter keeps its register.
 //!
-//! Blocking: the ledger's task calls it on a thread of its own.
+//! Blocking: the ledger's task calls it on a blocking thread.
 
 mod backup;
 mod contents;
@@ -58,7 +58,7 @@ const COPY_EVERY: Duration = Duration::from_secs(24 * 3600);
 pub struct StoreOptions {
     /// False only where nothing has to outlive the process (`replay`): then no commit waits for the disk.
     pub durable: bool,
-    /// What this machine is known by (`machine::mark`); absent where it has no identity.
+    /// What this machine is known by (`machine::mark`); absent if it has no identity.
     pub machine: Option<String>,
 }
 
@@ -88,7 +88,7 @@ pub struct Opened {
 }
 
 impl Store {
-    /// Opens the ledger in that folder, or creates one where nothing of one is left.
+    /// Opens the ledger in that folder, or creates one if there are no files of one.
     ///
     /// # Errors
     /// When it is in use, newer than this program, damaged together with its copy, or cannot be read or written.
@@ -119,8 +119,8 @@ impl Store {
     /// Writes one transaction.
     ///
     /// # Errors
-    /// When it is not on disk; nothing of it is then in the ledger. [`StoreError::Removed`] if somebody took the files away: what is
-    /// written into them is lost with the process, so the daemon has to stop.
+    /// When it is not on disk; nothing of it is then in the ledger. [`StoreError::Removed`] if the files were removed or replaced:
+    /// what is written to them is lost with the process, so the daemon has to stop.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.check_in_place()?;
         let mut ledger = self.ledger.clone();
@@ -136,7 +136,7 @@ impl Store {
         if self.files.1.is_none() {
             self.files.1 = file_id(&self.folder.log()).ok().flatten();
         }
-        // They may have been taken away meanwhile.
+        // They may have been removed meanwhile.
         self.check_in_place()
     }
 
@@ -220,7 +220,7 @@ impl Store {
         save_as(&self.connection, &self.folder, &copy).map_err(StoreError::write(&copy))
     }
 
-    /// Fails if somebody deleted or replaced the files under their names.
+    /// Fails if the open files were deleted or replaced.
     fn check_in_place(&self) -> Result<(), StoreError> {
         for (path, ours) in [(self.folder.ledger(), self.files.0), (self.folder.log(), self.files.1)] {
             if ours.is_some() && file_id(&path).map_err(StoreError::write(&path))? != ours {

@@ -1,4 +1,4 @@
-//! The rows of the store: what each holds, and how it lies in its table.
+//! The rows of the store, and how they are stored in their tables.
 //!
 //! SQLite does not notice a flipped byte in a value, so each row ends with a CRC32 over its table's name and its other columns.
 
@@ -16,7 +16,7 @@ use crate::ledger::settings::ClientKey;
 use crate::storage::{Json, StoreFault, column, nanoseconds, second, total};
 use crate::units::{MilliwattHours, Name};
 
-/// What identifies a meter in the ledger for good: its name may change.
+/// What identifies a meter in the ledger permanently. Its name may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MeterId(pub i64);
@@ -49,8 +49,8 @@ pub struct MeterRow {
     pub id: MeterId,
     /// Its name in the configuration.
     pub name: Name,
-    /// False after the store fell back to an older copy, until the meter's register was taken: its figure may be older than what
-    /// Arkreen holds.
+    /// False after the store fell back to an older copy, until the meter's register was taken: its figure may be lower than what
+    /// Arkreen has.
     pub confirmed: bool,
     /// When it was last read.
     pub updated: Timestamp,
@@ -74,9 +74,9 @@ pub struct ClientRow {
 pub struct JournalRow {
     /// Rises with each new row.
     pub id: i64,
-    /// The meter; absent where the entry is about a client or the whole ledger.
+    /// The meter; absent if the entry is about a client or the whole ledger.
     pub meter: Option<MeterId>,
-    /// The client's name where it is about a client.
+    /// The client's name if it is about a client.
     pub client: Option<Name>,
     /// A verdict, an operator's command, what happened to a client, or what the ledger did by itself (`fallback`).
     pub word: String,
@@ -103,13 +103,13 @@ pub struct Commit {
     pub memories: BTreeSet<MeterId>,
     /// Clients whose figure does not follow from their members', or that joined, left or were accepted.
     pub clients: Vec<ClientRow>,
-    /// New entries, and series that go on.
+    /// New entries, and series with new decisions.
     pub journal: Vec<JournalRow>,
     /// It has a decision: the copy is written again.
     pub copy: bool,
     /// This machine takes the ledger over.
     pub adopt: bool,
-    /// This machine gives the ledger away: nothing is reported from it any more.
+    /// The ledger is moved away: this machine no longer reports from it.
     pub retire: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The tables, and the steps that lead an older store to them.
+//! The tables, and the migrations of older stores.
 
 use rusqlite::Connection;
 use rusqlite_migration::{HookError, HookResult, M, Migrations};
@@ -6,7 +6,7 @@ use rusqlite_migration::{HookError, HookResult, M, Migrations};
 use super::v1;
 use crate::storage::StoreFault;
 
-/// "arkm": what `file` and SQLite's header know the ledger by.
+/// "arkm": identifies the file as a ledger, in SQLite's header.
 pub(super) const APPLICATION_ID: i64 = 0x6172_6b6d;
 /// The version that this program writes: SQLite's `user_version`, and the same in the ledger's row.
 pub(super) const VERSION: i64 = 2;
@@ -67,14 +67,14 @@ fn to_version_2(transaction: &rusqlite::Transaction<'_>) -> HookResult {
     Ok(())
 }
 
-/// The store's version, if it is a ledger of ours and not newer than `known`.
+/// The store's version, if it is a ledger of arkmeter and not newer than `known`.
 pub(super) fn version(connection: &Connection, known: i64) -> Result<i64, StoreFault> {
     let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != APPLICATION_ID {
         return Err(StoreFault::damaged("it is no ledger of arkmeter"));
     }
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    // A second time in a row with a checksum, so that a flipped bit is not taken for another program's version.
+    // It is also in a row with a checksum, so that a flipped bit is not taken for another program's version.
     let second = match found {
         1 => v1::version(connection)?,
         _ => connection.query_row("SELECT version FROM ledger WHERE id = 1", [], |row| row.get(0))?,

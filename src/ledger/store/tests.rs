@@ -102,7 +102,7 @@ fn folder_with_copy() -> TempDir {
 }
 
 #[test]
-fn what_was_committed_is_there_again_and_nobody_else_can_read_it() {
+fn a_commit_is_read_back_and_its_files_are_private() {
     let folder = tempfile::tempdir().unwrap();
     let mut opened = open(&folder).unwrap();
     assert_eq!(figure(&opened.contents), None);
@@ -128,7 +128,7 @@ fn what_was_committed_is_there_again_and_nobody_else_can_read_it() {
 }
 
 #[test]
-fn a_second_arkmeter_is_refused_and_told_who_is_there() {
+fn a_second_arkmeter_is_refused_and_the_first_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(&folder).unwrap();
     let error = open(&folder).err().unwrap();
@@ -139,7 +139,7 @@ fn a_second_arkmeter_is_refused_and_told_who_is_there() {
 }
 
 #[test]
-fn a_folder_that_is_none_is_named_with_a_remedy() {
+fn a_path_that_is_no_folder_is_refused_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::open(&file(&folder, "new"), options()).unwrap());
     let missing = Store::open(&file(&folder, "missing/state"), options()).err().unwrap();
@@ -196,7 +196,7 @@ fn a_flipped_byte_in_the_log_leads_back_to_an_earlier_commit_at_most() {
 }
 
 #[test]
-fn a_value_changed_without_its_checksum_is_noticed() {
+fn a_changed_value_with_the_old_checksum_is_detected() {
     for change in [
         "UPDATE client SET energy_mwh = 2001",
         "UPDATE client SET counted = '{\"1\":1999}'",
@@ -222,7 +222,7 @@ fn a_value_changed_without_its_checksum_is_noticed() {
 }
 
 #[test]
-fn a_ledger_older_than_its_copy_gives_way_to_it() {
+fn a_ledger_older_than_its_copy_is_replaced_by_it() {
     let folder = folder_with_copy();
     let older = std::fs::read(file(&folder, "ledger.db")).unwrap();
     let mut store = open(&folder).unwrap().store;
@@ -245,7 +245,7 @@ fn a_ledger_older_than_its_copy_gives_way_to_it() {
 }
 
 #[test]
-fn without_a_good_copy_damage_is_an_end_with_a_way_out() {
+fn damage_without_a_good_copy_is_refused_with_a_remedy() {
     let folder = folder_with_copy();
     for name in ["ledger.db", "ledger-copy.db"] {
         std::fs::write(file(&folder, name), "no database, whatever its name says").unwrap();
@@ -259,7 +259,7 @@ fn without_a_good_copy_damage_is_an_end_with_a_way_out() {
 }
 
 #[test]
-fn a_missing_ledger_is_a_first_start_only_where_nothing_is_left() {
+fn a_missing_ledger_is_a_first_start_only_without_other_files() {
     let folder = folder_with_copy();
     std::fs::remove_file(file(&folder, "ledger.db")).unwrap();
     let opened = open(&folder).unwrap();
@@ -278,7 +278,7 @@ fn a_missing_ledger_is_a_first_start_only_where_nothing_is_left() {
 }
 
 #[test]
-fn what_is_unconfirmed_stays_so_until_a_commit_says_otherwise() {
+fn meters_stay_unconfirmed_until_a_commit_confirms_them() {
     let folder = folder_with_copy();
     std::fs::write(file(&folder, "ledger.db"), "x").unwrap();
     drop(open(&folder).unwrap());
@@ -291,7 +291,7 @@ fn what_is_unconfirmed_stays_so_until_a_commit_says_otherwise() {
 }
 
 #[test]
-fn a_newer_store_is_left_alone_and_its_copy_named() {
+fn a_newer_store_is_not_changed_and_the_older_copy_is_named() {
     let folder = folder_with_copy();
     let next = Schema { version: schema::VERSION + 1, steps: one_more(M::up_with_hook("", raise_version)) };
     drop(Store::open_with(folder.path(), options(), &next).unwrap());
@@ -324,7 +324,7 @@ fn raise_version(transaction: &rusqlite::Transaction<'_>) -> rusqlite_migration:
 }
 
 #[test]
-fn a_full_disk_loses_the_commit_whole_and_nothing_before_it() {
+fn a_full_disk_loses_one_commit_and_nothing_before_it() {
     let folder = folder_with_copy();
     let mut store = open(&folder).unwrap().store;
     let pages = |store: &Store, count: i64| {
@@ -343,7 +343,7 @@ fn a_full_disk_loses_the_commit_whole_and_nothing_before_it() {
 }
 
 #[test]
-fn files_that_are_taken_away_end_it_and_the_copy_goes_on() {
+fn removed_files_end_the_store_and_the_copy_continues() {
     for (taken, foreign) in [("ledger.db", None), ("ledger.db-wal", None), ("ledger.db", Some("another file"))] {
         let folder = folder_with_copy();
         let mut store = open(&folder).unwrap().store;
@@ -355,8 +355,11 @@ fn files_that_are_taken_away_end_it_and_the_copy_goes_on() {
         }
         let error = store.commit(&commit(3, 4000, false)).unwrap_err();
         assert!(matches!(error, StoreError::Removed { .. }), "{error}");
-        let told = error.to_string();
-        assert!(told.contains(taken) && told.contains("was removed or replaced while arkmeter was using it"), "{told}");
+        let message = error.to_string();
+        assert!(
+            message.contains(taken) && message.contains("was removed or replaced while arkmeter was using it"),
+            "{message}"
+        );
         drop(store);
         let opened = open(&folder).unwrap();
         assert_eq!(figure(&opened.contents), Some(3000), "{taken} {foreign:?}");
@@ -365,7 +368,7 @@ fn files_that_are_taken_away_end_it_and_the_copy_goes_on() {
 }
 
 #[test]
-fn a_folder_that_goes_away_ends_it() {
+fn a_removed_folder_ends_the_store() {
     let parent = tempfile::tempdir().unwrap();
     let (here, away) = (parent.path().join("state"), parent.path().join("away"));
     std::fs::create_dir(&here).unwrap();
@@ -391,7 +394,7 @@ fn the_journal_is_bounded() {
 }
 
 #[test]
-fn a_damaged_journal_row_is_told_and_stops_nothing() {
+fn a_damaged_journal_row_is_shown_as_unreadable() {
     let folder = folder_with_copy();
     Connection::open(file(&folder, "ledger.db"))
         .unwrap()
@@ -403,7 +406,7 @@ fn a_damaged_journal_row_is_told_and_stops_nothing() {
 }
 
 #[test]
-fn another_machine_is_noticed_until_it_adopts() {
+fn another_machine_is_detected_until_it_adopts() {
     let folder = folder_with_copy();
     let other = || StoreOptions { machine: Some("22222222".into()), ..options() };
     let mut opened = Store::open(folder.path(), other()).unwrap();

@@ -214,7 +214,7 @@ impl Commits {
         self.job.as_ref().is_some_and(|job| job.since.elapsed() >= ANSWER_WITHIN)
     }
 
-    /// After the last failure: no commit is wanted any more.
+    /// After the last failure: no more commits are wanted.
     pub(super) fn give_up(&mut self) {
         self.requested = false;
     }

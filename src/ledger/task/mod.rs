@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::command::{CommandError, CommandOutcome, CommandRequest};
 use super::settings::LedgerSettings;
 use super::state::LedgerState;
-use super::store::{self, OpenError, Store, StoreError, StoreOptions};
+use super::store::{OpenError, Opened, Store, StoreError, StoreOptions};
 use super::{AcceptedReport, Figure, LedgerHandle, LedgerReport, machine};
 use crate::clock::Clock;
 use crate::heartbeat::{BEAT_EVERY, Heart};
@@ -59,7 +59,7 @@ pub struct LedgerTask {
     held: watch::Sender<Held>,
     clock: Clock,
     closing: bool,
-    /// The ledger's files were removed or replaced: nothing can be stored any more.
+    /// The ledger's files were removed or replaced: nothing can be stored.
     lost: bool,
     /// When the readings of a burst are taken.
     gathering: Option<Instant>,
@@ -72,13 +72,8 @@ pub struct LedgerTask {
 /// # Errors
 /// When the ledger is in use, newer than this program, damaged together with its copy, or cannot be read or written.
 pub fn open(folder: &Path, settings: LedgerSettings, clock: Clock) -> Result<(LedgerHandle, LedgerTask), OpenError> {
-    let opened = Store::open(folder, StoreOptions { durable: true, machine: machine::mark() })?;
-    Ok(attach(opened, settings, clock))
-}
-
-/// The task and its handle for an open store.
-pub(super) fn attach(opened: store::Opened, settings: LedgerSettings, clock: Clock) -> (LedgerHandle, LedgerTask) {
-    let store::Opened { store, contents, fell_back, block } = opened;
+    let options = StoreOptions { durable: true, machine: machine::mark() };
+    let Opened { store, contents, fell_back, block } = Store::open(folder, options)?;
     log::opened(&contents, fell_back.as_deref(), block);
     let state = LedgerState::new(contents, settings, block);
     log::unmatched_names(&state);
@@ -108,7 +103,7 @@ pub(super) fn attach(opened: store::Opened, settings: LedgerSettings, clock: Clo
         gathering: None,
         closed: None,
     };
-    (handle, task)
+    Ok((handle, task))
 }
 
 impl LedgerTask {
@@ -142,7 +137,7 @@ impl LedgerTask {
                 biased;
                 done = self.commits.finished() => match done {
                     Ok(done) => self.end_job(done),
-                    // The store is lost with its thread: nothing can be stored any more.
+                    // The store is lost with its thread: nothing can be stored.
                     Err(error) => return tracing::error!(%error, "the ledger's commit was aborted"),
                 },
                 request = self.requests.recv(), if !self.closing => match request {

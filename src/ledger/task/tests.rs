@@ -74,7 +74,7 @@ fn on_disk(state: &Path) -> Option<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_is_answered_with_what_arrived_before_it_and_it_is_on_disk() {
+async fn a_slot_returns_what_arrived_before_it_and_is_on_disk() {
     let lab = Lab::new();
     let (handle, _task) = lab.start();
     assert!(energy(&handle).await.unwrap_err().contains("no baseline"));
@@ -92,7 +92,7 @@ async fn a_slot_is_answered_with_what_arrived_before_it_and_it_is_on_disk() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_loses_nothing_that_was_given_and_the_meter_makes_up_for_the_rest() {
+async fn a_crash_loses_no_reported_figure_and_the_meter_has_the_rest() {
     let lab = Lab::new();
     let (handle, task) = lab.start();
     let register = lab.poll(&handle, 10, 1_000_000).await;
@@ -134,7 +134,7 @@ async fn without_any_slot_it_is_on_disk_within_two_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_disk_fails_figures_stand_and_afterwards_they_go_on() {
+async fn figures_stand_still_while_the_disk_fails_and_then_continue() {
     let lab = Lab::new();
     let (handle, _task) = lab.start();
     let register = lab.poll(&handle, 10, 1_000_000).await;
@@ -153,7 +153,7 @@ async fn while_the_disk_fails_figures_stand_and_afterwards_they_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn files_that_are_taken_away_end_the_task() {
+async fn removed_files_end_the_task() {
     let lab = Lab::new();
     let (handle, task) = lab.start();
     let register = lab.poll(&handle, 10, 1_000_000).await;
@@ -172,7 +172,7 @@ async fn files_that_are_taken_away_end_the_task() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn held_meters_are_made_known_and_the_hold_is_on_disk_at_once() {
+async fn held_meters_are_published_and_the_hold_is_on_disk_at_once() {
     let lab = Lab::new();
     let (handle, _task) = lab.start();
     lab.poll(&handle, 10, 1_000_000).await;
@@ -191,7 +191,7 @@ async fn held_meters_are_made_known_and_the_hold_is_on_disk_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_configuration_goes_on_from_what_was() {
+async fn a_new_configuration_keeps_the_figures() {
     let lab = Lab::new();
     let (handle, _task) = lab.start();
     let register = lab.poll(&handle, 10, 1_000_000).await;
@@ -209,7 +209,7 @@ async fn another_configuration_goes_on_from_what_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_history_that_takes_nothing_delays_no_figure() {
+async fn a_history_that_accepts_nothing_delays_no_figure() {
     let lab = Lab::new();
     std::fs::create_dir(lab.state()).unwrap();
     let (_history, feed, _idle) = history::open(lab.state(), history::Retention::default(), lab.clock.clone());

@@ -8,19 +8,19 @@ fn both() -> (LedgerState, Vec<(Option<String>, String, String)>) {
     let mut ledger = ledger(&["a", "b"], vec![client("both", "1", &["a", "b"])]);
     run(&mut ledger, "a", 0, 100, 1_000_000);
     run(&mut ledger, "b", 0, 100, 5_000_000);
-    let told = told(&commit(&mut ledger, 90).unwrap());
-    (ledger, told)
+    let found = entries(&commit(&mut ledger, 90).unwrap());
+    (ledger, found)
 }
 
 /// The rows about clients.
-fn told(commit: &Commit) -> Vec<(Option<String>, String, String)> {
+fn entries(commit: &Commit) -> Vec<(Option<String>, String, String)> {
     let rows = commit.journal.iter().filter(|row| ["begun", "joined", "left"].contains(&&*row.word));
-    let told = rows.map(|row| {
+    let found = rows.map(|row| {
         let figures = row.entry.as_ref().map(|entry| (entry.published_before, entry.published_after));
         assert!(figures.is_some_and(|(before, after)| before.is_some() && before == after), "{row:?}");
         (row.client.as_ref().map(Name::to_string), row.word.clone(), row.reason.clone())
     });
-    told.collect()
+    found.collect()
 }
 
 fn order(
@@ -40,7 +40,7 @@ fn set(
 }
 
 #[test]
-fn the_journal_says_how_a_client_began_and_who_joined_and_left_at_which_figure() {
+fn the_journal_has_how_a_client_began_and_which_members_joined_and_left() {
     let (mut ledger, begun) = both();
     assert_eq!(begun.len(), 1, "{begun:?}");
     let (who, word, reason) = &begun[0];
@@ -51,28 +51,28 @@ fn the_journal_says_how_a_client_began_and_who_joined_and_left_at_which_figure()
     );
     run(&mut ledger, "a", 100, 200, 1_000_000);
     ledger.reconfigure(settings(&["a", "b"], vec![client("both", "1", &["a"])]));
-    let left = told(&commit(&mut ledger, 200).unwrap());
+    let left = entries(&commit(&mut ledger, 200).unwrap());
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(
         left[0].2.starts_with("b is no longer a member of client both") && left[0].2.contains("up to 5.000 kWh"),
         "{left:?}"
     );
     ledger.reconfigure(settings(&["a", "b"], vec![client("both", "1", &["a", "b"])]));
-    let joined = told(&commit(&mut ledger, 210).unwrap());
+    let joined = entries(&commit(&mut ledger, 210).unwrap());
     assert_eq!((joined.len(), joined[0].1.as_str()), (1, "joined"));
     assert!(
         joined[0].2.contains("from 5.000 kWh on") && joined[0].2.contains("the client is at 6.000 kWh"),
         "{joined:?}"
     );
     run(&mut ledger, "a", 210, 300, 1_000_000);
-    assert_eq!(told(&commit(&mut ledger, 300).unwrap()), [], "an advance is no news");
+    assert_eq!(entries(&commit(&mut ledger, 300).unwrap()), [], "an advance is no news");
 }
 
 #[test]
-fn a_restart_and_a_client_of_one_meter_are_no_news() {
+fn a_restart_and_a_client_of_one_meter_make_no_entries() {
     let mut alone = ledger(&["a"], vec![client("a", "1", &["a"])]);
     run(&mut alone, "a", 0, 100, 1_000_000);
-    assert_eq!(told(&commit(&mut alone, 90).unwrap()), []);
+    assert_eq!(entries(&commit(&mut alone, 90).unwrap()), []);
     // With and without something that is to be made up for.
     for (floor, given) in [(None, 6_000_220), (Some(6_500_000), 6_500_000)] {
         let (mut before, _) = both();
@@ -87,13 +87,13 @@ fn a_restart_and_a_client_of_one_meter_are_no_news() {
         run(&mut ledger, "a", 110, 120, 1_000_000);
         run(&mut ledger, "b", 110, 120, 5_000_000);
         let after = commit(&mut ledger, 120).unwrap();
-        assert!(told(&after).is_empty() && !after.copy, "{:?}", after.journal);
+        assert!(entries(&after).is_empty() && !after.copy, "{:?}", after.journal);
         assert_eq!(ready(&ledger, "both", 110).1, given);
     }
 }
 
 #[test]
-fn what_arkreen_holds_of_a_client_is_set_and_its_members_make_up_for_it() {
+fn a_client_that_was_set_stands_still_until_its_members_have_caught_up() {
     let (mut ledger, _) = both();
     let would = set(&mut ledger, 6_000_300, true).unwrap();
     assert_eq!((would.entry, would.published_after_mwh), (None, Some(energy(6_000_300))));
@@ -115,7 +115,7 @@ fn what_arkreen_holds_of_a_client_is_set_and_its_members_make_up_for_it() {
 }
 
 #[test]
-fn a_client_refuses_what_only_its_meters_can_have_done_to_them() {
+fn a_client_refuses_commands_that_are_for_meters() {
     let (mut ledger, _) = both();
     let refused = |ledger: &mut LedgerState, remedy| order(ledger, remedy, false).unwrap_err().to_string();
     let credit = OperatorCommand::Credit { meter: name("both"), energy: energy(1) };
@@ -124,7 +124,7 @@ fn a_client_refuses_what_only_its_meters_can_have_done_to_them() {
     assert!(set(&mut ledger, 1 << 52, false).unwrap_err().to_string().contains("30 years"));
     let mut empty = super::ledger(&["a", "b"], vec![client("both", "1", &["a", "b"])]);
     assert!(set(&mut empty, 5, false).unwrap_err().to_string().contains("no figure yet"));
-    // Who is in the ledger and not in the configuration is told from who is in neither.
+    // Who is in the ledger and not in the configuration is found from who is in neither.
     ledger.reconfigure(settings(&["a"], vec![client("both", "1", &["a"])]));
     let left = OperatorCommand::Credit { meter: name("b"), energy: energy(1) };
     assert!(refused(&mut ledger, left).contains("`arkmeter ledger rename b NEW`"));
@@ -132,7 +132,7 @@ fn a_client_refuses_what_only_its_meters_can_have_done_to_them() {
 }
 
 #[test]
-fn an_order_says_what_it_makes_of_a_client_of_several() {
+fn a_command_returns_its_effect_on_a_client_of_several_meters() {
     let (mut ledger, _) = both();
     let credit = OperatorCommand::Credit { meter: name("a"), energy: energy(500_000) };
     let would = order(&mut ledger, credit, true).unwrap();
@@ -146,7 +146,7 @@ fn an_order_says_what_it_makes_of_a_client_of_several() {
 }
 
 #[test]
-fn a_meter_whose_figure_was_set_says_that_it_stands_until_its_counter_has_caught_up() {
+fn a_meter_that_was_set_reports_how_long_it_stands_still() {
     let mut ledger = ledger(&["a"], vec![client("a", "1", &["a"])]);
     run(&mut ledger, "a", 0, 100, 1_000_000);
     assert_eq!(ledger.meter_reports()[&name("a")].stands, None);

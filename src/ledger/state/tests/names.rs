@@ -71,13 +71,13 @@ fn renamed_in_the_ledger_first() {
 fn renamed_in_the_configuration_first() {
     let mut ledger = begun();
     ledger.reconfigure(settings_of(&["new", "b"], building(&["new", "b"])));
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     for seconds in (100..200).step_by(10) {
-        told.extend(ledger.take(&reading("new", seconds, 1_000_000 + seconds)).unwrap().conflict);
+        messages.extend(ledger.take(&reading("new", seconds, 1_000_000 + seconds)).unwrap().conflict);
     }
-    assert_eq!(told.len(), 1, "said once");
-    assert!(told[0].contains("`arkmeter ledger rename a new`"), "{told:?}");
-    assert_eq!(ledger.meter_reports()[&name("new")].held, Some(told[0].clone()));
+    assert_eq!(messages.len(), 1, "said once");
+    assert!(messages[0].contains("`arkmeter ledger rename a new`"), "{messages:?}");
+    assert_eq!(ledger.meter_reports()[&name("new")].held, Some(messages[0].clone()));
     run(&mut ledger, "b", 100, 200, 5_000_000);
     commit(&mut ledger, 190);
     assert_eq!(ready(&ledger, "a", 190), (3_600_000, 1_000_090, at(190)), "the standing energy is reported");
@@ -86,7 +86,7 @@ fn renamed_in_the_configuration_first() {
 }
 
 #[test]
-fn a_commit_under_way_knows_the_old_name_and_spoils_nothing() {
+fn a_rename_during_a_commit_is_in_the_next_one() {
     let mut ledger = begun();
     run(&mut ledger, "a", 100, 200, 1_000_000);
     let pending = ledger.prepare(&at(190), true).unwrap();
@@ -105,7 +105,7 @@ fn a_commit_under_way_knows_the_old_name_and_spoils_nothing() {
 }
 
 #[test]
-fn there_and_back_again_is_as_before() {
+fn renaming_twice_restores_the_first_state() {
     let mut ledger = begun();
     rename(&mut ledger, "a", "new", 100).unwrap();
     let back = rename(&mut ledger, "new", "a", 110).unwrap();
@@ -134,7 +134,7 @@ fn read_both(ledger: &mut LedgerState, first: &str, second: &str, from: u64, to:
 }
 
 #[test]
-fn a_name_that_was_handed_on_counts_nothing_twice() {
+fn a_name_that_another_meter_took_over_counts_nothing_twice() {
     for restarted in [false, true] {
         let mut ledger = handed_on();
         if restarted {
@@ -145,8 +145,8 @@ fn a_name_that_was_handed_on_counts_nothing_twice() {
         }
         read_both(&mut ledger, "a", "b", 110, 1500);
         commit(&mut ledger, 1490);
-        let told = ["a", "b"].map(|text| ledger.meter_reports()[&name(text)].held.clone().unwrap());
-        assert!(told[0].contains("ledger accept a") && told[1].contains("calls a"), "{told:?}");
+        let messages = ["a", "b"].map(|text| ledger.meter_reports()[&name(text)].held.clone().unwrap());
+        assert!(messages[0].contains("ledger accept a") && messages[1].contains("calls a"), "{messages:?}");
         assert_eq!(ready(&ledger, "building", 1490).1, 6_000_180, "what waits is counted later");
         let mut settings = settings_of(&["b", "c"], building(&["b", "c"]));
         settings.meters[0].place = meter("b").place;
@@ -161,7 +161,7 @@ fn a_name_that_was_handed_on_counts_nothing_twice() {
 }
 
 #[test]
-fn names_that_change_places_keep_their_figures() {
+fn swapped_names_keep_their_figures() {
     let mut ledger = begun();
     for (from, to) in [("a", "between"), ("b", "a"), ("between", "b")] {
         rename(&mut ledger, from, to, 100).unwrap();
@@ -181,26 +181,26 @@ fn names_that_change_places_keep_their_figures() {
 }
 
 #[test]
-fn what_was_renamed_and_moved_goes_on_once_somebody_says_so() {
+fn a_meter_that_was_renamed_and_moved_continues_after_accept() {
     let mut ledger = handed_on();
     run(&mut ledger, "b", 100, 200, 1_000_000);
     assert_eq!(ledger.meter_reports()[&name("b")].published, Some(energy(1_000_090)));
     let accepted = order(&mut ledger, OperatorCommand::Accept { meter: name("b") }, 200).unwrap();
     assert!(accepted.reason.contains("another place"), "{}", accepted.reason);
     run(&mut ledger, "b", 200, 300, 1_000_000);
-    let told = &ledger.meter_reports()[&name("b")];
-    assert_eq!((told.published, &told.held), (Some(energy(1_000_290)), &None));
+    let messages = &ledger.meter_reports()[&name("b")];
+    assert_eq!((messages.published, &messages.held), (Some(energy(1_000_290)), &None));
 }
 
 #[test]
-fn what_cannot_be_renamed_is_told_with_a_way_out() {
+fn a_refused_rename_names_the_remedy() {
     let mut ledger = begun();
     let refused = |ledger: &mut LedgerState, from, to| rename(ledger, from, to, 100).unwrap_err().to_string();
     let mut other = settings_of(&["a", "b"], Vec::new());
     other.meters.push(MeterSettings { place: "cabinet 3".into(), ..meter("heat_pump") });
     ledger.reconfigure(other);
     run(&mut ledger, "heat_pump", 100, 200, 7_000_000);
-    assert!(refused(&mut ledger, "heatpump", "x").contains("but of `heat_pump`"));
+    assert!(refused(&mut ledger, "heatpump", "x").contains("but `heat_pump`"));
     assert!(refused(&mut ledger, "a", "b").contains("`arkmeter ledger credit b ENERGY`"));
     assert!(refused(&mut ledger, "a", "a").contains("already"));
     let dry = CommandRequest::new(OperatorCommand::Rename { meter: name("a"), to: name("x") }, true, None);
@@ -209,7 +209,7 @@ fn what_cannot_be_renamed_is_told_with_a_way_out() {
 }
 
 #[test]
-fn another_meter_at_the_same_place_begins_once_somebody_says_so() {
+fn another_meter_at_the_same_place_begins_after_accept() {
     let mut ledger = begun();
     ledger.reconfigure(settings_of(&["new", "b"], building(&["new", "b"])));
     ledger.take(&reading("new", 100, 70)).unwrap();
@@ -233,7 +233,7 @@ fn another_meter_at_the_same_place_begins_once_somebody_says_so() {
 }
 
 #[test]
-fn a_client_that_is_called_otherwise_keeps_its_figure() {
+fn a_renamed_client_keeps_its_figure() {
     let mut ledger = begun();
     let clients = vec![client("house", "1", &["a", "b"]), client("pump", "2", &["a"])];
     ledger.reconfigure(settings_of(&["a", "b"], clients));
@@ -244,7 +244,7 @@ fn a_client_that_is_called_otherwise_keeps_its_figure() {
 }
 
 #[test]
-fn what_was_given_away_counts_and_reports_nothing_more() {
+fn a_retired_ledger_counts_and_reports_nothing() {
     let mut ledger = begun();
     let dry = CommandRequest::new(OperatorCommand::Move {}, true, None);
     ledger.apply(&dry, &at(100)).unwrap();

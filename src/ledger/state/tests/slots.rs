@@ -72,8 +72,8 @@ impl Site20 {
 
 /// Bytes that this thread has handed to the kernel so far, every one of them counted.
 fn written() -> u64 {
-    let told = std::fs::read_to_string("/proc/thread-self/io").unwrap();
-    told.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap()
+    let counters = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    counters.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap()
 }
 
 /// Over a whole day, everything included: the copy, the folding in of the log, the history, and of that the removal of as many rows as are

@@ -9,7 +9,7 @@ use super::*;
 
 const PAGE: usize = 1024;
 const SECTOR: usize = 512;
-/// Every so many pages come to all the other harms: one of each kind is among them.
+/// Every so many pages get all other kinds of damage: one of each kind is among them.
 const RARELY: usize = 4;
 const FILES: [&str; 3] = ["ledger.db", "ledger.db-wal", "ledger-copy.db"];
 /// The commits of the ledger: the copy is of the second, the log begins behind the third.
@@ -75,14 +75,14 @@ fn put(folder: &TempDir, files: &Files) {
     }
 }
 
-/// The ways in which the bytes may come to harm, each with its name.
-fn harms(bytes: &[u8], rng: &mut SmallRng) -> Vec<(String, Vec<u8>)> {
-    let mut harms = Vec::new();
-    let mut harm = |name: String, change: &dyn Fn(&mut Vec<u8>)| {
+/// The ways in which the bytes may be damaged, each with its name.
+fn damages(bytes: &[u8], rng: &mut SmallRng) -> Vec<(String, Vec<u8>)> {
+    let mut damages = Vec::new();
+    let mut damage = |name: String, change: &dyn Fn(&mut Vec<u8>)| {
         let mut changed = bytes.to_vec();
         change(&mut changed);
         if changed != bytes {
-            harms.push((name, changed));
+            damages.push((name, changed));
         }
     };
     for start in (0..bytes.len()).step_by(PAGE) {
@@ -96,26 +96,28 @@ fn harms(bytes: &[u8], rng: &mut SmallRng) -> Vec<(String, Vec<u8>)> {
         let rest: [usize; 5] = std::array::from_fn(|_| rng.random_range(start..end));
         for at in head.into_iter().chain(rest) {
             let flip = 1u8 << rng.random_range(0..8);
-            harm(format!("byte {at} ^ {flip:#x}"), &|bytes| bytes[at] ^= flip);
+            damage(format!("byte {at} ^ {flip:#x}"), &|bytes| bytes[at] ^= flip);
         }
         let at = rng.random_range(start..end);
-        harm(format!("byte {at} inverted"), &|bytes| bytes[at] ^= 0xff);
+        damage(format!("byte {at} inverted"), &|bytes| bytes[at] ^= 0xff);
         let sector = start + rng.random_range(0..PAGE / SECTOR) * SECTOR;
-        harm(format!("sector at {sector} zeroed"), &|bytes| bytes[sector.min(end)..(sector + SECTOR).min(end)].fill(0));
-        harm(format!("page at {start} zeroed"), &|bytes| bytes[start..end].fill(0));
+        damage(format!("sector at {sector} zeroed"), &|bytes| {
+            bytes[sector.min(end)..(sector + SECTOR).min(end)].fill(0)
+        });
+        damage(format!("page at {start} zeroed"), &|bytes| bytes[start..end].fill(0));
         let other = rng.random_range(0..bytes.len() / PAGE + 1) * PAGE;
-        harm(format!("page at {start} is that at {other}"), &|bytes| {
+        damage(format!("page at {start} is that at {other}"), &|bytes| {
             let source = bytes.clone();
             let length = (end - start).min(source.len().saturating_sub(other));
             bytes[start..start + length].copy_from_slice(&source[other..other + length]);
         });
-        harm(format!("cut to {start}"), &|bytes| bytes.truncate(start));
-        harm(format!("cut to {at}"), &|bytes| bytes.truncate(at));
+        damage(format!("cut to {start}"), &|bytes| bytes.truncate(start));
+        damage(format!("cut to {at}"), &|bytes| bytes.truncate(at));
     }
-    harms
+    damages
 }
 
-/// What became of each harm.
+/// What became of each damage.
 #[derive(Debug, Default)]
 struct Outcomes {
     right: usize,
@@ -127,7 +129,7 @@ struct Outcomes {
     refused: usize,
 }
 
-/// Opens what was harmed as the daemon does, and goes on from there.
+/// Opens what was damaged as the daemon does, and goes on from there.
 fn outcome(folder: &TempDir, journal: &[JournalRow], log: bool, outcomes: &mut Outcomes) -> Result<(), String> {
     let options = StoreOptions { durable: false, ..options() };
     let opened = match Store::open(folder.path(), options.clone()) {
@@ -174,25 +176,25 @@ fn outcome(folder: &TempDir, journal: &[JournalRow], log: bool, outcomes: &mut O
     }
 }
 
-/// Every harm to that file: none leads to another figure.
+/// Every damage to that file: none leads to another figure.
 fn sweep(name: &'static str) -> Outcomes {
     let Left { files, journal } = left();
     let mut rng = SmallRng::seed_from_u64(0x61726b6d);
     let folder = scratch();
     let mut outcomes = Outcomes::default();
     let mut complaints = Vec::new();
-    let mut harms = harms(&files[name], &mut rng);
-    harms.push(("taken away".into(), Vec::new()));
-    let count = harms.len();
-    for (harm, bytes) in harms {
+    let mut damages = damages(&files[name], &mut rng);
+    damages.push(("taken away".into(), Vec::new()));
+    let count = damages.len();
+    for (damage, bytes) in damages {
         let mut files = files.clone();
-        match harm.as_str() {
+        match damage.as_str() {
             "taken away" => drop(files.remove(name)),
             _ => drop(files.insert(name, bytes)),
         }
         put(&folder, &files);
         if let Err(complaint) = outcome(&folder, &journal, name == "ledger.db-wal", &mut outcomes) {
-            complaints.push(format!("{harm}: {complaint}"));
+            complaints.push(format!("{damage}: {complaint}"));
         }
     }
     assert!(complaints.is_empty(), "{name}: {} of {count}:\n{}", complaints.len(), complaints.join("\n"));
@@ -200,19 +202,19 @@ fn sweep(name: &'static str) -> Outcomes {
 }
 
 #[test]
-fn no_harm_to_the_ledger_becomes_another_figure() {
+fn no_damage_to_the_ledger_becomes_another_figure() {
     let outcomes = sweep("ledger.db");
     assert!(outcomes.older > 50 && outcomes.right > 50 && outcomes.unreadable > 10, "{outcomes:?}");
 }
 
 #[test]
-fn harm_to_the_log_leads_back_to_an_earlier_commit_at_most() {
+fn damage_to_the_log_leads_back_to_an_earlier_commit_at_most() {
     let outcomes = sweep("ledger.db-wal");
     assert!(outcomes.earlier > 100, "{outcomes:?}");
 }
 
 #[test]
-fn no_harm_to_the_copy_matters_while_the_ledger_is_intact() {
+fn damage_to_the_copy_changes_nothing_while_the_ledger_is_intact() {
     let outcomes = sweep("ledger-copy.db");
     assert_eq!((outcomes.older, outcomes.refused), (0, 0), "{outcomes:?}");
 }

@@ -38,7 +38,7 @@ fn a_snapshot_needs_the_lock_and_changes_nothing() {
 }
 
 #[test]
-fn a_copy_of_a_running_ledger_is_whole_and_has_no_name() {
+fn a_copy_of_a_running_ledger_is_complete_and_has_no_name() {
     let folder = folder_with_copy();
     let store = open(&folder).unwrap().store;
     let mut copy = store.unnamed_copy().unwrap();
@@ -50,7 +50,7 @@ fn a_copy_of_a_running_ledger_is_whole_and_has_no_name() {
 }
 
 #[test]
-fn a_snapshot_of_a_damaged_ledger_is_the_copy_and_leaves_both_as_they_are() {
+fn a_snapshot_of_a_damaged_ledger_is_the_copy_and_changes_neither() {
     let folder = folder_with_copy();
     let ledger = file(&folder, "ledger.db");
     std::fs::write(&ledger, b"no ledger").unwrap();
@@ -64,7 +64,7 @@ fn a_snapshot_of_a_damaged_ledger_is_the_copy_and_leaves_both_as_they_are() {
 }
 
 #[test]
-fn a_backup_is_whole_private_and_restored_where_the_ledger_is_lost() {
+fn a_backup_is_complete_and_private_and_replaces_a_lost_ledger() {
     let folder = folder_with_copy();
     let elsewhere = tempfile::tempdir().unwrap();
     let saved = elsewhere.path().join("saved.db");
@@ -105,8 +105,8 @@ fn a_backup_is_not_restored_over_higher_figures() {
     store.copy_if_due(&at(3000)).unwrap();
     store.close().unwrap();
     let refused = restore(folder.path(), &saved).unwrap_err();
-    let told = "meter m0 (0.003 kWh here, 0.002 kWh in the backup), meter m1 (";
-    assert!(refused.to_string().contains(told) && refused.to_string().contains("client 0x1111"), "{refused}");
+    let message = "meter m0 (0.003 kWh here, 0.002 kWh in the backup), meter m1 (";
+    assert!(refused.to_string().contains(message) && refused.to_string().contains("client 0x1111"), "{refused}");
     assert_eq!(figure(&open(&folder).unwrap().contents), Some(3000));
     // Of a damaged one its copy still speaks.
     std::fs::write(file(&folder, "ledger.db"), b"no ledger").unwrap();
@@ -120,7 +120,7 @@ fn a_backup_is_not_restored_over_higher_figures() {
 }
 
 #[test]
-fn what_is_no_backup_is_refused_and_an_empty_folder_takes_one() {
+fn a_file_that_is_no_backup_is_refused_and_an_empty_folder_accepts_one() {
     let (folder, elsewhere) = (folder_with_copy(), tempfile::tempdir().unwrap());
     let (saved, garbage) = (elsewhere.path().join("saved.db"), elsewhere.path().join("garbage.db"));
     backup(folder.path(), &saved).unwrap();
@@ -132,8 +132,8 @@ fn what_is_no_backup_is_refused_and_an_empty_folder_takes_one() {
     for (named, remedy) in [(elsewhere.path().join("none.db"), "check its name"), (folder.path().into(), "is no file")]
     {
         let refused = restore(folder.path(), &named).unwrap_err();
-        let told = refused.to_string();
-        assert!(told.contains(remedy) && !told.contains("[state]"), "{told}");
+        let message = refused.to_string();
+        assert!(message.contains(remedy) && !message.contains("[state]"), "{message}");
     }
     let refused = backup(folder.path(), &elsewhere.path().join("none/saved.db")).unwrap_err().to_string();
     assert!(refused.contains("create its folder first") && !refused.contains("[state]"), "{refused}");
@@ -144,7 +144,7 @@ fn what_is_no_backup_is_refused_and_an_empty_folder_takes_one() {
 }
 
 #[test]
-fn what_was_given_away_stays_so_in_the_ledger_and_in_its_copy() {
+fn a_moved_ledger_stays_retired_also_in_its_copy() {
     let folder = folder_with_copy();
     let mut store = open(&folder).unwrap().store;
     store.commit(&Commit { retire: true, ..commit(3, 3000, false) }).unwrap();
@@ -162,7 +162,7 @@ fn what_was_given_away_stays_so_in_the_ledger_and_in_its_copy() {
 }
 
 #[test]
-fn what_was_moved_is_that_of_the_machine_which_takes_it_up() {
+fn a_moved_ledger_belongs_to_the_machine_that_restores_it() {
     let folder = folder_with_copy();
     let elsewhere = tempfile::tempdir().unwrap();
     let (before, moved) = (elsewhere.path().join("before.db"), elsewhere.path().join("moved.db"));
@@ -189,7 +189,7 @@ fn what_was_moved_is_that_of_the_machine_which_takes_it_up() {
 }
 
 #[test]
-fn a_new_name_is_one_row_and_the_journal_follows() {
+fn a_rename_changes_one_row_and_the_journal_follows() {
     let folder = folder_with_copy();
     let mut store = open(&folder).unwrap().store;
     let mut renamed = Commit { journal: Vec::new(), clients: Vec::new(), ..commit(1, 2000, true) };

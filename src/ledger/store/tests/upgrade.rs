@@ -56,7 +56,7 @@ fn a_ledger_of_version_1_is_upgraded_and_a_copy_is_kept() {
 }
 
 #[test]
-fn a_damaged_ledger_of_version_1_gives_way_to_its_copy() {
+fn a_damaged_ledger_of_version_1_is_replaced_by_its_copy() {
     let folder = fixture(1);
     Connection::open(file(&folder, "ledger.db")).unwrap().execute("UPDATE figure SET step_mwh = 7", []).unwrap();
     let opened = open(&folder).unwrap();
@@ -65,7 +65,7 @@ fn a_damaged_ledger_of_version_1_gives_way_to_its_copy() {
 }
 
 #[test]
-fn an_old_row_in_a_ledger_of_version_1_is_noticed() {
+fn a_missing_row_in_a_ledger_of_version_1_is_detected() {
     let folder = fixture(1);
     Connection::open(file(&folder, "ledger.db"))
         .unwrap()
@@ -88,11 +88,8 @@ fn a_ledger_of_version_2_opens_as_it_is_and_continues() {
     opened.store.commit(&Commit { meters: vec![row], memories: ids, ..Commit::empty(at(0)) }).unwrap();
     opened.store.close().unwrap();
     let opened = open(&folder).unwrap();
-    let published = |name: &Name| opened.contents.meters[name].state.published();
-    assert_eq!(
-        (published(&name("basement")), published(&name("garage"))),
-        (Some(energy(50_006_400)), Some(energy(702_000_000)))
-    );
+    let published = |text: &str| opened.contents.meters[&name(text)].state.published();
+    assert_eq!((published("basement"), published("garage")), (Some(energy(50_006_400)), Some(energy(702_000_000))));
     assert_eq!((opened.contents.ledger.generation, opened.contents.meters.len(), opened.fell_back), (37, 5, None));
     assert!(!file(&folder, "ledger-v2.db").exists());
 }
