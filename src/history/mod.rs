@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use feed::HistoryFeed;
-pub use store::rename;
+pub(crate) use store::rename;
 pub use writer::{HistoryWriter, open};
 #[cfg(test)]
 pub(crate) use {aggregator::SlotAggregator, store::HistoryStore, store::record, writer::WRITE_EVERY};

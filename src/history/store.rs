@@ -11,12 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, named_params};
 use rusqlite_migration::{M, Migrations};
 
-use super::{HistorySlot, Retention};
+use super::{HistorySlot, MeterRename, Retention};
 use crate::clock::ClockReading;
 use crate::storage::{
     DiskError, FileId, StoreError, StoreFault, connect, create_private, file_id, give_to_owner, move_aside,
 };
-use crate::units::Name;
 
 /// The file in the state folder.
 pub(crate) const HISTORY: &str = "history.db";
@@ -90,23 +89,24 @@ fn disk_error(fault: StoreFault) -> DiskError {
     }
 }
 
-/// Renames the records of a meter, with or without a running daemon. Older records under the new name no longer belong to any meter.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn rename(folder: &Path, from: &Name, to: &Name) -> Result<(), StoreError> {
+/// Renames meters in the history, with or without a running daemon. Older records under a new name no longer belong to any meter.
+pub(crate) fn rename(folder: &Path, renames: &[MeterRename]) {
     let path = folder.join(HISTORY);
-    if file_id(&path).map_err(StoreError::write(&path))?.is_none() {
-        return Ok(());
+    if !path.exists() {
+        return;
     }
-    let renamed = connect(&path).and_then(|mut connection| {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // `~` is in no meter's name.
-        transaction.execute("UPDATE meter SET name = name || '~' || id WHERE name = ?1", [to])?;
-        transaction.execute("UPDATE meter SET name = ?2 WHERE name = ?1", [from, to])?;
-        transaction.commit()
-    });
-    renamed.map_err(StoreError::write(&path))
+    for MeterRename { from, to } in renames {
+        let renamed = connect(&path).and_then(|mut connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // `~` is in no meter's name.
+            transaction.execute("UPDATE meter SET name = name || '~' || id WHERE name = ?1", [to])?;
+            transaction.execute("UPDATE meter SET name = ?2 WHERE name = ?1", [from, to])?;
+            transaction.commit()
+        });
+        if let Err(error) = renamed {
+            tracing::warn!(meter = %to, %error, "the history stays under the name {from}");
+        }
+    }
 }
 
 /// Fails unless the file is a history of a version that this program knows.

@@ -161,11 +161,7 @@ impl HistoryWriter {
         (self.waiting_since, self.retry) = (None, false);
         self.job = Some(tokio::task::spawn_blocking(move || {
             let Waiting { mut slots, renames, reads } = waiting;
-            for MeterRename { from, to } in &renames {
-                if let Err(error) = store::rename(&folder, from, to) {
-                    tracing::warn!(meter = %to, %error, "the history stays under the name {from}");
-                }
-            }
+            store::rename(&folder, &renames);
             let outcome = match slots.is_empty() {
                 true => Ok(None),
                 false => store::record(&mut store, &folder, &slots, &now, &retention),

@@ -41,8 +41,8 @@ async fn a_meter_can_be_renamed_first_in_the_ledger() {
     until("the building is accepted", || accepted_energy(&arkreen, 7) == Some(1_500_000_000)).await;
     let dry = site.run(&["ledger", "rename", "first", "ground_floor", "--dry-run"]).await;
     assert!(dry.code == 0 && dry.out.contains("nothing was changed"), "{dry:?}");
-    site.run(&["ledger", "rename", "frist", "x"]).await.complains(1, &["but of `first`"]);
-    site.run(&["ledger", "rename", "first", "second"]).await.complains(1, &["a figure of its own", "ledger credit"]);
+    site.run(&["ledger", "rename", "frist", "x"]).await.complains(1, &["but `first`"]);
+    site.run(&["ledger", "rename", "first", "second"]).await.complains(1, &["already has a figure", "ledger credit"]);
     let output = site.run(&["ledger", "rename", "first", "ground_floor"]).await;
     assert!(
         output.code == 0 && output.out.contains("ground_floor: ") && output.out.contains("it was first"),

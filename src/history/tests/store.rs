@@ -12,7 +12,7 @@ use crate::clock::ClockReading;
 use crate::guard::testing::{at, energy, name};
 use crate::history::query::{HistoryPage, HistoryQuery, HistoryReadError, read_page};
 use crate::history::store::{HISTORY, HistoryStore, record, rename};
-use crate::history::{HistorySlot, PowerSummary, RecordedSlot, Retention, SlotStart};
+use crate::history::{HistorySlot, MeterRename, PowerSummary, RecordedSlot, Retention, SlotStart};
 use crate::storage::StoreError;
 use crate::units::Milliwatts;
 
@@ -284,10 +284,11 @@ fn a_full_disk_is_an_error_and_the_next_slot_is_tried() {
 #[test]
 fn a_renamed_meter_keeps_its_history() {
     let mut lab = Lab::new();
-    rename(lab.folder.path(), &name("a"), &name("b")).unwrap();
-    assert!(!lab.path(HISTORY).exists(), "nothing is begun by it");
+    let renames = [MeterRename { from: name("a"), to: name("b") }];
+    rename(lab.folder.path(), &renames);
+    assert!(!lab.path(HISTORY).exists(), "it creates no file");
     lab.record(&[row("b", 120, 5), row("a", 120, 10)], 120).unwrap();
-    rename(lab.folder.path(), &name("a"), &name("b")).unwrap();
+    rename(lab.folder.path(), &renames);
     lab.record(&[row("b", 240, 20), row("a", 240, 1)], 240).unwrap();
     let published = |meter| -> Vec<_> {
         all(lab.folder.path(), meter).iter().map(|slot| slot.published_mwh.unwrap().get()).collect()

@@ -90,12 +90,8 @@ impl LedgerState {
         if self.block.is_none() {
             return Err(CommandError::NotForeign);
         }
-        let reason = request.signed("this machine takes the ledger over and reports from now on");
-        let mut outcome = CommandOutcome::of_ledger(&request.command, reason);
-        if !request.dry_run {
-            self.adopting = true;
-            outcome.entry = Some(self.note_command(request, EntrySubject::Ledger, None, &outcome.reason, now));
-        }
+        let outcome = self.note_for_ledger(request, "this machine takes the ledger over and reports from now on", now);
+        self.adopting |= !request.dry_run;
         Ok(outcome)
     }
 
@@ -105,9 +101,17 @@ impl LedgerState {
             return CommandOutcome::of_ledger(&request.command, block.to_string());
         }
         let reason = "the ledger is moved away: this machine no longer counts or reports anything from it";
-        let mut outcome = CommandOutcome::of_ledger(&request.command, request.signed(reason));
+        let outcome = self.note_for_ledger(request, reason, now);
         if !request.dry_run {
             (self.retiring, self.block) = (true, Some(ReportingBlock::Retired(now.wall)));
+        }
+        outcome
+    }
+
+    /// The outcome of a command about the whole ledger, with its entry in the journal unless it is a dry run.
+    fn note_for_ledger(&mut self, request: &CommandRequest, reason: &str, now: &ClockReading) -> CommandOutcome {
+        let mut outcome = CommandOutcome::of_ledger(&request.command, request.signed(reason));
+        if !request.dry_run {
             outcome.entry = Some(self.note_command(request, EntrySubject::Ledger, None, &outcome.reason, now));
         }
         outcome

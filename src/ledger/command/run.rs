@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{CommandError, CommandOutcome, CommandRequest, OperatorCommand};
 use crate::clock::ClockReading;
 use crate::guard::DecisionError;
+use crate::history;
 use crate::ledger::settings::LedgerSettings;
 use crate::ledger::state::LedgerState;
 use crate::ledger::store::{JournalQuery, JournalRow, LedgerSnapshot, Opened, Store, StoreError, StoreOptions};
@@ -55,6 +56,7 @@ pub fn run_on_store(
     if let Some(pending) = ledger.prepare(now, true) {
         store.commit(&pending.commit)?;
         store.copy_if_due(now)?;
+        history::rename(folder, &pending.renames);
     }
     store.close()?;
     Ok(CommandOutcome { on_disk: true, ..outcome })

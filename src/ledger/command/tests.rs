@@ -8,6 +8,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::Clock;
 use crate::heartbeat::Hearts;
+use crate::history::query::{HistoryQuery, read_page};
+use crate::history::{self, HistorySlot};
 use crate::ledger::settings::LedgerSettings;
 use crate::ledger::shown::{self, ShownEntry, ShownMeter};
 use crate::ledger::store::{JournalQuery, Store, StoreOptions};
@@ -112,6 +114,28 @@ fn a_credit_reaches_the_client_once_and_undoing_it_does_not_lower_the_client() {
     let none =
         run_on_store(folder.path(), settings(), &at(190), request(OperatorCommand::Undo { entry: 99 })).unwrap_err();
     assert!(none.to_string().contains("`arkmeter ledger journal`"), "{none}");
+}
+
+#[test]
+fn a_rename_on_the_store_renames_the_history_too() {
+    let folder = held();
+    let slot = HistorySlot {
+        meter: name("a"),
+        ended: at(130).wall,
+        trusted: true,
+        measured: std::time::Duration::ZERO,
+        power: None,
+        published: Some(energy(1_000_000)),
+        began: None,
+    };
+    history::record(&mut None, folder.path(), &[slot], &at(130), &history::Retention::default()).unwrap();
+    let rename = OperatorCommand::Rename { meter: name("a"), to: name("new") };
+    run_on_store(folder.path(), settings(), &at(140), request(rename)).unwrap();
+    let recorded = |meter| {
+        let query = HistoryQuery { meter: name(meter), from: None, to: None, after: 0 };
+        read_page(folder.path(), &query).unwrap().slots.len()
+    };
+    assert_eq!((recorded("a"), recorded("new")), (0, 1));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! SQLite does not notice a flipped byte in a value, so each row ends with a CRC32 over its table's name and its other columns.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
@@ -257,8 +258,8 @@ fn bounds(row: &Row<'_>, prefix: &str) -> rusqlite::Result<EnergyBounds> {
     })
 }
 
-fn duration(row: &Row<'_>, column: &str) -> rusqlite::Result<std::time::Duration> {
-    row.get(column).map(std::time::Duration::from_nanos)
+fn duration(row: &Row<'_>, column: &str) -> rusqlite::Result<Duration> {
+    row.get(column).map(Duration::from_nanos)
 }
 
 impl ClientRow {
@@ -266,14 +267,20 @@ impl ClientRow {
     pub(super) fn read(connection: &Connection) -> Result<Vec<Self>, StoreFault> {
         read(connection, "client", |row| {
             let Json(counted) = row.get("counted")?;
-            let (energy, accepted, accepted_at) =
-                (row.get("energy_mwh")?, row.get("accepted_mwh")?, row.get("accepted_at")?);
-            Ok(ClientRow {
-                id: row.get("id")?,
-                key: ClientKey { url: row.get("url")?, client_id: row.get("client_id")? },
-                state: ClientState { energy, counted, accepted, accepted_at },
-            })
+            ClientRow::from_row(row, row.get("id")?, counted)
         })
+    }
+
+    /// A client from its row. Those of version 1 have no id and name their members.
+    pub(super) fn from_row(
+        row: &Row<'_>,
+        id: i64,
+        counted: BTreeMap<MeterId, MilliwattHours>,
+    ) -> rusqlite::Result<Self> {
+        let key = ClientKey { url: row.get("url")?, client_id: row.get("client_id")? };
+        let (energy, accepted) = (row.get("energy_mwh")?, row.get("accepted_mwh")?);
+        let state = ClientState { energy, counted, accepted, accepted_at: row.get("accepted_at")? };
+        Ok(ClientRow { id, key, state })
     }
 
     /// Writes clients.
@@ -306,7 +313,8 @@ impl JournalRow {
     ) -> rusqlite::Result<Vec<Self>> {
         let mut statement = connection.prepare(&format!("SELECT * FROM journal {which}"))?;
         let entries = statement.query_map(parameters, |row| {
-            let entry = check("journal", row).and_then(|()| Ok(JournalRow::from_row(row)?));
+            let parse = || JournalRow::from_row(row, row.get("word")?, row.get("meter")?, row.get("client")?);
+            let entry = check("journal", row).and_then(|()| Ok(parse()?));
             Ok(entry.unwrap_or_else(|fault| JournalRow::unreadable(row.get(0).unwrap_or(0), &fault)))
         })?;
         entries.collect()
@@ -317,18 +325,16 @@ impl JournalRow {
         write(connection, "journal", rows.iter().map(JournalRow::values))
     }
 
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(JournalRow {
-            id: row.get("id")?,
-            meter: row.get("meter")?,
-            client: row.get("client")?,
-            word: row.get("word")?,
-            at: row.get("at")?,
-            last: row.get("last")?,
-            count: row.get("count")?,
-            reason: row.get("reason")?,
-            entry: row.get::<_, Option<Json<_>>>("entry")?.map(|Json(entry)| entry),
-        })
+    /// An entry from its row. Those of version 1 have another word and subject.
+    pub(super) fn from_row(
+        row: &Row<'_>,
+        word: String,
+        meter: Option<MeterId>,
+        client: Option<Name>,
+    ) -> rusqlite::Result<Self> {
+        let (id, at, last, count) = (row.get("id")?, row.get("at")?, row.get("last")?, row.get("count")?);
+        let entry = row.get::<_, Option<Json<_>>>("entry")?.map(|Json(entry)| entry);
+        Ok(JournalRow { id, meter, client, word, at, last, count, reason: row.get("reason")?, entry })
     }
 
     fn values(&self) -> rusqlite::Result<Vec<Value>> {

@@ -14,8 +14,6 @@ use super::rows::{ClientRow, JournalRow, LedgerRow, MeterId, MeterRow, check, re
 use super::schema::VERSION;
 use crate::clock::ClockReading;
 use crate::guard::{EnergyBounds, GuardState, Integral, MeterFigure, PowerSample, RegisterPoint};
-use crate::ledger::client::ClientState;
-use crate::ledger::settings::ClientKey;
 use crate::storage::{CompactReading, Json, StoreFault, expand};
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
@@ -63,7 +61,14 @@ pub(super) fn read(connection: &Connection) -> Result<Contents, StoreFault> {
     let mut states: BTreeMap<Name, (bool, String)> = states.into_iter().collect();
     let figures = read_rows(connection, "figure", |row| {
         add_checksum(row)?;
-        FigureV1::from_row(row)
+        Ok(FigureV1 {
+            name: row.get("meter")?,
+            published: row.get("published_mwh")?,
+            register: row.get("register_mwh")?,
+            step: row.get("step_mwh")?,
+            advanced: row.get("advanced")?,
+            updated: row.get("updated")?,
+        })
     })?;
     let mut contents = Contents::default();
     for (id, row) in (1..).map(MeterId).zip(figures) {
@@ -76,15 +81,17 @@ pub(super) fn read(connection: &Connection) -> Result<Contents, StoreFault> {
     if let Some(name) = states.keys().next() {
         return Err(StoreFault::Damaged(format!("the figure of {name} is missing")));
     }
+    let mut ids = 1..;
     let clients = read_rows(connection, "client", |row| {
         add_checksum(row)?;
-        client(row, &contents.meters)
+        let Json(counted) = row.get::<_, Json<BTreeMap<Name, MilliwattHours>>>("counted")?;
+        let counted = counted.into_iter().filter_map(|(name, energy)| Some((contents.meters.get(&name)?.id, energy)));
+        ClientRow::from_row(row, ids.next().unwrap_or_default(), counted.collect())
     })?;
     if sum != last.seals {
         return Err(StoreFault::damaged("its rows are not those of its last commit"));
     }
-    let clients = (1..).zip(clients).map(|(id, (key, state))| (key.clone(), ClientRow { id, key, state }));
-    contents.clients = clients.collect();
+    contents.clients = clients.into_iter().map(|row| (row.key.clone(), row)).collect();
     let machine = meta(connection, "machine")?.filter(|machine| !machine.is_empty());
     let LastCommit { sequence, at, retired, .. } = last;
     contents.ledger = LedgerRow { version: VERSION, generation: sequence, at, machine, retired, ..contents.ledger };
@@ -133,19 +140,6 @@ struct FigureV1 {
     step: Option<MilliwattHours>,
     advanced: Option<String>,
     updated: Timestamp,
-}
-
-impl FigureV1 {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(FigureV1 {
-            name: row.get("meter")?,
-            published: row.get("published_mwh")?,
-            register: row.get("register_mwh")?,
-            step: row.get("step_mwh")?,
-            advanced: row.get("advanced")?,
-            updated: row.get("updated")?,
-        })
-    }
 }
 
 /// When the register advanced, and the energy that the power samples account for since.
@@ -200,34 +194,12 @@ fn integrate(figure: &mut MeterFigure, advanced: &str) -> Result<(), StoreFault>
     Ok(())
 }
 
-fn client(row: &Row<'_>, meters: &BTreeMap<Name, MeterRow>) -> rusqlite::Result<(ClientKey, ClientState)> {
-    let Json(counted) = row.get::<_, Json<BTreeMap<Name, MilliwattHours>>>("counted")?;
-    let counted = counted.into_iter().filter_map(|(name, energy)| Some((meters.get(&name)?.id, energy)));
-    let state = ClientState {
-        energy: row.get("energy_mwh")?,
-        counted: counted.collect(),
-        accepted: row.get("accepted_mwh")?,
-        accepted_at: row.get("accepted_at")?,
-    };
-    Ok((ClientKey { url: row.get("url")?, client_id: row.get("client_id")? }, state))
-}
-
 fn entry(row: &Row<'_>, ids: &BTreeMap<Name, MeterId>) -> rusqlite::Result<JournalRow> {
     let word: String = row.get("verdict")?;
     let name: Option<Name> = row.get("meter")?;
     let meter = name.as_ref().and_then(|name| ids.get(name)).copied();
     let meter = meter.filter(|_| !CLIENT_WORDS.contains(&word.as_str()));
-    Ok(JournalRow {
-        id: row.get("id")?,
-        client: name.filter(|_| meter.is_none()),
-        meter,
-        word,
-        at: row.get("at")?,
-        last: row.get("last")?,
-        count: row.get("count")?,
-        reason: row.get("reason")?,
-        entry: row.get::<_, Option<Json<_>>>("entry")?.map(|Json(entry)| entry),
-    })
+    JournalRow::from_row(row, word, meter, name.filter(|_| meter.is_none()))
 }
 
 fn meta(connection: &Connection, key: &str) -> Result<Option<String>, StoreFault> {
