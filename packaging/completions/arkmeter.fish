@@ -116,73 +116,73 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_s
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand profiles; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "show" -d 'What is on disk of each meter and client'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "journal" -d 'What was decided, and why: the newest entry first'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "history" -d 'What a meter drew and what was published of it, slot by slot or hour by hour'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "accept" -d 'What is held of a meter is right: take it now (a jump is not credited by this: see credit)'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "adopt" -d 'This machine reports from a ledger that was begun on another (a cloned or moved disk)'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "credit" -d 'Add energy that was consumed and that no register credited'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "set" -d 'Arkreen holds this figure already: publish nothing below it'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "replace" -d 'The meter was exchanged: count the old one to its end and the new one from its beginning, exactly'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "backup" -d 'Save the whole ledger to a file, whether a daemon runs or not'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "move" -d 'Another machine goes on with the ledger: save it to a file, and report nothing from here any more'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "rename" -d 'A meter was renamed in the configuration, or is going to be: its ledger goes on under the new name'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "record" -d 'Record what the running daemon\'s meters say, in a trace for `replay`'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "restore" -d 'Put a backup in the ledger\'s place (no daemon may run; refused where a published figure would fall)'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "undo" -d 'A judgement was wrong: take back what it did to the figure (what was published stays until the figure passes it)'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "show" -d 'Show what is on disk for each meter and client'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "journal" -d 'Show what was decided, and why, newest first'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "history" -d 'Show the power and the published energy of a meter over time'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "accept" -d 'Accept the held register of a meter now (this does not credit a jump: see credit)'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "adopt" -d 'Report from a ledger that was created on another machine (a cloned or moved disk)'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "credit" -d 'Add energy that was consumed but not credited'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "set" -d 'Publish nothing below a figure that Arkreen already has'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "replace" -d 'Record that a meter was replaced: count the old one to its end and the new one from its beginning'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "backup" -d 'Save the whole ledger to a file, with or without a running daemon'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "move" -d 'Move the ledger to another machine: save it to a file, and stop reporting from this machine'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "rename" -d 'Keep the figure of a meter that was renamed in the configuration, or is going to be'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "record" -d 'Record the readings of the running daemon, as a trace for `replay`'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "restore" -d 'Replace the ledger by a backup (no daemon may run; refused if a published figure would fall)'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and not __fish_seen_subcommand_from show journal history accept adopt credit set replace backup move rename record restore undo" -f -a "undo" -d 'Undo the effect of a wrong decision on the figure (published stands still until the figure exceeds it)'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from show" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l meter -d 'Only this meter\'s entries, or this client\'s' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l before -d 'Only entries before this one: the next page' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l most -d 'At most so many entries' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l meter -d 'Only entries about this meter or client' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l before -d 'Only entries before this one, for the next page' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l most -d 'Maximum number of entries' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l from -d 'Only what ended after this: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for that long ago' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l to -d 'Only what ended by this' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l every -d 'Bring slots together, such as 15m, 1h or 1d (days of UTC, or of the offset that --from is written with)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l from -d 'Only slots that ended after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for seven days ago' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l to -d 'Only slots that ended by this time' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l every -d 'Add up slots over this time, such as 15m, 1h or 1d (days in UTC, or in the offset of --from)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l csv -d 'Print CSV'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from accept" -l config -d 'Configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from accept" -l dry-run -d 'Only say what it would do'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from accept" -l dry-run -d 'Print what would be done, and change nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from accept" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from adopt" -l config -d 'Configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from adopt" -l dry-run -d 'Only say what it would do'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from adopt" -l dry-run -d 'Print what would be done, and change nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from adopt" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from credit" -l config -d 'Configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from credit" -l dry-run -d 'Only say what it would do'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from credit" -l dry-run -d 'Print what would be done, and change nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from credit" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from set" -l config -d 'Configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from set" -l dry-run -d 'Only say what it would do'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from set" -l dry-run -d 'Print what would be done, and change nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -l old-reading -d 'The old meter\'s last reading, such as 81234.5kWh' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -l new-reading -d 'The new meter\'s first reading, such as 0kWh' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -l config -d 'Configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -l dry-run -d 'Only say what it would do'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -l dry-run -d 'Print what would be done, and change nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from replace" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from backup" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from move" -l config -d 'Configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from move" -l dry-run -d 'Only say what it would do'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from move" -l dry-run -d 'Print what would be done, and change nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from move" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from rename" -l config -d 'Configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from rename" -l dry-run -d 'Only say what it would do'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from rename" -l dry-run -d 'Print what would be done, and change nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from record" -l meter -d 'A meter\'s name, or all' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from record" -l for -d 'For how long, such as 10m (a week at most)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from record" -l for -d 'How long, such as 10m (at most a week)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from record" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from record" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from restore" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -l config -d 'Configuration file' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -l dry-run -d 'Only say what it would do'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -l dry-run -d 'Print what would be done, and change nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l from -d 'Only what ended after this: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for that long ago' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l to -d 'Only what ended by this' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l every -d 'Bring slots together, such as 15m, 1h or 1d (days of UTC, or of the offset that --from is written with)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l from -d 'Only slots that ended after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for seven days ago' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l to -d 'Only slots that ended by this time' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l every -d 'Add up slots over this time, such as 15m, 1h or 1d (days in UTC, or in the offset of --from)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l csv -d 'Print CSV'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l json -d 'Print JSON'
