@@ -1,7 +1,6 @@
 //! The time: since boot (suspend included), on the wall clock, and whether the wall clock is trusted.
 //!
 //! Only this module reads the system's clocks.
-#![deny(missing_docs)]
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

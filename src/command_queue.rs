@@ -40,7 +40,7 @@ impl<T> CommandQueue<T> {
         }
     }
 
-    /// Awaits `work` and receives commands meanwhile.
+    /// Awaits `work` and receives commands during it.
     ///
     /// # Errors
     /// [`QueueClosed`] when the last sender is dropped first; the work is then abandoned.

@@ -1,7 +1,5 @@
 //! A problem in a TOML file: where it is, what is wrong, and how to correct it.
 
-#![deny(missing_docs)]
-
 use std::ops::Range;
 
 use serde::Serialize;

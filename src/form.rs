@@ -2,8 +2,6 @@
 //!
 //! The configuration and the meter profiles are both read this way, so that their messages have the same form.
 
-#![deny(missing_docs)]
-
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
@@ -84,7 +82,7 @@ impl<'t> Form<'t> {
         self.findings
     }
 
-    /// The field of that key. `None` where it is absent.
+    /// The field of that key. `None` if it is absent.
     pub fn field(&self, key: &'static str) -> Option<Field<'t>> {
         self.read.borrow_mut().push(key);
         let entry = self.table.get_key_value(key);
@@ -103,7 +101,7 @@ impl<'t> Form<'t> {
         field
     }
 
-    /// The value that `read` returns for that key; `default` where the key is absent; `None` where the value is wrong (and reported).
+    /// The value that `read` returns for that key; `default` if the key is absent; `None` if the value is wrong (and reported).
     pub fn or<T>(&self, key: &'static str, default: T, read: impl FnOnce(&Field<'t>) -> Option<T>) -> Option<T> {
         match self.field(key) {
             Some(field) => read(&field),
@@ -111,12 +109,12 @@ impl<'t> Form<'t> {
         }
     }
 
-    /// As [`Form::or`], for a key without a default: `Some(None)` where it is absent.
+    /// As [`Form::or`], for a key without a default: `Some(None)` if it is absent.
     pub fn maybe<T>(&self, key: &'static str, read: impl FnOnce(&Field<'t>) -> Option<T>) -> Option<Option<T>> {
         self.or(key, None, |field| read(field).map(Some))
     }
 
-    /// The table of that key. `None` where it is absent, or not a table (and reported).
+    /// The table of that key. `None` if it is absent, or not a table (and reported).
     pub fn table(&self, key: &'static str) -> Option<Form<'t>> {
         self.field(key)?.table()
     }
@@ -238,6 +236,12 @@ impl<'t> Field<'t> {
         text.or_else(|| self.fail(&format!("is {}, not text", self.kind()), help))
     }
 
+    /// A text that means `what`.
+    fn text_of(&self, what: &str, help: &str) -> Option<&'t str> {
+        let text = self.value.get_ref().as_str();
+        text.or_else(|| self.fail(&format!("is {}, not {what}", self.kind()), help))
+    }
+
     /// True or false.
     pub fn boolean(&self) -> Option<bool> {
         self.value.get_ref().as_bool().or_else(|| self.fail(&format!("is {}", self.kind()), "write true or false"))
@@ -277,9 +281,7 @@ impl<'t> Field<'t> {
     pub fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
         let (from, to) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
         let help = format!("a time in quotes from \"{from}\" to \"{to}\"");
-        let Some(text) = self.value.get_ref().as_str() else {
-            return self.fail(&format!("is {}, not a time", self.kind()), help);
-        };
+        let text = self.text_of("a time", &help)?;
         let Ok(value) = humantime::parse_duration(text) else { return self.fail("is not a time", help) };
         if range.contains(&value) { Some(value) } else { self.fail("is out of range", help) }
     }
@@ -287,9 +289,7 @@ impl<'t> Field<'t> {
     /// A power above zero such as "20kW".
     pub fn power(&self) -> Option<Milliwatts> {
         let help = "a power above zero in quotes, with its unit: \"5500W\", \"20kW\" or \"1.2MW\"";
-        let Some(text) = self.value.get_ref().as_str() else {
-            return self.fail(&format!("is {}, not a power", self.kind()), help);
-        };
+        let text = self.text_of("a power", help)?;
         parse_power(text).or_else(|| self.fail("is not a power", help))
     }
 
@@ -297,9 +297,7 @@ impl<'t> Field<'t> {
     pub fn size(&self, range: RangeInclusive<u64>) -> Option<u64> {
         let (from, to) = (range.start() / 1_000_000, range.end() / 1_000_000);
         let help = format!("a size in quotes from \"{from}MB\" to \"{to}MB\"");
-        let Some(text) = self.value.get_ref().as_str() else {
-            return self.fail(&format!("is {}, not a size", self.kind()), help);
-        };
+        let text = self.text_of("a size", &help)?;
         let Some(value) = parse_size(text) else { return self.fail("is not a size", help) };
         if range.contains(&value) { Some(value) } else { self.fail("is out of range", help) }
     }
@@ -310,9 +308,7 @@ impl<'t> Field<'t> {
             let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
             format!("one of: {}", known.join(", "))
         };
-        let Some(text) = self.value.get_ref().as_str() else {
-            return self.fail(&format!("is {}, not an allowed value", self.kind()), help());
-        };
+        let text = self.text_of("an allowed value", &help())?;
         let found = words.iter().find(|(word, _)| *word == text);
         found.map(|(_, meaning)| *meaning).or_else(|| self.fail("is not an allowed value", help()))
     }

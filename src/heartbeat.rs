@@ -1,5 +1,4 @@
 //! Heartbeats: each task reports its progress, and the watchdog checks all of them.
-#![deny(missing_docs)]
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, Weak};
@@ -35,7 +34,7 @@ impl Heart {
         *self.beat.last.lock().expect("no panic while the lock is held") = Instant::now();
     }
 
-    /// Awaits work and beats meanwhile, but not for longer than [`WORK_WITHIN`]: a task whose work never ends hangs.
+    /// Awaits work and sends beats during it, but not for longer than [`WORK_WITHIN`]: a task whose work never ends hangs.
     pub async fn beating<F: Future>(&mut self, work: F) -> F::Output {
         let begun = Instant::now();
         let mut work = pin!(work);

@@ -45,7 +45,7 @@ pub mod modbus;
 // The configuration. It turns a bus into the link settings of `modbus`.
 pub mod config;
 
-// The path of a reading, and the recorder of traces beside it.
+// The path of a reading, and the recorder of traces.
 mod recorder;
 
 pub mod guard;

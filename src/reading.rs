@@ -1,5 +1,4 @@
 //! The result of one poll of a meter, which the poller sends to the ledger.
-#![deny(missing_docs)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

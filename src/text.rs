@@ -1,5 +1,4 @@
 //! Makes foreign text (of a meter or the endpoint) safe to show: printable ASCII, bounded, secrets masked.
-#![deny(missing_docs)]
 
 /// `text` with all but printable ASCII replaced by `?`, runs of 64 or more hex digits masked, and cut to `limit` bytes.
 pub fn foreign(text: &str, limit: usize) -> String {

@@ -1,5 +1,4 @@
 //! Quantities as checked integers with a unit, and identifiers that are valid by construction.
-#![deny(missing_docs)]
 
 use std::borrow::Borrow;
 use std::fmt;

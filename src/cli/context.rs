@@ -73,7 +73,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, u8> {
     })
 }
 
-/// Sends the command to the running daemon and gives its answer; `None` where no daemon answers.
+/// Sends the command to the running daemon and gives its answer; `None` if no daemon answers.
 pub(super) async fn send_to_daemon<T: DeserializeOwned>(
     config: &Config,
     command: &ControlCommand,
@@ -107,7 +107,7 @@ fn not_understood() -> u8 {
     exit::FAILED
 }
 
-/// Refuses where a daemon runs that did not answer: this process would be a second master on its lines.
+/// Refuses if a daemon runs that did not answer: this process would be a second master on its lines.
 pub(super) fn refuse_where_daemon_runs(config: &Config) -> Result<(), u8> {
     let Some(pid) = ledger::store::in_use(&config.state.path) else { return Ok(()) };
     let process = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Exit codes beside 0, as sysexits(3) defines them where it does.
+//! Exit codes other than 0, mostly as sysexits(3) defines them.
 
 /// The command failed.
 pub const FAILED: u8 = 1;

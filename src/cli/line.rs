@@ -48,7 +48,7 @@ pub(super) fn unit(text: &str) -> Result<UnitId, String> {
     text.parse::<i64>().ok().and_then(UnitId::new).ok_or_else(|| "a unit is a number from 1 to 247".to_owned())
 }
 
-/// The configuration if there is one. An error in it is fatal only where the command needs the configuration.
+/// The configuration if there is one. An error in it is fatal only if the command needs the configuration.
 pub(super) fn configuration(path: &Path, environment: &Environment, needed: bool) -> Result<Option<Config>, u8> {
     match Config::load(path, environment) {
         Ok((config, _)) => Ok(Some(config)),

@@ -36,7 +36,7 @@ max_power = \"20kW\"
 to report it, add an [account.main] with a `token_file`, and the meter's `client_id`";
 
 impl ConfigTables<'_> {
-    /// Reports what does not fit together. The clients are complete where nothing is reported.
+    /// Reports what does not fit together. The clients are complete if nothing is reported.
     pub(super) fn check(&self) -> BTreeMap<Name, ClientConfig> {
         if self.buses.is_empty() && self.meters.is_empty() && !self.misnamed {
             self.error(0..0, "nothing to poll is configured: there is no [bus.NAME] and no [meter.NAME]", MINIMUM);

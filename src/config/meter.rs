@@ -9,14 +9,14 @@ use super::tables::{self, WithSpan};
 use crate::form::{Field, Form};
 use crate::units::{ClientId, Name, UnitId};
 
-/// One `[meter.NAME]` as far as it could be read. A field is `None` where its value is wrong (and reported).
+/// One `[meter.NAME]` as far as it could be read. A field is `None` if its value is wrong (and reported).
 #[derive(Debug)]
 pub(super) struct MeterTable {
     pub(super) span: Range<usize>,
     pub(super) meter: Option<MeterConfig>,
     pub(super) bus: Option<WithSpan<Name>>,
     pub(super) unit: Option<WithSpan<UnitId>>,
-    /// `Some(None)` where the meter has no `client_id`.
+    /// `Some(None)` if the meter has no `client_id`.
     pub(super) client_id: Option<Option<WithSpan<ClientId>>>,
     pub(super) account: Option<Option<WithSpan<Name>>>,
 }

@@ -109,7 +109,7 @@ pub struct MeterConfig {
     pub bus: Name,
     /// Its Modbus unit.
     pub unit: UnitId,
-    /// Its registers; the selected map where the file selects one.
+    /// Its registers; the selected map if the file selects one.
     pub profile: Arc<Profile>,
     /// Transformer ratios and direction.
     pub installation: Installation,
@@ -164,7 +164,7 @@ impl StateConfig {
 /// Where the daemon listens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusConfig {
-    /// Page and metrics, read-only. Off where absent.
+    /// Page and metrics, read-only. Off if absent.
     pub listen: Option<SocketAddr>,
     /// The host names that a listener for other machines accepts.
     pub hosts: Vec<String>,

@@ -135,7 +135,7 @@ fn read_tables<T>(root: &Form<'_>, key: &'static str, read: impl Fn(&Name, Form<
     tables.collect()
 }
 
-/// The values of all tables. `None` where one of them is invalid.
+/// The values of all tables. `None` if one of them is invalid.
 fn values<T>(tables: TableMap<T>) -> Option<BTreeMap<Name, T>> {
     tables.into_iter().map(|(name, table)| Some((name, table.value?))).collect()
 }

@@ -25,7 +25,7 @@ pub(super) fn findings(text: &str, errors: &[toml::de::Error]) -> Vec<Finding> {
     findings
 }
 
-/// The text with blanks for each line that is a key without a value. `None` where there is no such line. Positions stay the same.
+/// The text with blanks for each line that is a key without a value. `None` if there is no such line. Positions stay the same.
 pub(super) fn without_keys_alone(text: &str, errors: &[toml::de::Error]) -> Option<String> {
     let starts = LineStarts::new(text);
     let alone = errors.iter().filter(|error| error.message().starts_with("key with no value"));

@@ -18,7 +18,7 @@ pub(super) struct WithSpan<T> {
     pub(super) span: Range<usize>,
 }
 
-/// One table `[kind.NAME]`. `value` is `None` where something in it is wrong (and reported).
+/// One table `[kind.NAME]`. `value` is `None` if something in it is wrong (and reported).
 #[derive(Debug)]
 pub(super) struct Table<T> {
     pub(super) span: Range<usize>,
@@ -55,7 +55,7 @@ pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Cl
     (!all.is_empty()).then(|| foreign(&format!("there is {}", all.join(", ")), 200))
 }
 
-/// The most similar of `known`. `None` where none is similar.
+/// The most similar of `known`. `None` if none is similar.
 pub(super) fn near<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A longer text is not a misspelled name, and a comparison takes time in proportion to both lengths.
     if wrong.len() > LONGEST_NAME {

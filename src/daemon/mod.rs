@@ -1,7 +1,5 @@
 //! The daemon: it wires the modules together, and handles signals, systemd, reload and a stop that loses nothing.
 
-#![deny(missing_docs)]
-
 mod listeners;
 pub mod requests;
 pub mod settings;
@@ -55,7 +53,7 @@ pub enum Error {
 
 /// How often `STATUS=` is updated.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
-/// How often progress is checked where systemd sets no watchdog.
+/// How often progress is checked if systemd sets no watchdog.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
 /// The longest time for the ledger's last commit.
 const LAST_COMMIT_WITHIN: Duration = Duration::from_secs(2);

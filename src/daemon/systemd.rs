@@ -20,7 +20,7 @@ pub(super) fn notify(states: &[NotifyState]) {
     }
 }
 
-/// How often systemd expects `WATCHDOG=1`: half of `WatchdogSec=`; `None` where the watchdog is off.
+/// How often systemd expects `WATCHDOG=1`: half of `WatchdogSec=`; `None` if the watchdog is off.
 pub(super) fn watchdog_every() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }

@@ -3,7 +3,6 @@
 //! It is for display only: no figure is computed from it. The ledger sends what it has committed through a [`HistoryFeed`] and never
 //! waits; the [`HistoryWriter`], a task of its own, is the only one that opens the file while the daemon runs. A lost, damaged or full
 //! history, or a slow disk, costs power and energy over time and no figure.
-#![deny(missing_docs)]
 
 mod aggregator;
 mod feed;

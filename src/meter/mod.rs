@@ -2,8 +2,6 @@
 //!
 //! Pure: no IO, no clock, no task.
 
-#![deny(missing_docs)]
-
 // From a register to a quantity.
 mod decode_error;
 mod exact;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::connect::{self, PendingOpen};
@@ -16,7 +17,7 @@ use crate::quality::{RequestCount, RequestOutcome, RequestRecord, RequestTally};
 use crate::units::UnitId;
 
 /// What happened on a line since it was created.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineCounts {
     /// Requests sent.
     pub requests: u64,
@@ -24,11 +25,12 @@ pub struct LineCounts {
     pub answers: u64,
     /// Requests without any answer in time.
     pub timeouts: u64,
-    /// Requests with bytes that were no answer.
+    /// Invalid answers: bad checksum, or another unit, function, length or transaction.
     pub garbled: u64,
     /// Exceptions.
     pub exceptions: u64,
-    /// Times the link was opened.
+    /// Times the link was opened. The status document has the times it was opened again.
+    #[serde(skip)]
     pub opened: u64,
 }
 

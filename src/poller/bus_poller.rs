@@ -179,12 +179,7 @@ impl BusPoller {
         let rises_while_exporting = poller.export_check.rises();
         let counts = self.line.counts();
         self.report.send_modify(|report| {
-            report.requests = counts.requests;
-            report.answers = counts.answers;
-            report.timeouts = counts.timeouts;
-            report.garbled = counts.garbled;
-            report.exceptions = counts.exceptions;
-            report.opened = counts.opened;
+            report.counts = counts;
             report.dropped += u64::from(dropped);
             if let Some(meter) = report.meters.get_mut(name) {
                 count_poll(meter, outcome);
@@ -218,7 +213,7 @@ impl BusPoller {
         }
         let text = error.to_string();
         self.report.send_modify(|report| {
-            report.opened = self.line.counts().opened;
+            report.counts = self.line.counts();
             for meter in report.meters.values_mut() {
                 meter.error = Some(text.clone());
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::ClockReading;
+use crate::modbus::LineCounts;
 use crate::quality::RequestQuality;
 use crate::reading::Values;
 use crate::units::Name;
@@ -12,18 +13,8 @@ use crate::units::Name;
 pub struct BusReport {
     /// Why the link is not open at the moment.
     pub error: Option<String>,
-    /// Requests sent.
-    pub requests: u64,
-    /// Verified answers.
-    pub answers: u64,
-    /// Requests without an answer within the timeout.
-    pub timeouts: u64,
-    /// Invalid answers: bad checksum, or another unit, function, length or transaction.
-    pub garbled: u64,
-    /// Exceptions.
-    pub exceptions: u64,
-    /// How often the link was opened.
-    pub opened: u64,
+    /// Requests and their outcomes.
+    pub counts: LineCounts,
     /// Readings dropped because the queue to the ledger was full.
     pub dropped: u64,
     /// Each meter of the bus.

@@ -165,7 +165,7 @@ async fn the_first_readings_come_at_once_with_the_serial_number() {
         assert_eq!(reading.values.serial, Some(format!("{}", 5000 + unit)));
     }
     let report = running.report(|report| report.meters.values().all(|meter| meter.polls == 1)).await;
-    assert_eq!((report.requests, report.answers, report.opened, report.error), (4, 4, 1, None));
+    assert_eq!((report.counts.requests, report.counts.answers, report.counts.opened, report.error), (4, 4, 1, None));
     let first = &report.meters[&name("meter_1")];
     assert!(first.values.register.is_some() && first.read_at.is_some() && first.error.is_none());
 }
@@ -280,7 +280,7 @@ async fn a_full_queue_to_the_ledger_is_counted_and_does_not_block() {
         running.read_now(&[]).await;
     }
     let report = running.report(|report| report.dropped >= 2).await;
-    assert!(report.answers >= 3);
+    assert!(report.counts.answers >= 3);
 }
 
 /// Field note 9.
@@ -310,7 +310,7 @@ async fn a_lost_link_is_reported_and_reopened() {
     std::os::unix::fs::symlink(line.path(), &by_id).unwrap();
     assert!(running.read_now(&[]).await[0].1.is_ok(), "a command opens the link at once");
     let report = running.report(|report| report.error.is_none()).await;
-    assert_eq!((report.opened, report.meters[&name("meter_1")].error.as_deref()), (2, None));
+    assert_eq!((report.counts.opened, report.meters[&name("meter_1")].error.as_deref()), (2, None));
     while let Ok(reading) = running.readings.try_recv() {
         assert!(reading.values.register.is_some());
     }

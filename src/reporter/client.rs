@@ -1,7 +1,10 @@
 //! The HTTPS client of an account: one call, one bounded answer, within the account's timeout.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,6 +21,8 @@ use crate::config::{AccountConfig, Token, shown_path};
 /// The most bytes of an answer, and how many more per report of the call.
 const ANSWER_LIMIT: usize = 64 * 1024;
 const ANSWER_LIMIT_PER_REPORT: usize = 1024;
+/// The maximum size of a `ca_file`. All root certificates of a distribution take a quarter of it.
+const MAX_CA_FILE: u64 = 1 << 20;
 /// How long a connection may be idle: less than most routers keep it.
 const IDLE: Duration = Duration::from_secs(45);
 
@@ -33,13 +38,15 @@ pub(crate) struct HttpClient {
 /// Why the client cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpClientError {
-    #[error("the certificates in {} (ca_file) cannot be read", shown_path(.path))]
+    #[error("the ca_file {} cannot be read", shown_path(.path))]
     Certificates {
         path: PathBuf,
         #[source]
         source: std::io::Error,
     },
-    #[error("{} (ca_file) holds no usable certificate: it has to be PEM", shown_path(.0))]
+    #[error("the ca_file {} is larger than 1 MiB: keep only the certificates to trust in it", shown_path(.0))]
+    TooLarge(PathBuf),
+    #[error("the ca_file {} holds no certificate: write it as PEM, which begins with -----BEGIN CERTIFICATE-----", shown_path(.0))]
     NoCertificate(PathBuf),
     #[error("the HTTPS client cannot be set up")]
     Setup(#[source] reqwest::Error),
@@ -119,14 +126,30 @@ impl HttpClient {
     }
 }
 
-fn own_roots(account: &AccountConfig, path: &PathBuf) -> Result<reqwest::Client, HttpClientError> {
-    let pem = std::fs::read(path).map_err(|source| HttpClientError::Certificates { path: path.clone(), source })?;
+/// The certificates in a `ca_file`.
+///
+/// # Errors
+/// The file cannot be read, is too large, or holds no certificate.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, HttpClientError> {
+    let failed = |source| HttpClientError::Certificates { path: path.to_owned(), source };
+    // Without O_NONBLOCK, opening a pipe would wait for a writer.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
+    let mut pem = Vec::new();
+    file.take(MAX_CA_FILE + 1).read_to_end(&mut pem).map_err(failed)?;
+    if pem.len() as u64 > MAX_CA_FILE {
+        return Err(HttpClientError::TooLarge(path.to_owned()));
+    }
     let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
     if certificates.is_empty() {
-        return Err(HttpClientError::NoCertificate(path.clone()));
+        return Err(HttpClientError::NoCertificate(path.to_owned()));
     }
+    Ok(certificates)
+}
+
+fn own_roots(account: &AccountConfig, path: &Path) -> Result<reqwest::Client, HttpClientError> {
+    let certificates = certificates(path)?;
     let built = builder(account).map_err(HttpClientError::Setup)?.tls_certs_only(certificates).build();
-    built.map_err(|_| HttpClientError::NoCertificate(path.clone()))
+    built.map_err(|_| HttpClientError::NoCertificate(path.to_owned()))
 }
 
 /// A client with the roots of the web's public authorities, which are compiled in.

@@ -1,7 +1,5 @@
 //! An account's task: when it reports, which calls it makes, and what each answer means.
 
-#![deny(missing_docs)]
-
 mod account;
 mod agenda;
 mod batching;
@@ -16,6 +14,7 @@ mod task;
 mod token;
 mod trouble;
 
+pub(crate) use client::certificates;
 pub(crate) use mask::TokenMask;
 pub use report::{AccountReport, ReportingState};
 pub use rpc::{AnswerSummary, summarize};
@@ -28,7 +27,7 @@ use crate::heartbeat::Heart;
 use crate::ledger;
 use crate::units::{ClientId, Name};
 
-/// A command to an account, beside its schedule. The task ends when the last sender of commands is dropped.
+/// A command to an account, in addition to its schedule. The task ends when the last sender of commands is dropped.
 #[derive(Debug)]
 pub enum AccountCommand {
     /// Reports now, regardless of the schedule and of pauses.

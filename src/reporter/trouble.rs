@@ -30,7 +30,7 @@ pub(crate) struct Trouble {
 pub(crate) enum LogLine {
     /// Trouble that starts or gets worse.
     Warning(String),
-    /// The same, where an operator has to act.
+    /// The same, if an operator has to act.
     Alert(String),
     /// Trouble that is over.
     Over(String),

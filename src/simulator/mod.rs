@@ -2,8 +2,6 @@
 //!
 //! The meters use another Modbus library than the daemon, so that both cannot make the same mistake unnoticed.
 
-#![deny(missing_docs)]
-
 pub mod arkreen;
 mod gateway;
 mod meter;

@@ -88,13 +88,8 @@ impl SimulatedUnit {
 
     /// Sets two registers.
     pub fn set_u32(&self, function: Function, address: u16, value: u32, order: WordOrder) {
-        self.set(function, address, &ordered([(value >> 16) as u16, value as u16], order));
-    }
-
-    /// Sets four registers.
-    pub fn set_u64(&self, function: Function, address: u16, value: u64, order: WordOrder) {
-        let words = [(value >> 48) as u16, (value >> 32) as u16, (value >> 16) as u16, value as u16];
-        self.set(function, address, &ordered(words, order));
+        let [high, low] = [(value >> 16) as u16, value as u16];
+        self.set(function, address, &if order == WordOrder::Big { [high, low] } else { [low, high] });
     }
 
     /// Sets two registers, high word first, as in most meters.
@@ -282,11 +277,4 @@ pub(super) fn rtu_request_len(bytes: &[u8]) -> Option<usize> {
         [_, _, ..] => Some(8),
         _ => None,
     }
-}
-
-fn ordered<const N: usize>(mut words: [u16; N], order: WordOrder) -> [u16; N] {
-    if order == WordOrder::Little {
-        words.reverse();
-    }
-    words
 }

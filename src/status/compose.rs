@@ -153,18 +153,14 @@ fn bus(report: Option<&BusReport>) -> BusStatus {
     let unknown = BusReport::default();
     let report = report.unwrap_or(&unknown);
     BusStatus {
-        state: match (&report.error, report.opened) {
+        state: match (&report.error, report.counts.opened) {
             (Some(_), _) => BusState::Closed,
             (None, 0) => BusState::NeverOpened,
             (None, _) => BusState::Open,
         },
         error: plain_text(&report.error),
-        requests: report.requests,
-        answers: report.answers,
-        timeouts: report.timeouts,
-        garbled: report.garbled,
-        exceptions: report.exceptions,
-        reopened: report.opened.saturating_sub(1),
+        counts: report.counts,
+        reopened: report.counts.opened.saturating_sub(1),
         dropped: report.dropped,
         quality: quality::shown(report.meters.values().map(|meter| &meter.quality)),
     }

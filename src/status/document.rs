@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::modbus::LineCounts;
 use crate::quality::RequestTally;
 use crate::reporter::AccountReport;
 use crate::units::{MilliwattHours, Milliwatts, Name};
@@ -72,7 +73,7 @@ pub struct MeterStatus {
     /// That the figure does not advance for a while after a correction.
     #[serde(default)]
     pub stands: Option<String>,
-    /// The register map that was found for the meter, where its profile has several, and its place in a chain of models.
+    /// The register map that was found for the meter, if its profile has several, and its place in a chain of models.
     #[serde(default)]
     pub map: Option<String>,
     /// Why the last poll failed or lacked a value.
@@ -154,16 +155,9 @@ pub struct BusStatus {
     pub state: BusState,
     /// Why it cannot be opened.
     pub error: Option<String>,
-    /// Requests since the daemon started, as for the counts below.
-    pub requests: u64,
-    /// Verified answers.
-    pub answers: u64,
-    /// Requests without an answer in time.
-    pub timeouts: u64,
-    /// Answers that did not fit the request.
-    pub garbled: u64,
-    /// Modbus exceptions.
-    pub exceptions: u64,
+    /// Requests and their outcomes since the daemon started, as for the counts below.
+    #[serde(flatten)]
+    pub counts: LineCounts,
     /// Times the line was opened again.
     pub reopened: u64,
     /// Readings lost because the ledger's queue was full.
@@ -190,7 +184,7 @@ pub enum BusState {
 pub struct LedgerStatus {
     /// Why the store cannot be written at the moment.
     pub error: Option<String>,
-    /// Why nothing at all is reported: the ledger is another machine's.
+    /// Why nothing at all is reported: the ledger belongs to another machine.
     #[serde(default)]
     pub barred: Option<String>,
     /// Commits since the daemon started.

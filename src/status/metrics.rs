@@ -130,11 +130,11 @@ fn buses(writer: &mut Writer, buses: &BTreeMap<Name, BusStatus>) -> fmt::Result 
     let open = samples("bus", buses, |bus| Some(flag(bus.state == BusState::Open)));
     writer.gauge("bus_open", "1 while the line is open, else 0.", open)?;
     let mut counter = |name, help, value| writer.counter(name, help, samples("bus", buses, value));
-    counter("bus_requests_total", "Requests sent.", |bus| Some(bus.requests as f64))?;
-    counter("bus_answers_total", "Verified answers.", |bus| Some(bus.answers as f64))?;
-    counter("bus_timeouts_total", "Requests that were not answered in time.", |bus| Some(bus.timeouts as f64))?;
-    counter("bus_garbled_total", "Answers that did not fit the request.", |bus| Some(bus.garbled as f64))?;
-    counter("bus_exceptions_total", "Modbus exceptions answered.", |bus| Some(bus.exceptions as f64))?;
+    counter("bus_requests_total", "Requests sent.", |bus| Some(bus.counts.requests as f64))?;
+    counter("bus_answers_total", "Verified answers.", |bus| Some(bus.counts.answers as f64))?;
+    counter("bus_timeouts_total", "Requests that were not answered in time.", |bus| Some(bus.counts.timeouts as f64))?;
+    counter("bus_garbled_total", "Answers that did not fit the request.", |bus| Some(bus.counts.garbled as f64))?;
+    counter("bus_exceptions_total", "Modbus exceptions answered.", |bus| Some(bus.counts.exceptions as f64))?;
     counter("bus_reopened_total", "Times the line was opened again.", |bus| Some(bus.reopened as f64))?;
     counter("bus_dropped_readings_total", "Readings lost because the ledger's queue was full.", |bus| {
         Some(bus.dropped as f64)
@@ -216,26 +216,21 @@ impl EncodeMetric for ResponseHistogram<'_> {
 
 type Labels<V> = Vec<(&'static str, V)>;
 
+/// The samples of one family: labels and value.
+trait Samples<V>: IntoIterator<Item = (Labels<V>, f64)> {}
+
+impl<V, S: IntoIterator<Item = (Labels<V>, f64)>> Samples<V> for S {}
+
 struct Writer<'e> {
     encoder: DescriptorEncoder<'e>,
 }
 
 impl Writer<'_> {
-    fn gauge<V: AsRef<str>>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels<V>, f64)>,
-    ) -> fmt::Result {
+    fn gauge<V: AsRef<str>>(&mut self, name: &str, help: &str, samples: impl Samples<V>) -> fmt::Result {
         self.family(name, help, MetricType::Gauge, samples)
     }
 
-    fn counter<V: AsRef<str>>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels<V>, f64)>,
-    ) -> fmt::Result {
+    fn counter<V: AsRef<str>>(&mut self, name: &str, help: &str, samples: impl Samples<V>) -> fmt::Result {
         self.family(name, help, MetricType::Counter, samples)
     }
 
@@ -273,7 +268,7 @@ impl Writer<'_> {
         name: &str,
         help: &str,
         kind: MetricType,
-        samples: impl IntoIterator<Item = (Labels<V>, f64)>,
+        samples: impl Samples<V>,
     ) -> fmt::Result {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_none() {

@@ -4,8 +4,6 @@
 //! command are views of this document. The [`StatusListener`] serves it on TCP, read-only. The [`control`] socket serves it too, and takes
 //! commands to the daemon.
 
-#![deny(missing_docs)]
-
 mod compose;
 pub mod control;
 mod document;

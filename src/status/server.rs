@@ -102,7 +102,7 @@ pub(super) async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, rout
     }
 }
 
-/// Runs `work` until the deadline, which may move meanwhile.
+/// Runs `work` until the deadline, which may move during it.
 async fn within(until: watch::Receiver<Instant>, work: impl Future<Output = ()>) {
     let mut work = pin!(work);
     loop {

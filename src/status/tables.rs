@@ -78,8 +78,9 @@ fn accounts(document: &Document) -> StatusTable {
 fn buses(document: &Document) -> StatusTable {
     let head = ["Bus", "State", "#Requests", "#Answers", "#Timeouts", "#Garbled", "#Exceptions"];
     table("Buses", &[&head[..], &LINE_TIMES].concat(), &document.buses, |bus| {
+        let counts = bus.counts;
         let mut cells = vec![state(words::state(&bus.state), bus.state == BusState::Open)];
-        cells.extend([bus.requests, bus.answers, bus.timeouts, bus.garbled, bus.exceptions].map(cell));
+        cells.extend([counts.requests, counts.answers, counts.timeouts, counts.garbled, counts.exceptions].map(cell));
         cells.extend(words::line_times(&bus.quality).map(cell));
         cells
     })

@@ -1,6 +1,5 @@
 //! Finds and identifies meters: the sweep over line settings and units, the model of each meter that was found, and the registers of an
 //! unsupported meter. The decisions are pure. All requests go through a [`crate::modbus::Line`], which can only read.
-#![deny(missing_docs)]
 
 // The order of the sweep, and the advice after it.
 mod evidence;

@@ -1,21 +1,14 @@
 //! Checks what the configuration names on this box: token files, certificates, devices; and whether each serial line can carry its polls.
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use std::path::PathBuf;
 
 use super::Remark;
 use super::plan::occupancy;
 use crate::config::{Config, Environment, Link, TokenError, TokenSource, shown_path};
+use crate::reporter::certificates;
 use crate::text::chain;
 use crate::units::Name;
-
-/// All root certificates of a distribution take a quarter of this.
-const LARGEST_CA_FILE: u64 = 1 << 20;
 
 pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
     let mut remarks = Vec::new();
@@ -23,8 +16,8 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
         if let Err(error) = account.token.read(environment.credentials_directory.as_deref()) {
             remarks.extend(of_token(name, &account.token, &error));
         }
-        if let Some(Err(message)) = account.ca_file.as_deref().map(certificates) {
-            remarks.push(Remark::error(format!("account {name}: {message}")));
+        if let Some(Err(error)) = account.ca_file.as_deref().map(certificates) {
+            remarks.push(Remark::error(format!("account {name}: {}", chain(&error))));
         }
     }
     devices(config, &mut remarks);
@@ -73,28 +66,6 @@ fn devices(config: &Config, remarks: &mut Vec<Remark>) {
                 remarks.push(Remark::warning(message));
             }
         }
-    }
-}
-
-/// Checks that the file holds certificates to trust.
-fn certificates(path: &Path) -> Result<(), String> {
-    let shown = shown_path(path);
-    let read = || {
-        let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-        let mut bytes = Vec::new();
-        file.take(LARGEST_CA_FILE + 1).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(bytes)
-    };
-    let bytes = read().map_err(|error| format!("the ca_file {shown} cannot be read: {error}"))?;
-    if bytes.len() as u64 > LARGEST_CA_FILE {
-        return Err(format!("the ca_file {shown} is larger than 1 MiB: keep only the certificates to trust in it"));
-    }
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    match parsed {
-        Ok(certificates) if !certificates.is_empty() => Ok(()),
-        _ => Err(format!(
-            "the ca_file {shown} holds no certificate: write it as PEM, which begins with -----BEGIN CERTIFICATE-----"
-        )),
     }
 }
 

@@ -104,7 +104,7 @@ impl Narrator {
         ));
     }
 
-    /// Prints the reported energy of each client beside its consumption. True if every promise was kept.
+    /// Prints the reported energy of each client and its consumption. True if every promise was kept.
     pub(super) fn summary(&self, site: &DemoSite) -> bool {
         let mut kept = self.violations == 0 && self.refused == 0 && self.fell == 0;
         let mut table =

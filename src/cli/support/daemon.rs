@@ -51,7 +51,7 @@ pub(super) fn as_text<T: Serialize>(read: &Result<T, String>) -> String {
     }
 }
 
-/// From the daemon; where none runs, from the file.
+/// From the daemon; if none runs, from the file.
 async fn read<T: DeserializeOwned>(
     socket: &Path,
     path: &str,

@@ -55,24 +55,15 @@ impl From<TroubleLevel> for Retry {
 
 impl ClientProgress {
     pub(super) fn new(id: ClientId) -> Self {
-        ClientProgress {
-            id,
-            waits: RetryWaits::default(),
-            trouble: None,
-            too_low: 0,
-            unknown_code: 0,
-            malformed: None,
-            waiting: None,
-        }
+        let waits = RetryWaits::default();
+        ClientProgress { id, waits, trouble: None, too_low: 0, unknown_code: 0, malformed: None, waiting: None }
     }
 
     /// Its report was accepted.
     pub(super) fn accepted(&mut self) -> Option<LogLine> {
-        self.waits = RetryWaits::default();
-        self.too_low = 0;
-        self.unknown_code = 0;
-        self.malformed = None;
-        trouble::end(&mut self.trouble, "Arkreen accepts this client's reports again")
+        let mut trouble = self.trouble.take();
+        *self = ClientProgress { waiting: self.waiting.take(), ..ClientProgress::new(self.id) };
+        trouble::end(&mut trouble, "Arkreen accepts this client's reports again")
     }
 
     /// What the code means for this client; `None` if it concerns the account.

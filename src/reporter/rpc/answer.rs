@@ -53,7 +53,7 @@ impl CallResult {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ReportOutcome {
     Accepted {
-        /// The result where it is not `"OK"`.
+        /// The result if it is not `"OK"`.
         odd: Option<String>,
     },
     Refused {

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::{self, Environment};
 use crate::guard::{Verdict, Verdicts};
 use crate::ledger::ClientLedger;
+use crate::modbus::LineCounts;
 use crate::reading::{Register, Values};
 use crate::reporter::ReportingState;
 use crate::status::words;
@@ -52,10 +53,7 @@ pub(in crate::status) fn cabinet() -> StatusInputs {
     let values = Values { power: Some(Milliwatts(1_500_000)), register: Some(register), serial: None };
     let poll = MeterPoll { values, read_at: Some(at(1000)), polls: 100, ..MeterPoll::default() };
     let bus_report = BusReport {
-        requests: 200,
-        answers: 199,
-        timeouts: 1,
-        opened: 2,
+        counts: LineCounts { requests: 200, answers: 199, timeouts: 1, opened: 2, ..LineCounts::default() },
         meters: [(meter.clone(), poll)].into(),
         ..BusReport::default()
     };
@@ -296,7 +294,8 @@ fn the_json_of_the_document_is_unchanged() {
         json.replace(&format!("\"version\": \"{version}\""), "\"version\": \"V\""),
         include_str!("well.json").trim_end()
     );
-    assert_eq!(serde_json::from_str::<Document>(&json).unwrap(), document(&cabinet()));
+    let read_back = serde_json::from_str::<Document>(&json).unwrap();
+    assert_eq!(serde_json::to_string_pretty(&read_back).unwrap(), json);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn path_with_query(path: &str, query: &impl Serialize) -> String {
 }
 
 pub(super) async fn show(State(session): State<ControlSession>) -> Result<Response, Refused> {
-    document(session.sources.ledger().show().await)
+    document(session.socket.sources.ledger().show().await)
 }
 
 pub(super) async fn journal(
@@ -50,13 +50,13 @@ pub(super) async fn journal(
     query: Result<Query<JournalQuery>, QueryRejection>,
 ) -> Result<Response, Refused> {
     let Query(query) = query.map_err(|_| bad_query(JOURNAL, "meter=NAME&most=N&before=ENTRY"))?;
-    document(session.sources.ledger().journal(query).await)
+    document(session.socket.sources.ledger().journal(query).await)
 }
 
 /// The whole ledger, streamed from a copy without a name. It has whole client identifiers, so membership in the group is not enough.
 pub(super) async fn backup(State(session): State<ControlSession>) -> Result<Response, Refused> {
     session.check_may_change()?;
-    let file = session.sources.ledger().backup().await.map_err(|error| unavailable(format!("{error}\n")))?;
+    let file = session.socket.sources.ledger().backup().await.map_err(|error| unavailable(format!("{error}\n")))?;
     let portions = ReaderStream::new(tokio::fs::File::from_std(file));
     Ok(([(CONTENT_TYPE, "application/vnd.sqlite3")], Body::from_stream(portions)).into_response())
 }
@@ -66,7 +66,7 @@ pub(super) async fn history(
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Response, Refused> {
     let Query(query) = query.map_err(|_| bad_query(HISTORY, "meter=NAME&from=SECOND&to=SECOND&after=N"))?;
-    match timeout(HISTORY_WITHIN, session.sources.history().page(query)).await {
+    match timeout(HISTORY_WITHIN, session.socket.sources.history().page(query)).await {
         Ok(Ok(page)) => Ok(views::json(&page)),
         Ok(Err(error)) => Err(unavailable(format!("{error}\n"))),
         Err(_) => Err(unavailable("the disk of the history does not answer: try again\n".to_owned())),

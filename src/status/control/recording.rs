@@ -52,8 +52,11 @@ pub(super) async fn record(
         );
         return Err((StatusCode::BAD_REQUEST, text));
     };
-    let recording =
-        session.recorder.listen(meter).map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")))?;
+    let recording = session
+        .socket
+        .recorder
+        .listen(meter)
+        .map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")))?;
     let until = Instant::now() + Duration::from_secs(seconds);
     session.deadline.extend(until + SLACK);
     Ok(([(CONTENT_TYPE, "application/jsonl")], Body::from_stream(lines(recording, until))).into_response())

@@ -44,12 +44,12 @@ pub struct ControlRequest {
 }
 
 /// The control socket at `[status] socket`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ControlSocket {
     path: PathBuf,
-    sources: StatusSources,
+    pub(super) sources: StatusSources,
     commands: mpsc::Sender<ControlRequest>,
-    recorder: Recorder,
+    pub(super) recorder: Recorder,
 }
 
 /// One connection: who is at the other end, and what it can reach.
@@ -57,9 +57,7 @@ pub struct ControlSocket {
 pub(super) struct ControlSession {
     peer: Option<UCred>,
     own_uid: u32,
-    commands: mpsc::Sender<ControlRequest>,
-    pub(super) sources: StatusSources,
-    pub(super) recorder: Recorder,
+    pub(super) socket: ControlSocket,
     pub(super) deadline: Deadline,
 }
 
@@ -90,14 +88,7 @@ impl ControlSocket {
         let Some((listener, _file)) = bound else { return };
         tracing::info!(socket = %self.path.display(), "the control socket is served");
         let connection = |stream: &UnixStream, deadline| {
-            router(ControlSession {
-                peer: stream.peer_cred().ok(),
-                own_uid,
-                commands: self.commands.clone(),
-                sources: self.sources.clone(),
-                recorder: self.recorder.clone(),
-                deadline,
-            })
+            router(ControlSession { peer: stream.peer_cred().ok(), own_uid, socket: self.clone(), deadline })
         };
         // One second more than the command may take: then its own answer says that it took too long.
         let most = 2 * HEAD_WITHIN + ANSWER_WITHIN + Duration::from_secs(1);
@@ -122,7 +113,7 @@ fn own_uid() -> io::Result<u32> {
 
 /// Everything that the control socket answers. The socket's file mode decides who can connect, and so read; commands check the peer.
 fn router(session: ControlSession) -> Router {
-    let sources = session.sources.clone();
+    let sources = session.socket.sources.clone();
     let router = Router::new()
         .route(COMMAND_PATH, post(command))
         .route(ledger::SHOW, get(ledger::show))
@@ -168,7 +159,7 @@ impl ControlSession {
                 "the daemon cannot do this now: it is stopping or being reloaded\n".to_owned(),
             )
         };
-        self.commands.try_send(ControlRequest { command, uid, reply }).map_err(|error| match error {
+        self.socket.commands.try_send(ControlRequest { command, uid, reply }).map_err(|error| match error {
             TrySendError::Full(_) => {
                 let text = "the daemon is busy with earlier commands: try again later\n";
                 (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
