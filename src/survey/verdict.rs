@@ -68,16 +68,10 @@ pub struct Display {
 }
 
 impl Display {
-    /// The scale with which the counter shows this energy.
-    fn exponent_of(&self, counter: &Series) -> Option<i32> {
-        let shows = |exponent: &i32| {
-            let (low, high) = (counter.first() * 10_f64.powi(*exponent), counter.last() * 10_f64.powi(*exponent));
-            // Registers are told apart by a display with at least three digits and a counter that rose by a small part of its value.
-            self.digit + high - low < self.energy / 30.0
-                && (low - 2.0 * self.digit..=high + 2.0 * self.digit).contains(&self.energy)
-                && is_usual(&counter.place, *exponent)
-        };
-        (-6..=6).find(shows)
+    /// Whether the counter showed this energy during the watch, with this scale.
+    fn shows(&self, counter: &Series, exponent: i32) -> bool {
+        let (low, high) = (counter.first() * 10_f64.powi(exponent), counter.last() * 10_f64.powi(exponent));
+        (low - 2.0 * self.digit..=high + 2.0 * self.digit).contains(&self.energy) && is_usual(&counter.place, exponent)
     }
 }
 
@@ -217,7 +211,7 @@ impl Watch<'_> {
         let groups = grouped(pairs, |pair| pair.power);
         for ways in groups.values() {
             let negative = self.follows(ways[0]).is_some_and(|(sign, _)| sign < 0.0);
-            let exponent = self.power_exponent(ways[0], pairs);
+            let exponent = self.power_exponent(ways[0]);
             match choose_power(ways.clone(), order, likely) {
                 Ok(choice) => powers.push(self.reading(choice, exponent, negative)),
                 Err(DifferentValues(ways)) => {
@@ -322,7 +316,7 @@ impl Watch<'_> {
             for counter in counters.iter().filter(|counter| !counter.place.block.overlaps(power.place.block)) {
                 for direction in &directions[..if is_negative { 3 } else { 1 }] {
                     let fit = counter.fit(&oriented, *direction, self.samples, &self.parts);
-                    let fit = fit.filter(|fit| self.is_shown(counter, fit));
+                    let fit = fit.filter(|fit| self.is_shown(power, counter, fit));
                     pairs.extend(fit.map(|fit| Pair { power, counter, fit }));
                 }
             }
@@ -330,9 +324,13 @@ impl Watch<'_> {
         pairs
     }
 
-    /// Whether the display may show this counter.
-    fn is_shown(&self, counter: &Series, fit: &Fit) -> bool {
-        fit.direction != Direction::Import || self.display.is_none_or(|it| it.exponent_of(counter).is_some())
+    /// Whether the display may show this counter, with the scale that follows from the loads where they are known.
+    fn is_shown(&self, power: &Series, counter: &Series, fit: &Fit) -> bool {
+        let Some(display) = self.display.filter(|_| fit.direction == Direction::Import) else { return true };
+        match self.follows(power) {
+            Some((_, exponent)) => display.shows(counter, exponent - fit.tens),
+            None => (-6..=6).any(|exponent| display.shows(counter, exponent)),
+        }
     }
 
     /// Whether the power changed enough to tell it from values that fit by chance.
@@ -342,24 +340,19 @@ impl Watch<'_> {
         high - low >= MIN_CHANGE * high.abs().max(low.abs())
     }
 
-    /// The scale of a power: from the loads, from the display, or because floats of volts, amperes and watts agree.
-    fn power_exponent(&self, power: &Series, pairs: &[Pair<'_>]) -> Option<i32> {
+    /// The scale of a power: from the loads, or because floats of volts, amperes and watts agree.
+    fn power_exponent(&self, power: &Series) -> Option<i32> {
         let by_load = self.follows(power).map(|(_, exponent)| exponent);
-        let by_display = || {
-            let display = self.display.filter(|_| self.is_guided())?;
-            let shown = |pair: &Pair<'_>| Some(display.exponent_of(pair.counter)? + pair.fit.tens);
-            pairs.iter().filter(|pair| Anchor::of(&pair.power.place) == Anchor::of(&power.place)).find_map(shown)
-        };
         let by_phases = || {
             let phases = self.phases.filter(|_| self.mains.is_some_and(|mains| mains.format.kind.is_float()))?;
             let known = phases.total.iter().chain(&phases.powers).find(|it| it.place == power.place)?;
             Some(known.exponent)
         };
-        by_load.or_else(by_display).or_else(by_phases)
+        by_load.or_else(by_phases)
     }
 
     fn energy_exponent(&self, pairs: &[Pair<'_>], ways: &[&Series]) -> Option<i32> {
-        let exponent = |pair: &Pair<'_>| Some(self.power_exponent(pair.power, pairs)? - pair.fit.tens);
+        let exponent = |pair: &Pair<'_>| Some(self.power_exponent(pair.power)? - pair.fit.tens);
         pairs.iter().filter(|pair| ways.contains(&pair.counter)).find_map(exponent)
     }
 
