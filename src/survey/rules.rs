@@ -39,7 +39,7 @@ impl Watch<'_> {
         });
     }
 
-    /// Three values in a row, in the same format, whose sum is this value in all samples. At least two of them matter.
+    /// Three values in a row, in the same format, whose sum is this value in all samples. Each of them matters.
     fn phases_of(&self, sum: &Series) -> Option<[ValuePlace; 3]> {
         let same_format =
             |series: &&Series| series.place.format == sum.place.format && !series.place.block.overlaps(sum.place.block);
@@ -51,12 +51,12 @@ impl Watch<'_> {
             };
             let three = [first, at(1)?, at(2)?];
             let is_separate = three.iter().all(|part| !part.place.block.overlaps(sum.place.block));
-            let is_used = |part: &&&Series| part.largest() >= sum.largest() * 0.02;
-            let in_use = three.iter().filter(is_used).count();
+            // With a third value of 0, import and export add up to their total in the same way.
+            let are_used = three.iter().all(|part| part.largest() >= sum.largest() * 0.02);
             let added: Vec<f64> =
                 (0..sum.values.len()).map(|index| three.iter().map(|part| part.values[index]).sum()).collect();
             let adds_up = sum.equals(&added, 3.0 * sum.resolution);
-            (is_separate && in_use > 1 && adds_up).then(|| three.map(|series| series.place))
+            (is_separate && are_used && adds_up).then(|| three.map(|series| series.place))
         })
     }
 
