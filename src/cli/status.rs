@@ -92,6 +92,11 @@ fn print(document: &Document, colour: bool, out: &mut dyn Write) -> io::Result<(
         let blank = if place == 0 { "\n" } else { "" };
         writeln!(out, "{blank}{name} is read by {}", printable(map))?;
     }
+    for (name, bus) in &document.buses {
+        for habit in &bus.tolerated {
+            writeln!(out, "On bus {name}, {}", printable(habit))?;
+        }
+    }
     Ok(())
 }
 

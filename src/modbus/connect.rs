@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -17,33 +18,69 @@ use crate::units::Parity;
 
 /// The longest time for opening: a driver may hang, a host may not answer.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
+/// The longest time for each of several addresses of one host.
+const EACH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Opens the link. A device's path (a by-id link) is resolved each time.
-pub(super) async fn open(link: &Link, pending: &mut PendingOpen) -> Result<Stream, Error> {
+pub(super) async fn open(link: &Link, opener: &mut Opener) -> Result<Stream, Error> {
     match link {
-        Link::Serial(settings) => serial(settings.clone(), pending).await.map(Stream::Serial),
-        Link::Tcp(address) | Link::RtuOverTcp(address) => connect(address).await,
+        Link::Serial(settings) => serial(settings.clone(), &mut opener.pending).await.map(Stream::Serial),
+        Link::Tcp(address) | Link::RtuOverTcp(address) => connect(address, &mut opener.reached).await,
     }
+}
+
+/// What a line remembers from one opening to the next.
+#[derive(Debug, Default)]
+pub(super) struct Opener {
+    pending: PendingOpen,
+    /// The address of the host that the last connection was made to.
+    reached: Option<SocketAddr>,
 }
 
 fn failed(link: &str, reason: impl Into<String>, remedy: impl Into<String>) -> Error {
     Error::Open { link: link.to_owned(), reason: reason.into(), remedy: remedy.into() }
 }
 
-async fn connect(address: &str) -> Result<Stream, Error> {
+async fn connect(address: &str, reached: &mut Option<SocketAddr>) -> Result<Stream, Error> {
     #[cfg(test)]
     if let Some(connected) = super::memory::connect(address).await {
         return connected.map(Stream::Memory).map_err(|error| failed(address, reason(&error), remedy(error.kind())));
     }
-    let connecting = tokio::time::timeout(OPEN_WITHIN, TcpStream::connect(address));
-    let stream = match connecting.await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(failed(address, reason(&error), remedy(error.kind()))),
-        Err(_) => return Err(failed(address, "no answer within 5s", remedy(io::ErrorKind::TimedOut))),
+    let no_answer = || failed(address, "no answer within 5s", remedy(io::ErrorKind::TimedOut));
+    let refused = |error: io::Error| failed(address, reason(&error), remedy(error.kind()));
+    let found = tokio::time::timeout(OPEN_WITHIN, tokio::net::lookup_host(address)).await;
+    let addresses = found.map_err(|_| no_answer())?.map_err(refused)?.collect();
+    let stream = match first_to_answer(addresses, reached, TcpStream::connect).await {
+        Ok(stream) => stream,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(no_answer()),
+        Err(error) => return Err(refused(error)),
     };
     // Else a small request may wait for an acknowledgement of the one before. A socket that refuses the option still works.
     let _ = stream.set_nodelay(true);
     Ok(Stream::Tcp(stream))
+}
+
+/// Connects to the addresses of a host in their order, the one that was reached last first. One of several that does not answer must not
+/// take the time of the others.
+async fn first_to_answer<T>(
+    mut addresses: Vec<SocketAddr>,
+    reached: &mut Option<SocketAddr>,
+    connect: impl AsyncFn(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    addresses.sort_by_key(|address| Some(*address) != *reached);
+    let within = if addresses.len() > 1 { EACH_WITHIN } else { OPEN_WITHIN };
+    let mut failure = io::Error::from(io::ErrorKind::NotFound);
+    for address in addresses {
+        match tokio::time::timeout(within, connect(address)).await {
+            Ok(Ok(connected)) => {
+                *reached = Some(address);
+                return Ok(connected);
+            }
+            Ok(Err(error)) => failure = error,
+            Err(_) => failure = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(failure)
 }
 
 fn remedy(kind: io::ErrorKind) -> &'static str {
@@ -73,7 +110,7 @@ async fn serial(settings: SerialSettings, pending: &mut PendingOpen) -> Result<S
 /// A device that is being opened, without end where its driver hangs. Meanwhile it is not opened a second time: each attempt would
 /// take a thread, and in the end the ledger would have none to write with.
 #[derive(Debug, Default)]
-pub(super) struct PendingOpen(Option<JoinHandle<Result<SerialStream, Error>>>);
+struct PendingOpen(Option<JoinHandle<Result<SerialStream, Error>>>);
 
 impl PendingOpen {
     /// Awaits the attempt in progress, or begins one. `None` where it takes longer than `within`.
@@ -128,7 +165,8 @@ fn refused(path: &Path, error: &io::Error) -> Error {
     let remedy = match error.kind() {
         io::ErrorKind::ResourceBusy => return busy(path),
         io::ErrorKind::PermissionDenied => {
-            "the user that runs arkmeter must be in the group that owns it (usermod -aG dialout arkmeter)"
+            "the user that runs arkmeter must be in the group that owns it (ls -l names it, then usermod -aG dialout arkmeter; on Arch and \
+             Gentoo the group is uucp)"
         }
         io::ErrorKind::NotFound => "is the adapter plugged in? (ls -l /dev/serial/by-id); it is tried again",
         _ if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO | libc::EIO)) => {
@@ -187,6 +225,29 @@ mod tests {
         assert!(text(libc::ENOENT).contains("plugged in"));
         assert!(text(libc::ENXIO).contains("plugged in"));
         assert!(text(libc::EBUSY).contains("ModemManager") && text(libc::EBUSY).contains("getty"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_of_a_host_without_an_answer_delays_the_others_by_2_s_once() {
+        let addresses: Vec<SocketAddr> = ["192.0.2.1:502", "192.0.2.2:502"].map(|it| it.parse().unwrap()).into();
+        let mut reached = None;
+        let connect = async |address: SocketAddr| match address.to_string().as_str() {
+            "192.0.2.1:502" => std::future::pending().await,
+            _ => Ok(address),
+        };
+        for took in [2, 0, 0] {
+            let begin = tokio::time::Instant::now();
+            let connected = first_to_answer(addresses.clone(), &mut reached, connect).await.unwrap();
+            assert_eq!((connected, begin.elapsed().as_secs()), (addresses[1], took));
+        }
+        let begin = tokio::time::Instant::now();
+        let silent = async |_| std::future::pending::<io::Result<()>>().await;
+        let error = first_to_answer(addresses[..1].to_vec(), &mut reached, silent).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), begin.elapsed()),
+            (io::ErrorKind::TimedOut, OPEN_WITHIN),
+            "the only one has all the time"
+        );
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use super::request::{ReadRequest, UnitRequest};
 use super::settings::{Link, LinkSettings};
 use super::stream::Stream;
 use super::timer::Timer;
-use super::timing::LineTiming;
+use super::timing::{LineTiming, SETTLED_CONVERTER};
 use super::transport::{SharedTransport, VerifiedTransport};
 use super::{rtu, tcp};
 use crate::meter::{Function, RegisterRange};
@@ -38,8 +38,6 @@ pub(super) struct Connection {
     pub(super) silence: Duration,
     /// The longest time that the last request could wait for its answer.
     pub(super) longest_wait: Duration,
-    /// The transaction number of the next identity request. It counts down, because the client counts up.
-    transaction: u16,
 }
 
 enum Framing {
@@ -79,7 +77,8 @@ impl std::fmt::Debug for Connection {
 impl Connection {
     pub(super) fn new(settings: &LinkSettings, stream: Stream) -> Self {
         let (transport, framing) = if matches!(settings.link, Link::Tcp(_)) {
-            let transport = VerifiedTransport::new(stream, FrameDecoder::tcp(), Duration::ZERO);
+            let decoder = FrameDecoder::tcp_after(rand::random());
+            let transport = VerifiedTransport::new(stream, decoder, Duration::ZERO);
             let transport = SharedTransport::new(transport);
             let client = tcp_client::attach_slave(transport.clone(), Slave(0));
             (transport, Framing::Tcp(client))
@@ -96,7 +95,6 @@ impl Connection {
             answered: false,
             silence: Duration::ZERO,
             longest_wait: Duration::ZERO,
-            transaction: u16::MAX,
         }
     }
 
@@ -113,15 +111,20 @@ impl Connection {
     ) -> Result<bool, NotReady> {
         let begin = Instant::now();
         let mut overheard = false;
+        let (listens, by_order) = {
+            let transport = self.transport.lock();
+            (transport.decoder().listens_between(), transport.decoder().needs_silence())
+        };
         let least = match &self.framing {
+            Framing::Tcp(_) if by_order => settings.request_gap.max(silence).max(SETTLED_CONVERTER),
             Framing::Tcp(_) => settings.request_gap.max(silence),
             Framing::Rtu(timing, _) => silence.max(timing.gap),
         };
         let deadline =
             unsettled.map_or(begin, |since| since.max(begin)) + SILENT_WITHIN + silence + settings.request_gap;
         loop {
-            // Lets the runtime notice received bytes. TCP does not need it: each answer has its request's number.
-            if matches!(self.framing, Framing::Rtu(..)) {
+            // Lets the runtime notice received bytes. TCP does not need it where each answer has its request's id.
+            if listens {
                 tokio::task::yield_now().await;
             }
             let found = self.transport.lock().discard_received().map_err(|why| self.closed(settings, &why))?;
@@ -228,8 +231,7 @@ impl Connection {
     ) -> Result<Vec<u8>, Failure> {
         let unit = request.unit;
         let is_tcp = matches!(self.framing, Framing::Tcp(_));
-        let bytes = if is_tcp { tcp::frame(self.transaction, request) } else { rtu::frame(request) };
-        self.transaction = self.transaction.wrapping_sub(1);
+        let bytes = if is_tcp { tcp::frame(0, request) } else { rtu::frame(request) };
         let mut transport = self.transport.clone();
         let exchange = async {
             // The transport keeps the reason of a failure.
@@ -250,6 +252,16 @@ impl Connection {
             [_, data @ ..] => Ok(data.to_vec()),
             [] => Err(refused(unit, "an empty answer".to_owned())),
         }
+    }
+
+    /// Whether a late answer could be taken for the next one, so that the connection must be made again.
+    pub(super) fn must_reconnect(&self) -> bool {
+        self.transport.lock().decoder().must_reconnect()
+    }
+
+    /// What the other end is known to do beside the standard, in words.
+    pub(super) fn tolerated(&self) -> Vec<String> {
+        self.transport.lock().decoder().tolerated()
     }
 
     fn failure(&mut self, settings: &LinkSettings) -> Failure {

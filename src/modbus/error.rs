@@ -71,6 +71,16 @@ impl Error {
         matches!(self, Error::TimedOut { .. } | Error::Exception { code: 0x0A | 0x0B, .. })
     }
 
+    /// Whether it shows that the request was answered. An exception is an answer, and so is one that is not used because it proves nothing
+    /// yet.
+    pub(super) fn is_an_answer(&self) -> bool {
+        match self {
+            Error::Exception { .. } => true,
+            Error::Garbled { why, .. } => why.is_unproven(),
+            _ => false,
+        }
+    }
+
     /// Whether a second attempt at once is worth its time: noise seldom hits twice.
     pub(crate) fn is_worth_a_repeat(&self) -> bool {
         matches!(self, Error::Garbled { why, .. } if *why != Garbled::NeverSilent)
@@ -139,6 +149,45 @@ pub enum Garbled {
     /// The bytes of a TCP connection have no Modbus TCP header.
     #[error("the bytes have no Modbus TCP header")]
     NotModbusTcp,
+    /// Other bytes came before an intact answer, and it is not proven yet that this line always has them.
+    #[error(
+        "{bytes} other bytes came before the answer; it is used once further answers show that this line always has them; check bias resistors and the adapter's echo"
+    )]
+    NoiseBefore {
+        /// Their number.
+        bytes: usize,
+    },
+    /// A web server answers.
+    #[error("this is a web server, not a Modbus device; check the port (502 for most gateways)")]
+    LooksLikeHttp,
+    /// The header of a Modbus TCP answer and its byte count contradict each other.
+    #[error("its header counts {header} bytes of answer, its byte count {announced}")]
+    Inconsistent {
+        /// Bytes of function and data by the header.
+        header: usize,
+        /// The same by the byte count.
+        announced: usize,
+    },
+    /// Other bytes follow the answer, so that it may be composed of two halves.
+    #[error("bytes that are no Modbus TCP header follow the answer")]
+    Interleaved,
+    /// The answer carries another transaction id or unit than the request, and it is not proven yet that this device always does so.
+    #[error("{}; it is used once further answers show that this device always does so; if they never do, update its firmware", unlike(*.sent, *.transaction, *.requested, *.unit))]
+    Unproven {
+        /// The transaction id that was sent.
+        sent: u16,
+        /// The one of the answer.
+        transaction: u16,
+        /// The unit that was read.
+        requested: u8,
+        /// The one of the answer.
+        unit: u8,
+    },
+    /// An answer contradicts what the device has proven, so that it may be late.
+    #[error(
+        "an answer contradicts the earlier answers of this device, so it may be a late one; the connection is made again"
+    )]
+    Contradiction,
     /// RTU frames came over a Modbus TCP connection.
     #[error("this looks like a transparent converter: write rtu_over_tcp instead of tcp")]
     LooksTransparent,
@@ -151,10 +200,24 @@ pub enum Garbled {
 }
 
 impl Garbled {
-    /// Whether the beginning of the next frame is unknown: the TCP connection cannot be used any more.
-    pub(super) fn loses_framing(&self) -> bool {
-        matches!(self, Garbled::NotModbusTcp | Garbled::LooksTransparent)
+    /// Whether it is the answer as far as is known, and further answers may prove it.
+    pub(super) fn is_unproven(&self) -> bool {
+        matches!(self, Garbled::Unproven { .. } | Garbled::NoiseBefore { .. })
     }
+
+    /// Whether the TCP connection cannot be used any more: the beginning of the next frame is unknown, or which request it answers.
+    pub(super) fn ends_connection(&self) -> bool {
+        use Garbled::{Contradiction, LooksLikeHttp, LooksTransparent, NotModbusTcp};
+        matches!(self, NotModbusTcp | LooksTransparent | LooksLikeHttp | Contradiction)
+    }
+}
+
+/// How an answer's transaction id and unit differ from the request's.
+fn unlike(sent: u16, transaction: u16, requested: u8, unit: u8) -> String {
+    let transaction =
+        (transaction != sent).then(|| format!("the answer carries transaction id {transaction} instead of {sent}"));
+    let unit = (unit != requested).then(|| format!("the answer carries unit {unit} instead of {requested}"));
+    transaction.into_iter().chain(unit).collect::<Vec<_>>().join(", and ")
 }
 
 /// The meaning of an exception code, and what to check.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::connect::{self, PendingOpen};
+use super::connect::{self, Opener};
 use super::connection::{Connection, NotReady, ReadAnswer, refused};
 use super::decoder::Failure;
 use super::error::{Error, Garbled};
@@ -42,7 +42,7 @@ pub struct LineCounts {
 pub struct Line {
     settings: LinkSettings,
     connection: Option<Connection>,
-    pending_open: PendingOpen,
+    opener: Opener,
     /// Set where the last request did not end well: from this time on no answer to it is due. It may come later even so, and even
     /// over a link that was opened again.
     unsettled: Option<Instant>,
@@ -54,6 +54,9 @@ pub struct Line {
     overheard: bool,
     tally: RequestTally,
 }
+
+/// Further requests that may prove what the device always does. A proof takes two; where it begins on a new connection, four.
+const MOST_TRIALS: u32 = 4;
 
 /// A request that is in progress.
 #[derive(Clone, Copy)]
@@ -71,7 +74,7 @@ impl Line {
         Line {
             settings: settings.clone(),
             connection: None,
-            pending_open: PendingOpen::default(),
+            opener: Opener::default(),
             unsettled: None,
             counts: LineCounts::default(),
             scanning: false,
@@ -97,6 +100,11 @@ impl Line {
         self.overheard
     }
 
+    /// What the other end of the open link is known to do beside the standard, in words.
+    pub fn tolerated(&self) -> Vec<String> {
+        self.connection.as_ref().map(Connection::tolerated).unwrap_or_default()
+    }
+
     /// Whether the link is open.
     pub fn is_open(&self) -> bool {
         self.connection.is_some()
@@ -118,7 +126,7 @@ impl Line {
     /// [`Error::Open`], with the system's reason and the remedy.
     pub async fn open(&mut self) -> Result<(), Error> {
         if self.connection.is_none() {
-            let stream = connect::open(&self.settings.link, &mut self.pending_open).await?;
+            let stream = connect::open(&self.settings.link, &mut self.opener).await?;
             self.counts.opened += 1;
             self.connection = Some(Connection::new(&self.settings, stream));
             if !self.settings.connect_delay.is_zero() {
@@ -183,6 +191,22 @@ impl Line {
     }
 
     async fn request(&mut self, silence: Duration, request: UnitRequest) -> Result<ReadAnswer, Error> {
+        let mut result = self.attempt_twice(silence, request).await;
+        for trial in 0..MOST_TRIALS {
+            let is_unproven = matches!(&result, Err(Error::Garbled { why, .. }) if why.is_unproven());
+            let Some(other) = request.of_another_length().filter(|_| is_unproven) else { break };
+            if trial % 2 == 0 {
+                // Only its part in the proof matters.
+                let _ = self.attempt_twice(silence, other).await;
+            } else {
+                result = self.attempt_twice(silence, request).await;
+            }
+        }
+        result
+    }
+
+    /// Repeats a request once where the connection had been closed while it was idle.
+    async fn attempt_twice(&mut self, silence: Duration, request: UnitRequest) -> Result<ReadAnswer, Error> {
         let was_answered = self.connection.as_ref().is_some_and(|connection| connection.answered);
         let may_be_idle = was_answered && !matches!(self.settings.link, Link::Serial(_));
         match self.attempt(silence, request).await {
@@ -192,6 +216,9 @@ impl Line {
     }
 
     async fn attempt(&mut self, silence: Duration, request: UnitRequest) -> Result<ReadAnswer, Error> {
+        if self.connection.as_ref().is_some_and(Connection::must_reconnect) {
+            self.connection = None;
+        }
         self.open().await?;
         let connection = self.connection.as_mut().expect("it was just opened");
         let unit = request.unit;
@@ -225,8 +252,12 @@ impl Line {
     /// Counts a request that is over, and notes what follows for the next one.
     fn conclude(&mut self, unit: u8, attempt: Attempt, result: &Result<ReadAnswer, Failure>) {
         let Some(connection) = &self.connection else { return };
-        let anomalies = connection.transport.lock().anomalies();
         let error = result.as_ref().err().map(|failure| &failure.error);
+        let anomalies = {
+            let mut transport = connection.transport.lock();
+            transport.end(error.is_none_or(Error::is_an_answer));
+            transport.anomalies()
+        };
         let well = matches!(error, None | Some(Error::Exception { .. })) && !anomalies.extra_bytes;
         let end = if well { connection.last_received } else { Instant::now() };
         self.unsettled = (!well).then_some(end);
@@ -252,6 +283,7 @@ impl Line {
             silence: connection.silence,
             slow: result.is_ok() && took + self.settings.timeout / 5 >= connection.longest_wait,
             echo: attempt.sent && anomalies.echo,
+            discarded: anomalies.discarded,
             late: attempt.late || anomalies.late || result.is_ok() && anomalies.other_unit.is_some(),
         });
     }

@@ -20,8 +20,9 @@
 //!
 //! # Devices that bend the standard
 //!
-//! Each decoder decides in two functions what it accepts. `skip` removes bytes that are no answer and lets the request wait on.
-//! `verify` compares a whole frame with the request. A rule for one kind of device belongs into one of these.
+//! Nothing beside the standard is accepted because it looks right. `tolerance` holds what the other end of a connection has proven to do:
+//! each decoder gives it the frames that fit the request, and it says which of them is the answer. [`Line`] repeats a request whose answer
+//! is not proven yet. A rule for one kind of device belongs into `tolerance`.
 
 mod connect;
 mod connection;
@@ -40,6 +41,7 @@ mod tcp;
 mod tests;
 mod timer;
 mod timing;
+mod tolerance;
 mod transport;
 
 pub use decoder::FrameDecoder;

@@ -19,6 +19,7 @@ fn garbled(why: &Garbled) -> RequestCount {
         Garbled::Checksum => RequestCount::CrcErrors,
         Garbled::Incomplete { .. } => RequestCount::Incomplete,
         Garbled::Unexpected(frame) => unexpected(frame),
+        Garbled::Inconsistent { .. } => RequestCount::WrongLength,
         _ => RequestCount::Noise,
     }
 }

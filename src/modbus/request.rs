@@ -18,6 +18,16 @@ pub(super) enum ReadRequest {
     Identity(IdentityRequest),
 }
 
+impl UnitRequest {
+    /// A request of the same registers with one less or one more: its answer cannot be mistaken for the answer to this one. `None` for an
+    /// identity.
+    pub(super) fn of_another_length(self) -> Option<Self> {
+        let ReadRequest::Registers(range) = self.read else { return None };
+        let count = if range.count > 1 { range.count - 1 } else { 2 };
+        Some(UnitRequest { read: RegisterRange { count, ..range }.into(), ..self })
+    }
+}
+
 /// The two ways to read a unit's identity. Many meters support neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityRequest {
@@ -103,6 +113,14 @@ pub(super) fn data_len(function: u8, data: &[u8]) -> Option<usize> {
         (0x81..=0xAB, [_, ..]) => Some(1),
         (43, data) => objects_end(data),
         _ => None,
+    }
+}
+
+/// The number of registers in a frame with this function code and data; 0 for an exception and for an identity.
+pub(super) fn registers(function: u8, data: &[u8]) -> u16 {
+    match (function, data) {
+        (3 | 4, [count, ..]) => u16::from(*count) / 2,
+        _ => 0,
     }
 }
 

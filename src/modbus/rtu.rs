@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::error::{Error, FrameSummary, Garbled, Hint, UnexpectedFrame};
-use super::request::{UnitRequest, data_len};
+use super::request::{UnitRequest, data_len, registers};
+use super::tolerance::RtuTolerance;
 
 /// Unit and checksum: the bytes of a frame in addition to its PDU.
 pub(super) const ENVELOPE: usize = 3;
@@ -16,6 +17,11 @@ const LONGEST_FRAME: usize = 256;
 const MOST_BYTES: usize = 512;
 /// A transceiver that changes direction may add this many bytes 0x00 or 0xFF, which are no units, before or after a frame.
 const TURNAROUND_BYTES: usize = 4;
+
+/// Bytes of any value that may be discarded before an answer: a partial echo, or what a transceiver adds.
+const MOST_NOISE: usize = 8;
+/// So many bytes of our own request are taken for its echo, though the rest is missing: unit, function and address.
+const LEAST_ECHO: usize = 4;
 
 /// CRC-16/MODBUS, sent low byte first.
 pub(crate) fn crc(bytes: &[u8]) -> u16 {
@@ -57,30 +63,70 @@ pub(super) struct RtuDecoder {
     bytes: Vec<u8>,
     turnaround: usize,
     echo: bool,
+    /// Bytes of no frame before the answer.
+    discarded: usize,
     /// The last frame that was skipped.
     unexpected: Option<UnexpectedFrame>,
+}
+
+/// What some bytes are.
+enum Found {
+    /// An intact answer of this length.
+    Answer(usize),
+    /// An answer with a wrong checksum.
+    Damaged,
+    Nothing,
 }
 
 impl RtuDecoder {
     pub(super) fn new(request: UnitRequest) -> Self {
         let request_frame = frame(request);
-        RtuDecoder { request, request_frame, bytes: Vec::new(), turnaround: 0, echo: false, unexpected: None }
+        RtuDecoder {
+            request,
+            request_frame,
+            bytes: Vec::new(),
+            turnaround: 0,
+            echo: false,
+            discarded: 0,
+            unexpected: None,
+        }
     }
 
     /// Takes the next bytes and returns the answer, once all of it was received. An error only where the answer itself is damaged.
-    pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Garbled> {
+    ///
+    /// Unit, function, length and checksum identify it, so up to [`MOST_NOISE`] bytes of any value before it are discarded once
+    /// `tolerance` knows that this line has them.
+    pub(super) fn receive(&mut self, bytes: &[u8], tolerance: &mut RtuTolerance) -> Result<Option<Vec<u8>>, Garbled> {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > MOST_BYTES {
             return Err(Garbled::NeverSilent);
         }
         loop {
-            if let Some(answer) = self.verify()? {
-                return Ok(Some(answer));
+            match self.answer_at(0) {
+                Found::Answer(len) => {
+                    if self.discarded == 0 {
+                        tolerance.clean();
+                    } else if !tolerance.noise_before() {
+                        self.bytes.drain(..len);
+                        return Err(Garbled::NoiseBefore { bytes: self.discarded });
+                    }
+                    return Ok(Some(self.bytes.drain(..len).collect()));
+                }
+                // A damaged answer fails at once, unless an intact one may follow.
+                Found::Damaged if !self.may_be_echo() && !tolerance.expects_noise() && self.noise().is_none() => {
+                    return Err(Garbled::Checksum);
+                }
+                Found::Damaged | Found::Nothing => {}
             }
-            if !self.skip() {
+            if !self.skip() && !self.discard_noise() {
                 return Ok(None);
             }
         }
+    }
+
+    /// The number of bytes of no frame before the answer.
+    pub(super) fn discarded(&self) -> usize {
+        self.discarded
     }
 
     /// Whether anything except our own echo was received.
@@ -116,7 +162,7 @@ impl RtuDecoder {
             }
         } else if self.looks_like_tcp() {
             Garbled::LooksLikeTcp
-        } else if self.begins_answer() {
+        } else if self.begins_answer(&self.bytes) {
             Garbled::Incomplete { got: self.bytes.len(), expected: ENVELOPE + read.longest_answer() }
         } else {
             Garbled::Noise { bytes: self.bytes.len() }
@@ -124,28 +170,42 @@ impl RtuDecoder {
         Error::Garbled { unit, why }
     }
 
-    /// The answer, if the first bytes are one: unit, function, length and checksum fit the request.
-    fn verify(&mut self) -> Result<Option<Vec<u8>>, Garbled> {
-        if !self.begins_answer() {
-            return Ok(None);
+    /// What the bytes from this index on are: unit, function, length and checksum must fit the request.
+    fn answer_at(&self, at: usize) -> Found {
+        let bytes = &self.bytes[at..];
+        match frame_len(bytes).filter(|len| *len <= bytes.len() && self.begins_answer(bytes)) {
+            Some(len) if intact(&bytes[..len]) => Found::Answer(len),
+            Some(_) => Found::Damaged,
+            None => Found::Nothing,
         }
-        let Some(len) = frame_len(&self.bytes) else { return Ok(None) };
-        if self.bytes.len() < len {
-            return Ok(None);
-        }
-        if !intact(&self.bytes[..len]) {
-            // The echo of a request can look like the beginning of an answer.
-            let echo = self.bytes.starts_with(&self.request_frame) || self.request_frame.starts_with(&self.bytes);
-            return if echo && !self.echo { Ok(None) } else { Err(Garbled::Checksum) };
-        }
-        Ok(Some(self.bytes.drain(..len).collect()))
     }
 
-    /// Whether the first bytes have the unit, function and length of the answer.
-    fn begins_answer(&self) -> bool {
+    /// Whether the bytes are our own request, of which some may be missing. It can look like the beginning of an answer.
+    fn may_be_echo(&self) -> bool {
+        let same = self.bytes.iter().zip(&self.request_frame).take_while(|(byte, sent)| byte == sent).count();
+        !self.echo && same >= LEAST_ECHO.min(self.bytes.len())
+    }
+
+    /// The number of bytes before an answer or the echo, where other bytes come first.
+    fn noise(&self) -> Option<usize> {
+        let most = (MOST_NOISE - self.discarded.min(MOST_NOISE)).min(self.bytes.len().saturating_sub(1));
+        let is_echo = |at: usize| !self.echo && self.bytes[at..].starts_with(&self.request_frame);
+        (1..=most).find(|at| is_echo(*at) || matches!(self.answer_at(*at), Found::Answer(_)))
+    }
+
+    /// Removes other bytes before an answer or the echo; false where there is none.
+    fn discard_noise(&mut self) -> bool {
+        let Some(len) = self.noise() else { return false };
+        self.discarded += len;
+        self.bytes.drain(..len);
+        true
+    }
+
+    /// Whether these bytes have the unit, function and length of the answer.
+    fn begins_answer(&self, bytes: &[u8]) -> bool {
         let UnitRequest { unit, read } = self.request;
         let function = read.function();
-        match &self.bytes[..] {
+        match bytes {
             [] => false,
             [first] => *first == unit,
             [first, second, data @ ..] => {
@@ -171,7 +231,7 @@ impl RtuDecoder {
         if self.bytes.len() < len || !intact(&self.bytes[..len]) {
             return false;
         }
-        let registers = if self.bytes[1] & 0x80 == 0 { u16::from(self.bytes[2]) / 2 } else { 0 };
+        let registers = registers(self.bytes[1], &self.bytes[2..]);
         let received = FrameSummary { unit: self.bytes[0], function: self.bytes[1], registers };
         self.unexpected = Some(UnexpectedFrame::new(self.request, received));
         self.bytes.drain(..len);
@@ -211,10 +271,14 @@ mod tests {
 
     /// What the decoder returns after these bytes, received one by one.
     fn after(bytes: &[&[u8]]) -> (Result<Option<Vec<u8>>, Garbled>, RtuDecoder) {
+        after_with(bytes, &mut RtuTolerance::default())
+    }
+
+    fn after_with(bytes: &[&[u8]], tolerance: &mut RtuTolerance) -> (Result<Option<Vec<u8>>, Garbled>, RtuDecoder) {
         let mut decoder = decoder(RANGE);
         let mut last = Ok(None);
         for byte in bytes.concat() {
-            last = decoder.receive(&[byte]);
+            last = decoder.receive(&[byte], tolerance);
             if !matches!(last, Ok(None)) {
                 break;
             }
@@ -277,10 +341,10 @@ mod tests {
         for (address, count) in [(0x0400, 2), (0x0200, 1)] {
             let mut decoder = decoder(RegisterRange { function: Function::Input, address, count });
             for byte in decoder.request_frame.clone() {
-                assert_eq!(decoder.receive(&[byte]), Ok(None), "{address:#x}");
+                assert_eq!(decoder.receive(&[byte], &mut RtuTolerance::default()), Ok(None), "{address:#x}");
             }
             let right = answer(1, &vec![7; usize::from(count)]);
-            assert_eq!(decoder.receive(&right), Ok(Some(right)), "{address:#x}");
+            assert_eq!(decoder.receive(&right, &mut RtuTolerance::default()), Ok(Some(right)), "{address:#x}");
         }
     }
 
@@ -289,9 +353,9 @@ mod tests {
         let right = answer(1, &[7, 8]);
         assert_eq!(after(&[&[0, 0xFF], &right]).0, Ok(Some(right.clone())));
         let mut decoder = decoder(RANGE);
-        assert_eq!(decoder.receive(&[&right[..], &[0]].concat()), Ok(Some(right)));
+        assert_eq!(decoder.receive(&[&right[..], &[0]].concat(), &mut RtuTolerance::default()), Ok(Some(right)));
         assert!(!decoder.has_extra_bytes());
-        let _ = decoder.receive(&[1]);
+        let _ = decoder.receive(&[1], &mut RtuTolerance::default());
         assert!(decoder.has_extra_bytes());
     }
 
@@ -302,7 +366,7 @@ mod tests {
         assert_eq!(after(&[&damaged]).0, Err(Garbled::Checksum));
         assert!(garbled(&after(&[b"\x13\x37\x13"]).1).contains("no Modbus frame"));
         let mut decoder = decoder(RANGE);
-        assert_eq!(decoder.receive(&[0x55; 600]), Err(Garbled::NeverSilent));
+        assert_eq!(decoder.receive(&[0x55; 600], &mut RtuTolerance::default()), Err(Garbled::NeverSilent));
     }
 
     #[test]
@@ -315,7 +379,7 @@ mod tests {
         #[test]
         fn no_bytes_but_the_answer_are_taken(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             let mut decoder = decoder(RANGE);
-            if let Ok(Some(frame)) = decoder.receive(&bytes) {
+            if let Ok(Some(frame)) = decoder.receive(&bytes, &mut RtuTolerance::default()) {
                 prop_assert!(intact(&frame) && frame[0] == 1);
                 prop_assert!(frame[1] == 0x84 && frame.len() == 5 || frame[1] == 4 && frame.len() == 9);
             }

@@ -1,8 +1,11 @@
-//! Modbus TCP frames: finds the answer with the request's transaction number. Pure.
+//! Modbus TCP frames: finds the answer by its transaction id, unit, function and length. Pure.
+//!
+//! What devices do beside the standard is known to [`TcpTolerance`]: it decides which frame is the answer.
 
 use super::error::{FrameSummary, Garbled, UnexpectedFrame};
-use super::request::{UnitRequest, data_len};
+use super::request::{UnitRequest, data_len, registers};
 use super::rtu;
+use super::tolerance::{FIXED_UNITS, FittingFrame, Judgement, TcpTolerance};
 
 /// Transaction, protocol, length, unit.
 const HEADER_LEN: usize = 7;
@@ -18,31 +21,86 @@ pub(super) fn frame(transaction: u16, request: UnitRequest) -> Vec<u8> {
     frame
 }
 
+/// Bytes of registration and heartbeat packets that one request skips. A device that sends more is no Modbus TCP device.
+const MOST_SKIPPED: usize = 128;
+/// What a web server begins with when it receives a request that it does not understand.
+const HTTP: &[u8] = b"HTTP/";
+
 /// The bytes received over one connection.
 #[derive(Debug, Default)]
 pub(super) struct TcpDecoder {
     bytes: Vec<u8>,
     request: Option<UnitRequest>,
-    /// The part of the request that was sent; it begins with the transaction number.
+    /// The id under which the request is sent. Never 0, because some devices answer with 0.
+    transaction: u16,
+    /// The part of the request that was sent, with the client's transaction id.
     sent: Vec<u8>,
+    tolerance: TcpTolerance,
     /// An answer to an earlier request came since the current one began.
     skipped_late: bool,
     /// The same, until it is reported.
     late: bool,
+    /// Bytes of packets that are no frames, skipped since the current request began.
+    skipped: usize,
+    /// Bytes came that are in no frame, until it is reported.
+    extra_bytes: bool,
     received_any: bool,
+    /// Whether a whole frame was ever received.
+    received_frame: bool,
+}
+
+/// What the received bytes begin with.
+enum Start {
+    /// Too few bytes to tell.
+    Open,
+    /// A header, and the length of its frame.
+    Frame(usize),
+    /// No header.
+    Other,
+}
+
+/// A frame whose function and length are those of an answer.
+struct Fit {
+    exception: bool,
+    /// One byte too many, counted in the header.
+    extra: bool,
 }
 
 impl TcpDecoder {
-    /// The next request begins. Bytes received before stay: a frame may have come in part.
-    pub(super) fn begin(&mut self, request: UnitRequest) {
-        self.request = Some(request);
-        self.sent.clear();
-        self.skipped_late = false;
+    /// A connection whose first request has the transaction id after this one.
+    pub(super) fn after(transaction: u16) -> Self {
+        TcpDecoder { transaction, ..TcpDecoder::default() }
     }
 
-    /// These bytes of the request were sent.
+    /// The next request begins, under the next transaction id. Bytes received before stay: a frame may have come in part.
+    pub(super) fn begin(&mut self, request: UnitRequest) {
+        self.begin_as(request, self.transaction.wrapping_add(1).max(1));
+    }
+
+    /// The next request begins, under this transaction id.
+    pub(super) fn begin_as(&mut self, request: UnitRequest, transaction: u16) {
+        (self.request, self.transaction) = (Some(request), transaction);
+        self.tolerance.begin(request, transaction);
+        self.sent.clear();
+        (self.skipped_late, self.skipped) = (false, 0);
+    }
+
+    /// The next bytes of the client's request as they are sent: with the connection's transaction id instead of the client's.
+    pub(super) fn on_wire(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut sent = bytes.to_vec();
+        let id = self.transaction.to_be_bytes().into_iter().skip(self.sent.len());
+        sent.iter_mut().zip(id).for_each(|(byte, id)| *byte = id);
+        sent
+    }
+
+    /// These bytes of the client's request were sent.
     pub(super) fn sent(&mut self, bytes: &[u8]) {
         self.sent.extend_from_slice(bytes);
+    }
+
+    /// The request is over: an answer that comes from now on is late.
+    pub(super) fn end(&mut self) {
+        self.tolerance.failed();
     }
 
     /// Whether the whole request was sent.
@@ -55,6 +113,11 @@ impl TcpDecoder {
         self.received_any
     }
 
+    /// Whether bytes were received that are no Modbus TCP frame, and never a frame.
+    pub(super) fn received_other(&self) -> bool {
+        self.skipped > 0 && !self.received_frame
+    }
+
     /// Whether an answer to an earlier request came since the current one began.
     pub(super) fn skipped_late(&self) -> bool {
         self.skipped_late
@@ -65,75 +128,192 @@ impl TcpDecoder {
         std::mem::take(&mut self.late)
     }
 
+    /// Whether bytes came since the last call that are in no frame, or one byte too many in one.
+    pub(super) fn take_extra_bytes(&mut self) -> bool {
+        std::mem::take(&mut self.extra_bytes)
+    }
+
+    /// What the device is known to do beside the standard.
+    pub(super) fn tolerance(&self) -> &TcpTolerance {
+        &self.tolerance
+    }
+
     /// Takes the next bytes and returns the answer, once all of it was received. Answers to other requests are skipped.
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Garbled> {
         self.received_any = true;
         self.bytes.extend_from_slice(bytes);
-        while let Some(len) = self.frame_len()? {
-            if self.bytes.len() < len {
-                break;
-            }
-            let frame: Vec<u8> = self.bytes.drain(..len).collect();
-            if let Some(request) = self.skip(&frame) {
-                if frame == self.sent {
-                    return Err(Garbled::LooksTransparent);
+        loop {
+            let len = match self.start()? {
+                Start::Frame(len) if self.bytes.len() >= len => len,
+                Start::Frame(_) | Start::Open => return Ok(None),
+                Start::Other => {
+                    self.skip_packet()?;
+                    continue;
                 }
-                // Another header must follow the answer, or nothing. Otherwise this was half an answer, completed by later bytes.
-                self.frame_len()?;
-                return verify(request, frame).map(Some);
+            };
+            let frame: Vec<u8> = self.bytes.drain(..len).collect();
+            self.received_frame = true;
+            if let Some(answer) = self.take(frame)? {
+                return Ok(Some(answer));
             }
         }
-        Ok(None)
     }
 
     /// Takes bytes that were received while no request was waiting: a late answer, or the same answer again.
     ///
     /// # Errors
-    /// The framing is lost.
+    /// The connection can no longer be used.
     pub(super) fn discard(&mut self, bytes: &[u8]) -> Result<(), Garbled> {
         match self.receive(bytes) {
-            Ok(answer) => self.late |= answer.is_some(),
-            Err(why) if why.loses_framing() => return Err(why),
-            Err(_) => {}
+            Err(why) if why.ends_connection() => Err(why),
+            Ok(answer) => {
+                self.late |= answer.is_some();
+                Ok(())
+            }
+            Err(_) => Ok(()),
         }
-        Ok(())
     }
 
-    /// The request that this frame answers by its transaction number; `None` where the frame is to be skipped.
-    fn skip(&mut self, frame: &[u8]) -> Option<UnitRequest> {
-        let request = self.request.filter(|_| self.is_sent() && frame[..2] == self.sent[..2]);
-        if request.is_none() {
-            (self.skipped_late, self.late) = (true, true);
+    /// The answer to the request in progress, if this frame is one; `None` where it is to be skipped.
+    fn take(&mut self, frame: Vec<u8>) -> Result<Option<Vec<u8>>, Garbled> {
+        let transaction = u16::from_be_bytes([frame[0], frame[1]]);
+        let Some(request) = self.request.filter(|_| self.is_sent()) else { return self.skip(transaction) };
+        if frame == self.on_wire_request() {
+            return Err(Garbled::LooksTransparent);
         }
-        request
+        let Some(fit) = fit(request, &frame) else {
+            return match transaction == self.transaction && self.tolerance.is_waiting() {
+                true => Err(unexpected(request, &frame)),
+                false => self.skip(transaction),
+            };
+        };
+        let length = frame.len() - HEADER_LEN;
+        let fitting = FittingFrame { transaction, unit: frame[6], exception: fit.exception, length };
+        let judgement = self.tolerance.judge(fitting);
+        // Another header must follow the answer, or nothing. Otherwise this was half an answer, completed by later bytes.
+        if matches!(judgement, Judgement::Answer | Judgement::Unproven) && matches!(self.start()?, Start::Other) {
+            self.tolerance.doubt();
+            return Err(Garbled::Interleaved);
+        }
+        match judgement {
+            Judgement::Answer => Ok(Some(self.standard(request, frame, &fit))),
+            Judgement::Late => {
+                (self.skipped_late, self.late) = (true, true);
+                Ok(None)
+            }
+            Judgement::Unproven => Err(Garbled::Unproven {
+                sent: self.transaction,
+                transaction,
+                requested: request.unit,
+                unit: fitting.unit,
+            }),
+            Judgement::OtherUnit => Err(unexpected(request, &frame)),
+            Judgement::Contradiction => Err(Garbled::Contradiction),
+        }
     }
 
-    /// The length of the first frame, once its header was received.
-    fn frame_len(&self) -> Result<Option<usize>, Garbled> {
+    /// Skips a frame that is no answer to the request in progress.
+    fn skip(&mut self, transaction: u16) -> Result<Option<Vec<u8>>, Garbled> {
+        if self.tolerance.unrequested(transaction) == Judgement::Contradiction {
+            return Err(Garbled::Contradiction);
+        }
+        (self.skipped_late, self.late) = (true, true);
+        Ok(None)
+    }
+
+    /// The answer as the standard wants it: what the client verifies once more.
+    fn standard(&mut self, request: UnitRequest, mut frame: Vec<u8>, fit: &Fit) -> Vec<u8> {
+        if fit.extra {
+            self.tolerance.saw_extra_byte();
+            self.extra_bytes = true;
+            frame.pop();
+            frame[5] -= 1;
+        }
+        frame[..2].copy_from_slice(&self.sent[..2]);
+        frame[6] = request.unit;
+        frame
+    }
+
+    /// The request as it was sent.
+    fn on_wire_request(&self) -> Vec<u8> {
+        [&self.transaction.to_be_bytes(), self.sent.get(2..).unwrap_or_default()].concat()
+    }
+
+    fn start(&self) -> Result<Start, Garbled> {
         if self.request.is_some_and(|request| is_rtu_answer(&self.bytes, request)) {
             return Err(Garbled::LooksTransparent);
         }
-        let [_, _, protocol @ .., high, low] = self.bytes.get(..6).unwrap_or_default() else { return Ok(None) };
+        let [_, _, protocol @ .., high, low] = self.bytes.get(..6).unwrap_or_default() else { return Ok(Start::Open) };
         let len = usize::from(u16::from_be_bytes([*high, *low]));
-        if protocol != [0, 0] || !LENGTHS.contains(&len) {
+        let header = *protocol == [0, 0] && LENGTHS.contains(&len);
+        Ok(if header { Start::Frame(6 + len) } else { Start::Other })
+    }
+
+    /// Skips bytes that begin no frame, up to where the answer to the request in progress may begin. Such packets are sent by converters
+    /// to register, and to show that they live.
+    fn skip_packet(&mut self) -> Result<(), Garbled> {
+        if self.bytes.starts_with(HTTP) {
+            return Err(Garbled::LooksLikeHttp);
+        }
+        // The header of the answer itself, damaged.
+        if self.tolerance.is_waiting() && self.bytes[..2] == self.transaction.to_be_bytes() {
             return Err(Garbled::NotModbusTcp);
         }
-        Ok(Some(6 + len))
+        let request = self.request.filter(|_| self.tolerance.is_waiting());
+        let begins = |at: &usize| request.is_some_and(|request| may_begin_answer(request, &self.bytes[*at..]));
+        let len = (1..self.bytes.len()).find(begins).unwrap_or(self.bytes.len());
+        self.skipped += len;
+        if self.skipped > MOST_SKIPPED {
+            return Err(Garbled::NotModbusTcp);
+        }
+        self.bytes.drain(..len);
+        self.extra_bytes = true;
+        self.tolerance.saw_packet();
+        Ok(())
     }
 }
 
-/// The frame, if its unit, function and length fit the request.
-fn verify(request: UnitRequest, frame: Vec<u8>) -> Result<Vec<u8>, Garbled> {
-    let UnitRequest { unit, read } = request;
-    let (function, pdu) = (read.function(), &frame[HEADER_LEN..]);
-    let exception = pdu[0] == function | 0x80 && pdu.len() == 2;
-    let complete = data_len(pdu[0], &pdu[1..]) == Some(pdu.len() - 1);
-    let answer = pdu[0] == function && complete && read.accepts_start(&pdu[1..]);
-    if frame[6] == unit && (exception || answer) {
-        return Ok(frame);
+/// Whether the frame has the function and the length of an answer to this request.
+fn fit(request: UnitRequest, frame: &[u8]) -> Option<Fit> {
+    let function = request.read.function();
+    let [first, data @ ..] = &frame[HEADER_LEN..] else { return None };
+    let exception = *first == function | 0x80;
+    if !exception && !(*first == function && request.read.accepts_start(data)) {
+        return None;
     }
-    let received = FrameSummary { unit: frame[6], function: pdu[0], registers: ((pdu.len() - 2) / 2) as u16 };
-    Err(Garbled::Unexpected(UnexpectedFrame::new(request, received)))
+    let extra = data.len().checked_sub(data_len(*first, data)?)?;
+    (extra <= 1).then_some(Fit { exception, extra: extra == 1 })
+}
+
+/// Whether these bytes, as far as they were received, begin a frame that fits the request.
+fn may_begin_answer(request: UnitRequest, bytes: &[u8]) -> bool {
+    let [_, _, header @ ..] = bytes else { return true };
+    let function = request.read.function();
+    let lengths = [3, 4, 1 + request.read.longest_answer(), 2 + request.read.longest_answer()];
+    let is = |(index, byte): (usize, &u8)| match index {
+        0..=2 => *byte == 0,
+        3 => lengths.contains(&usize::from(*byte)) || request.read.count() == 0,
+        4 => *byte == request.unit || FIXED_UNITS.contains(byte),
+        5 => *byte & 0x7F == function,
+        _ => true,
+    };
+    let exception = header.get(5).is_some_and(|byte| byte & 0x80 != 0);
+    header.iter().enumerate().take(6).all(is)
+        && (exception || request.read.accepts_start(header.get(6..).unwrap_or_default()))
+}
+
+/// Why a frame under the request's own id is no answer to it.
+fn unexpected(request: UnitRequest, frame: &[u8]) -> Garbled {
+    let (function, data) = (frame[HEADER_LEN], &frame[HEADER_LEN + 1..]);
+    let received = FrameSummary { unit: frame[6], function, registers: registers(function, data) };
+    let unexpected = UnexpectedFrame::new(request, received);
+    let announced = data_len(function, data).filter(|len| *len != data.len());
+    match announced {
+        Some(len) if !unexpected.is_of_another_unit() && !unexpected.is_of_another_function() => {
+            Garbled::Inconsistent { header: data.len() + 1, announced: len + 1 }
+        }
+        _ => Garbled::Unexpected(unexpected),
+    }
 }
 
 /// A transparent converter sends the meter's RTU frame without a header.
@@ -156,11 +336,20 @@ mod tests {
         UnitRequest { unit: 1, read: RANGE.into() }
     }
 
+    /// The request is in progress; an earlier one was answered as the standard says.
     fn decoder() -> TcpDecoder {
         let mut decoder = TcpDecoder::default();
-        decoder.begin(request());
-        decoder.sent(&REQUEST);
+        decoder.begin_as(request(), 4);
+        decoder.sent(&frame(4, request()));
+        let first = with(|bytes| bytes[1] = 4);
+        assert_eq!(decoder.receive(&first), Ok(Some(first.clone())));
+        begin(&mut decoder);
         decoder
+    }
+
+    fn begin(decoder: &mut TcpDecoder) {
+        decoder.begin_as(request(), 5);
+        decoder.sent(&REQUEST);
     }
 
     /// What the decoder returns after these bytes, received one by one.
@@ -196,8 +385,8 @@ mod tests {
         let stale = with(|bytes| bytes[1] = 4);
         let mut decoder = decoder();
         assert_eq!(decoder.receive(&stale[..6]), Ok(None));
-        decoder.begin(request());
-        decoder.sent(&REQUEST);
+        decoder.end();
+        begin(&mut decoder);
         assert_eq!(decoder.receive(&[&stale[6..], &ANSWER].concat()), Ok(Some(ANSWER.to_vec())));
         assert!(decoder.skipped_late());
     }
@@ -207,7 +396,7 @@ mod tests {
         let late = [0, 4, 0, 0, 0, 9, 1, 3, 6, 0, 1, 0xFF, 0xFF, 0, 3];
         let mut decoder = decoder();
         assert_eq!(decoder.receive(&ANSWER[..9]), Ok(None));
-        assert_eq!(decoder.receive(&late), Err(Garbled::NotModbusTcp));
+        assert_eq!(decoder.receive(&late), Err(Garbled::Interleaved));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The verified client against simulated meters that misbehave, on real sockets and pseudo-terminals.
 
+mod bent;
 mod hostile;
 mod outcomes;
 mod scan;

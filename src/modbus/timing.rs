@@ -11,7 +11,7 @@ const LEAST_GAP: Duration = Duration::from_micros(1750);
 /// timer), so a shorter pause may lie within one late answer.
 const SETTLED_SERIAL: Duration = Duration::from_millis(50);
 /// The same behind a converter: it collects bytes for up to some 50 ms before it sends a packet, and the network adds its own delay.
-const SETTLED_CONVERTER: Duration = Duration::from_millis(100);
+pub(super) const SETTLED_CONVERTER: Duration = Duration::from_millis(100);
 /// The assumed speed behind a converter: the factory setting of most meters.
 const CONVERTER_BAUD: u32 = 9600;
 

@@ -85,6 +85,16 @@ impl VerifiedTransport {
         Ok(true)
     }
 
+    /// The request is over; without an answer, a late one may come.
+    pub(super) fn end(&mut self, answered: bool) {
+        self.decoder.end(answered);
+    }
+
+    /// The decoder: what the other end is known to do.
+    pub(super) fn decoder(&self) -> &FrameDecoder {
+        &self.decoder
+    }
+
     /// What was received in addition to the answer of the request that is over.
     pub(super) fn anomalies(&mut self) -> RxAnomalies {
         self.decoder.anomalies()
@@ -108,7 +118,7 @@ impl VerifiedTransport {
                 Failure { error: Error::Closed { link: link.to_owned(), reason }, link_usable: false }
             }
             Some(Trouble::Garbled(why)) => {
-                let link_usable = !why.loses_framing();
+                let link_usable = !why.ends_connection();
                 Failure { error: Error::Garbled { unit, why }, link_usable }
             }
             None => self.decoder.no_answer(unit, within),
@@ -173,7 +183,8 @@ impl AsyncRead for SharedTransport {
 impl AsyncWrite for SharedTransport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut transport = self.lock();
-        let written = ready!(transport.stream.poll_write(cx, bytes));
+        let on_wire = transport.decoder.on_wire(bytes);
+        let written = ready!(transport.stream.poll_write(cx, &on_wire));
         match &written {
             Ok(count) => {
                 transport.last_byte = Instant::now() + transport.byte_time * *count as u32;

@@ -178,7 +178,9 @@ impl BusPoller {
         let (name, map) = (&poller.config.name, poller.identification.map());
         let rises_while_exporting = poller.export_check.rises();
         let counts = self.line.counts();
+        let tolerated = self.line.tolerated();
         self.report.send_modify(|report| {
+            report.tolerated = tolerated;
             report.counts = counts;
             report.dropped += u64::from(dropped);
             if let Some(meter) = report.meters.get_mut(name) {
@@ -207,7 +209,7 @@ impl BusPoller {
         let now = Instant::now();
         let wait = self.reopening.next_wait_jittered(0.75..=1.25, &mut rand::rng());
         self.reopen_at = now + wait;
-        self.meters.iter_mut().for_each(MeterPoller::identify_again);
+        self.meters.iter_mut().for_each(MeterPoller::link_lost);
         if self.link_faults.record(true, now) == Some(FaultChange::Failed) {
             tracing::warn!(bus = %self.bus, "{error}");
         }

@@ -17,6 +17,8 @@ pub struct BusReport {
     pub counts: LineCounts,
     /// Readings dropped because the queue to the ledger was full.
     pub dropped: u64,
+    /// What the other end of the open link has proven to do beside the standard, in words. Its answers are read accordingly.
+    pub tolerated: Vec<String>,
     /// Each meter of the bus.
     pub meters: BTreeMap<Name, MeterPoll>,
 }

@@ -31,6 +31,7 @@ pub fn advice(bus: &BusQuality<'_>) -> Vec<String> {
     sentences.extend(bus.overloaded());
     sentences.extend(bus.lost());
     sentences.extend(bus.echo());
+    sentences.extend(bus.discarded());
     sentences.extend(late);
     sentences.extend(bus.slow(&slow));
     sentences.extend(bus.busy());
@@ -180,6 +181,22 @@ impl BusQuality<'_> {
                  and the switch to RS-485."
             ),
         })
+    }
+
+    /// Bytes that belong to no frame. They cost time, and hide the end of an answer.
+    fn discarded(&self) -> Option<String> {
+        let faulty = self.faulty(|tally| tally.of(RequestCount::Discarded), FAILURES);
+        let NamedMeters { who, share, .. } = self.named(&faulty)?;
+        let remedy = match self.link {
+            LinkKind::Serial => {
+                "check the bias resistors, the common ground, and the adapter's direction control and echo"
+            }
+            LinkKind::Converter => {
+                "switch off the converter's echo and its registration and heartbeat packets, and check the bias resistors"
+            }
+            LinkKind::Tcp => "switch off the converter's registration and heartbeat packets, or update the gateway",
+        };
+        Some(format!("{who}: {share} of the answers come with bytes of no frame, which are discarded: {remedy}."))
     }
 
     /// Answers that come after their timeout.

@@ -30,6 +30,8 @@ pub struct RequestRecord {
     pub echo: bool,
     /// An answer to an earlier request came, before this request or during it.
     pub late: bool,
+    /// Bytes that belong to no frame came and were discarded.
+    pub discarded: bool,
 }
 
 /// What is counted. Each request counts once, in one of the counts up to [`RequestCount::OtherException`]. The counts after it are extra.
@@ -79,13 +81,15 @@ pub enum RequestCount {
     Echoes,
     /// Answers to earlier requests.
     Late,
+    /// Requests during which bytes came that belong to no frame.
+    Discarded,
     /// Finished polls.
     Polls,
 }
 
 impl RequestCount {
     /// All counts but exceptions and polls, with their names in the status document.
-    pub const WORDS: [(Self, &'static str); 12] = [
+    pub const WORDS: [(Self, &'static str); 13] = [
         (Self::Answers, "answers"),
         (Self::Timeouts, "timeouts"),
         (Self::CrcErrors, "crc_errors"),
@@ -98,6 +102,7 @@ impl RequestCount {
         (Self::Slow, "slow"),
         (Self::Echoes, "echoes"),
         (Self::Late, "late"),
+        (Self::Discarded, "discarded"),
     ];
     /// How many of [`RequestCount::WORDS`] are shown even if they are 0.
     pub const USUAL: usize = 3;

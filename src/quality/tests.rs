@@ -11,7 +11,7 @@ const HALF_HOUR: Duration = Duration::from_secs(1800);
 
 /// A request that took this time.
 fn request(outcome: RequestOutcome, took: Duration) -> RequestRecord {
-    RequestRecord { outcome, took, silence: 4 * MS, slow: false, echo: false, late: false }
+    RequestRecord { outcome, took, silence: 4 * MS, slow: false, echo: false, late: false, discarded: false }
 }
 
 fn answered(times: impl IntoIterator<Item = Duration>) -> RequestTally {

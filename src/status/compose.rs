@@ -162,6 +162,7 @@ fn bus(report: Option<&BusReport>) -> BusStatus {
         counts: report.counts,
         reopened: report.counts.opened.saturating_sub(1),
         dropped: report.dropped,
+        tolerated: report.tolerated.clone(),
         quality: quality::shown(report.meters.values().map(|meter| &meter.quality)),
     }
 }

@@ -93,7 +93,7 @@ pub struct MeterStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct QualityStatus {
     /// Since the daemon started: `requests`, and by outcome `answers`, `timeouts`, `crc_errors`, `exceptions`, and if there were any
-    /// `wrong_unit`, `wrong_function`, `wrong_length`, `incomplete`, `noise`, `lost`; and what was also seen: `slow`, `echoes`, `late`.
+    /// `wrong_unit`, `wrong_function`, `wrong_length`, `incomplete`, `noise`, `lost`; and what was also seen: `slow`, `echoes`, `late`, `discarded`.
     pub total: BTreeMap<String, u64>,
     /// The same, within the last half hour to hour.
     pub recent: BTreeMap<String, u64>,
@@ -162,6 +162,10 @@ pub struct BusStatus {
     pub reopened: u64,
     /// Readings lost because the ledger's queue was full.
     pub dropped: u64,
+    /// What the other end has proven to do beside the Modbus standard since the link was opened; absent for nothing. Its answers are read
+    /// accordingly.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerated: Vec<String>,
     /// How well its line works.
     #[serde(default)]
     pub quality: QualityStatus,

@@ -20,8 +20,15 @@ fn flagged(
     let mut tally = RequestTally::default();
     for (outcome, count) in requests {
         let took = Duration::from_millis(20);
-        let request =
-            RequestRecord { outcome: *outcome, took, silence: Duration::ZERO, slow: false, echo: false, late: false };
+        let request = RequestRecord {
+            outcome: *outcome,
+            took,
+            silence: Duration::ZERO,
+            slow: false,
+            echo: false,
+            late: false,
+            discarded: false,
+        };
         let mut poll = RequestTally::default();
         poll.note(&change(request));
         (0..*count).for_each(|_| tally.add_poll(&poll));

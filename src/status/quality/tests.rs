@@ -15,8 +15,15 @@ fn polled(damaged: u32) -> RequestQuality {
     let (start, mut quality) = (Instant::now(), RequestQuality::default());
     for second in 1..=60u32 {
         let mut poll = RequestTally::default();
-        let request =
-            |outcome| RequestRecord { outcome, took: 30 * MS, silence: 5 * MS, slow: false, echo: false, late: false };
+        let request = |outcome| RequestRecord {
+            outcome,
+            took: 30 * MS,
+            silence: 5 * MS,
+            slow: false,
+            echo: false,
+            late: false,
+            discarded: false,
+        };
         if damaged > 0 && second.is_multiple_of(damaged) {
             poll.note(&request(RequestOutcome::Failed(RequestCount::CrcErrors)));
         }

@@ -1,0 +1,263 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::meter::{Function, RegisterRange};
+
+/// How a device fills in the headers of its answers.
+#[derive(Clone, Copy, Debug)]
+struct Device {
+    /// The transaction id of an answer to this id.
+    transaction: fn(u16) -> u16,
+    /// The one of an exception.
+    exception: fn(u16) -> u16,
+    /// The unit of an answer of this unit.
+    unit: fn(u8) -> u8,
+}
+
+fn same<T>(value: T) -> T {
+    value
+}
+
+const STANDARD: Device = Device { transaction: same, exception: same, unit: same };
+const ZERO: Device = Device { transaction: |_| 0, exception: |_| 0, ..STANDARD };
+const SHIFTED: Device = Device { transaction: |id| id.wrapping_sub(1), exception: |id| id.wrapping_sub(1), ..STANDARD };
+const ZERO_EXCEPTIONS: Device = Device { exception: |_| 0, ..STANDARD };
+const UNIT_1: Device = Device { unit: |_| 1, ..STANDARD };
+const ZERO_AND_UNIT_255: Device = Device { unit: |_| 255, ..ZERO };
+const ALL: [Device; 6] = [STANDARD, ZERO, SHIFTED, ZERO_EXCEPTIONS, UNIT_1, ZERO_AND_UNIT_255];
+
+/// A connection whose first id is 100.
+#[derive(Default)]
+struct Connection {
+    tolerance: TcpTolerance,
+    sent: u16,
+}
+
+impl Connection {
+    /// Sends a request of this many registers to unit 5; returns its id.
+    fn send(&mut self, count: u16) -> u16 {
+        self.sent += 1;
+        let read = RegisterRange { function: Function::Holding, address: 0, count }.into();
+        self.tolerance.begin(UnitRequest { unit: 5, read }, 100 + self.sent);
+        100 + self.sent
+    }
+
+    fn receive(&mut self, device: Device, id: u16, count: u16) -> Judgement {
+        let unit = (device.unit)(5);
+        let length = 2 + 2 * usize::from(count);
+        self.tolerance.judge(FittingFrame { transaction: (device.transaction)(id), unit, exception: false, length })
+    }
+
+    fn receive_exception(&mut self, device: Device, id: u16) -> Judgement {
+        let (transaction, unit) = ((device.exception)(id), (device.unit)(5));
+        self.tolerance.judge(FittingFrame { transaction, unit, exception: true, length: 2 })
+    }
+
+    fn exchange(&mut self, device: Device, count: u16) -> Judgement {
+        let id = self.send(count);
+        self.receive(device, id, count)
+    }
+
+    fn refusal(&mut self, device: Device) -> Judgement {
+        let id = self.send(2);
+        self.receive_exception(device, id)
+    }
+
+    /// A connection on which the device has shown what it does.
+    fn proven(device: Device) -> Self {
+        let mut connection = Connection::default();
+        for count in [4, 3, 4] {
+            connection.exchange(device, count);
+        }
+        connection.refusal(device);
+        connection.refusal(device);
+        assert_eq!(connection.exchange(device, 4), Judgement::Answer, "{:?}", connection.tolerance);
+        assert_eq!(connection.refusal(device), Judgement::Answer, "{:?}", connection.tolerance);
+        connection
+    }
+}
+
+#[test]
+fn a_standard_device_needs_no_proof_and_shows_nothing() {
+    let mut connection = Connection::default();
+    assert_eq!(connection.exchange(STANDARD, 2), Judgement::Answer);
+    assert_eq!(connection.refusal(STANDARD), Judgement::Answer);
+    assert!(connection.tolerance.shown().is_empty());
+    assert!(!connection.tolerance.needs_silence() && !connection.tolerance.goes_by_order());
+}
+
+#[test]
+fn three_answers_of_two_lengths_prove_a_rule() {
+    for (device, shown) in [
+        (ZERO, vec!["answers carry transaction id 0 whatever was sent"]),
+        (SHIFTED, vec!["answers carry the request's transaction id -1"]),
+        (UNIT_1, vec!["answers carry unit 1 whatever was requested"]),
+        (
+            ZERO_AND_UNIT_255,
+            vec!["answers carry transaction id 0 whatever was sent", "answers carry unit 255 whatever was requested"],
+        ),
+    ] {
+        let mut connection = Connection::default();
+        assert_eq!(
+            [4, 3, 4].map(|count| connection.exchange(device, count)),
+            [Judgement::Unproven, Judgement::Unproven, Judgement::Answer]
+        );
+        assert_eq!(connection.tolerance.shown(), shown);
+        let mut alike = Connection::default();
+        assert!((0..9).all(|_| alike.exchange(device, 4) == Judgement::Unproven), "one length proves nothing");
+    }
+}
+
+#[test]
+fn two_exceptions_prove_that_they_carry_0() {
+    let mut connection = Connection::default();
+    assert_eq!(connection.exchange(ZERO_EXCEPTIONS, 4), Judgement::Answer);
+    assert_eq!(connection.refusal(ZERO_EXCEPTIONS), Judgement::Unproven);
+    assert_eq!(connection.refusal(ZERO_EXCEPTIONS), Judgement::Answer);
+    assert_eq!(connection.tolerance.shown(), ["exceptions carry transaction id 0"]);
+    assert_eq!(connection.exchange(ZERO_EXCEPTIONS, 4), Judgement::Answer);
+    assert_eq!(connection.receive_exception(ZERO_EXCEPTIONS, 1), Judgement::Contradiction, "nothing was requested");
+}
+
+#[test]
+fn nothing_is_proven_after_a_request_without_an_answer() {
+    let mut connection = Connection::default();
+    connection.send(4);
+    connection.tolerance.failed();
+    assert!(!connection.tolerance.must_reconnect(), "nothing strange was seen");
+    assert_eq!(connection.exchange(ZERO, 4), Judgement::Unproven);
+    assert!(connection.tolerance.must_reconnect(), "only a new connection allows a proof");
+    for count in [3, 4, 3, 4] {
+        assert_eq!(connection.exchange(ZERO, count), Judgement::Unproven);
+    }
+}
+
+#[test]
+fn a_device_that_is_one_answer_behind_proves_nothing() {
+    let mut connection = Connection::default();
+    connection.send(4);
+    connection.tolerance.failed();
+    for id in 101..120 {
+        connection.send(4);
+        assert_eq!(connection.receive(STANDARD, id, 4), Judgement::Late);
+    }
+    assert!(connection.tolerance.shown().is_empty());
+}
+
+#[test]
+fn a_late_answer_after_a_proof_ends_the_connection_or_is_known_by_its_id() {
+    for device in [ZERO, ZERO_AND_UNIT_255] {
+        let mut connection = Connection::proven(device);
+        let late = connection.send(4);
+        connection.tolerance.failed();
+        assert!(connection.tolerance.must_reconnect(), "{device:?}");
+        connection.send(4);
+        assert_eq!(connection.receive(device, late, 4), Judgement::Contradiction);
+    }
+    for device in [SHIFTED, UNIT_1, STANDARD] {
+        let mut connection = Connection::proven(device);
+        let late = connection.send(4);
+        connection.tolerance.failed();
+        let next = connection.send(4);
+        assert_eq!(connection.receive(device, late, 4), Judgement::Late, "{device:?}");
+        assert_eq!(connection.receive(device, next, 4), Judgement::Answer);
+        assert!(!connection.tolerance.must_reconnect());
+    }
+}
+
+#[test]
+fn the_first_contradiction_drops_a_rule() {
+    let mut connection = Connection::proven(ZERO);
+    assert_eq!(connection.exchange(STANDARD, 4), Judgement::Contradiction);
+    assert!(connection.tolerance.must_reconnect());
+    let mut connection = Connection::proven(SHIFTED);
+    assert_eq!(connection.exchange(STANDARD, 4), Judgement::Contradiction);
+    let mut connection = Connection::proven(UNIT_1);
+    assert_eq!(connection.exchange(STANDARD, 4), Judgement::Answer, "the right unit");
+    assert!(connection.tolerance.shown().is_empty());
+    assert_eq!(connection.exchange(UNIT_1, 4), Judgement::OtherUnit);
+}
+
+#[test]
+fn a_unit_that_is_no_fixed_one_is_another_meter() {
+    let other = Device { unit: |_| 6, ..STANDARD };
+    let mut connection = Connection::default();
+    assert!([4, 3, 4, 3].into_iter().all(|count| connection.exchange(other, count) == Judgement::OtherUnit));
+    let mut connection = Connection::default();
+    connection.exchange(STANDARD, 4);
+    assert_eq!(connection.exchange(UNIT_1, 4), Judgement::OtherUnit, "this gateway distinguishes units");
+}
+
+#[test]
+fn noise_before_answers_is_proven_by_two_and_forgotten_after_a_failure() {
+    let mut line = RtuTolerance::default();
+    assert!(!line.noise_before() && line.noise_before() && line.noise_before());
+    assert_eq!(line.shown().len(), 1);
+    line.clean();
+    assert!(line.noise_before(), "an answer without noise is no contradiction");
+    line.failed();
+    assert!(line.shown().is_empty() && !line.noise_before(), "a late answer may follow");
+    line.clean();
+    assert!(!line.noise_before(), "not consecutive");
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Answer,
+    Exception,
+    /// The answer to a request of this many requests before.
+    Late(u16),
+    Lost,
+}
+
+proptest! {
+    /// Whatever a device does, no answer of an earlier request counts. A connection that must be made again is.
+    #[test]
+    fn no_earlier_answer_is_an_answer(
+        device in prop::sample::select(ALL.to_vec()),
+        events in prop::collection::vec(
+            prop_oneof![
+                6 => Just(Event::Answer),
+                1 => Just(Event::Exception),
+                3 => (1u16..6).prop_map(Event::Late),
+                1 => Just(Event::Lost),
+            ],
+            1..60,
+        ),
+        counts in prop::collection::vec(1u16..4, 60),
+    ) {
+        let mut connection = Connection::default();
+        // The requests of this connection that were not answered yet, with their counts.
+        let mut open: Vec<(u16, u16)> = Vec::new();
+        for (event, count) in events.into_iter().zip(counts) {
+            if connection.tolerance.must_reconnect() {
+                connection = Connection::default();
+                open.clear();
+            }
+            let id = connection.send(count);
+            open.push((id, count));
+            match event {
+                Event::Answer => {
+                    connection.receive(device, id, count);
+                    open.pop();
+                }
+                Event::Exception => {
+                    connection.receive_exception(device, id);
+                    open.pop();
+                }
+                Event::Lost => connection.tolerance.failed(),
+                Event::Late(before) => {
+                    let index = open.len().checked_sub(usize::from(before) + 1);
+                    if let Some((late, of)) = index.map(|index| open.remove(index)) {
+                        let judged = match of == count {
+                            true => connection.receive(device, late, of),
+                            false => connection.tolerance.unrequested((device.transaction)(late)),
+                        };
+                        prop_assert_ne!(judged, Judgement::Answer, "{:?}", connection.tolerance);
+                    }
+                    connection.tolerance.failed();
+                }
+            }
+        }
+    }
+}
