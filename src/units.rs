@@ -92,8 +92,8 @@ impl From<MilliwattHours> for u64 {
     }
 }
 
-/// The Modbus unit identifier of one meter: 1 ..= 247 (0 is broadcast, 248 and above are reserved).
-/// Source: Modbus over Serial Line V1.02, section 2.2.
+/// The Modbus unit identifier of one meter: 1 ..= 247 on a serial line (0 is broadcast, 248 and above are reserved), 0 ..= 255 over Modbus
+/// TCP, where some devices answer to 0 or 255 only. Source: Modbus over Serial Line V1.02, section 2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnitId(u8);
 
@@ -103,7 +103,17 @@ impl UnitId {
         u8::try_from(value).ok().filter(|unit| (1..=247).contains(unit)).map(UnitId)
     }
 
-    /// The number, 1 ..= 247.
+    /// A unit that may be of Modbus TCP only. `None` outside of 0 ..= 255.
+    pub fn on_tcp(value: i64) -> Option<Self> {
+        u8::try_from(value).ok().map(UnitId)
+    }
+
+    /// Whether it can be on a serial line.
+    pub fn is_serial(self) -> bool {
+        (1..=247).contains(&self.0)
+    }
+
+    /// The number.
     pub fn get(self) -> u8 {
         self.0
     }

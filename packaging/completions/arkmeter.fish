@@ -69,7 +69,7 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l parity -d 'Pa
 even\t''
 odd\t''"
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l stop-bits -d 'Stop bits, 1 or 2' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l units -d 'Units to try, such as 1-20,247 (default: 1 to 247; at several addresses 1 to 10 and 247)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l units -d 'Units to try, such as 1-20,247 (default: 1 to 247, then over Modbus TCP 255 and 0; at several addresses 1 to 10 and 247 first)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l timeout -d 'Timeout for an answer, such as 200ms (default: 150ms on a serial line, 500ms through a converter, 1s through a gateway)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l watch -d 'How long to watch the energy counters of the meters that were found' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l max-power -d 'Maximum power of the connections, such as 20kW: needed for profiles without a rating' -r
@@ -82,7 +82,7 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l serial -d 
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l tcp -d 'A Modbus TCP gateway or meter: host:port (scan: also 192.168.1.0/24:502 or 192.168.1.10-40:502)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l rtu-over-tcp -d 'A transparent converter (RTU over TCP): host:port' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l bus -d 'A bus of the configuration' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l unit -d 'Unit of the meter, 1 to 247' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l unit -d 'Unit of the meter, 1 to 247; over Modbus TCP also 0 and 248 to 255' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l baud -d 'Baud rate of the line' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l parity -d 'Parity of the line' -r -f -a "none\t''
 even\t''

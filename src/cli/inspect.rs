@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::arguments::name;
 use super::context::runtime;
 use super::exit;
-use super::line::{LineArguments, bus, configuration, daemon_on_line, parity_parser, refuse, unit, watch};
+use super::line::{LineArguments, bus, check_units, configuration, daemon_on_line, parity_parser, refuse, unit, watch};
 use super::output::{finish_output, print_error, table, write_json};
 use super::progress::TerminalProgress;
 use super::scan::unless_interrupted;
@@ -21,6 +21,7 @@ use crate::config::{Config, Environment};
 use crate::form::{parse_energy, parse_power};
 use crate::meter::{Function, RegisterRange};
 use crate::modbus::{Error, Line, Link, LinkSettings, SerialSettings};
+use crate::quality::LinkKind;
 use crate::survey::{
     Display, RegisterAnalysis, RegisterGuess, RegisterSample, RegisterSpan, UnreadRange, bridges, read_again,
     read_mapped, readings, registers,
@@ -32,7 +33,7 @@ use crate::units::{Name, Parity, UnitId};
 pub(super) struct InspectArguments {
     #[command(flatten)]
     line: LineArguments,
-    /// Unit of the meter, 1 to 247
+    /// Unit of the meter, 1 to 247; over Modbus TCP also 0 and 248 to 255
     #[arg(long, value_parser = unit)]
     unit: UnitId,
     /// Baud rate of the line
@@ -127,6 +128,8 @@ pub(super) fn inspect(arguments: &InspectArguments, path: &Path, environment: &E
 fn inspect_line(arguments: &InspectArguments, path: &Path, environment: &Environment) -> Result<u8, u8> {
     let config = configuration(path, environment, arguments.line.bus.is_some())?;
     let bus = bus_config(arguments, config.as_ref())?;
+    let kind = if matches!(bus.link, Link::Tcp(_)) { LinkKind::Tcp } else { LinkKind::Serial };
+    check_units(kind, &[arguments.unit])?;
     if let Some(process) = daemon_on_line(config.as_ref(), environment, &bus.link) {
         return Err(refuse(&process, &bus.link.to_string()));
     }

@@ -13,6 +13,7 @@ use super::exit;
 use super::output::print_error;
 use crate::config::{BusConfig, Config, ConfigError, Environment, Link, Parity};
 use crate::ledger;
+use crate::quality::LinkKind;
 use crate::survey::same_link;
 use crate::units::{Name, UnitId};
 
@@ -43,9 +44,21 @@ pub(super) fn parity_parser() -> impl TypedValueParser<Value = Parity> {
     })
 }
 
-/// Parses a unit, 1 to 247.
+/// Parses a unit, 0 to 255: whether the link allows it is seen later.
 pub(super) fn unit(text: &str) -> Result<UnitId, String> {
-    text.parse::<i64>().ok().and_then(UnitId::new).ok_or_else(|| "a unit is a number from 1 to 247".to_owned())
+    const HELP: &str = "a unit is a number from 1 to 247, over Modbus TCP also 0 and 248 to 255";
+    text.parse::<i64>().ok().and_then(UnitId::on_tcp).ok_or_else(|| HELP.to_owned())
+}
+
+/// Refuses units that no meter on a serial line can have.
+pub(super) fn check_units(kind: LinkKind, units: &[UnitId]) -> Result<(), u8> {
+    match units.iter().find(|unit| kind != LinkKind::Tcp && !unit.is_serial()) {
+        Some(unit) => {
+            print_error(&format!("no meter on a serial line has unit {unit}: the units are 1 to 247"));
+            Err(exit::USAGE)
+        }
+        None => Ok(()),
+    }
 }
 
 /// The configuration if there is one. An error in it is fatal only if the command needs the configuration.

@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::context::runtime;
 use super::exit;
-use super::line::{LineArguments, bus, configuration, daemon_on_line, parity_parser, refuse, unit, watch};
+use super::line::{LineArguments, bus, check_units, configuration, daemon_on_line, parity_parser, refuse, unit, watch};
 use super::output::{finish_output, print_error};
 use super::progress::TerminalProgress;
 use crate::config::{Config, Environment, Link, Parity, SerialSettings};
@@ -39,7 +39,7 @@ pub(super) struct ScanArguments {
     /// Stop bits, 1 or 2
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     stop_bits: u8,
-    /// Units to try, such as 1-20,247 (default: 1 to 247; at several addresses 1 to 10 and 247)
+    /// Units to try, such as 1-20,247 (default: 1 to 247, then over Modbus TCP 255 and 0; at several addresses 1 to 10 and 247 first)
     #[arg(long, value_parser = unit_list)]
     units: Option<UnitList>,
     /// Timeout for an answer, such as 200ms (default: 150ms on a serial line, 500ms through a converter, 1s through a gateway)
@@ -74,7 +74,7 @@ fn unit_list(text: &str) -> Result<UnitList, String> {
         if last < first {
             return Err(format!("`{part}` is not a range: the first unit is higher than the last"));
         }
-        units.extend((first..=last).filter_map(|number| UnitId::new(number.into())));
+        units.extend((first..=last).filter_map(|number| UnitId::on_tcp(number.into())));
     }
     Ok(UnitList(units))
 }
@@ -180,9 +180,11 @@ async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u
         Target::Addresses(kind, _) => (*kind, Duration::from_secs(1)),
     };
     let mut sweep = Sweep::new(arguments.timeout.unwrap_or(timeout), arguments.all, on_progress);
-    let (first, mut rest) = units(arguments.units.as_ref().map_or(&[], |units| &units.0));
+    let given: &[UnitId] = arguments.units.as_ref().map_or(&[], |units| &units.0);
+    check_units(kind, given)?;
+    let (first, mut rest) = units(kind, given);
     if arguments.units.is_none() && matches!(target, Target::Addresses(_, addresses) if addresses.len() > 1) {
-        rest.clear();
+        rest.retain(|unit| !unit.is_serial());
     }
     let units = (first, rest);
     let swept = async {

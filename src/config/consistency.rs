@@ -78,6 +78,16 @@ impl ConfigTables<'_> {
                 continue;
             }
             let Some(unit) = &table.unit else { continue };
+            let link = self.buses.get(&bus.value).and_then(|entry| Some(&entry.value.as_ref()?.link));
+            if !unit.value.is_serial() && link.is_some_and(|link| !matches!(link, Link::Tcp(_))) {
+                let message = format!("`meter.{name}.unit`: no meter on a serial line has unit {}", unit.value);
+                self.error(
+                    unit.span.clone(),
+                    &message,
+                    "a whole number from 1 to 247; 0 and 248 to 255 are for `tcp` only",
+                );
+                continue;
+            }
             if let Some(first) = taken.insert((&bus.value, unit.value.get()), unit) {
                 let line = self.line(&first.span);
                 let message =

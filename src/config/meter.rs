@@ -32,7 +32,9 @@ pub(super) struct ClientTable {
 
 pub(super) fn read(name: &Name, form: Form<'_>, profiles: &Profiles) -> MeterTable {
     let bus = form.required("bus", "the NAME of its [bus.NAME]").and_then(|field| tables::name(&field));
-    let unit = form.required("unit", "its Modbus unit, from 1 to 247").and_then(|field| unit(&field));
+    let unit = form
+        .required("unit", "its Modbus unit, from 1 to 247 (over Modbus TCP also 0 and 255)")
+        .and_then(|field| unit(&field));
     let profile = form.required("profile", "its model: `arkmeter profiles` lists the built-in ones");
     let profile = profiles::mapped(&form, profile.and_then(|field| profiles.find(&field)));
     let client_id = form.maybe("client_id", client_id);
@@ -89,7 +91,7 @@ fn members(field: &Field<'_>) -> Option<Vec<WithSpan<Name>>> {
 }
 
 fn unit(field: &Field<'_>) -> Option<WithSpan<UnitId>> {
-    let value = field.integer(1..=247).and_then(UnitId::new)?;
+    let value = field.integer(0..=255).and_then(UnitId::on_tcp)?;
     Some(WithSpan { value, span: field.span() })
 }
 

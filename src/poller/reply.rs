@@ -37,7 +37,7 @@ pub struct LiveReading {
     pub meter: Name,
     /// Name of its bus.
     pub bus: Name,
-    /// Unit on the bus, 1 to 247.
+    /// Unit on the bus.
     pub unit: u8,
     /// Name of its profile.
     pub profile: String,

@@ -157,6 +157,7 @@ impl RequestTally {
         self.add(RequestCount::Slow, request.slow);
         self.add(RequestCount::Echoes, request.echo);
         self.add(RequestCount::Late, request.late);
+        self.add(RequestCount::Discarded, request.discarded);
         self.busy_us += took_us + request.silence.as_micros() as u64;
         if request.outcome == RequestOutcome::Answered {
             self.times.note(took_us);

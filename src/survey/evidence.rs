@@ -57,10 +57,16 @@ impl ScanEvidence {
                 Garbled::Checksum | Garbled::Incomplete { .. } => &mut self.damaged,
                 Garbled::Unexpected(_) => &mut self.unexpected,
                 Garbled::NeverSilent => &mut self.never_silent,
-                Garbled::NotModbusTcp => &mut self.not_tcp,
+                Garbled::NotModbusTcp | Garbled::LooksLikeHttp => &mut self.not_tcp,
                 Garbled::LooksTransparent => &mut self.looks_transparent,
                 Garbled::LooksLikeTcp => &mut self.looks_tcp,
-                Garbled::Noise { .. } | Garbled::Other(_) => &mut self.noise,
+                Garbled::Noise { .. }
+                | Garbled::NoiseBefore { .. }
+                | Garbled::Inconsistent { .. }
+                | Garbled::Interleaved
+                | Garbled::Unproven { .. }
+                | Garbled::Contradiction
+                | Garbled::Other(_) => &mut self.noise,
             },
             Err(Error::Closed { .. } | Error::Open { .. }) => &mut self.closed,
         };
@@ -155,7 +161,7 @@ impl ScanEvidence {
              and the baud rate",
         );
         advise(
-            self.never_silent > 0 || self.unexpected > 2,
+            kind != LinkKind::Tcp && (self.never_silent > 0 || self.unexpected > 2),
             "other traffic on this line: another master (an inverter, a logger, a display) polls it, and a line can have only one",
         );
         self.damage(&mut advise, kind);
@@ -231,6 +237,7 @@ mod tests {
                 .contains("120 ohm termination at both ends")
         );
         assert!(advice(LinkKind::Serial, |it| it.never_silent = 1).contains("another master"));
+        assert!(!advice(LinkKind::Tcp, |it| it.unexpected = 9).contains("another master"), "a connection has one");
         assert!(advice(LinkKind::Tcp, |it| it.gateway_silent = 50).contains("0x0B"));
         assert!(advice(LinkKind::Tcp, |it| it.gateway_no_path = 50).contains("0x0A"));
         assert!(advice(LinkKind::Tcp, |it| it.looks_transparent = 1).contains("--rtu-over-tcp"));

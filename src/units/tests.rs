@@ -8,6 +8,7 @@ fn a_unit_is_1_to_247() {
     assert_eq!(UnitId::new(248), None);
     assert_eq!(UnitId::new(257), None);
     assert_eq!(UnitId::new(-1), None);
+    assert_eq!([0, 255, 256, -1].map(|it| UnitId::on_tcp(it).map(UnitId::get)), [Some(0), Some(255), None, None]);
 }
 
 #[test]
