@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::export_check::ExportCheck;
 use super::identification::Identification;
+use super::joined::JoinedReads;
 use super::outcome::{PollEnd, PollOutcome};
 use crate::clock::{Clock, ClockReading};
 use crate::config;
@@ -26,6 +27,7 @@ pub(super) struct MeterPoller {
     pub(super) identification: Identification,
     /// The request without an answer in the last poll. It is sent first: a late answer then belongs to this request.
     pub(super) unanswered: Option<RegisterRange>,
+    pub(super) joined: JoinedReads,
     /// The block with the energy register, once it is known.
     pub(super) register_block: Option<RegisterRange>,
     held: bool,
@@ -46,6 +48,7 @@ impl MeterPoller {
             plan,
             identification,
             unanswered: None,
+            joined: JoinedReads::default(),
             register_block: None,
             held: false,
             serial_at: None,
@@ -60,6 +63,13 @@ impl MeterPoller {
             self.identify_again();
         }
         self.held = held;
+    }
+
+    /// The link is lost. What was learned over it is not known of the next one.
+    pub(super) fn link_lost(&mut self) {
+        self.identify_again();
+        self.joined.forget(&mut self.plan);
+        self.register_block = None;
     }
 
     /// The meter may have been replaced: its identity and serial number are read before the next value.
@@ -90,6 +100,7 @@ impl MeterPoller {
 
     /// Reads each block of the poll. A damaged answer is requested once more.
     async fn read(&mut self, line: &mut Line, clock: &Clock) -> PollOutcome {
+        self.joined.try_whole(&mut self.plan, Instant::now());
         let with_serial = self.held || self.serial_at.is_none_or(|at| Instant::now() >= at);
         let mut answers = Answers::new();
         let mut times = Vec::new();
@@ -101,11 +112,15 @@ impl MeterPoller {
                 Ok(words) => {
                     times.push((block, clock.now()));
                     answers.insert(block, words);
+                    self.joined_answered(block);
                 }
                 Err(refusal @ Error::Exception { .. }) if !refusal.is_silence() => {
                     self.refused(block, &refusal, &mut refusals);
                 }
                 Err(failure) => {
+                    if !failure.is_of_the_link() {
+                        self.joined_failed(block);
+                    }
                     self.unanswered = Some(block);
                     error = Some(failure.to_string());
                     end = if failure.is_of_the_link() { PollEnd::Lost(failure) } else { PollEnd::Silent };
@@ -148,11 +163,30 @@ impl MeterPoller {
                 "the meter refuses to read {block} in one request ({refusal}): it is read in smaller parts. Take its gap out of `gaps` in the \
                  profile"
             );
+        } else if !refusal.refuses_range() && self.joined_failed(block) {
+            // Its parts are read next.
         } else if self.plan.ranges().contains(&block) {
             refusals.push((block, format!("{block}: {refusal}")));
         } else {
             // The serial number is optional: no error.
             refusals.push((block, String::new()));
+        }
+    }
+
+    /// Whether the block's parts are to be read instead.
+    fn joined_failed(&mut self, block: RegisterRange) -> bool {
+        let split = self.joined.failed(block, &mut self.plan);
+        self.register_block = None;
+        split
+    }
+
+    fn joined_answered(&mut self, block: RegisterRange) {
+        if self.joined.answered(block, Instant::now()) {
+            let (first, count) = (block.address, block.count);
+            tracing::info!(
+                meter = %self.config.name, first, count,
+                "a read of several values fails where smaller reads succeed; reading in smaller parts for a day"
+            );
         }
     }
 

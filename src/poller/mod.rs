@@ -6,6 +6,7 @@ mod export_check;
 mod fault_log;
 mod identification;
 mod identify;
+mod joined;
 mod meter_poller;
 mod outcome;
 mod reply;

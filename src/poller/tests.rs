@@ -212,6 +212,56 @@ async fn a_refused_block_is_split_and_stays_split() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_joined_read_that_fails_twice_is_split_and_tried_whole_once_a_day() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    const TEN_MINUTES: Duration = Duration::from_secs(600);
+    let codes = [4, 6, 0x0B].map(UnitFault::Exception);
+    for fault in codes.into_iter().chain([UnitFault::Silent, UnitFault::WrongLength]) {
+        let unit = simulated(1);
+        unit.fault_above(2, fault);
+        let host = Host::new("joined");
+        let link = Link::Tcp(host.address());
+        let _gateway = SimulatedGateway::in_memory(host, [unit.clone()], ModbusProto::TcpUdp);
+        let running = Running::start(bus(link), vec![meter(1, RARELY)], 64);
+        for _ in 0..3 {
+            running.read_now(&[]).await;
+        }
+        unit.take_requests();
+        let results = running.read_now(&[]).await;
+        let values = results[0].1.clone().unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert!(values.power.is_some() && values.register.is_some());
+        assert_eq!(unit.take_requests(), [POWER, ENERGY], "{fault:?}");
+        tokio::time::sleep(DAY - TEN_MINUTES).await;
+        unit.take_requests();
+        tokio::time::sleep(TEN_MINUTES * 2).await;
+        let requests = unit.take_requests();
+        let whole = requests.iter().filter(|request| **request == VALUES).count();
+        assert!((1..=2).contains(&whole), "{fault:?}: {requests:?}");
+        assert!(requests.ends_with(&[POWER, ENERGY]), "{fault:?}: {requests:?}");
+    }
+}
+
+/// A meter that answers nothing is no meter that refuses long reads: its read stays whole.
+#[tokio::test(start_paused = true)]
+async fn a_silent_meter_is_asked_for_the_joined_read_again() {
+    let unit = simulated(1);
+    let host = Host::new("whole");
+    let link = Link::Tcp(host.address());
+    let _gateway = SimulatedGateway::in_memory(host, [unit.clone()], ModbusProto::TcpUdp);
+    let running = Running::start(bus(link), vec![meter(1, RARELY)], 64);
+    running.read_now(&[]).await;
+    unit.fault(UnitFault::Silent);
+    for _ in 0..3 {
+        running.read_now(&[]).await;
+    }
+    unit.clear_fault();
+    running.read_now(&[]).await;
+    unit.take_requests();
+    running.read_now(&[]).await;
+    assert_eq!(unit.take_requests(), [VALUES]);
+}
+
 #[tokio::test]
 async fn power_without_energy_is_a_reading_and_the_error_names_the_missing_registers() {
     let unit = SimulatedUnit::new(1);

@@ -29,6 +29,10 @@ struct UnitState {
     /// A request for more registers than this is refused with exception 3.
     max_registers: Option<u16>,
     fault: Option<UnitFault>,
+    /// The fault of requests for more registers than this.
+    fault_above: Option<(u16, UnitFault)>,
+    /// The fault of requests for a register that does not exist.
+    fault_missing: Option<UnitFault>,
     /// The number of requests until the fault ends.
     for_requests: Option<u32>,
     requests: u64,
@@ -129,6 +133,16 @@ impl SimulatedUnit {
         (state.fault, state.for_requests) = (Some(fault), Some(requests));
     }
 
+    /// Has this fault in each request for more registers than this.
+    pub fn fault_above(&self, registers: u16, fault: UnitFault) {
+        self.state().fault_above = Some((registers, fault));
+    }
+
+    /// Has this fault in each request for a register that does not exist, instead of exception 2.
+    pub fn fault_missing(&self, fault: UnitFault) {
+        self.state().fault_missing = Some(fault);
+    }
+
     /// Answers normally again.
     pub fn clear_fault(&self) {
         self.state().fault = None;
@@ -157,12 +171,16 @@ impl SimulatedUnit {
             return None;
         }
         let mut state = self.state();
-        let fault = state.take_fault();
+        let mut fault = state.take_fault();
+        fault = fault.or(state.fault_above.filter(|(most, _)| request.count > *most).map(|(_, fault)| fault));
         state.last_requests.push_back((request.func.byte(), request.reg, request.count));
         if state.last_requests.len() > MAX_REQUESTS {
             state.last_requests.pop_front();
         }
         state.answer(&mut request)?;
+        if request.error.is_some() {
+            fault = fault.or(state.fault_missing);
+        }
         let mut delay = state.delay;
         drop(state);
         let header = request.frame_start;
