@@ -133,6 +133,13 @@ impl Walk {
         walked.broken = Some(broken);
     }
 
+    /// The header that was requested was not answered: the chain ends before it. Only for a walk within a chain.
+    pub fn break_off(&mut self, why: &str) {
+        if let (Some(walked), Some(start)) = (&mut self.walked, self.header.take()) {
+            walked.broken = Some(format!("it breaks off at {start} ({why})"));
+        }
+    }
+
     /// The chain. `None` where no base has one.
     pub fn finish(self) -> Option<Walked> {
         self.walked

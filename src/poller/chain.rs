@@ -62,12 +62,20 @@ impl MeterPoller {
     }
 
     /// Reads the chain from model to model; `None` if there is none at any base address.
+    ///
+    /// Anything but a header ends a chain. A chain that ends in silence must have as many models as before: otherwise the meter is silent.
     async fn walk(&mut self, mut walk: Walk, line: &mut Line) -> Result<Option<Walked>, PollOutcome> {
+        let mut silence = None;
         while let Some(request) = walk.next_request() {
             let trial_base = walk.trial_base();
-            match read_ranges(line, &self.config, &[request]).await {
+            let mut read = read_ranges(line, &self.config, &[request]).await;
+            if trial_base.is_none() && read.as_ref().is_err_and(|(_, failure)| !failure.is_of_the_link()) {
+                // Some devices do not answer where their chain ends. A single silence may have other causes.
+                read = read_ranges(line, &self.config, &[request]).await;
+            }
+            match read {
                 Ok(read) => match read.refused.first() {
-                    Some((_, code @ 1..=3)) => walk.record(Err(*code)),
+                    Some((_, code)) if trial_base.is_none() || matches!(code, 1..=3) => walk.record(Err(*code)),
                     Some((_, code)) => {
                         self.identify_again();
                         let why = format!("the meter refuses {request} at the moment (exception {code})");
@@ -77,6 +85,10 @@ impl MeterPoller {
                     }
                     None => walk.record(read.answers.get(&request).map(Vec::as_slice).ok_or(0)),
                 },
+                Err((_, failure)) if trial_base.is_none() && !failure.is_of_the_link() => {
+                    walk.break_off(&failure.to_string());
+                    silence = Some(failure);
+                }
                 Err((_, failure)) => {
                     self.identify_again();
                     // Some devices do not answer requests for registers that they do not have: the next poll tries the next base address.
@@ -87,7 +99,20 @@ impl MeterPoller {
                 }
             }
         }
-        Ok(walk.finish())
+        let walked = walk.finish();
+        let models = walked.as_ref().map_or(0, |walked| walked.models.len());
+        let profile = self.config.profile.clone();
+        let has_meter = |walked: &Walked| {
+            !matches!(profile.locate(walked, self.config.installation.chain_meter), Located::NotFound(_))
+        };
+        if let Some(failure) = silence
+            && (models < self.identification.models || !walked.as_ref().is_some_and(has_meter))
+        {
+            self.identify_again();
+            return Err(PollOutcome::failed(failure));
+        }
+        self.identification.models = models;
+        Ok(walked)
     }
 
     /// The base address that follows this one in the profile; after the last, the first.

@@ -19,6 +19,8 @@ const CHAIN_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Identification {
     /// The base address to try first for the chain of models.
     pub(super) base: Option<u16>,
+    /// The number of models in the chain as last read.
+    pub(super) models: usize,
     /// Whether the profile has a chain of models.
     pub(super) chained: bool,
     /// The identity registers; empty with a chain, where they are known only after reading it.
@@ -59,6 +61,7 @@ impl Identification {
         let checks = if profile.chain.is_none() { profile.identity_requests() } else { Vec::new() };
         Identification {
             base: None,
+            models: 0,
             chained: profile.chain.is_some(),
             checks,
             due_at: None,

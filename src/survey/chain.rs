@@ -12,7 +12,14 @@ impl UnitExaminer<'_> {
     pub(super) async fn located(&mut self, profile: &Arc<Profile>) -> Result<Option<Arc<Profile>>, Error> {
         let Some(mut walk) = profile.walk(None) else { return Ok(Some(profile.clone())) };
         while let Some(request) = walk.next_request() {
-            let answer = self.read_cached(request).await?;
+            let answer = match self.read_cached(request).await {
+                // Some devices do not answer where their chain ends.
+                Err(error) if walk.trial_base().is_none() && !error.is_of_the_link() => {
+                    walk.break_off(&error.to_string());
+                    continue;
+                }
+                answer => answer?,
+            };
             walk.record(answer.as_deref().map_err(|code| code.unwrap_or_default()));
         }
         let Some(walked) = walk.finish() else { return Ok(None) };

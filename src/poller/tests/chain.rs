@@ -22,6 +22,13 @@ fn sunspec() -> MeterConfig {
 
 /// Writes a chain with its end mark, and returns the addresses of its models. All registers hold plausible values.
 fn set_chain(unit: &SimulatedUnit, base: u16, models: &[(u16, u16)]) -> Vec<u16> {
+    let (starts, end) = set_models(unit, base, models);
+    unit.set(Function::Holding, end, &[0xFFFF, 0]);
+    starts
+}
+
+/// The same without the end mark, and the address where it would be.
+fn set_models(unit: &SimulatedUnit, base: u16, models: &[(u16, u16)]) -> (Vec<u16>, u16) {
     unit.set(Function::Holding, base, &[0x5375, 0x6E53]);
     let (mut address, mut starts) = (base + 2, Vec::new());
     for (id, length) in models {
@@ -41,8 +48,7 @@ fn set_chain(unit: &SimulatedUnit, base: u16, models: &[(u16, u16)]) -> Vec<u16>
         starts.push(address);
         address += 2 + length;
     }
-    unit.set(Function::Holding, address, &[0xFFFF, 0]);
-    starts
+    (starts, address)
 }
 
 /// Sets power and energy of an integer model.
@@ -83,6 +89,29 @@ async fn a_chain_is_found_at_each_base_and_read_in_one_request() {
         running.read_now(&[]).await;
         assert_eq!(unit.take_requests(), [(3, starts[3], 55)], "one request, which includes the model's id");
     }
+}
+
+#[tokio::test]
+async fn anything_but_a_header_ends_a_chain() {
+    let codes = [1, 2, 3, 4, 6, 0x0B].map(UnitFault::Exception);
+    for fault in codes.into_iter().chain([UnitFault::Silent, UnitFault::WrongLength]) {
+        let unit = SimulatedUnit::new(1);
+        let (starts, _) = set_models(&unit, 40000, &[COMMON, INTEGER]);
+        set_values(&unit, starts[1], 1230, 77);
+        unit.fault_missing(fault);
+        let values = once(&unit, sunspec()).await.whole().unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(kilowatt_hours(&values), Some(77), "{fault:?}");
+    }
+}
+
+/// A silence before the meter's model is the silence of the meter, not the end of its chain.
+#[tokio::test]
+async fn a_silence_within_the_chain_is_no_end_of_it() {
+    let unit = SimulatedUnit::new(1);
+    set_models(&unit, 40000, &[COMMON]);
+    unit.fault_missing(UnitFault::Silent);
+    let error = once(&unit, sunspec()).await.whole().unwrap_err();
+    assert!(error.contains("no answer from unit 1") && !error.contains("this is not"), "{error}");
 }
 
 #[tokio::test]
