@@ -61,8 +61,12 @@ pub enum TokenError {
     Empty(PathBuf),
     #[error("the token file {} has several lines: it has to hold the token alone on one line", shown_path(.0))]
     SeveralLines(PathBuf),
-    #[error("the token file {} does not hold a token: 0x and 64 hex digits, without quotes, spaces or the word Bearer", shown_path(.0))]
-    NotAToken(PathBuf),
+    #[error("the token file {} does not hold a token: 0x and 64 hex digits, without quotes, spaces or the word Bearer{}", shown_path(.path), .invisible)]
+    NotAToken {
+        path: PathBuf,
+        /// The characters in it that nobody sees, with a separator before them; empty without any.
+        invisible: String,
+    },
     #[error("the token file {} cannot be read", shown_path(.path))]
     Unreadable {
         path: PathBuf,
@@ -142,7 +146,10 @@ fn read(path: &Path) -> Result<Token, TokenError> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(TokenError::TooLarge(owned()));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| TokenError::NotAToken(owned()))?;
+    let not_a_token = |invisible| TokenError::NotAToken { path: owned(), invisible };
+    let text = std::str::from_utf8(&bytes).map_err(|_| not_a_token(encoding(&bytes)))?;
+    // Editors of other systems write a byte-order mark.
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.trim().is_empty() {
@@ -151,7 +158,38 @@ fn read(path: &Path) -> Result<Token, TokenError> {
     if line.contains('\n') {
         return Err(TokenError::SeveralLines(owned()));
     }
-    Token::parse(line).ok_or_else(|| TokenError::NotAToken(owned()))
+    Token::parse(line).ok_or_else(|| not_a_token(invisible(line)))
+}
+
+/// What is wrong with bytes that are no UTF-8.
+fn encoding(bytes: &[u8]) -> String {
+    match bytes {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "; it is UTF-16: save it as plain text (UTF-8)".to_owned(),
+        _ => "; it is not plain text (UTF-8)".to_owned(),
+    }
+}
+
+/// Names every character of the line that nobody sees, at its position from 1.
+fn invisible(line: &str) -> String {
+    let named = |(position, character): (usize, char)| {
+        let name = match character {
+            '\t' => "tab",
+            ' ' => "space",
+            '\u{A0}' => "no-break space",
+            '\u{AD}' => "soft hyphen",
+            '\u{200B}' => "zero-width space",
+            '\u{200C}' | '\u{200D}' => "zero-width joiner",
+            '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => "direction mark",
+            '\u{2060}'..='\u{2064}' => "invisible operator",
+            '\u{FEFF}' => "byte-order mark",
+            character if character.is_control() => "control character",
+            character if character.is_whitespace() => "space",
+            _ => return None,
+        };
+        Some(format!("{name} U+{:04X} at {position}", u32::from(character)))
+    };
+    let found: Vec<_> = (1..).zip(line.chars()).filter_map(named).collect();
+    if found.is_empty() { String::new() } else { format!("; it has invisible characters: {}", found.join(", ")) }
 }
 
 #[cfg(test)]

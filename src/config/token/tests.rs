@@ -24,7 +24,7 @@ fn error_of(content: &[u8], mode: u32) -> String {
 
 #[test]
 fn a_token_is_read_and_never_shown() {
-    for content in [TOKEN.to_owned(), format!("{TOKEN}\n"), format!("{TOKEN}\r\n")] {
+    for content in [TOKEN.to_owned(), format!("{TOKEN}\n"), format!("{TOKEN}\r\n"), format!("\u{FEFF}{TOKEN}\n")] {
         let (_folder, path) = file(content.as_bytes(), 0o640);
         let token = TokenSource::File(path).read(None).unwrap();
         assert_eq!(token.header_value(), format!("Bearer {TOKEN}"));
@@ -56,6 +56,20 @@ fn a_file_without_a_token_is_refused_without_showing_its_content() {
     let several = "the token file PATH has several lines: it has to hold the token alone on one line";
     let empty = "the token file PATH is empty: put the token there, 0x and 64 hex digits";
     let large = "the token file PATH is larger than 4 KiB: it has to hold the token and nothing else";
+    let with = |characters: &str| format!("{not}; it has invisible characters: {characters}");
+    let cases = [
+        ("Bearer ", "space U+0020 at 7"),
+        (" ", "space U+0020 at 1"),
+        ("\u{FEFF}\u{FEFF}\u{200B}", "byte-order mark U+FEFF at 1, zero-width space U+200B at 2"),
+        ("\t\u{A0}\u{AD}", "tab U+0009 at 1, no-break space U+00A0 at 2, soft hyphen U+00AD at 3"),
+        (
+            "\u{202A}\u{2060}\u{1}",
+            "direction mark U+202A at 1, invisible operator U+2060 at 2, control character U+0001 at 3",
+        ),
+    ];
+    for (before, named) in cases {
+        assert_eq!(error_of(format!("{before}{TOKEN}").as_bytes(), 0o600), with(named));
+    }
     for (content, expected) in [
         ("", empty),
         ("\n", empty),
@@ -63,16 +77,15 @@ fn a_file_without_a_token_is_refused_without_showing_its_content() {
         (&TOKEN[2..], not),
         (&TOKEN[..65], not),
         (&format!("{TOKEN}2"), not),
-        (&format!("Bearer {TOKEN}"), not),
         (&format!("\"{TOKEN}\""), not),
-        (&format!(" {TOKEN}"), not),
         (&format!("{TOKEN}\n\n"), several),
         (&format!("{TOKEN}\n{TOKEN}\n"), several),
         (&TOKEN.repeat(63), large),
     ] {
         assert_eq!(error_of(content.as_bytes(), 0o600), expected, "{content:?}");
     }
-    assert_eq!(error_of(&[0xff, 0xfe], 0o600), not);
+    assert_eq!(error_of(&[0xff, 0xfe], 0o600), format!("{not}; it is UTF-16: save it as plain text (UTF-8)"));
+    assert_eq!(error_of(&[0x80], 0o600), format!("{not}; it is not plain text (UTF-8)"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::reporter::retry;
 
 /// The code of an `authorization` that was not accepted.
 const INVALID_TOKEN: i64 = 1000;
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 /// An HTTP answer as it arrived, with a bounded body.
 #[derive(Clone, Debug)]
@@ -164,7 +165,8 @@ enum Responses {
 }
 
 fn responses(body: &[u8]) -> Option<Responses> {
-    match serde_json::from_slice(body).ok()? {
+    // Some servers write a byte-order mark, which is no part of JSON.
+    match serde_json::from_slice(body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)).ok()? {
         Value::Object(object) if is_response(&object) => Some(Responses::One(object)),
         Value::Array(elements) => Some(Responses::Many(elements)),
         _ => None,
@@ -272,10 +274,16 @@ fn non_null(object: &Map<String, Value>, key: &str) -> bool {
 /// `"1"` for `1` is tolerated.
 fn id_of(object: &Map<String, Value>) -> Option<u64> {
     match object.get("id")? {
-        Value::Number(number) => number.as_u64(),
+        Value::Number(number) => number.as_u64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => text.parse().ok(),
         _ => None,
     }
+}
+
+/// A number such as 1.0, which some JSON libraries make of 1.
+fn whole(number: f64) -> Option<u64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && (0.0..EXACT).contains(&number)).then_some(number as u64)
 }
 
 fn error_code(error: Option<&Value>) -> Option<i64> {

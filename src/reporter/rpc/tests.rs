@@ -107,6 +107,17 @@ fn the_id_may_be_a_string() {
 }
 
 #[test]
+fn a_byte_order_mark_and_an_id_with_a_decimal_point_are_accepted() {
+    assert_eq!(outcomes(&single(), format!("\u{FEFF}{}", ok(1))), [ACCEPTED]);
+    assert_eq!(outcomes(&single(), ok(1.0)), [ACCEPTED]);
+    assert_eq!(outcomes(&batch(2), json!([ok(2.0), ok(1.0)])), [ACCEPTED, ACCEPTED]);
+    for other in [1.5, -1.0, 1e300] {
+        let failed = failure(&single(), 200, ok(other));
+        assert!(matches!(failed, CallFailure::Unintelligible(_)), "{other}: {failed:?}");
+    }
+}
+
+#[test]
 fn an_unusual_result_is_accepted_and_noted() {
     let odd = ReportOutcome::Accepted { odd: Some("{\"a\":1}".into()) };
     assert_eq!(outcomes(&single(), json!({"id": 1, "result": {"a": 1}})), [odd]);
