@@ -20,7 +20,9 @@ use crate::config::{Config, Environment, Link, Parity, SerialSettings};
 use crate::form::parse_power;
 use crate::meter::{Profile, library};
 use crate::quality::LinkKind;
-use crate::survey::{Examination, FoundUnit, LineSettings, Sweep, SweepProgress, examine, propose, settings, units};
+use crate::survey::{
+    Examination, FoundUnit, LineSettings, Sweep, SweepProgress, examine, propose, settings, tcp_units, units,
+};
 use crate::text::chain;
 use crate::units::{Milliwatts, UnitId};
 use report::ScanReport;
@@ -182,7 +184,7 @@ async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u
     let mut sweep = Sweep::new(arguments.timeout.unwrap_or(timeout), arguments.all, on_progress);
     let given: &[UnitId] = arguments.units.as_ref().map_or(&[], |units| &units.0);
     check_units(kind, given)?;
-    let (first, mut rest) = units(kind, given);
+    let (first, mut rest) = if kind == LinkKind::Tcp { tcp_units(given) } else { units(given) };
     if arguments.units.is_none() && matches!(target, Target::Addresses(_, addresses) if addresses.len() > 1) {
         rest.retain(|unit| !unit.is_serial());
     }

@@ -323,7 +323,7 @@ impl TcpTolerance {
             (self.extra_byte, "answers are one byte too long"),
             (self.packets, "bytes that are no Modbus TCP frame come between the answers and are skipped"),
         ];
-        let fixed = fixed.into_iter().filter_map(|(so, text)| so.then(|| text.to_owned()));
+        let fixed = fixed.into_iter().filter(|(so, _)| *so).map(|(_, text)| text.to_owned());
         transactions.into_iter().chain(unit).chain(fixed).collect()
     }
 }

@@ -32,7 +32,7 @@ pub use draft::{MeasuredQuantity, RegisterAnalysis, RegisterGuess};
 pub use evidence::ScanEvidence;
 pub use examine::{Examination, examine};
 pub use judge::{Candidate, Confidence};
-pub use order::{LineSettings, settings, units};
+pub use order::{LineSettings, settings, tcp_units, units};
 pub use proposal::{Proposal, propose, same_link};
 pub use registers::{RegisterSpan, UnreadRange, bridges, read_again, read_mapped};
 pub use samples::{RegisterSample, readings, registers};

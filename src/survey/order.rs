@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::modbus::{character_time, frame_gap};
-use crate::quality::LinkKind;
 use crate::units::{Parity, UnitId};
 
 /// The settings of a serial line, with 8 data bits.
@@ -70,16 +69,18 @@ pub fn settings(bauds: &[u32], parities: &[Parity], stop_bits: u8) -> Vec<LineSe
     settings
 }
 
-/// The units to try: the likely ones, and the others. If none is given, these are 1 to 247, and over Modbus TCP at last 255 and 0: some
-/// devices answer to nothing else.
-pub fn units(kind: LinkKind, given: &[UnitId]) -> (Vec<UnitId>, Vec<UnitId>) {
-    let serial = 1..=247;
-    let others: &[i64] = match (kind, given.is_empty()) {
-        (LinkKind::Tcp, true) => &[255, 0],
-        (LinkKind::Tcp, false) => &[255, 0, 248, 249, 250, 251, 252, 253, 254],
-        _ => &[],
-    };
-    let all: Vec<_> = serial.chain(others.iter().copied()).filter_map(UnitId::on_tcp).collect();
+/// The units to try on a serial line, 1 to 247 if none is given: the likely ones, and the others.
+pub fn units(given: &[UnitId]) -> (Vec<UnitId>, Vec<UnitId>) {
+    ordered(given, &[])
+}
+
+/// The units to try over Modbus TCP. If none is given, 255 and 0 come at last: some devices answer to nothing else.
+pub fn tcp_units(given: &[UnitId]) -> (Vec<UnitId>, Vec<UnitId>) {
+    ordered(given, if given.is_empty() { &[255, 0] } else { &[255, 0, 248, 249, 250, 251, 252, 253, 254] })
+}
+
+fn ordered(given: &[UnitId], others: &[i64]) -> (Vec<UnitId>, Vec<UnitId>) {
+    let all: Vec<_> = (1..=247).chain(others.iter().copied()).filter_map(UnitId::on_tcp).collect();
     let wanted = if given.is_empty() { &all[..] } else { given };
     let likely = |unit: &UnitId| UNITS_FIRST.contains(&unit.get());
     let first: Vec<_> = all.iter().filter(|unit| likely(unit) && wanted.contains(unit)).copied().collect();
@@ -128,12 +129,12 @@ mod tests {
 
     #[test]
     fn likely_units_come_first_and_each_unit_once() {
-        let (first, rest) = units(LinkKind::Serial, &[]);
+        let (first, rest) = units(&[]);
         assert_eq!(first.iter().map(|unit| unit.get()).collect::<Vec<_>>(), UNITS_FIRST);
         assert_eq!(first.len() + rest.len(), 247);
         let given: Vec<_> = [30, 2].into_iter().filter_map(UnitId::new).collect();
-        assert_eq!(units(LinkKind::Serial, &given), (vec![given[1]], vec![given[0]]));
-        let (_, rest) = units(LinkKind::Tcp, &[]);
+        assert_eq!(units(&given), (vec![given[1]], vec![given[0]]));
+        let (_, rest) = tcp_units(&[]);
         assert_eq!(rest.iter().rev().take(2).map(|unit| unit.get()).collect::<Vec<_>>(), [0, 255], "at last");
     }
 
