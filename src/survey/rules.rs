@@ -12,7 +12,7 @@ use crate::meter::RegisterRange;
 impl Watch<'_> {
     /// Whether this is a power like those that were found, which was exported all the time: its counter did not rise, while that of a phase or
     /// of a part of the site may have risen. Positive values that fall when a load is switched on are exported, too.
-    pub(super) fn exports_only(&self, series: &Series, importing: &[Pair<'_>], imports: &BTreeSet<Anchor>) -> bool {
+    pub(super) fn exports_only(&self, series: &Series, importing: &[Pair<'_>]) -> bool {
         let Some((sign, _)) = self.follows(series) else { return false };
         // A voltage falls a little with each load, too.
         let is_signed = series.values.iter().any(|value| *value < 0.0) || self.has_changed(series);
@@ -20,12 +20,7 @@ impl Watch<'_> {
         let is_alike = importing.iter().any(|pair| pair.power.place.format == series.place.format);
         let is_known = importing.iter().any(|pair| pair.power.place.block.overlaps(series.place.block));
         let mut parts = importing.iter().filter_map(|pair| self.phases_of(pair.power)).flatten();
-        is_negative
-            && is_alike
-            && !is_known
-            && !self.rises_steadily(series)
-            && !imports.contains(&Anchor::of(&series.place))
-            && !parts.any(|part| part == series.place)
+        is_negative && is_alike && !is_known && !self.rises_steadily(series) && !parts.any(|part| part == series.place)
     }
 
     /// Leaves out powers and counters of single phases: three in a row that add up to another one.

@@ -2,7 +2,7 @@
 //!
 //! Each rule that leaves out or prefers a register is one function in `rules.rs` or `words.rs`, and a [`Doubt`] is what the user reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::doubt::{Doubt, MIN_DIGITS};
@@ -55,8 +55,9 @@ const MIN_CHANGE: f64 = 0.2;
 pub(super) const MAX_ENERGY: f64 = 1e10;
 /// In W: the range of a plausible mean power.
 const WATTS: (f64, f64) = (2.0, 1e6);
-/// The usual scales of a power.
+/// The usual scales of a power and of an energy.
 const POWER_EXPONENTS: std::ops::RangeInclusive<i32> = -3..=3;
+const ENERGY_EXPONENTS: std::ops::RangeInclusive<i32> = -4..=6;
 
 /// What is known beside the samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -71,7 +72,7 @@ impl Display {
     /// Whether the counter showed this energy during the watch, with this scale.
     fn shows(&self, counter: &Series, exponent: i32) -> bool {
         let (low, high) = (counter.first() * 10_f64.powi(exponent), counter.last() * 10_f64.powi(exponent));
-        (low - 2.0 * self.digit..=high + 2.0 * self.digit).contains(&self.energy) && is_usual(&counter.place, exponent)
+        (low - 2.0 * self.digit..=high + 2.0 * self.digit).contains(&self.energy)
     }
 }
 
@@ -131,11 +132,6 @@ impl Watch<'_> {
         }
         let counters: Vec<Series> = self.all.iter().filter_map(|series| self.as_counter(series)).collect();
         let mut pairs = self.pairs(&powers, &counters);
-        let imports: BTreeSet<_> = pairs
-            .iter()
-            .filter(|pair| pair.fit.direction == Direction::Import && pair.fit.open <= MAX_OPEN)
-            .map(|pair| Anchor::of(&pair.power.place))
-            .collect();
         self.drop_parts_of_sums(&mut pairs);
         self.drop_apparent(&mut pairs);
         let (proved, coarse): (Vec<Pair<'_>>, Vec<Pair<'_>>) =
@@ -154,7 +150,7 @@ impl Watch<'_> {
         if let Some(coarse) = coarse.iter().find(|pair| may_be_right(pair, &importing)) {
             doubts.push(Doubt::CoarseCounter(coarse.fit.digits as u32));
         }
-        if !importing.is_empty() && self.all.iter().any(|series| self.exports_only(series, &importing, &imports)) {
+        if !importing.is_empty() && self.all.iter().any(|series| self.exports_only(series, &importing)) {
             doubts.push(Doubt::Exporting);
         }
         if importing.is_empty() && exporting.is_empty() {
@@ -300,7 +296,8 @@ impl Watch<'_> {
             let (load, step) = (pair[1].0 - pair[0].0, (pair[1].1 - pair[0].1) * scale);
             load == 0.0 || (LOAD_STEP.0..=LOAD_STEP.1).contains(&(step / load))
         };
-        let is_fit = is_large && means.windows(2).all(fits) && is_usual(&series.place, exponent);
+        let is_scale = POWER_EXPONENTS.contains(&exponent) && is_usual(&series.place, exponent);
+        let is_fit = is_large && means.windows(2).all(fits) && is_scale;
         is_fit.then_some((slope.signum(), exponent))
     }
 
@@ -324,13 +321,14 @@ impl Watch<'_> {
         pairs
     }
 
-    /// Whether the display may show this counter, with the scale that follows from the loads where they are known.
+    /// Whether the scale of the counter that follows from the loads is a usual one, and the display may show the counter.
     fn is_shown(&self, power: &Series, counter: &Series, fit: &Fit) -> bool {
-        let Some(display) = self.display.filter(|_| fit.direction == Direction::Import) else { return true };
-        match self.follows(power) {
-            Some((_, exponent)) => display.shows(counter, exponent - fit.tens),
-            None => (-6..=6).any(|exponent| display.shows(counter, exponent)),
-        }
+        let follows = self.follows(power).map(|(_, exponent)| exponent - fit.tens);
+        let exponents = follows.map_or(ENERGY_EXPONENTS, |exponent| exponent..=exponent);
+        let is_scale = |exponent: &i32| ENERGY_EXPONENTS.contains(exponent) && is_usual(&counter.place, *exponent);
+        let display = self.display.filter(|_| fit.direction == Direction::Import);
+        let mut exponents = exponents.filter(is_scale);
+        exponents.any(|exponent| display.is_none_or(|display| display.shows(counter, exponent)))
     }
 
     /// Whether the power changed enough to tell it from values that fit by chance.

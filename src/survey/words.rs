@@ -78,7 +78,11 @@ pub(super) fn choose_counter(
     if ways.iter().any(|way| is_wide(&way.place)) {
         ways.retain(|way| is_wide(&way.place));
     }
-    retain_if_any(&mut ways, |way| is_possible(way.last()));
+    let all = ways.clone();
+    ways.retain(|way| is_possible(way.last()));
+    if ways.is_empty() {
+        return Err(DifferentValues(all.iter().map(|way| (way.place, way.last())).collect()));
+    }
     retain_if_any(&mut ways, |way| order.is_none_or(|order| way.place.format.low_word_first == order));
     let first = ways[0];
     if ways.iter().any(|way| (way.last() - first.last()).abs() > first.resolution) {
