@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mains::Mains;
-use crate::meter::{Decoded, Profile};
+use crate::meter::{Decoded, Profile, Quantity};
 use crate::reading::Register;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
@@ -146,7 +146,9 @@ pub(super) fn candidates(readings: Vec<ProfileReading>, facts: &MeterFacts<'_>) 
 }
 
 fn same_registers(left: &Profile, right: &Profile) -> bool {
-    left.power == right.power && left.energy == right.energy && left.location == right.location
+    let registers =
+        |profile: &Profile| profile.energy.clone().map(|energy| Quantity { phase_by_phase: false, ..energy });
+    left.power == right.power && registers(left) == registers(right) && left.location == right.location
 }
 
 /// The assessment of one profile.

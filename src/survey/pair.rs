@@ -148,8 +148,19 @@ impl Series {
             let rise = self.values[part.end - 1] - self.values[part.start];
             fits(&Flow::of(samples, &power_part, power.resolution, part.clone()), rise)
         };
+        // Between the parts a load was switched at an unknown moment: without these spans the tolerance is smaller.
+        let flows: Vec<Flow> =
+            parts.iter().map(|part| Flow::of(samples, &power_part, power.resolution, part.clone())).collect();
+        let within = Flow {
+            area: flows.iter().map(|flow| flow.area).sum(),
+            slack: flows.iter().map(|flow| flow.slack + self.resolution / scale).sum(),
+        };
+        let rise_within = parts.iter().map(|part| self.values[part.end - 1] - self.values[part.start]).sum();
         let open = (self.resolution + scale * whole.slack) / rise;
-        let is_fit = TENS.contains(&(tens as i32)) && fits(&whole, rise) && parts.iter().all(part_fits);
+        let is_fit = TENS.contains(&(tens as i32))
+            && fits(&whole, rise)
+            && fits(&within, rise_within)
+            && parts.iter().all(part_fits);
         is_fit.then_some(Fit { direction, tens: tens as i32, digits: rise / self.resolution, open })
     }
 }

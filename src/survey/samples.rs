@@ -1,5 +1,6 @@
 //! Samples of a meter's registers, and the numbers that they can represent. Pure.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::meter::{Answers, Format, Function, Kind, RegisterRange};
@@ -88,18 +89,24 @@ fn formats() -> impl Iterator<Item = Format> {
 
 /// Every place of a sample in every format whose registers are in one answer.
 pub(super) fn places(sample: &RegisterSample) -> Vec<ValuePlace> {
-    let mut places = Vec::new();
+    let (mut places, mut known) = (Vec::new(), BTreeSet::new());
     for (block, words) in &sample.answers {
+        // Blocks may overlap.
+        let mut here = BTreeSet::new();
         for format in formats() {
             let count = format.kind.registers();
             for offset in 0..(words.len() as u16 + 1).saturating_sub(count) {
                 let Some(address) = block.address.checked_add(offset) else { break };
-                places.push(ValuePlace { block: RegisterRange { address, count, ..*block }, format });
+                let range = RegisterRange { address, count, ..*block };
+                if !known.contains(&range) {
+                    here.insert(range);
+                    places.push(ValuePlace { block: range, format });
+                }
             }
         }
+        known.append(&mut here);
     }
     places.sort_by_key(|place: &ValuePlace| place.block);
-    places.dedup();
     places
 }
 

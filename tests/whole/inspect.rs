@@ -71,8 +71,8 @@ async fn a_meter_is_watched_for_the_given_time() {
 
 /// Switches the next load on whenever the program waits, and counts the energy.
 async fn switch_loads(meter: SimulatedUnit, watts: &[f64]) {
-    const PAUSE: Duration = Duration::from_millis(850);
-    let (mut energy, mut load) = (12.3456, 0);
+    const PAUSE: Duration = Duration::from_secs(3);
+    let (mut energy, mut load) = (40.3456, 0);
     let (mut last, mut requests, mut seen) = (Instant::now(), meter.requests(), Instant::now());
     loop {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -93,7 +93,7 @@ async fn switch_loads(meter: SimulatedUnit, watts: &[f64]) {
 async fn it_asks_for_loads_and_pairs_power_and_counter_in_different_ranges() {
     let meter = SimulatedUnit::new(3);
     meter.set_f32(Function::Input, 0x0100, 60.0);
-    meter.set_f32(Function::Input, 0x0400, 12.3456);
+    meter.set_f32(Function::Input, 0x0400, 40.3456);
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
     let site = Site::new(&Plan::new());
     let address = gateway.address().to_string();
@@ -101,7 +101,7 @@ async fn it_asks_for_loads_and_pairs_power_and_counter_in_different_ranges() {
     let switching = tokio::spawn(async move { switch_loads(meter, &[60.0, 60.0, 1_090.0, 3_120.0]).await });
     let ranges = "0x100..0x103,0x400..0x401";
     let inspect = ["inspect", "--tcp", &address, "--unit", "3", "--registers", ranges, "--function", "input"];
-    let said = site.run(&[&inspect[..], &["--loads", "0,1kW,3kW", "--watch", "4s"]].concat()).await;
+    let said = site.run(&[&inspect[..], &["--loads", "0,1kW,3kW", "--watch", "16s"]].concat()).await;
     switching.abort();
     assert_eq!(said.code, 0, "{said:?}");
     for words in
@@ -122,7 +122,7 @@ async fn a_missing_meter_is_an_error_with_its_cause() {
     let inspect = |extra: &'static [&'static str]| [&["inspect", "--tcp", address.as_str()], extra].concat();
     site.run(&inspect(&["--unit", "1"])).await.complains(1, &["the gateway answers, the meter does not"]);
     for wrong in
-        [&["--unit", "0"][..], &["--unit", "1", "--registers", "9"], &["--unit", "1", "--registers", "0..60000"], &[]]
+        [&["--unit", "256"][..], &["--unit", "1", "--registers", "9"], &["--unit", "1", "--registers", "0..60000"], &[]]
     {
         assert_eq!(site.run(&inspect(wrong)).await.code, 2, "{wrong:?}");
     }

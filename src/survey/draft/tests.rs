@@ -282,6 +282,19 @@ fn noise_gives_no_guess() {
 }
 
 #[test]
+fn a_value_in_overlapping_blocks_is_one_value() {
+    let mut samples = METERS[0].samples(&guided());
+    for sample in &mut samples {
+        let (block, words) = sample.answers.iter().next().map(|(block, words)| (*block, words.clone())).unwrap();
+        let part = RegisterRange { address: block.address + 1, count: 6, ..block };
+        sample.answers.insert(part, words[1..7].to_vec());
+    }
+    assert_eq!(outcome(&METERS[0], &samples, None), Outcome::Right);
+    let voltages = RegisterAnalysis::of(&samples, None).guesses;
+    assert_eq!(voltages.iter().filter(|guess| guess.quantity == MeasuredQuantity::Voltage).count(), 3);
+}
+
+#[test]
 fn holding_registers_that_repeat_the_input_registers_are_left_out() {
     let mut samples = METERS[0].samples(&guided());
     for sample in &mut samples {
