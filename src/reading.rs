@@ -27,6 +27,8 @@ pub struct RegisterDefinition {
     pub text: String,
     /// The energy at which the register starts again at 0, if known.
     pub rollover: Option<MilliwattHours>,
+    /// The energy at which the register's type ends: 2^32 digits, for example. Absent for sums, and for numbers with an exponent.
+    pub range: Option<MilliwattHours>,
 }
 
 /// The values of one poll. A value that could not be read is absent, never replaced.

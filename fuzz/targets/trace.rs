@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let mut out = Vec::new();
     let step = |_| MilliwattHours::new(10_000).expect("10 Wh");
-    let done = replay(METER.clone(), &step, &mut &data[..], &mut out);
+    let done = replay(METER.clone(), &step, true, &mut &data[..], &mut out);
     let out = String::from_utf8(out).expect("text");
     let (mut latest, mut at) = (0, 0.0);
     for line in out.lines() {

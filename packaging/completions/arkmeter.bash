@@ -675,7 +675,7 @@ _arkmeter() {
             return 0
             ;;
         arkmeter__subcmd__replay)
-            opts="-h --meter --config --help"
+            opts="-h --meter --explain --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -189,4 +189,5 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l json -d 'P
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l meter -d 'The meter of the configuration that the trace belongs to' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l config -d 'Configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l explain -d 'Also print how much energy can have flowed, what the register may be doing, and the rule'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -s h -l help -d 'Print help'

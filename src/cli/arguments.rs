@@ -164,6 +164,9 @@ Example:
         /// The meter of the configuration that the trace belongs to
         #[arg(long, value_name = "METER", value_parser = name)]
         meter: Name,
+        /// Also print how much energy can have flowed, what the register may be doing, and the rule
+        #[arg(long)]
+        explain: bool,
         /// The trace, JSON lines (default: standard input)
         #[arg(value_name = "TRACE")]
         trace: Option<PathBuf>,

@@ -49,8 +49,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         CliCommand::Profiles { command } => profiles::run(&command),
         CliCommand::Ledger { command } => with_config(path, &environment, |config| ledger::ledger(config, command)),
         CliCommand::History(arguments) => with_config(path, &environment, |config| ledger::history(config, &arguments)),
-        CliCommand::Replay { meter, trace } => {
-            with_config(path, &environment, |config| replay::run(config, &meter, trace.as_deref()))
+        CliCommand::Replay { meter, explain, trace } => {
+            with_config(path, &environment, |config| replay::run(config, &meter, trace.as_deref(), explain))
         }
     };
     ExitCode::from(code)

@@ -18,7 +18,7 @@ use super::output::{finish_output, print_error};
 use crate::clock::{Clock, ClockReading};
 use crate::config::Config;
 use crate::daemon::settings;
-use crate::guard::MeterSettings;
+use crate::guard::{Explanation, Hypothesis, MeterSettings};
 use crate::ledger::Rehearsal;
 use crate::ledger::store::{OpenError, StoreError};
 use crate::meter::ReadPlan;
@@ -79,7 +79,7 @@ impl ReplayError {
 }
 
 /// Replays the trace in this file (or standard input) for this meter of the configuration; returns the exit code.
-pub(super) fn run(config: &Config, meter: &Name, trace: Option<&Path>) -> u8 {
+pub(super) fn run(config: &Config, meter: &Name, trace: Option<&Path>, explains: bool) -> u8 {
     let meter = match context::meter(config, meter) {
         Ok(meter) => meter,
         Err(code) => return code,
@@ -95,7 +95,7 @@ pub(super) fn run(config: &Config, meter: &Name, trace: Option<&Path>) -> u8 {
     let plan = ReadPlan::new(&meter.profile, &meter.installation);
     let step = |register| plan.energy_step(register);
     let mut out = BufWriter::new(io::stdout().lock());
-    let replayed = replay(settings::of_meter(config, meter), &step, &mut input, &mut out);
+    let replayed = replay(settings::of_meter(config, meter), &step, explains, &mut input, &mut out);
     let written = out.flush();
     match replayed {
         Ok(()) => finish_output(written),
@@ -109,13 +109,15 @@ pub(super) fn run(config: &Config, meter: &Name, trace: Option<&Path>) -> u8 {
 
 /// Feeds `input` to the ledger of one meter, and writes one line to `out` for each reading.
 ///
-/// `step` gives the resolution of the meter's register at a value. The ledger is in a temporary folder, and nothing of it is kept.
+/// `step` gives the resolution of the meter's register at a value; `explains` adds what the guard weighed. The ledger is in a temporary
+/// folder, and nothing of it is kept.
 ///
 /// # Errors
 /// A line of the trace is not valid, the trace is of other meters, or something cannot be read or written.
 pub fn replay(
     settings: MeterSettings,
     step: &dyn Fn(MilliwattHours) -> MilliwattHours,
+    explains: bool,
     input: &mut dyn BufRead,
     out: &mut dyn Write,
 ) -> Result<(), ReplayError> {
@@ -135,11 +137,13 @@ pub fn replay(
                 readings += 1;
                 let register = register.map(|value| Register { value, step: step(value) });
                 let values = Values { power, register, serial };
-                let (verdict, published) =
-                    rehearsal.take(&Reading { meter: settings.name.clone(), at, values, definition: None })?;
+                let reading = Reading { meter: settings.name.clone(), at, values, definition: None };
+                let explanation = rehearsal.explain(&reading).filter(|_| explains);
+                let (verdict, published) = rehearsal.take(&reading)?;
                 // As in the daemon, only what is on disk is published.
                 rehearsal.commit(&at)?;
-                let line = ReplayedReading { t, verdict, published_mwh: published };
+                let explain = explanation.map(Explained::of);
+                let line = ReplayedReading { t, verdict, published_mwh: published, explain };
                 serde_json::to_writer(&mut *out, &line).map_err(|error| ReplayError::Write(error.into()))?;
                 out.write_all(b"\n").map_err(ReplayError::Write)?;
             }
@@ -168,6 +172,42 @@ struct ReplayedReading {
     t: f64,
     verdict: &'static str,
     published_mwh: Option<MilliwattHours>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<Explained>,
+}
+
+/// What the guard weighed, and the rule for the simplest possibility.
+#[derive(Serialize)]
+struct Explained {
+    rule: &'static str,
+    #[serde(flatten)]
+    explanation: Explanation,
+}
+
+impl Explained {
+    fn of(explanation: Explanation) -> Self {
+        let rule = explanation.hypotheses.first().map_or("", |hypothesis| rule(*hypothesis));
+        Explained { rule, explanation }
+    }
+}
+
+/// The rule for what a register may be doing, as in the table of the guard.
+fn rule(hypothesis: Hypothesis) -> &'static str {
+    match hypothesis {
+        Hypothesis::Begins => "the figure begins once three readings agree for 20 s",
+        Hypothesis::Continues => "no more than was measured: accepted at once",
+        Hypothesis::ContinuesUnmeasured => "more than was measured, but usual: accepted after 3 readings and a minute",
+        Hypothesis::ContinuesDoubtful => "against what was measured: accepted after 5 readings and 10 minutes",
+        Hypothesis::TooHigh => "more than can be: not credited, counted from there after 5 readings and 10 minutes",
+        Hypothesis::Undated => "no trusted clock tells in what time: waits for one, for a day",
+        Hypothesis::Lower => "lower: a reset after 5 readings and 10 minutes, unless it comes back",
+        Hypothesis::BackOnItsLine(_) => {
+            "back on an earlier line: the earlier offset applies after 3 readings and a minute"
+        }
+        Hypothesis::RolledOver => "rolled over: the true change counts after 3 readings",
+        Hypothesis::AnotherMeter => "another serial number: another meter after 5 readings and 10 minutes",
+        Hypothesis::Redefined => "read in another way: counted from there after three readings",
+    }
 }
 
 /// A line of a trace as it is written. Unknown keys are ignored.

@@ -3,18 +3,24 @@
 use std::time::Duration;
 
 use super::decisions::DAY;
+use super::flow::RegisterPoint;
 use super::hold::{Cause, Hold};
 use super::judging::{Judgement, Judging};
-use super::plausible::RegisterPoint;
+use super::reason::Reason;
+use super::serial;
+use super::state::signed;
 use super::verdict::Verdict;
-use super::{state::signed, wording};
 use crate::units::MilliwattHours;
 
-/// Readings in a row that must agree.
+/// Readings in a row that must agree, and for how long at the least: right after a connection is made, a gateway may give another meter's
+/// answers for a while.
 const READINGS: u32 = 3;
+const AGREE_FOR: Duration = Duration::from_secs(20);
+/// At fast polls, this many polls are long enough.
+const AGREE_FOR_POLLS: u32 = 30;
 /// How long a first register of 0 counts as a meter that is starting up.
 const ZERO_FOR: Duration = Duration::from_secs(600);
-/// The longest gap between two readings in a row.
+/// The longest gap between two readings in a row; 20 polls where the meter is polled slowly.
 const APART_MAX: Duration = Duration::from_secs(2 * 3600);
 /// The longest time for which a meter can have counted at full power.
 pub(super) const LIFETIME: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
@@ -38,20 +44,34 @@ impl Judging<'_> {
         let needed = match run.last.value {
             MilliwattHours::ZERO if self.flows_since(&run.first) => DAY,
             MilliwattHours::ZERO => ZERO_FOR,
-            _ => Duration::ZERO,
+            _ => AGREE_FOR.min(AGREE_FOR_POLLS * self.settings.poll_every),
         };
         if !run.lasted(READINGS, needed) {
             self.state.memory.hold = Some(run);
             return self.end(Verdict::Baseline, None);
         }
-        let limit = self.state.lifetime(self.settings);
-        if run.last.value.get() > limit {
-            let reason = wording::too_high_to_begin(&self.settings.name, &run, limit);
+        if let Some(reason) = self.doubt_first(run.last.value, run.last.step) {
             let readings = run.readings;
-            self.state.memory.hold = Some(Hold { cause: Cause::Higher, ..run });
+            self.state.memory.hold = Some(Hold { cause: Cause::Higher, announced: true, ..run });
             return if known { self.end(Verdict::Held, None) } else { self.decided(Verdict::Held, readings, reason) };
         }
         self.found(run)
+    }
+
+    /// Why a first register is not plausible: it is more than a meter can have counted, or so near the end of its range that it is probably
+    /// a negative one.
+    fn doubt_first(&self, register: MilliwattHours, step: MilliwattHours) -> Option<Reason> {
+        let lifetime = self.state.lifetime(self.settings);
+        if register.get() > lifetime {
+            let limit = MilliwattHours::new(lifetime).unwrap_or(MilliwattHours::MAX);
+            return Some(Reason::FirstRegisterTooHigh { register, limit });
+        }
+        let definition = &self.settings.definition;
+        let [range, rollover] = [definition.range, definition.rollover].map(|end| end.map_or(0, MilliwattHours::get));
+        let ends = [(range, range / 16), (range / 2, range / 64), (rollover, 10 * step.get())];
+        let near = ends.iter().find(|(end, near)| register.get() < *end && end - register.get() <= lifetime.min(*near));
+        let end = near.and_then(|(end, _)| MilliwattHours::new(*end))?;
+        Some(Reason::FirstRegisterNearEnd { register, end })
     }
 
     /// Takes the run as the baseline.
@@ -59,13 +79,15 @@ impl Judging<'_> {
         self.state.figure.offset = if self.settings.start_at_zero { -signed(run.first.value) } else { 0 };
         self.state.figure.serial = run.serial.clone();
         self.settle(&run.founding());
-        let reason = wording::baseline(&run, self.settings.start_at_zero);
+        let (readings, register, at_zero) = (run.readings, run.last.value, self.settings.start_at_zero);
+        let reason = Reason::FigureBegins { readings, register, at_zero };
         self.decided(Verdict::Baseline, run.readings, reason)
     }
 
     fn goes_on(&self, run: &Hold, to: &RegisterPoint) -> bool {
-        let near = to.at.since(&run.seen_at).is_some_and(|gap| gap <= APART_MAX);
-        let other = matches!((self.serial, run.serial.as_deref()), (Some(read), Some(known)) if read != known);
+        let apart = APART_MAX.max(20 * self.settings.poll_every);
+        let near = to.at.since(&run.seen_at).is_some_and(|gap| gap <= apart);
+        let other = serial::differ(self.serial, run.serial.as_deref());
         near && !other && run.meets(&self.measure(), to)
     }
 }

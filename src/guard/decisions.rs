@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::flow::{Grade, RegisterPoint};
 use super::hold::{Cause, Hold};
 use super::judging::{Judgement, Judging};
-use super::plausible::{Grade, RegisterPoint, falls, steps};
+use super::power::{energy, rate};
+use super::reason::Reason;
 use super::state::{Epoch, Uncredited, signed};
 use super::verdict::Verdict;
-use super::wording;
-use crate::units::MilliwattHours;
+use crate::units::{MilliwattHours, Milliwatts};
 
 /// How many readings must agree, and for how long, before a possible advance is taken.
 const POSSIBLE: (u32, Duration) = (3, Duration::from_secs(60));
@@ -16,29 +17,38 @@ const POSSIBLE: (u32, Duration) = (3, Duration::from_secs(60));
 const LONG: (u32, Duration) = (5, Duration::from_secs(600));
 /// How long to wait for a trusted clock, and for a meter that reads 0 while power flows.
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
-/// How long after its end an earlier epoch can be restored.
-const RESTORED_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A rate above this many times `max_power` is not an overload but a wrong register.
+const OVERLOAD_MAX: i64 = 10;
 
 impl Judging<'_> {
     /// Decides on a hold that has just grown by a reading.
     pub(super) fn decide(mut self, mut hold: Hold, anchor: &RegisterPoint) -> Judgement {
-        self.learn_from(&hold);
-        if matches!(hold.cause, Cause::Untold | Cause::Higher) && !self.state.memory.moved {
+        self.learn_from(&hold, anchor);
+        if hold.cause.rises() && !self.state.memory.moved {
             hold.cause = self.judge_again(&hold, anchor);
-        }
-        if matches!(hold.cause, Cause::Unexplained | Cause::Doubtful) && self.earlier_epoch(&hold, anchor).is_some() {
-            hold.cause = Cause::Higher;
         }
         let lasted = |(readings, age): (u32, Duration)| hold.lasted(readings, age);
         match hold.cause {
-            Cause::Slight | Cause::Unexplained if lasted(POSSIBLE) => self.advance(&hold, anchor),
+            Cause::Return if lasted(POSSIBLE) => self.another_epoch(&hold, anchor),
+            Cause::Unexplained if lasted(POSSIBLE) => self.advance(&hold, anchor),
+            Cause::Doubtful if lasted(LONG) && self.state.memory.power.trust.is_suspect() => {
+                self.announce(Hold { cause: Cause::Contradicts, ..hold })
+            }
             Cause::Doubtful if lasted(LONG) => self.advance(&hold, anchor),
             Cause::Untold if lasted((LONG.0, DAY)) => self.step_untold(&hold, anchor),
+            Cause::Lower if lasted(POSSIBLE) && self.doubted_advance(anchor, &hold.first).is_some() => {
+                self.go_back(&hold, anchor)
+            }
             Cause::Lower if self.has_rolled_over(&hold, anchor) && self.earlier_epoch(&hold, anchor).is_none() => {
                 self.roll_over(&hold)
             }
             Cause::Lower if lasted(LONG) && !self.is_starting(&hold, anchor) => self.another_epoch(&hold, anchor),
+            Cause::Higher if lasted(LONG) && self.contradicts(&hold) && self.earlier_epoch(&hold, anchor).is_none() => {
+                self.announce(Hold { cause: Cause::Contradicts, ..hold })
+            }
             Cause::Higher | Cause::Serial if lasted(LONG) => self.another_epoch(&hold, anchor),
+            _ if hold.is_quiet() && lasted(POSSIBLE) => self.announce(hold),
             _ => {
                 let verdict = if hold.is_quiet() { Verdict::Unchanged } else { Verdict::Held };
                 self.state.memory.hold = Some(hold);
@@ -48,24 +58,61 @@ impl Judging<'_> {
     }
 
     /// Learns from the readings of the hold what the connection carries.
-    fn learn_from(&mut self, hold: &Hold) {
-        let watched = hold.seen_at.since(&hold.first.at).filter(|watched| *watched <= hold.age);
+    fn learn_from(&mut self, hold: &Hold, anchor: &RegisterPoint) {
+        let watched = hold.seen_at.since(&hold.first.at).filter(|watched| *watched <= hold.age).unwrap_or_default();
         let grown = hold.last.value.saturating_sub(hold.first.value);
-        let watched = watched.unwrap_or_default();
         let totals = self.state.figure.totals;
         let power = &mut self.state.memory.power;
-        power.learn_rate(grown, hold.last.step, watched, &totals.since(&hold.first.witness));
+        power.learn_rate(grown, hold.last.step, watched);
         power.note_overload(self.settings, hold.last.value, hold.last.step, &totals);
+        if hold.lasted(LONG.0, LONG.1) && self.flows_on(hold, anchor, watched) {
+            let carried = rate(grown.get(), watched);
+            let power = &mut self.state.memory.power;
+            let most = Milliwatts(self.settings.max_power.0.saturating_mul(OVERLOAD_MAX));
+            if carried <= most && carried > power.measure(self.settings) {
+                power.rates.overload = carried;
+            }
+        }
     }
 
-    /// Grades the advance again: what was too much when the hold began may be possible now, because more is known of the clock and of the
-    /// connection.
+    /// Whether no power is measured, and the register rises all the time at the rate at which it rose before the hold: the connection carries
+    /// more than `max_power`.
+    fn flows_on(&self, hold: &Hold, anchor: &RegisterPoint, watched: Duration) -> bool {
+        let sampled = self.measure().sampled(anchor, &hold.last);
+        let grown = hold.last.value.saturating_sub(hold.first.value).get();
+        let jump = hold.first.value.saturating_sub(anchor.value).get();
+        let before = hold.first.at.since(&anchor.at).unwrap_or_default() + anchor.unseen;
+        let carried = energy(rate(grown, watched), before);
+        sampled.covered.is_zero()
+            && grown > 10 * hold.last.step.get()
+            && jump <= carried + carried / 2 + 2 * hold.last.step.get()
+    }
+
+    /// Whether the register of the hold counts otherwise than power, which had agreed with it for long before.
+    fn contradicts(&self, hold: &Hold) -> bool {
+        let grown = hold.last.value.saturating_sub(hold.first.value).get();
+        let power = &self.state.memory.power;
+        let lump = energy(power.recent(), power.longest_lump().unwrap_or_default());
+        let watched = hold.last.at.since(&hold.first.at).unwrap_or_default();
+        let uncovered = watched.saturating_sub(self.measure().sampled(&hold.first, &hold.last).covered);
+        let unseen = energy(power.measure(self.settings), uncovered);
+        let expected = self.measure().flow(&hold.first, &hold.last).expected + lump + unseen;
+        power.trust.is_proven() && grown > 2 * expected + 3 * hold.last.step.get()
+    }
+
+    /// Grades the advance again, because more is known of the clock and of the connection than when the hold began.
     fn judge_again(&self, hold: &Hold, anchor: &RegisterPoint) -> Cause {
-        match self.measure().grade(anchor, &hold.first) {
-            Grade::Explained | Grade::Slight | Grade::Possible => Cause::Unexplained,
+        let cause = match self.measure().grade(anchor, &hold.first) {
+            Grade::Explained | Grade::Possible => Cause::Unexplained,
             Grade::Doubtful => Cause::Doubtful,
             Grade::Beyond => Cause::Higher,
             Grade::Untold => Cause::Untold,
+        };
+        let returns = self.earlier_epoch(hold, anchor).is_some();
+        match cause {
+            Cause::Unexplained if hold.cause == Cause::Return && returns => Cause::Return,
+            Cause::Unexplained | Cause::Doubtful if returns => Cause::Return,
+            cause => cause,
         }
     }
 
@@ -76,12 +123,13 @@ impl Judging<'_> {
         if self.state.figure.serial.is_none() {
             self.state.figure.serial = run.serial.clone();
         }
+        self.doubt(anchor, &run.confirmed);
         self.settle(&run);
         if hold.is_quiet() {
             return self.end(Verdict::Advanced, None);
         }
-        let reason = wording::advanced(anchor, hold, self.state.register());
-        self.decided(Verdict::Advanced, hold.readings, reason)
+        let (before, now) = (anchor.value, self.state.register().unwrap_or(hold.last.value));
+        self.decided(Verdict::Advanced, hold.readings, Reason::Agreed { before, now, readings: hold.readings })
     }
 
     /// A day has passed without a trusted clock: the advance is not credited, until a trusted clock shows that it was possible.
@@ -89,7 +137,7 @@ impl Judging<'_> {
         self.state.begin_epoch(hold.first.value, self.at);
         self.state.memory.uncredited = Some(Uncredited { from: *anchor, to: hold.first });
         self.settle(&hold.founding());
-        let reason = wording::stepped_untold(&self.settings.name, anchor, hold);
+        let reason = Reason::UndatedStep { before: anchor.value, now: hold.first.value };
         self.decided(Verdict::Stepped, hold.readings, reason)
     }
 
@@ -103,10 +151,9 @@ impl Judging<'_> {
         }
         let change = step.to.value.saturating_sub(step.from.value);
         self.state.figure.offset = self.state.figure.offset.saturating_add(signed(change));
-        let taken = self.state.figure.taken?;
-        self.state.take(taken);
+        self.state.publish();
         let judging = Judging::new(self.state.clone(), self.settings, self.at, self.serial, self.has_sample);
-        Some(judging.decided(Verdict::Advanced, 0, wording::credited(change)))
+        Some(judging.decided(Verdict::Advanced, 0, Reason::Dated { energy: change }))
     }
 
     /// Whether the measured power says that the register must have advanced since that point.
@@ -123,7 +170,7 @@ impl Judging<'_> {
     }
 
     /// The grade of the advance if the register has rolled over to 0.
-    fn rolling_over(&self, hold: &Hold, anchor: &RegisterPoint) -> Option<Grade> {
+    pub(super) fn rolling_over(&self, hold: &Hold, anchor: &RegisterPoint) -> Option<Grade> {
         let size = self.settings.definition.rollover?;
         let value = hold.first.value.checked_add(size).filter(|_| anchor.value <= size)?;
         let grade = self.measure().grade(anchor, &RegisterPoint { value, ..hold.first });
@@ -134,9 +181,9 @@ impl Judging<'_> {
         // A register of exactly 0 may be a meter that is starting up.
         let counts = hold.last.value > MilliwattHours::ZERO;
         let needed = match self.rolling_over(hold, anchor) {
-            Some(Grade::Explained | Grade::Slight) if counts => (POSSIBLE.0, Duration::ZERO),
-            Some(Grade::Explained | Grade::Slight) => LONG,
+            Some(Grade::Explained) if counts => (POSSIBLE.0, Duration::ZERO),
             Some(Grade::Possible) if counts => POSSIBLE,
+            Some(Grade::Explained | Grade::Possible) => LONG,
             // A register that was read without a gap does not advance by more than is likely between two readings.
             Some(_) if counts && hold.first.fresh => LONG,
             _ => return false,
@@ -151,65 +198,58 @@ impl Judging<'_> {
         self.state.close_epoch(self.at);
         self.state.figure.offset = self.state.figure.offset.saturating_add(signed(size));
         self.settle(hold);
-        self.decided(Verdict::Rollover, hold.readings, wording::rollover(size))
+        self.decided(Verdict::Rollover, hold.readings, Reason::RolledOver { size })
     }
 
     /// Restores the earlier epoch that fits the register, or begins a new one.
-    fn another_epoch(mut self, hold: &Hold, anchor: &RegisterPoint) -> Judgement {
+    pub(super) fn another_epoch(mut self, hold: &Hold, anchor: &RegisterPoint) -> Judgement {
         let earlier = self.earlier_epoch(hold, anchor);
         if let Some(index) = earlier {
             let epoch = self.state.memory.earlier.remove(index);
             return self.restore(epoch, hold);
         }
-        let before = self.state.register();
+        let before = anchor.value;
         self.state.begin_epoch(hold.first.value, self.at);
+        if hold.cause == Cause::Higher {
+            self.state.memory.power.trust.note_jump();
+        }
         self.state.figure.serial = hold.serial.clone();
         self.state.memory.uncredited = None;
         self.settle(&hold.founding());
-        let verdict = match hold.cause {
-            Cause::Serial => Verdict::Replaced,
-            Cause::Lower => Verdict::Reset,
-            _ => Verdict::Stepped,
+        let now = hold.first.value;
+        let (verdict, reason) = match hold.cause {
+            Cause::Serial => (Verdict::Replaced, Reason::AnotherMeter { before, now, serial: hold.serial.clone() }),
+            Cause::Lower => (Verdict::Reset, Reason::Fell { before, now }),
+            _ => (Verdict::Stepped, Reason::Jumped { before, now }),
         };
-        let reason = wording::another_epoch(&self.settings.name, verdict, before, hold);
         self.decided(verdict, hold.readings, reason)
     }
 
-    /// The index of the earlier epoch that the hold continues: the one with the smallest credit, and only if that is less than a rise from
-    /// `anchor` would credit.
-    fn earlier_epoch(&self, hold: &Hold, anchor: &RegisterPoint) -> Option<usize> {
-        let worth =
-            |epoch: &Epoch| signed(hold.first.value).saturating_add(epoch.offset).saturating_sub(self.state.figure());
-        let rise = signed(hold.first.value) - signed(anchor.value);
-        let most = if falls(anchor, &hold.first) { i64::MAX } else { rise };
-        let epochs = self.state.memory.earlier.iter().enumerate();
-        let fitting = epochs.filter(|(_, epoch)| self.continues(epoch, hold) && worth(epoch) < most);
-        fitting.min_by_key(|(_, epoch)| worth(epoch)).map(|(index, _)| index)
+    /// The register has fallen back to the line before an advance that was doubted: it was wrong in between. The offset stays as it is, and
+    /// published stands still until the register has caught up.
+    fn go_back(mut self, hold: &Hold, anchor: &RegisterPoint) -> Judgement {
+        let Some(index) = self.doubted_advance(anchor, &hold.first) else {
+            return self.end(Verdict::Held, None);
+        };
+        let before = self.state.memory.doubted[index].from.value;
+        self.state.memory.doubted.truncate(index);
+        self.state.memory.power.forget_stretch();
+        self.state.memory.power.trust.forgive();
+        self.settle(&hold.founding());
+        let now = hold.last.value;
+        self.decided(Verdict::Restored, hold.readings, Reason::BackOnItsLine { before, now })
     }
 
     fn restore(mut self, epoch: Epoch, hold: &Hold) -> Judgement {
         // The register in between was another one, or none: it must not be restored later.
         self.state.memory.power.forget_stretch();
+        self.state.memory.power.trust.forgive();
         self.state.figure.offset = epoch.offset;
         self.state.figure.serial = hold.serial.clone().or(epoch.serial);
         self.state.memory.uncredited = None;
         self.settle(&hold.founding());
-        let reason = wording::restored(epoch.last.value, hold);
+        let reason = Reason::BackOnItsLine { before: epoch.last.value, now: hold.last.value };
         self.decided(Verdict::Restored, hold.readings, reason)
-    }
-
-    /// Whether the hold is where this epoch would be now: possible since the epoch ended, and not below what was counted since.
-    fn continues(&self, epoch: &Epoch, hold: &Hold) -> bool {
-        let other = matches!((&epoch.serial, &hold.serial), (Some(then), Some(now)) if then != now);
-        let recent = self.at.since(&epoch.ended).is_none_or(|ago| ago <= RESTORED_WITHIN);
-        if other || !recent || falls(&epoch.last, &hold.first) {
-            return false;
-        }
-        let grown = signed(hold.first.value) - signed(epoch.last.value);
-        let interim = self.state.figure() - signed(epoch.last.value).saturating_add(epoch.offset);
-        let grace = i64::try_from(2 * steps(&epoch.last, &hold.first)).unwrap_or(i64::MAX);
-        let possible = self.measure().grade(&epoch.last, &hold.first) < Grade::Beyond;
-        possible && grown.saturating_add(grace) >= interim
     }
 
     /// Decides on readings under a new definition.
@@ -225,7 +265,7 @@ impl Judging<'_> {
         self.state.memory.uncredited = None;
         self.state.figure.integral = Default::default();
         self.settle(&run.founding());
-        let reason = wording::redefined(&run);
+        let reason = Reason::Redefined { now: run.first.value };
         self.decided(Verdict::Redefined, run.readings, reason)
     }
 }

@@ -1,10 +1,11 @@
 //! Readings after the baseline: each is taken, begins or continues a hold, or ends it.
 
+use super::flow::{Grade, RegisterPoint, falls, steps};
 use super::hold::{Cause, Hold};
 use super::judging::{Judgement, Judging};
-use super::plausible::{Grade, RegisterPoint, falls, steps};
+use super::reason::Reason;
+use super::serial;
 use super::verdict::Verdict;
-use super::wording;
 use crate::units::MilliwattHours;
 
 impl Judging<'_> {
@@ -31,7 +32,7 @@ impl Judging<'_> {
         let other = hold.cause == Cause::Serial || self.state.is_other(self.serial);
         let possible = !other && !falls(anchor, to) && self.measure().grade(anchor, to) < Grade::Beyond;
         // A reading that agrees with the hold and would have to wait too continues it: few readings get through on a bad line.
-        let waits = matches!(hold.cause, Cause::Slight | Cause::Unexplained | Cause::Doubtful);
+        let waits = matches!(hold.cause, Cause::Unexplained | Cause::Doubtful | Cause::Return);
         let agrees = waits && self.joins(hold, to) && self.objection(anchor, to).is_some();
         hold.cause == Cause::Redefined || (possible && hold.is_stale(two_polls, self.at) && !agrees)
     }
@@ -51,10 +52,18 @@ impl Judging<'_> {
     }
 
     fn begin_hold(mut self, hold: Hold) -> Judgement {
-        let (quiet, readings) = (hold.is_quiet(), hold.readings);
-        let reason = wording::beginning(self.state.register(), &hold, self.settings);
-        self.state.memory.hold = Some(hold);
-        if quiet { self.end(Verdict::Unchanged, None) } else { self.decided(Verdict::Held, readings, reason) }
+        if hold.is_quiet() {
+            self.state.memory.hold = Some(hold);
+            return self.end(Verdict::Unchanged, None);
+        }
+        self.announce(hold)
+    }
+
+    /// The hold has not ended by itself: somebody may have to look.
+    pub(super) fn announce(mut self, hold: Hold) -> Judgement {
+        let (readings, reason) = (hold.readings, Reason::Held(hold.register(self.state.register())));
+        self.state.memory.hold = Some(Hold { announced: true, ..hold });
+        self.decided(Verdict::Held, readings, reason)
     }
 
     /// Judges a reading during a hold.
@@ -66,21 +75,22 @@ impl Judging<'_> {
             let another = self.state.is_other(self.serial) && hold.cause != Cause::Serial;
             hold.push(&self.measure(), to, self.serial);
             if another {
-                return self.begin_hold(Hold { cause: Cause::Serial, ..hold });
+                return self.announce(Hold { cause: Cause::Serial, ..hold });
             }
             return self.decide(hold, anchor);
         }
         let Some(stray) = hold.stray else {
             hold.grow_older(self.at);
             hold.stray = Some(to);
+            let verdict = if hold.is_quiet() { Verdict::Unchanged } else { Verdict::Held };
             self.state.memory.hold = Some(hold);
-            return self.end(Verdict::Held, None);
+            return self.end(verdict, None);
         };
         match self.objection(anchor, &stray) {
             Some(cause) if self.objection(anchor, &to).is_some() => {
                 let again = hold.begin_again(&self.measure(), cause, to, self.serial);
                 let cause = self.objection(anchor, &again.first).unwrap_or(cause);
-                self.begin_hold(Hold { cause, ..again })
+                self.begin_hold(Hold { cause, announced: !cause.may_pass(), ..again })
             }
             _ => self.judge_afresh(anchor, to),
         }
@@ -102,8 +112,8 @@ impl Judging<'_> {
         if hold.is_quiet() {
             return self.end(verdict, None);
         }
-        let reason = wording::glitch(anchor, hold, &to);
-        self.decided(Verdict::Glitch, hold.readings, reason)
+        let (before, seen, now, readings) = (anchor.value, hold.last.value, to.value, hold.readings);
+        self.decided(Verdict::Glitch, readings, Reason::Glitch { before, seen, readings, now })
     }
 
     /// Whether the reading is where the last register taken would be now, and does not belong to the hold.
@@ -131,7 +141,7 @@ impl Judging<'_> {
     }
 
     fn joins(&self, hold: &Hold, to: &RegisterPoint) -> bool {
-        let other = matches!((self.serial, hold.serial.as_deref()), (Some(read), Some(known)) if read != known);
+        let other = serial::differ(self.serial, hold.serial.as_deref());
         let old = hold.cause == Cause::Serial && self.state.is_same(self.serial);
         !other && !old && hold.meets(&self.measure(), to)
     }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::plausible::{Grade, Measure, RegisterPoint, falls};
+use super::flow::{Grade, Measure, RegisterPoint, falls};
+use super::reason::HeldRegister;
 use crate::clock::ClockReading;
+use crate::units::MilliwattHours;
 
 /// A hold of fewer than [`WEAK_READINGS`] readings with a gap longer than this proves nothing.
 const WEAK_GAP: Duration = Duration::from_secs(120);
@@ -14,12 +16,11 @@ const WEAK_READINGS: u32 = 3;
 /// Why readings are not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Cause {
+pub enum Cause {
     /// The first readings.
     Start,
-    /// A little more than power explains: not reported as a hold.
-    Slight,
-    /// More than power explains, but possible.
+    /// More than power explains, but the connection can well have carried it.
+    #[serde(alias = "slight")]
     Unexplained,
     /// Possible, but not what was measured.
     Doubtful,
@@ -27,12 +28,30 @@ pub(super) enum Cause {
     Untold,
     /// More than possible, or at another place than before.
     Higher,
+    /// Where the register would be now on a line that it has left.
+    Return,
+    /// After a jump, the register counts otherwise than the power register, which had agreed with it before.
+    Contradicts,
     /// A fall.
     Lower,
     /// Another serial number.
     Serial,
     /// Another definition of the register.
     Redefined,
+}
+
+impl Cause {
+    /// Whether a hold for this cause usually ends by itself within a minute.
+    pub(super) fn may_pass(self) -> bool {
+        matches!(self, Cause::Start | Cause::Unexplained | Cause::Doubtful | Cause::Return)
+    }
+}
+
+impl Cause {
+    /// Whether the register is higher than the last one taken, and may be graded again.
+    pub(super) fn rises(self) -> bool {
+        matches!(self, Cause::Unexplained | Cause::Doubtful | Cause::Untold | Cause::Higher | Cause::Return)
+    }
 }
 
 /// The readings of a hold, summarised. Of fixed size.
@@ -53,13 +72,32 @@ pub(super) struct Hold {
     /// The last reading, if it did not belong to the hold.
     #[serde(default)]
     pub(super) stray: Option<RegisterPoint>,
+    /// Whether the hold was announced: it is in the journal and somebody may have to look. Before, it may end by itself.
+    #[serde(default = "announced")]
+    pub(super) announced: bool,
+}
+
+fn announced() -> bool {
+    true
 }
 
 impl Hold {
     pub(super) fn new(cause: Cause, first: RegisterPoint, serial: Option<&str>) -> Self {
         let serial = serial.map(str::to_owned);
         let (confirmed, last, seen_at) = (first, first, first.at);
-        Hold { cause, first, confirmed, last, readings: 1, age: Duration::ZERO, seen_at, serial, stray: None }
+        let announced = !cause.may_pass();
+        Hold {
+            cause,
+            first,
+            confirmed,
+            last,
+            readings: 1,
+            age: Duration::ZERO,
+            seen_at,
+            serial,
+            stray: None,
+            announced,
+        }
     }
 
     /// Whether the reading continues the hold: equal, or advanced by no more than is possible.
@@ -135,9 +173,14 @@ impl Hold {
         self.readings >= readings && self.age >= age
     }
 
-    /// Whether the hold is not reported: the register will be taken soon.
+    /// Whether the hold is only a wait that may end by itself soon: it is not reported.
     pub(super) fn is_quiet(&self) -> bool {
-        matches!(self.cause, Cause::Slight | Cause::Start)
+        !self.announced
+    }
+
+    /// What is held, for people.
+    pub(super) fn register(&self, before: Option<MilliwattHours>) -> HeldRegister {
+        HeldRegister { cause: self.cause, before, seen: self.last.value, serial: self.serial.clone() }
     }
 
     pub(super) fn stamps(&mut self) -> impl Iterator<Item = &mut ClockReading> {

@@ -2,13 +2,12 @@
 
 use super::judging::{Judgement, Judging};
 use super::power::Pair;
+use super::reason::Reason;
 use super::verdict::Verdict;
-use crate::units::{MilliwattHours, Milliwatts};
+use crate::units::MilliwattHours;
 
 /// One mWh in half mW·ns: in this unit each trapezoid is a whole number.
 const HALVES_PER_MILLIWATT_HOUR: u128 = 2 * 3_600_000_000_000;
-/// A sustained power above this many times `max_power` is not believed, because no counter confirms it.
-const OVERLOAD_MAX: i64 = 4;
 
 impl Judging<'_> {
     /// Judges a poll of a meter without a counter. There is no pair at the first sample and after a gap of more than two polls.
@@ -26,7 +25,7 @@ impl Judging<'_> {
             self.state.figure.published.get_or_insert_default();
             self.state.figure.taken = None;
             self.state.memory.earlier.clear();
-            return self.decided(verdict, 1, "energy is integrated from power: the meter has no counter".to_owned());
+            return self.decided(verdict, 1, Reason::IntegrationBegins);
         }
         let gained = pair.map_or(0, |pair| self.trapezoid(pair));
         let published = self.state.figure.published.unwrap_or_default();
@@ -40,10 +39,7 @@ impl Judging<'_> {
 
     /// The whole mWh between two samples; keeps the rest.
     fn trapezoid(&mut self, pair: Pair) -> u64 {
-        let rated = self.settings.max_power.0;
-        let shown = self.state.memory.power.rates.sustained.0.min(rated.saturating_mul(OVERLOAD_MAX));
-        let carried = Milliwatts(rated.max(shown).max(0));
-        let sum = pair.before.min(carried).0.unsigned_abs() + pair.after.min(carried).0.unsigned_abs();
+        let sum = pair.before.0.unsigned_abs() + pair.after.0.unsigned_abs();
         let area = u128::from(sum) * pair.apart.as_nanos() + u128::from(self.state.figure.integral.rest);
         self.state.figure.integral.rest = (area % HALVES_PER_MILLIWATT_HOUR) as u64;
         u64::try_from(area / HALVES_PER_MILLIWATT_HOUR).unwrap_or(u64::MAX)

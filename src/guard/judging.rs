@@ -1,7 +1,10 @@
 //! The judgement of one reading: what all rules use, and how a judgement ends.
 
+use super::flow::{FIRST_UPDATE, Grade, Measure, RegisterPoint, falls, steps};
 use super::hold::{Cause, Hold};
-use super::plausible::{Grade, Measure, RegisterPoint, falls, steps};
+use super::lines::{self, DoubtedAdvance};
+use super::power_fault::PowerFault;
+use super::reason::Reason;
 use super::settings::MeterSettings;
 use super::state::GuardState;
 use super::verdict::{GuardEvent, Verdict};
@@ -15,9 +18,11 @@ pub struct Judgement {
     pub state: GuardState,
     /// What happened.
     pub verdict: Verdict,
+    /// Why the power of this poll is not used, if so.
+    pub power_fault: Option<PowerFault>,
     /// The event for the journal; with one, the state is committed at once. Absent for an ordinary `advanced` or `unchanged`, and for
     /// readings in the middle of a hold or a baseline.
-    pub entry: Option<GuardEvent>,
+    pub entry: Option<GuardEvent<Reason>>,
 }
 
 /// The state while a reading is judged, and the values before it for the journal.
@@ -28,6 +33,7 @@ pub(super) struct Judging<'a> {
     pub(super) serial: Option<&'a str>,
     /// Whether the poll gave a power.
     pub(super) has_sample: bool,
+    pub(super) power_fault: Option<PowerFault>,
     before: Before,
 }
 
@@ -54,7 +60,7 @@ impl<'a> Judging<'a> {
             figure: state.figure(),
             offset: state.figure.offset,
         };
-        Judging { state, settings, at, serial, has_sample, before }
+        Judging { state, settings, at, serial, has_sample, power_fault: None, before }
     }
 
     pub(super) fn measure(&self) -> Measure<'_> {
@@ -72,9 +78,9 @@ impl<'a> Judging<'a> {
         let grade = self.measure().grade(anchor, to);
         let elsewhere = self.state.memory.moved && !self.state.is_same(self.serial);
         match grade {
+            Grade::Explained | Grade::Possible if self.returns(anchor, to) => Some(Cause::Return),
             Grade::Explained => None,
             _ if elsewhere => Some(Cause::Higher),
-            Grade::Slight => Some(Cause::Slight),
             Grade::Possible => Some(Cause::Unexplained),
             Grade::Doubtful => Some(Cause::Doubtful),
             Grade::Beyond => Some(Cause::Higher),
@@ -93,20 +99,40 @@ impl<'a> Judging<'a> {
             return Verdict::Unchanged;
         }
         let debt = self.measure().debt(anchor, &to);
-        let small = to.value.saturating_sub(anchor.value).get() <= 2 * steps(anchor, &to);
-        let to = RegisterPoint { fresh: to.fresh || (small && self.state.memory.power.rates.noisy), ..to };
-        self.state.take(RegisterPoint { debt, ..to });
+        if self.is_noise(anchor, &to) {
+            self.state.figure.taken = Some(RegisterPoint { value: to.value, debt, ..*anchor });
+            self.state.publish();
+            return Verdict::Advanced;
+        }
+        self.doubt(anchor, &to);
+        self.state.take(self.settings, RegisterPoint { debt, ..to });
         Verdict::Advanced
+    }
+
+    /// Whether the advance may be noise of the last digits: it does not tell when the register was updated.
+    fn is_noise(&self, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
+        let power = &self.state.memory.power;
+        let small = to.value.saturating_sub(anchor.value).get() <= 2 * steps(anchor, to);
+        let update = power.longest_lump().unwrap_or_default().max(FIRST_UPDATE);
+        small && power.rates.noisy && to.at.since(&anchor.at).is_some_and(|elapsed| elapsed <= update)
+    }
+
+    /// Remembers an advance that is taken, if power does not explain all of it.
+    pub(super) fn doubt(&mut self, anchor: &RegisterPoint, to: &RegisterPoint) {
+        let flow = self.measure().flow(anchor, to);
+        if let Some(advance) = DoubtedAdvance::of(anchor, to, &flow) {
+            lines::remember(&mut self.state.memory.doubted, advance);
+        }
     }
 
     /// Takes the register of a hold: the value that a later reading has confirmed, and the last value if power explains it.
     pub(super) fn settle(&mut self, run: &Hold) {
-        self.state.take(run.confirmed);
+        self.state.take(self.settings, run.confirmed);
         self.state.memory.moved = false;
         let objection = self.objection(&run.confirmed, &run.last);
         self.state.memory.hold = objection.map(|cause| Hold::new(cause, run.last, self.serial));
         if objection.is_none() && run.last.value > run.confirmed.value {
-            self.state.take(run.last);
+            self.state.take(self.settings, run.last);
         }
     }
 
@@ -120,12 +146,12 @@ impl<'a> Judging<'a> {
         self.end(verdict, None)
     }
 
-    pub(super) fn end(self, verdict: Verdict, entry: Option<GuardEvent>) -> Judgement {
-        Judgement { state: self.state, verdict, entry }
+    pub(super) fn end(self, verdict: Verdict, entry: Option<GuardEvent<Reason>>) -> Judgement {
+        Judgement { state: self.state, verdict, power_fault: self.power_fault, entry }
     }
 
     /// Ends with an event for the journal.
-    pub(super) fn decided(self, verdict: Verdict, readings: u32, reason: String) -> Judgement {
+    pub(super) fn decided(self, verdict: Verdict, readings: u32, reason: Reason) -> Judgement {
         let register = self.state.memory.hold.as_ref().filter(|_| verdict == Verdict::Held).map(|hold| hold.last.value);
         let entry = GuardEvent {
             at: *self.at,

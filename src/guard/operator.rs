@@ -6,10 +6,10 @@ use super::error::DecisionError;
 use super::hold::{Cause, Hold};
 use super::judging::{Judgement, Judging};
 use super::power::energy;
+use super::reason::Reason;
 use super::settings::MeterSettings;
 use super::state::{GuardState, signed};
 use super::verdict::Verdict;
-use super::wording;
 use crate::clock::ClockReading;
 use crate::units::MilliwattHours;
 
@@ -23,12 +23,13 @@ pub fn accept(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -
     let long = Hold { age: hold.age.max(DAY), readings: hold.readings.max(5), ..hold };
     let mut judged = match (judging.state.figure.published, judging.state.figure.taken) {
         (None, _) => judging.found(long),
+        (Some(_), Some(anchor)) if long.cause == Cause::Contradicts => judging.another_epoch(&long, &anchor),
         (Some(_), Some(anchor)) if long.cause != Cause::Redefined => judging.decide(long, &anchor),
         (Some(_), _) => judging.decide_redefined(long),
     };
     if let Some(entry) = &mut judged.entry {
         entry.readings = state.memory.hold.as_ref().map_or(0, |hold| hold.readings);
-        entry.reason = wording::accepted(&entry.reason);
+        entry.reason = Reason::Accepted(Box::new(entry.reason.clone()));
     }
     Some(judged)
 }
@@ -53,7 +54,7 @@ pub fn credit(
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.memory.uncredited = None;
     judging.state.correct(signed(consumed))?;
-    Ok(judging.decided(Verdict::Advanced, 0, wording::credited_by_operator(consumed, settings)))
+    Ok(judging.decided(Verdict::Advanced, 0, Reason::Credited { energy: consumed, max_power: settings.max_power }))
 }
 
 /// Refuses more than the connection can have carried in its lifetime: a typing error that could not be taken back.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::flow::RegisterPoint;
 use super::settings::MeterSettings;
+use super::trust::PowerTrust;
 use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Milliwatts};
 
@@ -13,10 +15,8 @@ const NANOSECONDS_PER_HOUR: u128 = 3_600_000_000_000;
 const STRETCH_MIN: Duration = Duration::from_secs(60);
 /// After this time a new stretch begins.
 const STRETCH_LONG: Duration = Duration::from_secs(300);
-/// The longest time from which a rate is learned: an average over more says nothing of the peak.
-const STRETCH_MAX: Duration = Duration::from_secs(3600);
-/// The longest time between two updates of a register that advances in lumps.
-const LUMP_MAX: Duration = Duration::from_secs(1800);
+/// The longest time between two updates of a register that advances in lumps: some are updated once a day.
+const LUMP_MAX: Duration = Duration::from_secs(25 * 3600);
 /// Power above this many times `max_power` is not an overload but a wrong power register.
 const OVERLOAD_MAX: i64 = 10;
 /// The slowest poll that the configuration allows.
@@ -63,6 +63,13 @@ pub(super) struct PowerMemory {
     pub(super) rates: ConnectionRates,
     pub(super) suspected: Option<Overload>,
     pub(super) stretch: Option<Stretch>,
+    pub(super) trust: PowerTrust,
+    /// Samples in a row that the connection cannot carry, and the last of them from the third on.
+    pub(super) excess: u32,
+    pub(super) excessive: Option<Milliwatts>,
+    /// Energy that flowed backwards, by the power register, since the register last advanced, in µWh; and the last such sample.
+    pub(super) backward: u64,
+    pub(super) last_backward: Option<PowerSample>,
     /// The last times between two advances of the register, at most three, and when it last advanced.
     pub(super) lumps: Vec<Duration>,
     pub(super) advanced_at: Option<ClockReading>,
@@ -76,9 +83,7 @@ pub(super) struct ConnectionRates {
     pub(super) sustained: Milliwatts,
     /// The highest rate of the register over a minute or more.
     pub(super) seen: Option<Milliwatts>,
-    /// The highest rate of the register beyond what the power register gave at the same time.
-    pub(super) hidden: Milliwatts,
-    /// More than `max_power`, given by the power register and confirmed by the counter.
+    /// More than `max_power`, given by the power register and confirmed by the counter; or by the counter alone where no power is measured.
     pub(super) overload: Milliwatts,
     /// The register was seen to fall by no more than two steps: an advance as small may be noise too.
     pub(super) noisy: bool,
@@ -87,9 +92,9 @@ pub(super) struct ConnectionRates {
 /// The beginning of the time from which a rate is learned.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stretch {
-    value: MilliwattHours,
-    at: ClockReading,
-    totals: EnergyBounds,
+    pub(super) value: MilliwattHours,
+    pub(super) at: ClockReading,
+    pub(super) totals: EnergyBounds,
 }
 
 /// A power above `max_power` that the counter has not confirmed yet.
@@ -112,6 +117,7 @@ impl PowerMemory {
             keep_last(&mut self.intervals, 3, interval);
         }
         self.polled_at = Some(*at);
+        self.note_backward(settings, at, power);
         let sample = PowerSample { power: power?.consumed(), at: *at };
         let before = self.samples.last().copied();
         let pair = before.and_then(|before| {
@@ -124,6 +130,24 @@ impl PowerMemory {
         keep_last(&mut self.samples, 3, sample);
         self.rates.sustained = self.rates.sustained.max(self.sustained_now());
         pair
+    }
+
+    /// Notes a power that the connection cannot carry; `None` is one that it can.
+    pub(super) fn note_excess(&mut self, power: Option<Milliwatts>) {
+        self.excess = if power.is_some() { self.excess.saturating_add(1) } else { 0 };
+        self.excessive = power.filter(|_| self.excess >= 3);
+    }
+
+    /// Adds up what flows backwards.
+    fn note_backward(&mut self, settings: &MeterSettings, at: &ClockReading, power: Option<Milliwatts>) {
+        let power = power.map(|power| Milliwatts(power.0.saturating_neg())).filter(|power| power.0 > 0);
+        let sample = power.map(|power| PowerSample { power, at: *at });
+        if let (Some(before), Some(now)) = (self.last_backward, sample)
+            && let Some(apart) = at.since(&before.at).filter(|apart| *apart <= self.two_polls(settings))
+        {
+            self.backward = self.backward.saturating_add(micro(before.power.min(now.power), apart));
+        }
+        self.last_backward = sample;
     }
 
     /// Two poll intervals and a little for jitter. If a busy line polls slower than configured, its real interval counts.
@@ -157,8 +181,11 @@ impl PowerMemory {
         }
     }
 
-    /// The highest of the last samples.
+    /// The highest of the last samples; 0 where power has proved wrong.
     pub(super) fn recent(&self) -> Milliwatts {
+        if self.trust.wrong {
+            return Milliwatts(0);
+        }
         self.samples.iter().map(|sample| sample.power).max().unwrap_or_default()
     }
 
@@ -200,48 +227,34 @@ impl PowerMemory {
         }
     }
 
-    /// Learns the register's rate from a register that was taken.
-    pub(super) fn learn(
-        &mut self,
-        value: MilliwattHours,
-        step: MilliwattHours,
-        at: &ClockReading,
-        totals: &EnergyBounds,
-    ) {
-        if let Some(lump) = self.advanced_at.and_then(|before| at.since(&before)) {
+    /// Learns from a register that was taken: its rate, when it is updated, and whether power agrees with it.
+    pub(super) fn learn(&mut self, settings: &MeterSettings, taken: &RegisterPoint, totals: &EnergyBounds) {
+        if let Some(lump) = self.advanced_at.and_then(|before| taken.at.since(&before)) {
             keep_last(&mut self.lumps, 3, lump);
         }
-        self.advanced_at = Some(*at);
-        let here = Stretch { value, at: *at, totals: *totals };
-        let known = self.stretch.and_then(|from| Some((from, at.since(&from.at)?)));
-        let Some((from, elapsed)) = known.filter(|(_, elapsed)| *elapsed <= STRETCH_MAX) else {
+        self.advanced_at = Some(taken.at);
+        let here = Stretch { value: taken.value, at: taken.at, totals: *totals };
+        self.backward = 0;
+        let poll = self.two_polls(settings) / 2;
+        let (recent, full) = (energy(self.recent(), 2 * poll), energy(self.measure(settings), poll));
+        self.trust.learn(here, taken.step, recent, full);
+        let Some((from, elapsed)) = self.stretch.and_then(|from| Some((from, taken.at.since(&from.at)?))) else {
             self.stretch = Some(here);
             return;
         };
-        let sampled = totals.since(&from.totals);
-        self.learn_rate(value.saturating_sub(from.value), step, elapsed, &sampled);
+        self.learn_rate(taken.value.saturating_sub(from.value), taken.step, elapsed);
         if elapsed >= STRETCH_LONG {
             self.stretch = Some(here);
         }
     }
 
-    /// Learns from an advance of a register that was watched for `elapsed`, while power samples accounted for `sampled`.
-    pub(super) fn learn_rate(
-        &mut self,
-        change: MilliwattHours,
-        step: MilliwattHours,
-        elapsed: Duration,
-        sampled: &SampledEnergy,
-    ) {
-        if elapsed < STRETCH_MIN {
+    /// Learns from an advance of a register that was watched for `elapsed`.
+    pub(super) fn learn_rate(&mut self, change: MilliwattHours, step: MilliwattHours, elapsed: Duration) {
+        if elapsed < STRETCH_MIN || change == MilliwattHours::ZERO {
             return;
         }
         let sure = change.get().saturating_sub(2 * step.get());
         self.rates.seen = Some(self.rates.seen.unwrap_or_default().max(rate(sure, elapsed)));
-        if sampled.covered * 10 >= elapsed * 9 {
-            let explained = sampled.upper + sampled.upper / 4;
-            self.rates.hidden = self.rates.hidden.max(rate(sure.saturating_sub(explained), elapsed));
-        }
     }
 
     /// Forgets what belongs to the old register when another one counts.
@@ -250,6 +263,7 @@ impl PowerMemory {
         self.lumps.clear();
         self.advanced_at = None;
         self.suspected = None;
+        self.trust.another_register();
     }
 
     /// Forgets samples of another scale.
@@ -262,6 +276,8 @@ impl PowerMemory {
         samples
             .chain(self.polled_at.as_mut())
             .chain(self.stretch.as_mut().map(|from| &mut from.at))
+            .chain(self.trust.stamp())
+            .chain(self.last_backward.as_mut().map(|sample| &mut sample.at))
             .chain(self.advanced_at.as_mut())
     }
 }
@@ -286,7 +302,7 @@ impl EnergyBounds {
 }
 
 /// The energy that power samples account for between two readings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SampledEnergy {
     /// At least, in mWh.
     pub(super) lower: u64,
@@ -303,7 +319,7 @@ pub(super) fn energy(power: Milliwatts, time: Duration) -> u64 {
     u64::try_from(energy).unwrap_or(u64::MAX).min(8 * MilliwattHours::MAX.get())
 }
 
-fn rate(energy: u64, time: Duration) -> Milliwatts {
+pub(super) fn rate(energy: u64, time: Duration) -> Milliwatts {
     let rate = u128::from(energy) * NANOSECONDS_PER_HOUR / time.as_nanos().max(1);
     Milliwatts(i64::try_from(rate).unwrap_or(i64::MAX))
 }

@@ -2,38 +2,38 @@
 //! falls.
 
 use super::error::DecisionError;
+use super::flow::{Grade, Measure, RegisterPoint, falls};
 use super::judging::{Judgement, Judging};
 use super::operator::within_a_lifetime;
-use super::plausible::{Grade, Measure, RegisterPoint, falls};
+use super::reason::Reason;
 use super::settings::MeterSettings;
 use super::state::{Epoch, GuardState, signed};
 use super::verdict::{GuardEvent, Verdict};
-use super::wording;
 use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Name};
 
 /// Continues integrated energy from the figure in an older copy of the ledger.
 pub fn go_on(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -> Judgement {
     let judging = Judging::new(state.clone(), settings, at, None, false);
-    judging.decided(Verdict::Unchanged, 0, wording::goes_on(state.figure.published))
+    judging.decided(Verdict::Unchanged, 0, Reason::Continued { published: state.figure.published.unwrap_or_default() })
 }
 
 /// Begins a new figure for a meter that could also be another one, renamed.
 pub fn begin(state: &GuardState, settings: &MeterSettings, at: &ClockReading, other: &Name) -> Judgement {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.settle_place(settings);
-    judging.decided(Verdict::Baseline, 0, wording::begins_its_own(other))
+    judging.decided(Verdict::Baseline, 0, Reason::BeginsItsOwn { other: other.clone() })
 }
 
 /// Accepts that the meter is the one of this name, although it was read at another place before.
 pub fn moved(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -> Judgement {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.settle_place(settings);
-    judging.decided(Verdict::Unchanged, 0, wording::moved())
+    judging.decided(Verdict::Unchanged, 0, Reason::Moved)
 }
 
 /// The event of a new name. No figure changes.
-pub fn renamed(state: &GuardState, at: &ClockReading, from: &Name) -> GuardEvent {
+pub fn renamed(state: &GuardState, at: &ClockReading, from: &Name) -> GuardEvent<Reason> {
     let (register, published, serial) = (state.register(), state.figure.published, state.figure.serial.clone());
     GuardEvent {
         at: *at,
@@ -42,7 +42,7 @@ pub fn renamed(state: &GuardState, at: &ClockReading, from: &Name) -> GuardEvent
         register_after: register,
         published_before: published,
         published_after: published,
-        reason: wording::renamed(from),
+        reason: Reason::Renamed { from: from.clone() },
         readings: 0,
         serial_before: serial.clone(),
         serial_after: serial,
@@ -69,14 +69,13 @@ pub fn set(
     within_a_lifetime(state, settings, energy.saturating_sub(published))?;
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state.figure.published = Some(energy);
-    Ok(judging.decided(Verdict::Advanced, 0, wording::set(energy)))
+    Ok(judging.decided(Verdict::Advanced, 0, Reason::FloorSet { energy }))
 }
 
-/// A message about how long published stands still, if it does.
-pub fn stands(state: &GuardState, settings: &MeterSettings) -> Option<String> {
-    let behind = signed(state.figure.published?).checked_sub(state.counted()?)?;
-    let behind = u64::try_from(behind).ok().and_then(MilliwattHours::new)?;
-    (behind > MilliwattHours::ZERO).then(|| wording::stands(behind, settings))
+/// How far published is ahead of the counter's figure: it stands still until the counter has caught up. Absent if it is not.
+pub fn ahead(state: &GuardState) -> Option<MilliwattHours> {
+    let ahead = signed(state.figure.published?).checked_sub(state.counted()?)?;
+    u64::try_from(ahead).ok().and_then(MilliwattHours::new).filter(|ahead| *ahead > MilliwattHours::ZERO)
 }
 
 /// The meter was exchanged: the old one is counted up to `old`, the new one from `new`, exactly.
@@ -101,7 +100,7 @@ pub fn replace(
         let impossible = DecisionError::NewReadingTooLow { new, taken: taken.value };
         right.then(|| correct_exchange(state, epoch, old, new)).ok_or(impossible)
     });
-    let unnoticed = follows(&taken, old).then(|| exchange(state, &taken, at, old, new));
+    let unnoticed = follows(&taken, old).then(|| exchange(state, settings, &taken, at, old, new));
     // Where either can be, the lower figure is the one that invents nothing.
     let changed = match (unnoticed, noticed) {
         (Some(Ok(one)), Some(Ok(other))) => Ok(if one.figure() < other.figure() { one } else { other }),
@@ -112,12 +111,13 @@ pub fn replace(
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
     judging.state = changed?;
     within(&judging.state)?;
-    Ok(judging.decided(Verdict::Replaced, 0, wording::exchanged(old, new)))
+    Ok(judging.decided(Verdict::Replaced, 0, Reason::Exchanged { old, new }))
 }
 
 /// The exchange while the old meter was the last to be taken; a hold, if there is one, is of the new meter.
 fn exchange(
     state: &GuardState,
+    settings: &MeterSettings,
     taken: &RegisterPoint,
     at: &ClockReading,
     old: MilliwattHours,
@@ -129,10 +129,10 @@ fn exchange(
         return Err(DecisionError::NewReadingTooHigh { new, seen: hold.last.value });
     }
     let mut changed = state.clone();
-    changed.take(RegisterPoint { value: old, at: *at, ..*taken });
+    changed.take(settings, RegisterPoint { value: old, at: *at, ..*taken });
     changed.close_epoch(at);
     changed.figure.offset = changed.figure().saturating_sub(signed(new));
-    changed.take(began);
+    changed.take(settings, began);
     changed.figure.serial = changed.memory.hold.take().and_then(|hold| hold.serial);
     changed.memory.uncredited = None;
     Ok(changed)
@@ -142,9 +142,7 @@ fn exchange(
 fn correct_exchange(state: &GuardState, before: &Epoch, old: MilliwattHours, new: MilliwattHours) -> GuardState {
     let mut changed = state.clone();
     changed.figure.offset = signed(old).saturating_add(before.offset).saturating_sub(signed(new));
-    if let Some(taken) = changed.figure.taken {
-        changed.take(taken);
-    }
+    changed.publish();
     changed.memory.uncredited = None;
     changed
 }
@@ -160,15 +158,15 @@ fn is_possible(measure: &Measure<'_>, from: &RegisterPoint, value: MilliwattHour
 ///
 /// # Errors
 /// [`DecisionError`] if the entry moved no figure, or if the figure would be too large to report.
-pub fn undo(
+pub fn undo<R>(
     state: &GuardState,
     settings: &MeterSettings,
     at: &ClockReading,
     id: i64,
-    entry: &GuardEvent,
+    entry: &GuardEvent<R>,
 ) -> Result<Judgement, DecisionError> {
     let Some(correction) = entry.correction else {
-        let (word, instead) = (entry.verdict.as_str().to_owned(), wording::instead(entry.verdict));
+        let (word, instead) = (entry.verdict.as_str().to_owned(), instead(entry.verdict));
         return Err(DecisionError::NothingToUndo { entry: id, word, instead });
     };
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
@@ -181,11 +179,21 @@ pub fn undo(
     changed.memory.uncredited =
         changed.memory.uncredited.take().filter(|step| entry.register_before != Some(step.from.value));
     changed.correct(correction)?;
-    let mut judged = judging.decided(Verdict::Restored, 0, wording::undone(id, correction));
+    let mut judged = judging.decided(Verdict::Restored, 0, Reason::Undone { entry: id, correction });
     if let Some(entry) = &mut judged.entry {
         entry.undoes = Some(id);
     }
     Ok(judged)
+}
+
+/// What to do instead of undoing an event that changed no figure.
+fn instead(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Baseline => "a first figure cannot be taken back once it was published",
+        Verdict::Held => "`arkmeter ledger accept` ends a hold",
+        Verdict::Redefined => "what was counted in between can be added with `arkmeter ledger credit`",
+        _ => "nothing was added or taken away by it",
+    }
 }
 
 fn is_later(this: &ClockReading, other: &ClockReading) -> bool {
@@ -220,7 +228,7 @@ impl GuardState {
         self.figure.offset = self.figure.offset.saturating_add(by);
         within(self)?;
         match (self.figure.taken, self.figure.published) {
-            (Some(taken), _) => self.take(taken),
+            (Some(_), _) => self.publish(),
             (None, Some(published)) => {
                 let counted = self.counted().unwrap_or(signed(published)).saturating_add(by);
                 let (figure, floor) = (counted.max(signed(published)), signed(published));

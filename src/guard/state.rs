@@ -5,12 +5,15 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::hold::{Cause, Hold};
-use super::plausible::RegisterPoint;
+use super::flow::RegisterPoint;
+use super::hold::Hold;
+use super::lines::DoubtedAdvance;
 use super::power::{EnergyBounds, Pair, PowerMemory, PowerSample};
+use super::reason::HeldRegister;
+use super::serial;
 use super::settings::{CounterSettings, MeterSettings};
 use super::stored::StoredState;
-use super::wording;
+use super::trust::PowerTrust;
 use crate::clock::ClockReading;
 use crate::reading::{Register, Values};
 use crate::units::{MilliwattHours, Milliwatts};
@@ -19,8 +22,8 @@ use crate::units::{MilliwattHours, Milliwatts};
 const EARLIER_MAX: usize = 8;
 
 /// What is known of one meter: how far it has counted, and what the guard has learned of it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "StoredState", into = "StoredState")]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(from = "StoredState")]
 pub struct GuardState {
     /// How far the meter has counted. Changes with each reading.
     pub figure: MeterFigure,
@@ -61,6 +64,8 @@ pub struct GuardMemory {
     pub(super) hold: Option<Hold>,
     /// Epochs that a replacement, a reset or a step has ended, oldest first.
     pub(super) earlier: Vec<Epoch>,
+    /// Advances that were taken although power does not explain them.
+    pub(super) doubted: Vec<DoubtedAdvance>,
     /// How many epochs have ended.
     pub(super) epochs: u32,
     /// A step whose duration no clock could tell; credited when one can.
@@ -72,12 +77,14 @@ impl GuardMemory {
     /// Whether this is worth storing where `stored` is on disk.
     ///
     /// Recent samples and times change with each poll and do not count: they are stored with the next change or at shutdown. Nor does an
-    /// advance that only waits for its confirmation.
+    /// advance that only waits for its confirmation, or one that was doubted.
     pub fn differs_from(&self, stored: &GuardMemory) -> bool {
-        let waiting = self.hold.as_ref().is_some_and(|hold| hold.cause == Cause::Slight) && stored.hold.is_none();
+        let waiting = self.hold.as_ref().is_some_and(Hold::is_quiet) && stored.hold.is_none();
         let hold = if waiting { None } else { self.hold.clone() };
-        let power = PowerMemory { rates: self.power.rates, ..stored.power.clone() };
-        GuardMemory { hold, power, ..self.clone() } != *stored
+        let (rates, wrong) = (self.power.rates, self.power.trust.wrong);
+        let trust = PowerTrust { wrong, ..stored.power.trust };
+        let power = PowerMemory { rates, trust, ..stored.power.clone() };
+        GuardMemory { hold, power, doubted: stored.doubted.clone(), ..self.clone() } != *stored
     }
 }
 
@@ -186,27 +193,40 @@ impl GuardState {
         self.memory.hold.as_ref().is_some_and(|hold| !hold.is_quiet())
     }
 
-    /// A message about why the register is held and what the operator can do; absent if it is not held.
-    pub fn held(&self) -> Option<String> {
+    /// Why the register is held; absent if it is not held.
+    pub fn held(&self) -> Option<HeldRegister> {
         let hold = self.memory.hold.as_ref().filter(|hold| !hold.is_quiet())?;
-        Some(wording::standing(self.register(), hold))
+        Some(hold.register(self.register()))
     }
 
-    /// The power that both registers have shown, if it is above `max_power`: then `max_power` is too low.
+    /// Whether the register is not taken for a moment, until a minute or two polls have shown that it is right.
+    pub fn is_waiting(&self) -> bool {
+        self.figure.published.is_some() && self.memory.hold.as_ref().is_some_and(Hold::is_quiet)
+    }
+
+    /// The power that both registers have shown, or the only one for a while, if it is above `max_power`: then `max_power` is too low.
     pub fn overload(&self, settings: &MeterSettings) -> Option<Milliwatts> {
-        let measure = self.memory.power.measure(settings);
+        let lasting = self.memory.power.excessive.filter(|_| settings.counter == CounterSettings::FromPower);
+        let measure = self.memory.power.measure(settings).max(lasting.unwrap_or_default());
         (measure > settings.max_power).then_some(measure)
     }
 
-    /// Records the power of a poll. Returns the pair of its sample and the one before, if there is no gap between them.
+    /// Records the power of a poll; `excessive` is a power that the connection cannot carry. Energy is integrated from such a power only if it
+    /// lasts, and then at no more than `max_power`. Returns the pair of its sample and the one before, if there is no gap between them.
     pub(super) fn note_power(
         &mut self,
         settings: &MeterSettings,
         at: &ClockReading,
         power: Option<Milliwatts>,
+        excessive: bool,
     ) -> Option<Pair> {
         let integrates = settings.counter == CounterSettings::FromPower;
         let memory = &mut self.memory.power;
+        memory.note_excess(power.filter(|_| excessive));
+        let power = match power {
+            Some(_) if integrates && excessive => memory.excessive.map(|_| settings.max_power),
+            power => power,
+        };
         if let (true, Some(last)) = (integrates, self.figure.integral.last) {
             memory.resume(last);
         }
@@ -227,9 +247,14 @@ impl GuardState {
     }
 
     /// Takes the register; published rises to the figure if that is higher.
-    pub(super) fn take(&mut self, point: RegisterPoint) {
+    pub(super) fn take(&mut self, settings: &MeterSettings, point: RegisterPoint) {
         self.figure.taken = Some(point);
-        self.memory.power.learn(point.value, point.step, &point.at, &self.figure.totals);
+        self.memory.power.learn(settings, &point, &self.figure.totals);
+        self.publish();
+    }
+
+    /// Raises published to register + offset, if that is higher.
+    pub(super) fn publish(&mut self) {
         let figure = u64::try_from(self.figure()).unwrap_or(0).min(MilliwattHours::MAX.get());
         self.figure.published = self.figure.published.max(MilliwattHours::new(figure));
     }
@@ -251,6 +276,7 @@ impl GuardState {
             self.memory.earlier.last().map_or(0, |epoch| signed(epoch.last.value).saturating_add(epoch.offset));
         let counted = u64::try_from(self.figure().saturating_sub(before)).unwrap_or(0);
         self.memory.power.forget_stretch();
+        self.memory.doubted.clear();
         // An epoch that counted nothing need not be restored.
         self.memory.epochs = self.memory.epochs.saturating_add(1);
         if counted == 0 && self.memory.epochs > 1 {
@@ -293,19 +319,20 @@ impl GuardState {
         let taken = self.figure.taken.iter_mut().map(|taken| &mut taken.at);
         let hold = self.memory.hold.iter_mut().flat_map(|hold| hold.stamps());
         let earlier = self.memory.earlier.iter_mut().flat_map(|epoch| [&mut epoch.last.at, &mut epoch.ended]);
+        let doubted = self.memory.doubted.iter_mut().flat_map(|advance| [&mut advance.from.at, &mut advance.taken]);
         let uncredited = self.memory.uncredited.iter_mut().flat_map(|step| [&mut step.from.at, &mut step.to.at]);
         let read = self.figure.read_at.iter_mut();
-        taken.chain(read).chain(hold).chain(earlier).chain(uncredited).chain(self.memory.power.stamps())
+        taken.chain(read).chain(hold).chain(earlier).chain(doubted).chain(uncredited).chain(self.memory.power.stamps())
     }
 
     /// Whether this serial number is known and differs from that of the epoch.
     pub fn is_other(&self, serial: Option<&str>) -> bool {
-        matches!((serial, self.figure.serial.as_deref()), (Some(read), Some(known)) if read != known)
+        serial::differ(serial, self.figure.serial.as_deref())
     }
 
     /// Whether this serial number is known and equals that of the epoch.
     pub fn is_same(&self, serial: Option<&str>) -> bool {
-        serial.is_some() && serial == self.figure.serial.as_deref()
+        serial.is_some() && self.figure.serial.is_some() && !self.is_other(serial)
     }
 }
 

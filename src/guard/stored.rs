@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::flow::RegisterPoint;
 use super::hold::Hold;
-use super::plausible::RegisterPoint;
 use super::power::{ConnectionRates, EnergyBounds, Overload, PowerMemory, PowerSample, Stretch};
 use super::state::{Epoch, GuardMemory, GuardState, Integral, MeterFigure, Uncredited};
 use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// Figure and memory in one. A missing field reads as its default.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct StoredState {
     definition: String,
@@ -33,7 +33,7 @@ pub(super) struct StoredState {
 }
 
 /// What was learned of a meter's power, with the totals of its samples.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct StoredPower {
     samples: Vec<PowerSample>,
@@ -42,7 +42,6 @@ struct StoredPower {
     totals: EnergyBounds,
     sustained: Milliwatts,
     seen: Option<Milliwatts>,
-    hidden: Milliwatts,
     overload: Milliwatts,
     suspected: Option<Overload>,
     stretch: Option<Stretch>,
@@ -66,7 +65,6 @@ impl From<StoredState> for GuardState {
             rates: ConnectionRates {
                 sustained: power.sustained,
                 seen: power.seen,
-                hidden: power.hidden,
                 overload: power.overload,
                 noisy: power.noisy,
             },
@@ -74,50 +72,22 @@ impl From<StoredState> for GuardState {
             stretch: power.stretch,
             lumps: power.lumps,
             advanced_at: power.advanced_at,
+            ..PowerMemory::default()
         };
         GuardState {
             figure: MeterFigure { published, offset, taken, serial, read_at, totals, integral },
-            memory: GuardMemory { definition, place, moved, renamed, hold, earlier, epochs, uncredited, power },
-        }
-    }
-}
-
-impl From<GuardState> for StoredState {
-    fn from(GuardState { figure, memory }: GuardState) -> Self {
-        let MeterFigure { published, offset, taken, serial, read_at, totals, integral } = figure;
-        let GuardMemory { definition, place, moved, renamed, hold, earlier, epochs, uncredited, power } = memory;
-        let rates = power.rates;
-        let power = StoredPower {
-            samples: power.samples,
-            intervals: power.intervals,
-            polled_at: power.polled_at,
-            totals,
-            sustained: rates.sustained,
-            seen: rates.seen,
-            hidden: rates.hidden,
-            overload: rates.overload,
-            suspected: power.suspected,
-            stretch: power.stretch,
-            lumps: power.lumps,
-            noisy: rates.noisy,
-            advanced_at: power.advanced_at,
-        };
-        StoredState {
-            definition,
-            place,
-            moved,
-            renamed,
-            serial,
-            published,
-            offset,
-            taken,
-            hold,
-            earlier,
-            epochs,
-            uncredited,
-            read_at,
-            power,
-            integral,
+            memory: GuardMemory {
+                definition,
+                place,
+                moved,
+                renamed,
+                hold,
+                earlier,
+                epochs,
+                uncredited,
+                power,
+                ..GuardMemory::default()
+            },
         }
     }
 }

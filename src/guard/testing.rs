@@ -32,7 +32,7 @@ pub(crate) fn meter(text: &str) -> MeterSettings {
         poll_every: Duration::from_secs(10),
         counter: CounterSettings::Register,
         start_at_zero: false,
-        definition: RegisterDefinition { text: "input 0x48 u32 Wh".into(), rollover: None },
+        definition: RegisterDefinition { text: "input 0x48 u32 Wh".into(), rollover: None, range: None },
         place: "cabinet 1".into(),
     }
 }
@@ -42,6 +42,13 @@ pub(crate) fn reading(meter: &str, seconds: u64, register: u64) -> Reading {
     let register = Register { value: energy(register), step: energy(1) };
     let values = Values { power: Some(Milliwatts(3_600_000)), register: Some(register), serial: None };
     Reading { meter: name(meter), at: at(seconds), values, definition: None }
+}
+
+/// The state as it comes back from the store.
+pub(crate) fn stored(state: &GuardState) -> GuardState {
+    let figure = serde_json::from_str(&serde_json::to_string(&state.figure).unwrap()).unwrap();
+    let memory = serde_json::from_str(&serde_json::to_string(&state.memory).unwrap()).unwrap();
+    GuardState { figure, memory }
 }
 
 /// The state of a meter after its baseline at this register.

@@ -83,9 +83,9 @@ impl Verdict {
     }
 }
 
-/// An event of the guard, for the journal.
+/// A decision, for the journal. Its reason is data as the guard gives it, and text in the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GuardEvent {
+pub struct GuardEvent<R = String> {
     /// When it happened.
     pub at: ClockReading,
     /// What happened.
@@ -99,7 +99,7 @@ pub struct GuardEvent {
     /// The figure afterwards.
     pub published_after: Option<MilliwattHours>,
     /// The reason, as a message.
-    pub reason: String,
+    pub reason: R,
     /// The number of readings in the hold that this event ends.
     pub readings: u32,
     /// The serial number before. Foreign text.
@@ -112,4 +112,24 @@ pub struct GuardEvent {
     /// The number of the entry that it undoes.
     #[serde(default)]
     pub undoes: Option<i64>,
+}
+
+impl<R> GuardEvent<R> {
+    /// The same event with its reason in words.
+    pub fn in_words(self, words: impl FnOnce(&R) -> String) -> GuardEvent {
+        GuardEvent {
+            at: self.at,
+            verdict: self.verdict,
+            register_before: self.register_before,
+            register_after: self.register_after,
+            published_before: self.published_before,
+            published_after: self.published_after,
+            reason: words(&self.reason),
+            readings: self.readings,
+            serial_before: self.serial_before,
+            serial_after: self.serial_after,
+            correction: self.correction,
+            undoes: self.undoes,
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub mod store;
 mod task;
 #[cfg(test)]
 pub(crate) mod testing;
+mod wording;
 
 pub use rehearsal::Rehearsal;
 pub use report::{ClientLedger, LedgerReport, MeterLedger, ReportingBlock};

@@ -6,8 +6,7 @@ use super::settings::LedgerSettings;
 use super::state::LedgerState;
 use super::store::{OpenError, Store, StoreError, StoreOptions};
 use crate::clock::ClockReading;
-use crate::guard::MeterSettings;
-use crate::guard::Verdict;
+use crate::guard::{Explanation, MeterSettings, Verdict};
 use crate::reading::Reading;
 use crate::units::MilliwattHours;
 
@@ -39,6 +38,11 @@ impl Rehearsal {
             self.commit(&reading.at)?;
         }
         Ok((taken.verdict.as_str(), taken.published))
+    }
+
+    /// What the guard will weigh when it judges this reading. `None` where the reading has no register, or the meter has no counter.
+    pub fn explain(&self, reading: &Reading) -> Option<Explanation> {
+        self.ledger.explain(reading)
     }
 
     /// Commits as at a report slot.

@@ -29,7 +29,7 @@ pub struct LedgerReport {
 /// One meter.
 #[derive(Clone, Debug, Default)]
 pub struct MeterLedger {
-    /// The last verdict: one of the words of `guard::Verdict`.
+    /// The last verdict: one of the words of `guard::Verdict`, or `waiting` while the register is not taken for a moment.
     pub verdict: Option<&'static str>,
     /// Why the register is not taken at the moment and what the operator can do, as a message.
     pub held: Option<String>,
@@ -39,6 +39,10 @@ pub struct MeterLedger {
     pub published: Option<MilliwattHours>,
     /// The power that counter and power register have both shown, if it is above `max_power`: then that is too low.
     pub overload: Option<Milliwatts>,
+    /// What is wrong at the meter, for people: its counter stands still, or its power cannot be.
+    pub faults: Vec<String>,
+    /// What should be checked at the meter, for people.
+    pub advice: Vec<String>,
     /// How long published stands still after a correction, if it does, as a message.
     pub stands: Option<String>,
     /// Verdicts since the daemon started.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::store::{Contents, JournalQuery, JournalRow, LedgerSnapshot, MeterId, MeterRow};
-use super::{LedgerError, machine};
+use super::{LedgerError, machine, wording};
 use crate::text::foreign;
 use crate::units::{MilliwattHours, Name};
 
@@ -184,7 +184,7 @@ impl From<MeterRow> for ShownMeter {
             published_mwh: state.published(),
             counted_mwh: state.counted(),
             serial: state.serial().map(|serial| foreign(serial, 64)),
-            held: state.held(),
+            held: state.held().map(|held| wording::standing(&held)),
             confirmed,
             updated,
         }

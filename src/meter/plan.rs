@@ -184,7 +184,8 @@ impl ReadPlan {
     pub fn definition(&self) -> RegisterDefinition {
         // The end of the type follows from the other words: only a count that the profile names is part of the text.
         let named = self.counter.as_ref().and_then(|counter| self.fall_at(counter.rollover?));
-        RegisterDefinition { text: self.definition_text(named), rollover: self.rollover() }
+        let range = self.counter.as_ref().and_then(|counter| self.fall_at(counter.end_of_type()?));
+        RegisterDefinition { text: self.definition_text(named), rollover: self.rollover(), range }
     }
 
     /// Everything that turns raw registers into mWh, in one line. Ledgers store it, so its format must not change.

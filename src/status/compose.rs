@@ -74,8 +74,12 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
     let up_for = now.since(&inputs.started).unwrap_or_default();
     let standing =
         document.meters.iter().filter_map(|(name, meter)| Some(format!("{name}: {}", meter.stands.as_ref()?)));
-    document.advice.extend(standing.collect::<Vec<_>>());
-    document.advice.extend(quality::counter_advice(&inputs.buses));
+    let advised = document
+        .meters
+        .iter()
+        .flat_map(|(name, meter)| meter.advice.iter().map(move |advice| format!("{name}: {advice}")));
+    let advice: Vec<_> = standing.chain(advised).chain(quality::counter_advice(&inputs.buses)).collect();
+    document.advice.extend(advice);
     document.trouble = trouble(&document, config, &inputs.remarks, up_for);
     document.well = document.trouble.is_empty();
     document
@@ -100,6 +104,8 @@ fn meter(
         verdict: guarded.verdict.map(str::to_owned),
         held: plain_text(&guarded.held),
         overload_mw: guarded.overload,
+        faults: guarded.faults.iter().map(|fault| plain(fault)).collect(),
+        advice: guarded.advice.iter().map(|advice| plain(advice)).collect(),
         stands: plain_text(&guarded.stands),
         map: polled.map.clone(),
         error: plain_text(&polled.error),

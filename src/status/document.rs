@@ -70,6 +70,12 @@ pub struct MeterStatus {
     /// The power that the meter has shown beyond doubt, if it is above `max_power`, in mW.
     #[serde(default)]
     pub overload_mw: Option<Milliwatts>,
+    /// What is wrong at the meter itself: its counter stands still while power flows, or its power cannot be.
+    #[serde(default)]
+    pub faults: Vec<String>,
+    /// What should be checked at the meter.
+    #[serde(default)]
+    pub advice: Vec<String>,
     /// That the figure does not advance for a while after a correction.
     #[serde(default)]
     pub stands: Option<String>,

@@ -34,6 +34,7 @@ pub(super) fn trouble(document: &Document, config: &Config, remarks: &[String], 
             let power = words::power(power);
             format!("Meter {name} carries {power}, more than its max_power: raise max_power, or real consumption will be held.")
         }));
+        sentences.extend(meter.faults.iter().map(|fault| sentence(&format!("Meter {name}"), Some(fault))));
     }
     for (name, account) in &document.accounts {
         let grace = config.accounts.get(name).map_or(Duration::ZERO, |account| stale_after(account.report_every));

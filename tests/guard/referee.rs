@@ -29,6 +29,9 @@ impl Publisher for Guard {
     fn read(&mut self, settings: &MeterSettings, at: &ClockReading, values: &Values) -> (&'static str, bool) {
         let judged = judge(self.state.clone(), settings, at, values);
         assert!(judged.state.published() >= self.state.published(), "the published figure fell within one judgement");
+        if let Some(entry) = judged.entry.as_ref().filter(|_| std::env::var_os("REASONS").is_some()) {
+            println!("{:>8} {}: {:?}", at.since_boot.as_secs_f64(), judged.verdict.as_str(), entry.reason);
+        }
         let ordinary = matches!(judged.verdict, Verdict::Advanced | Verdict::Unchanged);
         assert!(ordinary || judged.entry.is_some() || matches!(judged.verdict, Verdict::Held | Verdict::Baseline));
         self.state = judged.state;

@@ -172,6 +172,7 @@ impl Site {
             definition: RegisterDefinition {
                 text: "holding 0 u32 0.01 kWh".to_owned(),
                 rollover: self.rollover.map(|size| MilliwattHours::new(size).unwrap()),
+                range: None,
             },
             place: "cabinet 1".to_owned(),
         }

@@ -5,7 +5,7 @@ use crate::harness::*;
 #[tokio::test]
 async fn the_demo_keeps_and_confirms_every_promise() {
     let site = Site::new(&Plan::new());
-    let output = site.run(&["demo", "--for", "8s"]).await;
+    let output = site.run(&["demo", "--for", "30s"]).await;
     assert_eq!(output.code, 0, "{output:?}");
     for words in
         ["first report accepted", "SIGKILL", "replaces the meter", "ended without error", "Every promise was kept"]

@@ -12,7 +12,7 @@ fn settings() -> MeterSettings {
         poll_every: Duration::from_secs(10),
         counter: CounterSettings::Register,
         start_at_zero: false,
-        definition: RegisterDefinition { text: "input 0x48".into(), rollover: None },
+        definition: RegisterDefinition { text: "input 0x48".into(), rollover: None, range: None },
         place: "cabinet 1".into(),
     }
 }
@@ -20,7 +20,7 @@ fn settings() -> MeterSettings {
 fn run(trace: &str) -> Result<Vec<(f64, String, Option<u64>)>, ReplayError> {
     let mut out = Vec::new();
     let step = |_| MilliwattHours::new(1).unwrap();
-    replay(settings(), &step, &mut trace.as_bytes(), &mut out)?;
+    replay(settings(), &step, false, &mut trace.as_bytes(), &mut out)?;
     let lines = String::from_utf8(out).unwrap();
     let readings = lines.lines().map(|line| {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -134,4 +134,19 @@ fn whole_numbers_in_other_forms_are_accepted() {
 fn a_byte_order_mark_is_ignored_in_the_first_line_only() {
     assert_eq!(run(&format!("\u{feff}{}", steady(0, 100))).unwrap().len(), 10);
     assert!(run(&format!("{}\u{feff}{}", steady(0, 100), steady(110, 200))).is_err());
+}
+
+#[test]
+fn an_explanation_is_added_to_each_reading_with_a_register() {
+    let mut out = Vec::new();
+    let step = |_| MilliwattHours::new(1).unwrap();
+    let trace = steady(0, 40) + "{\"t\": 50.0, \"register_mwh\": null}\n";
+    replay(settings(), &step, true, &mut trace.as_bytes(), &mut out).unwrap();
+    let lines: Vec<serde_json::Value> =
+        String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["explain"]["hypotheses"][0], "begins");
+    assert_eq!(lines[3]["explain"]["hypotheses"][0], "continues", "{}", lines[3]);
+    assert!(lines[3]["explain"]["flow"]["most"].as_u64() > lines[3]["explain"]["flow"]["measured"].as_u64());
+    assert!(lines[3]["explain"]["rule"].as_str().unwrap().contains("at once"));
+    assert!(lines[4].get("explain").is_none(), "{}", lines[4]);
 }

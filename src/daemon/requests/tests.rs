@@ -32,7 +32,7 @@ fn settings(meter: &Name) -> LedgerSettings {
         poll_every: std::time::Duration::from_secs(10),
         counter: CounterSettings::Register,
         start_at_zero: false,
-        definition: RegisterDefinition { text: "input 0x48".into(), rollover: None },
+        definition: RegisterDefinition { text: "input 0x48".into(), rollover: None, range: None },
         place: "cabinet 1".into(),
     };
     LedgerSettings { meters: vec![meter], ..LedgerSettings::default() }

@@ -6,6 +6,7 @@ use crate::guard::{self, CounterSettings, DecisionError, GuardEvent, Judgement, 
 use crate::ledger::ReportingBlock;
 use crate::ledger::names::{self, NameConflict};
 use crate::ledger::state::{BEGUN, EntrySubject, JOINED, LEFT, LedgerState, MeterRecord};
+use crate::ledger::wording;
 use crate::units::Name;
 
 impl LedgerState {
@@ -58,8 +59,10 @@ impl LedgerState {
             }
             _ => record.judge_command(settings, request, now)?,
         };
-        let Some(mut event) = judgement.entry else { return Err(CommandError::NothingHeld(meter)) };
-        let stands = guard::stands(&judgement.state, settings).map(|stands| format!("; {stands}")).unwrap_or_default();
+        let Some(event) = judgement.entry else { return Err(CommandError::NothingHeld(meter)) };
+        let mut event = wording::in_words(event, &meter);
+        let ahead = guard::ahead(&judgement.state).map(|ahead| format!("; {}", wording::ahead(ahead, settings)));
+        let stands = ahead.unwrap_or_default();
         event.reason = request.signed(&format!("{}{stands}", event.reason));
         let mut outcome = CommandOutcome::of(&request.command, meter.clone(), &event);
         outcome.counted_after_mwh = judgement.state.counted();

@@ -7,6 +7,7 @@ use crate::clock::ClockReading;
 use crate::guard::{CounterSettings, MeterSettings};
 use crate::ledger::Figure;
 use crate::ledger::settings::ClientSettings;
+use crate::ledger::wording;
 use crate::reading::stale_after;
 use crate::units::{Milliwatts, Name};
 
@@ -84,7 +85,10 @@ impl MeterRecord {
             return Err(unconfirmed(name, settings));
         }
         let power = self.power.filter(|(_, at)| now.since(at).is_some_and(|age| age <= within));
-        power.ok_or_else(|| format!("{name} is read, but gives no power"))
+        power.ok_or_else(|| match &self.power_fault {
+            Some(fault) => format!("{name} is read, but {}", wording::power_fault(fault)),
+            None => format!("{name} is read, but gives no power"),
+        })
     }
 }
 

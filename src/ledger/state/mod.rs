@@ -16,9 +16,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::client::ClientState;
 use super::settings::{ClientKey, ClientSettings, LedgerSettings};
 use super::store::{ClientRow, Commit, Contents, MeterId};
+use super::wording;
 use super::{AcceptedReport, MeterLedger, ReportingBlock};
 use crate::clock::ClockReading;
-use crate::guard::{self, GuardEvent, Judgement, Verdict};
+use crate::guard::{self, Explanation, GuardEvent, Judgement, Verdict};
 use crate::history::MeterRename;
 use crate::reading::{Held, Reading, RegisterDefinition};
 use crate::units::{MilliwattHours, Name};
@@ -81,7 +82,7 @@ pub(crate) struct ReadingOutcome {
     pub event: Option<GuardEvent>,
     /// The figure now; ahead of the disk until the next commit.
     pub published: Option<MilliwattHours>,
-    /// The register is held.
+    /// The register is not taken at the moment, or waits to be taken: the poller reads it again soon.
     pub held: bool,
     /// It is a decision, which is committed at once instead of at the next slot.
     pub commit_now: bool,
@@ -174,9 +175,13 @@ impl LedgerState {
         }
         let first = record.state.published().is_none();
         let state = std::mem::take(&mut record.state);
-        let Judgement { state, verdict, entry: event } = guard::judge(state, settings, &reading.at, &reading.values);
-        let (published, held, id) = (state.published(), state.is_held(), record.id);
+        let Judgement { state, verdict, power_fault, entry } =
+            guard::judge(state, settings, &reading.at, &reading.values);
+        let event = entry.map(|event| wording::in_words(event, &reading.meter));
+        let (published, id) = (state.published(), record.id);
+        let held = state.is_held() || state.is_waiting();
         let begun = first && published.is_some();
+        record.power_fault = power_fault;
         record.read(reading, verdict, state);
         record.dirty = true;
         self.dirty_since.get_or_insert(reading.at);
@@ -186,6 +191,12 @@ impl LedgerState {
         let series_ended = noted.and_then(|noted| noted.ended);
         let commit_now = news || begun;
         Some(ReadingOutcome { verdict, event, published, held, commit_now, news, series_ended, conflict: None })
+    }
+
+    /// What the guard will weigh when it judges this reading.
+    pub(super) fn explain(&self, reading: &Reading) -> Option<Explanation> {
+        let record = self.meters.get(&reading.meter)?;
+        guard::explain(&record.state, record.settings.as_ref()?, &reading.at, &reading.values)
     }
 
     /// Records what Arkreen accepted.
@@ -284,21 +295,27 @@ impl LedgerState {
             && !self.clients.values().any(|balance| balance.dirty)
     }
 
-    /// The meters whose register is held.
+    /// The meters whose register is not taken at the moment, or waits to be taken.
     pub(crate) fn held(&self) -> Held {
         let configured = self.meters.iter().filter(|(_, record)| record.settings.is_some());
-        configured.filter(|(_, record)| record.state.is_held()).map(|(name, _)| name.clone()).collect()
+        configured
+            .filter(|(_, record)| record.state.is_held() || record.state.is_waiting())
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Updates the report of a configured meter.
     pub(crate) fn update_report(&self, name: &Name, report: &mut MeterLedger) {
         let Some(record) = self.meters.get(name) else { return };
-        report.verdict = record.verdict.map(Verdict::as_str);
+        let waiting = record.state.is_waiting();
+        report.verdict = if waiting { Some("waiting") } else { record.verdict.map(Verdict::as_str) };
         report.held = record.held(name);
         report.register = record.state.register();
         report.published = record.state.published();
-        report.overload = record.settings.as_ref().and_then(|settings| record.state.overload(settings));
-        report.stands = record.settings.as_ref().and_then(|settings| guard::stands(&record.state, settings));
+        let settings = record.settings.as_ref();
+        report.stands = settings.and_then(|settings| Some(wording::ahead(guard::ahead(&record.state)?, settings)));
+        report.overload = settings.and_then(|settings| record.state.overload(settings));
+        (report.faults, report.advice) = record.faults_and_advice();
         report.verdicts = record.verdicts;
     }
 

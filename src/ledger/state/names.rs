@@ -7,6 +7,7 @@ use crate::history::MeterRename;
 use crate::ledger::command::CommandError;
 use crate::ledger::names::{self, NameConflict};
 use crate::ledger::store::MeterId;
+use crate::ledger::wording;
 use crate::reading::Reading;
 use crate::units::Name;
 
@@ -28,7 +29,7 @@ impl LedgerState {
         if self.meters.get(to).is_some_and(|other| other.state.published().is_some()) {
             return Err(CommandError::NameTaken { from: from.clone(), to: to.clone() });
         }
-        Ok((record.id, guard::renamed(&record.state, now, from)))
+        Ok((record.id, wording::in_words(guard::renamed(&record.state, now, from), from)))
     }
 
     /// The meter `from` is called `to` from now on. Its journal, its history and its place in clients follow by its id. No figure moves.
@@ -133,7 +134,7 @@ impl LedgerState {
 impl MeterRecord {
     /// Why the register is not taken at the moment, as a message.
     pub(in crate::ledger) fn held(&self, name: &Name) -> Option<String> {
-        self.state.held().or_else(|| Some(self.conflict.as_ref()?.wording(name)))
+        self.state.held().map(|held| wording::standing(&held)).or_else(|| Some(self.conflict.as_ref()?.wording(name)))
     }
 
     /// Whether it was renamed in the ledger, and the configuration has its new name at another place.

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use crate::clock::ClockReading;
-use crate::guard::{CounterSettings, GuardMemory, GuardState, MeterSettings, Verdict, Verdicts};
+use crate::guard::{Advice, CounterSettings, GuardMemory, GuardState, MeterSettings, PowerFault, Verdict, Verdicts};
 use crate::ledger::names::NameConflict;
 use crate::ledger::store::{MeterId, MeterRow};
+use crate::ledger::wording;
 use crate::reading::Reading;
 use crate::units::{Milliwatts, Name};
 
@@ -23,7 +24,10 @@ pub(in crate::ledger) struct MeterRecord {
     pub updated: Timestamp,
     /// When the latest reading of this run was made.
     pub read_at: Option<ClockReading>,
+    /// The latest power that the connection can carry.
     pub power: Option<(Milliwatts, ClockReading)>,
+    /// Why the power of the latest reading is not used, if so.
+    pub power_fault: Option<PowerFault>,
     pub verdict: Option<Verdict>,
     pub verdicts: Verdicts,
     /// Its figure or name is not on disk.
@@ -50,6 +54,7 @@ impl MeterRecord {
             updated: Timestamp::UNIX_EPOCH,
             read_at: None,
             power: None,
+            power_fault: None,
             verdict: None,
             verdicts: Verdicts::default(),
             dirty: false,
@@ -75,11 +80,21 @@ impl MeterRecord {
     pub(super) fn see(&mut self, reading: &Reading, verdict: Verdict) {
         self.read_at = Some(reading.at);
         self.updated = reading.at.wall;
-        if let Some(power) = reading.values.power {
+        if let Some(power) = reading.values.power.filter(|_| self.power_fault.is_none()) {
             self.power = Some((power, reading.at));
         }
         self.verdict = Some(verdict);
         self.verdicts.count(verdict);
+    }
+
+    /// What is wrong at the meter, and what should be checked there, for people.
+    pub(super) fn faults_and_advice(&self) -> (Vec<String>, Vec<String>) {
+        let (Some(settings), Some(now)) = (&self.settings, &self.read_at) else { return Default::default() };
+        let advice = self.state.advice(settings, now);
+        let (faults, advice): (Vec<_>, Vec<_>) =
+            advice.iter().partition(|advice| matches!(advice, Advice::RegisterStands { .. }));
+        let faults = faults.into_iter().map(wording::advice).chain(self.power_fault.as_ref().map(wording::power_fault));
+        (faults.collect(), advice.into_iter().map(wording::advice).collect())
     }
 
     pub(super) fn row(&self, name: &Name) -> MeterRow {

@@ -111,10 +111,11 @@ fn members_without_a_figure_are_named() {
     run(&mut ledger, "a", 100, 200, 1_000_000);
     commit(&mut ledger, 190);
     assert_eq!(waiting(&ledger, "both", 190), "b was last read 1m 40s ago");
-    run(&mut ledger, "b", 200, 300, 5_000_000);
-    run(&mut ledger, "a", 280, 290, 1_000_000);
-    commit(&mut ledger, 290);
-    assert_eq!(ready(&ledger, "both", 290).1, 6_000_290 + 280, "what both counted meanwhile is there");
+    // After a gap, the readings of a minute have to agree.
+    run(&mut ledger, "b", 200, 360, 5_000_000);
+    run(&mut ledger, "a", 280, 360, 1_000_000);
+    commit(&mut ledger, 350);
+    assert_eq!(ready(&ledger, "both", 350).1, 6_000_350 + 350, "what both counted meanwhile is there");
     assert_eq!(waiting(&ledger, "neither", 0), "neither is not configured");
 }
 
@@ -132,6 +133,26 @@ fn without_fresh_power_there_is_no_figure() {
     assert_eq!(ready(&ledger, "a", 100).2, at(90), "the power of ten seconds ago is still fresh");
     (110..160).step_by(10).for_each(|seconds| drop(ledger.take(&powerless(seconds))));
     assert_eq!(waiting(&ledger, "a", 151), "a is read, but gives no power");
+}
+
+#[test]
+fn a_power_that_the_connection_cannot_carry_is_not_reported() {
+    let mut ledger = ledger(&["a"], vec![client("a", "1", &["a"])]);
+    run(&mut ledger, "a", 0, 100, 1_000_000);
+    commit(&mut ledger, 90);
+    let excessive = |seconds| {
+        let mut reading = reading("a", seconds, 1_000_090);
+        reading.values.power = Some(Milliwatts(2_000_000_000_000));
+        reading
+    };
+    ledger.take(&excessive(100));
+    assert_eq!(ready(&ledger, "a", 100).0, 3_600_000, "the power of ten seconds ago is still fresh");
+    let mut report = MeterLedger::default();
+    ledger.update_report(&name("a"), &mut report);
+    assert!(report.faults[0].contains("2000000000 W is more than the connection can carry (25000 W)"), "{report:?}");
+    (110..160).step_by(10).for_each(|seconds| drop(ledger.take(&excessive(seconds))));
+    let why = waiting(&ledger, "a", 151);
+    assert!(why.starts_with("a is read, but its power of 2000000000 W is more than"), "{why}");
 }
 
 #[test]
@@ -257,7 +278,7 @@ fn accepted_figures_are_kept_and_written_once_an_hour() {
 fn a_register_with_another_definition_begins_an_epoch() {
     let mut ledger = ledger(&["a"], vec![client("a", "1", &["a"])]);
     let found = |seconds: u64, register: u64, text: &str| {
-        let definition = Arc::new(RegisterDefinition { text: text.to_owned(), rollover: None });
+        let definition = Arc::new(RegisterDefinition { text: text.to_owned(), rollover: None, range: None });
         Reading { definition: Some(definition), ..reading("a", seconds, register) }
     };
     for seconds in (0..100).step_by(10) {

@@ -69,7 +69,7 @@ fn settings(clients: u64, url: &str) -> LedgerSettings {
         poll_every: Duration::from_secs(10),
         counter: CounterSettings::Register,
         start_at_zero: false,
-        definition: RegisterDefinition { text: "input 0x48 u32 Wh".into(), rollover: None },
+        definition: RegisterDefinition { text: "input 0x48 u32 Wh".into(), rollover: None, range: None },
         place: "cabinet 1".into(),
     };
     let client = |number| ClientSettings {
