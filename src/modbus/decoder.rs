@@ -123,7 +123,7 @@ impl FrameDecoder {
     /// The TCP connection cannot be used any more.
     pub(super) fn discard(&mut self, bytes: &[u8]) -> Result<bool, Garbled> {
         match &mut self.0 {
-            Framing::Rtu(..) => Ok(!rtu::is_turnaround(bytes)),
+            Framing::Rtu(..) => Ok(!bytes.is_empty() && !rtu::is_turnaround(bytes)),
             Framing::Tcp(decoder) => decoder.discard(bytes).map(|()| false),
         }
     }

@@ -5,7 +5,7 @@
 use super::error::{FrameSummary, Garbled, UnexpectedFrame};
 use super::request::{UnitRequest, data_len, registers};
 use super::rtu;
-use super::tolerance::{FIXED_UNITS, FittingFrame, Judgement, TcpTolerance};
+use super::tolerance::{FIXED_UNITS, FittingFrame, FrameJudgement, TcpTolerance};
 
 /// Transaction, protocol, length, unit.
 const HEADER_LEN: usize = 7;
@@ -140,7 +140,7 @@ impl TcpDecoder {
 
     /// Takes the next bytes and returns the answer, once all of it was received. Answers to other requests are skipped.
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Garbled> {
-        self.received_any = true;
+        self.received_any |= !bytes.is_empty();
         self.bytes.extend_from_slice(bytes);
         loop {
             let len = match self.start()? {
@@ -159,7 +159,8 @@ impl TcpDecoder {
         }
     }
 
-    /// Takes bytes that were received while no request was waiting: a late answer, or the same answer again.
+    /// Takes bytes that were received while no request was waiting: a late answer, or the same answer again. What is left in the buffer behind
+    /// the last answer counts as well, so that it is not taken for the answer to the next request.
     ///
     /// # Errors
     /// The connection can no longer be used.
@@ -191,30 +192,32 @@ impl TcpDecoder {
         let fitting = FittingFrame { transaction, unit: frame[6], exception: fit.exception, length };
         let judgement = self.tolerance.judge(fitting);
         // Another header must follow the answer, or nothing. Otherwise this was half an answer, completed by later bytes.
-        if matches!(judgement, Judgement::Answer | Judgement::Unproven) && matches!(self.start()?, Start::Other) {
+        if matches!(judgement, FrameJudgement::Answer | FrameJudgement::Unproven)
+            && matches!(self.start()?, Start::Other)
+        {
             self.tolerance.doubt();
             return Err(Garbled::Interleaved);
         }
         match judgement {
-            Judgement::Answer => Ok(Some(self.standard(request, frame, &fit))),
-            Judgement::Late => {
+            FrameJudgement::Answer => Ok(Some(self.standard(request, frame, &fit))),
+            FrameJudgement::Late => {
                 (self.skipped_late, self.late) = (true, true);
                 Ok(None)
             }
-            Judgement::Unproven => Err(Garbled::Unproven {
+            FrameJudgement::Unproven => Err(Garbled::Unproven {
                 sent: self.transaction,
                 transaction,
                 requested: request.unit,
                 unit: fitting.unit,
             }),
-            Judgement::OtherUnit => Err(unexpected(request, &frame)),
-            Judgement::Contradiction => Err(Garbled::Contradiction),
+            FrameJudgement::OtherUnit => Err(unexpected(request, &frame)),
+            FrameJudgement::Contradiction => Err(Garbled::Contradiction),
         }
     }
 
     /// Skips a frame that is no answer to the request in progress.
     fn skip(&mut self, transaction: u16) -> Result<Option<Vec<u8>>, Garbled> {
-        if self.tolerance.unrequested(transaction) == Judgement::Contradiction {
+        if self.tolerance.unrequested(transaction) == FrameJudgement::Contradiction {
             return Err(Garbled::Contradiction);
         }
         (self.skipped_late, self.late) = (true, true);

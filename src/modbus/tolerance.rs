@@ -37,7 +37,7 @@ pub(super) struct FittingFrame {
 
 /// What a frame is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
+pub(super) enum FrameJudgement {
     /// The answer to the request in progress.
     Answer,
     /// An answer to an earlier request, or none of ours: the request waits on.
@@ -134,17 +134,17 @@ impl TcpTolerance {
     }
 
     /// What a frame is worth whose function and length fit the request in progress.
-    pub(super) fn judge(&mut self, frame: FittingFrame) -> Judgement {
+    pub(super) fn judge(&mut self, frame: FittingFrame) -> FrameJudgement {
         let Some(request) = self.waiting else { return self.unrequested(frame.transaction) };
         match self.judge_transaction(frame) {
-            Judgement::Answer => self.judge_unit(request, frame),
-            Judgement::Unproven => self.prove(request, frame),
+            FrameJudgement::Answer => self.judge_unit(request, frame),
+            FrameJudgement::Unproven => self.prove(request, frame),
             other => other,
         }
     }
 
     /// A whole frame came that fits no request in progress. It is late, or it contradicts what the device has done so far.
-    pub(super) fn unrequested(&mut self, transaction: u16) -> Judgement {
+    pub(super) fn unrequested(&mut self, transaction: u16) -> FrameJudgement {
         let late = match self.transactions {
             TransactionRule::Unknown | TransactionRule::Same => true,
             TransactionRule::Constant(_) => false,
@@ -153,39 +153,39 @@ impl TcpTolerance {
         self.strange |= self.transactions == TransactionRule::Unknown && !self.was_sent(transaction);
         self.proof.clear();
         match late && !(self.zero_exceptions && transaction == 0) {
-            true => Judgement::Late,
+            true => FrameJudgement::Late,
             false => self.contradict(),
         }
     }
 
-    fn judge_transaction(&mut self, frame: FittingFrame) -> Judgement {
+    fn judge_transaction(&mut self, frame: FittingFrame) -> FrameJudgement {
         let id = frame.transaction;
         if frame.exception && self.zero_exceptions && id == 0 && !self.unanswered {
-            return Judgement::Answer;
+            return FrameJudgement::Answer;
         }
         match self.transactions {
-            TransactionRule::Constant(constant) if id == constant && !self.unanswered => Judgement::Answer,
+            TransactionRule::Constant(constant) if id == constant && !self.unanswered => FrameJudgement::Answer,
             TransactionRule::Constant(_) => self.contradict(),
-            TransactionRule::Shifted(by) if id == self.current.wrapping_add(by) => Judgement::Answer,
-            TransactionRule::Shifted(by) if self.was_sent(id.wrapping_sub(by)) => Judgement::Late,
+            TransactionRule::Shifted(by) if id == self.current.wrapping_add(by) => FrameJudgement::Answer,
+            TransactionRule::Shifted(by) if self.was_sent(id.wrapping_sub(by)) => FrameJudgement::Late,
             TransactionRule::Shifted(_) => self.contradict(),
             TransactionRule::Unknown | TransactionRule::Same if id == self.current => {
                 if !frame.exception {
                     (self.transactions, self.strange) = (TransactionRule::Same, false);
                 }
-                Judgement::Answer
+                FrameJudgement::Answer
             }
-            TransactionRule::Same if !(frame.exception && id == 0) => Judgement::Late,
+            TransactionRule::Same if !(frame.exception && id == 0) => FrameJudgement::Late,
             // A known id may be the one of a late answer, unless every request has had its answer.
-            TransactionRule::Unknown if self.unanswered && self.was_sent(id) => Judgement::Late,
+            TransactionRule::Unknown if self.unanswered && self.was_sent(id) => FrameJudgement::Late,
             TransactionRule::Unknown | TransactionRule::Same => {
                 self.strange |= !self.was_sent(id);
-                Judgement::Unproven
+                FrameJudgement::Unproven
             }
         }
     }
 
-    fn judge_unit(&mut self, request: UnitRequest, frame: FittingFrame) -> Judgement {
+    fn judge_unit(&mut self, request: UnitRequest, frame: FittingFrame) -> FrameJudgement {
         match self.units {
             _ if frame.unit == request.unit => {
                 let tells = !FIXED_UNITS.contains(&frame.unit);
@@ -201,31 +201,31 @@ impl TcpTolerance {
             _ => {
                 self.units = UnitRule::Same;
                 self.failed();
-                return Judgement::OtherUnit;
+                return FrameJudgement::OtherUnit;
             }
         }
         self.waiting = None;
-        Judgement::Answer
+        FrameJudgement::Answer
     }
 
     /// Adds a frame to the proof; it is the answer where that completes the proof.
-    fn prove(&mut self, request: UnitRequest, frame: FittingFrame) -> Judgement {
+    fn prove(&mut self, request: UnitRequest, frame: FittingFrame) -> FrameJudgement {
         if frame.unit != request.unit && !FIXED_UNITS.contains(&frame.unit) {
             return self.unrequested(frame.transaction);
         }
         self.waiting = None;
         // The request's own id is no late answer's.
         if self.unanswered && frame.transaction != self.current {
-            return Judgement::Unproven;
+            return FrameJudgement::Unproven;
         }
         self.proof.push(Observation { sent: self.current, frame });
         if !self.is_proven(request) {
             let kept = self.proof.len().saturating_sub(PROOF);
             self.proof.drain(..kept);
-            return Judgement::Unproven;
+            return FrameJudgement::Unproven;
         }
         self.proof.clear();
-        Judgement::Answer
+        FrameJudgement::Answer
     }
 
     /// Sets the rules that the proof allows, and says whether the last frame is an answer by them.
@@ -272,9 +272,9 @@ impl TcpTolerance {
         transaction != 0 && self.first.is_some_and(sent)
     }
 
-    fn contradict(&mut self) -> Judgement {
+    fn contradict(&mut self) -> FrameJudgement {
         self.contradicted = true;
-        Judgement::Contradiction
+        FrameJudgement::Contradiction
     }
 
     /// Whether ids do not identify answers, so that only their order does. Then bytes that came between requests must be seen before the next

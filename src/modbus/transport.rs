@@ -68,7 +68,8 @@ impl VerifiedTransport {
     /// # Errors
     /// The reason why the link can no longer be used.
     pub(super) fn discard_received(&mut self) -> Result<bool, String> {
-        let mut disturbs = false;
+        // What came together with the last answer is still with the decoder.
+        let mut disturbs = self.decoder.discard(&[]).map_err(|why| why.to_string())?;
         let mut buffer = [0; CHUNK];
         for _ in 0..MOST_CHUNKS {
             match self.stream.try_read(&mut buffer) {

@@ -376,6 +376,21 @@ fn survives(bend: Bend, faults: Vec<Fault>) -> usize {
     })
 }
 
+/// A second answer that comes together with the first waits in the buffer. It is no answer to the next request.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_twice_at_once_is_used_once() {
+    for id in [Id::Constant(0), Id::Constant(7), Id::Shifted(9), Id::Same] {
+        let mut device =
+            Bent::new(tcp(id), (0..60).map(|step| if step % 6 == 5 { Fault::Twice(0) } else { Fault::Well }).collect())
+                .await;
+        let mut good = 0;
+        for range in [block(0, 6), block(8, 2), block(0, 2), block(2, 2)].into_iter().cycle().take(40) {
+            good += usize::from(device.read(range).await.is_ok());
+        }
+        assert!(good > 20, "{id:?}: only {good} of 40");
+    }
+}
+
 /// Every tolerance, with late, duplicated and foreign answers in between: no wrong value.
 #[test]
 #[allow(clippy::print_stderr)]

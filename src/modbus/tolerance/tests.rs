@@ -42,23 +42,23 @@ impl Connection {
         100 + self.sent
     }
 
-    fn receive(&mut self, device: Device, id: u16, count: u16) -> Judgement {
+    fn receive(&mut self, device: Device, id: u16, count: u16) -> FrameJudgement {
         let unit = (device.unit)(5);
         let length = 2 + 2 * usize::from(count);
         self.tolerance.judge(FittingFrame { transaction: (device.transaction)(id), unit, exception: false, length })
     }
 
-    fn receive_exception(&mut self, device: Device, id: u16) -> Judgement {
+    fn receive_exception(&mut self, device: Device, id: u16) -> FrameJudgement {
         let (transaction, unit) = ((device.exception)(id), (device.unit)(5));
         self.tolerance.judge(FittingFrame { transaction, unit, exception: true, length: 2 })
     }
 
-    fn exchange(&mut self, device: Device, count: u16) -> Judgement {
+    fn exchange(&mut self, device: Device, count: u16) -> FrameJudgement {
         let id = self.send(count);
         self.receive(device, id, count)
     }
 
-    fn refusal(&mut self, device: Device) -> Judgement {
+    fn refusal(&mut self, device: Device) -> FrameJudgement {
         let id = self.send(2);
         self.receive_exception(device, id)
     }
@@ -71,8 +71,8 @@ impl Connection {
         }
         connection.refusal(device);
         connection.refusal(device);
-        assert_eq!(connection.exchange(device, 4), Judgement::Answer, "{:?}", connection.tolerance);
-        assert_eq!(connection.refusal(device), Judgement::Answer, "{:?}", connection.tolerance);
+        assert_eq!(connection.exchange(device, 4), FrameJudgement::Answer, "{:?}", connection.tolerance);
+        assert_eq!(connection.refusal(device), FrameJudgement::Answer, "{:?}", connection.tolerance);
         connection
     }
 }
@@ -80,8 +80,8 @@ impl Connection {
 #[test]
 fn a_standard_device_needs_no_proof_and_shows_nothing() {
     let mut connection = Connection::default();
-    assert_eq!(connection.exchange(STANDARD, 2), Judgement::Answer);
-    assert_eq!(connection.refusal(STANDARD), Judgement::Answer);
+    assert_eq!(connection.exchange(STANDARD, 2), FrameJudgement::Answer);
+    assert_eq!(connection.refusal(STANDARD), FrameJudgement::Answer);
     assert!(connection.tolerance.shown().is_empty());
     assert!(!connection.tolerance.needs_silence() && !connection.tolerance.goes_by_order());
 }
@@ -100,23 +100,27 @@ fn three_answers_of_two_lengths_prove_a_rule() {
         let mut connection = Connection::default();
         assert_eq!(
             [4, 3, 4].map(|count| connection.exchange(device, count)),
-            [Judgement::Unproven, Judgement::Unproven, Judgement::Answer]
+            [FrameJudgement::Unproven, FrameJudgement::Unproven, FrameJudgement::Answer]
         );
         assert_eq!(connection.tolerance.shown(), shown);
         let mut alike = Connection::default();
-        assert!((0..9).all(|_| alike.exchange(device, 4) == Judgement::Unproven), "one length proves nothing");
+        assert!((0..9).all(|_| alike.exchange(device, 4) == FrameJudgement::Unproven), "one length proves nothing");
     }
 }
 
 #[test]
 fn two_exceptions_prove_that_they_carry_0() {
     let mut connection = Connection::default();
-    assert_eq!(connection.exchange(ZERO_EXCEPTIONS, 4), Judgement::Answer);
-    assert_eq!(connection.refusal(ZERO_EXCEPTIONS), Judgement::Unproven);
-    assert_eq!(connection.refusal(ZERO_EXCEPTIONS), Judgement::Answer);
+    assert_eq!(connection.exchange(ZERO_EXCEPTIONS, 4), FrameJudgement::Answer);
+    assert_eq!(connection.refusal(ZERO_EXCEPTIONS), FrameJudgement::Unproven);
+    assert_eq!(connection.refusal(ZERO_EXCEPTIONS), FrameJudgement::Answer);
     assert_eq!(connection.tolerance.shown(), ["exceptions carry transaction id 0"]);
-    assert_eq!(connection.exchange(ZERO_EXCEPTIONS, 4), Judgement::Answer);
-    assert_eq!(connection.receive_exception(ZERO_EXCEPTIONS, 1), Judgement::Contradiction, "nothing was requested");
+    assert_eq!(connection.exchange(ZERO_EXCEPTIONS, 4), FrameJudgement::Answer);
+    assert_eq!(
+        connection.receive_exception(ZERO_EXCEPTIONS, 1),
+        FrameJudgement::Contradiction,
+        "nothing was requested"
+    );
 }
 
 #[test]
@@ -125,10 +129,10 @@ fn nothing_is_proven_after_a_request_without_an_answer() {
     connection.send(4);
     connection.tolerance.failed();
     assert!(!connection.tolerance.must_reconnect(), "nothing strange was seen");
-    assert_eq!(connection.exchange(ZERO, 4), Judgement::Unproven);
+    assert_eq!(connection.exchange(ZERO, 4), FrameJudgement::Unproven);
     assert!(connection.tolerance.must_reconnect(), "only a new connection allows a proof");
     for count in [3, 4, 3, 4] {
-        assert_eq!(connection.exchange(ZERO, count), Judgement::Unproven);
+        assert_eq!(connection.exchange(ZERO, count), FrameJudgement::Unproven);
     }
 }
 
@@ -139,7 +143,7 @@ fn a_device_that_is_one_answer_behind_proves_nothing() {
     connection.tolerance.failed();
     for id in 101..120 {
         connection.send(4);
-        assert_eq!(connection.receive(STANDARD, id, 4), Judgement::Late);
+        assert_eq!(connection.receive(STANDARD, id, 4), FrameJudgement::Late);
     }
     assert!(connection.tolerance.shown().is_empty());
 }
@@ -152,15 +156,15 @@ fn a_late_answer_after_a_proof_ends_the_connection_or_is_known_by_its_id() {
         connection.tolerance.failed();
         assert!(connection.tolerance.must_reconnect(), "{device:?}");
         connection.send(4);
-        assert_eq!(connection.receive(device, late, 4), Judgement::Contradiction);
+        assert_eq!(connection.receive(device, late, 4), FrameJudgement::Contradiction);
     }
     for device in [SHIFTED, UNIT_1, STANDARD] {
         let mut connection = Connection::proven(device);
         let late = connection.send(4);
         connection.tolerance.failed();
         let next = connection.send(4);
-        assert_eq!(connection.receive(device, late, 4), Judgement::Late, "{device:?}");
-        assert_eq!(connection.receive(device, next, 4), Judgement::Answer);
+        assert_eq!(connection.receive(device, late, 4), FrameJudgement::Late, "{device:?}");
+        assert_eq!(connection.receive(device, next, 4), FrameJudgement::Answer);
         assert!(!connection.tolerance.must_reconnect());
     }
 }
@@ -168,24 +172,24 @@ fn a_late_answer_after_a_proof_ends_the_connection_or_is_known_by_its_id() {
 #[test]
 fn the_first_contradiction_drops_a_rule() {
     let mut connection = Connection::proven(ZERO);
-    assert_eq!(connection.exchange(STANDARD, 4), Judgement::Contradiction);
+    assert_eq!(connection.exchange(STANDARD, 4), FrameJudgement::Contradiction);
     assert!(connection.tolerance.must_reconnect());
     let mut connection = Connection::proven(SHIFTED);
-    assert_eq!(connection.exchange(STANDARD, 4), Judgement::Contradiction);
+    assert_eq!(connection.exchange(STANDARD, 4), FrameJudgement::Contradiction);
     let mut connection = Connection::proven(UNIT_1);
-    assert_eq!(connection.exchange(STANDARD, 4), Judgement::Answer, "the right unit");
+    assert_eq!(connection.exchange(STANDARD, 4), FrameJudgement::Answer, "the right unit");
     assert!(connection.tolerance.shown().is_empty());
-    assert_eq!(connection.exchange(UNIT_1, 4), Judgement::OtherUnit);
+    assert_eq!(connection.exchange(UNIT_1, 4), FrameJudgement::OtherUnit);
 }
 
 #[test]
 fn a_unit_that_is_no_fixed_one_is_another_meter() {
     let other = Device { unit: |_| 6, ..STANDARD };
     let mut connection = Connection::default();
-    assert!([4, 3, 4, 3].into_iter().all(|count| connection.exchange(other, count) == Judgement::OtherUnit));
+    assert!([4, 3, 4, 3].into_iter().all(|count| connection.exchange(other, count) == FrameJudgement::OtherUnit));
     let mut connection = Connection::default();
     connection.exchange(STANDARD, 4);
-    assert_eq!(connection.exchange(UNIT_1, 4), Judgement::OtherUnit, "this gateway distinguishes units");
+    assert_eq!(connection.exchange(UNIT_1, 4), FrameJudgement::OtherUnit, "this gateway distinguishes units");
 }
 
 #[test]
@@ -253,7 +257,7 @@ proptest! {
                             true => connection.receive(device, late, of),
                             false => connection.tolerance.unrequested((device.transaction)(late)),
                         };
-                        prop_assert_ne!(judged, Judgement::Answer, "{:?}", connection.tolerance);
+                        prop_assert_ne!(judged, FrameJudgement::Answer, "{:?}", connection.tolerance);
                     }
                     connection.tolerance.failed();
                 }
