@@ -1,7 +1,7 @@
 //! The energy of a meter without a counter: its power, integrated over time.
 
 use super::judging::{Judgement, Judging};
-use super::power::Pair;
+use super::power::SamplePair;
 use super::reason::Reason;
 use super::verdict::Verdict;
 use crate::units::MilliwattHours;
@@ -11,7 +11,7 @@ const HALVES_PER_MILLIWATT_HOUR: u128 = 2 * 3_600_000_000_000;
 
 impl Judging<'_> {
     /// Judges a poll of a meter without a counter. There is no pair at the first sample and after a gap of more than two polls.
-    pub(super) fn integrate(mut self, pair: Option<Pair>) -> Judgement {
+    pub(super) fn integrate(mut self, pair: Option<SamplePair>) -> Judgement {
         let first = !self.state.figure.integral.counts;
         self.state.memory.hold = None;
         if first && !self.has_sample {
@@ -38,7 +38,7 @@ impl Judging<'_> {
     }
 
     /// The whole mWh between two samples; keeps the rest.
-    fn trapezoid(&mut self, pair: Pair) -> u64 {
+    fn trapezoid(&mut self, pair: SamplePair) -> u64 {
         let sum = pair.before.0.unsigned_abs() + pair.after.0.unsigned_abs();
         let area = u128::from(sum) * pair.apart.as_nanos() + u128::from(self.state.figure.integral.rest);
         self.state.figure.integral.rest = (area % HALVES_PER_MILLIWATT_HOUR) as u64;

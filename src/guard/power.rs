@@ -45,7 +45,7 @@ pub struct PowerSample {
 
 /// Two neighbouring samples, at most two polls apart; export counts as 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pair {
+pub(super) struct SamplePair {
     pub(super) before: Milliwatts,
     pub(super) after: Milliwatts,
     pub(super) apart: Duration,
@@ -112,7 +112,7 @@ impl PowerMemory {
         settings: &MeterSettings,
         at: &ClockReading,
         power: Option<Milliwatts>,
-    ) -> Option<Pair> {
+    ) -> Option<SamplePair> {
         if let Some(interval) = self.polled_at.and_then(|before| at.since(&before)) {
             keep_last(&mut self.intervals, 3, interval);
         }
@@ -122,7 +122,11 @@ impl PowerMemory {
         let before = self.samples.last().copied();
         let pair = before.and_then(|before| {
             let apart = at.since(&before.at)?;
-            (apart <= self.two_polls(settings)).then_some(Pair { before: before.power, after: sample.power, apart })
+            (apart <= self.two_polls(settings)).then_some(SamplePair {
+                before: before.power,
+                after: sample.power,
+                apart,
+            })
         });
         if pair.is_none() {
             self.samples.clear();
@@ -284,7 +288,7 @@ impl PowerMemory {
 
 impl EnergyBounds {
     /// Adds what passed between two samples; no power above `carried` counts for the upper bound.
-    pub(super) fn add(&mut self, pair: Pair, carried: Milliwatts) {
+    pub(super) fn add(&mut self, pair: SamplePair, carried: Milliwatts) {
         let upper = pair.before.max(pair.after).min(carried);
         self.lower = self.lower.saturating_add(micro(pair.before.min(pair.after), pair.apart));
         self.upper = self.upper.saturating_add(micro(upper, pair.apart));

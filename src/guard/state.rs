@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::flow::RegisterPoint;
 use super::hold::Hold;
 use super::lines::DoubtedAdvance;
-use super::power::{EnergyBounds, Pair, PowerMemory, PowerSample};
+use super::power::{EnergyBounds, PowerMemory, PowerSample, SamplePair};
 use super::reason::HeldRegister;
 use super::serial;
 use super::settings::{CounterSettings, MeterSettings};
@@ -219,7 +219,7 @@ impl GuardState {
         at: &ClockReading,
         power: Option<Milliwatts>,
         excessive: bool,
-    ) -> Option<Pair> {
+    ) -> Option<SamplePair> {
         let integrates = settings.counter == CounterSettings::FromPower;
         let memory = &mut self.memory.power;
         memory.note_excess(power.filter(|_| excessive));

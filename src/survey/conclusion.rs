@@ -18,7 +18,7 @@ use crate::meter::Kind;
 
 /// A way to read a quantity, with its scale if that is known.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Reading {
+pub(super) struct Interpretation {
     pub(super) place: ValuePlace,
     /// The raw value times 10 to this power is in W or Wh.
     pub(super) exponent: Option<i32>,
@@ -34,15 +34,15 @@ pub(super) struct Reading {
 
 /// What a watch has shown.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Verdict {
+pub(super) struct Conclusion {
     /// The power: decided where there is only one, with its scale.
-    pub(super) powers: Vec<Reading>,
+    pub(super) powers: Vec<Interpretation>,
     /// The counter of imported energy, in the same way.
-    pub(super) counters: Vec<Reading>,
+    pub(super) counters: Vec<Interpretation>,
     /// What is not known yet, and what to do; empty if power and counter are decided.
     pub(super) doubts: Vec<Doubt>,
     /// The counter of exported energy.
-    pub(super) export: Option<Reading>,
+    pub(super) export: Option<Interpretation>,
 }
 
 /// In W: the largest step of a load that a user calls 1 kW, and the smallest.
@@ -76,15 +76,15 @@ impl Display {
     }
 }
 
-impl Reading {
-    fn plain(place: ValuePlace, raw: f64, exponent: Option<i32>, negative: bool) -> Reading {
-        Reading { place, exponent, negative, raw, others: Vec::new(), caution: None }
+impl Interpretation {
+    fn plain(place: ValuePlace, raw: f64, exponent: Option<i32>, negative: bool) -> Interpretation {
+        Interpretation { place, exponent, negative, raw, others: Vec::new(), caution: None }
     }
 }
 
 /// A pair of power and counter that fit.
 #[derive(Clone, Copy)]
-pub(super) struct Pair<'a> {
+pub(super) struct FittingPair<'a> {
     pub(super) power: &'a Series,
     pub(super) counter: &'a Series,
     pub(super) fit: Fit,
@@ -101,21 +101,21 @@ pub(super) struct Watch<'a> {
     pub(super) all: Vec<Series>,
 }
 
-impl Verdict {
+impl Conclusion {
     pub(super) fn of(
         samples: &[RegisterSample],
         display: Option<Display>,
         mains: Option<&Mains>,
         phases: Option<&Phases>,
-    ) -> Verdict {
+    ) -> Conclusion {
         let all = samples.first().map(places).unwrap_or_default();
         let is_number = |place: &ValuePlace| moves_like_a_number(place, samples);
         let all = all.into_iter().filter(is_number).filter_map(|place| Series::at(place, samples)).collect();
         let watch = Watch { samples, parts: parts(samples), display, mains, phases, all };
         if watch.parts.len() < 2 {
-            return Verdict { doubts: vec![Doubt::ReadOnce], ..Verdict::default() };
+            return Conclusion { doubts: vec![Doubt::ReadOnce], ..Conclusion::default() };
         }
-        watch.verdict()
+        watch.conclusion()
     }
 }
 
@@ -124,17 +124,17 @@ impl Watch<'_> {
         self.samples.iter().any(|sample| sample.load.is_some())
     }
 
-    fn verdict(&self) -> Verdict {
+    fn conclusion(&self) -> Conclusion {
         let powers: Vec<Series> = self.all.iter().filter_map(|series| self.as_power(series)).collect();
         if powers.is_empty() {
             let doubt = if self.is_guided() { Doubt::NothingFollowed } else { Doubt::NoPower };
-            return Verdict { doubts: vec![doubt], ..Verdict::default() };
+            return Conclusion { doubts: vec![doubt], ..Conclusion::default() };
         }
         let counters: Vec<Series> = self.all.iter().filter_map(|series| self.as_counter(series)).collect();
         let mut pairs = self.pairs(&powers, &counters);
         self.drop_parts_of_sums(&mut pairs);
         self.drop_apparent(&mut pairs);
-        let (proved, coarse): (Vec<Pair<'_>>, Vec<Pair<'_>>) =
+        let (proved, coarse): (Vec<FittingPair<'_>>, Vec<FittingPair<'_>>) =
             pairs.into_iter().partition(|pair| pair.fit.open <= MAX_OPEN);
         let importing: Vec<_> = directed(&proved, Direction::Import);
         let exporting: Vec<_> = directed(&proved, Direction::Export);
@@ -160,7 +160,12 @@ impl Watch<'_> {
     }
 
     /// Chooses one power and one counter of these pairs, or adds why that is not possible.
-    fn decide(&self, importing: &[Pair<'_>], exporting: &[Pair<'_>], mut doubts: Vec<Doubt>) -> Verdict {
+    fn decide(
+        &self,
+        importing: &[FittingPair<'_>],
+        exporting: &[FittingPair<'_>],
+        mut doubts: Vec<Doubt>,
+    ) -> Conclusion {
         let used = if importing.is_empty() { exporting } else { importing };
         let order = self.word_order(used);
         let counters = self.counters(importing, order, &mut doubts);
@@ -168,11 +173,11 @@ impl Watch<'_> {
         let powers = self.powers(used, order, likely, &mut doubts);
         let export = self.counters(exporting, order, &mut Vec::new());
         let export = if let [only] = export.as_slice() { Some(only.clone()) } else { None };
-        Verdict { powers, counters, doubts, export }
+        Conclusion { powers, counters, doubts, export }
     }
 
     /// The counters of these pairs: several where it cannot be known which.
-    fn counters(&self, pairs: &[Pair<'_>], order: Option<bool>, doubts: &mut Vec<Doubt>) -> Vec<Reading> {
+    fn counters(&self, pairs: &[FittingPair<'_>], order: Option<bool>, doubts: &mut Vec<Doubt>) -> Vec<Interpretation> {
         let mut counters = Vec::new();
         let groups = grouped(pairs, |pair| pair.counter);
         for ways in groups.values() {
@@ -185,7 +190,8 @@ impl Watch<'_> {
                         format!("{} {} is {}", described(place), place.block, energy_text(*raw, exponent))
                     });
                     doubts.push(Doubt::WordOrder(texts.collect::<Vec<_>>().join(", or ")));
-                    counters.extend(ways.iter().map(|(place, raw)| Reading::plain(*place, *raw, exponent, false)));
+                    counters
+                        .extend(ways.iter().map(|(place, raw)| Interpretation::plain(*place, *raw, exponent, false)));
                 }
             }
         }
@@ -198,11 +204,11 @@ impl Watch<'_> {
     /// The powers of these pairs: several where it cannot be known which. `likely` is the word order of the counter.
     fn powers(
         &self,
-        pairs: &[Pair<'_>],
+        pairs: &[FittingPair<'_>],
         order: Option<bool>,
         likely: Option<bool>,
         doubts: &mut Vec<Doubt>,
-    ) -> Vec<Reading> {
+    ) -> Vec<Interpretation> {
         let mut powers = Vec::new();
         let groups = grouped(pairs, |pair| pair.power);
         for ways in groups.values() {
@@ -212,7 +218,9 @@ impl Watch<'_> {
                 Ok(choice) => powers.push(self.reading(choice, exponent, negative)),
                 Err(DifferentValues(ways)) => {
                     doubts.push(Doubt::FloatOrder);
-                    powers.extend(ways.iter().map(|(place, raw)| Reading::plain(*place, *raw, exponent, negative)));
+                    powers.extend(
+                        ways.iter().map(|(place, raw)| Interpretation::plain(*place, *raw, exponent, negative)),
+                    );
                 }
             }
             if !self.has_changed(ways[0]) {
@@ -231,7 +239,7 @@ impl Watch<'_> {
     }
 
     /// The word order of this meter's numbers, if something proves it.
-    fn word_order(&self, pairs: &[Pair<'_>]) -> Option<bool> {
+    fn word_order(&self, pairs: &[FittingPair<'_>]) -> Option<bool> {
         let proved = proved_order(pairs.iter().map(|pair| pair.power), pairs.iter().map(|pair| pair.counter));
         let float = || self.mains.filter(|mains| mains.order_is_proved).map(|mains| mains.format.low_word_first);
         proved.or_else(float)
@@ -301,7 +309,7 @@ impl Watch<'_> {
         is_fit.then_some((slope.signum(), exponent))
     }
 
-    fn pairs<'s>(&self, powers: &'s [Series], counters: &'s [Series]) -> Vec<Pair<'s>> {
+    fn pairs<'s>(&self, powers: &'s [Series], counters: &'s [Series]) -> Vec<FittingPair<'s>> {
         let mut pairs = Vec::new();
         for power in powers {
             let mut oriented = power.clone();
@@ -314,7 +322,7 @@ impl Watch<'_> {
                 for direction in &directions[..if is_negative { 3 } else { 1 }] {
                     let fit = counter.fit(&oriented, *direction, self.samples, &self.parts);
                     let fit = fit.filter(|fit| self.is_shown(power, counter, fit));
-                    pairs.extend(fit.map(|fit| Pair { power, counter, fit }));
+                    pairs.extend(fit.map(|fit| FittingPair { power, counter, fit }));
                 }
             }
         }
@@ -349,28 +357,31 @@ impl Watch<'_> {
         by_load.or_else(by_phases)
     }
 
-    fn energy_exponent(&self, pairs: &[Pair<'_>], ways: &[&Series]) -> Option<i32> {
-        let exponent = |pair: &Pair<'_>| Some(self.power_exponent(pair.power)? - pair.fit.tens);
+    fn energy_exponent(&self, pairs: &[FittingPair<'_>], ways: &[&Series]) -> Option<i32> {
+        let exponent = |pair: &FittingPair<'_>| Some(self.power_exponent(pair.power)? - pair.fit.tens);
         pairs.iter().filter(|pair| ways.contains(&pair.counter)).find_map(exponent)
     }
 
-    fn reading(&self, choice: Choice, exponent: Option<i32>, negative: bool) -> Reading {
+    fn reading(&self, choice: Choice, exponent: Option<i32>, negative: bool) -> Interpretation {
         let Choice { place, others, right_up_to } = choice;
         let raw = self.samples.last().and_then(|sample| sample.number(&place)).unwrap_or_default();
         let caution = right_up_to.map(|limit| match limit {
             65_535.0 if place.format.kind == Kind::U32 => format!("the high word is 0: this is right up to a raw value of {limit}; watch longer, or compare with the display"),
             limit => format!("another type or word order reads the same so far: this is right up to a raw value of {limit}"),
         });
-        Reading { place, exponent, negative, raw, others, caution }
+        Interpretation { place, exponent, negative, raw, others, caution }
     }
 }
 
-fn directed<'s>(pairs: &[Pair<'s>], direction: Direction) -> Vec<Pair<'s>> {
+fn directed<'s>(pairs: &[FittingPair<'s>], direction: Direction) -> Vec<FittingPair<'s>> {
     pairs.iter().filter(|pair| pair.fit.direction == direction).copied().collect()
 }
 
 /// The ways to read each value, by the register that decides about it.
-fn grouped<'s>(pairs: &[Pair<'s>], which: impl Fn(&Pair<'s>) -> &'s Series) -> BTreeMap<Anchor, Vec<&'s Series>> {
+fn grouped<'s>(
+    pairs: &[FittingPair<'s>],
+    which: impl Fn(&FittingPair<'s>) -> &'s Series,
+) -> BTreeMap<Anchor, Vec<&'s Series>> {
     let mut groups: BTreeMap<Anchor, Vec<&Series>> = BTreeMap::new();
     for series in pairs.iter().map(which) {
         let group = groups.entry(Anchor::of(&series.place)).or_default();
@@ -381,7 +392,7 @@ fn grouped<'s>(pairs: &[Pair<'s>], which: impl Fn(&Pair<'s>) -> &'s Series) -> B
     groups
 }
 
-fn names(readings: &[Reading]) -> String {
+fn names(readings: &[Interpretation]) -> String {
     readings.iter().map(|reading| reading.place.block.to_string()).collect::<Vec<_>>().join(", ")
 }
 

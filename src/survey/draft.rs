@@ -1,9 +1,9 @@
 //! The probable quantities in an unsupported meter's registers, and the `[profile.NAME]` for them. Pure.
 
+use super::conclusion::{Conclusion, Display, Interpretation, MAX_ENERGY};
 use super::mains::{Mains, MainsValue};
 use super::phases::{Phases, ScaledPlace};
 use super::samples::{RegisterSample, ValuePlace, places, without_mirror};
-use super::verdict::{Display, MAX_ENERGY, Reading, Verdict};
 use super::words::raw_limit;
 use crate::meter::Format;
 use crate::units::Name;
@@ -74,7 +74,7 @@ impl MeasuredQuantity {
 pub struct RegisterAnalysis {
     /// The most certain first.
     pub guesses: Vec<RegisterGuess>,
-    verdict: Verdict,
+    conclusion: Conclusion,
 }
 
 impl RegisterAnalysis {
@@ -87,14 +87,14 @@ impl RegisterAnalysis {
         if let Some(phases) = &mut phases {
             phases.find_total(&samples, &places);
         }
-        let verdict = Verdict::of(&samples, display, mains.as_ref(), phases.as_ref());
+        let conclusion = Conclusion::of(&samples, display, mains.as_ref(), phases.as_ref());
         let mut guesses = Vec::new();
         let fits = |only| if only { "the counter rises as this power predicts" } else { "one of several that fit" };
-        for power in &verdict.powers {
-            guesses.push(reading_guess(MeasuredQuantity::Power, power, fits(verdict.powers.len() == 1)));
+        for power in &conclusion.powers {
+            guesses.push(reading_guess(MeasuredQuantity::Power, power, fits(conclusion.powers.len() == 1)));
         }
-        for counter in &verdict.counters {
-            guesses.push(reading_guess(MeasuredQuantity::Energy, counter, fits(verdict.counters.len() == 1)));
+        for counter in &conclusion.counters {
+            guesses.push(reading_guess(MeasuredQuantity::Energy, counter, fits(conclusion.counters.len() == 1)));
         }
         let from_mains = |quantity, values: &[MainsValue]| {
             let scaled = |it: &MainsValue| ScaledPlace { place: it.place, exponent: it.exponent, value: it.value };
@@ -113,17 +113,17 @@ impl RegisterAnalysis {
             guesses.extend(each(MeasuredQuantity::Current, &phases.currents, "voltage times current gives the power"));
             guesses.extend(each(MeasuredQuantity::PhasePower, &phases.powers, "within voltage times current"));
         }
-        RegisterAnalysis { guesses, verdict }
+        RegisterAnalysis { guesses, conclusion }
     }
 
     /// What cannot be known yet, and what to do about it; empty if power and counter are decided.
     pub fn doubts(&self) -> Vec<(String, &'static str)> {
-        self.verdict.doubts.iter().map(|doubt| (doubt.to_string(), doubt.remedy())).collect()
+        self.conclusion.doubts.iter().map(|doubt| (doubt.to_string(), doubt.remedy())).collect()
     }
 
     /// The `[profile.NAME]` table as TOML. What cannot be known yet is a comment, with every candidate.
     pub fn profile(&self, name: &Name) -> String {
-        let Verdict { powers, counters, export, .. } = &self.verdict;
+        let Conclusion { powers, counters, export, .. } = &self.conclusion;
         let mut text = format!(
             "# Made from the values of the registers. Compare power and energy with the meter's display before you use it.\n\
              [profile.{name}]\nvendor = \"unknown\"        # what is printed on the meter\nmodel = \"{name}\"\n\
@@ -147,7 +147,7 @@ impl RegisterAnalysis {
     }
 }
 
-fn reading_guess(quantity: MeasuredQuantity, reading: &Reading, why: &str) -> RegisterGuess {
+fn reading_guess(quantity: MeasuredQuantity, reading: &Interpretation, why: &str) -> RegisterGuess {
     let exponent = reading.exponent.unwrap_or(0);
     let scaled = ScaledPlace { place: reading.place, exponent, value: reading.raw * 10_f64.powi(exponent) };
     let scale = if reading.exponent.is_some() { "" } else { "; its scale is unknown" };
@@ -168,7 +168,7 @@ fn guess(quantity: MeasuredQuantity, scaled: &ScaledPlace, why: &str) -> Registe
 }
 
 /// `[profile.NAME.power]` and its keys, as comments if they are not decided.
-fn section(name: &Name, key: &str, reading: &Reading, is_decided: bool) -> String {
+fn section(name: &Name, key: &str, reading: &Interpretation, is_decided: bool) -> String {
     let table = table(name, key, reading);
     let mut text = String::from("\n");
     for line in table.lines() {
@@ -182,7 +182,7 @@ fn section(name: &Name, key: &str, reading: &Reading, is_decided: bool) -> Strin
         text.push_str(&format!("# It starts again at 0 after {:.0} kWh.\n", limit / 1000.0));
     }
     for other in &reading.others {
-        let mut other = Reading { place: *other, ..reading.clone() };
+        let mut other = Interpretation { place: *other, ..reading.clone() };
         other.others.clear();
         let keys: Vec<_> = self::table(name, key, &other).lines().skip(1).map(str::to_owned).collect();
         text.push_str(&format!("# reads the same so far: {}\n", keys.join("; ")));
@@ -190,7 +190,7 @@ fn section(name: &Name, key: &str, reading: &Reading, is_decided: bool) -> Strin
     text
 }
 
-fn table(name: &Name, key: &str, reading: &Reading) -> String {
+fn table(name: &Name, key: &str, reading: &Interpretation) -> String {
     let ValuePlace { block, format } = reading.place;
     let mut text = format!(
         "[profile.{name}.{key}]\nregister = 0x{:04X}\nfunction = \"{}\"\ntype = \"{}\"\n",

@@ -11,12 +11,12 @@ mod mains;
 mod samples;
 
 // The registers of an unsupported meter.
+mod conclusion;
 mod doubt;
 mod draft;
 mod pair;
 mod phases;
 mod rules;
-mod verdict;
 mod words;
 
 // Requests to meters.
@@ -28,6 +28,7 @@ mod sweep;
 // Lines for the configuration.
 mod proposal;
 
+pub use conclusion::Display;
 pub use draft::{MeasuredQuantity, RegisterAnalysis, RegisterGuess};
 pub use evidence::ScanEvidence;
 pub use examine::{Examination, examine};
@@ -37,4 +38,3 @@ pub use proposal::{Proposal, propose, same_link};
 pub use registers::{RegisterSpan, UnreadRange, bridges, read_again, read_mapped};
 pub use samples::{RegisterSample, readings, registers};
 pub use sweep::{FoundUnit, Sweep, SweepProgress};
-pub use verdict::Display;

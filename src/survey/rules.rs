@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use super::conclusion::{FittingPair, Watch};
 use super::doubt::MIN_DIGITS;
 use super::pair::{Direction, Series};
 use super::samples::ValuePlace;
-use super::verdict::{Pair, Watch};
 use super::words::Anchor;
 use crate::meter::RegisterRange;
 
 impl Watch<'_> {
     /// Whether this is a power like those that were found, which was exported all the time: its counter did not rise, while that of a phase or
     /// of a part of the site may have risen. Positive values that fall when a load is switched on are exported, too.
-    pub(super) fn exports_only(&self, series: &Series, importing: &[Pair<'_>]) -> bool {
+    pub(super) fn exports_only(&self, series: &Series, importing: &[FittingPair<'_>]) -> bool {
         let Some((sign, _)) = self.follows(series) else { return false };
         // A voltage falls a little with each load, too.
         let is_signed = series.values.iter().any(|value| *value < 0.0) || self.has_changed(series);
@@ -24,7 +24,7 @@ impl Watch<'_> {
     }
 
     /// Leaves out powers and counters of single phases: three in a row that add up to another one.
-    pub(super) fn drop_parts_of_sums(&self, pairs: &mut Vec<Pair<'_>>) {
+    pub(super) fn drop_parts_of_sums(&self, pairs: &mut Vec<FittingPair<'_>>) {
         let mut parts = BTreeSet::new();
         for series in pairs.iter().flat_map(|pair| [pair.power, pair.counter]) {
             parts.extend(self.phases_of(series).into_iter().flatten().map(|place| Anchor::of(&place)));
@@ -57,8 +57,8 @@ impl Watch<'_> {
 
     /// Leaves out an apparent power, which fits the same counter as the power: its square is the sum of the squares of the power and of another
     /// value, the reactive power.
-    pub(super) fn drop_apparent(&self, pairs: &mut Vec<Pair<'_>>) {
-        let is_apparent = |apparent: &Pair<'_>| {
+    pub(super) fn drop_apparent(&self, pairs: &mut Vec<FittingPair<'_>>) {
+        let is_apparent = |apparent: &FittingPair<'_>| {
             pairs.iter().any(|pair| {
                 pair.counter == apparent.counter
                     && pair.power.place.format == apparent.power.place.format
@@ -74,9 +74,9 @@ impl Watch<'_> {
 
 /// Whether this counter, which rose by a few digits only, may be the right one, although another one fits better: it has the same registers or
 /// format, or another power.
-pub(super) fn may_be_right(coarse: &Pair<'_>, importing: &[Pair<'_>]) -> bool {
-    let anchors = |pair: &Pair<'_>| (Anchor::of(&pair.power.place), Anchor::of(&pair.counter.place));
-    let competes = |pair: &Pair<'_>| {
+pub(super) fn may_be_right(coarse: &FittingPair<'_>, importing: &[FittingPair<'_>]) -> bool {
+    let anchors = |pair: &FittingPair<'_>| (Anchor::of(&pair.power.place), Anchor::of(&pair.counter.place));
+    let competes = |pair: &FittingPair<'_>| {
         anchors(pair).0 != anchors(coarse).0
             || coarse.counter.place.block.overlaps(pair.counter.place.block)
             || coarse.counter.place.format == pair.counter.place.format

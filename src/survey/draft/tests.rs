@@ -33,7 +33,8 @@ fn outcome(meter: &Meter<'_>, samples: &[RegisterSample], display: Option<Displa
         return Outcome::CannotTell(doubts.join("; "));
     }
     let mut outcome = Outcome::Right;
-    for (found, shown) in [(&analysis.verdict.powers, Shown::Watts), (&analysis.verdict.counters, Shown::Import)] {
+    for (found, shown) in [(&analysis.conclusion.powers, Shown::Watts), (&analysis.conclusion.counters, Shown::Import)]
+    {
         let [found] = found.as_slice() else { return Outcome::Wrong(profile) };
         let (block, format, exponent) = meter.truth(shown);
         let place = ValuePlace { block, format };
