@@ -27,6 +27,9 @@ pub mod units;
 pub mod clock;
 pub mod heartbeat;
 
+// A thread for what nobody may wait for: the log.
+pub mod writer_thread;
+
 // Files in the state folder.
 mod storage;
 

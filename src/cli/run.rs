@@ -12,21 +12,23 @@ use crate::text::chain;
 
 /// Runs the daemon on a single thread and returns its exit code.
 pub(super) fn run(config: &Path, environment: &Environment, record: Option<&Path>) -> u8 {
-    logging::init();
+    let log = logging::init();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
-    let outcome = runtime.block_on(daemon::run(config, environment, record));
+    let outcome = runtime.block_on(daemon::run(config, environment, record, log.dropped()));
     // Everything that must be closed is closed. A task that still runs waits for a disk that hangs: dropping it would wait too.
     std::mem::forget(runtime);
-    match outcome {
+    let code = match outcome {
         Ok(()) => 0,
         Err(error) => {
             error!("{}", chain(&error));
             exit_code(&error)
         }
-    }
+    };
+    log.finish();
+    code
 }
 
 /// The exit code for a failure of the daemon.

@@ -25,9 +25,11 @@ use crate::recorder::{Recorder, record_to};
 use crate::status::control::{ControlRequest, QUEUE};
 use crate::status::{MeterState, StatusSources};
 use crate::text::chain;
+use crate::writer_thread::DroppedCount;
 use listeners::Listeners;
 use supervisor::TaskEnd;
 pub use supervisor::{ReportMode, TaskSupervisor};
+use systemd::Notifier;
 
 /// Why the daemon ended or could not start. Shown once, at the command line.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +66,16 @@ const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs the daemon until it gets a stop signal. The meters' answers are recorded to the file `record`, if given and possible.
 ///
+/// `log_dropped` counts the lines of the log that were dropped.
+///
 /// # Errors
 /// The configuration has an error, the ledger cannot be opened, or a task ended unexpectedly.
-pub async fn run(path: &Path, environment: &Environment, record: Option<&Path>) -> Result<(), Error> {
+pub async fn run(
+    path: &Path,
+    environment: &Environment,
+    record: Option<&Path>,
+    log_dropped: DroppedCount,
+) -> Result<(), Error> {
     let signals = Signals::new().map_err(Error::Signals)?;
     let (config, warnings) = Config::load(path, environment)?;
     warn_of(&warnings);
@@ -80,7 +89,7 @@ pub async fn run(path: &Path, environment: &Environment, record: Option<&Path>) 
             None
         }
     });
-    let daemon = Daemon::start(config, recorder.clone(), clock).await?;
+    let daemon = Daemon::start(config, recorder.clone(), clock, log_dropped).await?;
     let outcome = daemon.run(signals, path, environment).await;
     recorder.close();
     let until = tokio::time::Instant::now() + LAST_LINES_WITHIN;
@@ -102,11 +111,12 @@ struct Daemon {
     running_commands: JoinSet<()>,
     listeners: Listeners,
     hearts: Hearts,
+    systemd: Notifier,
 }
 
 impl Daemon {
     /// Opens the ledger and starts every task: polling has begun when this returns.
-    async fn start(config: Config, recorder: Recorder, clock: Clock) -> Result<Self, Error> {
+    async fn start(config: Config, recorder: Recorder, clock: Clock, log_dropped: DroppedCount) -> Result<Self, Error> {
         let hearts = Hearts::default();
         let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(&config), clock.clone())?;
         let (history, feed, writer) =
@@ -117,7 +127,8 @@ impl Daemon {
         supervisor.start("history", writer.run(hearts.heart("history")));
         supervisor.apply(&config, ReportMode::OnSchedule).await?;
         let config = Arc::new(config);
-        let sources = StatusSources::new(clock, hearts.clone(), history.clone(), supervisor.current(config.clone()));
+        let current = supervisor.current(config.clone());
+        let sources = StatusSources::new(clock, hearts.clone(), history.clone(), log_dropped, current);
         let (sender, commands) = mpsc::channel(QUEUE);
         let mut listeners = Listeners::new(sources.clone(), sender, recorder);
         listeners.apply(&config.status, &mut supervisor, &hearts).await;
@@ -133,6 +144,7 @@ impl Daemon {
             running_commands,
             listeners,
             hearts,
+            systemd: Notifier::new(),
         };
         info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -146,7 +158,7 @@ impl Daemon {
 
     /// Runs until SIGTERM or SIGINT, or until a task ends unexpectedly.
     async fn run(mut self, mut signals: Signals, path: &Path, environment: &Environment) -> Result<(), Error> {
-        systemd::notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);
+        self.systemd.notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);
         let mut status = tokio::time::interval(STATUS_EVERY);
         let mut watchdog = tokio::time::interval(systemd::watchdog_every().unwrap_or(CHECK_EVERY));
         let mut stalled = Vec::new();
@@ -162,7 +174,7 @@ impl Daemon {
                 Some(request) = self.commands.recv() => self.serve(request),
                 Some(_) = self.running_commands.join_next() => {}
                 _ = watchdog.tick() => self.check_progress(&mut stalled),
-                _ = status.tick() => systemd::notify(&[NotifyState::Status(&self.summary())]),
+                _ = status.tick() => self.systemd.notify(&[NotifyState::Status(&self.summary())]),
             }
         };
         self.stop().await;
@@ -173,7 +185,7 @@ impl Daemon {
     fn check_progress(&self, stalled: &mut Vec<String>) {
         let now = self.hearts.stalled();
         match now.is_empty() {
-            true => systemd::notify(&[NotifyState::Watchdog]),
+            true => self.systemd.notify(&[NotifyState::Watchdog]),
             false if now != *stalled => {
                 error!(tasks = now.join(", "), "tasks make no progress: the watchdog is not notified")
             }
@@ -184,7 +196,7 @@ impl Daemon {
 
     /// Reads the configuration again. A configuration with an error changes nothing.
     async fn reload(&mut self, path: &Path, environment: &Environment) -> Result<(), ledger::LedgerStopped> {
-        systemd::notify(&[NotifyState::Reloading, NotifyState::Status("Reloading the configuration")]);
+        self.systemd.notify(&[NotifyState::Reloading, NotifyState::Status("Reloading the configuration")]);
         let refused = match Config::load(path, environment) {
             Ok((config, warnings)) => {
                 warn_of(&warnings);
@@ -200,7 +212,7 @@ impl Daemon {
             }
         };
         self.sources.remark("reload", refused);
-        systemd::notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);
+        self.systemd.notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);
         Ok(())
     }
 
@@ -238,7 +250,7 @@ impl Daemon {
 
     /// Stops the pollers first, then the reporters, and commits the ledger last.
     async fn stop(mut self) {
-        systemd::notify(&[NotifyState::Stopping, NotifyState::Status("Stopping: the ledger is being committed")]);
+        self.systemd.notify(&[NotifyState::Stopping, NotifyState::Status("Stopping: the ledger is being committed")]);
         info!("stopping");
         self.running_commands.shutdown().await;
         self.listeners.close(&mut self.supervisor).await;
@@ -252,6 +264,7 @@ impl Daemon {
             warn!("the last slots of the history were not written in time");
         }
         info!("stopped");
+        self.systemd.finish();
     }
 }
 

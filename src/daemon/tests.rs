@@ -81,7 +81,8 @@ impl Site {
     }
 
     async fn start(&self) -> Daemon {
-        Daemon::start(self.config.clone(), Recorder::new(self.clock.clone()), self.clock.clone()).await.unwrap()
+        let recorder = Recorder::new(self.clock.clone());
+        Daemon::start(self.config.clone(), recorder, self.clock.clone(), DroppedCount::default()).await.unwrap()
     }
 
     /// Runs the daemon until it ends by itself.

@@ -37,6 +37,8 @@ pub struct StatusInputs {
     pub remarks: Vec<String>,
     /// When the daemon started.
     pub started: ClockReading,
+    /// Lines of the log that were dropped.
+    pub log_dropped: u64,
 }
 
 /// The document as of `now`.
@@ -70,6 +72,7 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
             history_error: plain_text(&inputs.history.error),
         },
         stalled: inputs.stalled.clone(),
+        log_dropped: inputs.log_dropped,
     };
     let up_for = now.since(&inputs.started).unwrap_or_default();
     let standing =

@@ -44,6 +44,9 @@ pub struct Document {
     pub ledger: LedgerStatus,
     /// The tasks that make no progress.
     pub stalled: Vec<String>,
+    /// Lines of the log that were dropped since the daemon started, because nobody read the log.
+    #[serde(default)]
+    pub log_dropped: u64,
 }
 
 /// One meter.

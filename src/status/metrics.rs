@@ -58,6 +58,8 @@ fn daemon(writer: &mut Writer, document: &Document) -> fmt::Result {
     writer.plain_gauge("start_timestamp_seconds", "When the daemon started.", seconds(document.started_at))?;
     writer.plain_gauge("well", "1 while there is no trouble, else 0.", flag(document.well))?;
     writer.plain_gauge("stalled_tasks", "Tasks that make no progress.", document.stalled.len() as f64)?;
+    let help = "Lines of the log that were dropped because nobody read the log.";
+    writer.plain_counter("log_dropped_lines_total", help, document.log_dropped)?;
     let help = "Pieces of advice in the status.";
     writer.plain_gauge("advice", help, document.advice.len() as f64)?;
     let ledger = &document.ledger;

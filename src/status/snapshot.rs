@@ -15,6 +15,7 @@ use crate::ledger::LedgerHandle;
 use crate::poller::BusReport;
 use crate::reporter::AccountReport;
 use crate::units::Name;
+use crate::writer_thread::DroppedCount;
 
 /// The configuration in use and its tasks' reports.
 #[derive(Clone, Debug)]
@@ -39,16 +40,23 @@ struct Shared {
     hearts: Hearts,
     started: ClockReading,
     history: HistoryHandle,
+    log_dropped: DroppedCount,
     current: RwLock<ActiveTasks>,
     remarks: RwLock<BTreeMap<&'static str, String>>,
 }
 
 impl StatusSources {
-    /// The daemon counts as started now.
-    pub fn new(clock: Clock, hearts: Hearts, history: HistoryHandle, current: ActiveTasks) -> Self {
+    /// The daemon counts as started now. `log_dropped` counts the lines of the log that were dropped.
+    pub fn new(
+        clock: Clock,
+        hearts: Hearts,
+        history: HistoryHandle,
+        log_dropped: DroppedCount,
+        current: ActiveTasks,
+    ) -> Self {
         let started = clock.now();
         let (current, remarks) = (RwLock::new(current), RwLock::default());
-        StatusSources(Arc::new(Shared { clock, hearts, started, history, current, remarks }))
+        StatusSources(Arc::new(Shared { clock, hearts, started, history, log_dropped, current, remarks }))
     }
 
     /// Replaces the tasks by those of another configuration.
@@ -98,6 +106,7 @@ impl StatusSources {
             stalled: self.stalled(),
             remarks: self.0.remarks.read().expect("no panic while the lock is held").values().cloned().collect(),
             started: self.0.started,
+            log_dropped: self.0.log_dropped.get(),
         }
     }
 }

@@ -197,6 +197,18 @@ impl Site {
         self.spawn(under, &["run"], &[])
     }
 
+    /// The same with these variables in its environment.
+    pub fn start_under_with(&self, under: &[&str], variables: &[(&str, &str)]) -> Daemon {
+        self.spawn(under, &["run"], variables)
+    }
+
+    /// Starts the daemon with this standard output and standard error instead of the log.
+    pub fn start_writing_to(&self, output: Stdio, error: Stdio, variables: &[(&str, &str)]) -> Daemon {
+        let mut command = self.command_under(&[], &["run"], self.folder.path());
+        command.envs(variables.iter().copied()).stdout(output).stderr(error);
+        Daemon(command.spawn().unwrap(), self.path("log"))
+    }
+
     /// Starts the daemon with these arguments.
     pub fn start_as(&self, arguments: &[&str]) -> Daemon {
         self.spawn(&[], arguments, &[])

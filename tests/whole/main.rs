@@ -45,3 +45,4 @@ mod status_page;
 mod support;
 mod suspend;
 mod systemd;
+mod unread_log;

@@ -20,6 +20,7 @@ use crate::recorder::Recorder;
 use crate::status::StatusSources;
 use crate::status::control::{self, ControlSocket, QUEUE};
 use crate::units::{MilliwattHours, Milliwatts};
+use crate::writer_thread::DroppedCount;
 
 fn energy(value: u64) -> MilliwattHours {
     MilliwattHours::new(value).unwrap()
@@ -69,7 +70,13 @@ async fn a_command_reaches_the_ledger_through_the_socket_and_is_in_the_journal()
     tokio::time::resume();
     let (sender, mut commands) = mpsc::channel(QUEUE);
     let (history, ..) = history::open(state.clone(), history::Retention::default(), clock.clone());
-    let sources = StatusSources::new(clock.clone(), hearts.clone(), history, supervisor.current(config.clone()));
+    let sources = StatusSources::new(
+        clock.clone(),
+        hearts.clone(),
+        history,
+        DroppedCount::default(),
+        supervisor.current(config.clone()),
+    );
     let (_stop, stopped) = watch::channel(false);
     tokio::spawn(ControlSocket::new(socket.clone(), sources, sender, recorder).run(hearts.heart("control"), stopped));
     while UnixStream::connect(&socket).await.is_err() {

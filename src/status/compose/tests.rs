@@ -91,6 +91,7 @@ pub(in crate::status) fn cabinet() -> StatusInputs {
         stalled: Vec::new(),
         remarks: Vec::new(),
         started: at(0),
+        log_dropped: 0,
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ledger::LedgerReport;
+use crate::writer_thread::DroppedCount;
 use crate::{config, history};
 
 /// Sources without a meter, on a simulated clock.
@@ -17,7 +18,7 @@ pub(in crate::status) fn empty() -> (StatusSources, Hearts) {
     let start = jiff::Timestamp::from_second(1_750_000_000).unwrap();
     let (hearts, clock) = (Hearts::default(), Clock::simulated(1, start));
     let (history, ..) = history::open("/nowhere".into(), history::Retention::default(), clock.clone());
-    (StatusSources::new(clock, hearts.clone(), history, current), hearts)
+    (StatusSources::new(clock, hearts.clone(), history, DroppedCount::default(), current), hearts)
 }
 
 #[tokio::test(start_paused = true)]

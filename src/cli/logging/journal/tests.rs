@@ -4,12 +4,22 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::*;
 
+/// What the journal gets.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<(String, String)>>>);
+
+/// Passes each event on at once, as the thread does.
+struct AtOnce(Dispatch);
 
 impl<S: Subscriber> Layer<S> for Seen {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         event.record(&mut self.clone());
+    }
+}
+
+impl<S: Subscriber> Layer<S> for AtOnce {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        QueuedEvent::new(event).pass_to(&self.0);
     }
 }
 
@@ -25,8 +35,8 @@ impl Visit for Seen {
 
 fn seen(log: impl FnOnce()) -> Vec<(String, String)> {
     let seen = Seen::default();
-    let subscriber = tracing_subscriber::registry().with(FieldsInMessage(seen.clone()));
-    tracing::subscriber::with_default(subscriber, log);
+    let journal = Dispatch::new(tracing_subscriber::registry().with(seen.clone()));
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(AtOnce(journal)), log);
     let seen = seen.0.lock().unwrap();
     seen.clone()
 }
