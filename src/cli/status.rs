@@ -93,6 +93,9 @@ fn print(document: &Document, colour: bool, out: &mut dyn Write) -> io::Result<(
         writeln!(out, "{blank}{name} is read by {}", printable(map))?;
     }
     for (name, bus) in &document.buses {
+        if let Some(silent) = words::silent_meters(bus) {
+            writeln!(out, "On bus {name}, {silent}")?;
+        }
         for habit in &bus.tolerated {
             writeln!(out, "On bus {name}, {}", printable(habit))?;
         }

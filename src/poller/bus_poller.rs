@@ -86,9 +86,10 @@ impl BusPoller {
     }
 
     pub(super) fn next(&self) -> NextStep {
-        let Some((meter, due)) = self.schedule.next() else { return NextStep::Wait(None) };
+        let now = Instant::now();
+        let Some((meter, due)) = self.schedule.next(now) else { return NextStep::Wait(None) };
         let at = if self.line.is_open() { due } else { due.max(self.reopen_at) };
-        if at <= Instant::now() { NextStep::Poll(meter) } else { NextStep::Wait(Some(at)) }
+        if at <= now { NextStep::Poll(meter) } else { NextStep::Wait(Some(at)) }
     }
 
     /// Makes every meter due after the system was suspended: timers do not advance during that time.
@@ -98,7 +99,7 @@ impl BusPoller {
             let now = Instant::now();
             tracing::info!(bus = %self.bus, "the box slept for {}", roughly(slept - self.slept));
             (self.slept, self.reopen_at) = (slept, now);
-            self.schedule.all_due(now);
+            self.schedule.all_expected(now);
         }
     }
 
@@ -138,12 +139,13 @@ impl BusPoller {
             return PollReply::nothing(error.to_string());
         }
         let timeouts = self.line.counts().timeouts;
+        let begin = Instant::now();
         let outcome = self.meters[meter].poll(&mut self.line, &self.clock).await;
         let now = Instant::now();
         match &outcome.end {
-            PollEnd::Answered => self.schedule.answered(meter, now),
+            PollEnd::Answered => self.schedule.answered(meter, now - begin, now),
             PollEnd::Silent => {
-                self.schedule.silent(meter, now);
+                self.schedule.silent(meter, now - begin, now);
                 // The connection was closed because no byte was received. It may have been the cause of the silence, so no meter keeps its
                 // back-off.
                 if !self.line.is_open() && self.line.counts().timeouts > timeouts {
@@ -179,7 +181,9 @@ impl BusPoller {
         let rises_while_exporting = poller.export_check.rises();
         let counts = self.line.counts();
         let tolerated = self.line.tolerated();
+        let probes = self.schedule.probe_round();
         self.report.send_modify(|report| {
+            report.probes = probes;
             report.tolerated = tolerated;
             report.counts = counts;
             report.dropped += u64::from(dropped);

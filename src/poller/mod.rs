@@ -18,6 +18,7 @@ mod tests;
 pub use bus_poller::read_once;
 pub use reply::{LiveReading, PollReply};
 pub use report::{BusReport, MeterPoll};
+pub use schedule::ProbeRound;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;

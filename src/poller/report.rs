@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::schedule::ProbeRound;
 use crate::clock::ClockReading;
 use crate::modbus::LineCounts;
 use crate::quality::RequestQuality;
@@ -19,6 +20,8 @@ pub struct BusReport {
     pub dropped: u64,
     /// What the other end of the open link has proven to do beside the standard, in words. Its answers are read accordingly.
     pub tolerated: Vec<String>,
+    /// The meters that are only probed, because they do not answer.
+    pub probes: ProbeRound,
     /// Each meter of the bus.
     pub meters: BTreeMap<Name, MeterPoll>,
 }

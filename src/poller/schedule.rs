@@ -1,5 +1,10 @@
 //! Which meter is polled next, and how long polling backs off from a silent meter. Pure: the time is an argument.
+//!
+//! A meter that does not answer is *dead*, and a poll of it is a *probe*: it takes a whole timeout. The meters that answer come first.
+//! The dead ones are probed in turn in the time that remains: when no other meter is due, and each of them is still read within its slot
+//! after the probe. On a bus without such time they still get a small share ([`PROBE_SHARE`]).
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,13 +15,25 @@ use crate::backoff::doubled;
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 /// Longest poll interval of a meter that the ledger holds.
 const HELD_EVERY: Duration = Duration::from_secs(10);
+/// Probes take at most one part in this many of the time of a bus that has no time left for them, and there is one in as many slots. A
+/// probe costs another meter its own time and up to one more slot, so this costs at most 8 % of the polls.
+const PROBE_SHARE: u32 = 25;
+/// If nobody answered for this long, and one does, the others are expected to answer too.
+const WHOLE_SILENCE: Duration = Duration::from_secs(60);
 
 /// When each meter of one bus is due. Meters are identified by their index.
 #[derive(Debug)]
 pub(super) struct PollSchedule {
-    /// How long a request to a silent meter takes.
+    /// The shortest back-off, and the expected time of a poll before the first one.
     timeout: Duration,
     meters: Vec<Due>,
+    /// From this time on a dead meter may be probed although this costs others a slot.
+    probe_from: Instant,
+    /// The ends of the last probes, at most one more than there are dead meters.
+    probes: VecDeque<Instant>,
+    started: Instant,
+    /// The last answer of any meter.
+    answered_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -26,6 +43,29 @@ struct Due {
     at: Instant,
     /// Consecutive polls without an answer.
     silent: u32,
+    life: Life,
+    /// How long its last poll took.
+    took: Duration,
+}
+
+/// Whether a meter is expected to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// It answered the last poll.
+    Answers,
+    /// It was not polled yet, it missed a single poll, or something else was the cause of its silence: it is polled as usual.
+    Doubted,
+    /// It is probed.
+    Dead,
+}
+
+/// The meters of a bus that do not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProbeRound {
+    /// The number of meters that are only probed.
+    pub dead: usize,
+    /// How long it takes until each of them was probed once, by the pace of the last probes. `None` before the second probe.
+    pub takes: Option<Duration>,
 }
 
 impl Due {
@@ -37,19 +77,51 @@ impl Due {
 impl PollSchedule {
     /// A schedule in which all meters are due at `now`, in their order.
     pub(super) fn new(poll_every: impl IntoIterator<Item = Duration>, timeout: Duration, now: Instant) -> Self {
-        let due = |poll_every| Due { poll_every, held: false, at: now, silent: 0 };
-        PollSchedule { timeout, meters: poll_every.into_iter().map(due).collect() }
+        let due = |poll_every| Due { poll_every, held: false, at: now, silent: 0, life: Life::Doubted, took: timeout };
+        let meters = poll_every.into_iter().map(due).collect();
+        PollSchedule { timeout, meters, probe_from: now, probes: VecDeque::new(), started: now, answered_at: None }
     }
 
-    /// The meter that is due first, and when. `None` on a bus without meters.
-    pub(super) fn next(&self) -> Option<(usize, Instant)> {
-        let due = self.meters.iter().enumerate().map(|(index, due)| (index, due.at));
+    /// The meter that is polled next, and from when on. Whoever waits until then asks again. `None` on a bus without meters.
+    pub(super) fn next(&self, now: Instant) -> Option<(usize, Instant)> {
+        let (usual, dead) = (self.first(|life| life != Life::Dead), self.first(|life| life == Life::Dead));
+        let (Some((usual, usual_at)), Some((dead, dead_at))) = (usual, dead) else { return usual.or(dead) };
+        let costs_no_slot = || usual_at > now && self.probe_costs_no_slot(dead, now);
+        if dead_at <= now && (now >= self.probe_from || costs_no_slot()) {
+            return Some((dead, dead_at));
+        }
+        let dead_at = if dead_at > now { dead_at } else { self.probe_from };
+        Some(if dead_at < usual_at { (dead, dead_at) } else { (usual, usual_at) })
+    }
+
+    /// The meter of this kind that is due first.
+    fn first(&self, of: impl Fn(Life) -> bool) -> Option<(usize, Instant)> {
+        let due = self.meters.iter().enumerate().filter(|(_, due)| of(due.life)).map(|(index, due)| (index, due.at));
         due.min_by_key(|(_, at)| *at)
     }
 
-    /// The meter answered a poll: it is due at its next slot. Missed slots are skipped.
-    pub(super) fn answered(&mut self, meter: usize, now: Instant) {
+    /// Whether every other meter can still be read within its slot if this one is probed first. A quarter is added to the time of
+    /// the probe: after a silence the line needs time to settle.
+    fn probe_costs_no_slot(&self, probed: usize, now: Instant) -> bool {
+        let took = self.meters[probed].took;
+        let mut others: Vec<_> = self.meters.iter().filter(|due| due.life != Life::Dead).collect();
+        others.sort_by_key(|due| due.at);
+        let mut free_at = now + took + took / 4;
+        others.iter().all(|due| {
+            free_at = free_at.max(due.at) + due.took;
+            free_at <= due.at + due.interval()
+        })
+    }
+
+    /// The meter answered a poll that took this time: it is due at its next slot. Missed slots are skipped.
+    pub(super) fn answered(&mut self, meter: usize, took: Duration, now: Instant) {
+        let is_back = self.answered_at.is_some() || self.meters[meter].life == Life::Dead;
+        if is_back && now >= self.answered_at.unwrap_or(self.started) + WHOLE_SILENCE {
+            self.all_expected(now);
+        }
+        self.answered_at = Some(now);
         let due = &mut self.meters[meter];
+        (due.life, due.took) = (Life::Answers, took);
         if due.silent > 0 {
             (due.silent, due.at) = (0, now);
         }
@@ -60,20 +132,37 @@ impl PollSchedule {
         }
     }
 
-    /// The meter did not answer a poll: the back-off doubles with each silent poll.
+    /// The meter did not answer a poll that took this time: the back-off doubles with each silent poll.
     ///
     /// It is never shorter than the timeout, so that a late answer arrives before the next request.
-    pub(super) fn silent(&mut self, meter: usize, now: Instant) {
+    pub(super) fn silent(&mut self, meter: usize, took: Duration, now: Instant) {
         let timeout = self.timeout;
         let due = &mut self.meters[meter];
         let first = due.interval().max(timeout);
         due.at = now + doubled(first, due.silent, LONGEST_BACK_OFF.max(first));
-        due.silent = due.silent.saturating_add(1);
+        (due.silent, due.took) = (due.silent.saturating_add(1), took);
+        let was_probed = due.life == Life::Dead;
+        due.life = if due.life == Life::Answers { Life::Doubted } else { Life::Dead };
+        if was_probed {
+            let slots = self.meters.iter().filter(|due| due.life != Life::Dead).map(Due::interval);
+            self.probe_from = now + took.max(slots.min().unwrap_or_default()) * (PROBE_SHARE - 1);
+            self.probes.push_back(now);
+        }
+        let dead = self.dead();
+        self.probes.drain(..self.probes.len().saturating_sub(dead + 1));
     }
 
-    /// Makes every meter due: the system was suspended, or the whole link was silent.
+    /// Makes every meter due: the whole link was silent, and it was opened again.
     pub(super) fn all_due(&mut self, now: Instant) {
         self.meters.iter_mut().for_each(|due| due.at = due.at.min(now));
+        self.probes.clear();
+    }
+
+    /// Makes every meter due, and polls it as if it had not been silent, but with its back-off: its silence says nothing, because the
+    /// system was suspended, or the whole bus was silent and is not any more.
+    pub(super) fn all_expected(&mut self, now: Instant) {
+        self.all_due(now);
+        self.meters.iter_mut().for_each(|due| due.life = Life::Doubted);
     }
 
     /// Sets whether the ledger holds the meter. A newly held meter is due at once, unless it is silent.
@@ -84,105 +173,24 @@ impl PollSchedule {
         }
         due.held = held;
     }
+
+    /// The dead meters, and the time of a round of probes.
+    pub(super) fn probe_round(&self) -> ProbeRound {
+        let dead = self.dead();
+        let steps = u32::try_from(self.probes.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let takes = match (self.probes.front(), self.probes.back()) {
+            (Some(first), Some(last)) if steps > 0 && dead > 0 => {
+                Some(last.saturating_duration_since(*first) * u32::try_from(dead).unwrap_or(u32::MAX) / steps)
+            }
+            _ => None,
+        };
+        ProbeRound { dead, takes }
+    }
+
+    fn dead(&self) -> usize {
+        self.meters.iter().filter(|due| due.life == Life::Dead).count()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn schedule(every: &[u64]) -> (PollSchedule, Instant) {
-        let now = Instant::now();
-        (PollSchedule::new(every.iter().map(|every| Duration::from_millis(*every)), SECOND, now), now)
-    }
-
-    #[test]
-    fn all_meters_are_due_at_first_and_then_each_in_its_slot() {
-        let (mut schedule, start) = schedule(&[10_000, 3_000]);
-        assert_eq!(schedule.next(), Some((0, start)));
-        schedule.answered(0, start + SECOND / 10);
-        assert_eq!(schedule.next(), Some((1, start)));
-        schedule.answered(1, start + SECOND / 5);
-        assert_eq!(schedule.next(), Some((1, start + 3 * SECOND)));
-        assert_eq!(PollSchedule::new([], SECOND, start).next(), None);
-    }
-
-    #[test]
-    fn missed_slots_are_skipped() {
-        let (mut schedule, start) = schedule(&[100]);
-        schedule.answered(0, start + Duration::from_millis(350));
-        assert_eq!(schedule.next(), Some((0, start + Duration::from_millis(400))));
-        schedule.answered(0, start + Duration::from_millis(390));
-        assert_eq!(schedule.next(), Some((0, start + Duration::from_millis(400))), "polled early, on request");
-    }
-
-    #[test]
-    fn the_back_off_from_a_silent_meter_doubles_and_ends_with_an_answer() {
-        let (mut schedule, start) = schedule(&[10_000]);
-        let mut now = start;
-        let mut waits = Vec::new();
-        for _ in 0..6 {
-            schedule.silent(0, now);
-            let (_, next) = schedule.next().unwrap();
-            waits.push((next - now).as_secs());
-            now = next;
-        }
-        assert_eq!(waits, [10, 20, 40, 60, 60, 60]);
-        schedule.answered(0, now);
-        assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)));
-        schedule.silent(0, now);
-        assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)), "an answer ends the back-off");
-    }
-
-    #[test]
-    fn the_back_off_is_at_least_the_timeout_and_the_poll_interval() {
-        let (mut schedule, start) = schedule(&[100, 180_000]);
-        schedule.silent(0, start);
-        schedule.silent(1, start);
-        assert_eq!(schedule.meters[0].at, start + SECOND);
-        schedule.silent(1, start);
-        assert_eq!(schedule.meters[1].at, start + 180 * SECOND);
-    }
-
-    #[test]
-    fn a_held_meter_is_polled_at_once_and_then_every_10_s() {
-        let (mut schedule, start) = schedule(&[60_000]);
-        schedule.answered(0, start);
-        let now = start + 5 * SECOND;
-        schedule.hold(0, true, now);
-        assert_eq!(schedule.next(), Some((0, now)));
-        schedule.answered(0, now);
-        assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)));
-        schedule.hold(0, true, now + SECOND);
-        assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)), "it was held before");
-        schedule.silent(0, now);
-        schedule.hold(0, false, now);
-        schedule.hold(0, true, now);
-        assert_eq!(schedule.next(), Some((0, now + 10 * SECOND)), "a silent meter keeps its back-off");
-    }
-
-    proptest! {
-        /// On a bus of any speed, every meter is polled, and none is due before its slot.
-        #[test]
-        fn every_meter_is_polled(
-            every in prop::collection::vec(100u64..5_000, 1..8),
-            costs in prop::collection::vec((1u64..400, any::<bool>()), 200..300),
-        ) {
-            let (mut schedule, start) = schedule(&every);
-            let mut now = start;
-            let mut polls = vec![0; every.len()];
-            for (cost, answers) in costs {
-                let (meter, due) = schedule.next().unwrap();
-                now = now.max(due) + Duration::from_millis(cost);
-                polls[meter] += 1;
-                if answers { schedule.answered(meter, now) } else { schedule.silent(meter, now) }
-                let next = schedule.meters[meter].at;
-                prop_assert!(next > now && next <= now + 60 * SECOND);
-            }
-            prop_assert!(polls.iter().all(|count| *count > 0), "{polls:?}");
-        }
-    }
-}
+mod tests;

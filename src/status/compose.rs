@@ -171,6 +171,8 @@ fn bus(report: Option<&BusReport>) -> BusStatus {
         counts: report.counts,
         reopened: report.counts.opened.saturating_sub(1),
         dropped: report.dropped,
+        silent: report.probes.dead,
+        probe_round_s: report.probes.takes.map(|takes| takes.as_secs_f64().round()),
         tolerated: report.tolerated.clone(),
         quality: quality::shown(report.meters.values().map(|meter| &meter.quality)),
     }

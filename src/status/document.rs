@@ -171,6 +171,12 @@ pub struct BusStatus {
     pub reopened: u64,
     /// Readings lost because the ledger's queue was full.
     pub dropped: u64,
+    /// The meters that do not answer. They are probed in turn, in the time that the others leave.
+    #[serde(default)]
+    pub silent: usize,
+    /// How long it takes until each of them was probed once, in seconds; null if it is not known.
+    #[serde(default)]
+    pub probe_round_s: Option<f64>,
     /// What the other end has proven to do beside the Modbus standard since the link was opened; absent for nothing. Its answers are read
     /// accordingly.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

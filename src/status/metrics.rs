@@ -131,6 +131,10 @@ fn accounts(writer: &mut Writer, accounts: &BTreeMap<Name, AccountReport>) -> fm
 fn buses(writer: &mut Writer, buses: &BTreeMap<Name, BusStatus>) -> fmt::Result {
     let open = samples("bus", buses, |bus| Some(flag(bus.state == BusState::Open)));
     writer.gauge("bus_open", "1 while the line is open, else 0.", open)?;
+    let silent = samples("bus", buses, |bus| Some(bus.silent as f64));
+    writer.gauge("bus_silent_meters", "Meters that do not answer and are only probed.", silent)?;
+    let round = samples("bus", buses, |bus| bus.probe_round_s);
+    writer.gauge("bus_probe_round_seconds", "Time until each silent meter was probed once.", round)?;
     let mut counter = |name, help, value| writer.counter(name, help, samples("bus", buses, value));
     counter("bus_requests_total", "Requests sent.", |bus| Some(bus.counts.requests as f64))?;
     counter("bus_answers_total", "Verified answers.", |bus| Some(bus.counts.answers as f64))?;

@@ -1,9 +1,11 @@
 //! States, quantities and ages as text: the same on the page and in the `status` command.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::document::QualityStatus;
+use super::document::{BusStatus, QualityStatus};
 use crate::units::{MilliwattHours, Milliwatts};
 
 /// `950 W`, `1.23 kW`.
@@ -46,6 +48,21 @@ fn response(micros: u64) -> String {
         10_000..1_000_000 => format!("{} ms", micros / 1000),
         _ => format!("{:.2} s", micros as f64 / 1e6),
     }
+}
+
+/// The meters of a bus that do not answer, and when they are tried again; `None` if all answer.
+pub fn silent_meters(bus: &BusStatus) -> Option<String> {
+    let who = match bus.silent {
+        0 => return None,
+        1 => "1 meter does not answer".to_owned(),
+        several => format!("{several} meters do not answer"),
+    };
+    let seconds = bus.probe_round_s.filter(|seconds| (0.0..1e9).contains(seconds));
+    Some(match seconds.map(|seconds| humantime::format_duration(Duration::from_secs(seconds as u64))) {
+        Some(round) if bus.silent > 1 => format!("{who}; one round of probes takes {round}"),
+        Some(every) => format!("{who}; it is tried every {every}"),
+        None => who,
+    })
 }
 
 /// The name of a state in the document, such as `never_read`.

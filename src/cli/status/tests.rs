@@ -55,6 +55,14 @@ async fn trouble_gives_1_and_comes_first() {
 }
 
 #[tokio::test]
+async fn silent_meters_are_shown_with_the_time_of_a_round_of_probes() {
+    let silent =
+        WELL.replace("\"silent\": 0", "\"silent\": 120").replace("\"probe_round_s\": null", "\"probe_round_s\": 133.0");
+    let (_, out, _) = run_against(&silent, false, false).await;
+    assert!(out.contains("On bus cabinet, 120 meters do not answer; one round of probes takes 2m 13s\n"), "{out}");
+}
+
+#[tokio::test]
 async fn json_is_the_unchanged_document_of_the_daemon() {
     assert_eq!(run_against(WELL, true, true).await, (0, WELL.to_owned(), String::new()));
 }

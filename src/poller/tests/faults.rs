@@ -102,6 +102,35 @@ async fn fifteen_meters_keep_their_schedule_beside_five_silent_ones() {
     assert!(took <= Duration::from_secs(66), "the silent meters were read again after {took:?}");
 }
 
+/// 120 of 150 units are dead, on a line on which one timeout for each in each round would take twelve rounds.
+#[tokio::test(start_paused = true)]
+async fn thirty_meters_keep_their_schedule_beside_120_dead_ones_that_are_probed_in_turn() {
+    let units: Vec<_> = (1..=150).map(simulated).collect();
+    units.iter().for_each(|unit| unit.set_delay(ANSWER_AFTER));
+    units[..120].iter().for_each(|unit| unit.fault(UnitFault::Silent));
+    let every = Duration::from_secs(10);
+    let (_line, link) = line(units.clone());
+    let poller = Watched::start(link, (1..=150).map(|unit| meter(unit, every)).collect()).await;
+    tokio::time::sleep(HOUR).await;
+    let due = HOUR.as_secs() / every.as_secs();
+    for unit in 121..=150 {
+        let (read, failed) = poller.polls(unit);
+        assert!(failed == 0 && read * 10 >= due * 9, "meter {unit}: {read} of {due}, {failed} failed");
+    }
+    let probes: Vec<_> = (1..=120).map(|unit| poller.polls(unit).1).collect();
+    assert!(probes.iter().max().unwrap() - probes.iter().min().unwrap() <= 2, "probed in turn: {probes:?}");
+    let round = poller.report.borrow().probes;
+    assert_eq!(round.dead, 120);
+    let measured = HOUR / u32::try_from(probes[0]).unwrap();
+    let takes = round.takes.unwrap();
+    assert!(takes.abs_diff(measured) <= measured / 4, "said {takes:?}, measured {measured:?}");
+    // One that is repaired is found within a round; one that fails does not cost the others their slots.
+    units[0].clear_fault();
+    let took = poller.all_read(1..=1).await;
+    figure("one of 120 dead units", took);
+    assert!(took <= takes + Duration::from_secs(10), "read again after {took:?}, a round takes {takes:?}");
+}
+
 /// Field note 5, and a link that comes back after hours.
 #[tokio::test(start_paused = true)]
 async fn meters_are_read_soon_after_a_gateway_returns() {

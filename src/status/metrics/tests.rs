@@ -26,6 +26,7 @@ fn each_value_is_in_base_units() {
         "arkmeter_account_rejected_total{account=\"main\"} 0.0",
         "arkmeter_account_last_report_timestamp_seconds{account=\"main\"} 1750000990.0",
         "arkmeter_bus_requests_total{bus=\"cabinet\"} 200.0",
+        "arkmeter_bus_silent_meters{bus=\"cabinet\"} 0.0",
         "arkmeter_bus_reopened_total{bus=\"cabinet\"} 1.0",
         "arkmeter_ledger_commits_total 8",
         "arkmeter_well 1.0",
@@ -50,6 +51,7 @@ fn unknown_values_are_absent() {
         "accepted_joules",
         "accepted_timestamp",
         "last_report",
+        "probe_round",
         "verdicts",
     ] {
         assert!(!text.contains(family), "{family}\n{text}");

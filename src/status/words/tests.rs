@@ -10,6 +10,19 @@ fn powers_and_energies_have_their_unit() {
 }
 
 #[test]
+fn silent_meters_come_with_the_time_of_a_round_of_probes() {
+    let bus = |silent, probe_round_s| {
+        let document = crate::status::compose::tests::document(&crate::status::compose::tests::cabinet());
+        silent_meters(&BusStatus { silent, probe_round_s, ..document.buses["cabinet"].clone() })
+    };
+    assert_eq!(bus(0, None), None);
+    assert_eq!(bus(1, None).unwrap(), "1 meter does not answer");
+    assert_eq!(bus(1, Some(60.0)).unwrap(), "1 meter does not answer; it is tried every 1m");
+    assert_eq!(bus(120, Some(133.0)).unwrap(), "120 meters do not answer; one round of probes takes 2m 13s");
+    assert_eq!(bus(120, Some(-1e300)).unwrap(), "120 meters do not answer", "from another program");
+}
+
+#[test]
 fn ages_have_a_suitable_unit() {
     let now = Timestamp::from_second(1_000_000_000).unwrap();
     let text = |seconds: i64| ago(Timestamp::from_second(1_000_000_000 - seconds).unwrap(), now);
