@@ -180,7 +180,9 @@ fn boot_time() -> Duration {
 
 #[allow(unsafe_code)]
 fn read_clock(clock: libc::clockid_t) -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // With musl on 32 bits a timespec has padding, so that no literal can be written.
+    // SAFETY: an all-zero timespec is valid.
+    let mut time: libc::timespec = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a live timespec, and both clocks exist on every supported Linux.
     unsafe { libc::clock_gettime(clock, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

@@ -71,9 +71,11 @@ fn timer_fd() -> io::Result<AsyncFd<File>> {
 /// Sets the timer to expire once after `wait`, which is not zero; an expiry that was not read is dropped.
 #[allow(unsafe_code)]
 fn arm(timer: &File, wait: Duration) -> io::Result<()> {
-    let never = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    let once = libc::timespec { tv_sec: wait.as_secs() as libc::time_t, tv_nsec: wait.subsec_nanos() as _ };
-    let spec = libc::itimerspec { it_interval: never, it_value: once };
+    // With musl on 32 bits a timespec has padding, so that no literal can be written.
+    // SAFETY: an all-zero itimerspec is valid: no interval, not armed.
+    let mut spec: libc::itimerspec = unsafe { std::mem::zeroed() };
+    spec.it_value.tv_sec = wait.as_secs() as _;
+    spec.it_value.tv_nsec = wait.subsec_nanos() as _;
     // SAFETY: the descriptor is open, the new value lives through the call, and the old value is not requested.
     let result = unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &spec, std::ptr::null_mut()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
