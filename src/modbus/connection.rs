@@ -17,6 +17,7 @@ use super::settings::{Link, LinkSettings};
 use super::stream::Stream;
 use super::timer::Timer;
 use super::timing::{LineTiming, SETTLED_CONVERTER};
+use super::tolerance::TcpTolerance;
 use super::transport::{SharedTransport, VerifiedTransport};
 use super::{rtu, tcp};
 use crate::meter::{Function, RegisterRange};
@@ -32,12 +33,14 @@ pub(super) struct Connection {
     framing: Framing,
     /// When bytes were last received, or the link was opened.
     pub(super) last_received: Instant,
-    /// Whether it ever gave a verified answer.
+    /// Whether it ever gave an answer, verified or not proven yet.
     pub(super) answered: bool,
     /// The silence before the last request.
     pub(super) silence: Duration,
     /// The longest time that the last request could wait for its answer.
     pub(super) longest_wait: Duration,
+    /// When its answer was due. `None` before the first request.
+    due: Option<Instant>,
 }
 
 enum Framing {
@@ -45,6 +48,25 @@ enum Framing {
     Tcp(Context),
     /// A new client for each request.
     Rtu(LineTiming, Timer),
+}
+
+/// Answers to requests of a connection that was given up: a gateway may send them over the next one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpenAnswers {
+    /// The last moment at which they may come.
+    pub(super) until: Instant,
+    /// Nothing but their order identifies the answers of this device.
+    pub(super) only_order_counts: bool,
+}
+
+impl OpenAnswers {
+    /// Those of two connections.
+    pub(super) fn both(self, other: OpenAnswers) -> OpenAnswers {
+        OpenAnswers {
+            until: self.until.max(other.until),
+            only_order_counts: self.only_order_counts || other.only_order_counts,
+        }
+    }
 }
 
 /// A verified answer.
@@ -75,9 +97,10 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(super) fn new(settings: &LinkSettings, stream: Stream) -> Self {
+    /// `known` is what the connection before has proven about a device that closes each one after its answer.
+    pub(super) fn new(settings: &LinkSettings, stream: Stream, known: Option<TcpTolerance>) -> Self {
         let (transport, framing) = if matches!(settings.link, Link::Tcp(_)) {
-            let decoder = FrameDecoder::tcp_after(rand::random());
+            let decoder = FrameDecoder::tcp_after(rand::random(), known.unwrap_or_default());
             let transport = VerifiedTransport::new(stream, decoder, Duration::ZERO);
             let transport = SharedTransport::new(transport);
             let client = tcp_client::attach_slave(transport.clone(), Slave(0));
@@ -95,6 +118,7 @@ impl Connection {
             answered: false,
             silence: Duration::ZERO,
             longest_wait: Duration::ZERO,
+            due: None,
         }
     }
 
@@ -166,7 +190,7 @@ impl Connection {
     ) -> Result<ReadAnswer, Failure> {
         self.transport.lock().begin(request);
         let timeout = self.response_timeout(settings, request.read, scanning);
-        self.longest_wait = timeout.whole;
+        (self.longest_wait, self.due) = (timeout.whole, Some(Instant::now() + timeout.whole));
         match request.read {
             ReadRequest::Registers(range) => {
                 self.registers(settings, request.unit, range, timeout).await.map(ReadAnswer::Registers)
@@ -257,6 +281,31 @@ impl Connection {
     /// Whether a late answer could be taken for the next one, so that the connection must be made again.
     pub(super) fn must_reconnect(&self) -> bool {
         self.transport.lock().decoder().must_reconnect()
+    }
+
+    /// An answer to a request of an earlier connection may come over this one.
+    pub(super) fn doubt(&self) {
+        self.transport.lock().doubt();
+    }
+
+    /// Whether no request was sent yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.due.is_none()
+    }
+
+    /// Which answers may come over the next connection, because this one is given up now.
+    pub(super) fn open_answers(&self) -> Option<OpenAnswers> {
+        let transport = self.transport.lock();
+        let (now, decoder) = (Instant::now(), transport.decoder());
+        let due = self.due.filter(|due| decoder.has_open_answers() && *due > now).unwrap_or(now);
+        let only_order_counts = decoder.only_order_counts();
+        let may_come = only_order_counts || decoder.has_open_answers();
+        may_come.then(|| OpenAnswers { until: due + SETTLED_CONVERTER, only_order_counts })
+    }
+
+    /// What is known on the next connection, where this one was closed after its only answer.
+    pub(super) fn after_close(&self) -> Option<TcpTolerance> {
+        self.transport.lock().decoder().after_close()
     }
 
     /// What the other end is known to do beside the standard, in words.

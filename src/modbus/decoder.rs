@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::error::{Error, Garbled, Hint, UnexpectedFrame};
+use super::noise::RtuTolerance;
 use super::request::UnitRequest;
 use super::rtu::{self, RtuDecoder};
 use super::tcp::{self, TcpDecoder};
-use super::tolerance::RtuTolerance;
+use super::tolerance::TcpTolerance;
 use crate::meter::RegisterRange;
 
 /// Finds the answer to the current request in the bytes of a link. It returns whole, verified answers and nothing else.
@@ -52,12 +53,12 @@ impl FrameDecoder {
 
     /// For a Modbus TCP connection.
     pub fn tcp() -> Self {
-        FrameDecoder::tcp_after(0)
+        FrameDecoder::tcp_after(0, TcpTolerance::default())
     }
 
-    /// For a Modbus TCP connection whose first request has the transaction id after this one.
-    pub(super) fn tcp_after(transaction: u16) -> Self {
-        FrameDecoder(Framing::Tcp(TcpDecoder::after(transaction)))
+    /// For a Modbus TCP connection whose first request has the transaction id after this one, to a device of which this is known.
+    pub(super) fn tcp_after(transaction: u16, tolerance: TcpTolerance) -> Self {
+        FrameDecoder(Framing::Tcp(TcpDecoder::after(transaction, tolerance)))
     }
 
     /// A request for these registers of this unit was sent. `transaction` is its id on TCP.
@@ -125,6 +126,39 @@ impl FrameDecoder {
         match &mut self.0 {
             Framing::Rtu(..) => Ok(!bytes.is_empty() && !rtu::is_turnaround(bytes)),
             Framing::Tcp(decoder) => decoder.discard(bytes).map(|()| false),
+        }
+    }
+
+    /// The other end closed the link while no request was waiting.
+    pub(super) fn saw_close(&mut self) {
+        if let Framing::Tcp(decoder) = &mut self.0 {
+            decoder.saw_close();
+        }
+    }
+
+    /// An answer to a request of an earlier connection may come over this one.
+    pub(super) fn doubt(&mut self) {
+        if let Framing::Tcp(decoder) = &mut self.0 {
+            decoder.doubt();
+        }
+    }
+
+    /// Whether an answer to a request of this connection may still come.
+    pub(super) fn has_open_answers(&self) -> bool {
+        matches!(&self.0, Framing::Tcp(decoder) if decoder.tolerance().has_open_answers())
+    }
+
+    /// Whether nothing but their order identifies the answers of this device, as far as is known.
+    pub(super) fn only_order_counts(&self) -> bool {
+        self.must_reconnect()
+            || matches!(&self.0, Framing::Tcp(decoder) if decoder.tolerance().confuses_second_answers())
+    }
+
+    /// What is known on the next connection, where this one was closed after its only answer.
+    pub(super) fn after_close(&self) -> Option<TcpTolerance> {
+        match &self.0 {
+            Framing::Rtu(..) => None,
+            Framing::Tcp(decoder) => decoder.tolerance().after_close(),
         }
     }
 

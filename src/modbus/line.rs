@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::connect::{self, Opener};
-use super::connection::{Connection, NotReady, ReadAnswer, refused};
+use super::connection::{Connection, NotReady, OpenAnswers, ReadAnswer, refused};
 use super::decoder::Failure;
 use super::error::{Error, Garbled};
 use super::outcome::outcome;
 use super::request::{IdentityRequest, ReadRequest, UnitRequest};
 use super::settings::{Link, LinkSettings};
+use super::tolerance::TcpTolerance;
 use crate::meter::RegisterRange;
 use crate::quality::{RequestCount, RequestOutcome, RequestRecord, RequestTally};
 use crate::units::UnitId;
@@ -42,6 +43,10 @@ pub struct LineCounts {
 pub struct Line {
     settings: LinkSettings,
     connection: Option<Connection>,
+    /// What the last connection has proven about a device that closes each one after its answer.
+    known: Option<TcpTolerance>,
+    /// The answers to requests of earlier connections that may come over a new one.
+    open_answers: Option<OpenAnswers>,
     opener: Opener,
     /// Set where the last request did not end well: from this time on no answer to it is due. It may come later even so, and even
     /// over a link that was opened again.
@@ -74,6 +79,8 @@ impl Line {
         Line {
             settings: settings.clone(),
             connection: None,
+            known: None,
+            open_answers: None,
             opener: Opener::default(),
             unsettled: None,
             counts: LineCounts::default(),
@@ -126,9 +133,11 @@ impl Line {
     /// [`Error::Open`], with the system's reason and the remedy.
     pub async fn open(&mut self) -> Result<(), Error> {
         if self.connection.is_none() {
+            // A link that cannot be opened proves nothing: then it is known no longer.
+            let known = self.known.take();
             let stream = connect::open(&self.settings.link, &mut self.opener).await?;
             self.counts.opened += 1;
-            self.connection = Some(Connection::new(&self.settings, stream));
+            self.connection = Some(Connection::new(&self.settings, stream, known));
             if !self.settings.connect_delay.is_zero() {
                 tokio::time::sleep(self.settings.connect_delay).await;
             }
@@ -217,9 +226,10 @@ impl Line {
 
     async fn attempt(&mut self, silence: Duration, request: UnitRequest) -> Result<ReadAnswer, Error> {
         if self.connection.as_ref().is_some_and(Connection::must_reconnect) {
-            self.connection = None;
+            self.leave();
         }
         self.open().await?;
+        self.await_open_answers().await;
         let connection = self.connection.as_mut().expect("it was just opened");
         let unit = request.unit;
         let is_other_unit = self.silent_unit.is_some_and(|silent| silent != unit);
@@ -243,16 +253,37 @@ impl Line {
         self.conclude(unit, attempt, &result);
         result.map_err(|failure| {
             if !failure.link_usable {
-                self.connection = None;
+                self.leave();
             }
             failure.error
         })
     }
 
+    /// Gives the connection up.
+    fn leave(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        self.known = connection.after_close();
+        self.open_answers = self.open_answers.into_iter().chain(connection.open_answers()).reduce(OpenAnswers::both);
+    }
+
+    /// Answers to requests of the connection before come first, or they prevent any proof on a new one.
+    async fn await_open_answers(&mut self) {
+        let Some(connection) = self.connection.as_ref().filter(|connection| connection.is_new()) else { return };
+        match self.open_answers {
+            Some(OpenAnswers { until, only_order_counts: true }) => {
+                sleep_until(until).await;
+                self.open_answers = None;
+            }
+            Some(OpenAnswers { until, .. }) if Instant::now() < until => connection.doubt(),
+            _ => self.open_answers = None,
+        }
+    }
+
     /// Counts a request that is over, and notes what follows for the next one.
     fn conclude(&mut self, unit: u8, attempt: Attempt, result: &Result<ReadAnswer, Failure>) {
-        let Some(connection) = &self.connection else { return };
+        let Some(connection) = &mut self.connection else { return };
         let error = result.as_ref().err().map(|failure| &failure.error);
+        connection.answered |= error.is_none_or(Error::is_an_answer);
         let anomalies = {
             let mut transport = connection.transport.lock();
             transport.end(error.is_none_or(Error::is_an_answer));

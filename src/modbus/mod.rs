@@ -20,9 +20,9 @@
 //!
 //! # Devices that bend the standard
 //!
-//! Nothing beside the standard is accepted because it looks right. `tolerance` holds what the other end of a connection has proven to do:
-//! each decoder gives it the frames that fit the request, and it says which of them is the answer. [`Line`] repeats a request whose answer
-//! is not proven yet. A rule for one kind of device belongs into `tolerance`.
+//! Nothing beside the standard is accepted because it looks right. `tolerance` (on RTU: `noise`) holds what the other end of a connection
+//! has proven to do: each decoder gives it the frames that fit the request, and it says which of them is the answer. [`Line`] repeats a
+//! request whose answer is not proven yet. A rule for one kind of device belongs into `tolerance`.
 
 mod connect;
 mod connection;
@@ -31,6 +31,7 @@ mod error;
 mod line;
 #[cfg(test)]
 pub(crate) mod memory;
+mod noise;
 mod outcome;
 mod request;
 mod rtu;

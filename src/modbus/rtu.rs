@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::error::{Error, FrameSummary, Garbled, Hint, UnexpectedFrame};
+use super::noise::RtuTolerance;
 use super::request::{UnitRequest, data_len, registers};
-use super::tolerance::RtuTolerance;
 
 /// Unit and checksum: the bytes of a frame in addition to its PDU.
 pub(super) const ENVELOPE: usize = 3;

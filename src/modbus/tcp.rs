@@ -67,9 +67,9 @@ struct Fit {
 }
 
 impl TcpDecoder {
-    /// A connection whose first request has the transaction id after this one.
-    pub(super) fn after(transaction: u16) -> Self {
-        TcpDecoder { transaction, ..TcpDecoder::default() }
+    /// A connection whose first request has the transaction id after this one, to a device of which this is known.
+    pub(super) fn after(transaction: u16, tolerance: TcpTolerance) -> Self {
+        TcpDecoder { transaction, tolerance, ..TcpDecoder::default() }
     }
 
     /// The next request begins, under the next transaction id. Bytes received before stay: a frame may have come in part.
@@ -101,6 +101,16 @@ impl TcpDecoder {
     /// The request is over: an answer that comes from now on is late.
     pub(super) fn end(&mut self) {
         self.tolerance.failed();
+    }
+
+    /// The other end closed the connection while no request was waiting.
+    pub(super) fn saw_close(&mut self) {
+        self.tolerance.saw_close();
+    }
+
+    /// An answer to a request of an earlier connection may come over this one.
+    pub(super) fn doubt(&mut self) {
+        self.tolerance.doubt();
     }
 
     /// Whether the whole request was sent.

@@ -1,4 +1,4 @@
-//! What the other end of one connection is known to do beside the standard, and what follows for its answers. Pure.
+//! What a Modbus TCP device at the other end of one connection is known to do beside the standard, and what follows for its answers. Pure.
 //!
 //! Nothing is assumed: each rule is proven by the answers of this connection, holds for this connection only, and is dropped at the first
 //! answer that contradicts it. An answer that needs a rule which is not proven yet is not used; the caller repeats the request, and the
@@ -12,7 +12,14 @@
 //! our ids.
 //!
 //! Where the ids do not identify an answer, every failure ends the connection ([`TcpTolerance::must_reconnect`]): a late answer stays
-//! behind on the old one.
+//! behind on the old one. A gateway may send it over the new one, so a proof begins only when no answer is due any more
+//! ([`TcpTolerance::doubt`]).
+//!
+//! # Devices that close each connection after its answer
+//!
+//! They never give three answers on one connection. If the only request of a connection had its answer, and then the other end closed it,
+//! no answer is left behind, and what is known goes on to the next connection ([`TcpTolerance::after_close`]). After any failure the proof
+//! begins again.
 
 use super::request::UnitRequest;
 
@@ -20,8 +27,6 @@ use super::request::UnitRequest;
 const PROOF: usize = 3;
 /// The same for exceptions with the transaction id 0: an exception is no value.
 const PROOF_OF_EXCEPTIONS: usize = 2;
-/// Consecutive answers on an RTU line with other bytes before them that prove that this line has such bytes.
-const PROOF_OF_NOISE: u8 = 2;
 /// The units that devices write into their answers whatever was requested.
 pub(super) const FIXED_UNITS: [u8; 3] = [0, 1, 255];
 
@@ -80,7 +85,7 @@ struct Observation {
 }
 
 /// What a Modbus TCP device is known to do.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct TcpTolerance {
     transactions: TransactionRule,
     /// Whether exceptions have the id 0, whatever the rule for data is.
@@ -90,6 +95,8 @@ pub(super) struct TcpTolerance {
     extra_byte: bool,
     /// Bytes that are no frame were skipped.
     packets: bool,
+    /// The other end closes the connection after its answer.
+    closes: bool,
     proof: Vec<Observation>,
     /// The first transaction id of this connection.
     first: Option<u16>,
@@ -109,6 +116,7 @@ impl TcpTolerance {
         if self.waiting.is_some() {
             self.failed();
         }
+        self.closes &= self.first.is_none();
         self.first.get_or_insert(transaction);
         self.current = transaction;
         self.waiting = Some(request);
@@ -127,7 +135,8 @@ impl TcpTolerance {
         self.waiting.is_some()
     }
 
-    /// The frame that was just judged may be damaged: it counts as no answer.
+    /// The frame that was just judged may be damaged, or an answer to a request of an earlier connection may come: until this connection is
+    /// made again, nothing can be proven.
     pub(super) fn doubt(&mut self) {
         self.unanswered = true;
         self.proof.clear();
@@ -285,13 +294,41 @@ impl TcpTolerance {
 
     /// Whether a late answer on this connection could be taken for the next one: it must be closed.
     pub(super) fn must_reconnect(&self) -> bool {
-        let open = self.unanswered || self.waiting.is_some();
-        self.contradicted || open && (self.goes_by_order() || self.strange)
+        self.contradicted || self.has_open_answers() && (self.goes_by_order() || self.strange)
     }
 
-    /// Whether a second answer could be taken for the answer to the next request: then it has to come first, while the line is silent.
-    pub(super) fn needs_silence(&self) -> bool {
+    /// Whether an answer to a request of this connection may still come.
+    pub(super) fn has_open_answers(&self) -> bool {
+        self.unanswered || self.waiting.is_some()
+    }
+
+    /// The other end closed the connection while no request was waiting.
+    pub(super) fn saw_close(&mut self) {
+        self.closes = true;
+    }
+
+    /// What is known on the next connection: something only where this one had one request, its answer and nothing else, and is closed by the
+    /// other end.
+    pub(super) fn after_close(&self) -> Option<TcpTolerance> {
+        let had_one_request = self.first == Some(self.current);
+        let may_have_more = self.has_open_answers() || self.contradicted;
+        let has_rule = !self.proof.is_empty()
+            || self.zero_exceptions
+            || matches!(self.transactions, TransactionRule::Constant(_) | TransactionRule::Shifted(_))
+            || matches!(self.units, UnitRule::Constant(_));
+        let is_carried = self.closes && had_one_request && !may_have_more && has_rule;
+        is_carried.then(|| TcpTolerance { first: None, current: 0, ..self.clone() })
+    }
+
+    /// Whether a second answer could be taken for the answer to the next request, or for a part of its proof.
+    pub(super) fn confuses_second_answers(&self) -> bool {
         matches!(self.transactions, TransactionRule::Constant(_)) || !self.proof.is_empty()
+    }
+
+    /// Whether the line must be silent before the next request: a second answer has to come first, and the end of the connection has to be
+    /// seen.
+    pub(super) fn needs_silence(&self) -> bool {
+        self.confuses_second_answers() || self.closes
     }
 
     /// A byte followed the PDU and was counted in the header.
@@ -322,6 +359,7 @@ impl TcpTolerance {
             (exceptions, "exceptions carry transaction id 0"),
             (self.extra_byte, "answers are one byte too long"),
             (self.packets, "bytes that are no Modbus TCP frame come between the answers and are skipped"),
+            (self.closes, "the connection is closed after each answer"),
         ];
         let fixed = fixed.into_iter().filter(|(so, _)| *so).map(|(_, text)| text.to_owned());
         transactions.into_iter().chain(unit).chain(fixed).collect()
@@ -330,44 +368,6 @@ impl TcpTolerance {
 
 fn shift(seen: &Observation) -> u16 {
     seen.frame.transaction.wrapping_sub(seen.sent)
-}
-
-/// What an RTU line is known to do.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RtuTolerance {
-    /// Consecutive answers with other bytes before them, up to [`PROOF_OF_NOISE`].
-    noisy: u8,
-}
-
-impl RtuTolerance {
-    /// An intact answer came behind bytes that belong to no frame. True where it may be used: the answer before had such bytes as well.
-    pub(super) fn noise_before(&mut self) -> bool {
-        self.noisy = (self.noisy + 1).min(PROOF_OF_NOISE);
-        self.noisy == PROOF_OF_NOISE
-    }
-
-    /// An answer came with nothing before it.
-    pub(super) fn clean(&mut self) {
-        if self.noisy < PROOF_OF_NOISE {
-            self.noisy = 0;
-        }
-    }
-
-    /// A request failed: a late answer may come, and the proof starts again.
-    pub(super) fn failed(&mut self) {
-        self.noisy = 0;
-    }
-
-    /// Whether such bytes were seen, once or more.
-    pub(super) fn expects_noise(&self) -> bool {
-        self.noisy > 0
-    }
-
-    /// What the line is known to do, in words.
-    pub(super) fn shown(&self) -> Vec<String> {
-        let noisy = self.noisy == PROOF_OF_NOISE;
-        noisy.then(|| "other bytes come before the answers and are discarded".to_owned()).into_iter().collect()
-    }
 }
 
 #[cfg(test)]

@@ -73,17 +73,22 @@ impl VerifiedTransport {
         let mut buffer = [0; CHUNK];
         for _ in 0..MOST_CHUNKS {
             match self.stream.try_read(&mut buffer) {
-                Ok(0) => return Err(END_OF_FILE.to_owned()),
+                Ok(0) => return Err(self.closed_while_idle(END_OF_FILE.to_owned())),
                 Ok(count) => {
                     self.last_byte = Instant::now();
                     disturbs |= self.decoder.discard(&buffer[..count]).map_err(|why| why.to_string())?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(disturbs),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(reason(&error)),
+                Err(error) => return Err(self.closed_while_idle(reason(&error))),
             }
         }
         Ok(true)
+    }
+
+    fn closed_while_idle(&mut self, reason: String) -> String {
+        self.decoder.saw_close();
+        reason
     }
 
     /// The request is over; without an answer, a late one may come.
@@ -94,6 +99,11 @@ impl VerifiedTransport {
     /// The decoder: what the other end is known to do.
     pub(super) fn decoder(&self) -> &FrameDecoder {
         &self.decoder
+    }
+
+    /// An answer to a request of an earlier connection may come over this one.
+    pub(super) fn doubt(&mut self) {
+        self.decoder.doubt();
     }
 
     /// What was received in addition to the answer of the request that is over.

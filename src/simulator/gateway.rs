@@ -30,6 +30,8 @@ pub struct GatewayBehaviour {
     pub echo: bool,
     /// Answers with exception 0x0B for missing units, instead of not at all.
     pub reports_missing_units: bool,
+    /// Answers with this transaction id, whatever was sent.
+    pub transaction: Option<u16>,
 }
 
 /// A gateway on loopback. It stops and closes its connections when it is dropped.
@@ -265,7 +267,10 @@ async fn answer(stream: &mut Box<dyn Bytes>, shared: &GatewayShared, request: &[
         }
         None => None,
     };
-    if let Some((delay, bytes)) = answer {
+    if let Some((delay, mut bytes)) = answer {
+        if let Some(id) = behaviour.transaction.filter(|_| header > 0) {
+            bytes[..2].copy_from_slice(&id.to_be_bytes());
+        }
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }

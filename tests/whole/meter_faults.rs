@@ -108,3 +108,38 @@ async fn status_without_a_daemon_says_so() {
     site.run(&["status"]).await.complains(69, &["no arkmeter daemon answers", "systemctl start arkmeter"]);
     site.run(&["status", "--json"]).await.complains(69, &["no arkmeter daemon answers"]);
 }
+
+/// Devices that answer with a constant transaction id, which all other programs read. One of them closes each connection after its answer.
+#[tokio::test]
+async fn devices_with_constant_transaction_ids_are_read_and_status_says_what_they_do() {
+    let gateways = [gateway_with_id(1, false).await, gateway_with_id(2, true).await];
+    let arkreen = arkreen(1..=2);
+    let mut plan = Plan::new().account(arkreen.url());
+    for (gateway, (bus, meter, unit)) in gateways.iter().zip([("stays", "first", 1), ("closes", "second", 2)]) {
+        plan = plan.tcp(bus, gateway.address()).meter(meter, bus, unit);
+    }
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    let document = site.all_ok(&["first", "second"]).await;
+    for bus in ["stays", "closes"] {
+        let told = document["buses"][bus]["tolerated"].to_string();
+        assert!(told.contains("answers carry transaction id 0 whatever was sent"), "{document:#}");
+        assert_eq!(document["buses"][bus]["timeouts"], 0, "{document:#}");
+        assert_eq!(told.contains("closed after each answer"), bus == "closes", "{document:#}");
+    }
+    assert!(site.run(&["status"]).await.out.contains("answers carry transaction id 0 whatever was sent"));
+    let read = site.run(&["read"]).await;
+    assert_eq!(read.code, 0, "{read:?}");
+    daemon.stop().await;
+    let read = site.run(&["read"]).await;
+    assert_eq!(read.code, 0, "{read:?}");
+    for unit in 1..=2 {
+        assert_only(&arkreen, unit, 1_000_000 + i64::from(unit) * 1000, 100_000_000);
+    }
+}
+
+async fn gateway_with_id(unit: u8, closes: bool) -> SimulatedGateway {
+    let gateway = SimulatedGateway::start([sdm630(unit, 1000.0 + f32::from(unit), 100.0)]).await.unwrap();
+    gateway.behave(|gateway| (gateway.transaction, gateway.close_after_answer) = (Some(0), closes));
+    gateway
+}

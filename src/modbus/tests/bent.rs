@@ -40,6 +40,10 @@ struct Bend {
     after: Vec<u8>,
     /// The number of bytes of the request that come back.
     echo: usize,
+    /// The connection is closed after each answer.
+    closes: bool,
+    /// Late and second answers come over the connection that is open then, or the next one.
+    crosses: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,26 +76,43 @@ struct Peer {
     asked: Arc<AtomicU64>,
 }
 
-type Writing = Arc<Mutex<WriteHalf<DuplexStream>>>;
+/// The writing ends of the connection of a request, and of the one that is open now.
+#[derive(Clone)]
+struct Writing {
+    own: Arc<Mutex<WriteHalf<DuplexStream>>>,
+    open: Arc<Mutex<Arc<Mutex<WriteHalf<DuplexStream>>>>>,
+}
 
 impl Peer {
     async fn serve(self, mut host: Host) {
+        let mut answers = tokio::task::JoinSet::new();
+        let mut open = None;
         loop {
             let (reading, writing) = tokio::io::split(host.accept().await);
-            let writing = Arc::new(Mutex::new(writing));
-            let _ = writing.lock().await.write_all(&self.bend.registration).await;
-            // A closed connection takes its late answers along.
-            self.connection(reading, writing).await;
+            let own = Arc::new(Mutex::new(writing));
+            let open = open.get_or_insert_with(|| Arc::new(Mutex::new(Arc::clone(&own))));
+            *open.lock().await = Arc::clone(&own);
+            let _ = own.lock().await.write_all(&self.bend.registration).await;
+            let writing = Writing { own, open: Arc::clone(open) };
+            self.connection(reading, &writing, &mut answers).await;
+            if !self.bend.crosses {
+                // A closed connection takes its late answers along.
+                answers.shutdown().await;
+            }
         }
     }
 
-    async fn connection(&self, mut reading: ReadHalf<DuplexStream>, writing: Writing) {
-        let mut answers = tokio::task::JoinSet::new();
+    async fn connection(
+        &self,
+        mut reading: ReadHalf<DuplexStream>,
+        writing: &Writing,
+        answers: &mut tokio::task::JoinSet<()>,
+    ) {
         let mut request = vec![0; if self.bend.tcp { 12 } else { 8 }];
         while reading.read_exact(&mut request).await.is_ok() {
             let before = self.asked.fetch_add(1, Ordering::Relaxed);
             let fault = self.faults.get(before as usize).cloned().unwrap_or(Fault::Well);
-            let (bend, writing, request) = (self.bend.clone(), Arc::clone(&writing), request.clone());
+            let (bend, writing, request) = (self.bend.clone(), writing.clone(), request.clone());
             answers.spawn(async move { bend.answer(&writing, fault, before + 1, &request).await });
         }
     }
@@ -103,19 +124,37 @@ impl Bend {
         let (asked, function) = (body[0], body[1]);
         let [address, count] = [2, 4].map(|at| u16::from_be_bytes([body[at], body[at + 1]]));
         let right = self.framed(request, asked, pdu(function, &words(number, address, count)));
-        let send = async |bytes: &[u8]| _ = writing.lock().await.write_all(bytes).await;
+        let send = async |bytes: &[u8]| {
+            let mut own = writing.own.lock().await;
+            let _ = own.write_all(bytes).await;
+            if self.closes {
+                let _ = own.shutdown().await;
+            }
+        };
+        let send_later = async |bytes: &[u8]| {
+            if !self.crosses {
+                return send(bytes).await;
+            }
+            // It waits for the next connection where none is open.
+            while {
+                let open = Arc::clone(&*writing.open.lock().await);
+                open.lock().await.write_all(bytes).await.is_err()
+            } {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
         let echo = if self.tcp { &[] } else { &request[..self.echo] };
         match fault {
             Fault::Silent => {}
             Fault::Well => send(&[echo, &right].concat()).await,
             Fault::Late(late) => {
                 sleep(Duration::from_millis(late)).await;
-                send(&right).await;
+                send_later(&right).await;
             }
             Fault::Twice(late) => {
                 send(&[echo, &right].concat()).await;
                 sleep(Duration::from_millis(late)).await;
-                send(&right).await;
+                send_later(&right).await;
             }
             Fault::Foreign => {
                 let wrong = pdu(function, &words(number + 7, address, count + 1));
@@ -192,6 +231,41 @@ impl Drop for Bent {
 
 fn tcp(id: Id) -> Bend {
     Bend { tcp: true, id, ..Bend::default() }
+}
+
+/// A device that closes the connection after each answer never gives three answers on one connection.
+#[tokio::test(start_paused = true)]
+async fn a_device_that_closes_after_each_answer_is_read() {
+    let closes = "the connection is closed after each answer";
+    for (bend, shown) in [
+        (tcp(Id::Constant(0)), "answers carry transaction id 0 whatever was sent"),
+        (tcp(Id::Constant(7)), "answers carry transaction id 7 whatever was sent"),
+        (tcp(Id::Shifted(3)), "answers carry the request's transaction id +3"),
+        (Bend { unit: Some(255), ..tcp(Id::Same) }, "answers carry unit 255 whatever was requested"),
+    ] {
+        let mut device = Bent::new(Bend { closes: true, ..bend.clone() }, Vec::new()).await;
+        for range in [block(0, 6), block(8, 2), block(0, 6), block(0, 6), block(3, 1)] {
+            let read = device.read(range).await;
+            assert!(read.is_ok(), "{bend:?}: {}", read.unwrap_err());
+        }
+        assert_eq!(device.line.tolerated(), [shown, closes], "{bend:?}");
+        let counts = device.line.counts();
+        assert_eq!((counts.requests, counts.opened, counts.timeouts), (5 + 2, 5 + 2, 0), "{bend:?}");
+    }
+}
+
+/// After a missing answer, what such a device does has to be proven anew: three more requests.
+#[tokio::test(start_paused = true)]
+async fn what_a_closing_device_does_is_forgotten_after_a_failure() {
+    let faults = [vec![Fault::Well; 4], vec![Fault::Silent]].concat();
+    let mut device = Bent::new(Bend { closes: true, ..tcp(Id::Constant(0)) }, faults).await;
+    for _ in 0..2 {
+        device.read(block(0, 6)).await.unwrap();
+    }
+    assert!(matches!(device.read(block(0, 6)).await.unwrap_err(), Error::TimedOut { .. }));
+    let before = device.line.counts().requests;
+    device.read(block(0, 6)).await.unwrap();
+    assert_eq!(device.line.counts().requests, before + 3, "a proof");
 }
 
 /// A meter that all other programs read is read from the first request on, and `status` says what it does.
@@ -321,18 +395,22 @@ fn bend() -> impl Strategy<Value = Bend> {
     ];
     let units = prop::option::of(prop::sample::select(vec![0, 1, 255]));
     let packet = || prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(any::<u8>(), 1..9)];
-    let tcp = (ids, units, 0usize..2, packet(), packet()).prop_map(|(id, unit, extra, registration, before)| Bend {
+    let closes = prop::sample::select(vec![(false, false), (false, true), (true, false), (true, true)]);
+    let on_tcp = (ids, units, 0usize..2, packet(), packet(), closes);
+    let on_tcp = on_tcp.prop_map(|(id, unit, extra, registration, before, (closes, crosses))| Bend {
         unit,
         extra,
         registration,
         before,
+        closes,
+        crosses,
         ..tcp(id)
     });
     let rtu = (packet(), packet(), 0usize..9).prop_map(|(before, after, echo)| {
         let before = before.into_iter().take(8 - echo % 8).collect();
         Bend { before, after, echo, ..Bend::default() }
     });
-    prop_oneof![2 => tcp, 1 => rtu]
+    prop_oneof![2 => on_tcp, 1 => rtu]
 }
 
 /// The latest answer on a link that identifies answers by their order, in milliseconds: see `hostile`.
@@ -344,7 +422,7 @@ const LATEST_TWIN: u64 = 90;
 
 fn fault(bend: &Bend) -> impl Strategy<Value = Fault> + use<> {
     let identified = bend.tcp && !matches!(bend.id, Id::Constant(_));
-    let latest = if bend.tcp { LATEST_ON_TCP } else { LATEST_ON_RTU };
+    let latest = if bend.tcp && !bend.crosses { LATEST_ON_TCP } else { LATEST_ON_RTU };
     let twin = match (bend.tcp, identified) {
         (true, true) => LATEST_ON_TCP,
         (true, false) => LATEST_TWIN,

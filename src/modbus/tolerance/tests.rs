@@ -182,6 +182,52 @@ fn the_first_contradiction_drops_a_rule() {
     assert_eq!(connection.exchange(UNIT_1, 4), FrameJudgement::OtherUnit);
 }
 
+/// A connection to the same device, after this one was closed by the other end.
+fn after_close(mut connection: Connection) -> Option<Connection> {
+    connection.tolerance.saw_close();
+    let tolerance = connection.tolerance.after_close()?;
+    Some(Connection { tolerance, sent: connection.sent })
+}
+
+#[test]
+fn a_proof_goes_on_where_each_connection_is_closed_after_its_only_answer() {
+    for device in [ZERO, SHIFTED, UNIT_1, ZERO_AND_UNIT_255] {
+        let mut connection = Connection::default();
+        let judgements = [4, 3, 4, 4, 2].map(|count| {
+            let judged = connection.exchange(device, count);
+            connection = after_close(std::mem::take(&mut connection)).expect("it had its only answer");
+            judged
+        });
+        let [unproven, answer] = [FrameJudgement::Unproven, FrameJudgement::Answer];
+        assert_eq!(judgements, [unproven, unproven, answer, answer, answer], "{device:?}");
+        assert_eq!(connection.tolerance.shown().last().unwrap(), "the connection is closed after each answer");
+        let late = connection.send(4);
+        connection.tolerance.failed();
+        assert!(after_close(connection).is_none(), "{device:?}: an answer to {late} may come");
+    }
+    assert!(after_close(Connection::proven(ZERO)).is_none(), "several requests of one connection");
+    let mut standard = Connection::default();
+    standard.exchange(STANDARD, 4);
+    assert!(after_close(standard).is_none(), "nothing to remember");
+    let mut open = Connection::default();
+    open.exchange(ZERO, 4);
+    assert!(open.tolerance.after_close().is_none(), "the other end did not close it");
+}
+
+#[test]
+fn nothing_is_proven_while_answers_of_an_earlier_connection_may_come() {
+    let mut connection = Connection::default();
+    connection.tolerance.doubt();
+    assert_eq!(connection.exchange(ZERO, 4), FrameJudgement::Unproven);
+    assert!(connection.tolerance.must_reconnect());
+    for count in [3, 4] {
+        assert_eq!(connection.exchange(ZERO, count), FrameJudgement::Unproven);
+    }
+    let mut standard = Connection::default();
+    standard.tolerance.doubt();
+    assert_eq!(standard.exchange(STANDARD, 4), FrameJudgement::Answer, "its id says so");
+}
+
 #[test]
 fn a_unit_that_is_no_fixed_one_is_another_meter() {
     let other = Device { unit: |_| 6, ..STANDARD };
@@ -190,19 +236,6 @@ fn a_unit_that_is_no_fixed_one_is_another_meter() {
     let mut connection = Connection::default();
     connection.exchange(STANDARD, 4);
     assert_eq!(connection.exchange(UNIT_1, 4), FrameJudgement::OtherUnit, "this gateway distinguishes units");
-}
-
-#[test]
-fn noise_before_answers_is_proven_by_two_and_forgotten_after_a_failure() {
-    let mut line = RtuTolerance::default();
-    assert!(!line.noise_before() && line.noise_before() && line.noise_before());
-    assert_eq!(line.shown().len(), 1);
-    line.clean();
-    assert!(line.noise_before(), "an answer without noise is no contradiction");
-    line.failed();
-    assert!(line.shown().is_empty() && !line.noise_before(), "a late answer may follow");
-    line.clean();
-    assert!(!line.noise_before(), "not consecutive");
 }
 
 #[derive(Clone, Copy, Debug)]
