@@ -75,7 +75,7 @@ const TIMESYNC_FLAG: &str = "/run/systemd/timesync/synchronized";
 impl Clock {
     /// The system's clocks.
     pub fn system() -> Self {
-        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let text = crate::files::system_text("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
         // Without /proc boots cannot be told apart: each start then counts as a boot.
         let boot = BootId(u128::from_str_radix(&digits, 16).unwrap_or_else(|_| rand::random()));

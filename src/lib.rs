@@ -30,7 +30,8 @@ pub mod heartbeat;
 // A thread for what nobody may wait for: the log.
 pub mod writer_thread;
 
-// Files in the state folder.
+// Opening of files, and the files in the state folder.
+mod files;
 mod storage;
 
 // Shared by tasks: the wait after a failure, and the queue of commands to a task.

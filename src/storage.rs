@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::files::{self, FileError};
+
 pub(crate) use columns::{CompactReading, Json, column, expand, nanoseconds, second, total};
 
 /// How long a statement waits for another program that is writing, such as sqlite3.
@@ -26,6 +28,17 @@ pub enum DiskError {
     File(#[from] io::Error),
     /// SQLite.
     Sqlite(#[from] rusqlite::Error),
+    /// Something that is no file of arkmeter has this name.
+    Unfit(FileError),
+}
+
+impl From<FileError> for DiskError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io(error) => error.into(),
+            error => DiskError::Unfit(error),
+        }
+    }
 }
 
 impl DiskError {
@@ -34,6 +47,7 @@ impl DiskError {
         match self {
             DiskError::File(error) => io_remedy(error.kind()),
             DiskError::Sqlite(error) => sqlite_remedy(error),
+            DiskError::Unfit(error) => error.remedy().unwrap_or_else(|| io_remedy(error.kind())),
         }
     }
 }
@@ -122,7 +136,14 @@ impl From<DiskError> for StoreFault {
         match error {
             DiskError::File(error) => error.into(),
             DiskError::Sqlite(error) => error.into(),
+            DiskError::Unfit(_) => StoreFault::Disk(error),
         }
+    }
+}
+
+impl From<FileError> for StoreFault {
+    fn from(error: FileError) -> Self {
+        DiskError::from(error).into()
     }
 }
 
@@ -172,6 +193,20 @@ pub(crate) fn sqlite_remedy(error: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program has it open: end that one",
         _ => "the disk is full or failing: free some space, else check it (dmesg, fsck)",
     }
+}
+
+/// Fails unless the store at `path`, if there is one, and the logs beside it are arkmeter's own regular files. SQLite opens whatever has
+/// the name. Nobody but their owner can put another file in between: the folder is his.
+pub(crate) fn check_store(path: &Path) -> Result<(), FileError> {
+    files::check_own(path)?;
+    ["-wal", "-journal"].iter().try_for_each(|beside| {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(beside);
+        files::check_own(&path.with_file_name(&name)).map_err(|error| {
+            let name = name.to_string_lossy().into_owned();
+            FileError::Beside { name, error: Box::new(error) }
+        })
+    })
 }
 
 /// Opens a store for reading and writing.

@@ -1,8 +1,7 @@
 //! What a command works with: the configuration, the places that it names, the running daemon, the runtime.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -14,9 +13,6 @@ use crate::ledger;
 use crate::status::control::{self, ControlCommand, ControlError};
 use crate::text::chain;
 use crate::units::Name;
-
-/// More bytes than this are not read from a configuration that has an error.
-const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// Loads the configuration and runs the command with it, or prints every problem.
 pub(super) fn with_config(path: &Path, environment: &Environment, command: impl FnOnce(&Config) -> u8) -> u8 {
@@ -58,9 +54,7 @@ pub(super) fn locations(path: &Path, environment: &Environment) -> (PathBuf, Pat
 
 /// A path in a configuration that has an error elsewhere.
 fn path_as_written(path: &Path, table: &str, key: &str) -> Option<PathBuf> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(MAX_CONFIG_BYTES).read_to_string(&mut text).ok()?;
-    let document: toml::Table = text.parse().ok()?;
+    let document: toml::Table = Config::text(path).ok()?.parse().ok()?;
     let written = document.get(table)?.get(key)?.as_str()?;
     Some(path.parent()?.join(written))
 }

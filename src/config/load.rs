@@ -1,12 +1,12 @@
 //! Reads the file of a configuration, with its limits of size and encoding.
 
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
 use super::model::Config;
 use super::problems::{Problems, shown_path};
+use crate::files::{self, FileError};
 use crate::text::chain;
 
 /// A configuration of a thousand meters is a tenth of this.
@@ -20,8 +20,8 @@ pub enum ConfigError {
     Missing(PathBuf),
     #[error("{} is a folder: name the file in it with --config", shown_path(.0))]
     Folder(PathBuf),
-    #[error("{} is not a regular file: the configuration must be one", shown_path(.0))]
-    NotAFile(PathBuf),
+    #[error("{} is {kind}, not a regular file: the configuration must be one", shown_path(.path))]
+    NotAFile { path: PathBuf, kind: &'static str },
     #[error("the configuration {shown} may not be read by this user: chown root:arkmeter {shown} && chmod 640 {shown}", shown = shown_path(.0))]
     Denied(PathBuf),
     #[error("{} is larger than 1 MiB, too large for a configuration: is it the right file?", shown_path(.0))]
@@ -32,7 +32,7 @@ pub enum ConfigError {
     Unreadable {
         path: PathBuf,
         #[source]
-        source: io::Error,
+        source: FileError,
     },
     /// The file has errors: all problems at once.
     #[error("the configuration is not valid\n{0}")]
@@ -85,27 +85,17 @@ pub fn shown_file(path: &Path, environment: &Environment) -> Result<String, Conf
 
 /// Reads the text of a file.
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => ConfigError::Missing(path.to_owned()),
-        io::ErrorKind::PermissionDenied => ConfigError::Denied(path.to_owned()),
-        _ => ConfigError::Unreadable { path: path.to_owned(), source },
-    };
-    // Without O_NONBLOCK, opening a pipe would wait for a writer.
-    let options = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-    let file = options.map_err(failed)?;
-    let kind = file.metadata().map_err(failed)?.file_type();
-    if kind.is_dir() {
-        return Err(ConfigError::Folder(path.to_owned()));
-    }
-    if !kind.is_file() {
-        return Err(ConfigError::NotAFile(path.to_owned()));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(ConfigError::TooLarge(path.to_owned()));
-    }
-    String::from_utf8(bytes).map_err(|error| {
+    let content = files::read(path, MAX_BYTES).map_err(|error| match error {
+        FileError::Folder => ConfigError::Folder(path.to_owned()),
+        FileError::Special(kind) => ConfigError::NotAFile { path: path.to_owned(), kind },
+        FileError::TooLarge(_) => ConfigError::TooLarge(path.to_owned()),
+        FileError::Io(source) if source.kind() == io::ErrorKind::NotFound => ConfigError::Missing(path.to_owned()),
+        FileError::Io(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            ConfigError::Denied(path.to_owned())
+        }
+        source => ConfigError::Unreadable { path: path.to_owned(), source },
+    })?;
+    String::from_utf8(content.bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
         ConfigError::NotText { path: path.to_owned(), line }

@@ -184,7 +184,10 @@ fn an_unreadable_file_is_reported_with_the_remedy() {
         "there is no configuration at DIR/arkmeter.toml: write one there (see the annotated example), or name another with --config\n"
     );
     assert_eq!(load(folder.path()), "DIR is a folder: name the file in it with --config\n");
-    assert_eq!(load(Path::new("/dev/null")), "/dev/null is not a regular file: the configuration must be one\n");
+    assert_eq!(
+        load(Path::new("/dev/null")),
+        "/dev/null is a device, not a regular file: the configuration must be one\n"
+    );
     std::fs::write(&file, b"# one\n# tw\xffo\n").unwrap();
     assert_eq!(load(&file), "DIR/arkmeter.toml, line 2: not UTF-8; save the file as UTF-8\n");
     std::fs::write(&file, "#".repeat((1 << 20) + 1)).unwrap();

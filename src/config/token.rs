@@ -1,12 +1,12 @@
 //! The token of an account: read from its file or credential, never shown.
 
 use std::fmt;
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::model::TokenSource;
 use super::problems::shown_path;
+use crate::files::{self, FileError};
 
 /// A token is 67 bytes with its line end. A larger file holds something else.
 const MAX_BYTES: u64 = 4096;
@@ -51,8 +51,8 @@ pub enum TokenError {
     Denied(PathBuf),
     #[error("{} is a folder, not a token file", shown_path(.0))]
     Folder(PathBuf),
-    #[error("{} is not a regular file: the token has to be in one", shown_path(.0))]
-    NotAFile(PathBuf),
+    #[error("{} is {kind}, not a regular file: the token has to be in one", shown_path(.path))]
+    NotAFile { path: PathBuf, kind: &'static str },
     #[error("the token file {shown} is open to every user of this machine (mode {mode:04o}): chown root:arkmeter {shown} && chmod 640 {shown}", shown = shown_path(.path))]
     OpenToOthers { path: PathBuf, mode: u32 },
     #[error("the token file {} is larger than 4 KiB: it has to hold the token and nothing else", shown_path(.0))]
@@ -71,7 +71,7 @@ pub enum TokenError {
     Unreadable {
         path: PathBuf,
         #[source]
-        source: io::Error,
+        source: FileError,
     },
     #[error(
         "token_credential = \"{name}\" asks systemd for the token, but $CREDENTIALS_DIRECTORY is not set: add LoadCredential={name}:/etc/arkmeter/{name}.token to the unit"
@@ -122,29 +122,17 @@ pub(super) fn is_credential_name(name: &str) -> bool {
 
 fn read(path: &Path) -> Result<Token, TokenError> {
     let owned = || path.to_owned();
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => TokenError::Missing(owned()),
-        io::ErrorKind::PermissionDenied => TokenError::Denied(owned()),
-        _ => TokenError::Unreadable { path: owned(), source },
-    };
-    // Without O_NONBLOCK, opening a pipe would wait for a writer.
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
-    // The metadata of the open file, not of the path, which may name another file by now.
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(TokenError::Folder(owned()));
-    }
-    if !metadata.is_file() {
-        return Err(TokenError::NotAFile(owned()));
-    }
-    let mode = metadata.mode() & 0o7777;
+    let content = files::read(path, MAX_BYTES).map_err(|error| match error {
+        FileError::Folder => TokenError::Folder(owned()),
+        FileError::Special(kind) => TokenError::NotAFile { path: owned(), kind },
+        FileError::TooLarge(_) => TokenError::TooLarge(owned()),
+        FileError::Io(source) if source.kind() == io::ErrorKind::NotFound => TokenError::Missing(owned()),
+        FileError::Io(source) if source.kind() == io::ErrorKind::PermissionDenied => TokenError::Denied(owned()),
+        source => TokenError::Unreadable { path: owned(), source },
+    })?;
+    let (bytes, mode) = (content.bytes, content.mode);
     if mode & 0o007 != 0 {
         return Err(TokenError::OpenToOthers { path: owned(), mode });
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(TokenError::TooLarge(owned()));
     }
     let not_a_token = |invisible| TokenError::NotAToken { path: owned(), invisible };
     let text = std::str::from_utf8(&bytes).map_err(|_| not_a_token(encoding(&bytes)))?;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{HISTORY, check_version};
 use super::{HistorySlot, Interval, PowerSummary, RecordedSlot, SlotStart};
-use crate::storage::{DiskError, StoreFault, connect};
+use crate::storage::{DiskError, StoreFault, check_store, connect};
 use crate::units::{MilliwattHours, Name};
 
 /// The version of the JSON document.
@@ -35,7 +35,7 @@ pub enum HistoryReadError {
         why: String,
     },
     /// The file could not be read.
-    #[error("the history {} cannot be read: run as root or as the user that arkmeter runs as", path.display())]
+    #[error("the history {} cannot be read: {}", path.display(), read_remedy(source))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -79,6 +79,13 @@ pub struct HistoryPage {
     pub others: Vec<Name>,
 }
 
+fn read_remedy(error: &DiskError) -> &'static str {
+    match error {
+        DiskError::Unfit(_) => error.remedy(),
+        _ => "run as root or as the user that arkmeter runs as",
+    }
+}
+
 /// Reads a page of the history in that folder (blocking); an empty page where nothing is recorded yet.
 ///
 /// # Errors
@@ -98,6 +105,7 @@ pub fn read_page(folder: &Path, query: &HistoryQuery) -> Result<HistoryPage, His
 
 fn read(path: &Path, query: &HistoryQuery, mut page: HistoryPage) -> Result<HistoryPage, StoreFault> {
     // Opened for writing if this user may, so that SQLite can roll back what a crash left half written. Nothing else is changed.
+    check_store(path)?;
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true)?;
     // One transaction, so that concurrent writes do not matter.

@@ -14,7 +14,7 @@ use rusqlite_migration::{M, Migrations};
 use super::{HistorySlot, MeterRename, Retention};
 use crate::clock::ClockReading;
 use crate::storage::{
-    DiskError, FileId, StoreError, StoreFault, connect, create_private, file_id, give_to_owner, move_aside,
+    DiskError, FileId, StoreError, StoreFault, check_store, connect, create_private, file_id, give_to_owner, move_aside,
 };
 
 /// The file in the state folder.
@@ -92,8 +92,11 @@ fn disk_error(fault: StoreFault) -> DiskError {
 /// Renames meters in the history, with or without a running daemon. Older records under a new name no longer belong to any meter.
 pub(crate) fn rename(folder: &Path, renames: &[MeterRename]) {
     let path = folder.join(HISTORY);
-    if !path.exists() {
+    if renames.is_empty() || !path.exists() {
         return;
+    }
+    if let Err(error) = check_store(&path) {
+        return tracing::warn!(path = %path.display(), "the history is not renamed: {error}");
     }
     for MeterRename { from, to } in renames {
         let renamed = connect(&path).and_then(|mut connection| {
@@ -128,6 +131,7 @@ impl HistoryStore {
         if file_id(&path)?.is_none() {
             return Ok((HistoryStore::create(folder)?, None));
         }
+        check_store(&path)?;
         let opened = connect(&path).map_err(StoreFault::from).and_then(|connection| {
             check_version(&connection)?;
             HistoryStore::settle(connection, &path)

@@ -5,7 +5,7 @@
 /// systemd asks to keep `/etc/machine-id` confidential (machine-id(5)), so it is a CRC32 of that with a prefix. Two of four thousand million
 /// machines have the same one, which is rare enough to detect a clone.
 pub fn mark() -> Option<String> {
-    mark_of(&std::fs::read_to_string("/etc/machine-id").ok()?)
+    mark_of(&crate::files::system_text("/etc/machine-id")?)
 }
 
 fn mark_of(text: &str) -> Option<String> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Recorder, Recording, TooManyRecordings, TraceWriter};
 use crate::clock::Clock;
+use crate::files::{self, FileError};
 
 /// The maximum size of a recording, in bytes: weeks of a few meters.
 pub const MOST_BYTES: u64 = 64 << 20;
@@ -23,9 +24,9 @@ pub enum RecordError {
     File {
         /// The file.
         path: PathBuf,
-        /// The system's error.
+        /// What is wrong with it.
         #[source]
-        source: io::Error,
+        source: FileError,
     },
     /// The file exists and no recording can be appended to it.
     #[error(
@@ -127,7 +128,8 @@ fn complete_length(file: &mut File) -> io::Result<u64> {
 /// # Errors
 /// The file cannot be written or is no recording, or too many recordings run.
 pub fn record_to(path: &Path, recorder: &Recorder, clock: &Clock) -> Result<std::thread::JoinHandle<()>, RecordError> {
-    let failed = |source| RecordError::File { path: path.to_owned(), source };
+    let unusable = |source| RecordError::File { path: path.to_owned(), source };
+    let failed = |error: io::Error| unusable(error.into());
     let recording = recorder.listen(None)?;
     let (mut file, lines, first) = match BoundedFile::create(path, MOST_BYTES) {
         Ok(file) => {
@@ -135,7 +137,7 @@ pub fn record_to(path: &Path, recorder: &Recorder, clock: &Clock) -> Result<std:
             (file, lines, first)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
+            let found = files::open_own(path, false).map_err(unusable)?;
             let first = first_line(&found).map_err(failed)?;
             let resumed = TraceWriter::resume(&first, clock.now());
             let (lines, line) = resumed.ok_or_else(|| RecordError::Foreign(path.to_owned()))?;

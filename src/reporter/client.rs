@@ -1,9 +1,6 @@
 //! The HTTPS client of an account: one call, one bounded answer, within the account's timeout.
 
 use std::error::Error;
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +14,7 @@ use super::retry::http_date;
 use super::rpc::{CallFailure, CallResult, ReportCall, RpcAnswer, interpret};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Token, shown_path};
+use crate::files::{self, FileError};
 
 /// The most bytes of an answer, and how many more per report of the call.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -42,7 +40,7 @@ pub(crate) enum HttpClientError {
     Certificates {
         path: PathBuf,
         #[source]
-        source: std::io::Error,
+        source: FileError,
     },
     #[error("the ca_file {} is larger than 1 MiB: keep only the certificates to trust in it", shown_path(.0))]
     TooLarge(PathBuf),
@@ -131,15 +129,11 @@ impl HttpClient {
 /// # Errors
 /// The file cannot be read, is too large, or holds no certificate.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, HttpClientError> {
-    let failed = |source| HttpClientError::Certificates { path: path.to_owned(), source };
-    // Without O_NONBLOCK, opening a pipe would wait for a writer.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
-    let mut pem = Vec::new();
-    file.take(MAX_CA_FILE + 1).read_to_end(&mut pem).map_err(failed)?;
-    if pem.len() as u64 > MAX_CA_FILE {
-        return Err(HttpClientError::TooLarge(path.to_owned()));
-    }
-    let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
+    let content = files::read(path, MAX_CA_FILE).map_err(|error| match error {
+        FileError::TooLarge(_) => HttpClientError::TooLarge(path.to_owned()),
+        source => HttpClientError::Certificates { path: path.to_owned(), source },
+    })?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&content.bytes).unwrap_or_default();
     if certificates.is_empty() {
         return Err(HttpClientError::NoCertificate(path.to_owned()));
     }

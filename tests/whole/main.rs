@@ -40,6 +40,7 @@ mod restarts;
 mod scan;
 mod secrets;
 mod soak;
+mod special_files;
 mod state_folder;
 mod status_page;
 mod support;

@@ -164,7 +164,7 @@ fn unreadable(error: &ConfigError) -> String {
     match error {
         ConfigError::Missing(path) => format!("there is no file {}\n", shown_path(path)),
         ConfigError::Folder(path) => format!("{} is a folder: name a file in it\n", shown_path(path)),
-        ConfigError::NotAFile(path) => format!("{} is not a regular file\n", shown_path(path)),
+        ConfigError::NotAFile { path, kind } => format!("{} is {kind}, not a regular file\n", shown_path(path)),
         ConfigError::Denied(path) => {
             format!("{} cannot be read by this user: run as root, or change its permissions\n", shown_path(path))
         }

@@ -1,10 +1,11 @@
 //! Hides what must not leave this box: every token that it knows, wherever it appears, and what looks like a token.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config, Environment};
+use crate::files;
 use crate::reporter::TokenMask;
 
 /// Maximum bytes read of a token file.
@@ -28,12 +29,7 @@ impl Secrets {
     pub fn of(path: &Path, environment: &Environment) -> Self {
         let mut secrets = Secrets::default();
         for file in token_files(path, environment) {
-            let mut bytes = Vec::new();
-            let regular = fs::metadata(&file).is_ok_and(|metadata| metadata.is_file());
-            if regular && File::open(&file).is_ok_and(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).is_ok())
-            {
-                secrets.add(&String::from_utf8_lossy(&bytes));
-            }
+            secrets.add(&String::from_utf8_lossy(&beginning(&file, MAX_FILE_BYTES)));
         }
         secrets
     }
@@ -75,14 +71,19 @@ fn token_files(path: &Path, environment: &Environment) -> Vec<PathBuf> {
     files
 }
 
+/// The first bytes of a file; none of one that cannot be read.
+fn beginning(file: &Path, limit: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(file) = files::open(file) {
+        // What was read before an error may hold a secret as well.
+        let _ = file.take(limit).read_to_end(&mut bytes);
+    }
+    bytes
+}
+
 /// The values of this key in a configuration that has an error, read line by line.
 fn named_in(path: &Path, key: &'static str) -> impl Iterator<Item = String> {
-    let mut bytes = Vec::new();
-    if let Ok(file) = File::open(path) {
-        // A file that cannot be read names no token files.
-        let _ = file.take(1 << 20).read_to_end(&mut bytes);
-    }
-    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let text = String::from_utf8_lossy(&beginning(path, 1 << 20)).into_owned();
     let quoted = move |line: &str| {
         let (_, value) = line.split_once(key)?;
         let value = value.trim_start_matches([' ', '\t', '=']);

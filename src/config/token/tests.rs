@@ -93,7 +93,7 @@ fn a_path_that_is_not_a_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let read_error = |path: &Path| TokenSource::File(path.to_owned()).read(None).unwrap_err();
     assert!(matches!(read_error(folder.path()), TokenError::Folder(_)));
-    assert!(matches!(read_error(Path::new("/dev/null")), TokenError::NotAFile(_)));
+    assert!(matches!(read_error(Path::new("/dev/null")), TokenError::NotAFile { kind: "a device", .. }));
 }
 
 #[test]

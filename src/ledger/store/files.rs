@@ -1,12 +1,12 @@
 //! Connections to the ledger's files, and whole copies of them.
 
-use std::fs::File;
 use std::path::Path;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::folder::Folder;
+use crate::files;
 use crate::storage::{DiskError, arrange, close, connect, open};
 
 /// The size of the write-ahead log in bytes at which it is checkpointed: about ten slots of 20 meters, which write mostly the same pages.
@@ -25,7 +25,7 @@ pub(super) fn connect_alone(path: &Path) -> rusqlite::Result<Connection> {
 /// Opens a ledger, its copy or a backup for reading only.
 pub(super) fn connect_to_read(path: &Path) -> Result<Connection, DiskError> {
     // The system says more about the cause than SQLite does.
-    File::open(path)?;
+    files::open(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Ok(arrange(Connection::open_with_flags(path, flags)?)?)
 }

@@ -1,13 +1,14 @@
 //! The state folder: the ledger's files in it, the lock, and how a file gets there whole or not at all.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::OpenError;
-use crate::storage::{create_private, give_to_owner, move_aside, remove_store, sync_folder};
+use crate::files;
+use crate::storage::{StoreFault, create_private, give_to_owner, move_aside, remove_store, sync_folder};
 
 /// The ledger in a state folder.
 pub(super) const LEDGER: &str = "ledger.db";
@@ -31,7 +32,7 @@ pub(super) struct Folder {
 /// Whether an arkmeter has locked the state folder at `path`, and its process if the lock names it. `None` if it is not locked, or if that
 /// cannot be found out. Blocks for up to a second if it is locked.
 pub fn in_use(path: &Path) -> Option<Option<u32>> {
-    let lock = File::open(path.join("lock")).ok()?;
+    let lock = files::open(&path.join("lock")).ok()?;
     let held = lock_within(|| lock.try_lock_shared()).is_err_and(|error| matches!(error, TryLockError::WouldBlock));
     held.then(|| pid(&lock))
 }
@@ -70,15 +71,13 @@ impl Folder {
             Err(error) => return Err(OpenError::of("read the state folder", path, error)),
         }
         let file = path.join("lock");
-        let failed = |error: io::Error| OpenError::of("lock the state folder with", &file, error);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        let mut lock = options.open(&file).map_err(failed)?;
+        let failed = |fault: StoreFault| OpenError::of("lock the state folder with", &file, fault);
+        let mut lock = files::open_own(&file, true).map_err(|error| failed(error.into()))?;
         give_to_owner(&lock, path);
         match lock_within(|| lock.try_lock()) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { folder: path.to_owned(), pid: pid(&lock) }),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::Error(error)) => return Err(failed(error.into())),
         }
         // Only to name the holder: on a full disk the lock holds without it.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));

@@ -1,6 +1,5 @@
 //! Opens what is in the state folder: a first start, an intact ledger, an older version, a damaged ledger or one that is too old.
 
-use std::fs::OpenOptions;
 use std::path::Path;
 
 use rusqlite::backup::Backup;
@@ -14,7 +13,8 @@ use super::rows::{Commit, JournalRow, LedgerRow, MeterRow};
 use super::schema::{self, Schema, VERSION};
 use super::write;
 use crate::clock::Clock;
-use crate::storage::{StoreError, StoreFault, close, connect, file_id};
+use crate::files;
+use crate::storage::{StoreError, StoreFault, check_store, close, connect, file_id};
 
 /// Small pages: the log takes each page that a commit touches, whole.
 const PAGE_SIZE: u32 = 1024;
@@ -121,12 +121,13 @@ pub(super) fn read_file(path: &Path) -> Result<(Connection, Contents), StoreFaul
 }
 
 fn open_to_write(path: &Path, folder: &Folder, schema: &Schema) -> Result<(Connection, Contents), StoreFault> {
+    check_store(path)?;
     let mut connection = connect_alone(path)?;
     upgrade(&mut connection, folder, schema)?;
     let contents = Contents::inspect(&connection)?;
     if connection.is_readonly(MAIN_DB).unwrap_or(false) {
         // SQLite opens a file read-only if this user may not write it, and if a damaged header says so.
-        OpenOptions::new().write(true).open(path)?;
+        files::open_own(path, false)?;
         return Err(StoreFault::damaged("its header says that it cannot be written"));
     }
     Ok((connection, contents))

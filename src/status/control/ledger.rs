@@ -17,6 +17,7 @@ use crate::history::query::HistoryQuery;
 use crate::ledger::LedgerError;
 use crate::ledger::store::JournalQuery;
 use crate::status::views;
+use crate::text::chain;
 
 /// Where [`Shown`](crate::ledger::shown::Shown) is read.
 pub const SHOW: &str = "/ledger.json";
@@ -68,7 +69,7 @@ pub(super) async fn history(
     let Query(query) = query.map_err(|_| bad_query(HISTORY, "meter=NAME&from=SECOND&to=SECOND&after=N"))?;
     match timeout(HISTORY_WITHIN, session.socket.sources.history().page(query)).await {
         Ok(Ok(page)) => Ok(views::json(&page)),
-        Ok(Err(error)) => Err(unavailable(format!("{error}\n"))),
+        Ok(Err(error)) => Err(unavailable(chain(&error) + "\n")),
         Err(_) => Err(unavailable("the disk of the history does not answer: try again\n".to_owned())),
     }
 }
