@@ -7,6 +7,7 @@
 
 mod cpu;
 mod idle;
+mod judgement;
 mod line;
 mod median;
 mod memory;
@@ -24,8 +25,9 @@ use std::io;
 type Figure = fn() -> io::Result<()>;
 
 /// The figures by name. Without a name on the command line all are measured.
-const FIGURES: [(&str, Figure); 8] = [
+const FIGURES: [(&str, Figure); 9] = [
     ("memory", memory::measure),
+    ("judgement", judgement::measure),
     ("profiles", profiles::measure),
     ("start", start::measure),
     ("line", line::measure),

@@ -13,11 +13,9 @@ use super::verdict::Verdict;
 use crate::units::MilliwattHours;
 
 /// Readings in a row that must agree, and for how long at the least: right after a connection is made, a gateway may give another meter's
-/// answers for a while.
+/// answers for a while, however fast it is polled.
 const READINGS: u32 = 3;
 const AGREE_FOR: Duration = Duration::from_secs(20);
-/// At fast polls, this many polls are long enough.
-const AGREE_FOR_POLLS: u32 = 30;
 /// How long a first register of 0 counts as a meter that is starting up.
 const ZERO_FOR: Duration = Duration::from_secs(600);
 /// The longest gap between two readings in a row; 20 polls where the meter is polled slowly.
@@ -44,7 +42,7 @@ impl Judging<'_> {
         let needed = match run.last.value {
             MilliwattHours::ZERO if self.flows_since(&run.first) => DAY,
             MilliwattHours::ZERO => ZERO_FOR,
-            _ => AGREE_FOR.min(AGREE_FOR_POLLS * self.settings.poll_every),
+            _ => AGREE_FOR,
         };
         if !run.lasted(READINGS, needed) {
             self.state.memory.hold = Some(run);

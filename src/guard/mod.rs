@@ -29,6 +29,8 @@
 //! | during a hold: back where the last register would be now | `glitch` | the readings of the hold are dropped | `following` |
 //! | it answers at another place | as above | an unexplained advance is credited only to the same serial number | `judging` |
 //!
+//! A power that the connection cannot carry, or that the counter contradicts, is not reported: `power_fault`.
+//!
 //! What the operator decides is in `operator` and `remedy`; what should be checked at the meter in `advice`; what `replay --explain` prints
 //! in `explain`.
 
@@ -84,8 +86,9 @@ pub fn judge(mut state: GuardState, settings: &MeterSettings, at: &ClockReading,
     state.settle_place(settings);
     let power = values.power.filter(|_| !state.says_nothing(values));
     let carried = state.memory.power.measure(settings);
-    let power_fault = values.power.and_then(|power| power_fault::of(power, carried));
-    let pair = state.note_power(settings, at, power, power_fault.is_some());
+    let impossible = values.power.and_then(|power| power_fault::of(power, carried));
+    let power_fault = impossible.or_else(|| state.contradicted(settings, power?));
+    let pair = state.note_power(settings, at, power, impossible.is_some());
     if let (Some(taken), None) = (state.figure.taken, &state.memory.hold) {
         state.memory.power.note_overload(settings, taken.value, taken.step, &state.figure.totals);
     }

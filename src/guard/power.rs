@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::flow::RegisterPoint;
+use super::power_fault::PowerJump;
 use super::settings::MeterSettings;
 use super::trust::PowerTrust;
 use crate::clock::ClockReading;
@@ -67,6 +68,8 @@ pub(super) struct PowerMemory {
     /// Samples in a row that the connection cannot carry, and the last of them from the third on.
     pub(super) excess: u32,
     pub(super) excessive: Option<Milliwatts>,
+    /// A rise of power that the counter has not confirmed yet.
+    pub(super) jump: Option<PowerJump>,
     /// Energy that flowed backwards, by the power register, since the register last advanced, in µWh; and the last such sample.
     pub(super) backward: u64,
     pub(super) last_backward: Option<PowerSample>,
@@ -87,6 +90,17 @@ pub(super) struct ConnectionRates {
     pub(super) overload: Milliwatts,
     /// The register was seen to fall by no more than two steps: an advance as small may be noise too.
     pub(super) noisy: bool,
+}
+
+impl ConnectionRates {
+    /// Whether these say more than those that are stored: a rate that is higher by a sixteenth at least, or something else.
+    pub(super) fn exceed(&self, stored: &ConnectionRates) -> bool {
+        let exceeds = |now: Milliwatts, before: Milliwatts| now.0 - before.0 > before.0 / 16;
+        let seen = exceeds(self.seen.unwrap_or_default(), stored.seen.unwrap_or_default());
+        seen || exceeds(self.sustained, stored.sustained)
+            || self.overload != stored.overload
+            || self.noisy != stored.noisy
+    }
 }
 
 /// The beginning of the time from which a rate is learned.
@@ -267,6 +281,7 @@ impl PowerMemory {
         self.lumps.clear();
         self.advanced_at = None;
         self.suspected = None;
+        self.jump = None;
         self.trust.another_register();
     }
 
@@ -283,6 +298,7 @@ impl PowerMemory {
             .chain(self.trust.stamp())
             .chain(self.last_backward.as_mut().map(|sample| &mut sample.at))
             .chain(self.advanced_at.as_mut())
+            .chain(self.jump.as_mut().and_then(PowerJump::stamp))
     }
 }
 

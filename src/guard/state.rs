@@ -9,6 +9,7 @@ use super::flow::RegisterPoint;
 use super::hold::Hold;
 use super::lines::DoubtedAdvance;
 use super::power::{EnergyBounds, PowerMemory, PowerSample, SamplePair};
+use super::power_fault::PowerFault;
 use super::reason::HeldRegister;
 use super::serial;
 use super::settings::{CounterSettings, MeterSettings};
@@ -77,12 +78,12 @@ impl GuardMemory {
     /// Whether this is worth storing where `stored` is on disk.
     ///
     /// Recent samples and times change with each poll and do not count: they are stored with the next change or at shutdown. Nor does an
-    /// advance that only waits for its confirmation, or one that was doubted.
+    /// advance that only waits for its confirmation, or one that was doubted, or a rate that is hardly higher than before.
     pub fn differs_from(&self, stored: &GuardMemory) -> bool {
         let waiting = self.hold.as_ref().is_some_and(Hold::is_quiet) && stored.hold.is_none();
         let hold = if waiting { None } else { self.hold.clone() };
-        let (rates, wrong) = (self.power.rates, self.power.trust.wrong);
-        let trust = PowerTrust { wrong, ..stored.power.trust };
+        let rates = if self.power.rates.exceed(&stored.power.rates) { self.power.rates } else { stored.power.rates };
+        let trust = PowerTrust { wrong: self.power.trust.wrong, ..stored.power.trust };
         let power = PowerMemory { rates, trust, ..stored.power.clone() };
         GuardMemory { hold, power, doubted: stored.doubted.clone(), ..self.clone() } != *stored
     }
@@ -209,6 +210,11 @@ impl GuardState {
         let lasting = self.memory.power.excessive.filter(|_| settings.counter == CounterSettings::FromPower);
         let measure = self.memory.power.measure(settings).max(lasting.unwrap_or_default());
         (measure > settings.max_power).then_some(measure)
+    }
+
+    /// Whether the counter contradicts this power.
+    pub(super) fn contradicted(&mut self, settings: &MeterSettings, power: Milliwatts) -> Option<PowerFault> {
+        self.memory.power.watch_jump(settings, power.consumed(), self.figure.taken.as_ref()?)
     }
 
     /// Records the power of a poll; `excessive` is a power that the connection cannot carry. Energy is integrated from such a power only if it

@@ -208,6 +208,12 @@ pub(super) fn power_fault(fault: &PowerFault) -> String {
             power.watts(),
             meant.watts()
         ),
+        PowerFault::Contradicted { power, counted } => format!(
+            "its power rose to {} W, but the counter counts as at {} W; the power is not reported: check the power register, the line, and \
+             whether all phases are counted",
+            power.watts(),
+            counted.watts()
+        ),
     }
 }
 

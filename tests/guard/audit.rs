@@ -29,6 +29,8 @@ pub(crate) enum Surplus {
     OfCounted(u64),
     /// 1.25 x the maximum power while a fault lasts, and two polls longer.
     AtFullPower,
+    /// This energy, in mWh.
+    Mwh(u64),
 }
 
 /// What a history showed.
@@ -189,6 +191,7 @@ impl<'a, P: Publisher + Default> Audit<'a, P> {
             (Surplus::Nothing, _) | (_, None) => 0,
             (Surplus::OfCounted(percent), _) => (poll.kept - self.kept_before) * percent / 100,
             (Surplus::AtFullPower, _) => self.at_full_power(poll.at),
+            (Surplus::Mwh(energy), _) => energy,
         };
         let true_figure = self.base() + poll.kept;
         let most = (true_figure + surplus).max(self.believable) + self.tolerance();
@@ -209,7 +212,8 @@ impl<'a, P: Publisher + Default> Audit<'a, P> {
 
     fn check_delay(&mut self, poll: &Poll, published: Option<u64>) {
         self.reads += 1;
-        let waits = !poll.clock.trusted || published.is_none();
+        // After a stop, the minute begins with the first reading: the line may have been dead until then.
+        let waits = !poll.clock.trusted || published.is_none() || self.reads == 1;
         let due = self.due.read(poll, waits);
         if published.is_none() && self.reads >= 10 && poll.at >= self.began_at + 5 * MINUTE {
             let zero = self.base() < self.site.step;

@@ -98,5 +98,5 @@ pub(crate) const HEALTHY: usize = 2;
 
 /// The number of histories with hard faults in which a promise is broken. In the most, the register keeps a wrong value that the
 /// connection could carry and that is smaller than what it carries between two readings, or the fault begins before power has agreed with
-/// the counter. In one, another meter answers for longer than the 30 fast polls that a first figure waits for.
-pub(crate) const HARD: usize = 15;
+/// the counter.
+pub(crate) const HARD: usize = 14;

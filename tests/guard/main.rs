@@ -9,6 +9,7 @@ mod hard;
 mod healthy;
 mod known;
 mod load;
+mod promises;
 mod random;
 mod referee;
 mod scenarios;

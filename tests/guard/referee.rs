@@ -25,6 +25,12 @@ pub(crate) struct Guard {
     read_at: Option<ClockReading>,
 }
 
+impl Guard {
+    pub(crate) fn state(&self) -> &GuardState {
+        &self.state
+    }
+}
+
 impl Publisher for Guard {
     fn read(&mut self, settings: &MeterSettings, at: &ClockReading, values: &Values) -> (&'static str, bool) {
         let judged = judge(self.state.clone(), settings, at, values);

@@ -137,7 +137,9 @@ async fn disk_full_allows_reports_of_figures_on_disk_and_no_others() {
     let gateway = SimulatedGateway::start([sauna.unit()]).await.unwrap();
     let arkreen = arkreen([1]);
     let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address());
-    let site = Site::new(&plan.counting("sauna", "gateway", 1));
+    // Few slots before the disk is full: a log that has reached its full size is used again and needs no space.
+    let plan = plan.counting("sauna", "gateway", 1).replaced("report_every = \"1s\"", "report_every = \"10s\"");
+    let site = Site::new(&plan);
     let state = site.path("state");
     let _mount = Mount::new(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], &state);
     let daemon = site.start();
@@ -146,7 +148,7 @@ async fn disk_full_allows_reports_of_figures_on_disk_and_no_others() {
     let _ = std::fs::write(&ballast, vec![1; 2 << 20]);
     site.status_when("the full disk is shown", |it| it.to_string().contains("free some space")).await;
     let (calls, requests) = (arkreen.calls().len(), sauna.unit().requests());
-    more_calls(&arkreen, 3).await;
+    more_calls(&arkreen, 2).await;
     assert!(sauna.unit().requests() > requests, "the meter is still polled");
     // Every figure that was reported meanwhile is on disk.
     let safe = on_disk(&site).await;

@@ -1,0 +1,158 @@
+//! Power that is integrated, that cannot be, or that disagrees with the counter.
+
+use super::*;
+
+#[test]
+fn power_is_integrated_over_gaps_of_two_polls_and_keeps_its_remainder() {
+    let mut bench = Bench::new();
+    bench.settings.counter = CounterSettings::FromPower;
+    bench.power = Some(1_000);
+    assert_eq!(bench.poll(None).verdict, Verdict::Baseline);
+    assert_eq!(bench.published(), Some(0));
+    // 1 W for 10 s is 2.78 mWh. An hour of it is exactly 1000 mWh.
+    for _ in 0..360 {
+        bench.pass(10);
+        bench.poll(None);
+    }
+    assert_eq!(bench.published(), Some(1000));
+    bench.pass(20);
+    bench.poll(None);
+    assert_eq!(bench.published(), Some(1005), "two polls apart");
+    bench.pass(60);
+    bench.poll(None);
+    assert_eq!(bench.published(), Some(1005), "six polls apart: not known");
+    bench.power = Some(3_000_000_000);
+    bench.pass(10);
+    bench.poll(None);
+    bench.power = Some(1_000);
+    bench.pass(10);
+    bench.poll(None);
+    assert!(bench.published() < Some(1005 + 2 * 56_000), "no more than the connection carries");
+    bench.power = None;
+    bench.pass(10);
+    assert_eq!(bench.poll(None).verdict, Verdict::Unchanged);
+}
+
+#[test]
+fn a_power_above_max_power_that_the_counter_confirms_is_remembered() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.settings.max_power = Milliwatts(1_000_000);
+    bench.power = Some(3_000_000);
+    let mut register = 180 * KWH;
+    for _ in 0..30 {
+        bench.pass(10);
+        register += 8_333;
+        bench.poll(Some(register / 10_000 * 10_000));
+    }
+    assert_eq!(bench.state.overload(&bench.settings), Some(Milliwatts(3_000_000)));
+    assert_eq!(bench.published(), Some(register / 10_000 * 10_000));
+}
+
+#[test]
+fn a_power_that_the_connection_cannot_carry_is_not_used() {
+    let mut bench = Bench::at(180 * KWH);
+    for (power, fault) in [
+        (1_500_000, None),
+        (-24_000_000, None),
+        (
+            2_000_000_000_000,
+            Some(PowerFault::TooHigh { power: Milliwatts(2_000_000_000_000), limit: Milliwatts(25_000_000) }),
+        ),
+        (65_235_000, Some(PowerFault::Unsigned { power: Milliwatts(65_235_000), meant: Milliwatts(-301_000) })),
+        (
+            4_294_966_995_000,
+            Some(PowerFault::Unsigned { power: Milliwatts(4_294_966_995_000), meant: Milliwatts(-301_000) }),
+        ),
+    ] {
+        bench.power = Some(power);
+        bench.pass(10);
+        assert_eq!(bench.poll(Some(180 * KWH)).power_fault, fault, "{power} mW");
+    }
+}
+
+#[test]
+fn integrated_energy_follows_no_impossible_power() {
+    let mut bench = Bench::new();
+    bench.settings.counter = CounterSettings::FromPower;
+    bench.power = Some(0);
+    bench.poll(None);
+    bench.power = Some(2_000_000_000_000);
+    for _ in 0..2 {
+        bench.pass(10);
+        bench.poll(None);
+    }
+    assert_eq!(bench.published(), Some(0), "two samples in a row are a fault");
+    for _ in 0..360 {
+        bench.pass(10);
+        bench.poll(None);
+    }
+    assert!(bench.published() <= Some(20 * KWH), "if it lasts, max_power counts: {:?}", bench.published());
+    assert_eq!(bench.state.overload(&bench.settings), Some(Milliwatts(2_000_000_000_000)), "and it is told");
+}
+
+#[test]
+fn a_register_that_stands_still_while_power_flows_is_named_and_credited_later() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.power = Some(19_000_000);
+    bench.pass(10);
+    bench.read_for(19 * 60, 180 * KWH);
+    assert_eq!(bench.state.advice(&bench.settings, &bench.stamp()), []);
+    bench.pass(10);
+    bench.read_for(120, 180 * KWH);
+    let advice = bench.state.advice(&bench.settings, &bench.stamp());
+    let [Advice::RegisterStands { energy, .. }] = advice[..] else { panic!("{advice:?}") };
+    assert!((6 * KWH..7 * KWH).contains(&energy.get()), "{energy:?}");
+    assert_eq!(bench.published(), Some(180 * KWH), "nothing is invented from power");
+    bench.pass(10);
+    bench.poll(Some(186 * KWH + 700_000));
+    assert_eq!(bench.published(), Some(186 * KWH + 700_000));
+    assert_eq!(bench.state.advice(&bench.settings, &bench.stamp()), []);
+}
+
+#[test]
+fn a_power_register_that_never_agrees_counts_for_nothing_and_is_named() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.power = Some(1_500_000);
+    let mut register = 180 * KWH;
+    for _ in 0..360 {
+        bench.pass(10);
+        register += 41_667;
+        assert_ne!(bench.poll(Some(register / 10_000 * 10_000)).verdict, Verdict::Held);
+    }
+    let advice = bench.state.advice(&bench.settings, &bench.stamp());
+    let [Advice::PowerDisagrees { ratio }] = advice[..] else { panic!("{advice:?}") };
+    assert!((9_500..10_500).contains(&ratio), "{ratio} thousandths");
+    assert!(!bench.state.is_waiting());
+    assert_eq!(bench.published(), Some(register / 10_000 * 10_000));
+}
+
+/// A meter of 1.5 kW whose counter and power have agreed for an hour; then power reads `power`, and the counter counts at `counted`.
+fn after_a_jump(power: i64, counted: u64) -> (Bench, Option<PowerFault>) {
+    let mut bench = Bench::new();
+    let mut fault = None;
+    let mut register = 180 * KWH * 3600;
+    for poll in 0..480 {
+        let (shown, flows) = if poll < 360 { (1_500_000, 1_500_000) } else { (power, counted) };
+        bench.power = Some(shown);
+        register += 10 * flows;
+        fault = bench.poll(Some(register / 3600 / 10_000 * 10_000)).power_fault;
+        bench.pass(10);
+    }
+    (bench, fault)
+}
+
+#[test]
+fn a_jump_of_power_that_the_counter_contradicts_is_not_reported() {
+    let (bench, fault) = after_a_jump(18_000_000, 1_500_000);
+    let Some(PowerFault::Contradicted { power, counted }) = fault else { panic!("{fault:?}") };
+    assert_eq!(power, Milliwatts(18_000_000));
+    assert!((1_200_000..=1_800_000).contains(&counted.0), "{counted:?}");
+    assert!(!bench.state.is_held(), "the counter is taken");
+}
+
+#[test]
+fn a_jump_of_power_that_the_counter_confirms_is_reported() {
+    for power in [3_100_000, 4_000_000, 18_000_000] {
+        assert_eq!(after_a_jump(power, power as u64).1, None, "{power} mW");
+    }
+}

@@ -1,0 +1,121 @@
+//! Registers that do not simply continue.
+
+use super::*;
+
+#[test]
+fn another_definition_starts_an_epoch_without_a_jump() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.settings.definition.text = "holding 0 u32 0.1 kWh".to_owned();
+    bench.pass(10);
+    assert_eq!(bench.read_for(10, 1800 * KWH), Verdict::Held);
+    bench.pass(10);
+    assert_eq!(bench.poll(Some(1800 * KWH + 20_000)).verdict, Verdict::Redefined);
+    assert_eq!(bench.published(), Some(180 * KWH + 20_000));
+}
+
+#[test]
+fn a_restored_definition_changes_nothing() {
+    let mut bench = Bench::at(180 * KWH);
+    let before = std::mem::replace(&mut bench.settings.definition.text, "another".to_owned());
+    bench.pass(10);
+    assert_eq!(bench.poll(Some(1800 * KWH)).verdict, Verdict::Held);
+    bench.settings.definition.text = before;
+    bench.pass(10);
+    assert_eq!(bench.poll(Some(180 * KWH)).verdict, Verdict::Unchanged);
+}
+
+#[test]
+fn at_another_place_an_unexplained_advance_is_credited_only_to_the_same_serial_number() {
+    for (serial, published) in [(None, 180 * KWH), (Some("2222"), 180 * KWH), (Some("1111"), 183 * KWH)] {
+        let mut bench = Bench::new();
+        bench.serial = Some("1111");
+        bench.read_for(20, 180 * KWH);
+        bench.settings.place = "gateway 7".to_owned();
+        bench.serial = serial;
+        bench.pass(3600);
+        bench.read_for(900, 183 * KWH);
+        assert_eq!(bench.published(), Some(published), "serial number {serial:?}");
+    }
+}
+
+#[test]
+fn zeros_are_a_start_up_while_power_flows_and_a_reset_after_a_day() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.power = Some(1_500_000);
+    bench.pass(10);
+    assert_eq!(bench.read_for(23 * 3600, 0), Verdict::Held);
+    assert_eq!(bench.read_for(3660, 0), Verdict::Unchanged, "the reset has been decided by now");
+    assert_eq!(bench.published(), Some(180 * KWH));
+    assert_eq!(bench.state.register(), Some(MilliwattHours::ZERO));
+}
+
+#[test]
+fn a_meter_that_read_0_for_all_values_recovers_with_all_its_energy() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.power = Some(1_500_000);
+    bench.pass(10);
+    bench.power = Some(0);
+    bench.read_for(4 * 3600, 0);
+    assert_eq!(bench.published(), Some(180 * KWH));
+    bench.power = Some(1_500_000);
+    bench.pass(10);
+    bench.read_for(900, 186 * KWH);
+    assert_eq!(bench.published(), Some(186 * KWH), "0 W of a meter that counts nothing is no proof of a standstill");
+}
+
+#[test]
+fn an_operator_accepts_a_held_fall_and_credits_a_step() {
+    let mut bench = Bench::at(180 * KWH);
+    assert_eq!(accept(&bench.state, &bench.settings, &bench.stamp()), None);
+    bench.pass(10);
+    assert_eq!(bench.poll(Some(2 * KWH)).verdict, Verdict::Held);
+    let judged = accept(&bench.state, &bench.settings, &bench.stamp()).unwrap();
+    assert_eq!(judged.verdict, Verdict::Reset);
+    bench.state = judged.state;
+    bench.pass(10);
+    bench.poll(Some(2 * KWH + 10_000));
+    assert_eq!(bench.published(), Some(180 * KWH + 10_000));
+    let energy = MilliwattHours::new(5 * KWH).unwrap();
+    let credited = credit(&bench.state, &bench.settings, &bench.stamp(), energy).unwrap();
+    assert_eq!(credited.state.published().map(u64::from), Some(185 * KWH + 10_000));
+}
+
+#[test]
+fn a_spike_of_one_reading_within_what_is_plausible_is_not_published() {
+    let mut bench = Bench::new();
+    bench.power = Some(0);
+    bench.read_for(120, 180 * KWH);
+    bench.pass(10);
+    bench.poll(Some(180 * KWH + 60_000));
+    assert_eq!(bench.published(), Some(180 * KWH));
+    bench.pass(10);
+    assert_eq!(bench.poll(Some(180 * KWH)).verdict, Verdict::Unchanged);
+}
+
+#[test]
+fn a_null_register_changes_no_energy_and_ends_no_hold() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.pass(10);
+    assert_eq!(bench.poll(None).verdict, Verdict::Unchanged);
+    bench.pass(10);
+    assert_eq!(bench.poll(Some(2 * KWH)).verdict, Verdict::Held);
+    bench.pass(10);
+    assert_eq!(bench.poll(None).verdict, Verdict::Held);
+}
+
+#[test]
+fn a_fault_that_comes_again_and_again_costs_at_most_once() {
+    let mut bench = Bench::new();
+    bench.power = Some(48_000);
+    for _ in 0..20 {
+        bench.pass(10);
+        bench.read_for(1200, 180 * KWH);
+        bench.pass(10);
+        bench.read_for(120, 180 * KWH + 100_000);
+        bench.pass(10);
+        bench.read_for(80, 180 * KWH);
+        assert!(bench.state.memory.earlier.is_empty(), "it is back on its line, and no reset");
+        assert!(!bench.state.is_held());
+    }
+    assert_eq!(bench.published(), Some(180 * KWH + 100_000));
+}
