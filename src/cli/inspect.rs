@@ -1,6 +1,6 @@
 //! `arkmeter inspect`: the registers of an unsupported meter in every possible format, what they probably are, and a proposed profile.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -76,6 +76,11 @@ struct Load(f64);
 const MAX_REQUESTS: u32 = 400;
 /// Samples taken while watching one load.
 const SAMPLES: u32 = 12;
+/// How long the registers are watched, without loads and with each load, unless `--watch` says so.
+const WATCHED: Duration = Duration::from_secs(60);
+const WATCHED_LOAD: Duration = Duration::from_secs(120);
+/// The loads in W that are asked for where watching alone does not decide.
+const ASKED: [f64; 3] = [0.0, 1000.0, 3000.0];
 /// Time to switch a load on after it was asked for, at most.
 const SWITCHING: Duration = Duration::from_secs(20);
 /// Time between requests: some meters restart when requests come too fast.
@@ -188,35 +193,83 @@ async fn sample(
         read_again(&mut line, arguments.unit, &[bridge], &mut found).await?;
     }
     let blocks: Vec<RegisterRange> = found.answers.keys().copied().collect();
-    let each = arguments.watch.unwrap_or(Duration::from_secs(if arguments.loads.is_empty() { 60 } else { 120 }));
     samples.push(found);
-    if each.is_zero() || blocks.is_empty() {
+    if arguments.watch.is_some_and(|each| each.is_zero()) || blocks.is_empty() {
         return Ok(());
     }
-    let (begin, mut is_first) = (Instant::now(), true);
-    let loads: Vec<_> = arguments.loads.iter().map(|Load(watts)| Some(*watts)).collect();
-    for load in if loads.is_empty() { vec![None] } else { loads } {
-        if let Some(watts) = load {
-            let switching = SWITCHING.min(each / 3);
-            print_error(&format!("{}; watching begins in {} s", request_for(watts), switching.as_secs()));
-            tokio::time::sleep(switching).await;
+    let mut watch = RegisterWatch { line, unit: arguments.unit, blocks, begin: Instant::now(), taken: 0, progress };
+    let each_load = arguments.watch.unwrap_or(WATCHED_LOAD);
+    for Load(watts) in &arguments.loads {
+        watch.with_load(*watts, each_load, samples).await?;
+    }
+    if !arguments.loads.is_empty() {
+        return Ok(());
+    }
+    watch.read(None, arguments.watch.unwrap_or(WATCHED), samples).await?;
+    if asks_for_loads(arguments, samples) {
+        print_error(
+            "cannot tell yet which register is the power, or its scale: three loads decide it. You are asked for them one after the other, \
+             off, 1 kW and 3 kW; Ctrl-C ends it with what is known",
+        );
+        let mut guided = Vec::new();
+        for watts in ASKED {
+            watch.with_load(watts, each_load, &mut guided).await?;
         }
+        *samples = guided;
+    }
+    Ok(())
+}
+
+/// Whether somebody is there who can switch loads, and they are what is missing.
+fn asks_for_loads(arguments: &InspectArguments, samples: &[RegisterSample]) -> bool {
+    std::io::stdin().is_terminal() && RegisterAnalysis::of(samples, arguments.display).needs_loads()
+}
+
+/// The registers of a meter while they are watched.
+struct RegisterWatch {
+    line: Line,
+    unit: UnitId,
+    blocks: Vec<RegisterRange>,
+    begin: Instant,
+    /// Samples so far.
+    taken: usize,
+    progress: TerminalProgress,
+}
+
+impl RegisterWatch {
+    /// Asks for this load, then reads the registers for this time.
+    async fn with_load(&mut self, watts: f64, time: Duration, samples: &mut Vec<RegisterSample>) -> Result<(), Error> {
+        let switching = SWITCHING.min(time / 3);
+        print_error(&format!("{}; watching begins in {} s", request_for(watts), switching.as_secs()));
+        tokio::time::sleep(switching).await;
+        self.read(Some(watts), time, samples).await
+    }
+
+    /// Reads the registers repeatedly for this time.
+    async fn read(
+        &mut self,
+        load: Option<f64>,
+        time: Duration,
+        samples: &mut Vec<RegisterSample>,
+    ) -> Result<(), Error> {
         let part = Instant::now();
         for index in 0..=SAMPLES {
-            tokio::time::sleep_until(part + each * index / SAMPLES).await;
-            let (before, mut sample) = (begin.elapsed(), RegisterSample { load, ..RegisterSample::default() });
-            if read_again(&mut line, arguments.unit, &blocks, &mut sample).await? {
-                sample.at = (before + begin.elapsed()).as_secs_f64() / 2.0;
-                if std::mem::take(&mut is_first) {
+            tokio::time::sleep_until(part + time * index / SAMPLES).await;
+            let before = self.begin.elapsed();
+            let mut sample = RegisterSample { load, ..RegisterSample::default() };
+            if read_again(&mut self.line, self.unit, &self.blocks, &mut sample).await? {
+                sample.at = (before + self.begin.elapsed()).as_secs_f64() / 2.0;
+                if self.taken == 0 {
                     // The search took long. From here on, all registers of a sample are read at nearly the same time.
                     samples.clear();
                 }
+                self.taken += 1;
                 samples.push(sample);
             }
-            progress.show(f64::from(index) / f64::from(SAMPLES), "watching the registers");
+            self.progress.show(f64::from(index) / f64::from(SAMPLES), "watching the registers");
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn request_for(watts: f64) -> String {

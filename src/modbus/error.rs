@@ -71,6 +71,12 @@ impl Error {
         matches!(self, Error::TimedOut { .. } | Error::Exception { code: 0x0A | 0x0B, .. })
     }
 
+    /// Whether the other end speaks another protocol, or another kind of Modbus.
+    pub fn is_of_another_protocol(&self) -> bool {
+        use Garbled::{LooksLikeHttp, LooksLikeTcp, LooksTransparent, NotModbusTcp};
+        matches!(self, Error::Garbled { why: LooksLikeHttp | LooksLikeTcp | LooksTransparent | NotModbusTcp, .. })
+    }
+
     /// Whether it shows that the request was answered. An exception is an answer, and so is one that is not used because it proves nothing
     /// yet.
     pub(super) fn is_an_answer(&self) -> bool {

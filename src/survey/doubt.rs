@@ -33,7 +33,13 @@ pub(super) enum Doubt {
 
 /// The digits that a counter must rise.
 pub(super) const MIN_DIGITS: u32 = 10;
+
 impl Doubt {
+    /// Whether three loads that somebody switches on decide it.
+    pub(super) fn needs_loads(&self) -> bool {
+        matches!(self, Doubt::ReadOnce | Doubt::NoPower | Doubt::NoCounter | Doubt::SteadyPower | Doubt::Scale(_))
+    }
+
     /// What to do about it.
     pub(super) fn remedy(&self) -> &'static str {
         match self {
@@ -44,7 +50,7 @@ impl Doubt {
                 "check that the loads are behind this meter, and read other registers with --registers"
             }
             Doubt::NoCounter => {
-                "read other registers with --registers, or watch longer: a counter in whole kWh takes --watch 4h at 3 kW"
+                "read other registers with --registers, or watch longer with a load (--loads 0,1kW,3kW): a counter in whole kWh takes --watch 4h"
             }
             Doubt::CoarseCounter(_) => "watch longer (--watch), with a load of 3 kW",
             Doubt::Exporting => "run it again while power is imported: with more load, or after sunset",

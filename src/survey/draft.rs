@@ -1,6 +1,7 @@
 //! The probable quantities in an unsupported meter's registers, and the `[profile.NAME]` for them. Pure.
 
 use super::conclusion::{Conclusion, Display, Interpretation, MAX_ENERGY};
+use super::doubt::Doubt;
 use super::mains::{Mains, MainsValue};
 use super::phases::{Phases, ScaledPlace};
 use super::samples::{RegisterSample, ValuePlace, places, without_mirror};
@@ -119,6 +120,11 @@ impl RegisterAnalysis {
     /// What cannot be known yet, and what to do about it; empty if power and counter are decided.
     pub fn doubts(&self) -> Vec<(String, &'static str)> {
         self.conclusion.doubts.iter().map(|doubt| (doubt.to_string(), doubt.remedy())).collect()
+    }
+
+    /// Whether three loads that somebody switches on would help to decide it.
+    pub fn needs_loads(&self) -> bool {
+        self.conclusion.doubts.iter().any(Doubt::needs_loads)
     }
 
     /// The `[profile.NAME]` table as TOML. What cannot be known yet is a comment, with every candidate.

@@ -59,7 +59,7 @@ pub struct UnreadRange {
 /// Adds the registers of these blocks to the sample, refused blocks in halves, with at most `budget` requests. Returns what was not read.
 ///
 /// # Errors
-/// The link is lost, or the meter does not answer.
+/// The link is lost, the other end speaks another protocol, or the meter does not answer.
 pub async fn read_mapped(
     line: &mut Line,
     unit: UnitId,
@@ -83,6 +83,8 @@ pub async fn read_mapped(
                 sample.answers.insert(block, words);
             }
             Err(error @ (Error::Open { .. } | Error::Closed { .. })) => return Err(error),
+            // No other registers help.
+            Err(error) if error.is_of_another_protocol() && sample.answers.is_empty() => return Err(error),
             Err(Error::Exception { code: 1, .. }) => {
                 silent = 0;
                 let why = "the meter does not support this function (exception 1)";
@@ -104,7 +106,7 @@ pub async fn read_mapped(
                     (None, Error::Exception { code, .. }) => {
                         unread.push(UnreadRange { range: block, why: format!("refused (exception {code})") });
                     }
-                    (None, _) => unread.push(UnreadRange { range: block, why: "no valid answer".to_owned() }),
+                    (None, _) => unread.push(UnreadRange { range: block, why: format!("no valid answer ({error})") }),
                 }
             }
         }

@@ -70,7 +70,7 @@ async fn a_meter_is_watched_for_the_given_time() {
 }
 
 /// Switches the next load on whenever the program waits, and counts the energy.
-async fn switch_loads(meter: SimulatedUnit, watts: &[f64]) {
+async fn switch_loads(meter: SimulatedUnit, counter: u16, watts: &[f64]) {
     const PAUSE: Duration = Duration::from_secs(3);
     let (mut energy, mut load) = (40.3456, 0);
     let (mut last, mut requests, mut seen) = (Instant::now(), meter.requests(), Instant::now());
@@ -85,7 +85,7 @@ async fn switch_loads(meter: SimulatedUnit, watts: &[f64]) {
         energy += watts[load] / 1000.0 * (now - last).as_secs_f64() / 3600.0;
         last = now;
         meter.set_f32(Function::Input, 0x0100, watts[load] as f32);
-        meter.set_f32(Function::Input, 0x0400, energy as f32);
+        meter.set_f32(Function::Input, counter, energy as f32);
     }
 }
 
@@ -98,7 +98,7 @@ async fn it_asks_for_loads_and_pairs_power_and_counter_in_different_ranges() {
     let site = Site::new(&Plan::new());
     let address = gateway.address().to_string();
     // The first pause comes before the first load.
-    let switching = tokio::spawn(async move { switch_loads(meter, &[60.0, 60.0, 1_090.0, 3_120.0]).await });
+    let switching = tokio::spawn(async move { switch_loads(meter, 0x0400, &[60.0, 60.0, 1_090.0, 3_120.0]).await });
     let ranges = "0x100..0x103,0x400..0x401";
     let inspect = ["inspect", "--tcp", &address, "--unit", "3", "--registers", ranges, "--function", "input"];
     let said = site.run(&[&inspect[..], &["--loads", "0,1kW,3kW", "--watch", "16s"]].concat()).await;
@@ -111,6 +111,45 @@ async fn it_asks_for_loads_and_pairs_power_and_counter_in_different_ranges() {
     }
     assert!(said.out.contains("register = 0x0100\nfunction = \"input\"\ntype = \"f32\"\nunit = \"W\""), "{said:?}");
     assert!(said.out.contains("register = 0x0400\nfunction = \"input\"\ntype = \"f32\"\nunit = \"kWh\""), "{said:?}");
+}
+
+/// Somebody is at the terminal, and nobody switched anything while it watched.
+#[tokio::test]
+async fn it_asks_for_loads_where_watching_does_not_decide() {
+    let meter = SimulatedUnit::new(3);
+    meter.set_f32(Function::Input, 0x0100, 60.0);
+    meter.set_f32(Function::Input, 0x0102, 40.3456);
+    let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();
+    let site = Site::new(&Plan::new());
+    let address = gateway.address().to_string();
+    let terminal = SimulatedSerialLine::start([], None).unwrap();
+    let input = std::fs::File::open(terminal.path()).unwrap();
+    // The first load that is asked for is no load.
+    let switching = tokio::spawn(async move { switch_loads(meter, 0x0102, &[60.0, 60.0, 1_090.0, 3_120.0]).await });
+    let inspect = ["inspect", "--tcp", &address, "--unit", "3", "--registers", "0x100..0x103", "--function", "input"];
+    let said = site.run_with_input(&[&inspect[..], &["--watch", "16s"]].concat(), Some(input)).await;
+    switching.abort();
+    assert_eq!(said.code, 0, "{said:?}");
+    for words in ["three loads decide it", "switch the loads off now", "a load of about 3000 W"] {
+        assert!(said.err.contains(words), "{words} is missing: {said:?}");
+    }
+    assert!(said.out.contains("register = 0x0100\nfunction = \"input\"\ntype = \"f32\"\nunit = \"W\""), "{said:?}");
+    assert!(said.out.contains("register = 0x0102\nfunction = \"input\"\ntype = \"f32\"\nunit = \"kWh\""), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_web_server_is_named_and_a_slow_meter_is_read() {
+    let site = Site::new(&Plan::new());
+    let meter = unknown_meter(3);
+    meter.set_delay(Duration::from_millis(700));
+    let gateway = SimulatedGateway::start([meter]).await.unwrap();
+    let address = gateway.address().to_string();
+    let inspect = ["inspect", "--unit", "3", "--registers", "0x10..0x15", "--function", "input", "--watch", "0s"];
+    let slow = site.run(&[&inspect[..], &["--tcp", &address]].concat()).await;
+    assert!(slow.code == 0 && slow.err.contains("230.4"), "{slow:?}");
+    let web = arkreen([1]);
+    let address = web.url().authority().to_owned();
+    site.run(&[&inspect[..], &["--tcp", &address]].concat()).await.complains(1, &["web server"]);
 }
 
 #[tokio::test]

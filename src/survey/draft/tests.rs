@@ -225,6 +225,34 @@ fn a_profile_is_accepted_only_when_power_is_decided() {
 }
 
 #[test]
+fn loads_are_asked_for_where_they_decide() {
+    let needs = |meter: &Meter<'_>, schedule: &Schedule| {
+        let analysis = RegisterAnalysis::of(&meter.samples(schedule), None);
+        let says_so = analysis.doubts().iter().any(|(_, remedy)| remedy.contains("--loads"));
+        assert_eq!(analysis.needs_loads(), says_so, "{}", meter.name);
+        says_so
+    };
+    let unnamed = Schedule { loads: vec![(0.0, 60.0), (1_300.0, 100.0), (400.0, 140.0)], ..unguided() };
+    let asked = METERS.iter().filter(|meter| needs(meter, &unnamed)).count();
+    assert!(asked >= 6, "only {asked} of 12");
+    assert!(METERS.iter().all(|meter| !needs(meter, &guided())), "they were switched on already");
+}
+
+#[test]
+fn every_candidate_is_a_comment_in_the_file_where_it_cannot_be_known() {
+    let profile = profile_of(&METERS[10].samples(&guided()));
+    assert!(!is_accepted(&profile));
+    for line in ["# [profile.acme-300.power]", "# register = 0x0014", "# register = 0x0016", "# unit = \"mWh\""] {
+        assert!(profile.lines().any(|it| it == line), "{line}: {profile}");
+    }
+    // Without the `# `, the right ones make a profile.
+    let chosen: Vec<_> = profile.split("\n\n").filter(|part| !part.contains("0x0016")).collect();
+    let chosen = chosen.join("\n\n").replace("\n# ", "\n").replace("\nCANNOT", "\n# CANNOT");
+    let keys: Vec<_> = chosen.lines().filter(|line| line.starts_with('[') || line.contains(" = ")).collect();
+    assert!(is_accepted(&keys.join("\n")), "{chosen}");
+}
+
+#[test]
 fn scales_signs_and_orders_are_written_as_profile_keys() {
     let of = |index: usize| profile_of(&METERS[index].samples(&guided()));
     let odd = of(1);
