@@ -26,7 +26,7 @@ const SECRET_HELP: &str = "keep the token in a separate file (root:arkmeter, mod
      with `token_file`, or use a systemd credential with `token_credential`";
 
 /// What other programs and manuals call a key: for each wrong name the right ones, of which a table has one at most.
-const SYNONYMS: [(&str, &str); 18] = [
+const SYNONYMS: [(&str, &str); 17] = [
     ("import_energy", "energy"),
     ("imported_energy", "energy"),
     ("total_energy", "energy"),
@@ -41,11 +41,13 @@ const SYNONYMS: [(&str, &str); 18] = [
     ("slave_id", "unit"),
     ("device", "serial"),
     ("port", "serial"),
-    ("port", "tcp"),
     ("host", "tcp"),
     ("baudrate", "baud"),
     ("datatype", "type"),
 ];
+
+/// What an installer means by a number as `port`, where the table can have `tcp`.
+const PORT_HELP: &str = "it is a part of `tcp` or `rtu_over_tcp`, after a colon: tcp = \"192.168.10.20:502\"";
 
 /// One table. Read every key that it may have, then call [`Form::finish`].
 #[derive(Debug)]
@@ -165,7 +167,10 @@ impl<'t> Form<'t> {
             let mut known: Vec<_> = read.iter().copied().collect();
             known.sort();
             known.dedup();
+            let is_port = key == "port" && read.contains(&"tcp");
+            let is_number = || self.table.get(key).is_some_and(|value| value.get_ref().as_integer().is_some());
             let help = match near {
+                _ if is_port && is_number() => PORT_HELP.to_owned(),
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known keys: {}", known.join(", ")),
             };

@@ -1,12 +1,13 @@
 //! Reads a file of profiles: `[profile.NAME]` tables, with or without the rest of a configuration, or the keys of one profile alone.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::load::{self, ConfigError};
 use super::parse::parse_with;
 use super::problems::Problems;
-use super::profiles::Profiles;
+use super::profiles::{Profiles, check_aliases};
 use crate::finding::Finding;
 use crate::form::Form;
 use crate::meter::Profile;
@@ -38,7 +39,10 @@ fn read(root: Form<'_>, file: &Path, whole: bool) -> Option<Vec<Arc<Profile>>> {
     let has = |keys: &[&str]| root.keys().any(|(key, _)| keys.contains(&key));
     if !has(&["profile"]) && has(&PROFILE_KEYS) {
         let name = file.file_stem().and_then(|stem| Name::new(stem.to_str()?)).or_else(|| Name::new("profile"))?;
-        return Profile::from_form(&name, root).map(|profile| vec![Arc::new(profile)]);
+        let findings = root.findings();
+        let profile = Profile::from_form(&name, root)?;
+        check_aliases(&profile, &(0..0), &mut BTreeMap::from([(name.clone(), name)]), findings);
+        return Some(vec![Arc::new(profile)]);
     }
     let profiles = Profiles::read(&root).into_own();
     if whole && root.field("profile").is_none() {

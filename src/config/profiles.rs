@@ -1,11 +1,12 @@
 //! `[profile.NAME]`: the installer's own profiles; and how a meter of a profile is installed.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::tables::{self, Table, TableMap};
 use crate::finding::Finding;
-use crate::form::{Field, Form};
+use crate::form::{Field, Findings, Form};
 use crate::meter::{self, Installation, Profile, TransformerRatio};
 use crate::units::{Milliwatts, Name};
 
@@ -28,18 +29,13 @@ impl Profiles {
             let value = Profile::from_form(&name, form).map(Arc::new);
             (name, Table { span, value }, findings)
         });
-        let mut names: BTreeMap<Name, Name> = BTreeMap::new();
+        let own: Vec<_> = own.collect();
+        // Names first: an alias must not hide a profile that comes later.
+        let mut names: BTreeMap<Name, Name> = own.iter().map(|(name, ..)| (name.clone(), name.clone())).collect();
         let mut all = BTreeMap::new();
         for (name, table, findings) in own {
-            names.insert(name.clone(), name.clone());
-            for alias in table.value.iter().flat_map(|profile| &profile.aliases) {
-                let built_in = meter::library().find(alias.as_str()).map(|entry| entry.profile.name.clone());
-                let other = built_in.or_else(|| names.insert(alias.clone(), name.clone()));
-                if let Some(other) = other {
-                    let message =
-                        format!("[profile.{name}] has the alias {alias}, which the profile {other} has already");
-                    findings.add(Finding::error(table.span.clone(), message).help("leave it out of one of them"));
-                }
+            if let Some(profile) = &table.value {
+                check_aliases(profile, &table.span, &mut names, findings);
             }
             all.insert(name, table);
         }
@@ -75,6 +71,24 @@ impl Profiles {
             }
         };
         field.fail(&format!("is unknown: there is no profile \"{}\"", crate::text::foreign(text, 64)), help)
+    }
+}
+
+/// Reports aliases that another profile has. `names` has the names and aliases so far, each with its profile.
+pub(super) fn check_aliases(
+    profile: &Profile,
+    span: &Range<usize>,
+    names: &mut BTreeMap<Name, Name>,
+    findings: &Findings,
+) {
+    let name = &profile.name;
+    for alias in &profile.aliases {
+        let built_in = meter::library().find(alias.as_str()).map(|entry| entry.profile.name.clone());
+        let other = built_in.or_else(|| names.insert(alias.clone(), name.clone()));
+        if let Some(other) = other {
+            let message = format!("[profile.{name}] has the alias {alias}, which the profile {other} has already");
+            findings.add(Finding::error(span.clone(), message).help("leave it out of one of them"));
+        }
     }
 }
 

@@ -33,6 +33,48 @@ fn every_problem_is_reported_with_its_span() {
     assert!(messages.contains(&("buad".into(), "unknown key `buad` in [bus.a]".into())), "{messages:?}");
 }
 
+/// The help for the only problem of this table, if it may have these keys.
+fn help(text: &str, keys: &[&'static str]) -> String {
+    let document = DeTable::parse(text).unwrap();
+    let findings = Findings::default();
+    let form = Form::root(&document, &findings);
+    keys.iter().for_each(|key| drop(form.field(key)));
+    form.finish();
+    let [problem] = &findings.into_vec()[..] else { panic!("{text}") };
+    problem.help.clone().unwrap()
+}
+
+#[test]
+fn names_from_other_programs_get_the_right_key() {
+    let profile = ["power", "energy", "export_energy", "vendor"];
+    let number = ["register", "function", "type", "unit", "scale"];
+    let text = ["register", "function", "type", "registers"];
+    let bus = ["serial", "tcp", "rtu_over_tcp", "baud", "timeout"];
+    let meter = ["bus", "unit", "profile", "max_power"];
+    for (wrong, keys, right) in [
+        ("import_energy = {}", &profile[..], "energy"),
+        ("imported_energy = {}", &profile, "energy"),
+        ("total_energy = {}", &profile, "energy"),
+        ("exported_energy = {}", &profile, "export_energy"),
+        ("active_power = {}", &profile, "power"),
+        ("registers = 5", &number, "register"),
+        ("address = 5", &number, "register"),
+        ("datatype = 'f32'", &number, "type"),
+        ("count = 5", &text, "registers"),
+        ("length = 5", &text, "registers"),
+        ("address = 5", &meter, "unit"),
+        ("slave_id = 5", &meter, "unit"),
+        ("port = '/dev/ttyUSB0'", &bus, "serial"),
+        ("device = '/dev/ttyUSB0'", &bus, "serial"),
+        ("host = '10.0.0.1'", &bus, "tcp"),
+        ("baudrate = 9600", &bus, "baud"),
+    ] {
+        assert_eq!(help(wrong, keys), format!("did you mean `{right}`?"), "{wrong}");
+    }
+    assert!(help("port = 502", &bus).contains("tcp = \"192.168.10.20:502\""));
+    assert!(help("port = 502", &meter).starts_with("known keys: "));
+}
+
 #[test]
 fn energies_are_exact() {
     let energy = |text| parse_energy(text).map(MilliwattHours::get);

@@ -52,16 +52,14 @@ impl Exponent {
     pub(super) fn from_field(field: &Field<'_>, context: ModifierContext<'_>) -> Option<Self> {
         let form = field.table()?;
         let register = register(&form, Kind::I16, context);
-        let invalid = register_form::invalid(&form, register.map_or(Kind::I16, |(_, format)| format.kind));
-        let mask = form.or("mask", u16::MAX, |field| {
-            let bits = u16::try_from(field.integer(1..=65535)?).ok()?;
-            let adjoin =
-                (bits >> bits.trailing_zeros()).count_zeros() == (bits >> bits.trailing_zeros()).leading_zeros();
-            if adjoin { Some(bits) } else { field.fail("has bits that are not neighbours", "such as 0x00F0") }
-        });
+        let kind = register.map_or(Kind::I16, |(_, format)| format.kind);
+        let mask = register_form::mask(&form, Kind::U16);
+        let has_other_bits = form.field("mask").is_some() && form.field("invalid").is_none();
+        // The patterns of the type are those of a whole register.
+        let invalid = if has_other_bits { Some(Vec::new()) } else { register_form::invalid(&form, kind) };
         form.finish();
         let (range, format) = register?;
-        Some(Exponent { range, format, mask: mask?, invalid: invalid? })
+        Some(Exponent { range, format, mask: mask? as u16, invalid: invalid? })
     }
 
     /// The power of ten in these registers.

@@ -44,6 +44,10 @@ impl<'t> NumberKeys<'t> {
         self.function
     }
 
+    pub(super) fn has_invalid(&self) -> bool {
+        self.invalid.is_some()
+    }
+
     pub(super) fn has_negative_scale(&self) -> bool {
         self.scale.is_some_and(|scale| scale < ZERO)
     }
@@ -85,6 +89,7 @@ pub(super) fn number(form: &Form<'_>, keys: &NumberKeys<'_>, limits: Limits<'_>)
         range,
         format,
         scale: keys.scale.unwrap_or(ONE),
+        mask: None,
         invalid: invalid?,
         exponent: exponent.map_or(Some(None), |it| it.map(Some))?,
         sign: sign.map_or(Some(None), |it| it.map(Some))?,

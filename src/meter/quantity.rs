@@ -19,6 +19,8 @@ pub struct Number {
     pub format: Format,
     /// The worth of one digit, in the unit of the quantity.
     pub(super) scale: Exact,
+    /// The bits of a ratio that hold it; `None` for all.
+    pub mask: Option<u64>,
     /// The patterns that mean "no value".
     pub invalid: Vec<Pattern>,
     /// The register with the power of ten, read in the same response.
@@ -81,6 +83,7 @@ impl Number {
         if self.invalid.iter().any(|pattern| pattern.matches(bits)) {
             return Err(DecodeError::NoValue(self.range, bits));
         }
+        let bits = self.mask.map_or(bits, |mask| (bits & mask) >> mask.trailing_zeros());
         let raw = RawNumber::new(self.format.kind, bits).ok_or(DecodeError::NotANumber(self.range))?;
         let mut scale = self.scale;
         if let Some(exponent) = &self.exponent {
@@ -117,6 +120,7 @@ impl Number {
             order => format!(" {order}"),
         };
         let scale = self.scale.checked_mul(&unit)?;
+        let mask = self.mask.map_or(String::new(), |mask| format!(" & 0x{mask:x}"));
         let modifier = |what: &str, range: RegisterRange, kind: Kind| {
             format!(" {what} 0x{:04x} {}", range.address - start, kind.word())
         };
@@ -127,7 +131,7 @@ impl Number {
         let sign = self.sign.as_ref().map_or(String::new(), |it| {
             format!("{} {} {}", modifier("signed by", it.range, it.format.kind), it.negative, it.positive)
         });
-        Some(format!("[{function} 0x{address:04x} {kind}{order} x {scale}{exponent}{sign}]"))
+        Some(format!("[{function} 0x{address:04x} {kind}{mask}{order} x {scale}{exponent}{sign}]"))
     }
 }
 

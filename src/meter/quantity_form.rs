@@ -3,9 +3,10 @@
 use num_traits::CheckedMul;
 
 use super::exact::{self, Exact, ONE, ZERO};
+use super::number::Kind;
 use super::number_form::{NumberKeys, number};
 use super::quantity::{Number, Quantity};
-use super::register_form::Limits;
+use super::register_form::{self, Limits};
 use super::unit::{QuantityKind, QuantityUnit};
 use crate::form::{Field, Form};
 
@@ -82,7 +83,7 @@ fn factors<'t>(form: &Form<'t>, quantity: &NumberKeys<'t>, limits: Limits<'_>) -
     let one = |field: &Field<'t>| {
         let form = field.table()?;
         let keys = NumberKeys::of(&form).or(&NumberKeys::of_function(quantity.function()));
-        let number = number(&form, &keys, limits);
+        let number = number(&form, &keys, limits).and_then(|number| masked(&form, number, &keys));
         let divides = form.or("divide", false, Field::boolean);
         if number.as_ref().is_some_and(|number| number.exponent.is_some() || number.sign.is_some()) {
             field.fail::<()>("has an exponent or a sign", "a ratio has neither `exponent` nor `sign`");
@@ -95,6 +96,20 @@ fn factors<'t>(form: &Form<'t>, quantity: &NumberKeys<'t>, limits: Limits<'_>) -
     };
     // All of them are read, so that every problem is reported.
     fields.iter().map(one).collect::<Vec<_>>().into_iter().collect()
+}
+
+/// The ratio in some bits of its registers, where `mask` says so.
+fn masked(form: &Form<'_>, mut number: Number, keys: &NumberKeys<'_>) -> Option<Number> {
+    let Some(field) = form.field("mask") else { return Some(number) };
+    if !matches!(number.format.kind, Kind::U16 | Kind::U32) {
+        return field.fail("needs the type u16 or u32", "leave `mask` out, or change `type`");
+    }
+    number.mask = Some(register_form::mask(form, number.format.kind)?);
+    if !keys.has_invalid() {
+        // The patterns of the type are those of whole registers.
+        number.invalid.clear();
+    }
+    Some(number)
 }
 
 /// Reads `sum = [{ register = .. }, ..]`. A term inherits missing keys from the table around it.

@@ -74,6 +74,20 @@ pub(super) fn invalid(form: &Form<'_>, kind: Kind) -> Option<Vec<Pattern>> {
     form.or("invalid", kind.default_invalid(), |field| patterns(field, kind))
 }
 
+/// The bits of a register, or of several, that hold a number; all of them where the key `mask` is absent.
+pub(super) fn mask(form: &Form<'_>, kind: Kind) -> Option<u64> {
+    let all = u64::MAX >> (64 - 16 * u32::from(kind.registers()));
+    form.or("mask", all, |field| {
+        let bits = field.bits()?;
+        if bits == 0 || bits & !all != 0 {
+            return field.fail("is not a mask of these registers", format!("0x1 to 0x{all:X}"));
+        }
+        let shifted = bits >> bits.trailing_zeros();
+        let adjoin = shifted & (shifted + 1) == 0 || shifted == u64::MAX;
+        if adjoin { Some(bits) } else { field.fail("has bits that are not neighbours", "such as 0x00F0") }
+    })
+}
+
 /// The patterns of this field.
 pub(super) fn patterns(field: &Field<'_>, kind: Kind) -> Option<Vec<Pattern>> {
     let width = 16 * u32::from(kind.registers());

@@ -15,6 +15,24 @@ const FAILURES: u32 = 2;
 /// How long it stays split.
 const WHOLE_AFTER: Duration = Duration::from_secs(24 * 3600);
 
+/// What to change in the profile, so that a read which fails is not tried again: `parts` are read in its stead.
+pub(super) fn remedy(read: RegisterRange, parts: &[RegisterRange]) -> String {
+    let mut parts: Vec<_> = parts.iter().filter(|part| read.covers(**part)).collect();
+    parts.sort();
+    let between = |pair: &[&RegisterRange]| {
+        let (first, next) = (pair[0].end(), u32::from(pair[1].address));
+        (first < next).then(|| format!("[0x{first:04X}, 0x{:04X}]", next - 1))
+    };
+    let gaps: Vec<_> = parts.windows(2).filter_map(between).collect();
+    match gaps.as_slice() {
+        [] => {
+            let longest = parts.iter().map(|part| part.count).max().unwrap_or(read.count);
+            format!("write max_registers_per_read = {longest} in the profile")
+        }
+        gaps => format!("take {} out of `gaps` in the profile, or add it to `holes`", gaps.join(" and ")),
+    }
+}
+
 /// The joined reads of one meter.
 #[derive(Debug, Default)]
 pub(super) struct JoinedReads {
@@ -52,18 +70,14 @@ impl JoinedReads {
         true
     }
 
-    /// A read was answered. True where this shows that a read must stay split.
-    pub(super) fn answered(&mut self, range: RegisterRange, now: Instant) -> bool {
+    /// A read was answered. The read that must stay split, where this shows it.
+    pub(super) fn answered(&mut self, range: RegisterRange, now: Instant) -> Option<RegisterRange> {
         self.failing = self.failing.filter(|(failing, _)| *failing != range);
         let is_part = |split: &&mut Split| split.since.is_none() && split.range.covers(range) && split.range != range;
-        match self.split.as_mut().filter(is_part) {
-            Some(split) => {
-                split.since = Some(now);
-                self.failing = None;
-                true
-            }
-            None => false,
-        }
+        let split = self.split.as_mut().filter(is_part)?;
+        split.since = Some(now);
+        self.failing = None;
+        Some(split.range)
     }
 
     /// Makes reads whole again that were split a day ago. One failure splits them again.
@@ -80,5 +94,27 @@ impl JoinedReads {
         if let Some(split) = std::mem::take(self).split {
             *plan = split.whole;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::Function;
+
+    fn holding(address: u16, count: u16) -> RegisterRange {
+        RegisterRange { function: Function::Holding, address, count }
+    }
+
+    #[test]
+    fn the_remedy_for_a_read_names_its_gaps_or_its_length() {
+        let read = holding(0x0100, 0x20);
+        let parts = [holding(0x0110, 4), holding(0x0100, 2), holding(0x011E, 2), holding(0x0200, 2)];
+        assert_eq!(
+            remedy(read, &parts),
+            "take [0x0102, 0x010F] and [0x0114, 0x011D] out of `gaps` in the profile, or add it to `holes`"
+        );
+        let joined = [holding(0x0100, 12), holding(0x010C, 20)];
+        assert_eq!(remedy(read, &joined), "write max_registers_per_read = 20 in the profile");
     }
 }

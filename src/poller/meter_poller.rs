@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::export_check::ExportCheck;
 use super::identification::Identification;
-use super::joined::JoinedReads;
+use super::joined::{self, JoinedReads};
 use super::outcome::{PollEnd, PollOutcome};
 use crate::clock::{Clock, ClockReading};
 use crate::config;
@@ -158,10 +158,10 @@ impl MeterPoller {
     fn refused(&mut self, block: RegisterRange, refusal: &Error, refusals: &mut Vec<(RegisterRange, String)>) {
         if refusal.refuses_range() && self.plan.split(block) {
             self.register_block = None;
+            let remedy = joined::remedy(block, self.plan.ranges());
             tracing::info!(
                 meter = %self.config.name,
-                "the meter refuses to read {block} in one request ({refusal}): it is read in smaller parts. Take its gap out of `gaps` in the \
-                 profile"
+                "the meter refuses to read {block} in one request ({refusal}): it is read in smaller parts; {remedy}"
             );
         } else if !refusal.refuses_range() && self.joined_failed(block) {
             // Its parts are read next.
@@ -181,11 +181,11 @@ impl MeterPoller {
     }
 
     fn joined_answered(&mut self, block: RegisterRange) {
-        if self.joined.answered(block, Instant::now()) {
-            let (first, count) = (block.address, block.count);
+        if let Some(whole) = self.joined.answered(block, Instant::now()) {
+            let remedy = joined::remedy(whole, self.plan.ranges());
             tracing::info!(
-                meter = %self.config.name, first, count,
-                "a read of several values fails where smaller reads succeed; reading in smaller parts for a day"
+                meter = %self.config.name,
+                "the meter does not answer {whole} in one request: it is read in smaller parts for a day; {remedy}"
             );
         }
     }

@@ -94,3 +94,40 @@ impl LiveReading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Environment, parse};
+
+    /// What `read` warns about a meter of this profile, with this power in W.
+    fn warned(profile: &str, keys: &str, watts: i64) -> Vec<String> {
+        let text = format!(
+            "[bus.a]\ntcp = \"10.0.0.1\"\n[meter.m]\nbus = \"a\"\nunit = 1\nprofile = \"{profile}\"\nmax_power = \"20kW\"\n{keys}"
+        );
+        let (config, _) = parse(Path::new("arkmeter.toml"), &text, &Environment::default()).unwrap();
+        let values = Values { power: Some(Milliwatts(watts * 1000)), ..Values::default() };
+        let reply = PollReply { values, error: None };
+        LiveReading::new(config.meters.values().next().unwrap(), reply).warnings
+    }
+
+    #[test]
+    fn a_power_above_max_power_is_warned_about() {
+        assert_eq!(warned("eastron-sdm630", "", 20_000), [""; 0]);
+        for watts in [20_001, -20_001] {
+            let [warning] = &warned("eastron-sdm630", "", watts)[..] else { panic!() };
+            assert!(warning.contains(&format!("{watts} W is above its max_power of 20000 W")), "{warning}");
+        }
+    }
+
+    #[test]
+    fn maps_that_the_daemon_has_to_decide_between_are_named() {
+        let [warning] = &warned("chint-dtsu666", "", 5)[..] else { panic!() };
+        for part in ["between the maps block-10, block-40", "arkmeter status", "map = \"..\" in [meter.m]"] {
+            assert!(warning.contains(part), "{part}: {warning}");
+        }
+        assert_eq!(warned("chint-dtsu666", "map = \"block-10\"\n", 5), [""; 0], "the configuration decides");
+    }
+}

@@ -120,7 +120,10 @@ async fn devices_with_constant_transaction_ids_are_read_and_status_says_what_the
     }
     let site = Site::new(&plan);
     let daemon = site.start();
-    let document = site.all_ok(&["first", "second"]).await;
+    site.all_ok(&["first", "second"]).await;
+    let accepted = |name: &str, it: &serde_json::Value| it["clients"][name]["accepted_mwh"].is_u64();
+    let both = |it: &serde_json::Value| accepted("first", it) && accepted("second", it);
+    let document = site.status_when("both are reported", both).await;
     for bus in ["stays", "closes"] {
         let told = document["buses"][bus]["tolerated"].to_string();
         assert!(told.contains("answers carry transaction id 0 whatever was sent"), "{document:#}");

@@ -130,6 +130,42 @@ fn a_valid_file_shows_what_would_be_read() {
 }
 
 #[test]
+fn phase_powers_patterns_for_no_value_and_rollovers_are_shown() {
+    let phases = "phase_power = { function = \"input\", type = \"i32\", unit = \"W\", sum = [{ register = 0x20 }, { register = 0x22 }] }\n";
+    let (valid, err, out) = checked("own.toml", &format!("{OWN}{phases}"), false);
+    assert!(valid, "{err}");
+    for part in [
+        "phase_power, summand",
+        "0x0022 (34)",
+        "energy has no value at 0xFFFFFFFF\n",
+        "phase_power has no value at 0x7FFFFFFF, 0x80000000\n",
+        "energy starts again at 0 after a raw count of 4294967296\n",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let eight = OWN.replace(
+        "unit = \"Wh\"",
+        "unit = \"Wh\", rollover = 100000000, invalid = [{ mask = 0xFFFF0000, value = 0x7FFF0000 }]",
+    );
+    let (_, _, out) = checked("own.toml", &eight, false);
+    for part in ["raw count of 100000000\n", "energy has no value at 0x7FFF0000 under 0xFFFF0000\n"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let (_, _, out) = checked("own.toml", &format!("{OWN}{phases}"), true);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(document["profiles"][0]["phase_power"]["registers"][1]["register"], 0x22, "{document:#}");
+}
+
+#[test]
+fn an_alias_of_another_profile_is_an_error_in_each_form_of_file() {
+    let taken = OWN.replace("model", "aliases = [\"eastron-sdm630\"]\nmodel");
+    for text in [taken.as_str(), taken.split_once('\n').unwrap().1] {
+        let (valid, err, _) = checked("acme-100.toml", text, false);
+        assert!(!valid && err.contains("has the alias eastron-sdm630, which the profile eastron-sdm630 has"), "{err}");
+    }
+}
+
+#[test]
 fn a_file_may_be_a_configuration_or_a_single_profile() {
     let (valid, err, _) = checked("arkmeter.toml", &format!("[bus.a]\nserial = 1\n{OWN}"), false);
     assert!(valid, "{err}");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
+use crate::meter::{Installation, ReadPlan, RegisterRange};
 
 #[test]
 fn every_file_is_a_profile_of_the_same_name() {
@@ -61,4 +62,20 @@ fn a_search_covers_names_vendor_and_model() {
     assert_eq!(found("d24"), [""; 0]);
     assert_eq!(found("abb b24"), ["abb-b23"]);
     assert_eq!(found("").len(), library().entries().count());
+}
+
+/// Some firmware of the KSEM counts the exported energy downwards from 0.
+#[test]
+fn the_exported_energy_of_a_ksem_is_a_magnitude() {
+    let profile = &library().find("kostal-ksem").unwrap().profile;
+    let plan = ReadPlan::new(profile, &Installation { reversed: true, ..Installation::default() });
+    for words in [[0, 0, 0x0012, 0xD687], [0xFFFF, 0xFFFF, 0xFFED, 0x2979]] {
+        let read = |range: &RegisterRange| {
+            let at = |address: u16| address.checked_sub(0x0204).and_then(|at| words.get(usize::from(at))).copied();
+            (*range, (0..range.count).map(|offset| at(range.address + offset).unwrap_or(0)).collect())
+        };
+        let decoded = plan.decode(&plan.ranges().iter().map(read).collect());
+        // 1 234 567 tenths of a Wh.
+        assert_eq!(decoded.values.register.map(|it| it.value.get()), Some(123_456_700), "{words:x?}");
+    }
 }

@@ -352,3 +352,18 @@ fn check(plan: &ReadPlan, values: &[(&str, RegisterRange)], most: u16, gaps: boo
     }
     Ok(())
 }
+
+#[test]
+fn only_a_counter_of_import_alone_stands_still_while_power_is_exported() {
+    let counts = |direction: &str| plan(&meter("", POWER, &format!("{ENERGY}\n{direction}"))).counts_import_only();
+    assert!(counts("") && counts("direction = \"import\""));
+    assert!(!counts("direction = \"both\"") && !counts("direction = \"phases\""));
+}
+
+#[test]
+fn a_bcd_serial_number_keeps_its_leading_zeros() {
+    let keys = "serial_number = { register = 9, function = \"holding\", type = \"bcd48\" }";
+    let plan = plan(&meter(keys, POWER, ENERGY));
+    let answers = [(plan.serial_ranges()[0], vec![0x0001, 0x2340, 0x0056])].into_iter().collect();
+    assert_eq!(plan.decode(&answers).values.serial.as_deref(), Some("000123400056"));
+}

@@ -74,6 +74,8 @@ fn an_exponent_may_be_in_some_bits_of_a_register() {
         ("mask = 0x00F0, type = \"u16\"", 0xAB3F, 3),
         ("mask = 0xFF00", 0x03FF, 3),
         ("mask = 0x000F", 0x120E, -2),
+        // All other bits of a masked register may have any value, also those of a usual pattern.
+        ("mask = 0x000F", 0x8003, 3),
     ] {
         let decoded = read(&with(keys), &[0, 0, 0, 0, 0, 5, word]);
         assert_eq!((energy(&decoded), decoded.problems), (plain(exponent), Vec::<String>::new()), "{keys}");
@@ -127,6 +129,34 @@ fn a_ratio_may_divide() {
     assert_eq!(energy(&read(&profile, &[0, 0, 0, 0, 0, 30, 200, 5])), Some((1_200_000, 40_000)));
     let unset = read(&profile, &[0, 0, 0, 0, 0, 30, 200, 0]);
     assert!(unset.problems[0].contains("the ratio in holding 0x0007 is not above zero"), "{:?}", unset.problems);
+}
+
+#[test]
+fn a_scale_may_be_in_some_bits_of_a_register() {
+    let ratio = |keys: &str| format!("{ENERGY}\nratio = {{ register = 6, type = \"u16\", {keys} }}");
+    for (keys, word, scale) in [
+        ("mask = 0x0F00", 0xA5FF, 5),
+        ("mask = 0xFF00, scale = 10", 0x0200, 20),
+        ("mask = 0x00FF", 0xFF03, 3),
+        ("mask = 0xF000", 0xFFFF, 15),
+    ] {
+        let profile = good(&meter("", POWER, &ratio(keys)));
+        let decoded = read(&profile, &[0, 0, 0, 0, 0, 30, word]);
+        assert_eq!(energy(&decoded), Some((30_000 * scale, 1_000 * scale)), "{keys}: {:?}", decoded.problems);
+    }
+    let unset = read(&good(&meter("", POWER, &ratio("mask = 0x0F00"))), &[0, 0, 0, 0, 0, 30, 0xF0FF]);
+    assert!(unset.problems[0].contains("the ratio in holding 0x0006 is not above zero"), "{:?}", unset.problems);
+    let definition = |keys: &str| plan(&good(&meter("", POWER, &ratio(keys)))).definition();
+    assert_ne!(definition("mask = 0x0F00"), definition("mask = 0x00F0"));
+    for (keys, span, message) in [
+        ("mask = 0x0505", "0x0505", "has bits that are not neighbours"),
+        ("mask = 0", "0", "is not a mask of these registers"),
+        ("mask = 0x10000", "0x10000", "is not a mask of these registers"),
+    ] {
+        assert_problem(&meter("", POWER, &ratio(keys)), span, message);
+    }
+    let float = format!("{ENERGY}\nratio = {{ register = 6, type = \"f32\", mask = 0xFF }}");
+    assert_problem(&meter("", POWER, &float), "0xFF", "needs the type u16 or u32");
 }
 
 #[test]

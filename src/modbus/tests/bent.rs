@@ -15,6 +15,7 @@ use super::{block, settings, unit};
 use crate::meter::RegisterRange;
 use crate::modbus::memory::Host;
 use crate::modbus::{Error, Line, Link, LinkSettings, rtu};
+use crate::quality::RequestCount;
 
 const WITHIN: Duration = Duration::from_secs(1);
 /// Reads of one case of the property test.
@@ -367,6 +368,17 @@ async fn bytes_around_an_intact_rtu_frame_are_discarded() {
         is_read(Bend { echo, ..rtu.clone() }, &[noisy]).await;
     }
     is_read(Bend { echo: 8, before: vec![0x55], ..rtu.clone() }, &[noisy]).await;
+    let counted = async |bend: Bend| {
+        let mut device = Bent::new(bend, Vec::new()).await;
+        for _ in 0..4 {
+            device.read(block(0, 2)).await.unwrap();
+        }
+        device.line.take_tally().of(RequestCount::Discarded)
+    };
+    assert_eq!(counted(rtu.clone()).await, 0);
+    assert_eq!(counted(Bend { before: vec![0x55], ..rtu.clone() }).await, 6, "each request, and two of the proof");
+    assert_eq!(counted(Bend { after: vec![0x33], ..rtu.clone() }).await, 4);
+    assert_eq!(counted(Bend { before: b"ping".to_vec(), ..tcp(Id::Same) }).await, 4);
     let mut flooding = Bent::new(Bend { before: vec![0x55; 9], ..rtu }, Vec::new()).await;
     assert!(flooding.read(block(0, 2)).await.unwrap_err().to_string().contains("no Modbus frame"));
 }

@@ -138,6 +138,22 @@ fn late_answers_need_a_longer_timeout() {
 }
 
 #[test]
+fn discarded_bytes_point_to_what_sends_them() {
+    let discarded = |request| RequestRecord { discarded: true, ..request };
+    for (link, remedy) in [
+        (Serial, "check the bias resistors"),
+        (Converter, "switch off the converter's echo and its registration and heartbeat packets"),
+        (Tcp, "switch off the converter's registration and heartbeat packets"),
+    ] {
+        let sentence = one(link, &[flagged(7, &[FINE], discarded), meter(1, &[FINE])]);
+        assert!(sentence.contains("unit 7: 100 % of the answers come with bytes of no frame"), "{sentence}");
+        assert!(sentence.contains(remedy), "{sentence}");
+    }
+    let rarely = [(RequestOutcome::Answered, 2)];
+    assert_eq!(advice_for(Serial, &[flagged(7, &rarely, discarded), meter(1, &[FINE])]), Vec::<String>::new());
+}
+
+#[test]
 fn gateway_exceptions_point_to_the_line_behind_it() {
     let path = [(RequestOutcome::Answered, 50), (RequestOutcome::Exception(10), 50)];
     assert!(one(Tcp, &[meter(7, &path)]).contains("unit 7: 50 % exceptions 10 (no route to this unit)"));
