@@ -48,8 +48,10 @@ async fn connect(address: &str, reached: &mut Option<SocketAddr>) -> Result<Stre
     }
     let no_answer = || failed(address, "no answer within 5s", remedy(io::ErrorKind::TimedOut));
     let refused = |error: io::Error| failed(address, reason(&error), remedy(error.kind()));
-    let found = tokio::time::timeout(OPEN_WITHIN, tokio::net::lookup_host(address)).await;
-    let addresses = found.map_err(|_| no_answer())?.map_err(refused)?.collect();
+    let addresses = match tokio::time::timeout(OPEN_WITHIN, tokio::net::lookup_host(address)).await {
+        Ok(found) => found.map_err(|error| unresolved(address, &reason(&error), STATIC))?.collect(),
+        Err(_) => return Err(unresolved(address, "its name is not resolved within 5s", STATIC)),
+    };
     let stream = match first_to_answer(addresses, reached, TcpStream::connect).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(no_answer()),
@@ -93,6 +95,22 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
         }
         _ => "check the address and this box's network",
     }
+}
+
+/// The released programs are static: their C library does not read nsswitch.conf.
+const STATIC: bool = cfg!(target_env = "musl");
+
+fn unresolved(address: &str, reason: &str, by_static_program: bool) -> Error {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let remedy = if by_static_program {
+        format!(
+            "check the name and this box's DNS. This program is static: it asks only /etc/hosts and DNS, and cannot resolve names of mDNS (.local) \
+             or of other services in nsswitch.conf. If `getent hosts {host}` finds it, write its address instead of the name"
+        )
+    } else {
+        format!("check the name and this box's DNS (`getent hosts {host}`)")
+    };
+    failed(address, reason, remedy)
 }
 
 /// Opens the device in a thread of its own, because a driver may hang in `open`.
@@ -211,6 +229,17 @@ fn holder(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_not_resolved_is_explained() {
+        let text = |by_static_program| unresolved("gateway.local:502", "no such name", by_static_program).to_string();
+        assert!(text(true).starts_with("cannot open gateway.local:502: no such name; check the name"));
+        assert!(
+            text(true).contains("cannot resolve names of mDNS (.local)")
+                && text(true).contains("`getent hosts gateway.local`")
+        );
+        assert!(text(false).ends_with("check the name and this box's DNS (`getent hosts gateway.local`)"));
+    }
 
     #[test]
     fn each_failure_names_its_remedy() {

@@ -139,6 +139,11 @@ pub struct Site {
     folder: TempDir,
 }
 
+/// The program under test: the one that cargo built, or another one in `ARKMETER_PROGRAM`, as a release has it.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("ARKMETER_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_arkmeter").into())
+}
+
 impl Site {
     pub fn new(plan: &Plan) -> Self {
         let site = Site { folder: tempfile::tempdir().unwrap() };
@@ -173,7 +178,7 @@ impl Site {
         const CLOSE_INHERITED: &str =
             r#"for fd in /proc/$$/fd/*; do fd=${fd##*/}; ((fd > 2)) && eval "exec $fd>&-"; done; exec "$0" "$@""#;
         let mut command = Command::new("bash");
-        command.args(["-c", CLOSE_INHERITED]).args(under).arg(env!("CARGO_BIN_EXE_arkmeter"));
+        command.args(["-c", CLOSE_INHERITED]).args(under).arg(program());
         command.args(arguments).arg("--config").arg(folder.join("arkmeter.toml")).current_dir(folder);
         for variable in VARIABLES {
             command.env_remove(variable);
