@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -89,7 +90,11 @@ pub async fn run(
             None
         }
     });
-    let daemon = Daemon::start(config, recorder.clone(), clock, log_dropped).await?;
+    let own_thread = listeners::start_thread().unwrap_or_else(|error| {
+        warn!(%error, "the page and the control socket have no thread of their own: many requests may delay polls");
+        Handle::current()
+    });
+    let daemon = Daemon::start(config, recorder.clone(), clock, own_thread, log_dropped).await?;
     let outcome = daemon.run(signals, path, environment).await;
     recorder.close();
     let until = tokio::time::Instant::now() + LAST_LINES_WITHIN;
@@ -116,7 +121,14 @@ struct Daemon {
 
 impl Daemon {
     /// Opens the ledger and starts every task: polling has begun when this returns.
-    async fn start(config: Config, recorder: Recorder, clock: Clock, log_dropped: DroppedCount) -> Result<Self, Error> {
+    /// The page and the control socket are served on the runtime `serving`.
+    async fn start(
+        config: Config,
+        recorder: Recorder,
+        clock: Clock,
+        serving: Handle,
+        log_dropped: DroppedCount,
+    ) -> Result<Self, Error> {
         let hearts = Hearts::default();
         let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(&config), clock.clone())?;
         let (history, feed, writer) =
@@ -130,7 +142,7 @@ impl Daemon {
         let current = supervisor.current(config.clone());
         let sources = StatusSources::new(clock, hearts.clone(), history.clone(), log_dropped, current);
         let (sender, commands) = mpsc::channel(QUEUE);
-        let mut listeners = Listeners::new(sources.clone(), sender, recorder);
+        let mut listeners = Listeners::new(serving, sources.clone(), sender, recorder);
         listeners.apply(&config.status, &mut supervisor, &hearts).await;
         let running_commands = JoinSet::new();
         let daemon = Daemon {
@@ -158,7 +170,7 @@ impl Daemon {
 
     /// Runs until SIGTERM or SIGINT, or until a task ends unexpectedly.
     async fn run(mut self, mut signals: Signals, path: &Path, environment: &Environment) -> Result<(), Error> {
-        self.systemd.notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);
+        self.systemd.notify(&[NotifyState::Ready, NotifyState::Status(&summary(&self.sources))]);
         let mut status = tokio::time::interval(STATUS_EVERY);
         let mut watchdog = tokio::time::interval(systemd::watchdog_every().unwrap_or(CHECK_EVERY));
         let mut stalled = Vec::new();
@@ -174,7 +186,13 @@ impl Daemon {
                 Some(request) = self.commands.recv() => self.serve(request),
                 Some(_) = self.running_commands.join_next() => {}
                 _ = watchdog.tick() => self.check_progress(&mut stalled),
-                _ = status.tick() => self.systemd.notify(&[NotifyState::Status(&self.summary())]),
+                _ = status.tick() => {
+                    let (sources, systemd) = (self.sources.clone(), self.systemd.clone());
+                    // Composing the status of many meters takes time that polls need.
+                    self.listeners.runtime().spawn(async move {
+                        systemd.notify(&[NotifyState::Status(&summary(&sources))]);
+                    });
+                }
             }
         };
         self.stop().await;
@@ -212,7 +230,7 @@ impl Daemon {
             }
         };
         self.sources.remark("reload", refused);
-        self.systemd.notify(&[NotifyState::Ready, NotifyState::Status(&self.summary())]);
+        self.systemd.notify(&[NotifyState::Ready, NotifyState::Status(&summary(&self.sources))]);
         Ok(())
     }
 
@@ -228,17 +246,6 @@ impl Daemon {
         self.listeners.apply(&self.config.status, &mut self.supervisor, &self.hearts).await;
         info!(meters = self.config.meters.len(), "the configuration was reloaded");
         Ok(())
-    }
-
-    /// The state of the meters and the worst trouble, in one line.
-    fn summary(&self) -> String {
-        let document = self.sources.document();
-        let well = document.meters.values().filter(|meter| meter.state == MeterState::Ok).count();
-        let meters = document.meters.len();
-        match document.trouble.first() {
-            None => format!("{well} of {meters} meters read well"),
-            Some(first) => format!("{well} of {meters} meters read well. {first}"),
-        }
     }
 
     /// Starts a command. If [`QUEUE`] others are running, its reply is dropped: the sender has to try again later.
@@ -265,6 +272,17 @@ impl Daemon {
         }
         info!("stopped");
         self.systemd.finish();
+    }
+}
+
+/// The state of the meters and the worst trouble, in one line.
+fn summary(sources: &StatusSources) -> String {
+    let document = sources.document();
+    let well = document.meters.values().filter(|meter| meter.state == MeterState::Ok).count();
+    let meters = document.meters.len();
+    match document.trouble.first() {
+        None => format!("{well} of {meters} meters read well"),
+        Some(first) => format!("{well} of {meters} meters read well. {first}"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -195,11 +196,21 @@ impl TaskSupervisor {
 
     /// Starts a task. Until [`TaskSupervisor::finish`] stops it, its end is unexpected.
     pub fn start(&mut self, name: impl Into<String>, future: impl Future<Output = ()> + Send + 'static) -> RunningTask {
+        self.start_on(&Handle::current(), name, future)
+    }
+
+    /// The same on another runtime.
+    pub fn start_on(
+        &mut self,
+        runtime: &Handle,
+        name: impl Into<String>,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> RunningTask {
         self.started += 1;
         let name = name.into();
         let (number, ended, task) = (self.started, self.ended.clone(), name.clone());
         self.running.insert(number);
-        let handle = tokio::spawn(async move {
+        let handle = runtime.spawn(async move {
             future.await;
             let _ = ended.send(TaskEnd { number, task });
         });

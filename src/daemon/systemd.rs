@@ -20,6 +20,7 @@ const DEPTH: usize = 8;
 const LAST_WITHIN: Duration = Duration::from_millis(200);
 
 /// Sends notifications to systemd; without systemd it does nothing.
+#[derive(Clone)]
 pub(super) struct Notifier(Option<WriterThread<String>>);
 
 impl Notifier {

@@ -82,7 +82,8 @@ impl Site {
 
     async fn start(&self) -> Daemon {
         let recorder = Recorder::new(self.clock.clone());
-        Daemon::start(self.config.clone(), recorder, self.clock.clone(), DroppedCount::default()).await.unwrap()
+        let (clock, here, dropped) = (self.clock.clone(), Handle::current(), DroppedCount::default());
+        Daemon::start(self.config.clone(), recorder, clock, here, dropped).await.unwrap()
     }
 
     /// Runs the daemon until it ends by itself.

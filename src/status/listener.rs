@@ -12,15 +12,21 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::places::{PlaceLimits, Visitor};
+use super::server::{self, Deadline, Reception};
 use super::snapshot::StatusSources;
-use super::{server, views};
+use super::views::{self, CachedViews, RENDER_EVERY};
 use crate::heartbeat::Heart;
 
 /// The longest time from the connection to the last byte of the answer.
 const CONNECTION_WITHIN: Duration = Duration::from_secs(30);
+/// An answer that takes longer than this yields to a new connection when there are many.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Connections at a time: a page, a scraper, and room for more.
+pub(super) const CONNECTIONS: usize = 32;
 /// The subject of the listener's remark in [`StatusSources::remark`].
 const SUBJECT: &str = "listener";
 
@@ -51,17 +57,19 @@ impl StatusListener {
 
     /// Answers the one request of a connection, as a client on TCP is answered.
     pub async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        server::connection(stream, self.router()).await;
+        let views = CachedViews::new(self.sources.clone(), RENDER_EVERY);
+        server::connection(stream, self.router(&views), Arc::default()).await;
     }
 
     async fn serve(&self, listener: TcpListener, heart: &Heart, shutdown: &mut watch::Receiver<bool>) {
-        let router = self.router();
-        server::serve(listener, CONNECTION_WITHIN, |_, _| router.clone(), heart, shutdown).await;
+        let views = CachedViews::new(self.sources.clone(), RENDER_EVERY);
+        let reception = PageReception { router: self.router(&views), views };
+        server::serve(listener, reception, heart, shutdown).await;
     }
 
-    fn router(&self) -> Router {
+    fn router(&self, views: &CachedViews) -> Router {
         let names = OwnNames { address: self.address.ip(), hosts: self.hosts.as_slice().into() };
-        views::with_headers(views::router(self.sources.clone()).layer(from_fn_with_state(names, check)))
+        views::with_headers(views::router(views.clone()).layer(from_fn_with_state(names, check)))
     }
 
     fn warn(&self, error: &io::Error) {
@@ -77,6 +85,30 @@ impl StatusListener {
         tracing::warn!(%address, %error, "the status page cannot be served; tried again every 30 s; {remedy}");
         let remark = format!("The status page cannot be served on {address} ({error}): {remedy}.");
         self.sources.remark(SUBJECT, Some(remark));
+    }
+}
+
+/// Everybody is treated alike.
+struct PageReception {
+    router: Router,
+    views: CachedViews,
+}
+
+impl Reception<TcpStream> for PageReception {
+    const PLACES: PlaceLimits =
+        PlaceLimits { all: CONNECTIONS, reserved: 0, each_user: CONNECTIONS, answer_within: Some(ANSWER_WITHIN) };
+    const MOST: Duration = CONNECTION_WITHIN;
+
+    fn visitor(&self, _: &TcpStream) -> Visitor {
+        Visitor::Anybody
+    }
+
+    fn router(&self, _: &TcpStream, _: Deadline) -> Router {
+        self.router.clone()
+    }
+
+    fn idle(&self) {
+        self.views.forget();
     }
 }
 

@@ -10,6 +10,7 @@ mod document;
 mod listener;
 mod metrics;
 mod page;
+mod places;
 mod quality;
 mod server;
 mod snapshot;

@@ -1,24 +1,26 @@
-//! Serves an axum router over HTTP/1 within bounds: connections, bytes of a request's head, and time. One request per connection.
+//! Serves an axum router over HTTP/1 within bounds: connections, bytes of a request's head, and time. One request per connection. Who gets
+//! a connection is decided in [`super::places`].
 //!
 //! `axum::serve` has no such bounds, so the connections are accepted here and each gets hyper's HTTP/1 server with the router.
 
 use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::places::{Holder, PlaceLimits, Placing, Visitor};
 use crate::heartbeat::{BEAT_EVERY, Heart};
 
-/// Connections at a time: a page, a scraper, a command, and room for more.
-pub(super) const CONNECTIONS: usize = 16;
 /// The longest time from the connection to the end of the request's head.
 pub(super) const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// The most bytes of a request's head.
@@ -62,42 +64,95 @@ pub(super) async fn open<L, E, F: Future<Output = Result<L, E>>>(
     }
 }
 
-/// Serves until the stop signal, which also closes open connections. A connection lasts at most `most`, unless its handler extends the deadline.
-///
-/// `router` makes the router of one connection.
-pub(super) async fn serve<L: Listener>(
+/// What a listener does with a connection.
+pub(super) trait Reception<Io> {
+    /// Its places.
+    const PLACES: PlaceLimits;
+    /// The longest time of a connection, unless its handler extends the deadline.
+    const MOST: Duration;
+
+    /// Who is at the other end.
+    fn visitor(&self, stream: &Io) -> Visitor;
+
+    /// The router of one connection.
+    fn router(&self, stream: &Io, deadline: Deadline) -> Router;
+
+    /// Called at least every [`BEAT_EVERY`] while nobody connects.
+    fn idle(&self) {}
+}
+
+/// Serves until the stop signal, which also closes open connections.
+pub(super) async fn serve<L: Listener, R: Reception<L::Io>>(
     mut listener: L,
-    most: Duration,
-    router: impl Fn(&L::Io, Deadline) -> Router,
+    reception: R,
     heart: &Heart,
     shutdown: &mut watch::Receiver<bool>,
 ) {
-    let mut connections = JoinSet::new();
+    let (mut tasks, mut open) = (JoinSet::new(), OpenConnections(Vec::new()));
     loop {
         heart.beat();
         tokio::select! {
             () = stopped(shutdown) => return,
-            Some(_) = connections.join_next() => {}
+            Some(_) = tasks.join_next() => {}
             (stream, _) = listener.accept() => {
-                while connections.try_join_next().is_some() {}
-                // Beyond the limit a connection is closed at once, so that its client does not wait.
-                if connections.len() < CONNECTIONS {
-                    let (deadline, until) = watch::channel(Instant::now() + most);
-                    let router = router(&stream, Deadline(deadline));
-                    connections.spawn(within(until, connection(stream, router)));
+                while tasks.try_join_next().is_some() {}
+                let visitor = reception.visitor(&stream);
+                if open.make_room(&R::PLACES, visitor) {
+                    let (deadline, until) = watch::channel(Instant::now() + R::MOST);
+                    let router = reception.router(&stream, Deadline(deadline));
+                    let asked = Arc::new(OnceLock::new());
+                    let task = tasks.spawn(within(until, connection(stream, router, asked.clone())));
+                    open.0.push(OpenConnection { visitor, asked, task });
                 }
             }
-            () = sleep(BEAT_EVERY) => {}
+            () = sleep(BEAT_EVERY) => reception.idle(),
         }
     }
 }
 
-/// Answers the one request of a connection.
-pub(super) async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
+/// The connections in the order of their beginning.
+struct OpenConnections(Vec<OpenConnection>);
+
+struct OpenConnection {
+    visitor: Visitor,
+    /// When the head of its request was complete.
+    asked: Arc<OnceLock<Instant>>,
+    task: AbortHandle,
+}
+
+impl OpenConnections {
+    /// Whether a new connection has a place, also by closing an older one. One without a place is closed at once, so that its client does
+    /// not wait.
+    fn make_room(&mut self, limits: &PlaceLimits, visitor: Visitor) -> bool {
+        self.0.retain(|connection| !connection.task.is_finished());
+        let asked = |connection: &OpenConnection| connection.asked.get().map(Instant::elapsed);
+        let holders: Vec<_> =
+            self.0.iter().map(|holder| Holder { visitor: holder.visitor, asked: asked(holder) }).collect();
+        match limits.place(&holders, visitor) {
+            Placing::Free => true,
+            Placing::Instead(index) => {
+                self.0.remove(index).task.abort();
+                true
+            }
+            Placing::Refused => false,
+        }
+    }
+}
+
+/// Answers the one request of a connection; sets `asked` when its head is complete.
+pub(super) async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    asked: Arc<OnceLock<Instant>>,
+) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_MAX).keep_alive(false);
-    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await;
-    if let Err(error) = served {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request| {
+        asked.get_or_init(Instant::now);
+        router.call(request)
+    });
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "a connection ended early");
     }
 }

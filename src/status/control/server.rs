@@ -22,13 +22,16 @@ use super::{COMMAND_MAX, COMMAND_PATH, ControlCommand, ledger, recording};
 use crate::heartbeat::Heart;
 use crate::ledger::command::may_change;
 use crate::recorder::Recorder;
-use crate::status::server::{self, Deadline, HEAD_WITHIN};
+use crate::status::places::{PlaceLimits, Visitor};
+use crate::status::server::{self, Deadline, HEAD_WITHIN, Reception};
 use crate::status::snapshot::StatusSources;
-use crate::status::views;
+use crate::status::views::{self, CachedViews, RENDER_EVERY};
 use crate::text::chain;
 
 /// The longest time for a [`ControlCommand`]: reading every meter of a slow bus once, or a report with its retries.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+/// Connections at a time: commands, a recording, and room for more.
+pub(in crate::status) const CONNECTIONS: usize = 32;
 /// Depth of the queue of [`ControlRequest`]s: people send them, one at a time. Further requests are refused.
 pub const QUEUE: usize = 4;
 
@@ -87,12 +90,10 @@ impl ControlSocket {
         let bound = server::open(bind, |error| self.warn(error), &mut heart, &mut shutdown).await;
         let Some((listener, _file)) = bound else { return };
         tracing::info!(socket = %self.path.display(), "the control socket is served");
-        let connection = |stream: &UnixStream, deadline| {
-            router(ControlSession { peer: stream.peer_cred().ok(), own_uid, socket: self.clone(), deadline })
-        };
-        // One second more than the command may take: then its own answer says that it took too long.
-        let most = 2 * HEAD_WITHIN + ANSWER_WITHIN + Duration::from_secs(1);
-        server::serve(listener, most, connection, &heart, &mut shutdown).await;
+        let views = |every| CachedViews::new(self.sources.clone(), every);
+        let (fresh, shared) = (views(Duration::ZERO), views(RENDER_EVERY));
+        let reception = ControlReception { own_uid, socket: self, fresh, shared };
+        server::serve(listener, reception, &heart, &mut shutdown).await;
     }
 
     fn warn(&self, error: &SocketFileError) {
@@ -105,6 +106,42 @@ impl ControlSocket {
     }
 }
 
+/// Root and the daemon's own user always find a place, and see every change at once. A user of the group has a quota.
+struct ControlReception {
+    own_uid: u32,
+    socket: ControlSocket,
+    fresh: CachedViews,
+    shared: CachedViews,
+}
+
+impl Reception<UnixStream> for ControlReception {
+    // A command may take long, so an answer yields to nobody.
+    const PLACES: PlaceLimits = PlaceLimits { all: CONNECTIONS, reserved: 8, each_user: 8, answer_within: None };
+    /// One second more than the command may take: then its own answer says that it took too long.
+    const MOST: Duration =
+        HEAD_WITHIN.saturating_mul(2).saturating_add(ANSWER_WITHIN).saturating_add(Duration::from_secs(1));
+
+    fn visitor(&self, stream: &UnixStream) -> Visitor {
+        match stream.peer_cred() {
+            Ok(peer) if may_change(peer.uid(), self.own_uid) => Visitor::Privileged,
+            Ok(peer) => Visitor::User(peer.uid()),
+            Err(_) => Visitor::Anybody,
+        }
+    }
+
+    fn router(&self, stream: &UnixStream, deadline: Deadline) -> Router {
+        let privileged = self.visitor(stream) == Visitor::Privileged;
+        let views = if privileged { &self.fresh } else { &self.shared };
+        let (peer, socket) = (stream.peer_cred().ok(), self.socket.clone());
+        router(ControlSession { peer, own_uid: self.own_uid, socket, deadline }, views)
+    }
+
+    fn idle(&self) {
+        self.fresh.forget();
+        self.shared.forget();
+    }
+}
+
 /// The kernel gives each end of a socket the user of the other end. Here both ends belong to this process.
 fn own_uid() -> io::Result<u32> {
     let (here, _there) = UnixStream::pair()?;
@@ -112,8 +149,7 @@ fn own_uid() -> io::Result<u32> {
 }
 
 /// Everything that the control socket answers. The socket's file mode decides who can connect, and so read; commands check the peer.
-fn router(session: ControlSession) -> Router {
-    let sources = session.socket.sources.clone();
+fn router(session: ControlSession, views: &CachedViews) -> Router {
     let router = Router::new()
         .route(COMMAND_PATH, post(command))
         .route(ledger::SHOW, get(ledger::show))
@@ -122,7 +158,7 @@ fn router(session: ControlSession) -> Router {
         .route(ledger::BACKUP, get(ledger::backup))
         .route(recording::PATH, get(recording::record))
         .with_state(session)
-        .merge(views::router(sources))
+        .merge(views::router(views.clone()))
         .method_not_allowed_fallback(async || {
             (
                 StatusCode::NOT_FOUND,

@@ -237,3 +237,25 @@ async fn the_ledger_can_be_read_by_the_group() {
         assert!(refused.contains("/journal.json?meter=NAME&most=N"), "{wrong}: {refused}");
     }
 }
+
+#[tokio::test]
+async fn idle_connections_keep_no_command_out() {
+    let mut served = served().await;
+    let mut idle = Vec::new();
+    for _ in 0..3 * server::CONNECTIONS {
+        idle.push(UnixStream::connect(&served.path).await.unwrap());
+        if idle.len() % 5 == 0 {
+            assert_eq!(get(&served.path, "/healthz").await.unwrap(), b"ok\n");
+        }
+    }
+    let path = served.path.clone();
+    let sent = tokio::spawn(async move { post(&path, &read_all()).await });
+    let request = served.requests.recv().await.unwrap();
+    // A command that is being carried out yields to nobody.
+    for _ in 0..3 * server::CONNECTIONS {
+        idle.push(UnixStream::connect(&served.path).await.unwrap());
+    }
+    assert_eq!(get(&served.path, "/healthz").await.unwrap(), b"ok\n");
+    request.reply.send(json!("done")).unwrap();
+    assert_eq!(sent.await.unwrap().unwrap(), json!("done"));
+}

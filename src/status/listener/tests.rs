@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::heartbeat::Hearts;
-use crate::status::server::{CONNECTIONS, HEAD_WITHIN, RETRY_EVERY};
+use crate::status::server::{HEAD_WITHIN, RETRY_EVERY};
 use crate::status::snapshot::tests::empty;
 
 struct Served {
@@ -157,19 +157,48 @@ async fn a_slow_client_is_disconnected() {
 }
 
 #[tokio::test]
-async fn at_most_16_connections_are_open() {
+async fn idle_connections_cost_nobody_an_answer_and_the_oldest_is_closed() {
     let served = served().await;
-    let mut waiting = Vec::new();
-    for _ in 0..CONNECTIONS {
-        waiting.push(TcpStream::connect(served.address).await.unwrap());
+    let mut idle = Vec::new();
+    for _ in 0..2 * CONNECTIONS {
+        idle.push(TcpStream::connect(served.address).await.unwrap());
     }
-    assert_eq!(get(served.address, "/healthz").await, "", "the 17th is hung up on");
-    let mut first = waiting.remove(0);
-    first.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-    assert!(everything(&mut first).await.ends_with("ok\n"), "those inside are served");
-    while get(served.address, "/healthz").await.is_empty() {
-        tokio::task::yield_now().await;
+    // A part of a head is no request either.
+    for stream in &mut idle[CONNECTIONS..] {
+        stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     }
+    for _ in 0..CONNECTIONS / 2 {
+        assert!(get(served.address, "/healthz").await.ends_with("ok\n"));
+    }
+    assert_eq!(everything(&mut idle.remove(0)).await, "", "the first was closed");
+    let mut last = idle.pop().unwrap();
+    last.write_all(b"Host: localhost\r\n\r\n").await.unwrap();
+    assert!(everything(&mut last).await.contains("All is well."), "the last one is still served");
+}
+
+#[tokio::test(start_paused = true)]
+async fn views_are_rendered_at_most_once_a_second_and_then_forgotten() {
+    let served = served().await;
+    let paths = ["/", "/status.json", "/metrics"];
+    let mut before = Vec::new();
+    for path in paths {
+        before.push(body(&get(served.address, path).await));
+    }
+    served.sources.remark("cloud", Some("Arkreen is away.".to_owned()));
+    for (path, before) in paths.iter().zip(&before) {
+        assert_eq!(body(&get(served.address, path).await), *before, "{path}");
+    }
+    sleep(RENDER_EVERY).await;
+    for (path, before) in paths.iter().zip(&before) {
+        assert_ne!(body(&get(served.address, path).await), *before, "{path}");
+    }
+}
+
+/// The body of an answer, without the nonce of the page.
+fn body(answer: &str) -> String {
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (before, rest) = body.split_once("nonce=\"").unwrap_or((body, ""));
+    before.to_owned() + rest.split_once('"').map_or("", |(_, after)| after)
 }
 
 #[tokio::test(start_paused = true)]
