@@ -61,6 +61,9 @@ pub mod reporter;
 // Finding and identifying meters that are not configured yet.
 pub mod survey;
 
+// The questions of the guided set-up. Pure.
+pub mod setup;
+
 // The status document, and the listeners that serve it: control socket and HTTP.
 pub mod status;
 

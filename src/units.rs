@@ -21,6 +21,16 @@ impl Milliwatts {
     pub fn watts(self) -> f64 {
         self.0 as f64 / 1e3
     }
+
+    /// `2.1 W`, `950 W`, `1.23 kW`.
+    pub fn in_words(self) -> String {
+        let watts = self.watts();
+        match watts.abs() {
+            small if small < 100.0 => format!("{watts:.1} W"),
+            middle if middle < 1000.0 => format!("{watts:.0} W"),
+            _ => format!("{:.2} kW", watts / 1000.0),
+        }
+    }
 }
 
 /// Energy in milliwatt-hours: a register as the meter counts it, or a published figure.

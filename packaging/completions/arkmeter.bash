@@ -49,6 +49,9 @@ _arkmeter() {
             arkmeter,scan)
                 cmd="arkmeter__subcmd__scan"
                 ;;
+            arkmeter,setup)
+                cmd="arkmeter__subcmd__setup"
+                ;;
             arkmeter,status)
                 cmd="arkmeter__subcmd__status"
                 ;;
@@ -113,7 +116,7 @@ _arkmeter() {
 
     case "${cmd}" in
         arkmeter)
-            opts="-h -V --config --help --version run demo check read report status scan inspect support profiles ledger history replay"
+            opts="-h -V --config --help --version setup run demo check read report status scan inspect support profiles ledger history replay"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -784,6 +787,28 @@ _arkmeter() {
                     return 0
                     ;;
                 --max-power)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        arkmeter__subcmd__setup)
+            opts="-h --answers --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --answers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

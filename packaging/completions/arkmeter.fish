@@ -27,6 +27,7 @@ end
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -s V -l version -d 'Print version'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "setup" -d 'Set up arkmeter step by step: find the meters, name them, write the configuration, start'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "run" -d 'Run the daemon'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "demo" -d 'Try arkmeter without hardware: simulated meters, a simulated endpoint, and the real daemon between them'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "check" -d 'Check the configuration: print every problem, then what would be polled and reported'
@@ -40,6 +41,9 @@ complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "profiles" -d 'Lis
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "ledger" -d 'Show what the ledger holds and decided, and correct it'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "history" -d 'Show the power and the published energy of a meter over time (also `ledger history`)'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "replay" -d 'Feed a recorded trace through the ledger and print what would have been published'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand setup" -l answers -d 'Answers to all questions, as an earlier run printed them' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand setup" -l config -d 'Configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand setup" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -l record -d 'Record all readings in a trace for `replay`, up to 64 MiB; an existing trace is continued' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -s h -l help -d 'Print help'

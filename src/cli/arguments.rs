@@ -16,6 +16,7 @@ use crate::units::Name;
 #[command(name = "arkmeter", version, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
+  arkmeter setup            from the adapter to the first report, step by step
   arkmeter demo --for 30s   see how arkmeter works, without any hardware
   arkmeter check            check the configuration
   arkmeter status           show the state of the running daemon")]
@@ -35,6 +36,21 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CliCommand {
+    /// Set up arkmeter step by step: find the meters, name them, write the configuration, start
+    #[command(after_help = "\
+Examples:
+  sudo arkmeter setup                        ask step by step; each step is saved
+  sudo arkmeter setup --answers setup.toml   take the answers from a file, and ask nothing
+
+Without root it scans, names and checks; writing to /etc/arkmeter and starting the service need root. A second run adds meters, changes \
+one, replaces the token or starts again. With --answers, a token that is missing is read from standard input.
+
+Exit code: 0 if everything is done, 130 if Ctrl-C stopped it.")]
+    Setup {
+        /// Answers to all questions, as an earlier run printed them
+        #[arg(long, value_name = "FILE")]
+        answers: Option<PathBuf>,
+    },
     /// Run the daemon
     #[command(after_help = "\
 Example:

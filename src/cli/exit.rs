@@ -12,3 +12,5 @@ pub const NO_DAEMON: u8 = 69;
 pub const IN_USE: u8 = 75;
 /// The configuration has an error.
 pub const CONFIG: u8 = 78;
+/// Ctrl-C ended the command. As a shell reports a program that SIGINT ended.
+pub const INTERRUPTED: u8 = 130;

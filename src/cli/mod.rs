@@ -17,6 +17,7 @@ pub mod replay;
 mod report;
 pub(crate) mod run;
 mod scan;
+mod setup;
 mod status;
 pub mod support;
 
@@ -43,6 +44,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
         CliCommand::Report(report) => with_config(path, &environment, |config| report::report(config, report.dry_run)),
         CliCommand::Status { json } => status::run(path, &environment, json),
+        CliCommand::Setup { answers } => setup::setup(answers.as_deref(), path, &environment),
         CliCommand::Scan(scan) => scan::scan(&scan, path, &environment),
         CliCommand::Inspect(inspect) => inspect::inspect(&inspect, path, &environment),
         CliCommand::Support { file } => support::run(path, &environment, file.as_deref()),

@@ -31,6 +31,11 @@ impl TerminalProgress {
         self.0.set_position((part * PARTS) as u64);
     }
 
+    /// Clears the bar while `print` prints lines.
+    pub(super) fn aside(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
+    }
+
     /// Begins a new estimate of the time left.
     pub(super) fn restart(&self) {
         self.0.reset();

@@ -37,7 +37,7 @@ fn read_rows(config: &Config, meters: &[Name]) -> Result<Vec<LiveReading>, u8> {
 }
 
 /// No daemon runs: this process is the master of the lines for one round.
-async fn read_lines(config: &Config, meters: &[Name]) -> Vec<LiveReading> {
+pub(super) async fn read_lines(config: &Config, meters: &[Name]) -> Vec<LiveReading> {
     let (clock, mut rows) = (Clock::system(), Vec::new());
     for bus in config.buses.values() {
         let wanted =

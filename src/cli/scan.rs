@@ -1,8 +1,7 @@
 //! `arkmeter scan`: finds the meters on a line or in a range of addresses, and prints the configuration for them.
 
-mod addresses;
 mod report;
-mod write;
+pub(super) mod write;
 
 use std::io::Write;
 use std::path::Path;
@@ -21,11 +20,11 @@ use crate::form::parse_power;
 use crate::meter::{Profile, library};
 use crate::quality::LinkKind;
 use crate::survey::{
-    Examination, FoundUnit, LineSettings, Sweep, SweepProgress, examine, propose, settings, tcp_units, units,
+    Examination, FoundUnit, LineSettings, Sweep, SweepProgress, addresses, examine, propose, settings, tcp_units, units,
 };
 use crate::text::chain;
 use crate::units::{Milliwatts, UnitId};
-use report::ScanReport;
+pub(super) use report::ScanReport;
 
 /// The options of `scan`.
 #[derive(Debug, Args)]
@@ -92,7 +91,7 @@ fn power(text: &str) -> Result<Milliwatts, String> {
 }
 
 /// Where to scan.
-enum Target {
+pub(super) enum Target {
     Serial(std::path::PathBuf, Vec<LineSettings>),
     Addresses(LinkKind, Vec<String>),
 }
@@ -105,7 +104,14 @@ pub(super) fn scan(arguments: &ScanArguments, path: &Path, environment: &Environ
 fn scan_target(arguments: &ScanArguments, path: &Path, environment: &Environment) -> Result<u8, u8> {
     let config = configuration(path, environment, arguments.line.bus.is_some())?;
     let target = without_lines_of_daemon(target(arguments, config.as_ref())?, config.as_ref(), environment)?;
-    let report = runtime()?.block_on(run(arguments, &target))?;
+    let options = SearchOptions {
+        timeout: arguments.timeout,
+        all: arguments.all,
+        units: arguments.units.as_ref().map(|units| units.0.clone()).unwrap_or_default(),
+        watch: arguments.watch,
+        identify_when_stopped: false,
+    };
+    let report = runtime()?.block_on(search(&options, &target))?;
     conclude(arguments, path, environment, config.as_ref(), report)
 }
 
@@ -124,9 +130,9 @@ fn target(arguments: &ScanArguments, config: Option<&Config>) -> Result<Target, 
     };
     match (serial, tcp, converter) {
         (Some(path), ..) => Ok(Target::Serial(path, settings(&arguments.baud, &arguments.parity, arguments.stop_bits))),
-        (_, Some(text), _) => Ok(Target::Addresses(LinkKind::Tcp, addresses::addresses(&text, true).map_err(usage)?)),
+        (_, Some(text), _) => Ok(Target::Addresses(LinkKind::Tcp, addresses(&text, true).map_err(usage)?)),
         (.., converter) => {
-            let listed = addresses::addresses(&converter.unwrap_or_default(), false).map_err(usage)?;
+            let listed = addresses(&converter.unwrap_or_default(), false).map_err(usage)?;
             Ok(Target::Addresses(LinkKind::Converter, listed))
         }
     }
@@ -142,7 +148,11 @@ fn known_settings(arguments: &ScanArguments, line: &SerialSettings) -> Vec<LineS
 }
 
 /// The target without the lines that the running daemon uses.
-fn without_lines_of_daemon(target: Target, config: Option<&Config>, environment: &Environment) -> Result<Target, u8> {
+pub(super) fn without_lines_of_daemon(
+    target: Target,
+    config: Option<&Config>,
+    environment: &Environment,
+) -> Result<Target, u8> {
     match target {
         Target::Serial(path, settings) => {
             let line = SerialSettings { path: path.clone(), baud: 9600, parity: Parity::None, stop_bits: 1 };
@@ -169,8 +179,23 @@ fn without_lines_of_daemon(target: Target, config: Option<&Config>, environment:
     }
 }
 
+/// How to search.
+#[derive(Clone, Debug)]
+pub(super) struct SearchOptions {
+    /// The timeout for an answer; the usual one of the link if it is absent.
+    pub(super) timeout: Option<Duration>,
+    /// Continues with other settings after a meter was found.
+    pub(super) all: bool,
+    /// The units to try; all of them if it is empty.
+    pub(super) units: Vec<UnitId>,
+    /// How long the counters are watched.
+    pub(super) watch: Duration,
+    /// Ctrl-C ends only the search for units; those that were found are identified.
+    pub(super) identify_when_stopped: bool,
+}
+
 /// Finds the units, then identifies them. Ctrl-C ends either step; what was found so far is kept.
-async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u8> {
+pub(super) async fn search(options: &SearchOptions, target: &Target) -> Result<ScanReport, u8> {
     let bar = TerminalProgress::on_terminal();
     let on_progress = |progress: SweepProgress| {
         let part = progress.done.as_secs_f64() / progress.total.as_secs_f64();
@@ -181,11 +206,11 @@ async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u
         Target::Addresses(LinkKind::Converter, _) => (LinkKind::Converter, Duration::from_millis(500)),
         Target::Addresses(kind, _) => (*kind, Duration::from_secs(1)),
     };
-    let mut sweep = Sweep::new(arguments.timeout.unwrap_or(timeout), arguments.all, on_progress);
-    let given: &[UnitId] = arguments.units.as_ref().map_or(&[], |units| &units.0);
+    let mut sweep = Sweep::new(options.timeout.unwrap_or(timeout), options.all, on_progress);
+    let given = &options.units[..];
     check_units(kind, given)?;
     let (first, mut rest) = if kind == LinkKind::Tcp { tcp_units(given) } else { units(given) };
-    if arguments.units.is_none() && matches!(target, Target::Addresses(_, addresses) if addresses.len() > 1) {
+    if given.is_empty() && matches!(target, Target::Addresses(_, addresses) if addresses.len() > 1) {
         rest.retain(|unit| !unit.is_serial());
     }
     let units = (first, rest);
@@ -209,23 +234,28 @@ async fn run(arguments: &ScanArguments, target: &Target) -> Result<ScanReport, u
         }
     }
     bar.restart();
-    identify(&mut report, found, arguments.watch, &bar).await;
+    let skip = report.stopped && !options.identify_when_stopped;
+    identify(&mut report, found, options.watch, skip, &bar).await;
     Ok(report)
 }
 
-/// Finds out the model of each unit that was found.
-async fn identify(report: &mut ScanReport, found: Vec<FoundUnit>, watch: Duration, bar: &TerminalProgress) {
+/// Finds out the model of each unit that was found, unless that is skipped.
+async fn identify(
+    report: &mut ScanReport,
+    found: Vec<FoundUnit>,
+    watch: Duration,
+    mut skip: bool,
+    bar: &TerminalProgress,
+) {
     let profiles: Vec<Arc<Profile>> = library().entries().map(|entry| entry.profile.clone()).collect();
     let count = found.len();
     for (index, found) in found.into_iter().enumerate() {
         let place = format!("identifying unit {}", found.unit);
         let mut on_progress = |part: f64| bar.show((index as f64 + part) / count as f64, &place);
-        let examined = if report.stopped {
-            None
-        } else {
-            unless_interrupted(examine(&found, &profiles, watch, &mut on_progress)).await
-        };
-        report.stopped |= examined.is_none();
+        let examined =
+            if skip { None } else { unless_interrupted(examine(&found, &profiles, watch, &mut on_progress)).await };
+        skip |= examined.is_none();
+        report.stopped |= skip;
         let examined = examined.unwrap_or_else(|| Examination {
             error: Some("not identified, because the scan was stopped".to_owned()),
             ..Examination::default()

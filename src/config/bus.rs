@@ -20,7 +20,7 @@ struct SerialParameters {
     stop_bits: u8,
 }
 
-pub(super) fn read(name: &Name, form: Form<'_>) -> Option<BusConfig> {
+pub(crate) fn read(name: &Name, form: Form<'_>) -> Option<BusConfig> {
     let link = link(&form);
     let (millis, seconds) = (Duration::from_millis, Duration::from_secs);
     let timeout = form.or("timeout", seconds(1), |field| field.duration(millis(50)..=seconds(10)));

@@ -20,6 +20,7 @@ mod tables;
 mod tests;
 mod token;
 
+pub(crate) use bus::read as read_bus;
 pub use environment::Environment;
 pub use load::{ConfigError, shown_file};
 pub use mask::masked;
@@ -27,6 +28,7 @@ pub use model::{
     AccountConfig, Batch, BusConfig, ClientConfig, Config, EnergyStart, MeterConfig, StateConfig, StatusConfig,
     TokenSource,
 };
+pub(crate) use parse::parse_with as read_document;
 pub use parse::{parse, shown_text};
 pub use problems::{Problem, Problems, shown_path};
 pub use profile_file::{load_profiles, parse_profiles};

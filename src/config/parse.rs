@@ -27,7 +27,7 @@ pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<(Conf
 }
 
 /// Parses the text with `read`, which also gets whether the text is valid TOML. Returns its value with the warnings, or all problems.
-pub(super) fn parse_with<T>(
+pub(crate) fn parse_with<T>(
     file: &Path,
     text: &str,
     read: impl FnOnce(Form<'_>, bool) -> Option<T>,

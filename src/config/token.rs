@@ -23,6 +23,11 @@ impl Token {
         hex.then(|| Token(text.to_owned()))
     }
 
+    /// The line of a token file. Write it nowhere else.
+    pub fn file_line(&self) -> &str {
+        &self.0
+    }
+
     /// The value of the `authorization` header. Mark the header as sensitive.
     pub fn header_value(&self) -> String {
         format!("Bearer {}", self.0)

@@ -8,14 +8,9 @@ use serde::Serialize;
 use super::document::{BusStatus, QualityStatus};
 use crate::units::{MilliwattHours, Milliwatts};
 
-/// `950 W`, `1.23 kW`.
+/// `950 W`, `1.23 kW`, as in every message.
 pub fn power(power: Milliwatts) -> String {
-    let watts = power.watts();
-    match watts.abs() {
-        small if small < 100.0 => format!("{watts:.1} W"),
-        middle if middle < 1000.0 => format!("{watts:.0} W"),
-        _ => format!("{:.2} kW", watts / 1000.0),
-    }
+    power.in_words()
 }
 
 /// `180004.166 kWh`, as in every message.

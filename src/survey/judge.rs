@@ -111,6 +111,8 @@ const CONVINCING: i32 = 4;
 /// The profiles with possible values, the best first, and why a profile was excluded whose identity registers match.
 pub(super) fn candidates(readings: Vec<ProfileReading>, facts: &MeterFacts<'_>) -> (Vec<Candidate>, Vec<String>) {
     let (mut found, mut notes): (Vec<(Proof, Candidate)>, Vec<String>) = (Vec::new(), Vec::new());
+    // Of two profiles with the same registers, the better confirmed one is named.
+    let merit = |candidate: &Candidate| (candidate.score, candidate.profile.confirmed);
     for reading in readings {
         let (name, identified) = (reading.profile.name.clone(), reading.identified);
         let (proof, candidate) = match candidate(reading, facts) {
@@ -123,7 +125,7 @@ pub(super) fn candidates(readings: Vec<ProfileReading>, facts: &MeterFacts<'_>) 
         };
         match found.iter_mut().find(|(_, known)| same_registers(&known.profile, &candidate.profile)) {
             Some((_, known)) if known.profile.name == candidate.profile.name => {}
-            Some((_, known)) if known.score >= candidate.score => known.alike.push(candidate.profile.name.clone()),
+            Some((_, known)) if merit(known) >= merit(&candidate) => known.alike.push(candidate.profile.name.clone()),
             Some((_, known)) => {
                 let weaker = std::mem::replace(known, candidate);
                 known.alike = weaker.alike;

@@ -25,16 +25,21 @@ mod examine;
 mod registers;
 mod sweep;
 
+// Addresses as typed.
+mod addresses;
+
 // Lines for the configuration.
 mod proposal;
 
+pub use addresses::addresses;
 pub use conclusion::Display;
 pub use draft::{MeasuredQuantity, RegisterAnalysis, RegisterGuess};
 pub use evidence::ScanEvidence;
 pub use examine::{Examination, examine};
 pub use judge::{Candidate, Confidence};
 pub use order::{LineSettings, settings, tcp_units, units};
-pub use proposal::{Proposal, propose, same_link};
+pub use proposal::{Proposal, bus_lines, propose, quoted, same_link};
+pub(crate) use proposal::{same_settings, unused};
 pub use registers::{RegisterSpan, UnreadRange, bridges, read_again, read_mapped};
 pub use samples::{RegisterSample, readings, registers};
 pub use sweep::{FoundUnit, Sweep, SweepProgress};

@@ -111,13 +111,14 @@ fn proposal(
 }
 
 /// The name, or the first unused of `NAME_2`, `NAME_3`.
-fn unused(name: &str, taken: impl Fn(&Name) -> bool) -> Name {
+pub(crate) fn unused(name: &str, taken: impl Fn(&Name) -> bool) -> Name {
     let numbered = (2..).map(|number: u32| format!("{name}_{number}"));
     let mut names = std::iter::once(name.to_owned()).chain(numbered).filter_map(|name| Name::new(&name));
     names.find(|name| !taken(name)).expect("the numbers are unlimited")
 }
 
-fn bus_lines(name: &Name, link: &Link) -> String {
+/// `[bus.NAME]` and its keys.
+pub fn bus_lines(name: &Name, link: &Link) -> String {
     let link = match link {
         Link::Serial(line) => {
             let path = quoted(&line.path.to_string_lossy());
@@ -131,7 +132,7 @@ fn bus_lines(name: &Name, link: &Link) -> String {
 }
 
 /// The text as a TOML string.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let escaped: String = text
         .chars()
         .map(|character| match character {
@@ -144,7 +145,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Whether both have the same settings. The path of a serial device is ignored.
-fn same_settings(left: &Link, right: &Link) -> bool {
+pub(crate) fn same_settings(left: &Link, right: &Link) -> bool {
     match (left, right) {
         (Link::Serial(left), Link::Serial(right)) => {
             (left.baud, left.parity, left.stop_bits) == (right.baud, right.parity, right.stop_bits)

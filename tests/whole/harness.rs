@@ -251,6 +251,21 @@ impl Site {
         }
     }
 
+    /// Runs a command on the terminal `device`, as a login shell would.
+    pub fn on_terminal(&self, arguments: &[&str], device: &Path) -> Child {
+        let mut command = self.command_under(&["setsid", "--ctty"], arguments, self.folder.path());
+        let terminal = || OpenOptions::new().read(true).write(true).open(device).unwrap();
+        command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
+        command.stdin(terminal()).stdout(terminal()).stderr(terminal()).spawn().unwrap()
+    }
+
+    /// Runs a command with these variables in its environment.
+    pub async fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> CommandOutput {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        CommandOutput::of(command).await
+    }
+
     pub async fn run_with_input(&self, arguments: &[&str], input: Option<File>) -> CommandOutput {
         let mut command = self.command(arguments);
         if let Some(input) = input {

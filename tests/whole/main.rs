@@ -6,6 +6,7 @@ mod disk_writes;
 mod harness;
 mod received;
 mod surroundings;
+mod terminal;
 
 mod accepted;
 mod client_figure;
@@ -39,6 +40,8 @@ mod reload;
 mod restarts;
 mod scan;
 mod secrets;
+mod setup;
+mod setup_dialogue;
 mod soak;
 mod special_files;
 mod state_folder;

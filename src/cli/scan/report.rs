@@ -13,11 +13,11 @@ use crate::survey::{Candidate, Confidence, Examination, FoundUnit, LineSettings,
 use crate::units::Name;
 
 /// A scan, finished or stopped.
-pub(super) struct ScanReport {
-    pub(super) kind: LinkKind,
-    pub(super) evidence: ScanEvidence,
-    pub(super) found: Vec<(FoundUnit, Examination)>,
-    pub(super) stopped: bool,
+pub(in crate::cli) struct ScanReport {
+    pub(in crate::cli) kind: LinkKind,
+    pub(in crate::cli) evidence: ScanEvidence,
+    pub(in crate::cli) found: Vec<(FoundUnit, Examination)>,
+    pub(in crate::cli) stopped: bool,
 }
 
 /// How many candidates are shown after the best one.

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -12,7 +12,7 @@ use crate::config::{Config, ConfigError, Environment};
 
 /// Why the configuration is unchanged.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WriteError {
+pub(in crate::cli) enum WriteError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// For example, an inline table cannot be extended.
@@ -27,19 +27,28 @@ pub(super) enum WriteError {
 }
 
 /// Appends these lines to the configuration at `path`, or creates it.
-pub(super) fn append(path: &Path, lines: &str, environment: &Environment) -> Result<(), WriteError> {
-    // A symbolic link stays: its target is replaced.
-    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let before = match Config::text(&real) {
+pub(in crate::cli) fn append(path: &Path, lines: &str, environment: &Environment) -> Result<(), WriteError> {
+    let before = match Config::text(path) {
         Ok(text) => Some(text),
         Err(ConfigError::Missing(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let text = joined(before.as_deref().unwrap_or_default(), lines);
-    Config::of_text(&real, &text, environment).map_err(WriteError::Refused)?;
+    put(path, before.as_deref(), &joined(before.as_deref().unwrap_or_default(), lines), environment)
+}
+
+/// Writes `text` in the place of `before`, which another program may have changed meanwhile.
+pub(in crate::cli) fn put(
+    path: &Path,
+    before: Option<&str>,
+    text: &str,
+    environment: &Environment,
+) -> Result<(), WriteError> {
+    // A symbolic link stays: its target is replaced.
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    Config::of_text(&real, text, environment).map_err(WriteError::Refused)?;
     let io = |source| WriteError::Io { path: real.clone(), source };
-    let file = new_file(&real, &text).map_err(io)?;
-    if Config::text(&real).ok() != before {
+    let file = new_file(&real, text).map_err(io)?;
+    if Config::text(&real).ok().as_deref() != before {
         return Err(WriteError::Changed(real));
     }
     match before {
@@ -67,6 +76,9 @@ fn new_file(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     if let Ok(old) = fs::metadata(path) {
         fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
         file.as_file().set_permissions(old.permissions())?;
+    } else {
+        // The service has a user of its own, and a configuration holds no secret.
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
     }
     file.as_file().sync_all()?;
     Ok(file)

@@ -7,7 +7,10 @@ const MAX_ADDRESSES: u32 = 4096;
 const MODBUS_PORT: u16 = 502;
 
 /// Each `host:port` of `192.168.1.0/24:502`, `192.168.1.10-40:502` or `gateway.lan:502`. `default_port` allows to leave out port 502.
-pub(super) fn addresses(text: &str, default_port: bool) -> Result<Vec<String>, String> {
+///
+/// # Errors
+/// What to write instead.
+pub fn addresses(text: &str, default_port: bool) -> Result<Vec<String>, String> {
     const HELP: &str = "write 192.168.1.20:502, 192.168.1.10-40:502 or 192.168.1.0/24:502";
     let bracketed = text.ends_with(']');
     let (hosts, port) = match text.rsplit_once(':') {
