@@ -47,7 +47,7 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand setup" -s h -l help -d
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -l record -d 'Record all readings in a trace for `replay`, up to 64 MiB; an existing trace is continued' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand run" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand demo" -l for -d 'Stop after this time, such as 30s (default: run until Ctrl-C)' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand demo" -l for -d 'Stop after this time, such as 1m, at least 30s (default: run until Ctrl-C)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand demo" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l config -d 'Configuration file' -r -F

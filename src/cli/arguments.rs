@@ -17,7 +17,7 @@ use crate::units::Name;
 #[command(after_help = "\
 Examples:
   arkmeter setup            from the adapter to the first report, step by step
-  arkmeter demo --for 30s   see how arkmeter works, without any hardware
+  arkmeter demo --for 1m    see how arkmeter works, without any hardware
   arkmeter check            check the configuration
   arkmeter status           show the state of the running daemon")]
 pub struct Arguments {
@@ -65,10 +65,10 @@ systemd runs the daemon on an installed system: `systemctl start arkmeter`.")]
     /// Try arkmeter without hardware: simulated meters, a simulated endpoint, and the real daemon between them
     #[command(after_help = "\
 Example:
-  arkmeter demo --for 30s")]
+  arkmeter demo --for 1m")]
     Demo {
-        /// Stop after this time, such as 30s (default: run until Ctrl-C)
-        #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+        /// Stop after this time, such as 1m, at least 30s (default: run until Ctrl-C)
+        #[arg(long = "for", value_name = "TIME", value_parser = demo_time)]
         duration: Option<Duration>,
     },
     /// Check the configuration: print every problem, then what would be polled and reported
@@ -203,6 +203,15 @@ pub(super) struct ReportArguments {
 /// A name of the configuration.
 pub(super) fn name(text: &str) -> Result<Name, String> {
     Name::new(text).ok_or_else(|| "a name has 1 to 64 letters, digits, `_` and `-`".to_owned())
+}
+
+/// The time of a demo: the first reports come after 20 seconds.
+fn demo_time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time < Duration::from_secs(30) {
+        return Err("the demo needs at least 30s: the first reports come after 20 seconds".to_owned());
+    }
+    Ok(time)
 }
 
 #[cfg(test)]

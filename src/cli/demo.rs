@@ -19,7 +19,7 @@ use site::DemoSite;
 
 /// How often the simulated meters advance and the narrator checks for news.
 const TICK: Duration = Duration::from_millis(100);
-/// The length of one round of events. Without `--for` the rounds repeat.
+/// The length of one round of events, the first of which begins with the last meter's first report. Without `--for` the rounds repeat.
 const ROUND: Duration = Duration::from_secs(40);
 /// The daemon must stop within this time after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ async fn run(duration: Option<Duration>) -> io::Result<bool> {
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut last, mut round, mut happened) = (begun, begun, 0);
+    let (mut last, mut round, mut happened) = (begun, None, 0);
     loop {
         tokio::select! {
             _ = &mut interrupted => break,
@@ -70,8 +70,13 @@ async fn run(duration: Option<Duration>) -> io::Result<bool> {
         let now = Instant::now();
         site.advance(now - last);
         last = now;
-        let length = duration.unwrap_or(ROUND);
-        if let Some((_, event)) = EVENTS.get(happened).filter(|(part, _)| now - round >= length.mul_f64(*part)) {
+        narrator.report_news(&site).await;
+        if round.is_none() && !narrator.has_all() {
+            continue;
+        }
+        let round_begun = *round.get_or_insert(now);
+        let length = end.map_or(ROUND, |end| end - round_begun);
+        if let Some((_, event)) = EVENTS.get(happened).filter(|(part, _)| now - round_begun >= length.mul_f64(*part)) {
             narrator.event(*event, &site);
             match event {
                 DemoEvent::MeterReadsZero => site.sauna_reads_zero(),
@@ -82,10 +87,9 @@ async fn run(duration: Option<Duration>) -> io::Result<bool> {
                 }
             }
             happened += 1;
-        } else if happened == EVENTS.len() && now - round >= length && end.is_none() {
-            (round, happened) = (now, 0);
+        } else if happened == EVENTS.len() && now - round_begun >= length && end.is_none() {
+            (round, happened) = (Some(now), 0);
         }
-        narrator.report_news(&site).await;
     }
     stop(&mut daemon, &mut narrator).await?;
     narrator.report_news(&site).await;

@@ -5,7 +5,7 @@ use crate::harness::*;
 #[tokio::test]
 async fn the_demo_keeps_and_confirms_every_promise() {
     let site = Site::new(&Plan::new());
-    let output = site.run(&["demo", "--for", "30s"]).await;
+    let output = site.run(&["demo", "--for", "45s"]).await;
     assert_eq!(output.code, 0, "{output:?}");
     for words in
         ["first report accepted", "SIGKILL", "replaces the meter", "ended without error", "Every promise was kept"]
@@ -13,4 +13,10 @@ async fn the_demo_keeps_and_confirms_every_promise() {
         assert!(output.out.contains(words), "{words:?} is missing: {}", output.out);
     }
     assert!(output.out.contains("0 refused, 0 malformed, 0 figures that fell"), "{}", output.out);
+}
+
+#[tokio::test]
+async fn a_demo_too_short_for_a_report_is_refused() {
+    let site = Site::new(&Plan::new());
+    site.run(&["demo", "--for", "5s"]).await.complains(2, &["the demo needs at least 30s"]);
 }

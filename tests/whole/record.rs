@@ -60,7 +60,7 @@ async fn readings_of_a_running_daemon_are_recorded_for_the_given_time() {
     assert!(!site.path("none.jsonl").exists());
     let daemon = site.start();
     site.all_ok(&["sauna", "boiler"]).await;
-    let output = site.run(&["ledger", "record", "--meter", "sauna", "--for", "5s", "sauna.jsonl"]).await;
+    let output = site.run(&["ledger", "record", "--meter", "sauna", "--for", "25s", "sauna.jsonl"]).await;
     assert_eq!(output.code, 0, "{output:?}");
     let output = site.run(&["ledger", "record", "--for", "1s", "all.jsonl"]).await;
     assert_eq!(output.code, 0, "{output:?}");

@@ -57,7 +57,7 @@ impl Narrator {
             None => "until you press Ctrl-C".to_owned(),
         };
         self.print(&format!("The demo runs {until}. All of it runs on this machine: {}.", site.describe()));
-        self.print("The daemon starts. It reports a meter after three readings in a row that agree.");
+        self.print("The daemon starts. It reports a meter after 20 seconds of readings that agree.");
     }
 
     pub(super) fn event(&mut self, event: DemoEvent, site: &DemoSite) {
@@ -93,6 +93,11 @@ impl Narrator {
         {
             self.compare(&document);
         }
+    }
+
+    /// Whether each client was reported.
+    pub(super) fn has_all(&self) -> bool {
+        self.clients.values().all(|seen| seen.first.is_some())
     }
 
     /// Prints that the daemon has stopped.
