@@ -97,7 +97,7 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// `known` is what the connection before has proven about a device that closes each one after its answer.
+    /// `known` is what the connection before has shown.
     pub(super) fn new(settings: &LinkSettings, stream: Stream, known: Option<TcpTolerance>) -> Self {
         let (transport, framing) = if matches!(settings.link, Link::Tcp(_)) {
             let decoder = FrameDecoder::tcp_after(rand::random(), known.unwrap_or_default());
@@ -303,9 +303,9 @@ impl Connection {
         may_come.then(|| OpenAnswers { until: due + SETTLED_CONVERTER, only_order_counts })
     }
 
-    /// What is known on the next connection, where this one was closed after its only answer.
-    pub(super) fn after_close(&self) -> Option<TcpTolerance> {
-        self.transport.lock().decoder().after_close()
+    /// What is known on the next connection.
+    pub(super) fn on_next_connection(&self) -> Option<TcpTolerance> {
+        self.transport.lock().decoder().on_next_connection()
     }
 
     /// What the other end is known to do beside the standard, in words.

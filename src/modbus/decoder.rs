@@ -154,11 +154,11 @@ impl FrameDecoder {
             || matches!(&self.0, Framing::Tcp(decoder) if decoder.tolerance().confuses_second_answers())
     }
 
-    /// What is known on the next connection, where this one was closed after its only answer.
-    pub(super) fn after_close(&self) -> Option<TcpTolerance> {
+    /// What is known on the next connection.
+    pub(super) fn on_next_connection(&self) -> Option<TcpTolerance> {
         match &self.0 {
             Framing::Rtu(..) => None,
-            Framing::Tcp(decoder) => decoder.tolerance().after_close(),
+            Framing::Tcp(decoder) => decoder.tolerance().on_next_connection(),
         }
     }
 

@@ -43,7 +43,7 @@ pub struct LineCounts {
 pub struct Line {
     settings: LinkSettings,
     connection: Option<Connection>,
-    /// What the last connection has proven about a device that closes each one after its answer.
+    /// What the last connection has shown that holds for the next one.
     known: Option<TcpTolerance>,
     /// The answers to requests of earlier connections that may come over a new one.
     open_answers: Option<OpenAnswers>,
@@ -262,7 +262,7 @@ impl Line {
     /// Gives the connection up.
     fn leave(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        self.known = connection.after_close();
+        self.known = connection.on_next_connection();
         self.open_answers = self.open_answers.into_iter().chain(connection.open_answers()).reduce(OpenAnswers::both);
     }
 

@@ -18,7 +18,7 @@
 //! # Devices that close each connection after its answer
 //!
 //! They never give three answers on one connection. If the only request of a connection had its answer, and then the other end closed it,
-//! no answer is left behind, and what is known goes on to the next connection ([`TcpTolerance::after_close`]). After any failure the proof
+//! no answer is left behind, and what is known goes on to the next connection ([`TcpTolerance::on_next_connection`]). After any failure the proof
 //! begins again.
 
 use super::request::UnitRequest;
@@ -91,6 +91,8 @@ pub(super) struct TcpTolerance {
     /// Whether exceptions have the id 0, whatever the rule for data is.
     zero_exceptions: bool,
     units: UnitRule,
+    /// An answer of another unit than those of [`FIXED_UNITS`] carried its unit: other units are other meters.
+    distinguishes: bool,
     /// A byte follows the PDU and is counted in the header.
     extra_byte: bool,
     /// Bytes that are no frame were skipped.
@@ -202,6 +204,7 @@ impl TcpTolerance {
                 if tells || contradicts {
                     self.units = UnitRule::Same;
                 }
+                self.distinguishes |= tells;
             }
             UnitRule::Constant(unit) if unit == frame.unit => {}
             UnitRule::Unknown if FIXED_UNITS.contains(&frame.unit) && !self.goes_by_order() => {
@@ -307,17 +310,20 @@ impl TcpTolerance {
         self.closes = true;
     }
 
-    /// What is known on the next connection: something only where this one had one request, its answer and nothing else, and is closed by the
-    /// other end.
-    pub(super) fn after_close(&self) -> Option<TcpTolerance> {
+    /// What is known on the next connection. A gateway that distinguishes units goes on doing so. The rules hold there only where this
+    /// connection had one request, its answer and nothing else, and is closed by the other end.
+    pub(super) fn on_next_connection(&self) -> Option<TcpTolerance> {
         let had_one_request = self.first == Some(self.current);
         let may_have_more = self.has_open_answers() || self.contradicted;
         let has_rule = !self.proof.is_empty()
             || self.zero_exceptions
             || matches!(self.transactions, TransactionRule::Constant(_) | TransactionRule::Shifted(_))
             || matches!(self.units, UnitRule::Constant(_));
-        let is_carried = self.closes && had_one_request && !may_have_more && has_rule;
-        is_carried.then(|| TcpTolerance { first: None, current: 0, ..self.clone() })
+        if self.closes && had_one_request && !may_have_more && has_rule {
+            return Some(TcpTolerance { first: None, current: 0, ..self.clone() });
+        }
+        let units = UnitRule::Same;
+        self.distinguishes.then(|| TcpTolerance { distinguishes: true, units, ..TcpTolerance::default() })
     }
 
     /// Whether a second answer could be taken for the answer to the next request, or for a part of its proof.

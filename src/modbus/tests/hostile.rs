@@ -196,6 +196,7 @@ async fn answer(
 /// Reads once for each fault, from two meters and in three shapes, and then until reads succeed again, which takes at most two simulated
 /// minutes (a half-open connection is closed after one).
 fn survives(faults: Vec<Fault>, tcp: bool) {
+    let faults = [vec![Fault::Well], faults].concat();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let host = Host::new("hostile");
@@ -204,7 +205,9 @@ fn survives(faults: Vec<Fault>, tcp: bool) {
         let peer = tokio::spawn(Peer { faults: faults.clone(), asked: Arc::clone(&asked), tcp }.serve(host));
         tokio::task::yield_now().await;
         let mut line = Line::new(&LinkSettings { timeout: WITHIN, ..settings(link) });
-        for step in 0..faults.len() {
+        // Unit 2 tells that units are distinguished: a device that always answered as unit 1 would be one that carries a fixed unit.
+        line.read(unit(2), block(0, 2)).await.unwrap();
+        for step in 1..faults.len() {
             let asking = block(step as u16 % 5, [2, 2, 6][step % 3]);
             let read = timeout(Duration::from_secs(20), line.read(unit(1 + step as i64 % 2), asking));
             if let Ok(got) = read.await.expect("a read has an end") {
@@ -238,4 +241,12 @@ proptest! {
     fn no_fault_of_a_gateway_confuses_answers(faults in prop::collection::vec(fault(LATEST_ON_TCP), 1..60)) {
         survives(faults, true);
     }
+}
+
+/// A gateway that distinguishes units, and answers for another one on a new connection.
+#[test]
+fn answers_of_another_unit_never_become_a_fixed_unit() {
+    let mut faults = vec![Fault::Truncated(1)];
+    faults.extend(std::iter::repeat_n(Fault::OtherUnit, 20));
+    survives(faults, true);
 }
