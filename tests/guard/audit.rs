@@ -301,13 +301,15 @@ impl Due {
     /// Notes a read. Returns the energy that must be published after it.
     fn read(&mut self, poll: &Poll, waits: bool) -> u64 {
         self.reads += 1;
-        while let Some((_, energy)) = self.ripe.pop_front_if(|(read, _)| *read < self.reads) {
+        while let Some((_, energy)) = self.ripe.front().copied().filter(|(read, _)| *read < self.reads) {
+            self.ripe.pop_front();
             self.matured = self.matured.max(energy);
         }
         if waits {
             self.begin_again(poll.at);
         }
-        while let Some((_, energy)) = self.shown.pop_front_if(|(at, _)| *at + MINUTE <= poll.at) {
+        while let Some((_, energy)) = self.shown.front().copied().filter(|(at, _)| *at + MINUTE <= poll.at) {
+            self.shown.pop_front();
             self.ripe.push_back((self.reads, energy));
         }
         if self.shown.back().is_none_or(|(_, energy)| *energy < poll.shown) {
