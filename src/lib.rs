@@ -30,6 +30,10 @@ pub mod heartbeat;
 // A thread for what nobody may wait for: the log.
 pub mod writer_thread;
 
+// Threads for what may block: the owner's work, and the look-up of names.
+pub mod lookup;
+mod worker;
+
 // Opening of files, and the files in the state folder.
 mod files;
 mod storage;

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::heartbeat::Hearts;
 use crate::ledger;
+use crate::lookup::HostLookup;
 use crate::poller::{self, BusReport, Poller};
 use crate::recorder::Recorder;
 use crate::reporter::{self, AccountReport, ReportedClient, Reporter};
@@ -25,10 +26,15 @@ const STOP_WITHIN: Duration = Duration::from_millis(1500);
 /// Depth of a task's command queue: commands come from people, one at a time.
 const COMMANDS: usize = 4;
 
+/// Names of gateways that are looked up at once.
+const LOOKUPS_AT_ONCE: usize = 8;
+
 /// All tasks of a configuration.
 pub struct TaskSupervisor {
     ledger: ledger::LedgerHandle,
     recorder: Recorder,
+    /// For the names of all buses.
+    hosts: HostLookup,
     clock: Clock,
     hearts: Hearts,
     ended: mpsc::UnboundedSender<TaskEnd>,
@@ -87,7 +93,8 @@ impl TaskSupervisor {
         let (ended, ends) = mpsc::unbounded_channel();
         let (buses, accounts, running) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let ledger = ledger.recorded_by(recorder.clone());
-        (TaskSupervisor { ledger, recorder, clock, hearts, ended, running, started: 0, buses, accounts }, ends)
+        let hosts = HostLookup::new(LOOKUPS_AT_ONCE);
+        (TaskSupervisor { ledger, recorder, hosts, clock, hearts, ended, running, started: 0, buses, accounts }, ends)
     }
 
     /// Stops the tasks that `config` no longer has or has changed, reconfigures the ledger, and starts the new ones. The others run on.
@@ -168,6 +175,7 @@ impl TaskSupervisor {
             commands,
             report: publish,
             recorder: self.recorder.clone(),
+            hosts: self.hosts.clone(),
             clock: self.clock.clone(),
             heart: self.hearts.heart(task.clone()),
         };

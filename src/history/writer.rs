@@ -1,13 +1,12 @@
 //! The history's task: collects committed slots, writes some minutes of them together, and reads pages for others.
 //!
-//! The file is opened, written and read on a blocking thread, one job at a time. While the disk hangs the task continues, so a hanging
+//! The file is opened, written and read in a thread of its own, one job at a time. While the disk hangs the task continues, so a hanging
 //! history never stops the daemon.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
 
 use super::feed::{self, CommittedSlots};
@@ -18,6 +17,7 @@ use crate::clock::{Clock, ClockReading};
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::storage::StoreError;
 use crate::text::chain;
+use crate::worker::{NoThread, Work, Worker};
 
 /// Requests that wait: pages for people at the control socket, and changes of the configuration.
 const REQUESTS: usize = 4;
@@ -54,7 +54,8 @@ pub struct HistoryWriter {
     retry: bool,
     /// Open, unless a job has it or nothing was written yet.
     store: Option<HistoryStore>,
-    job: Option<JoinHandle<JobResult>>,
+    thread: Worker,
+    job: Option<Work<JobResult>>,
 }
 
 /// Work for the next job.
@@ -92,6 +93,7 @@ pub fn open(folder: PathBuf, retention: Retention, clock: Clock) -> (HistoryHand
         failed: false,
         retry: false,
         store: None,
+        thread: Worker::new("history"),
         job: None,
     };
     (HistoryHandle { requests: to_requests, report: reported }, HistoryFeed::new(queue), writer)
@@ -116,7 +118,7 @@ impl HistoryWriter {
                 }
                 () = sleep(BEAT_EVERY) => {}
             }
-            if self.job.is_none() && self.is_due() {
+            if self.job.is_none() && self.is_due() && self.thread.ready().is_ok() {
                 self.start_job();
             }
         };
@@ -159,7 +161,7 @@ impl HistoryWriter {
         let (waiting, folder, retention) = (std::mem::take(&mut self.waiting), self.folder.clone(), self.retention);
         let (mut store, now) = (self.store.take(), self.clock.now());
         (self.waiting_since, self.retry) = (None, false);
-        self.job = Some(tokio::task::spawn_blocking(move || {
+        self.job = Some(self.thread.run(move || {
             let Waiting { mut slots, renames, reads } = waiting;
             store::rename(&folder, &renames);
             let outcome = match slots.is_empty() {
@@ -184,7 +186,7 @@ impl HistoryWriter {
     }
 
     /// Takes the store back. Slots that were not written are tried again with the next.
-    fn finish(&mut self, finished: Result<JobResult, JoinError>) {
+    fn finish(&mut self, finished: Result<JobResult, NoThread>) {
         self.job = None;
         let error = match finished {
             Ok(JobResult { store, mut slots, outcome }) => {
@@ -218,7 +220,7 @@ impl HistoryWriter {
 }
 
 /// Waits for the end of the running job; forever if there is none.
-async fn finished(job: &mut Option<JoinHandle<JobResult>>) -> Result<JobResult, JoinError> {
+async fn finished(job: &mut Option<Work<JobResult>>) -> Result<JobResult, NoThread> {
     match job {
         Some(job) => job.await,
         None => std::future::pending().await,

@@ -8,13 +8,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::task::{JoinError, JoinHandle};
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 
 use super::error::{Error, reason};
 use super::settings::{Link, SerialSettings};
 use super::stream::Stream;
+use crate::lookup::{HostLookup, LookupError};
 use crate::units::Parity;
+use crate::worker::{self, NoThread, Work};
 
 /// The longest time for opening: a driver may hang, a host may not answer.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
@@ -25,33 +26,40 @@ const EACH_WITHIN: Duration = Duration::from_secs(2);
 pub(super) async fn open(link: &Link, opener: &mut Opener) -> Result<Stream, Error> {
     match link {
         Link::Serial(settings) => serial(settings.clone(), &mut opener.pending).await.map(Stream::Serial),
-        Link::Tcp(address) | Link::RtuOverTcp(address) => connect(address, &mut opener.reached).await,
+        Link::Tcp(address) | Link::RtuOverTcp(address) => connect(address, &opener.hosts, &mut opener.reached).await,
     }
 }
 
 /// What a line remembers from one opening to the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Opener {
     pending: PendingOpen,
+    hosts: HostLookup,
     /// The address of the host that the last connection was made to.
     reached: Option<SocketAddr>,
+}
+
+impl Opener {
+    pub(super) fn new(hosts: HostLookup) -> Self {
+        Opener { pending: PendingOpen::default(), hosts, reached: None }
+    }
 }
 
 fn failed(link: &str, reason: impl Into<String>, remedy: impl Into<String>) -> Error {
     Error::Open { link: link.to_owned(), reason: reason.into(), remedy: remedy.into() }
 }
 
-async fn connect(address: &str, reached: &mut Option<SocketAddr>) -> Result<Stream, Error> {
+async fn connect(address: &str, hosts: &HostLookup, reached: &mut Option<SocketAddr>) -> Result<Stream, Error> {
     #[cfg(test)]
     if let Some(connected) = super::memory::connect(address).await {
         return connected.map(Stream::Memory).map_err(|error| failed(address, reason(&error), remedy(error.kind())));
     }
     let no_answer = || failed(address, "no answer within 5s", remedy(io::ErrorKind::TimedOut));
     let refused = |error: io::Error| failed(address, reason(&error), remedy(error.kind()));
-    let addresses = match tokio::time::timeout(OPEN_WITHIN, tokio::net::lookup_host(address)).await {
-        Ok(found) => found.map_err(|error| unresolved(address, &reason(&error), STATIC))?.collect(),
-        Err(_) => return Err(unresolved(address, "its name is not resolved within 5s", STATIC)),
-    };
+    let addresses = hosts.addresses(address, OPEN_WITHIN).await.map_err(|error| match error {
+        slow @ LookupError::Slow { .. } => failed(address, slow.to_string(), LookupError::REMEDY),
+        LookupError::Failed(error) => unresolved(address, &reason(&error), STATIC),
+    })?;
     let stream = match first_to_answer(addresses, reached, TcpStream::connect).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(no_answer()),
@@ -116,9 +124,15 @@ fn unresolved(address: &str, reason: &str, by_static_program: bool) -> Error {
 /// Opens the device in a thread of its own, because a driver may hang in `open`.
 async fn serial(settings: SerialSettings, pending: &mut PendingOpen) -> Result<SerialStream, Error> {
     let device = settings.path.display().to_string();
-    match pending.finish(OPEN_WITHIN, move || claim(&settings)).await {
+    // The library registers the device with the runtime.
+    let runtime = tokio::runtime::Handle::current();
+    let claim = move || {
+        let _entered = runtime.enter();
+        claim(&settings)
+    };
+    match pending.finish(OPEN_WITHIN, claim).await {
         Some(Ok(opened)) => opened,
-        Some(Err(_)) => Err(failed(&device, "opening it was interrupted", "arkmeter tries again")),
+        Some(Err(error)) => Err(failed(&device, error.to_string(), "arkmeter tries again")),
         None => {
             Err(failed(&device, "the driver does not open it within 5s", "unplug the adapter and plug it in again"))
         }
@@ -126,9 +140,9 @@ async fn serial(settings: SerialSettings, pending: &mut PendingOpen) -> Result<S
 }
 
 /// A device that is being opened, without end where its driver hangs. Meanwhile it is not opened a second time: each attempt would
-/// take a thread, and in the end the ledger would have none to write with.
+/// take a thread.
 #[derive(Debug, Default)]
-struct PendingOpen(Option<JoinHandle<Result<SerialStream, Error>>>);
+struct PendingOpen(Option<Work<Result<SerialStream, Error>>>);
 
 impl PendingOpen {
     /// Awaits the attempt in progress, or begins one. `None` where it takes longer than `within`.
@@ -136,8 +150,8 @@ impl PendingOpen {
         &mut self,
         within: Duration,
         claim: impl FnOnce() -> Result<SerialStream, Error> + Send + 'static,
-    ) -> Option<Result<Result<SerialStream, Error>, JoinError>> {
-        let attempt = self.0.get_or_insert_with(|| tokio::task::spawn_blocking(claim));
+    ) -> Option<Result<Result<SerialStream, Error>, NoThread>> {
+        let attempt = self.0.get_or_insert_with(|| worker::once("open device", claim));
         let ended = tokio::time::timeout(within, attempt).await.ok()?;
         self.0 = None;
         Some(ended)

@@ -13,6 +13,7 @@ use super::outcome::outcome;
 use super::request::{IdentityRequest, ReadRequest, UnitRequest};
 use super::settings::{Link, LinkSettings};
 use super::tolerance::TcpTolerance;
+use crate::lookup::HostLookup;
 use crate::meter::RegisterRange;
 use crate::quality::{RequestCount, RequestOutcome, RequestRecord, RequestTally};
 use crate::units::UnitId;
@@ -81,7 +82,7 @@ impl Line {
             connection: None,
             known: None,
             open_answers: None,
-            opener: Opener::default(),
+            opener: Opener::new(HostLookup::new(1)),
             unsettled: None,
             counts: LineCounts::default(),
             scanning: false,
@@ -89,6 +90,11 @@ impl Line {
             overheard: false,
             tally: RequestTally::default(),
         }
+    }
+
+    /// The same line, which looks up names together with others.
+    pub fn looking_up_with(self, hosts: HostLookup) -> Self {
+        Line { opener: Opener::new(hosts), ..self }
     }
 
     /// A line for a scan, where most units do not exist. After a timeout another unit is read with no more than the

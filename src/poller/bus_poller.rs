@@ -57,6 +57,7 @@ pub(super) enum NextStep {
 impl BusPoller {
     pub(super) fn new(
         bus: &config::BusConfig,
+        line: Line,
         meters: Vec<config::MeterConfig>,
         readings: mpsc::Sender<Reading>,
         report: watch::Sender<BusReport>,
@@ -70,7 +71,7 @@ impl BusPoller {
         });
         BusPoller {
             bus: bus.name.clone(),
-            line: Line::new(&bus.link_settings()),
+            line,
             schedule,
             meter_faults: meters.iter().map(|_| FaultLog::default()).collect(),
             meters: meters.into_iter().map(MeterPoller::new).collect(),

@@ -27,6 +27,8 @@ use crate::clock::Clock;
 use crate::command_queue::{CommandQueue, QueueClosed};
 use crate::config;
 use crate::heartbeat::{BEAT_EVERY, Heart};
+use crate::lookup::HostLookup;
+use crate::modbus::Line;
 use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::Name;
@@ -60,6 +62,8 @@ pub struct Poller {
     pub report: watch::Sender<BusReport>,
     /// Records the values of each poll.
     pub recorder: Recorder,
+    /// Looks up the name of the bus's host.
+    pub hosts: HostLookup,
     /// Gives the time of each reading.
     pub clock: Clock,
     /// Proves to the watchdog that the task runs.
@@ -69,8 +73,9 @@ pub struct Poller {
 impl Poller {
     /// Polls until the last sender of commands is dropped. A lost link or a silent meter is logged once and tried again with back-off.
     pub async fn run(self) {
-        let Poller { bus, meters, readings, held, commands, report, recorder, clock, heart } = self;
-        let bus = BusPoller::new(&bus, meters, readings, report, recorder, clock);
+        let Poller { bus, meters, readings, held, commands, report, recorder, hosts, clock, heart } = self;
+        let line = Line::new(&bus.link_settings()).looking_up_with(hosts);
+        let bus = BusPoller::new(&bus, line, meters, readings, report, recorder, clock);
         let commands = CommandQueue::new(commands);
         let Err(QueueClosed) = BusTask { bus, commands, held, heart }.run().await;
     }

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::{BusConfig, EnergyStart, Link, MeterConfig};
 use crate::form::{Findings, Form};
 use crate::heartbeat::Hearts;
+use crate::lookup::HostLookup;
 use crate::meter::{Function, Profile};
 use crate::modbus::memory::Host;
 use crate::reading::{Held, Reading, Values};
@@ -126,6 +127,7 @@ impl Running {
             commands: commands_out,
             report: report_in,
             recorder: Recorder::new(clock()),
+            hosts: HostLookup::new(1),
             clock: clock(),
             heart: Hearts::default().heart("bus"),
         };

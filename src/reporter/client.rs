@@ -1,10 +1,12 @@
 //! The HTTPS client of an account: one call, one bounded answer, within the account's timeout.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use tracing::info;
 use url::Url;
@@ -15,12 +17,15 @@ use super::rpc::{CallFailure, CallResult, ReportCall, RpcAnswer, interpret};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Token, shown_path};
 use crate::files::{self, FileError};
+use crate::lookup::{HostLookup, LookupError};
 
 /// The most bytes of an answer, and how many more per report of the call.
 const ANSWER_LIMIT: usize = 64 * 1024;
 const ANSWER_LIMIT_PER_REPORT: usize = 1024;
 /// The maximum size of a `ca_file`. All root certificates of a distribution take a quarter of it.
 const MAX_CA_FILE: u64 = 1 << 20;
+/// The longest time for the look-up of the endpoint's name, if the account's timeout is not shorter.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(10);
 /// How long a connection may be idle: less than most routers keep it.
 const IDLE: Duration = Duration::from_secs(45);
 
@@ -68,13 +73,17 @@ impl Credentials {
 }
 
 impl HttpClient {
-    pub(crate) fn new(account: &AccountConfig, clock: Clock) -> Result<Self, HttpClientError> {
+    /// Reads the certificates (blocking). `hosts` looks up the name of the endpoint or the proxy.
+    ///
+    /// # Errors
+    /// The certificates cannot be read or used.
+    pub(crate) fn new(account: &AccountConfig, hosts: &HostLookup, clock: Clock) -> Result<Self, HttpClientError> {
         let http = match &account.ca_file {
-            Some(path) => own_roots(account, path)?,
-            None => builder(account).and_then(|builder| builder.build()).or_else(|error| {
+            Some(path) => own_roots(account, hosts, path)?,
+            None => builder(account, hosts).and_then(|builder| builder.build()).or_else(|error| {
                 // Without the system's certificates the platform's verifier cannot be made.
                 info!(account = %account.name, "the system has no certificates ({error}): the built-in authorities are used");
-                public_roots(account).map_err(HttpClientError::Setup)
+                public_roots(account, hosts).map_err(HttpClientError::Setup)
             })?,
         };
         Ok(HttpClient { http, url: account.url.clone(), timeout: account.timeout, clock })
@@ -140,21 +149,39 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, Htt
     Ok(certificates)
 }
 
-fn own_roots(account: &AccountConfig, path: &Path) -> Result<reqwest::Client, HttpClientError> {
+fn own_roots(account: &AccountConfig, hosts: &HostLookup, path: &Path) -> Result<reqwest::Client, HttpClientError> {
     let certificates = certificates(path)?;
-    let built = builder(account).map_err(HttpClientError::Setup)?.tls_certs_only(certificates).build();
+    let built = builder(account, hosts).map_err(HttpClientError::Setup)?.tls_certs_only(certificates).build();
     built.map_err(|_| HttpClientError::NoCertificate(path.to_owned()))
 }
 
 /// A client with the roots of the web's public authorities, which are compiled in.
-fn public_roots(account: &AccountConfig) -> reqwest::Result<reqwest::Client> {
-    let builder = builder(account)?;
+fn public_roots(account: &AccountConfig, hosts: &HostLookup) -> reqwest::Result<reqwest::Client> {
+    let builder = builder(account, hosts)?;
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     builder.tls_backend_preconfigured(tls).build()
 }
 
-fn builder(account: &AccountConfig) -> reqwest::Result<reqwest::ClientBuilder> {
+/// The account's own look-ups: the dead name server of a gateway does not delay them.
+struct EndpointLookup {
+    hosts: HostLookup,
+    within: Duration,
+}
+
+impl Resolve for EndpointLookup {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (hosts, within) = (self.hosts.clone(), self.within);
+        Box::pin(async move {
+            let found = hosts.host(name.as_str(), within).await?;
+            // The port is that of the URL.
+            let addresses: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
+            Ok(addresses)
+        })
+    }
+}
+
+fn builder(account: &AccountConfig, hosts: &HostLookup) -> reqwest::Result<reqwest::ClientBuilder> {
     // Only the first installation counts; the whole program installs the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let https = account.url.scheme() == "https";
@@ -165,7 +192,8 @@ fn builder(account: &AccountConfig) -> reqwest::Result<reqwest::ClientBuilder> {
         .referer(false)
         .https_only(https)
         .tls_version_min(reqwest::tls::Version::TLS_1_2)
-        .pool_idle_timeout(IDLE);
+        .pool_idle_timeout(IDLE)
+        .dns_resolver(EndpointLookup { hosts: hosts.clone(), within: LOOK_UP_WITHIN.min(account.timeout * 3 / 4) });
     Ok(match &account.proxy {
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.clone())?),
         None if https => builder,
@@ -210,17 +238,19 @@ fn innermost(error: &reqwest::Error) -> String {
     }
 }
 
-/// The remedy for a certificate that is not trusted.
-fn hint(why: &str) -> &'static str {
+/// The remedy for a certificate that is not trusted, or a name server that does not answer.
+fn hint(why: &str) -> String {
     let contains = |words: &[&str]| words.iter().any(|word| why.contains(word));
     if contains(&["Expired", "NotValidYet", "expired", "not valid yet"]) {
-        " (is this box's clock right? see `timedatectl`)"
+        " (is this box's clock right? see `timedatectl`)".to_owned()
     } else if contains(&["UnknownIssuer"]) {
-        " (something between this box and the endpoint may intercept the connection; the certificate authority of a proxy belongs in ca_file)"
+        " (something between this box and the endpoint may intercept the connection; the certificate authority of a proxy belongs in ca_file)".to_owned()
     } else if contains(&["NotValidForName", "not valid for name"]) {
-        " (is the host name in url right?)"
+        " (is the host name in url right?)".to_owned()
+    } else if contains(&["is not found within"]) {
+        format!(" ({})", LookupError::REMEDY)
     } else {
-        ""
+        String::new()
     }
 }
 

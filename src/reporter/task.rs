@@ -2,19 +2,20 @@
 //! publishes the state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use super::account::{Account, EndpointTexts, LogNote};
 use super::agenda::DueReports;
 use super::batching::{Batching, singly};
-use super::client::{Credentials, HttpClient};
+use super::client::{Credentials, HttpClient, HttpClientError};
 use super::round::{ClientOutcome, ReportRound};
 use super::rpc::{CallFailure, CallResult, ClientReport, ReportCall};
 use super::schedule::ReportSchedule;
@@ -26,8 +27,13 @@ use crate::command_queue::{CommandQueue, QueueClosed};
 use crate::config;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::ledger::{self, AcceptedReport, Figure};
+use crate::lookup::HostLookup;
 use crate::text::chain;
 use crate::units::{ClientId, Name};
+use crate::worker::{self, Work};
+
+/// The longest wait for the certificates.
+const MADE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The results of a round, by client.
 type Results = BTreeMap<Name, (ClientReport, ClientOutcome)>;
@@ -44,6 +50,10 @@ pub(crate) struct ReporterTask {
     scheduled: bool,
     token: TokenKeeper,
     client: Option<HttpClient>,
+    /// The next client, while its certificates are being read.
+    making: Option<Work<Result<HttpClient, HttpClientError>>>,
+    /// For the endpoint's name, and the proxy's.
+    hosts: HostLookup,
     account: Account,
     batching: Batching,
     /// The id of the last request. Each request of this task has its own.
@@ -79,6 +89,8 @@ impl ReporterTask {
             commands: CommandQueue::new(commands),
             last_id: 0,
             client: None,
+            making: None,
+            hosts: HostLookup::new(2),
             calls: 0,
             rng: SmallRng::seed_from_u64(rand::random()),
             settings,
@@ -101,7 +113,7 @@ impl ReporterTask {
     async fn serve(&mut self) -> Result<(), TaskExit> {
         loop {
             self.heart.beat();
-            self.check_token();
+            self.check_token().await;
             if self.scheduled
                 && let Some(due) = self.account.agenda.due(&self.clock.now())
             {
@@ -138,15 +150,15 @@ impl ReporterTask {
                 self.batching.reloaded();
                 // The certificates in ca_file may have changed.
                 self.client = None;
-                let check = self.token.read();
+                let check = self.token.read().await;
                 self.use_token(check);
             }
         }
         Ok(())
     }
 
-    fn check_token(&mut self) {
-        let check = self.token.check();
+    async fn check_token(&mut self) {
+        let check = self.token.check().await;
         self.use_token(check);
     }
 
@@ -165,7 +177,7 @@ impl ReporterTask {
         let send = due.send;
         let fresh =
             self.sendable(due.request).await?.into_iter().filter(|fresh| send.contains(&fresh.client)).collect();
-        let Some((client, credentials)) = self.ready_to_call() else { return Ok(Results::new()) };
+        let Some((client, credentials)) = self.ready_to_call().await else { return Ok(Results::new()) };
         let calls = self.batching.calls(fresh, self.clock.now().since_boot);
         if calls.is_empty() {
             return Ok(Results::new());
@@ -251,20 +263,31 @@ impl ReporterTask {
     }
 
     /// The client and the token for a call; notes what is missing.
-    fn ready_to_call(&mut self) -> Option<(HttpClient, Credentials)> {
+    async fn ready_to_call(&mut self) -> Option<(HttpClient, Credentials)> {
         let credentials = self.token.token().and_then(Credentials::new)?;
         if self.client.is_none() {
-            match HttpClient::new(&self.settings, self.clock.clone()) {
+            match self.new_client().await {
                 Ok(client) => self.client = Some(client),
-                Err(error) => {
-                    let failure = CallFailure::Unreachable(chain(&error));
+                Err(why) => {
                     let now = self.clock.now().since_boot;
-                    let note = self.account.failed(&failure, false, now, &mut self.rng);
+                    let note = self.account.failed(&CallFailure::Unreachable(why), false, now, &mut self.rng);
                     self.log(note.into_iter().collect());
                 }
             }
         }
         Some((self.client.clone()?, credentials))
+    }
+
+    /// A client with the certificates as they are on disk now. They are read in a thread of their own: the disk may hang.
+    async fn new_client(&mut self) -> Result<HttpClient, String> {
+        let making = self.making.get_or_insert_with(|| {
+            let (settings, hosts, clock) = (self.settings.clone(), self.hosts.clone(), self.clock.clone());
+            worker::once("certificates", move || HttpClient::new(&settings, &hosts, clock))
+        });
+        let made = timeout(MADE_WITHIN, making).await;
+        let made = made.map_err(|_| "the certificates are not read: their disk does not answer".to_owned())?;
+        self.making = None;
+        made.map_err(|error| error.to_string())?.map_err(|error| chain(&error))
     }
 
     fn publish(&self) {

@@ -28,6 +28,7 @@ mod ledger_rename;
 mod ledger_upgrade;
 mod meter_faults;
 mod meters;
+mod names;
 mod network;
 mod outages;
 mod permissions;

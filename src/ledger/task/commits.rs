@@ -1,11 +1,10 @@
-//! Hands the store to a blocking thread for a commit or a read, and keeps the requests that wait for it.
+//! Hands the store to the ledger's own thread for a commit or a read, and keeps the requests that wait for it.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
@@ -15,6 +14,7 @@ use crate::ledger::command::{CommandError, CommandOutcome};
 use crate::ledger::state::PendingCommit;
 use crate::ledger::store::{Store, StoreError};
 use crate::units::Name;
+use crate::worker::{NoThread, Work, Worker};
 
 /// How long a request waits for the disk before it gets the figures of the last commit.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -27,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct Commits {
     /// Absent while a job runs.
     store: Option<Store>,
+    /// Nothing but the ledger's disk can delay it.
+    thread: Worker,
     job: Option<Job>,
     /// A commit is wanted.
     requested: bool,
@@ -57,7 +59,7 @@ pub(super) enum Answer {
     Command { outcome: CommandOutcome, reply: oneshot::Sender<Result<CommandOutcome, CommandError>> },
 }
 
-/// Reads something from the store on a blocking thread, and sends its own answer.
+/// Reads something from the store in the ledger's thread, and sends its own answer.
 pub(in crate::ledger) struct ReadJob(Box<dyn FnOnce(&Store) + Send>);
 
 impl ReadJob {
@@ -74,7 +76,7 @@ impl fmt::Debug for ReadJob {
 
 #[derive(Debug)]
 struct Job {
-    thread: JoinHandle<JobDone>,
+    work: Work<JobDone>,
     since: Instant,
 }
 
@@ -99,6 +101,7 @@ impl Commits {
     pub(super) fn new(store: Store) -> Self {
         Commits {
             store: Some(store),
+            thread: Worker::new("ledger"),
             job: None,
             requested: false,
             waiting: Vec::new(),
@@ -135,6 +138,14 @@ impl Commits {
         self.job.is_none() && (self.requested || !self.waiting.is_empty()) && !paused
     }
 
+    /// Whether a job can begin.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub(super) fn ready(&mut self) -> Result<(), NoThread> {
+        self.thread.ready()
+    }
+
     /// Starts a commit.
     pub(super) fn begin(&mut self, pending: PendingCommit, now: ClockReading) {
         self.requested = false;
@@ -160,11 +171,11 @@ impl Commits {
 
     fn start(&mut self, work: impl FnOnce(&mut Store) -> Option<CommitDone> + Send + 'static) {
         let Some(mut store) = self.store.take() else { return };
-        let thread = tokio::task::spawn_blocking(move || {
+        let work = self.thread.run(move || {
             let commit = work(&mut store);
             JobDone { store, commit }
         });
-        self.job = Some(Job { thread, since: Instant::now() });
+        self.job = Some(Job { work, since: Instant::now() });
     }
 
     /// There was nothing to commit: returns the requests that waited for it.
@@ -174,9 +185,9 @@ impl Commits {
     }
 
     /// Waits for the end of the job; forever if there is none.
-    pub(super) async fn finished(&mut self) -> Result<JobDone, JoinError> {
+    pub(super) async fn finished(&mut self) -> Result<JobDone, NoThread> {
         match &mut self.job {
-            Some(job) => (&mut job.thread).await,
+            Some(job) => (&mut job.work).await,
             None => std::future::pending().await,
         }
     }
@@ -226,8 +237,9 @@ impl Commits {
         waiting.chain(retry).min()
     }
 
-    /// The store, for the last time.
-    pub(super) fn take_store(&mut self) -> Option<Store> {
-        self.store.take()
+    /// Closes the store, which leaves one file without a log; `None` if it is already gone.
+    pub(super) fn close(&mut self) -> Option<Work<Result<(), StoreError>>> {
+        let store = self.store.take()?;
+        Some(self.thread.run(move || store.close()))
     }
 }

@@ -1,6 +1,6 @@
 //! The ledger's task: takes readings, commits them at slots and decisions, and answers with what is on disk.
 //!
-//! A commit waits for the disk on a blocking thread. Readings that arrive meanwhile are part of the next commit.
+//! A commit waits for the disk in the ledger's own thread. Readings that arrive meanwhile are part of the next commit.
 
 mod commits;
 mod log;
@@ -240,6 +240,9 @@ impl LedgerTask {
         if !self.commits.is_wanted(self.closing) {
             return;
         }
+        if let Err(error) = self.commits.ready() {
+            return self.show(Some(format!("{error}; what is on disk is still reported")));
+        }
         self.take(None);
         self.history.end_slot(&now, self.closing);
         match self.state.prepare(&now, self.closing) {
@@ -276,15 +279,24 @@ impl LedgerTask {
                 self.commits.give_up();
             }
         }
-        log::disk(self.report.borrow().error.as_deref(), error.as_deref());
+        self.show(error);
         self.report.send_modify(|report| {
             report.commits += u64::from(committed.is_ok());
             report.failed_commits += u64::from(committed.is_err());
-            report.error = error;
             report.clients = self.state.client_reports();
             report.block = self.state.block_reason();
         });
         self.serve(waiting, committed.is_ok());
+    }
+
+    /// Shows and logs why the ledger is not on disk, or that it is.
+    fn show(&self, error: Option<String>) {
+        log::disk(self.report.borrow().error.as_deref(), error.as_deref());
+        self.report.send_if_modified(|report| {
+            let changed = report.error != error;
+            report.error = error;
+            changed
+        });
     }
 
     /// Answers requests that have waited too long for a disk that fails or hangs, with what is on disk.
@@ -292,9 +304,7 @@ impl LedgerTask {
         let waiting = self.commits.take_expired();
         self.serve(waiting, false);
         if self.commits.hangs() && self.report.borrow().error.is_none() {
-            let error = "the disk under the ledger does not answer; what is on disk is still reported".to_owned();
-            log::disk(None, Some(&error));
-            self.report.send_modify(|report| report.error = Some(error));
+            self.show(Some("the disk under the ledger does not answer; what is on disk is still reported".to_owned()));
         }
     }
 
@@ -317,8 +327,7 @@ impl LedgerTask {
 
     /// Closes the store, which leaves one file without a log, and answers the request to close.
     async fn end(mut self, heart: &mut Heart) {
-        if let Some(store) = self.commits.take_store() {
-            let closing = tokio::task::spawn_blocking(move || store.close());
+        if let Some(closing) = self.commits.close() {
             if let Ok(Err(error)) = heart.beating(closing).await {
                 tracing::warn!(
                     error = chain(&error),

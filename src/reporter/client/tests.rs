@@ -53,7 +53,7 @@ fn credentials() -> Credentials {
 }
 
 fn client(account: &AccountConfig) -> HttpClient {
-    HttpClient::new(account, Clock::system()).unwrap()
+    HttpClient::new(account, &HostLookup::new(1), Clock::system()).unwrap()
 }
 
 fn arkreen() -> Arkreen {
@@ -192,6 +192,24 @@ async fn errors_of_a_batch_and_of_its_entries_are_distinguished() {
     assert_eq!(outcomes(EndpointBehaviour::FirstOnly, &batch(2)).await, [ACCEPTED, ReportOutcome::Missing]);
 }
 
+/// The call does not wait for the name server, and the message names it.
+#[tokio::test]
+async fn a_name_server_that_hangs_is_named() {
+    let (alive, ends) = std::sync::mpsc::channel::<()>();
+    let ends = std::sync::Mutex::new(ends);
+    let hosts = HostLookup::resolving_with(1, move |_| {
+        let _ = ends.lock().unwrap().recv();
+        Ok(Vec::new())
+    });
+    let account = account("https://api.arkreen.example/v1".parse().unwrap(), Duration::from_millis(400));
+    let client = HttpClient::new(&account, &hosts, Clock::system()).unwrap();
+    let CallResult::Failed(CallFailure::Unreachable(why)) = client.call(&single(), &credentials()).await else {
+        panic!("it is not reached")
+    };
+    assert!(why.contains("the name api.arkreen.example is not found within 300ms (the name server"), "{why}");
+    drop(alive);
+}
+
 #[tokio::test]
 async fn unusual_answers_are_tolerated_or_rejected() {
     assert_eq!(outcomes(EndpointBehaviour::TextId, &batch(2)).await, [ACCEPTED, ACCEPTED]);
@@ -251,7 +269,8 @@ async fn over_tls(certificate: TestCertificate, trusted: bool) -> (CallResult, C
     std::fs::write(&path, if trusted { authority } else { another_authority }).unwrap();
     let clock = Clock::system();
     let account = AccountConfig { ca_file: Some(path), ..account(arkreen.url(), LONG) };
-    let result = HttpClient::new(&account, clock.clone()).unwrap().call(&single(), &credentials()).await;
+    let result =
+        HttpClient::new(&account, &HostLookup::new(1), clock.clone()).unwrap().call(&single(), &credentials()).await;
     (result, clock)
 }
 
@@ -268,7 +287,7 @@ async fn a_report_over_tls_is_accepted_and_confirms_the_clock() {
 async fn a_date_over_plain_http_does_not_confirm_the_clock() {
     let (arkreen, clock) = (arkreen(), Clock::system());
     let before = clock.now().trusted;
-    let client = HttpClient::new(&account(arkreen.url(), LONG), clock.clone()).unwrap();
+    let client = HttpClient::new(&account(arkreen.url(), LONG), &HostLookup::new(1), clock.clone()).unwrap();
     assert_eq!(client.call(&single(), &credentials()).await.accepted(&single()).len(), 1);
     assert_eq!(clock.now().trusted, before);
 }
@@ -293,16 +312,22 @@ async fn an_invalid_ca_file_is_reported() {
     let path = folder.path().join("ca.pem");
     let url = Url::parse("https://localhost/v1").unwrap();
     let account = AccountConfig { ca_file: Some(path.clone()), ..account(url.clone(), LONG) };
-    assert!(matches!(HttpClient::new(&account, Clock::system()), Err(HttpClientError::Certificates { .. })));
+    assert!(matches!(
+        HttpClient::new(&account, &HostLookup::new(1), Clock::system()),
+        Err(HttpClientError::Certificates { .. })
+    ));
     std::fs::write(&path, "no certificate").unwrap();
-    assert!(matches!(HttpClient::new(&account, Clock::system()), Err(HttpClientError::NoCertificate(_))));
+    assert!(matches!(
+        HttpClient::new(&account, &HostLookup::new(1), Clock::system()),
+        Err(HttpClientError::NoCertificate(_))
+    ));
 }
 
 #[tokio::test]
 async fn built_in_authorities_are_used_if_the_system_has_none() {
     let account = account(Url::parse("https://localhost/v1").unwrap(), LONG);
-    assert!(builder(&account).is_ok());
-    public_roots(&account).unwrap();
+    assert!(builder(&account, &HostLookup::new(1)).is_ok());
+    public_roots(&account, &HostLookup::new(1)).unwrap();
 }
 
 #[tokio::test]

@@ -281,6 +281,8 @@ async fn a_dry_run_shows_the_call_without_sending_it() {
 #[tokio::test(start_paused = true)]
 async fn without_a_token_no_call_is_made_and_each_client_shows_the_reason() {
     let mut bench = Bench::new(1, OFTEN).await;
+    // The token is in use.
+    bench.report_now().await;
     fs::remove_file(bench.token_file()).unwrap();
     bench.until(|report| report.error.as_ref().is_some_and(|error| error.contains("stays in use"))).await;
     let bench = Bench::without_figures(1, SELDOM);
