@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::files::{self, FileError};
 
@@ -42,6 +42,20 @@ impl From<FileError> for DiskError {
 }
 
 impl DiskError {
+    /// Whether the disk does not give what is in a file, in part or at all: a bad sector, a file system that is damaged, a file that ends
+    /// within a page. The file could be opened, and another file may be well.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        const READS: [i32; 4] =
+            [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_DATA, ffi::SQLITE_IOERR_CORRUPTFS];
+        match self {
+            DiskError::File(error) => {
+                matches!(error.raw_os_error(), Some(libc::EIO | libc::EUCLEAN | libc::EBADMSG | libc::EILSEQ))
+            }
+            DiskError::Sqlite(error) => error.sqlite_error().is_some_and(|error| READS.contains(&error.extended_code)),
+            DiskError::Unfit(_) => false,
+        }
+    }
+
     /// What the operator can do.
     pub(crate) fn remedy(&self) -> &'static str {
         match self {
@@ -103,6 +117,15 @@ pub(crate) enum StoreFault {
 }
 
 impl StoreFault {
+    /// Whether the content cannot be trusted, or not be read.
+    pub(crate) fn is_of_content(&self) -> bool {
+        match self {
+            StoreFault::Damaged(_) => true,
+            StoreFault::Newer(_) => false,
+            StoreFault::Disk(error) => error.is_unreadable(),
+        }
+    }
+
     pub(crate) fn damaged(why: impl Into<String>) -> Self {
         StoreFault::Damaged(why.into())
     }

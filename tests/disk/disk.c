@@ -1,8 +1,11 @@
 /* A disk as a test wants it, loaded with LD_PRELOAD: DISK_SLOW_MS says how long a flush may take, a write a tenth of it, and
- * DISK_NO_FLUSH that there is no flush; no flush returns while the file is there that DISK_HANGS names. */
+ * DISK_NO_FLUSH that there is no flush; no flush returns while the file is there that DISK_HANGS names.
+ * DISK_BAD_INODE and DISK_BAD_SECTOR name a file and a sector of it that cannot be read. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,5 +45,26 @@ ssize_t pwrite64(int file, const void *bytes, size_t length, off64_t at) {
 
     be_slow(10);
     *(void **)&real = dlsym(RTLD_NEXT, "pwrite64");
+    return real ? real(file, bytes, length, at) : -1;
+}
+
+/* As the kernel does: what comes before the bad sector is read. */
+ssize_t pread64(int file, void *bytes, size_t length, off64_t at) {
+    ssize_t (*real)(int, void *, size_t, off64_t);
+    const char *inode = getenv("DISK_BAD_INODE"), *sector = getenv("DISK_BAD_SECTOR");
+    struct stat found;
+
+    *(void **)&real = dlsym(RTLD_NEXT, "pread64");
+    if (inode && sector && fstat(file, &found) == 0 && found.st_ino == strtoull(inode, NULL, 10)) {
+        off64_t bad = 512 * strtoll(sector, NULL, 10);
+
+        if (at < bad + 512 && at + (off64_t)length > bad) {
+            if (at >= bad) {
+                errno = EIO;
+                return -1;
+            }
+            length = bad - at;
+        }
+    }
     return real ? real(file, bytes, length, at) : -1;
 }

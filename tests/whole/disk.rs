@@ -39,6 +39,11 @@ impl Disk {
         vec![("LD_PRELOAD", &self.library), ("DISK_NO_FLUSH", "1")]
     }
 
+    /// Variables that make this sector of the file with this inode unreadable.
+    pub fn with_bad_sector<'a>(&'a self, inode: &'a str, sector: &'a str) -> [(&'a str, &'a str); 3] {
+        [("LD_PRELOAD", &self.library), ("DISK_BAD_INODE", inode), ("DISK_BAD_SECTOR", sector)]
+    }
+
     /// Variables that make every flush wait while this file exists.
     pub fn hanging_while<'a>(&'a self, file: &'a str) -> Vec<(&'a str, &'a str)> {
         vec![("LD_PRELOAD", &self.library), ("DISK_HANGS", file)]

@@ -9,6 +9,7 @@ mod surroundings;
 mod terminal;
 
 mod accepted;
+mod bad_sectors;
 mod client_figure;
 mod cloud;
 mod command_line;

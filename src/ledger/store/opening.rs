@@ -15,6 +15,7 @@ use super::write;
 use crate::clock::Clock;
 use crate::files;
 use crate::storage::{StoreError, StoreFault, check_store, close, connect, file_id};
+use crate::text::chain;
 
 /// Small pages: the log takes each page that a commit touches, whole.
 const PAGE_SIZE: u32 = 1024;
@@ -75,6 +76,8 @@ pub(super) fn find(
     open: impl FnOnce(&Path) -> Result<(Connection, Contents), StoreFault>,
 ) -> Result<Found, OpenError> {
     let (ledger, copy) = (folder.join(LEDGER), folder.join(COPY));
+    // If part of the ledger cannot be read, an intact copy is used. Without one, the disk's error is the answer.
+    let mut unreadable = None;
     let why = if is_there(&ledger)? {
         match open(&ledger) {
             Ok((connection, contents)) => {
@@ -82,13 +85,18 @@ pub(super) fn find(
                 let why = "it is older than its own copy".to_owned();
                 match newer.then(|| read_file(&copy)) {
                     None => return Ok(Found { connection, contents, origin: Origin::Ledger }),
-                    Some(Err(StoreFault::Damaged(_))) => {
+                    Some(Err(fault)) if fault.is_of_content() => {
                         return Ok(Found { connection, contents, origin: Origin::Earlier(why) });
                     }
                     Some(_) => why,
                 }
             }
             Err(StoreFault::Damaged(why)) => why,
+            Err(StoreFault::Disk(error)) if error.is_unreadable() => {
+                let why = format!("part of it cannot be read: {}", chain(&error));
+                unreadable = Some(error);
+                why
+            }
             Err(fault) => return Err(OpenError::of(doing, &ledger, fault)),
         }
     } else {
@@ -96,13 +104,19 @@ pub(super) fn find(
         let left = left.ok_or_else(|| OpenError::Nothing { folder: folder.to_owned() })?;
         format!("it is missing, though {} is there", left.display())
     };
-    let hopeless = |why: String, copy: String| OpenError::Damaged { path: ledger.clone(), why, copy };
+    let hopeless = |why: String, copy: String| match unreadable {
+        Some(error) => OpenError::of(doing, &ledger, StoreFault::Disk(error)),
+        None => OpenError::Damaged { path: ledger.clone(), why, copy },
+    };
     if !is_there(&copy)? {
         return Err(hopeless(why, format!("there is no copy {}", copy.display())));
     }
     match read_file(&copy) {
         Ok((connection, contents)) => Ok(Found { connection, contents, origin: Origin::Copy(why) }),
         Err(StoreFault::Damaged(also)) => Err(hopeless(why, format!("so is its copy {} ({also})", copy.display()))),
+        Err(StoreFault::Disk(error)) if error.is_unreadable() => {
+            Err(hopeless(why, format!("its copy {} cannot be read ({})", copy.display(), chain(&error))))
+        }
         Err(fault) => Err(OpenError::of("read", &copy, fault)),
     }
 }
@@ -120,7 +134,11 @@ pub(super) fn read_file(path: &Path) -> Result<(Connection, Contents), StoreFaul
     Ok((connection, contents))
 }
 
-fn open_to_write(path: &Path, folder: &Folder, schema: &Schema) -> Result<(Connection, Contents), StoreFault> {
+pub(super) fn open_to_write(
+    path: &Path,
+    folder: &Folder,
+    schema: &Schema,
+) -> Result<(Connection, Contents), StoreFault> {
     check_store(path)?;
     let mut connection = connect_alone(path)?;
     upgrade(&mut connection, folder, schema)?;

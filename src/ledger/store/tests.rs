@@ -1,6 +1,7 @@
 //! What the store survives, and what it refuses.
 
 mod damage;
+mod lengths;
 mod snapshots;
 mod upgrade;
 
