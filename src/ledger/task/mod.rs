@@ -327,13 +327,13 @@ impl LedgerTask {
 
     /// Closes the store, which leaves one file without a log, and answers the request to close.
     async fn end(mut self, heart: &mut Heart) {
-        if let Some(closing) = self.commits.close() {
-            if let Ok(Err(error)) = heart.beating(closing).await {
-                tracing::warn!(
-                    error = chain(&error),
-                    "the ledger's log was not checkpointed; everything committed is on disk"
-                );
-            }
+        if let Some(closing) = self.commits.close()
+            && let Ok(Err(error)) = heart.beating(closing).await
+        {
+            tracing::warn!(
+                error = chain(&error),
+                "the ledger's log was not checkpointed; everything committed is on disk"
+            );
         }
         if let Some(closed) = self.closed {
             let _ = closed.send(());
