@@ -61,6 +61,28 @@ fn a_first_register_near_the_end_of_its_type_waits_for_the_operator() {
     assert_eq!(accepted.state.published().map(u64::from), Some((1 << 32) * 100 - 500));
 }
 
+/// A number with a sign that is read without it: a little below the half, or the end, of 16 or 32 bits.
+#[test]
+fn first_registers_a_little_below_each_end_of_a_type_wait() {
+    for (range, register, held) in [
+        (1 << 32, (1 << 32) - 5, true),
+        (1 << 32, (1 << 31) - 5, true),
+        (1 << 32, (1 << 31) + 500_000, false),
+        (1 << 32, 123_456_789, false),
+        (1 << 16, (1 << 16) - 5, true),
+        (1 << 16, (1 << 15) - 5, true),
+        (1 << 16, 12_345, false),
+    ] {
+        // 0.1 Wh, or 1 kWh for a single register.
+        let digit = if range == 1 << 16 { KWH } else { 100 };
+        let mut bench = Bench::new();
+        bench.settings.definition.range = MilliwattHours::new(range * digit);
+        let verdict = bench.read_for(3600, register * digit);
+        assert_eq!(verdict == Verdict::Held, held, "{register} of {range}: {verdict:?}");
+        assert_eq!(bench.published().is_none(), held, "{register} of {range}");
+    }
+}
+
 #[test]
 fn a_serial_number_in_another_spelling_is_the_same() {
     let mut bench = Bench::new();

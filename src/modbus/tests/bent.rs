@@ -65,6 +65,8 @@ enum Fault {
     Late(u64),
     /// A second answer after this many milliseconds.
     Twice(u64),
+    /// The connection is closed at once, and the answer comes after this many milliseconds.
+    Lost(u64),
     /// Another meter's answer comes first.
     Foreign,
     Exception(u8),
@@ -156,6 +158,13 @@ impl Bend {
                 send(&[echo, &right].concat()).await;
                 sleep(Duration::from_millis(late)).await;
                 send_later(&right).await;
+            }
+            Fault::Lost(late) => {
+                let _ = writing.own.lock().await.shutdown().await;
+                sleep(Duration::from_millis(late)).await;
+                if self.crosses {
+                    send_later(&right).await;
+                }
             }
             Fault::Foreign => {
                 let wrong = pdu(function, &words(number + 7, address, count + 1));
@@ -440,8 +449,10 @@ fn fault(bend: &Bend) -> impl Strategy<Value = Fault> + use<> {
         (true, false) => LATEST_TWIN,
         (false, _) => 1,
     };
+    let lost = if bend.tcp { 1 } else { 0 };
     prop_oneof![
         12 => Just(Fault::Well),
+        lost => (0..LATEST_ON_RTU).prop_map(Fault::Lost),
         1 => Just(Fault::Silent),
         3 => (0..latest).prop_map(Fault::Late),
         1 => (990u64..1200.min(latest)).prop_map(Fault::Late),
@@ -464,6 +475,19 @@ fn survives(bend: Bend, faults: Vec<Fault>) -> usize {
         }
         good
     })
+}
+
+/// The answer to a request whose connection was closed comes over the next one, when another request waits for one of the same shape.
+#[tokio::test(start_paused = true)]
+async fn an_answer_over_the_next_connection_proves_nothing() {
+    for late in (0..1090).step_by(7) {
+        let faults = vec![Fault::Silent, Fault::Lost(late), Fault::Well, Fault::Late(60), Fault::Well, Fault::Late(90)];
+        let mut device = Bent::new(Bend { crosses: true, ..tcp(Id::Constant(0)) }, faults).await;
+        for _ in 0..4 {
+            let _ = device.read(block(0, 2)).await;
+        }
+        device.read(block(0, 2)).await.unwrap();
+    }
 }
 
 /// A second answer that comes together with the first waits in the buffer. It is no answer to the next request.

@@ -176,6 +176,7 @@ fn the_first_contradiction_drops_a_rule() {
     assert!(connection.tolerance.must_reconnect());
     let mut connection = Connection::proven(SHIFTED);
     assert_eq!(connection.exchange(STANDARD, 4), FrameJudgement::Contradiction);
+    assert!(connection.tolerance.must_reconnect());
     let mut connection = Connection::proven(UNIT_1);
     assert_eq!(connection.exchange(STANDARD, 4), FrameJudgement::Answer, "the right unit");
     assert!(connection.tolerance.shown().is_empty());
@@ -249,6 +250,8 @@ fn a_unit_that_is_no_fixed_one_is_another_meter() {
     let mut connection = Connection::default();
     connection.exchange(STANDARD, 4);
     assert_eq!(connection.exchange(UNIT_1, 4), FrameJudgement::OtherUnit, "this gateway distinguishes units");
+    let mut connection = Connection::default();
+    assert_eq!(connection.exchange(Device { unit: |_| 6, ..ZERO }, 4), FrameJudgement::Late, "nothing of it fits");
 }
 
 #[derive(Clone, Copy, Debug)]
