@@ -34,7 +34,8 @@ pub mod writer_thread;
 pub mod lookup;
 mod worker;
 
-// Opening of files, and the files in the state folder.
+// Opening of files, the budget of open ones, and the files in the state folder.
+pub mod descriptors;
 mod files;
 mod storage;
 

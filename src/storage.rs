@@ -199,6 +199,9 @@ pub(crate) fn io_remedy(kind: io::ErrorKind) -> &'static str {
         PermissionDenied => "let the user that arkmeter runs as own and write it (chown)",
         ReadOnlyFilesystem => "mount it writable, or set `[state] path` to a folder on a disk that is",
         StorageFull | QuotaExceeded => "the disk is full: free some space",
+        FileTooLarge => {
+            "the file may not grow: raise the limit of its size (LimitFSIZE= in the unit, ulimit -f), or use another disk"
+        }
         _ => "check the disk (dmesg, fsck)",
     }
 }

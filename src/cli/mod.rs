@@ -33,6 +33,7 @@ use output::{finish_output, print_error};
 /// Runs the command and returns the exit code for `main`.
 pub fn run(arguments: Arguments) -> ExitCode {
     keep_memory_out_of_core_dumps();
+    outlive_the_limit_of_file_sizes();
     let environment = Environment::of_process();
     let path = &arguments.config;
     let code = match arguments.command {
@@ -56,6 +57,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+/// Ignores SIGXFSZ, which would end the process: a file that may not grow is an error of its write, as on a full disk. Source: setrlimit(2).
+#[allow(unsafe_code)]
+fn outlive_the_limit_of_file_sizes() {
+    // SAFETY: no handler is installed, so no code runs in a signal.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Keeps the tokens in memory out of a core dump. The service sets LimitCORE=0, but that does not hold for a daemon started by hand, nor

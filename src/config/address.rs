@@ -99,11 +99,22 @@ fn plain_url(field: &Field<'_>, help: &str) -> Option<Url> {
     if text.contains(['?', '#']) {
         return field.fail_hidden("has a query or a fragment", help);
     }
+    if let Some((_, path)) = text.split_once("//").and_then(|(_, rest)| rest.split_once('/'))
+        && has_long_number(path)
+    {
+        let help = "put the token into the file that `token_file` names: no secret belongs in this file";
+        return field.fail_hidden("has a token in its path", help);
+    }
     match Url::parse(text) {
         Ok(url) if url.host().is_some() && url.username().is_empty() && url.password().is_none() => Some(url),
         Ok(_) => field.fail_hidden("is not a URL with a host", help),
         Err(error) => field.fail(&format!("is not a URL: {error}"), help),
     }
+}
+
+/// A hexadecimal number as long as half a token: a path that people write has none.
+fn has_long_number(path: &str) -> bool {
+    path.split(|character: char| !character.is_ascii_hexdigit()).any(|run| run.len() >= 32)
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -12,6 +12,7 @@ use tracing::warn;
 use super::settings;
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::descriptors::DescriptorBudget;
 use crate::heartbeat::Hearts;
 use crate::ledger;
 use crate::lookup::HostLookup;
@@ -37,6 +38,7 @@ pub struct TaskSupervisor {
     hosts: HostLookup,
     clock: Clock,
     hearts: Hearts,
+    descriptors: DescriptorBudget,
     ended: mpsc::UnboundedSender<TaskEnd>,
     running: BTreeSet<u64>,
     started: u64,
@@ -94,7 +96,23 @@ impl TaskSupervisor {
         let (buses, accounts, running) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let ledger = ledger.recorded_by(recorder.clone());
         let hosts = HostLookup::new(LOOKUPS_AT_ONCE);
-        (TaskSupervisor { ledger, recorder, hosts, clock, hearts, ended, running, started: 0, buses, accounts }, ends)
+        let descriptors = DescriptorBudget::of_process();
+        (
+            TaskSupervisor {
+                ledger,
+                recorder,
+                hosts,
+                clock,
+                hearts,
+                descriptors,
+                ended,
+                running,
+                started: 0,
+                buses,
+                accounts,
+            },
+            ends,
+        )
     }
 
     /// Stops the tasks that `config` no longer has or has changed, reconfigures the ledger, and starts the new ones. The others run on.
@@ -169,6 +187,7 @@ impl TaskSupervisor {
         let (name, task) = (bus.name.clone(), format!("bus {}", bus.name));
         let poller = Poller {
             bus,
+            descriptors: self.descriptors.clone(),
             meters,
             readings: self.ledger.readings(),
             held: self.ledger.held(),

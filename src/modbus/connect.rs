@@ -13,6 +13,7 @@ use tokio_serial::{SerialPortBuilderExt, SerialStream};
 use super::error::{Error, reason};
 use super::settings::{Link, SerialSettings};
 use super::stream::Stream;
+use crate::descriptors::BudgetUsedUp;
 use crate::lookup::{HostLookup, LookupError};
 use crate::units::Parity;
 use crate::worker::{self, NoThread, Work};
@@ -28,6 +29,24 @@ pub(super) async fn open(link: &Link, opener: &mut Opener) -> Result<Stream, Err
         Link::Serial(settings) => serial(settings.clone(), &mut opener.pending).await.map(Stream::Serial),
         Link::Tcp(address) | Link::RtuOverTcp(address) => connect(address, &opener.hosts, &mut opener.reached).await,
     }
+}
+
+/// Why the link is not opened although the system might allow it: others need what is left.
+pub(super) fn no_descriptor(link: &Link, used_up: BudgetUsedUp) -> Error {
+    let reason =
+        format!("it waits: the other buses use all file descriptors that the limit of {} allows them", used_up.limit);
+    failed(
+        &link.to_string(),
+        reason,
+        "`arkmeter check` says which limit is needed; set it as LimitNOFILE= in the unit (systemctl edit arkmeter)",
+    )
+}
+
+const TOO_MANY_FILES: &str = "set a higher LimitNOFILE= in the unit (systemctl edit arkmeter); it is tried again";
+
+/// Whether this process or the system has no file descriptor left.
+fn exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// What a line remembers from one opening to the next.
@@ -55,7 +74,10 @@ async fn connect(address: &str, hosts: &HostLookup, reached: &mut Option<SocketA
         return connected.map(Stream::Memory).map_err(|error| failed(address, reason(&error), remedy(error.kind())));
     }
     let no_answer = || failed(address, "no answer within 5s", remedy(io::ErrorKind::TimedOut));
-    let refused = |error: io::Error| failed(address, reason(&error), remedy(error.kind()));
+    let refused = |error: io::Error| {
+        let remedy = if exhausted(&error) { TOO_MANY_FILES } else { remedy(error.kind()) };
+        failed(address, reason(&error), remedy)
+    };
     let addresses = hosts.addresses(address, OPEN_WITHIN).await.map_err(|error| match error {
         slow @ LookupError::Slow { .. } => failed(address, slow.to_string(), LookupError::REMEDY),
         LookupError::Failed(error) => unresolved(address, &reason(&error), STATIC),
@@ -201,6 +223,7 @@ fn refused(path: &Path, error: &io::Error) -> Error {
              Gentoo the group is uucp)"
         }
         io::ErrorKind::NotFound => "is the adapter plugged in? (ls -l /dev/serial/by-id); it is tried again",
+        _ if exhausted(error) => TOO_MANY_FILES,
         _ if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO | libc::EIO)) => {
             "is the adapter plugged in? (ls -l /dev/serial/by-id); it is tried again"
         }

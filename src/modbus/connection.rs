@@ -20,6 +20,7 @@ use super::timing::{LineTiming, SETTLED_CONVERTER};
 use super::tolerance::TcpTolerance;
 use super::transport::{SharedTransport, VerifiedTransport};
 use super::{rtu, tcp};
+use crate::descriptors::Descriptors;
 use crate::meter::{Function, RegisterRange};
 
 /// A line that does not become silent within this time is given up for now.
@@ -41,6 +42,8 @@ pub(super) struct Connection {
     pub(super) longest_wait: Duration,
     /// When its answer was due. `None` before the first request.
     due: Option<Instant>,
+    /// Given back with the connection.
+    _descriptors: Option<Descriptors>,
 }
 
 enum Framing {
@@ -98,7 +101,12 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     /// `known` is what the connection before has shown.
-    pub(super) fn new(settings: &LinkSettings, stream: Stream, known: Option<TcpTolerance>) -> Self {
+    pub(super) fn new(
+        settings: &LinkSettings,
+        stream: Stream,
+        known: Option<TcpTolerance>,
+        descriptors: Option<Descriptors>,
+    ) -> Self {
         let (transport, framing) = if matches!(settings.link, Link::Tcp(_)) {
             let decoder = FrameDecoder::tcp_after(rand::random(), known.unwrap_or_default());
             let transport = VerifiedTransport::new(stream, decoder, Duration::ZERO);
@@ -119,6 +127,7 @@ impl Connection {
             silence: Duration::ZERO,
             longest_wait: Duration::ZERO,
             due: None,
+            _descriptors: descriptors,
         }
     }
 

@@ -13,6 +13,7 @@ use super::outcome::outcome;
 use super::request::{IdentityRequest, ReadRequest, UnitRequest};
 use super::settings::{Link, LinkSettings};
 use super::tolerance::TcpTolerance;
+use crate::descriptors::DescriptorBudget;
 use crate::lookup::HostLookup;
 use crate::meter::RegisterRange;
 use crate::quality::{RequestCount, RequestOutcome, RequestRecord, RequestTally};
@@ -44,6 +45,8 @@ pub struct LineCounts {
 pub struct Line {
     settings: LinkSettings,
     connection: Option<Connection>,
+    /// Where the descriptors of the connection come from; `None`: there is no budget.
+    budget: Option<DescriptorBudget>,
     /// What the last connection has shown that holds for the next one.
     known: Option<TcpTolerance>,
     /// The answers to requests of earlier connections that may come over a new one.
@@ -80,6 +83,7 @@ impl Line {
         Line {
             settings: settings.clone(),
             connection: None,
+            budget: None,
             known: None,
             open_answers: None,
             opener: Opener::new(HostLookup::new(1)),
@@ -101,6 +105,11 @@ impl Line {
     /// usual silence before: a late answer is known by its unit. [`Line::overheard`] says that one came.
     pub fn scanning(settings: &LinkSettings) -> Self {
         Line { scanning: true, ..Line::new(settings) }
+    }
+
+    /// The same line, which takes its descriptors from this budget.
+    pub fn within(self, budget: DescriptorBudget) -> Self {
+        Line { budget: Some(budget), ..self }
     }
 
     /// Sets the time that a meter has for its answer, from the next request on.
@@ -139,11 +148,14 @@ impl Line {
     /// [`Error::Open`], with the system's reason and the remedy.
     pub async fn open(&mut self) -> Result<(), Error> {
         if self.connection.is_none() {
+            let link = &self.settings.link;
+            let descriptors = self.budget.as_ref().map(|budget| budget.take(link.descriptors())).transpose();
+            let descriptors = descriptors.map_err(|used_up| connect::no_descriptor(link, used_up))?;
             // A link that cannot be opened proves nothing: then it is known no longer.
             let known = self.known.take();
             let stream = connect::open(&self.settings.link, &mut self.opener).await?;
             self.counts.opened += 1;
-            self.connection = Some(Connection::new(&self.settings, stream, known));
+            self.connection = Some(Connection::new(&self.settings, stream, known, descriptors));
             if !self.settings.connect_delay.is_zero() {
                 tokio::time::sleep(self.settings.connect_delay).await;
             }

@@ -30,6 +30,17 @@ pub enum Link {
     RtuOverTcp(String),
 }
 
+impl Link {
+    /// The most file descriptors that it takes: the connection, an exact timer for RTU, and for a moment the device a second time.
+    pub fn descriptors(&self) -> u32 {
+        match self {
+            Link::Serial(_) => 3,
+            Link::Tcp(_) => 1,
+            Link::RtuOverTcp(_) => 2,
+        }
+    }
+}
+
 impl fmt::Display for Link {
     /// The device's path, or `host:port`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -299,6 +299,24 @@ async fn a_gateway_for_one_client_closes_on_the_second() {
 }
 
 #[tokio::test]
+async fn a_line_waits_for_a_descriptor_that_another_one_gives_back() {
+    let (one, other) =
+        (SimulatedGateway::start([meter(1)]).await.unwrap(), SimulatedGateway::start([meter(1)]).await.unwrap());
+    // A quarter of it is one connection.
+    let budget = crate::descriptors::DescriptorBudget::within(4);
+    let mut first = Line::new(&tcp(&one)).within(budget.clone());
+    let mut second = Line::new(&tcp(&other)).within(budget);
+    read(&mut first, 1, block(0, 2)).await.unwrap();
+    let error = second.open().await.unwrap_err().to_string();
+    assert!(error.contains("it waits") && error.contains("limit of 4") && error.contains("LimitNOFILE"), "{error}");
+    read(&mut first, 1, block(0, 2)).await.unwrap();
+    drop(one);
+    first.read(unit(1), block(0, 2)).await.unwrap_err();
+    read(&mut second, 1, block(0, 2)).await.unwrap();
+    assert!(first.open().await.unwrap_err().to_string().contains("it waits"));
+}
+
+#[tokio::test]
 async fn a_link_that_cannot_be_opened_is_named_with_its_remedy() {
     let gateway = SimulatedGateway::start([meter(1)]).await.unwrap();
     let bus = tcp(&gateway);

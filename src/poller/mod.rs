@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::command_queue::{CommandQueue, QueueClosed};
 use crate::config;
+use crate::descriptors::DescriptorBudget;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::lookup::HostLookup;
 use crate::modbus::Line;
@@ -50,6 +51,8 @@ pub enum BusCommand {
 pub struct Poller {
     /// The bus to poll.
     pub bus: config::BusConfig,
+    /// Where its link takes its file descriptors from.
+    pub descriptors: DescriptorBudget,
     /// The meters on this bus.
     pub meters: Vec<config::MeterConfig>,
     /// Receives the readings. When it is full, a reading is dropped and counted: the meter still has its counter.
@@ -73,8 +76,8 @@ pub struct Poller {
 impl Poller {
     /// Polls until the last sender of commands is dropped. A lost link or a silent meter is logged once and tried again with back-off.
     pub async fn run(self) {
-        let Poller { bus, meters, readings, held, commands, report, recorder, hosts, clock, heart } = self;
-        let line = Line::new(&bus.link_settings()).looking_up_with(hosts);
+        let Poller { bus, descriptors, meters, readings, held, commands, report, recorder, hosts, clock, heart } = self;
+        let line = Line::new(&bus.link_settings()).looking_up_with(hosts).within(descriptors);
         let bus = BusPoller::new(&bus, line, meters, readings, report, recorder, clock);
         let commands = CommandQueue::new(commands);
         let Err(QueueClosed) = BusTask { bus, commands, held, heart }.run().await;

@@ -16,6 +16,7 @@ use toml::de::DeTable;
 use super::{BusCommand, BusReport, Poller, read_once};
 use crate::clock::Clock;
 use crate::config::{BusConfig, EnergyStart, Link, MeterConfig};
+use crate::descriptors::DescriptorBudget;
 use crate::form::{Findings, Form};
 use crate::heartbeat::Hearts;
 use crate::lookup::HostLookup;
@@ -121,6 +122,7 @@ impl Running {
         let (report_in, report) = watch::channel(BusReport::default());
         let poller = Poller {
             bus,
+            descriptors: DescriptorBudget::of_process(),
             meters,
             readings: readings_in,
             held: held_out,

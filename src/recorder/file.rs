@@ -84,7 +84,10 @@ impl BoundedFile {
             return Err(RecordingEnd::Full(self.most));
         }
         if let Err(error) = self.file.write_all(lines) {
-            let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+            let full = {
+                use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+                matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+            };
             let _ = self.file.set_len(if full { self.marks[0] } else { self.written });
             return Err(if full { RecordingEnd::DiskFull } else { error.into() });
         }

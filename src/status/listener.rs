@@ -145,9 +145,15 @@ impl OwnNames {
         let name = name.strip_suffix('.').unwrap_or(name);
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         match bare.parse::<IpAddr>() {
-            Ok(address) => address.is_loopback() || address == self.address || self.configured(bare),
+            Ok(address) => address.is_loopback() || address == self.address || self.configured_address(address),
             Err(_) => name.eq_ignore_ascii_case("localhost") || self.configured(name),
         }
+    }
+
+    /// An IPv6 address is configured in brackets, and can be written in several ways.
+    fn configured_address(&self, address: IpAddr) -> bool {
+        let written = |host: &String| host.trim_matches(['[', ']']).parse();
+        self.hosts.iter().filter_map(|host| written(host).ok()).any(|host: IpAddr| host == address)
     }
 
     fn configured(&self, name: &str) -> bool {

@@ -27,6 +27,7 @@ mod ledger_handover;
 mod ledger_move;
 mod ledger_rename;
 mod ledger_upgrade;
+mod limits;
 mod meter_faults;
 mod meters;
 mod names;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Remark;
 use super::plan::occupancy;
 use crate::config::{Config, Environment, Link, TokenError, TokenSource, shown_path};
+use crate::descriptors;
 use crate::reporter::certificates;
 use crate::text::chain;
 use crate::units::Name;
@@ -21,6 +22,7 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
         }
     }
     devices(config, &mut remarks);
+    remarks.extend(descriptors::limit().and_then(|limit| too_many_buses(config, limit)));
     for (name, bus) in &config.buses {
         if let Some(busy) = occupancy(config, bus).filter(|busy| *busy > 1.0) {
             let message = format!(
@@ -32,6 +34,19 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
         }
     }
     remarks
+}
+
+/// Warns if the buses need more file descriptors than this process may give them.
+fn too_many_buses(config: &Config, limit: usize) -> Option<Remark> {
+    let needed: usize = config.buses.values().map(|bus| bus.link.descriptors() as usize).sum();
+    (needed > descriptors::for_buses(limit)).then(|| {
+        Remark::warning(format!(
+            "{} buses do not fit into the limit of {limit} open files, and some of them would wait for the others: set LimitNOFILE={} in the \
+             unit (systemctl edit arkmeter); a shell has its own limit (ulimit -n)",
+            config.buses.len(),
+            descriptors::limit_for(needed)
+        ))
+    })
 }
 
 /// Only the main process of the service can read its credentials. In a shell there are none, and `ExecReload=` gets a folder that it may

@@ -16,6 +16,20 @@ fn output_of(text: &str) -> String {
 }
 
 #[test]
+fn a_token_in_the_path_of_a_url_is_an_error_that_does_not_show_it() {
+    let half = "deadbeef0123456789abcdef01234567";
+    for key in ["url", "proxy"] {
+        for path in [half.to_owned(), format!("v1/0x{half}"), format!("{half}{half}/v1"), format!("v1-{half}")] {
+            let output = output_of(&format!("[account.a]\n{key} = \"https://host/{path}\""));
+            assert!(output.contains("has a token in its path"), "{key} {path}: {output}");
+            assert!(!output.contains("deadbeef") && !output.contains("cdef01234567"), "{key} {path}: {output}");
+        }
+    }
+    let output = output_of("[account.a]\nurl = \"https://host/v1/deadbeef/cafe\"\ntoken_file = \"x\"");
+    assert!(!output.contains("token in its path"), "{output}");
+}
+
+#[test]
 fn no_secret_is_shown_at_any_place() {
     let wrong = [
         "token = \"SECRET\"",

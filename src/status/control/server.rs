@@ -82,13 +82,9 @@ impl ControlSocket {
     ///
     /// A socket that cannot be created is logged once and tried again; the daemon runs on.
     pub async fn run(self, mut heart: Heart, mut shutdown: watch::Receiver<bool>) {
-        let own_uid = match own_uid() {
-            Ok(uid) => uid,
-            Err(error) => return tracing::warn!(%error, "no control socket: this user's id is not known"),
-        };
-        let bind = || SocketFile::bind(&self.path);
+        let bind = async || Ok((SocketFile::bind(&self.path).await?, own_uid().map_err(SocketFileError::Other)?));
         let bound = server::open(bind, |error| self.warn(error), &mut heart, &mut shutdown).await;
-        let Some((listener, _file)) = bound else { return };
+        let Some(((listener, _file), own_uid)) = bound else { return };
         tracing::info!(socket = %self.path.display(), "the control socket is served");
         let views = |every| CachedViews::new(self.sources.clone(), every);
         let (fresh, shared) = (views(Duration::ZERO), views(RENDER_EVERY));

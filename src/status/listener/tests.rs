@@ -23,7 +23,11 @@ async fn served() -> Served {
     let address = listener.local_addr().unwrap();
     let (sources, hearts) = empty();
     let (stop, mut shutdown) = watch::channel(false);
-    let served = StatusListener::new(address, vec!["meters.example".to_owned()], sources.clone());
+    let served = StatusListener::new(
+        address,
+        vec!["meters.example".to_owned(), "[fd00::5]".to_owned(), "192.168.1.5".to_owned()],
+        sources.clone(),
+    );
     let heart = hearts.heart("listener");
     let task = tokio::spawn(async move { served.serve(listener, &heart, &mut shutdown).await });
     Served { address, sources, hearts, stop, task }
@@ -112,6 +116,9 @@ async fn a_foreign_host_name_is_refused() {
         "[::1]:9826",
         "[::1]",
         "Meters.Example:80",
+        "[fd00::5]:9826",
+        "[FD00:0:0::5]",
+        "192.168.1.5:9826",
     ] {
         assert_eq!(status(named(host)).await, "200", "{host}");
     }
@@ -120,6 +127,7 @@ async fn a_foreign_host_name_is_refused() {
         "localhost.evil.example",
         "127.0.0.1.evil.example",
         "192.168.1.7",
+        "[fd00::6]",
         "",
         "localhost:x",
         "[::1",
