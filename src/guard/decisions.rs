@@ -248,6 +248,11 @@ impl Judging<'_> {
         self.state.figure.serial = hold.serial.clone().or(epoch.serial);
         self.state.memory.uncredited = None;
         self.settle(&hold.founding());
+        // Where it was before, it has not advanced since.
+        let taken = self.state.figure.taken.as_mut().filter(|taken| taken.value == epoch.last.value);
+        if let Some(taken) = taken {
+            *taken = epoch.last;
+        }
         let reason = Reason::BackOnItsLine { before: epoch.last.value, now: hold.last.value };
         self.decided(Verdict::Restored, hold.readings, reason)
     }

@@ -100,7 +100,9 @@ impl<'a> Judging<'a> {
         }
         let debt = self.measure().debt(anchor, &to);
         if self.is_noise(anchor, &to) {
-            self.state.figure.taken = Some(RegisterPoint { value: to.value, debt, ..*anchor });
+            // Its time stays, but what it counted is not there to be counted again.
+            let witness = anchor.witness.after(to.value.saturating_sub(anchor.value), &to.witness);
+            self.state.figure.taken = Some(RegisterPoint { value: to.value, debt, witness, ..*anchor });
             self.state.publish();
             return Verdict::Advanced;
         }

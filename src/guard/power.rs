@@ -311,6 +311,14 @@ impl EnergyBounds {
         self.covered = self.covered.saturating_add(pair.apart);
     }
 
+    /// These totals when as much as `energy` was consumed since, but no more than is in the totals of `now`.
+    pub(super) fn after(&self, energy: MilliwattHours, now: &EnergyBounds) -> EnergyBounds {
+        let energy = energy.get().saturating_mul(1000);
+        let [lower, upper] = [(self.lower, now.lower), (self.upper, now.upper)]
+            .map(|(then, now)| then.saturating_add(energy).min(now.max(then)));
+        EnergyBounds { lower, upper, covered: self.covered }
+    }
+
     /// What passed since these totals were `earlier`.
     pub(super) fn since(&self, earlier: &EnergyBounds) -> SampledEnergy {
         SampledEnergy {

@@ -99,7 +99,7 @@ fn the_guard_keeps_the_promises_in_random_histories() {
 #[test]
 fn a_healthy_meter_is_left_alone() {
     let history = |seed| (healthy::site(seed), healthy::EXPECTED);
-    Corpus { variable: "HEALTHY", history, count: 12 * healthy::KINDS, broken: known::HEALTHY }.run();
+    Corpus { variable: "HEALTHY", history, count: 12 * healthy::KINDS, known: known::HEALTHY }.run();
 }
 
 /// The histories themselves are right: without a guard, nothing is late or invented, unless answers are late or the register wobbles.
@@ -116,5 +116,5 @@ fn healthy_histories_need_no_guard() {
 /// `HARD=5000`, `HARD_KIND=ratchet` and `HARD_SEED=17` as for the healthy histories.
 #[test]
 fn the_guard_keeps_the_promises_in_hard_histories() {
-    Corpus { variable: "HARD", history: hard::site, count: 12 * hard::KINDS, broken: known::HARD }.run();
+    Corpus { variable: "HARD", history: hard::site, count: 12 * hard::KINDS, known: known::HARD }.run();
 }

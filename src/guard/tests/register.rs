@@ -119,3 +119,21 @@ fn a_fault_that_comes_again_and_again_costs_at_most_once() {
     }
     assert_eq!(bench.published(), Some(180 * KWH + 100_000));
 }
+
+#[test]
+fn a_register_that_wobbles_gives_no_energy_twice() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.power = Some(3_600_000);
+    // 10 Wh at each poll, with a fall of one step at the beginning: each advance may be noise.
+    bench.pass(10);
+    bench.poll(Some(180 * KWH - 10_000));
+    for poll in 1..80 {
+        bench.pass(10);
+        bench.poll(Some(180 * KWH + 10_000 * poll));
+    }
+    let published = bench.published();
+    bench.pass(10);
+    let jump = bench.poll(Some(180 * KWH + 10_000 * 80 + 400_000));
+    assert_ne!(jump.verdict, Verdict::Advanced, "what was counted does not explain more");
+    assert_eq!(bench.published(), published);
+}
