@@ -1,4 +1,12 @@
-//! The present trouble of an account or a client. It is logged when it starts, gets worse and ends, not each time.
+//! The present trouble of an account or a client. It is logged when it starts, gets worse and ends, not each time. Pure: the time is an
+//! argument.
+
+use std::time::Duration;
+
+/// Trouble that begins within this time after the last that was logged is logged only if it is worse, or lasts.
+const QUIET_FOR: Duration = Duration::from_secs(3600);
+/// Trouble lasts with so many failures in a row.
+const LASTING: u64 = 3;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,13 +23,11 @@ pub(crate) enum TroubleLevel {
 
 /// Trouble that lasts.
 #[derive(Clone, Debug)]
-pub(crate) struct Trouble {
-    /// How bad it is.
-    pub(crate) level: TroubleLevel,
-    /// What is wrong and what to do.
-    pub(crate) text: String,
+struct Trouble {
+    level: TroubleLevel,
+    text: String,
     /// The worst level that was logged.
-    logged: TroubleLevel,
+    logged: Option<TroubleLevel>,
     failures: u64,
 }
 
@@ -36,21 +42,51 @@ pub(crate) enum LogLine {
     Over(String),
 }
 
-/// Notes trouble. Returns a line if it is new or worse than what was logged.
-pub(crate) fn note(trouble: &mut Option<Trouble>, level: TroubleLevel, text: String) -> Option<LogLine> {
-    let failures = trouble.as_ref().map_or(0, |trouble| trouble.failures) + 1;
-    let logged = trouble.as_ref().map(|trouble| trouble.logged);
-    let is_worse = logged.is_none_or(|logged| level > logged);
-    let logged = logged.map_or(level, |logged| logged.max(level));
-    *trouble = Some(Trouble { level, logged, text: text.clone(), failures });
-    is_worse.then(|| if level == TroubleLevel::Alert { LogLine::Alert(text) } else { LogLine::Warning(text) })
+/// The trouble of one account or client over time. Times are since the boot.
+#[derive(Debug, Default)]
+pub(crate) struct TroubleLog {
+    present: Option<Trouble>,
+    /// What was last logged, and when.
+    lately: Option<(TroubleLevel, Duration)>,
+    /// Failures of troubles that were not logged.
+    unlogged: u64,
 }
 
-/// Ends trouble. Returns a line if there was any. `well` names what works again.
-pub(crate) fn end(trouble: &mut Option<Trouble>, well: &str) -> Option<LogLine> {
-    let over = trouble.take()?;
-    let times = if over.failures == 1 { "1 failure".to_owned() } else { format!("{} failures", over.failures) };
-    Some(LogLine::Over(format!("{well} after {times}")))
+impl TroubleLog {
+    /// The level of the present trouble.
+    pub(crate) fn level(&self) -> Option<TroubleLevel> {
+        self.present.as_ref().map(|trouble| trouble.level)
+    }
+
+    /// What is wrong at present and what to do.
+    pub(crate) fn text(&self) -> Option<String> {
+        self.present.as_ref().map(|trouble| trouble.text.clone())
+    }
+
+    /// Notes trouble. Returns a line if it is new or worse than what was logged. Trouble that comes and goes is logged once an hour.
+    pub(crate) fn note(&mut self, level: TroubleLevel, text: String, now: Duration) -> Option<LogLine> {
+        let failures = self.present.as_ref().map_or(0, |trouble| trouble.failures) + 1;
+        let before = self.present.as_ref().and_then(|trouble| trouble.logged);
+        let lately = self.lately.filter(|(_, at)| now < *at + QUIET_FOR && failures < LASTING).map(|(level, _)| level);
+        let is_news = Some(level) > before.max(lately);
+        let logged = if is_news { Some(level) } else { before };
+        self.present = Some(Trouble { level, logged, text: text.clone(), failures });
+        if !is_news {
+            return None;
+        }
+        self.lately = Some((level, now));
+        Some(if level == TroubleLevel::Alert { LogLine::Alert(text) } else { LogLine::Warning(text) })
+    }
+
+    /// Ends trouble. Returns a line if its beginning was logged, with all failures since the last such line. `well` names what works again.
+    pub(crate) fn end(&mut self, well: &str) -> Option<LogLine> {
+        let over = self.present.take()?;
+        self.unlogged += over.failures;
+        over.logged?;
+        let failures = std::mem::take(&mut self.unlogged);
+        let times = if failures == 1 { "1 failure".to_owned() } else { format!("{failures} failures") };
+        Some(LogLine::Over(format!("{well} after {times}")))
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::ALERT_AFTER;
 use crate::reporter::agenda::Agenda;
 use crate::reporter::retry::RetryWaits;
 use crate::reporter::rpc::ClientReport;
-use crate::reporter::trouble::{self, LogLine, Trouble, TroubleLevel};
+use crate::reporter::trouble::{LogLine, TroubleLevel, TroubleLog};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 
 /// What is known about the client from earlier answers.
@@ -16,7 +16,9 @@ use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
 pub(super) struct ClientProgress {
     pub(super) id: ClientId,
     pub(super) waits: RetryWaits,
-    pub(super) trouble: Option<Trouble>,
+    pub(super) trouble: TroubleLog,
+    /// Redirects since the last acceptance.
+    pub(super) redirects: u32,
     /// Refusals with 4003 since the last acceptance.
     pub(super) too_low: u32,
     /// Refusals with an unknown code since the last acceptance.
@@ -56,14 +58,15 @@ impl From<TroubleLevel> for Retry {
 impl ClientProgress {
     pub(super) fn new(id: ClientId) -> Self {
         let waits = RetryWaits::default();
-        ClientProgress { id, waits, trouble: None, too_low: 0, unknown_code: 0, malformed: None, waiting: None }
+        let trouble = TroubleLog::default();
+        ClientProgress { id, waits, trouble, redirects: 0, too_low: 0, unknown_code: 0, malformed: None, waiting: None }
     }
 
     /// Its report was accepted.
     pub(super) fn accepted(&mut self) -> Option<LogLine> {
-        let mut trouble = self.trouble.take();
-        *self = ClientProgress { waiting: self.waiting.take(), ..ClientProgress::new(self.id) };
-        trouble::end(&mut trouble, "Arkreen accepts this client's reports again")
+        let (waiting, trouble) = (self.waiting.take(), std::mem::take(&mut self.trouble));
+        *self = ClientProgress { waiting, trouble, ..ClientProgress::new(self.id) };
+        self.trouble.end("Arkreen accepts this client's reports again")
     }
 
     /// What the code means for this client; `None` if it concerns the account.

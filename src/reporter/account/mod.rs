@@ -17,10 +17,10 @@ use super::retry::RetryWaits;
 use super::round::{ClientOutcome, RoundResult};
 use super::rpc::{CallFailure, ClientReport, ReportOutcome};
 use super::schedule::ReportSchedule;
-use super::trouble::{self, LogLine, Trouble, TroubleLevel};
+use super::trouble::{LogLine, TroubleLevel, TroubleLog};
 use crate::clock::ClockReading;
 use crate::units::{ClientId, Name};
-use client::{ClientProgress, Rejection, wait};
+use client::{ClientProgress, Rejection, Retry, wait};
 
 pub(crate) use texts::EndpointTexts;
 
@@ -34,7 +34,9 @@ pub(crate) struct Account {
     pub(crate) agenda: Agenda,
     clients: BTreeMap<Name, ClientProgress>,
     waits: RetryWaits,
-    trouble: Option<Trouble>,
+    trouble: TroubleLog,
+    /// Redirected calls since the last answer.
+    redirects: u32,
     /// Why there is no token, or why the new one is not used.
     token_error: Option<String>,
     has_token: bool,
@@ -66,7 +68,8 @@ impl Account {
             agenda: Agenda::new(schedule, names, now),
             clients: clients.into_iter().map(|(name, id)| (name, ClientProgress::new(id))).collect(),
             waits: RetryWaits::default(),
-            trouble: None,
+            trouble: TroubleLog::default(),
+            redirects: 0,
             token_error: None,
             has_token: false,
             odd_result_logged: false,
@@ -157,8 +160,9 @@ impl Account {
         match round.account {
             Some(failure) => notes.extend(self.failed(&failure, round.understood, now, rng)),
             None if round.understood => {
+                self.redirects = 0;
                 self.waits = RetryWaits::default();
-                let line = trouble::end(&mut self.trouble, &format!("{} answers again", self.texts.host()));
+                let line = self.trouble.end(&format!("{} answers again", self.texts.host()));
                 notes.extend(line.map(LogNote::account));
             }
             None => {}
@@ -179,17 +183,20 @@ impl Account {
             // Others were answered in the same round: this may pass soon.
             level = TroubleLevel::Retrying;
         }
+        if is_stray_redirect(failure, &mut self.redirects) {
+            return self.trouble.note(TroubleLevel::Watched, text, now).map(LogNote::account);
+        }
         let wait = match failure {
             CallFailure::Wait(Some(wait), _) => *wait,
             _ => wait(&mut self.waits, level.into(), rng),
         };
         self.agenda.pause(now + wait);
-        trouble::note(&mut self.trouble, level, text).map(LogNote::account)
+        self.trouble.note(level, text, now).map(LogNote::account)
     }
 
     /// The state to publish; `calls` were made since the start.
     pub(crate) fn report(&self, now: &ClockReading, calls: u64) -> AccountReport {
-        let client_text = |client: &ClientProgress| text(&client.trouble).or_else(|| client.waiting.clone());
+        let client_text = |client: &ClientProgress| client.trouble.text().or_else(|| client.waiting.clone());
         let clients = self.clients.iter().filter_map(|(name, client)| Some((name.clone(), client_text(client)?)));
         let ahead = self.agenda.next_report().saturating_sub(now.since_boot);
         AccountReport {
@@ -207,7 +214,7 @@ impl Account {
     /// The reply for one client after a round by command: `outcome` is absent if nothing was sent for it.
     pub(crate) fn reply(&self, name: &Name, outcome: Option<&(ClientReport, ClientOutcome)>) -> Result<String, String> {
         let client = self.clients.get(name);
-        let trouble = client.and_then(|client| text(&client.trouble));
+        let trouble = client.and_then(|client| client.trouble.text());
         let waiting = client.and_then(|client| client.waiting.clone());
         let account = self.error();
         match outcome {
@@ -220,13 +227,12 @@ impl Account {
 
     /// What is wrong with the account.
     fn error(&self) -> Option<String> {
-        self.token_error.clone().or_else(|| text(&self.trouble))
+        self.token_error.clone().or_else(|| self.trouble.text())
     }
 
     fn state(&self) -> ReportingState {
-        let retrying =
-            |client: &ClientProgress| client.trouble.as_ref().is_some_and(|it| it.level == TroubleLevel::Retrying);
-        match self.trouble.as_ref().map(|trouble| trouble.level) {
+        let retrying = |client: &ClientProgress| client.trouble.level() == Some(TroubleLevel::Retrying);
+        match self.trouble.level() {
             _ if self.token_error.is_some() && !self.has_token => ReportingState::Refused,
             Some(TroubleLevel::Refused | TroubleLevel::Alert) => ReportingState::Refused,
             Some(TroubleLevel::Watched | TroubleLevel::Retrying) => ReportingState::Retrying,
@@ -257,7 +263,7 @@ impl Account {
                 let Some(rejection) = client.refused(*code, report) else { return Vec::new() };
                 let text = self.texts.refusal(name, client.id, *code, message, report.energy, client.too_low);
                 client.hold(&mut self.agenda, name, rejection, now, rng);
-                let line = trouble::note(&mut client.trouble, rejection.level, text);
+                let line = client.trouble.note(rejection.level, text, now);
                 line.map(|line| LogNote::client(name, line)).into_iter().collect()
             }
             ReportOutcome::Indeterminate(_) | ReportOutcome::Missing => {
@@ -266,7 +272,7 @@ impl Account {
                     _ => "no result for this client",
                 };
                 // It is not known whether the figure was accepted: the next slot decides.
-                let line = trouble::note(&mut client.trouble, TroubleLevel::Watched, self.texts.unclear(why));
+                let line = client.trouble.note(TroubleLevel::Watched, self.texts.unclear(why), now);
                 line.map(|line| LogNote::client(name, line)).into_iter().collect()
             }
         }
@@ -281,8 +287,11 @@ impl Account {
     ) -> Option<LogNote> {
         let client = self.clients.get_mut(name)?;
         let (level, text) = self.texts.failure(failure);
-        client.hold(&mut self.agenda, name, Rejection { level, retry: level.into() }, now, rng);
-        trouble::note(&mut client.trouble, level, text).map(|line| LogNote::client(name, line))
+        let is_stray = is_stray_redirect(failure, &mut client.redirects);
+        let level = if is_stray { TroubleLevel::Watched } else { level };
+        let retry = if is_stray { Retry::AtNextSlot } else { level.into() };
+        client.hold(&mut self.agenda, name, Rejection { level, retry }, now, rng);
+        client.trouble.note(level, text, now).map(|line| LogNote::client(name, line))
     }
 }
 
@@ -296,8 +305,13 @@ impl LogNote {
     }
 }
 
-fn text(trouble: &Option<Trouble>) -> Option<String> {
-    trouble.as_ref().map(|trouble| trouble.text.clone())
+/// Whether it is the first redirect in a row: a proxy that restarts or a captive portal. The next slot tries again. Counts redirects.
+fn is_stray_redirect(failure: &CallFailure, redirects: &mut u32) -> bool {
+    if !matches!(failure, CallFailure::Redirected(_)) {
+        return false;
+    }
+    *redirects = redirects.saturating_add(1);
+    *redirects == 1
 }
 
 fn about_account(failure: &CallFailure) -> bool {

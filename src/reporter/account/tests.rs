@@ -205,6 +205,20 @@ async fn code_4003_waits_for_the_next_slot_and_after_three_calls_for_the_operato
 }
 
 #[tokio::test]
+async fn an_endpoint_that_alternates_between_ok_and_4003_does_not_flood_the_log() {
+    let mut bench = Bench::new().await;
+    // For eight hours, every two minutes.
+    for _ in 0..120 {
+        bench.round(for_a(code(4003)));
+        assert!(bench.text("a").contains("4003"), "it is shown each time");
+        bench.round(|_| entry(ACCEPTED));
+    }
+    assert!(bench.lines.len() <= 16, "{} lines", bench.lines.len());
+    let counted = |note: &LogNote| matches!(&note.line, LogLine::Over(text) if text.contains("15 failures"));
+    assert!(bench.lines.iter().any(counted), "{:?}", bench.lines);
+}
+
+#[tokio::test]
 async fn transient_codes_delay_that_client_and_the_retry_sends_a_fresh_reading() {
     for transient in [1, -32603, -32000, -32099] {
         let mut bench = Bench::new().await;
@@ -244,12 +258,7 @@ async fn a_malformed_report_is_shown_and_not_sent_again() {
 
 #[tokio::test]
 async fn code_32601_and_wrong_urls_alert_and_are_retried_slowly() {
-    let answers = [
-        code(-32601),
-        Err(CallFailure::Rejected("HTTP 404".into())),
-        Err(CallFailure::Redirected("HTTP 302 to https://x".into())),
-    ];
-    for answer in answers {
+    for answer in [code(-32601), Err(CallFailure::Rejected("HTTP 404".into()))] {
         let mut bench = Bench::new().await;
         bench.round(|_| answer.clone());
         assert_eq!((bench.ahead().as_secs(), bench.alerts()), (300, 1), "{answer:?}");
@@ -257,6 +266,28 @@ async fn code_32601_and_wrong_urls_alert_and_are_retried_slowly() {
         assert_eq!(report.state, ReportingState::Refused);
         let error = report.error.unwrap();
         assert!(error.contains("check url in [account.main]") && !error.contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn one_stray_redirect_costs_one_slot_and_the_next_ones_are_retried_slowly() {
+    let redirected = || Err(CallFailure::Redirected("HTTP 302 to https://x".into()));
+    for for_one in [false, true] {
+        let mut bench = Bench::new().await;
+        let answer = |name: &Name| if for_one && name.as_str() == "b" { entry(ACCEPTED) } else { redirected() };
+        for _ in 0..3 {
+            bench.round(answer);
+            assert_eq!((bench.ahead(), bench.alerts()), (EVERY, 0), "for one: {for_one}");
+            bench.round(|_| entry(ACCEPTED));
+        }
+        assert_eq!(bench.report().error, None);
+        bench.round(answer);
+        bench.round(answer);
+        assert_eq!(bench.alerts(), 1, "for one: {for_one}");
+        if !for_one {
+            assert_eq!(bench.ahead().as_secs(), 300);
+            assert!(bench.report().error.unwrap().contains("check url in [account.main]"));
+        }
     }
 }
 
