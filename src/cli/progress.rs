@@ -1,5 +1,6 @@
 //! The progress of a long command, on a terminal's standard error only.
 
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -34,6 +35,13 @@ impl TerminalProgress {
     /// Clears the bar while `print` prints lines.
     pub(super) fn aside(&self, print: impl FnOnce()) {
         self.0.suspend(print);
+    }
+
+    /// Clears what the terminal shows of Ctrl-C: it stands on the line below the bar, because the bar fills its line.
+    pub(super) fn interrupted(&self) {
+        if io::stderr().is_terminal() {
+            let _ = write!(io::stderr(), "\r\x1b[K\x1b[1A");
+        }
     }
 
     /// Begins a new estimate of the time left.

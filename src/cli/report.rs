@@ -1,24 +1,36 @@
 //! `arkmeter report`: one report by the running daemon, or by the daemon's tasks in this process if no daemon runs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::context::{runtime, send_to_daemon};
+use tempfile::TempDir;
+
+use super::context::{refuse_where_daemon_runs, runtime, send_to_daemon};
 use super::output::{finish_output, print_error};
+use super::progress::TerminalProgress;
 use super::{exit, run};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::requests::{self, ReportResults};
 use crate::daemon::{Error, ReportMode, TaskSupervisor, settings};
+use crate::files;
 use crate::heartbeat::Hearts;
 use crate::history;
 use crate::ledger::{self, Figure};
+use crate::poller::MeterPoll;
 use crate::recorder::Recorder;
+use crate::status::ActiveTasks;
 use crate::status::control::ControlCommand;
 use crate::text::chain;
+use crate::units::Name;
 
 /// Without a daemon a meter may need three polls for its first figure, and a slow bus more than one timeout.
 const FIGURES_WITHIN: Duration = Duration::from_secs(60);
+/// A meter that failed this often in a row is not waited for.
+const FAILURES: u32 = 3;
 /// How often this process checks whether the figures are there.
 const CHECK_EVERY: Duration = Duration::from_millis(200);
 
@@ -33,42 +45,107 @@ pub(super) fn report(config: &Config, dry_run: bool) -> u8 {
 
 async fn results(config: &Config, dry_run: bool) -> Result<ReportResults, u8> {
     let command = ControlCommand::Report { dry_run, account: None };
-    match send_to_daemon(config, &command).await? {
-        Some(results) => Ok(results),
-        None => report_without_daemon(config, dry_run).await.map_err(|error| {
-            print_error(&chain(&error));
-            run::exit_code(&error)
-        }),
+    if let Some(results) = send_to_daemon(config, &command).await? {
+        return Ok(results);
     }
+    let copy = if dry_run { Some(copy_of_ledger(config)?) } else { None };
+    let folder = copy.as_ref().map_or(config.state.path.as_path(), TempDir::path);
+    report_without_daemon(config, folder, dry_run).await.map_err(|error| {
+        print_error(&chain(&error));
+        run::exit_code(&error)
+    })
 }
 
-/// This process takes the ledger and the lines for the time of one report.
-async fn report_without_daemon(config: &Config, dry_run: bool) -> Result<ReportResults, Error> {
+/// The ledger in a folder of its own: a dry run changes nothing.
+fn copy_of_ledger(config: &Config) -> Result<TempDir, u8> {
+    refuse_where_daemon_runs(config)?;
+    let state = &config.state.path;
+    let copied = tempfile::tempdir().and_then(|copy| {
+        for entry in std::fs::read_dir(state).into_iter().flatten() {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with("ledger") {
+                let mut from = files::open(&entry.path()).map_err(io::Error::other)?;
+                io::copy(&mut from, &mut std::fs::File::create(copy.path().join(entry.file_name()))?)?;
+            }
+        }
+        Ok(copy)
+    });
+    copied.map_err(|error| {
+        print_error(&format!("the ledger in {} cannot be copied for a dry run: {error}", state.display()));
+        exit::FAILED
+    })
+}
+
+/// This process takes the ledger in `folder` and the lines for the time of one report.
+async fn report_without_daemon(config: &Config, folder: &Path, dry_run: bool) -> Result<ReportResults, Error> {
     let (clock, hearts) = (Clock::system(), Hearts::default());
-    let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(config), clock.clone())?;
+    let (ledger, task) = ledger::open(folder, settings::of_ledger(config), clock.clone())?;
     let (mut supervisor, _ends) =
         TaskSupervisor::new(ledger.clone(), Recorder::new(clock.clone()), clock.clone(), hearts.clone());
-    let (history, feed, writer) = history::open(config.state.path.clone(), settings::of_history(config), clock.clone());
+    let (history, feed, writer) = history::open(folder.to_owned(), settings::of_history(config), clock.clone());
     supervisor.start("ledger", task.with_history(feed).run(hearts.heart("ledger")));
     supervisor.start("history", writer.run(hearts.heart("history")));
     supervisor.apply(config, ReportMode::OnCommand).await?;
-    let _ = tokio::time::timeout(FIGURES_WITHIN, all_ready(config, &ledger)).await;
-    let results = requests::report(config, &supervisor.account_commands(), dry_run, None).await;
+    let tasks = supervisor.current(Arc::new(config.clone()));
+    let _ = tokio::time::timeout(FIGURES_WITHIN, all_ready(&tasks)).await;
+    let mut results = requests::report(config, &supervisor.account_commands(), dry_run, None).await;
+    name_causes(&mut results, &tasks);
     supervisor.stop().await;
     ledger.close().await?;
     history.close().await;
     Ok(results)
 }
 
-/// Returns when every client has a figure.
-async fn all_ready(config: &Config, ledger: &ledger::LedgerHandle) -> Result<(), ledger::LedgerStopped> {
-    let clients: Vec<_> = config.clients.keys().cloned().collect();
+/// Returns when every client has a figure, or when each one without has a meter that does not answer. Shows what is waited for.
+async fn all_ready(tasks: &ActiveTasks) -> Result<(), ledger::LedgerStopped> {
+    let bar = TerminalProgress::on_terminal();
+    let clients: Vec<_> = tasks.config.clients.keys().cloned().collect();
+    let mut told = BTreeSet::new();
     loop {
-        let figures = ledger.figures(clients.clone()).await?;
-        if figures.iter().all(|(_, figure)| matches!(figure, Figure::Ready { .. })) {
+        let figures = tasks.ledger.figures(clients.clone()).await?;
+        let waiting: Vec<_> = figures.iter().filter(|(_, figure)| matches!(figure, Figure::Waiting(_))).collect();
+        let causes: BTreeMap<_, _> = waiting.iter().map(|(client, _)| (client, cause(client, tasks))).collect();
+        for (client, cause) in causes.iter().filter_map(|(client, cause)| Some((client, cause.as_ref()?))) {
+            if told.insert(cause.clone()) {
+                bar.aside(|| print_error(&format!("{client} waits: {cause}")));
+            }
+        }
+        if waiting.iter().all(|(client, _)| is_given_up(client, tasks)) {
             return Ok(());
         }
+        let ready = clients.len() - waiting.len();
+        let part = ready as f64 / clients.len() as f64;
+        bar.show(part, &format!("three readings of each meter must agree; {ready} of {} clients ready", clients.len()));
         tokio::time::sleep(CHECK_EVERY).await;
+    }
+}
+
+/// The last polls of the meters of a client.
+fn polls(client: &Name, tasks: &ActiveTasks) -> Vec<(Name, MeterPoll)> {
+    let members = tasks.config.clients.get(client).into_iter().flat_map(|client| &client.meters);
+    let polls = members.filter_map(|name| {
+        let report = tasks.buses.get(&tasks.config.meters.get(name)?.bus)?.borrow();
+        Some((name.clone(), report.meters.get(name)?.clone()))
+    });
+    polls.collect()
+}
+
+/// Why a client has no figure: the error of one of its meters.
+fn cause(client: &Name, tasks: &ActiveTasks) -> Option<String> {
+    polls(client, tasks).into_iter().find_map(|(name, poll)| Some(format!("{name}: {}", poll.error?)))
+}
+
+/// Whether one of its meters failed so often that waiting does not help.
+fn is_given_up(client: &Name, tasks: &ActiveTasks) -> bool {
+    polls(client, tasks).iter().any(|(_, poll)| poll.failures_in_a_row >= FAILURES)
+}
+
+/// Where a meter does not answer, that is the reason, and not what the ledger lacks because of it.
+fn name_causes(results: &mut ReportResults, tasks: &ActiveTasks) {
+    for (client, outcome) in &mut results.clients {
+        if let (Err(why), Some(cause)) = (outcome, cause(client, tasks)) {
+            *why = cause;
+        }
     }
 }
 

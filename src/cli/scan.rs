@@ -227,8 +227,11 @@ pub(super) async fn search(options: &SearchOptions, target: &Target) -> Result<S
     let (found, evidence) = (std::mem::take(&mut sweep.found), sweep.evidence);
     drop(sweep);
     let mut report = ScanReport { kind, evidence, found: Vec::new(), stopped: ended.is_none() };
+    if report.stopped {
+        bar.interrupted();
+    }
     if let Some(Err(error)) = ended {
-        print_error(&error.to_string());
+        bar.aside(|| print_error(&error.to_string()));
         if found.is_empty() {
             return Err(exit::FAILED);
         }
@@ -254,7 +257,10 @@ async fn identify(
         let mut on_progress = |part: f64| bar.show((index as f64 + part) / count as f64, &place);
         let examined =
             if skip { None } else { unless_interrupted(examine(&found, &profiles, watch, &mut on_progress)).await };
-        skip |= examined.is_none();
+        if !skip && examined.is_none() {
+            bar.interrupted();
+            skip = true;
+        }
         report.stopped |= skip;
         let examined = examined.unwrap_or_else(|| Examination {
             error: Some("not identified, because the scan was stopped".to_owned()),
@@ -305,5 +311,9 @@ fn conclude(
             print_error(&format!("written to {}; `arkmeter check` shows what will be polled", path.display()));
         }
     }
-    Ok(if report.found.is_empty() { exit::FAILED } else { 0 })
+    Ok(match (report.stopped, report.found.is_empty()) {
+        (true, _) => exit::INTERRUPTED,
+        (false, true) => exit::FAILED,
+        (false, false) => 0,
+    })
 }

@@ -348,7 +348,7 @@ impl SetupRun<'_> {
         if !wrote {
             if let Some(file) = self.saved.finish(self.session.answers()) {
                 say(&format!(
-                    "  The answers are saved. To write the configuration and start:\n    sudo arkmeter setup --answers {}{config}",
+                    "  The answers are saved. This writes the configuration and starts; it asks for the\n  token:\n    sudo arkmeter setup --answers {}{config}",
                     file.display()
                 ));
             }

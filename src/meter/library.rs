@@ -63,12 +63,15 @@ impl Library {
         self.near(name).into_iter().next()
     }
 
-    /// Up to three similar names or aliases, the most similar first.
+    /// Up to three similar names or aliases: first those that contain the text, such as `sdm630`, then the most similar.
     pub fn near(&self, name: &str) -> Vec<&str> {
+        /// A shorter text is in too many names.
+        const SHORTEST_PART: usize = 3;
         let name = name.to_ascii_lowercase();
-        let similar = |known: &&str| strsim::jaro_winkler(known, &name) > 0.8;
+        let contains = |known: &str| name.len() >= SHORTEST_PART && known.contains(&name);
+        let similar = |known: &&str| contains(known) || strsim::jaro_winkler(known, &name) > 0.8;
         let mut near: Vec<_> = self.entries.iter().flat_map(LibraryEntry::names).filter(similar).collect();
-        near.sort_by_key(|known| strsim::damerau_levenshtein(known, &name));
+        near.sort_by_key(|known| (!contains(known), strsim::damerau_levenshtein(known, &name)));
         near.truncate(3);
         near
     }

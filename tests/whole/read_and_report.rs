@@ -88,6 +88,32 @@ async fn a_dry_run_prints_the_call_and_sends_nothing() {
         assert!(output.out.contains(words), "{words} is missing: {}", output.out);
     }
     assert!(arkreen.calls().is_empty());
+    assert!(!site.path("state").exists(), "a dry run changes nothing");
+    // With a ledger that is there, it works on a copy.
+    assert_eq!(site.run(&["report", "--once"]).await.code, 0);
+    let files = || {
+        let mut files: Vec<_> =
+            std::fs::read_dir(site.path("state")).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files.into_iter().map(|file| (std::fs::read(&file).unwrap(), file)).collect::<Vec<_>>()
+    };
+    let before = files();
+    let output = site.run(&["report", "--dry-run"]).await;
+    assert!(output.code == 0 && output.out.contains("1234500000"), "{output:?}");
+    assert!(files() == before, "a dry run changes nothing");
+}
+
+#[tokio::test]
+async fn a_report_names_the_meter_that_does_not_answer() {
+    let gateway = SimulatedGateway::start([sdm630(1, 1500.0, 1234.5)]).await.unwrap();
+    let arkreen = arkreen([1, 3]);
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).meter("sauna", "gateway", 1);
+    let site = Site::new(&plan.meter("shed", "gateway", 3));
+    let output = site.run(&["report", "--once"]).await;
+    assert_eq!((output.code, accepted_energy(&arkreen, 1)), (1, Some(1_234_500_000)), "{output:?}");
+    assert!(output.out.contains("shed: not reported: shed: no answer from unit 3"), "{output:?}");
+    assert!(output.err.contains("shed waits: shed: no answer from unit 3"), "{output:?}");
+    assert!(!output.out.contains("baseline"), "{output:?}");
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ async fn a_scan_stopped_by_ctrl_c_prints_what_it_found_so_far() {
     let site = Site::new(&Plan::new());
     let arguments = ["scan", "--serial", line.path().to_str().unwrap(), "--baud", "9600", "--timeout", "2s"];
     let output = site.interrupt(&arguments, || line.requests() >= 2).await;
-    assert_eq!(output.code, 0, "{output:?}");
+    assert_eq!(output.code, 130, "{output:?}");
     assert!(output.out.contains("unit 1 at 9600") && output.err.contains("stopped: so far 1 meter"), "{output:?}");
 }
 

@@ -25,7 +25,12 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Waits for these clients. On a terminal, Ctrl-C ends it.
 pub(super) fn wait(path: &Path, environment: &Environment, clients: &[Name], asks: bool) -> Result<(), u8> {
     let (_, socket) = locations(path, environment);
-    let waited = runtime()?.block_on(unless_interrupted(accepted(&socket, clients)));
+    let bar = TerminalProgress::on_terminal();
+    let waited = runtime()?.block_on(unless_interrupted(accepted(&socket, clients, &bar)));
+    if waited.is_none() {
+        bar.interrupted();
+    }
+    drop(bar);
     match waited {
         Some(true) => Ok(()),
         Some(false) => {
@@ -42,8 +47,7 @@ pub(super) fn wait(path: &Path, environment: &Environment, clients: &[Name], ask
 }
 
 /// Whether all of them were accepted in time.
-async fn accepted(socket: &Path, clients: &[Name]) -> bool {
-    let bar = TerminalProgress::on_terminal();
+async fn accepted(socket: &Path, clients: &[Name], bar: &TerminalProgress) -> bool {
     let end = Instant::now() + LONGEST;
     let mut accepted: BTreeSet<&Name> = BTreeSet::new();
     let mut told: BTreeSet<String> = BTreeSet::new();
