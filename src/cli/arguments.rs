@@ -39,8 +39,8 @@ pub(super) enum CliCommand {
     /// Set up arkmeter step by step: find the meters, name them, write the configuration, start
     #[command(after_help = "\
 Examples:
-  sudo arkmeter setup                        ask step by step; each step is saved
-  sudo arkmeter setup --answers setup.toml   take the answers from a file, and ask nothing
+  arkmeter setup                        ask step by step, best as root; each step is saved
+  arkmeter setup --answers setup.toml   take the answers from a file, and ask nothing
 
 Without root it scans, names and checks; writing to /etc/arkmeter and starting the service need root. A second run adds meters, changes \
 one, replaces the token or starts again. With --answers, a token that is missing is read from standard input.
