@@ -38,16 +38,17 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Whether an object of the answer has this id, a result and no error, as JSON-RPC 2.0 requires.
+/// Whether an object of the answer has this id, a result and no error, as JSON-RPC 2.0 requires. A byte-order mark before the answer is
+/// accepted, and an id such as `7.0` or `"7"`.
 fn accepts(body: &str, id: u64) -> bool {
-    let objects = match serde_json::from_str(body) {
+    let objects = match serde_json::from_str(body.strip_prefix('\u{feff}').unwrap_or(body)) {
         Ok(Value::Array(objects)) => objects,
         Ok(object) => vec![object],
         Err(_) => return false,
     };
     objects.iter().any(|object| {
-        let named =
-            object["id"].as_u64() == Some(id) || object["id"].as_str().and_then(|it| it.parse().ok()) == Some(id);
+        let named = object["id"].as_f64() == Some(id as f64)
+            || object["id"].as_str().and_then(|it| it.parse().ok()) == Some(id);
         named && !object["result"].is_null() && object["error"].is_null()
     })
 }

@@ -13,6 +13,7 @@ use arkmeter::heartbeat::Hearts;
 use arkmeter::history;
 use arkmeter::ledger::{self, LedgerSettings};
 use arkmeter::status::{ActiveTasks, StatusListener, StatusSources};
+use arkmeter::writer_thread::DroppedCount;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,7 +43,7 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     std::fs::create_dir_all(&folder).expect("a folder");
     let (ledger, _) = ledger::open(&folder, LedgerSettings::default(), clock.clone()).expect("a ledger");
     let current = ActiveTasks { config: Arc::new(config), buses, ledger, accounts };
-    let sources = StatusSources::new(clock, Hearts::default(), history, current);
+    let sources = StatusSources::new(clock, Hearts::default(), history, DroppedCount::default(), current);
     let address = "192.0.2.7:9826".parse().expect("an address");
     let listener = StatusListener::new(address, vec!["meters.example".to_owned()], sources.clone());
     drop(_guard);
