@@ -20,6 +20,7 @@
 mod finding;
 mod form;
 pub mod reading;
+pub mod report_hours;
 pub mod text;
 pub mod units;
 

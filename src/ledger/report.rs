@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::store::LedgerRow;
 use crate::guard::Verdicts;
+use crate::report_hours::ReportHours;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
 /// The ledger as of the last reading.
@@ -58,6 +59,10 @@ pub struct ClientLedger {
     pub accepted: Option<MilliwattHours>,
     /// When that was.
     pub accepted_at: Option<Timestamp>,
+    /// Reports that Arkreen accepted since the daemon started.
+    pub reports: u64,
+    /// Reports that Arkreen accepted in each hour of the last week.
+    pub hours: ReportHours,
 }
 
 /// Why nothing at all is reported.

@@ -49,7 +49,7 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
         let guarded = inputs.ledger.meters.get(name);
         (name.clone(), meter(configured, polled.unwrap_or(&MeterPoll::default()), guarded, &now))
     });
-    let clients = config.clients.iter().map(|(name, configured)| (name.clone(), client(configured, inputs)));
+    let clients = config.clients.iter().map(|(name, configured)| (name.clone(), client(configured, inputs, now.wall)));
     let accounts = config.accounts.keys().map(|name| (name.clone(), account(inputs.accounts.get(name))));
     let buses = config.buses.keys().map(|name| (name.clone(), bus(inputs.buses.get(name))));
     let mut document = Document {
@@ -133,7 +133,7 @@ fn meter_state(configured: &MeterConfig, polled: &MeterPoll, guarded: &MeterLedg
     }
 }
 
-fn client(configured: &ClientConfig, inputs: &StatusInputs) -> ClientStatus {
+fn client(configured: &ClientConfig, inputs: &StatusInputs, now: Timestamp) -> ClientStatus {
     let figures = inputs.ledger.clients.get(&configured.name).cloned().unwrap_or_default();
     let errors = inputs.accounts.get(&configured.account).map(|account| &account.clients);
     ClientStatus {
@@ -143,6 +143,10 @@ fn client(configured: &ClientConfig, inputs: &StatusInputs) -> ClientStatus {
         energy_mwh: figures.energy,
         accepted_mwh: figures.accepted,
         accepted_at: figures.accepted_at.map(rounded),
+        reports_accepted: figures.reports,
+        hour_reports: figures.hours.in_hour(now),
+        week_reports: figures.hours.in_week(now),
+        week: figures.hours.week(now).to_vec(),
         error: errors.and_then(|errors| errors.get(&configured.name)).map(|error| plain(error)),
     }
 }

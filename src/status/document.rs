@@ -153,6 +153,18 @@ pub struct ClientStatus {
     pub accepted_mwh: Option<MilliwattHours>,
     /// When Arkreen last accepted a report.
     pub accepted_at: Option<Timestamp>,
+    /// Reports that Arkreen accepted since the daemon started.
+    #[serde(default)]
+    pub reports_accepted: u64,
+    /// Reports that Arkreen accepted in this UTC hour. 12 make a complete hour; more do no harm.
+    #[serde(default)]
+    pub hour_reports: u32,
+    /// Of the reports in the last 168 hours, this one included, those that count: at most 12 an hour, so at most 2,016.
+    #[serde(default)]
+    pub week_reports: u32,
+    /// Reports in each of these hours, the oldest first; for the page, and not part of the document.
+    #[serde(skip)]
+    pub week: Vec<u8>,
     /// Why it is not reported, or was refused.
     pub error: Option<String>,
 }

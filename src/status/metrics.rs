@@ -111,7 +111,11 @@ fn clients(writer: &mut Writer, clients: &BTreeMap<Name, ClientStatus>) -> fmt::
     let help = "Energy that Arkreen last accepted for the client.";
     writer.gauge("client_accepted_joules", help, of(|client| client.accepted_mwh.map(|energy| energy.joules())))?;
     let help = "When Arkreen last accepted a report of the client.";
-    writer.gauge("client_accepted_timestamp_seconds", help, of(|client| client.accepted_at.map(seconds)))
+    writer.gauge("client_accepted_timestamp_seconds", help, of(|client| client.accepted_at.map(seconds)))?;
+    let help = "Reports of the client that Arkreen accepted.";
+    writer.counter("client_reports_accepted_total", help, of(|client| Some(client.reports_accepted as f64)))?;
+    let help = "Reports of the client that Arkreen accepted in this UTC hour: 12 make a complete one.";
+    writer.gauge("client_hour_reports", help, of(|client| Some(f64::from(client.hour_reports))))
 }
 
 fn accounts(writer: &mut Writer, accounts: &BTreeMap<Name, AccountReport>) -> fmt::Result {

@@ -102,7 +102,8 @@ impl LedgerState {
         let reports = self.configured.iter().filter_map(|client| {
             let balance = self.clients.get(&client.key)?;
             let ClientState { accepted, accepted_at, .. } = balance.state;
-            Some((client.name.clone(), ClientLedger { energy: balance.on_disk, accepted, accepted_at }))
+            let (energy, reports, hours) = (balance.on_disk, balance.reports, balance.hours.clone());
+            Some((client.name.clone(), ClientLedger { energy, accepted, accepted_at, reports, hours }))
         });
         reports.collect()
     }

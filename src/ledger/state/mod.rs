@@ -22,6 +22,7 @@ use crate::clock::ClockReading;
 use crate::guard::{self, Explanation, GuardEvent, Judgement, Verdict};
 use crate::history::MeterRename;
 use crate::reading::{Held, Reading, RegisterDefinition};
+use crate::report_hours::ReportHours;
 use crate::units::{MilliwattHours, Name};
 use clients::ClientChange;
 use journal_buffer::JournalBuffer;
@@ -73,6 +74,10 @@ pub(super) struct ClientBalance {
     pub dirty: bool,
     /// When what Arkreen accepted was last written.
     accepted_on_disk: Option<Timestamp>,
+    /// Reports that Arkreen accepted since the start.
+    reports: u64,
+    /// The same in each hour of the last week. The history keeps them: no figure depends on them.
+    hours: ReportHours,
 }
 
 /// The result of a reading.
@@ -205,6 +210,8 @@ impl LedgerState {
         if let Some(balance) = self.clients.get_mut(&client.key) {
             balance.state.accepted = Some(accepted.energy);
             balance.state.accepted_at = Some(accepted.at.wall);
+            balance.reports += 1;
+            balance.hours.count(accepted.at.wall);
         }
     }
 
@@ -349,7 +356,8 @@ fn next_id(next: &mut i64) -> i64 {
 impl ClientBalance {
     fn stored(id: i64, state: ClientState) -> Self {
         let (on_disk, accepted_on_disk) = (state.energy, state.accepted_at);
-        ClientBalance { id, state, on_disk, dirty: false, accepted_on_disk }
+        let hours = ReportHours::default();
+        ClientBalance { id, state, on_disk, dirty: false, accepted_on_disk, reports: 0, hours }
     }
 
     /// Whether Arkreen accepted something that is not on disk, and it is time to write it.

@@ -7,6 +7,7 @@ use crate::guard::{Verdict, Verdicts};
 use crate::ledger::ClientLedger;
 use crate::modbus::LineCounts;
 use crate::reading::{Register, Values};
+use crate::report_hours::ReportHours;
 use crate::reporter::ReportingState;
 use crate::status::words;
 use crate::units::{MilliwattHours, Milliwatts};
@@ -69,6 +70,8 @@ pub(in crate::status) fn cabinet() -> StatusInputs {
         energy: Some(mwh(180_004_166_000)),
         accepted: Some(mwh(180_004_000_000)),
         accepted_at: Some(accepted_at),
+        reports: 8,
+        hours: hours(accepted_at),
     };
     let account = AccountReport {
         state: ReportingState::Ok,
@@ -317,4 +320,19 @@ fn a_retired_ledger_is_the_only_and_first_trouble() {
     let document = compose(&inputs, at(1001));
     assert_eq!(document.trouble, ["Nothing is reported: the ledger was moved away."]);
     assert!(document.clients[&heat_pump].error.is_some());
+}
+
+/// Twenty reports in the hour before `at`, and five in that of `at`.
+fn hours(at: Timestamp) -> ReportHours {
+    let mut hours = ReportHours::default();
+    (0..20).for_each(|_| hours.count(at - SignedDuration::from_hours(1)));
+    (0..5).for_each(|_| hours.count(at));
+    hours
+}
+
+#[test]
+fn the_reports_of_hour_and_week_are_shown() {
+    let client = &compose(&cabinet(), at(1000)).clients[&name("heat_pump")];
+    assert_eq!((client.reports_accepted, client.hour_reports, client.week_reports), (8, 5, 17));
+    assert_eq!(client.week[166..], [20, 5]);
 }

@@ -21,6 +21,8 @@ fn each_value_is_in_base_units() {
         "arkmeter_meter_verdicts_total{meter=\"heat_pump\",verdict=\"advanced\"} 98.0",
         "arkmeter_client_accepted_joules{client=\"heat_pump\"} 648014400000.0",
         "arkmeter_client_accepted_timestamp_seconds{client=\"heat_pump\"} 1750000990.0",
+        "arkmeter_client_reports_accepted_total{client=\"heat_pump\"} 8.0",
+        "arkmeter_client_hour_reports{client=\"heat_pump\"} 5.0",
         "arkmeter_account_calls_total{account=\"main\"} 9.0",
         "arkmeter_account_accepted_total{account=\"main\"} 8.0",
         "arkmeter_account_rejected_total{account=\"main\"} 0.0",
