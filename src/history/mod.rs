@@ -5,6 +5,8 @@
 //! history, or a slow disk, costs power and energy over time and no figure.
 
 mod aggregator;
+mod charts;
+mod days;
 mod feed;
 pub mod periods;
 pub mod query;
@@ -19,6 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use charts::{EnergyPeriod, MeterHistory, PowerPoint};
 pub use feed::HistoryFeed;
 pub(crate) use store::rename;
 pub use writer::{HistoryWriter, open};
@@ -26,6 +29,7 @@ pub use writer::{HistoryWriter, open};
 pub(crate) use {aggregator::SlotAggregator, store::HistoryStore, store::record, writer::WRITE_EVERY};
 
 use crate::units::{MilliwattHours, Milliwatts, Name};
+use charts::SharedCharts;
 use query::{HistoryPage, HistoryQuery, HistoryReadError};
 use writer::HistoryRequest;
 
@@ -173,9 +177,21 @@ pub struct HistoryReport {
 pub struct HistoryHandle {
     requests: mpsc::Sender<HistoryRequest>,
     report: watch::Receiver<HistoryReport>,
+    charts: SharedCharts,
 }
 
 impl HistoryHandle {
+    /// What the page shows of these meters at this time, at once. Empty for a meter without a record.
+    pub fn charts<'a>(&self, meters: impl IntoIterator<Item = &'a Name>, now: Timestamp) -> Vec<MeterHistory> {
+        let charts = self.charts.lock();
+        meters.into_iter().map(|meter| charts.meter(meter, now)).collect()
+    }
+
+    /// Why the charts lack something, as a message.
+    pub fn charts_note(&self) -> Option<String> {
+        self.charts.lock().note.clone()
+    }
+
     /// A page of the history, after all committed slots were written.
     ///
     /// # Errors

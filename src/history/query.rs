@@ -145,7 +145,7 @@ fn names(connection: &Connection) -> Result<Vec<Name>, StoreFault> {
 }
 
 /// A row of the table `slot`.
-fn stored_slot(row: &Row<'_>, meter: &Name) -> rusqlite::Result<HistorySlot> {
+pub(super) fn stored_slot(row: &Row<'_>, meter: &Name) -> rusqlite::Result<HistorySlot> {
     let time = |second| {
         Timestamp::from_second(second)
             .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, error.into()))

@@ -1,4 +1,5 @@
-//! `history.db`: one row for each meter and slot, bounded by age and by size. A damaged file is set aside and a new one started.
+//! `history.db`: one row for each meter and slot, and one for each meter and day, bounded by age and by size. A damaged file is set aside
+//! and a new one started.
 //!
 //! Many rows are written together, because a disk writes whole blocks. The file uses SQLite's rollback journal, not a write-ahead log:
 //! with a log, rows that are only appended would be written twice.
@@ -11,6 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, named_params};
 use rusqlite_migration::{M, Migrations};
 
+use super::charts::Charts;
+use super::days::{self, DaySums};
 use super::{HistorySlot, MeterRename, Retention};
 use crate::clock::ClockReading;
 use crate::storage::{
@@ -33,12 +36,19 @@ const SHRINK_TO: u64 = 90;
 
 /// Step N lifts a file of version N-1. Times are seconds since the Unix epoch, so that `datetime(ended, 'unixepoch')` shows them.
 /// There is no index and no key by meter and time: either would touch as many pages as there are meters.
-const STEPS: &[M<'static>] = &[M::up(
-    "CREATE TABLE meter (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
-     CREATE TABLE slot (id INTEGER PRIMARY KEY, meter INTEGER NOT NULL, ended INTEGER NOT NULL, trusted INTEGER NOT NULL,
-        measured_ms INTEGER NOT NULL, mean_mw INTEGER, min_mw INTEGER, max_mw INTEGER, published_mwh INTEGER,
-        began INTEGER, began_mwh INTEGER);",
-)];
+fn steps() -> Migrations<'static> {
+    let slots = M::up(
+        "CREATE TABLE meter (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+         CREATE TABLE slot (id INTEGER PRIMARY KEY, meter INTEGER NOT NULL, ended INTEGER NOT NULL, trusted INTEGER NOT NULL,
+            measured_ms INTEGER NOT NULL, mean_mw INTEGER, min_mw INTEGER, max_mw INTEGER, published_mwh INTEGER,
+            began INTEGER, began_mwh INTEGER);",
+    );
+    let days = M::up_with_hook(days::TABLE, |transaction: &Transaction<'_>| Ok(days::fill(transaction)?));
+    Migrations::new(vec![slots, days])
+}
+
+/// The version of a file after all steps.
+pub(super) const VERSION: i64 = 2;
 
 /// An open history.
 #[derive(Debug)]
@@ -47,6 +57,7 @@ pub(crate) struct HistoryStore {
     connection: Connection,
     /// The open file; the name may get another one.
     file: Option<FileId>,
+    days: DaySums,
     tidied_at: Option<ClockReading>,
 }
 
@@ -80,6 +91,48 @@ pub(crate) fn record(
     }
     *store = Some(open);
     Ok(aside)
+}
+
+/// What the page shows of the history in that folder. A file of an earlier version is brought up to date; a damaged one is set aside, and a
+/// note says so.
+pub(super) fn charts(store: &mut Option<HistoryStore>, folder: &Path, now: Timestamp) -> Charts {
+    let path = folder.join(HISTORY);
+    let noted = Charts::with_note;
+    if store.is_none() {
+        match file_id(&path) {
+            Ok(None) => return Charts::default(),
+            _ => match HistoryStore::open(folder) {
+                Ok((open, None)) => *store = Some(open),
+                Ok((open, Some(why))) => {
+                    *store = Some(open);
+                    return noted(set_aside_note(&why));
+                }
+                Err(fault) => return noted(unread_note(&path, &fault)),
+            },
+        }
+    }
+    let read =
+        store.as_ref().map(|store| Charts::read(&store.connection, now)).unwrap_or_else(|| Ok(Charts::default()));
+    read.unwrap_or_else(|error| noted(unread_note(&path, &error.into())))
+}
+
+/// For the page: why the plots begin so late.
+pub(super) fn set_aside_note(why: &str) -> String {
+    format!(
+        "The history was damaged ({why}): a new one was started, and the old file is kept as history-set-aside.db. No figure is lost; \
+         plots begin again."
+    )
+}
+
+fn unread_note(path: &Path, fault: &StoreFault) -> String {
+    let remedy = match fault {
+        StoreFault::Disk(error) => error.remedy().to_owned(),
+        fault => format!("it is damaged ({fault}), and is set aside when the damage is met while writing"),
+    };
+    format!(
+        "The history {} could not be read: {remedy}. No figure is lost; plots show what came since the start.",
+        path.display()
+    )
 }
 
 fn disk_error(fault: StoreFault) -> DiskError {
@@ -119,7 +172,7 @@ pub(super) fn check_version(connection: &Connection) -> Result<(), StoreFault> {
         return Err(StoreFault::damaged("it is not a history of arkmeter"));
     }
     match value("user_version")? {
-        version if (1..=STEPS.len() as i64).contains(&version) => Ok(()),
+        version if (1..=VERSION).contains(&version) => Ok(()),
         version => Err(StoreFault::Newer(version)),
     }
 }
@@ -156,13 +209,13 @@ impl HistoryStore {
 
     /// Brings the schema up to date and sets how the file is written.
     fn settle(mut connection: Connection, path: &Path) -> Result<Self, StoreFault> {
-        Migrations::from_slice(STEPS).to_latest(&mut connection)?;
+        steps().to_latest(&mut connection)?;
         // Kept from one write to the next, so that the folder does not change.
         connection.pragma_update_and_check(None, "journal_mode", "persist", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update_and_check(None, "journal_size_limit", 1 << 16, |_| Ok(()))?;
         let file = file_id(path)?;
-        Ok(HistoryStore { path: path.to_owned(), connection, file, tidied_at: None })
+        Ok(HistoryStore { path: path.to_owned(), connection, file, days: DaySums::default(), tidied_at: None })
     }
 
     fn is_in_place(&self) -> bool {
@@ -175,8 +228,11 @@ impl HistoryStore {
         // First, because the new rows then use the free pages.
         let limit = i64::try_from(slots.len().saturating_mul(DELETED_PER_ROW)).unwrap_or(i64::MAX);
         delete_oldest(&transaction, limit, now, retention, too_large)?;
-        insert(&transaction, slots)?;
+        let slots = with_ids(&transaction, slots)?;
+        let days = self.days.add(&transaction, slots.iter().copied())?;
+        insert(&transaction, &slots)?;
         transaction.commit()?;
+        self.days = days;
         self.tidy(now, retention)
     }
 
@@ -188,6 +244,7 @@ impl HistoryStore {
             if let Some(id) = newest_expired(&self.connection, now, retention)? {
                 self.connection.execute("DELETE FROM slot WHERE id <= ?1", [id])?;
             }
+            days::expire(&self.connection, now, retention.max_size)?;
             self.tidied_at = Some(*now);
         }
         if used > retention.max_size.saturating_add(retention.max_size / 100 * MAX_EXCESS) {
@@ -237,14 +294,13 @@ struct Sizes {
     file: u64,
 }
 
-fn insert(transaction: &Transaction<'_>, slots: &[HistorySlot]) -> rusqlite::Result<()> {
-    // Read with each write: a meter may have been renamed.
+/// The slots, each with the id of its meter. They are read with each write: a meter may have been renamed.
+fn with_ids<'a>(
+    transaction: &Transaction<'_>,
+    slots: &'a [HistorySlot],
+) -> rusqlite::Result<Vec<(i64, &'a HistorySlot)>> {
     let mut find = transaction.prepare("SELECT id FROM meter WHERE name = ?1")?;
-    let mut insert = transaction.prepare(
-        "INSERT INTO slot (meter, ended, trusted, measured_ms, mean_mw, min_mw, max_mw, published_mwh, began, began_mwh) \
-         VALUES (:meter, :ended, :trusted, :measured_ms, :mean_mw, :min_mw, :max_mw, :published_mwh, :began, :began_mwh)",
-    )?;
-    for slot in slots {
+    let with_id = |slot: &'a HistorySlot| {
         let meter = match find.query_row([&slot.meter], |row| row.get::<_, i64>(0)).optional()? {
             Some(meter) => meter,
             None => {
@@ -252,6 +308,17 @@ fn insert(transaction: &Transaction<'_>, slots: &[HistorySlot]) -> rusqlite::Res
                 transaction.last_insert_rowid()
             }
         };
+        Ok((meter, slot))
+    };
+    slots.iter().map(with_id).collect()
+}
+
+fn insert(transaction: &Transaction<'_>, slots: &[(i64, &HistorySlot)]) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare(
+        "INSERT INTO slot (meter, ended, trusted, measured_ms, mean_mw, min_mw, max_mw, published_mwh, began, began_mwh) \
+         VALUES (:meter, :ended, :trusted, :measured_ms, :mean_mw, :min_mw, :max_mw, :published_mwh, :began, :began_mwh)",
+    )?;
+    for (meter, slot) in slots {
         insert.execute(named_params! {
             ":meter": meter,
             ":ended": slot.ended.as_second(),

@@ -1,3 +1,4 @@
+mod days;
 mod slots;
 mod store;
 mod writer;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
+use super::charts::{Charts, SharedCharts};
 use super::feed::{self, CommittedSlots};
 use super::query::{self, HistoryPage, HistoryQuery, HistoryReadError};
 use super::store::{self, HistoryStore};
@@ -45,6 +46,9 @@ pub struct HistoryWriter {
     committed: mpsc::Receiver<CommittedSlots>,
     requests: mpsc::Receiver<HistoryRequest>,
     report: watch::Sender<HistoryReport>,
+    charts: SharedCharts,
+    /// The charts were read from the file.
+    charted: bool,
     waiting: Waiting,
     /// When the first of the waiting slots arrived.
     waiting_since: Option<ClockReading>,
@@ -73,14 +77,17 @@ struct JobResult {
     slots: Vec<HistorySlot>,
     /// Why the file in place was set aside, if it was.
     outcome: Result<Option<String>, StoreError>,
+    /// What the page shows of the file, if it was to be read.
+    charts: Option<Charts>,
 }
 
-/// The history in `folder`: the handle for readers, the ledger's feed, and the task that writes it. Nothing is opened before the first
-/// slots arrive.
+/// The history in `folder`: the handle for readers, the ledger's feed, and the task that writes it. A file is created when the first slots
+/// are written.
 pub fn open(folder: PathBuf, retention: Retention, clock: Clock) -> (HistoryHandle, HistoryFeed, HistoryWriter) {
     let (queue, committed) = mpsc::channel(feed::QUEUE);
     let (to_requests, requests) = mpsc::channel(REQUESTS);
     let (report, reported) = watch::channel(HistoryReport::default());
+    let charts = SharedCharts::default();
     let writer = HistoryWriter {
         folder,
         retention,
@@ -88,6 +95,8 @@ pub fn open(folder: PathBuf, retention: Retention, clock: Clock) -> (HistoryHand
         committed,
         requests,
         report,
+        charts: charts.clone(),
+        charted: false,
         waiting: Waiting::default(),
         waiting_since: None,
         failed: false,
@@ -96,12 +105,15 @@ pub fn open(folder: PathBuf, retention: Retention, clock: Clock) -> (HistoryHand
         thread: Worker::new("history"),
         job: None,
     };
-    (HistoryHandle { requests: to_requests, report: reported }, HistoryFeed::new(queue), writer)
+    (HistoryHandle { requests: to_requests, report: reported, charts }, HistoryFeed::new(queue), writer)
 }
 
 impl HistoryWriter {
     /// Runs until [`close`](super::HistoryHandle::close), or until every handle is dropped; the last thing it does is to write.
     pub async fn run(mut self, mut heart: Heart) {
+        if self.thread.ready().is_ok() {
+            self.start_job();
+        }
         let closed = loop {
             heart.beat();
             tokio::select! {
@@ -131,6 +143,11 @@ impl HistoryWriter {
     }
 
     fn add(&mut self, CommittedSlots { slots, renames }: CommittedSlots) {
+        if self.charted {
+            let mut charts = self.charts.lock();
+            slots.iter().for_each(|slot| charts.add(slot));
+            renames.iter().for_each(|rename| charts.rename(rename));
+        }
         self.waiting.slots.extend(slots);
         rename_slots(&mut self.waiting.slots, &renames);
         self.waiting.renames.extend(renames);
@@ -160,10 +177,13 @@ impl HistoryWriter {
         }
         let (waiting, folder, retention) = (std::mem::take(&mut self.waiting), self.folder.clone(), self.retention);
         let (mut store, now) = (self.store.take(), self.clock.now());
+        let chart = !self.charted;
         (self.waiting_since, self.retry) = (None, false);
         self.job = Some(self.thread.run(move || {
             let Waiting { mut slots, renames, reads } = waiting;
             store::rename(&folder, &renames);
+            let mut charts = chart.then(|| store::charts(&mut store, &folder, now.wall));
+            charts.iter_mut().for_each(|charts| slots.iter().for_each(|slot| charts.add(slot)));
             let outcome = match slots.is_empty() {
                 true => Ok(None),
                 false => store::record(&mut store, &folder, &slots, &now, &retention),
@@ -174,8 +194,16 @@ impl HistoryWriter {
             for (query, reply) in reads {
                 let _ = reply.send(query::read_page(&folder, &query));
             }
-            JobResult { store, slots, outcome }
+            JobResult { store, slots, outcome, charts }
         }));
+    }
+
+    /// Publishes what was read from the file, with what was committed since.
+    fn show(&mut self, mut charts: Charts) {
+        self.waiting.slots.iter().for_each(|slot| charts.add(slot));
+        self.waiting.renames.iter().for_each(|rename| charts.rename(rename));
+        *self.charts.lock() = charts;
+        self.charted = true;
     }
 
     async fn finish_job(&mut self) {
@@ -189,11 +217,15 @@ impl HistoryWriter {
     fn finish(&mut self, finished: Result<JobResult, NoThread>) {
         self.job = None;
         let error = match finished {
-            Ok(JobResult { store, mut slots, outcome }) => {
+            Ok(JobResult { store, mut slots, outcome, charts }) => {
                 self.store = store;
+                if let Some(charts) = charts {
+                    self.show(charts);
+                }
                 rename_slots(&mut slots, &self.waiting.renames);
                 self.waiting.slots.splice(..0, slots);
                 if let Ok(Some(why)) = &outcome {
+                    self.charts.lock().note = Some(store::set_aside_note(why));
                     tracing::warn!(
                         why,
                         "a new history was started; what remains of the old one is kept as history-set-aside.db"

@@ -17,7 +17,7 @@ use crate::storage::StoreError;
 use crate::units::Milliwatts;
 
 /// A slot of 120 s of one meter, of so many to come.
-fn row(meter: &str, seconds: u64, published: u64) -> HistorySlot {
+pub(super) fn row(meter: &str, seconds: u64, published: u64) -> HistorySlot {
     let power = Milliwatts(3_600_000);
     HistorySlot {
         meter: name(meter),
@@ -31,34 +31,34 @@ fn row(meter: &str, seconds: u64, published: u64) -> HistorySlot {
 }
 
 /// A history that is written to as the ledger's task does it.
-struct Lab {
-    folder: TempDir,
-    history: Option<HistoryStore>,
-    retention: Retention,
+pub(super) struct Lab {
+    pub(super) folder: TempDir,
+    pub(super) history: Option<HistoryStore>,
+    pub(super) retention: Retention,
 }
 
 impl Lab {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Lab { folder: tempfile::tempdir().unwrap(), history: None, retention: Retention::default() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn record(&mut self, rows: &[HistorySlot], now: u64) -> Result<Option<String>, StoreError> {
+    pub(super) fn record(&mut self, rows: &[HistorySlot], now: u64) -> Result<Option<String>, StoreError> {
         record(&mut self.history, self.folder.path(), rows, &at(now), &self.retention)
     }
 
     /// Slots of 120 s of one meter, 10 mWh each.
-    fn fill(&mut self, slots: std::ops::Range<u64>) {
+    pub(super) fn fill(&mut self, slots: std::ops::Range<u64>) {
         for slot in slots {
             self.record(&[row("a", slot * 120, slot * 10)], slot * 120).unwrap();
         }
     }
 
     /// What is there of meter `a`: when each slot ended, in slots.
-    fn ended(&self) -> Vec<u64> {
+    pub(super) fn ended(&self) -> Vec<u64> {
         let ended = |second: i64| (second - 1_800_000_000) as u64 / 120;
         all(self.folder.path(), "a").iter().map(|slot| ended(slot.interval.to.as_second())).collect()
     }
@@ -297,7 +297,7 @@ fn a_renamed_meter_keeps_its_history() {
 }
 
 /// The first version created its tables in this form.
-const FIRST_VERSION: &str = "PRAGMA page_size = 512;
+pub(super) const FIRST_VERSION: &str = "PRAGMA page_size = 512;
     CREATE TABLE meter (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
     CREATE TABLE slot (id INTEGER PRIMARY KEY, meter INTEGER NOT NULL, ended INTEGER NOT NULL, trusted INTEGER NOT NULL, \
         measured_ms INTEGER NOT NULL, mean_mw INTEGER, min_mw INTEGER, max_mw INTEGER, published_mwh INTEGER, \

@@ -1,0 +1,177 @@
+//! Energy per UTC day, as it is kept when the slots are gone: one row for each meter and day.
+//!
+//! A slot over midnight is between two fresh readings, so its energy is divided in proportion to the time. The energy of a time without a
+//! record is not: all of it counts in the day in which the meter was read again. So the days add up to the total.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, named_params};
+
+use super::HistorySlot;
+use super::query::stored_slot;
+use crate::clock::ClockReading;
+use crate::units::{MilliwattHours, Name};
+
+/// How many days are kept: 10 years.
+pub(super) const KEEP_DAYS: i64 = 3653;
+/// The size of a row in the file, about: it limits the rows.
+const ROW_BYTES: u64 = 32;
+const DAY: i64 = 24 * 3600;
+
+/// The table of the days. `covered_s`: the seconds of the day that slots stand for. A day comes first in the key, so that the rows that
+/// change together lie together.
+pub(super) const TABLE: &str = "CREATE TABLE day (day INTEGER NOT NULL, meter INTEGER NOT NULL, energy_mwh INTEGER NOT NULL, \
+     covered_s INTEGER NOT NULL, PRIMARY KEY (day, meter)) WITHOUT ROWID;";
+
+/// The end of a meter's last slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SlotEnd {
+    pub(super) ended: Timestamp,
+    pub(super) published: Option<MilliwattHours>,
+}
+
+impl From<&HistorySlot> for SlotEnd {
+    fn from(slot: &HistorySlot) -> Self {
+        SlotEnd { ended: slot.ended, published: slot.published }
+    }
+}
+
+/// What a slot adds to a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct DayShare {
+    pub(super) energy: MilliwattHours,
+    pub(super) covered: Duration,
+}
+
+impl DayShare {
+    pub(super) fn add(&mut self, other: DayShare) {
+        self.energy = self.energy.checked_add(other.energy).unwrap_or(self.energy);
+        self.covered = (self.covered + other.covered).min(Duration::from_secs(DAY as u64));
+    }
+}
+
+/// The UTC day of a time, counted from 1970. A day includes its end, not its start, as a slot does.
+pub(super) fn day_of(at: Timestamp) -> i64 {
+    (at.as_second() - 1).div_euclid(DAY)
+}
+
+/// What a slot adds to which days: one, or two if it lasts over midnight. A longer span belongs to the day of its end.
+pub(super) fn shares(before: Option<SlotEnd>, slot: &HistorySlot) -> impl Iterator<Item = (i64, DayShare)> {
+    let gained = |from: Option<MilliwattHours>, to: Option<MilliwattHours>| {
+        from.zip(to).and_then(|(from, to)| to.checked_sub(from)).unwrap_or_default()
+    };
+    let start = slot.began.map(|began| SlotEnd { ended: began.at, published: began.published }).or(before);
+    let start = start.unwrap_or(SlotEnd { ended: slot.ended, published: None });
+    let gap = match (slot.began, before) {
+        (Some(began), Some(before)) => gained(before.published, began.published),
+        _ => MilliwattHours::ZERO,
+    };
+    let energy = gained(start.published, slot.published);
+    let seconds = slot.ended.as_second() - start.ended.as_second();
+    let (first, last) = (day_of(start.ended), day_of(slot.ended));
+    let midnight = last * DAY;
+    // A slot that began at midnight has nothing in the day before.
+    let early =
+        if first + 1 == last && seconds > 0 { (midnight - start.ended.as_second()).clamp(0, seconds) } else { 0 };
+    let before_midnight = portion(energy, early, seconds);
+    let covered = |seconds: i64| Duration::from_secs(seconds.clamp(0, DAY).unsigned_abs());
+    let late = energy.saturating_sub(before_midnight).checked_add(gap).unwrap_or(energy);
+    let early_share = DayShare { energy: before_midnight, covered: covered(early) };
+    let late_share = DayShare { energy: late, covered: covered(seconds - early) };
+    [(early > 0).then_some((first, early_share)), Some((last, late_share))].into_iter().flatten()
+}
+
+/// The energy of the first `part` of `whole` seconds, at an even rate.
+fn portion(energy: MilliwattHours, part: i64, whole: i64) -> MilliwattHours {
+    let share = u128::from(energy.get()) * u128::from(part.unsigned_abs()) / u128::from(whole.unsigned_abs().max(1));
+    u64::try_from(share).ok().and_then(MilliwattHours::new).unwrap_or(energy).min(energy)
+}
+
+/// Where each meter's last slot ended, by the meter's id.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DaySums {
+    ends: HashMap<i64, SlotEnd>,
+    /// What is to be added to each day and meter.
+    sums: HashMap<(i64, i64), DayShare>,
+}
+
+impl DaySums {
+    /// Adds slots to the table, before they are inserted themselves; returns what is known after that, for when all of it is committed.
+    pub(super) fn add<'a>(
+        &self,
+        transaction: &Transaction<'_>,
+        slots: impl IntoIterator<Item = (i64, &'a HistorySlot)>,
+    ) -> rusqlite::Result<DaySums> {
+        let mut days = self.clone();
+        let sql = "SELECT ended, published_mwh FROM slot WHERE meter = ?1 ORDER BY id DESC LIMIT 1";
+        let mut last = transaction.prepare(sql)?;
+        for (meter, slot) in slots {
+            if !days.ends.contains_key(&meter)
+                && let Some(end) = last.query_row([meter], |row| slot_end(row.get(0)?, row.get(1)?)).optional()?
+            {
+                days.ends.insert(meter, end);
+            }
+            days.push(meter, slot);
+        }
+        write(transaction, &std::mem::take(&mut days.sums))?;
+        Ok(days)
+    }
+
+    fn push(&mut self, meter: i64, slot: &HistorySlot) {
+        let before = self.ends.insert(meter, slot.into());
+        for (day, share) in shares(before, slot) {
+            self.sums.entry((day, meter)).or_default().add(share);
+        }
+    }
+}
+
+/// Fills the table from all slots, which a file of the first version has.
+pub(super) fn fill(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    // The name plays no role.
+    let nobody = Name::new("meter").expect("this is a name");
+    let mut days = DaySums::default();
+    let mut all = transaction.prepare("SELECT * FROM slot ORDER BY id")?;
+    for row in all.query_map([], |row| Ok((row.get::<_, i64>("meter")?, stored_slot(row, &nobody)?)))? {
+        let (meter, slot) = row?;
+        days.push(meter, &slot);
+    }
+    write(transaction, &days.sums)
+}
+
+fn write(transaction: &Transaction<'_>, sums: &HashMap<(i64, i64), DayShare>) -> rusqlite::Result<()> {
+    let mut add = transaction.prepare(
+        "INSERT INTO day (day, meter, energy_mwh, covered_s) VALUES (:day, :meter, :energy_mwh, :covered_s) \
+         ON CONFLICT DO UPDATE SET energy_mwh = energy_mwh + excluded.energy_mwh, \
+         covered_s = min(86400, covered_s + excluded.covered_s)",
+    )?;
+    for ((day, meter), share) in sums {
+        add.execute(named_params! {
+            ":day": day,
+            ":meter": meter,
+            ":energy_mwh": share.energy,
+            ":covered_s": i64::try_from(share.covered.as_secs()).unwrap_or(DAY),
+        })?;
+    }
+    Ok(())
+}
+
+/// Deletes the days that are too old, which only a trusted clock knows, and the oldest ones where they would take more than half of the
+/// largest size of the file.
+pub(super) fn expire(connection: &Connection, now: &ClockReading, max_size: u64) -> rusqlite::Result<()> {
+    if now.trusted {
+        connection.execute("DELETE FROM day WHERE day < ?1", [day_of(now.wall) - KEEP_DAYS])?;
+    }
+    let rows = i64::try_from(max_size / 2 / ROW_BYTES).unwrap_or(i64::MAX);
+    let first_too_many = "SELECT day FROM day ORDER BY day DESC LIMIT 1 OFFSET ?1";
+    if let Some(day) = connection.query_row(first_too_many, [rows], |row| row.get::<_, i64>(0)).optional()? {
+        connection.execute("DELETE FROM day WHERE day <= ?1", [day])?;
+    }
+    Ok(())
+}
+
+/// The end of a slot as it is stored.
+pub(super) fn slot_end(ended: i64, published: Option<MilliwattHours>) -> rusqlite::Result<SlotEnd> {
+    Ok(SlotEnd { ended: Timestamp::from_second(ended).unwrap_or_default(), published })
+}
