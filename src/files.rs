@@ -154,6 +154,12 @@ fn own(metadata: &Metadata, path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
+/// The bytes that are free for this user on the disk of a folder (blocking); `None` if it cannot be asked.
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
 /// A limit in words.
 fn size(bytes: u64) -> String {
     match bytes {

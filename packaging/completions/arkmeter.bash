@@ -824,7 +824,7 @@ _arkmeter() {
             return 0
             ;;
         arkmeter__subcmd__status)
-            opts="-h --json --config --help"
+            opts="-h --lines --json --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

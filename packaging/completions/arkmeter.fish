@@ -62,6 +62,7 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -l once -d 'Se
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -l dry-run -d 'Print the calls that would be sent, and send nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l config -d 'Configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l lines -d 'Also show registers, identifiers, and the counters of each bus and line'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l json -d 'Print the status document as JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l serial -d 'A serial device, such as /dev/serial/by-id/usb-...' -r -F

@@ -9,6 +9,7 @@ use super::inspect::InspectArguments;
 use super::ledger::{HistoryArguments, LedgerCommand};
 use super::profiles::ProfilesCommand;
 use super::scan::ScanArguments;
+use super::status::StatusArguments;
 use crate::units::Name;
 
 /// Reads Modbus energy meters and reports their consumption to the Arkreen Network.
@@ -110,15 +111,14 @@ Examples:
     /// Show the state of the running daemon
     #[command(after_help = "\
 Examples:
-  arkmeter status          tables of meters, clients, accounts and lines
-  arkmeter status --json   the same as a JSON document
+  arkmeter status                  verdict, meters, clients, accounts, box
+  arkmeter status --lines          also registers, identifiers, each line
+  arkmeter status --json           everything, as a JSON document
+  arkmeter status || mail-me       exit code: 0 well, 1 trouble, 69 no daemon
 
-Exit code: 0 if all is well, 1 if there is trouble, 69 if no daemon runs.")]
-    Status {
-        /// Print the status document as JSON
-        #[arg(long)]
-        json: bool,
-    },
+A narrow terminal shows fewer columns. A pipe gets all of them, without
+colour, as does a terminal with NO_COLOR=1.")]
+    Status(StatusArguments),
     /// Find the meters on a line or in a range of addresses, and print the configuration for them
     #[command(after_help = "\
 Examples:

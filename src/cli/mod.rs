@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod columns;
 mod context;
 mod demo;
 mod exit;
@@ -17,6 +18,7 @@ pub mod replay;
 mod report;
 pub(crate) mod run;
 mod scan;
+mod screen;
 mod setup;
 mod status;
 pub mod support;
@@ -44,7 +46,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             with_config(path, &environment, |config| read::read(config, &meters, json))
         }
         CliCommand::Report(report) => with_config(path, &environment, |config| report::report(config, report.dry_run)),
-        CliCommand::Status { json } => status::run(path, &environment, json),
+        CliCommand::Status(arguments) => status::run(path, &environment, &arguments),
         CliCommand::Setup { answers } => setup::setup(answers.as_deref(), path, &environment),
         CliCommand::Scan(scan) => scan::scan(&scan, path, &environment),
         CliCommand::Inspect(inspect) => inspect::inspect(&inspect, path, &environment),

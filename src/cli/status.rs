@@ -1,32 +1,68 @@
-//! `arkmeter status`: the state of the running daemon, as tables or as its JSON document.
+//! `arkmeter status`: the state of the running daemon, at a glance, in detail, or as its JSON document.
 
-use std::io::{self, IsTerminal, Write};
+mod details;
+mod glance;
+pub(super) mod verdict;
+
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
-use comfy_table::Table;
+use clap::Args;
 
 use super::context::{locations, runtime};
 use super::exit;
-use super::output;
+use super::screen::Screen;
 use crate::config::Environment;
 use crate::status::control::{self, ControlError};
-use crate::status::{Document, ERROR, SCHEMA, StatusTable, lines, tables, words};
+use crate::status::{Document, SCHEMA};
 use crate::text::chain;
 
+/// What of the status is printed.
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    /// Also show registers, identifiers, and the counters of each bus and line
+    #[arg(long)]
+    lines: bool,
+    /// Print the status document as JSON
+    #[arg(long, conflicts_with = "lines")]
+    json: bool,
+}
+
 /// Prints the status of the daemon of this configuration.
-pub(super) fn run(path: &Path, environment: &Environment, json: bool) -> u8 {
-    let (_, socket) = locations(path, environment);
-    let colour = io::stdout().is_terminal();
+pub(super) fn run(path: &Path, environment: &Environment, arguments: &StatusArguments) -> u8 {
+    let (state, socket) = locations(path, environment);
+    let view = StatusView {
+        json: arguments.json,
+        lines: arguments.lines,
+        free: free_bytes(&state),
+        screen: Screen::of_output(),
+    };
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    let code = runtime().map(|runtime| runtime.block_on(status(&socket, json, colour, &mut out, &mut err)));
+    let code = runtime().map(|runtime| runtime.block_on(status(&socket, &view, &mut out, &mut err)));
     code.unwrap_or_else(|code| code)
 }
 
+/// How the document is printed.
+#[derive(Clone, Copy, Debug)]
+struct StatusView {
+    json: bool,
+    lines: bool,
+    free: Option<u64>,
+    screen: Screen,
+}
+
 /// Prints the status of the daemon at `socket`. The exit code: 0 all is well, 1 trouble, 69 no daemon.
-async fn status(socket: &Path, json: bool, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+async fn status(socket: &Path, view: &StatusView, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let error = match request(socket).await {
         Ok((bytes, document)) => {
-            let printed = if json { out.write_all(&bytes) } else { print(&document, colour, out) };
+            let printed = match view.json {
+                true => out.write_all(&bytes),
+                false => glance::glance(&document, view.free, view.lines, &view.screen)
+                    .iter()
+                    .try_for_each(|line| writeln!(out, "{line}")),
+            };
             match printed.and_then(|()| out.flush()) {
                 // A reader that closed the pipe has read enough.
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => StatusError::Output(error),
@@ -41,6 +77,16 @@ async fn status(socket: &Path, json: bool, colour: bool, out: &mut dyn Write, er
         StatusError::Control(ControlError::NoDaemon(_) | ControlError::NotAllowed(_)) => exit::NO_DAEMON,
         _ => exit::FAILED,
     }
+}
+
+/// The free bytes of the disk with this folder; `None` if it does not answer soon, or cannot be asked.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    /// A disk that hangs must not keep the status from its reader.
+    const WITHIN: Duration = Duration::from_millis(500);
+    let (sender, answer) = mpsc::channel();
+    let folder = folder.to_owned();
+    std::thread::spawn(move || sender.send(crate::files::free_bytes(&folder)));
+    answer.recv_timeout(WITHIN).ok().flatten()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -67,56 +113,6 @@ async fn request(socket: &Path) -> Result<(Vec<u8>, Document), StatusError> {
         return Err(StatusError::Schema(schema));
     }
     Ok((bytes, serde_json::from_value(value).map_err(StatusError::Malformed)?))
-}
-
-/// Trouble first, then the tables.
-fn print(document: &Document, colour: bool, out: &mut dyn Write) -> io::Result<()> {
-    let paint = |text: &str, code: u8| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
-    if document.well {
-        writeln!(out, "{}", paint("All is well.", 32))?;
-    }
-    for sentence in &document.trouble {
-        writeln!(out, "{} {}", paint("!", 31), printable(sentence))?;
-    }
-    for sentence in &document.advice {
-        writeln!(out, "{} {}", paint("*", 33), printable(sentence))?;
-    }
-    let started = words::ago(document.started_at, document.at);
-    writeln!(out, "arkmeter {}, started {started}", printable(&document.version))?;
-    let lines = Some(lines(document)).filter(|lines| !lines.rows.is_empty());
-    for table in tables(document).iter().chain(&lines) {
-        writeln!(out, "\n{}", printed(table).trim_fmt())?;
-    }
-    let maps = document.meters.iter().filter_map(|(name, meter)| Some((name, meter.map.as_ref()?)));
-    for (place, (name, map)) in maps.enumerate() {
-        let blank = if place == 0 { "\n" } else { "" };
-        writeln!(out, "{blank}{name} is read by {}", printable(map))?;
-    }
-    for (name, bus) in &document.buses {
-        if let Some(silent) = words::silent_meters(bus) {
-            writeln!(out, "On bus {name}, {silent}")?;
-        }
-        for habit in &bus.tolerated {
-            writeln!(out, "On bus {name}, {}", printable(habit))?;
-        }
-    }
-    Ok(())
-}
-
-/// The errors are already among the sentences above the tables.
-fn printed(table: &StatusTable) -> Table {
-    let columns: Vec<_> = (0..table.head.len()).filter(|column| table.head[*column] != ERROR).collect();
-    let head: Vec<_> = columns.iter().map(|column| table.head[*column].to_uppercase()).collect();
-    let mut printed = output::table(&head);
-    for row in &table.rows {
-        printed.add_row(columns.iter().map(|column| printable(&row[*column].text)));
-    }
-    printed
-}
-
-/// Another program could answer in the daemon's place: its text must not control the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
 }
 
 #[cfg(test)]

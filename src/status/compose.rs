@@ -57,6 +57,7 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         at: rounded(now.wall),
         started_at: on_wall(&inputs.started, &now),
+        clock_trusted: Some(now.trusted),
         well: true,
         trouble: Vec::new(),
         advice: quality::advice(config, &inputs.buses),
@@ -99,6 +100,7 @@ fn meter(
     MeterStatus {
         state: meter_state(configured, polled, guarded, now),
         bus: configured.bus.clone(),
+        unit: Some(configured.unit.get()),
         power_mw: polled.values.power,
         register_mwh: polled.values.register.map(|register| register.value).or(guarded.register),
         register_taken_mwh: guarded.register,

@@ -25,6 +25,9 @@ pub struct Document {
     pub at: Timestamp,
     /// When the daemon started.
     pub started_at: Timestamp,
+    /// Whether the wall clock is known to be right.
+    #[serde(default)]
+    pub clock_trusted: Option<bool>,
     /// Whether there is no trouble.
     pub well: bool,
     /// What is wrong and what to do, the worst first; one or two sentences each.
@@ -56,6 +59,9 @@ pub struct MeterStatus {
     pub state: MeterState,
     /// The bus that it is on.
     pub bus: Name,
+    /// Its Modbus unit.
+    #[serde(default)]
+    pub unit: Option<u8>,
     /// Active power as last read, in mW; negative while exporting.
     pub power_mw: Option<Milliwatts>,
     /// The counter as last read, accepted or not, in mWh.

@@ -18,14 +18,43 @@ pub fn energy(energy: MilliwattHours) -> String {
     energy.in_words()
 }
 
-/// `12s ago`; a time after `now` (the clock was set) is `just now`.
+/// `12 s ago`; a time after `now` (the clock was set) is `just now`.
 pub fn ago(then: Timestamp, now: Timestamp) -> String {
     match now.duration_since(then).as_secs() {
         ..=0 => "just now".to_owned(),
-        seconds @ 1..120 => format!("{seconds}s ago"),
-        seconds @ 120..7_200 => format!("{}m ago", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{}h ago", seconds / 3_600),
-        seconds => format!("{} days ago", seconds / 86_400),
+        seconds => format!("{} ago", roughly(seconds)),
+    }
+}
+
+/// `in 12 s`; a time that has passed is `now`.
+pub fn until(then: Timestamp, now: Timestamp) -> String {
+    match then.duration_since(now).as_secs() {
+        ..=0 => "now".to_owned(),
+        seconds => format!("in {}", roughly(seconds)),
+    }
+}
+
+/// The time from `then` to `now`: `12 s`, `3 min`.
+pub fn lasted(then: Timestamp, now: Timestamp) -> String {
+    roughly(now.duration_since(then).as_secs().max(0))
+}
+
+/// `12 s`, `3 min`, `4 h`, `5 days`.
+fn roughly(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// `310 KB`, `45 MB`, `5.1 GB`.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        ..1_000_000 => format!("{} KB", bytes / 1000),
+        1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }
 

@@ -130,7 +130,7 @@ async fn devices_with_constant_transaction_ids_are_read_and_status_says_what_the
         assert_eq!(document["buses"][bus]["timeouts"], 0, "{document:#}");
         assert_eq!(told.contains("closed after each answer"), bus == "closes", "{document:#}");
     }
-    assert!(site.run(&["status"]).await.out.contains("answers carry transaction id 0 whatever was sent"));
+    assert!(site.run(&["status", "--lines"]).await.out.contains("answers carry transaction id 0 whatever was sent"));
     let read = site.run(&["read"]).await;
     assert_eq!(read.code, 0, "{read:?}");
     daemon.stop().await;

@@ -54,7 +54,7 @@ async fn a_noisy_unit_is_named_in_every_output() {
     assert_eq!(quality("sauna", "crc_errors") + quality("garage", "crc_errors"), 0);
     assert!(document["meters"]["boiler"]["quality"]["response_us"]["p95"].is_u64(), "{document:#}");
 
-    let human = site.run(&["status"]).await.out;
+    let human = site.run(&["status", "--lines"]).await.out.replace("\n  ", " ");
     assert!(human.contains(&format!("* {named}")) && human.contains("LINE TO"), "{human}");
     let bundle = site.run(&["support", "-"]).await.out;
     assert!(bundle.contains(&format!("advice: {named}")) && bundle.contains("    recent: answers "), "{bundle}");

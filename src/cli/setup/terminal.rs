@@ -8,6 +8,7 @@ use inquire::{InquireError, Password, PasswordDisplayMode, Text};
 
 use super::files::Saved;
 use crate::cli::output::print_error;
+use crate::cli::screen::{colour_is_wanted, has_utf8, wrap_options};
 use crate::config::shown_path;
 use crate::files::system_text;
 use crate::setup::Question;
@@ -38,7 +39,7 @@ pub(super) fn say(text: &str) {
 pub(super) fn tell(text: &str) {
     for line in text.lines() {
         let indent = " ".repeat(line.len() - line.trim_start().len() + 2);
-        say(&textwrap::fill(line, textwrap::Options::new(width()).subsequent_indent(&indent)));
+        say(&textwrap::fill(line, wrap_options(width()).subsequent_indent(&indent)));
     }
 }
 
@@ -105,16 +106,5 @@ fn style() -> RenderConfig<'static> {
     let bold = StyleSheet::new().with_attr(Attributes::BOLD);
     let plain =
         RenderConfig::empty().with_prompt_prefix(Styled::new(" ")).with_answered_prompt_prefix(Styled::new(" "));
-    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if colour { RenderConfig { prompt: bold, ..plain } } else { plain }
-}
-
-/// Whether the terminal shows UTF-8, as the locale says.
-fn has_utf8() -> bool {
-    let variables = ["LC_ALL", "LC_CTYPE", "LANG"];
-    let locale = variables.iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
-    locale.is_some_and(|locale| {
-        let locale = locale.to_string_lossy().to_ascii_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    })
+    if colour_is_wanted() { RenderConfig { prompt: bold, ..plain } } else { plain }
 }

@@ -140,7 +140,7 @@ fn a_meter_is_stale_after_three_polls_and_at_least_a_minute() {
     assert_eq!(compose(&inputs, at(1060)).meters["heat_pump"].state, MeterState::Ok);
     let document = compose(&inputs, at(1061));
     assert_eq!(document.meters["heat_pump"].state, MeterState::Stale);
-    assert_eq!(document.trouble, ["Meter heat_pump was last read 61s ago."]);
+    assert_eq!(document.trouble, ["Meter heat_pump was last read 61 s ago."]);
     Arc::make_mut(&mut inputs.config).meters.get_mut("heat_pump").unwrap().poll_every = Duration::from_secs(60);
     assert_eq!(compose(&inputs, at(1180)).meters["heat_pump"].state, MeterState::Ok);
     assert_eq!(compose(&inputs, at(1181)).meters["heat_pump"].state, MeterState::Stale);
@@ -227,7 +227,7 @@ fn the_trouble_of_an_account_replaces_that_of_its_clients() {
     account_report(&mut inputs).error = Some("the token is not valid".to_owned());
     assert_eq!(
         document(&inputs).trouble,
-        ["Account main is refused by Arkreen (last report: 11s ago): the token is not valid."]
+        ["Account main is refused by Arkreen (last report: 11 s ago): the token is not valid."]
     );
     account_report(&mut inputs).state = ReportingState::Retrying;
     assert_eq!(document(&inputs).accounts["main"].state, ReportingState::Retrying);

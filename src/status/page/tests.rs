@@ -35,7 +35,7 @@ fn the_page_shows_the_content_of_the_document() {
         "heat_pump",
         "1.50 kW",
         "180004.166 kWh",
-        "1s ago",
+        "1 s ago",
         "advanced",
         "0x1212…1212",
         "<style nonce=\"abc\">",

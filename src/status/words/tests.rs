@@ -28,8 +28,8 @@ fn ages_have_a_suitable_unit() {
     let text = |seconds: i64| ago(Timestamp::from_second(1_000_000_000 - seconds).unwrap(), now);
     assert_eq!(text(-5), "just now");
     assert_eq!(text(0), "just now");
-    assert_eq!(text(12), "12s ago");
-    assert_eq!(text(600), "10m ago");
-    assert_eq!(text(7_200), "2h ago");
+    assert_eq!(text(12), "12 s ago");
+    assert_eq!(text(600), "10 min ago");
+    assert_eq!(text(7_200), "2 h ago");
     assert_eq!(text(3 * 86_400), "3 days ago");
 }
