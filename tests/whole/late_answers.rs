@@ -1,6 +1,8 @@
 //! Answers that come after their timeout: they are discarded on every kind of link.
 
 use arkmeter::simulator::{SimulatedGateway, SimulatedSerialLine, SimulatedUnit, UnitFault};
+use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::harness::*;
 
@@ -43,17 +45,24 @@ async fn late_answers_of_a_single_meter_are_discarded() {
     let site = Site::new(&plan);
     let daemon = site.start();
     site.all_ok(&["first", "second", "third"]).await;
-    for _ in 0..8 {
-        for meter in &meters {
-            meter.fault_next(1, UnitFault::Late(TIMEOUT * 6 / 5));
+    let names = ["first", "second", "third"];
+    let failed =
+        |it: &Value, least: u64| names.iter().all(|name| it["meters"][name]["failures"].as_u64() >= Some(least));
+    // On a loaded machine an answer that is late by little is often in time for the program: a failure is waited for, not counted.
+    for least in 1..=4 {
+        let end = Instant::now() + WAIT_LIMIT;
+        while !failed(&site.document().await.unwrap_or_default(), least) {
+            assert!(Instant::now() < end, "not every meter failed {least} times");
+            for meter in &meters {
+                meter.fault_next(1, UnitFault::Late(TIMEOUT * 6 / 5));
+            }
+            more_requests(&meters.each_ref(), 4).await;
         }
-        more_requests(&meters.each_ref(), 4).await;
     }
     more_calls(&arkreen, 1).await;
-    let document = site.all_ok(&["first", "second", "third"]).await;
-    for name in ["first", "second", "third"] {
+    let document = site.all_ok(&names).await;
+    for name in names {
         let meter = &document["meters"][name];
-        assert!(meter["failures"].as_u64() >= Some(4), "{meter:#}");
         assert!(meter["verdicts"]["held"].is_null() && meter["verdicts"]["glitch"].is_null(), "{meter:#}");
     }
     daemon.stop().await;
