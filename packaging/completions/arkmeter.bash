@@ -22,6 +22,9 @@ _arkmeter() {
             arkmeter,demo)
                 cmd="arkmeter__subcmd__demo"
                 ;;
+            arkmeter,handover)
+                cmd="arkmeter__subcmd__handover"
+                ;;
             arkmeter,history)
                 cmd="arkmeter__subcmd__history"
                 ;;
@@ -116,7 +119,7 @@ _arkmeter() {
 
     case "${cmd}" in
         arkmeter)
-            opts="-h -V --config --help --version setup run demo check read report status scan inspect support profiles ledger history replay"
+            opts="-h -V --config --help --version setup run demo check read report status handover scan inspect support profiles ledger history replay"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -162,6 +165,24 @@ _arkmeter() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        arkmeter__subcmd__handover)
+            opts="-h --html --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -824,7 +845,7 @@ _arkmeter() {
             return 0
             ;;
         arkmeter__subcmd__status)
-            opts="-h --lines --json --config --help"
+            opts="-h --lines --watch --json --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

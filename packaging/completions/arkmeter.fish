@@ -34,6 +34,7 @@ complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "check" -d 'Check 
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "read" -d 'Read the meters once, now, and print their values'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "report" -d 'Report once, now, or print the report without sending it'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "status" -d 'Show the state of the running daemon'
+complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "handover" -d 'Print the handover sheet: box, meters with their readings, clients'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "scan" -d 'Find the meters on a line or in a range of addresses, and print the configuration for them'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "inspect" -d 'Read the registers of an unsupported meter in every possible format, and propose a profile'
 complete -c arkmeter -n "__fish_arkmeter_needs_command" -f -a "support" -d 'Collect what remote support needs in one text file, with secrets masked'
@@ -63,8 +64,12 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -l dry-run -d 
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand report" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l config -d 'Configuration file' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l lines -d 'Also show registers, identifiers, and the counters of each bus and line'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l watch -d 'Show the status and a plot of power, refreshed every 2 seconds, until q or Ctrl-C'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l json -d 'Print the status document as JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -s h -l help -d 'Print help'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand handover" -l config -d 'Configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand handover" -l html -d 'Print a page for a browser, to print or to save as PDF'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand handover" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l serial -d 'A serial device, such as /dev/serial/by-id/usb-...' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l tcp -d 'A Modbus TCP gateway or meter: host:port (scan: also 192.168.1.0/24:502 or 192.168.1.10-40:502)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l rtu-over-tcp -d 'A transparent converter (RTU over TCP): host:port' -r

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::handover::HandoverArguments;
 use super::inspect::InspectArguments;
 use super::ledger::{HistoryArguments, LedgerCommand};
 use super::profiles::ProfilesCommand;
@@ -112,6 +113,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   arkmeter status                  verdict, meters, clients, accounts, box
+  arkmeter status --watch          refreshed in place, with a plot of power
   arkmeter status --lines          also registers, identifiers, each line
   arkmeter status --json           everything, as a JSON document
   arkmeter status || mail-me       exit code: 0 well, 1 trouble, 69 no daemon
@@ -119,6 +121,16 @@ Examples:
 A narrow terminal shows fewer columns. A pipe gets all of them, without
 colour, as does a terminal with NO_COLOR=1.")]
     Status(StatusArguments),
+    /// Print the handover sheet: box, meters with their readings, clients
+    #[command(after_help = "\
+Examples:
+  arkmeter handover                     as text
+  arkmeter handover | lp                print it
+  arkmeter handover --html > box.html   a page to print from a browser
+
+Compare each reading with the meter's display, and write that beside it.
+The sheet has no token and only shortened identifiers.")]
+    Handover(HandoverArguments),
     /// Find the meters on a line or in a range of addresses, and print the configuration for them
     #[command(after_help = "\
 Examples:

@@ -78,7 +78,7 @@ impl FittedTable {
             self.fit(&mut shown, most, screen.utf8);
         }
         let widths: Vec<_> = shown.iter().map(|column| self.width(*column)).collect();
-        let head = self.columns.iter().map(|column| Cell::from(column.title)).collect::<Vec<_>>();
+        let head = self.columns.iter().map(|column| Cell::from(column.title.to_uppercase())).collect::<Vec<_>>();
         std::iter::once(&head).chain(&self.rows).map(|row| self.line(row, &shown, &widths, screen)).collect()
     }
 

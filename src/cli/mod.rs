@@ -6,6 +6,7 @@ mod columns;
 mod context;
 mod demo;
 mod exit;
+mod handover;
 mod inspect;
 mod ledger;
 mod line;
@@ -47,6 +48,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
         CliCommand::Report(report) => with_config(path, &environment, |config| report::report(config, report.dry_run)),
         CliCommand::Status(arguments) => status::run(path, &environment, &arguments),
+        CliCommand::Handover(arguments) => handover::run(path, &environment, &arguments),
         CliCommand::Setup { answers } => setup::setup(answers.as_deref(), path, &environment),
         CliCommand::Scan(scan) => scan::scan(&scan, path, &environment),
         CliCommand::Inspect(inspect) => inspect::inspect(&inspect, path, &environment),

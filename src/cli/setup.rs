@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::check::{self, CheckOptions};
 use super::context::with_config;
-use super::{demo, exit, report};
+use super::{demo, exit, handover, report};
 use crate::config::{Config, ConfigError, Environment, Token, shown_path};
 use crate::setup::{
     ConfigurationPaths, ExistingConfiguration, Question, QuestionKey, SetupAction, SetupAnswers, SetupSession,
@@ -355,7 +355,14 @@ impl SetupRun<'_> {
             return Ok(());
         }
         if self.session.situation().has_service {
-            say("\n  watch     arkmeter status");
+            if let Some(sheet) =
+                handover::after_setup(self.path, self.environment).filter(|_| self.session.is_done(&SetupAction::Start))
+            {
+                say(&format!("\n{sheet}"));
+            }
+            say(
+                "\n  watch     arkmeter status --watch\n  handover  arkmeter handover, or arkmeter handover --html > sheet.html",
+            );
         } else {
             say(&format!("\n  start     arkmeter run{config}\n  watch     arkmeter status{config}"));
         }

@@ -3,6 +3,7 @@
 mod details;
 mod glance;
 pub(super) mod verdict;
+mod watch;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -25,6 +26,9 @@ pub(super) struct StatusArguments {
     /// Also show registers, identifiers, and the counters of each bus and line
     #[arg(long)]
     lines: bool,
+    /// Show the status and a plot of power, refreshed every 2 seconds, until q or Ctrl-C
+    #[arg(long, conflicts_with_all = ["lines", "json"])]
+    watch: bool,
     /// Print the status document as JSON
     #[arg(long, conflicts_with = "lines")]
     json: bool,
@@ -33,6 +37,9 @@ pub(super) struct StatusArguments {
 /// Prints the status of the daemon of this configuration.
 pub(super) fn run(path: &Path, environment: &Environment, arguments: &StatusArguments) -> u8 {
     let (state, socket) = locations(path, environment);
+    if arguments.watch {
+        return watch::watch(&socket, &Screen::of_output());
+    }
     let view = StatusView {
         json: arguments.json,
         lines: arguments.lines,
@@ -73,14 +80,18 @@ async fn status(socket: &Path, view: &StatusView, out: &mut dyn Write, err: &mut
     };
     // A closed standard error is no reason to fail otherwise.
     let _ = writeln!(err, "arkmeter: {}", chain(&error));
-    match error {
-        StatusError::Control(ControlError::NoDaemon(_) | ControlError::NotAllowed(_)) => exit::NO_DAEMON,
-        _ => exit::FAILED,
+    if error.is_no_daemon() { exit::NO_DAEMON } else { exit::FAILED }
+}
+
+impl StatusError {
+    /// No daemon runs, or this user may not talk to it.
+    pub(super) fn is_no_daemon(&self) -> bool {
+        matches!(self, StatusError::Control(ControlError::NoDaemon(_) | ControlError::NotAllowed(_)))
     }
 }
 
 /// The free bytes of the disk with this folder; `None` if it does not answer soon, or cannot be asked.
-fn free_bytes(folder: &Path) -> Option<u64> {
+pub(super) fn free_bytes(folder: &Path) -> Option<u64> {
     /// A disk that hangs must not keep the status from its reader.
     const WITHIN: Duration = Duration::from_millis(500);
     let (sender, answer) = mpsc::channel();
@@ -90,7 +101,7 @@ fn free_bytes(folder: &Path) -> Option<u64> {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum StatusError {
+pub(super) enum StatusError {
     #[error(transparent)]
     Control(#[from] ControlError),
     #[error(
@@ -106,7 +117,7 @@ enum StatusError {
     Output(#[source] io::Error),
 }
 
-async fn request(socket: &Path) -> Result<(Vec<u8>, Document), StatusError> {
+pub(super) async fn request(socket: &Path) -> Result<(Vec<u8>, Document), StatusError> {
     let bytes = control::get(socket, "/status.json").await?;
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(StatusError::Malformed)?;
     if let Some(schema) = value["schema"].as_u64().filter(|schema| *schema != u64::from(SCHEMA)) {

@@ -3,6 +3,7 @@
 mod clocks;
 mod disk;
 mod disk_writes;
+mod handover;
 mod harness;
 mod received;
 mod surroundings;
@@ -53,3 +54,4 @@ mod support;
 mod suspend;
 mod systemd;
 mod unread_log;
+mod watch;

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_serial::{SerialPort, SerialStream};
 
 use crate::harness::{Site, WAIT_LIMIT};
@@ -77,8 +78,59 @@ impl Terminal {
         stty(&self.path, &["cols", &columns.to_string()]);
     }
 
+    /// Resizes the window, so that a full-screen command draws everything again, until it shows these words. Blanks do not count: such a
+    /// command moves the cursor over them.
+    pub async fn draws(&mut self, words: &str) {
+        let words: String = words.split_whitespace().collect();
+        let end = Instant::now() + WAIT_LIMIT;
+        for columns in (70..80).cycle() {
+            self.seen = self.shown.len();
+            self.resize(columns);
+            let pause = Instant::now() + Duration::from_millis(500);
+            let mut chunk = [0; 1024];
+            while let Ok(count) = timeout_at(pause, self.master.read(&mut chunk)).await {
+                self.take(&chunk[..count.unwrap()]);
+            }
+            let drawn: String = self.shown[self.seen..].split_whitespace().collect();
+            if drawn.contains(&words) {
+                return;
+            }
+            assert!(Instant::now() < end, "not drawn: {words:?}\n{}", self.shown);
+        }
+    }
+
+    /// Sends a signal to the command.
+    pub fn kill(&self, signal: &str) {
+        let pid = self.child.id().expect("the command still runs").to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    }
+
+    /// Whether the terminal echoes what is typed and edits lines, as a shell expects it.
+    pub fn is_restored(&self) -> bool {
+        let modes = Command::new("stty").arg("-F").arg(&self.path).arg("-a").output().unwrap().stdout;
+        let modes = String::from_utf8(modes).unwrap();
+        let set = |mode: &str| modes.split_whitespace().any(|word| word.trim_end_matches(';') == mode);
+        set("icanon") && set("echo")
+    }
+
+    /// Waits for the end of the command, with this exit code and the terminal as it was.
+    pub async fn ends_restored(mut self, code: i32) {
+        assert_eq!(self.ended().await, Some(code), "{}", self.shown);
+        assert!(self.is_restored(), "{}", self.shown);
+    }
+
     /// Waits for the end of the command. Returns its exit code and everything that it showed.
     pub async fn end(mut self) -> (Option<i32>, String) {
+        let code = self.ended().await;
+        // What it showed last may still be on its way: this comes after it.
+        self.device.write_all(END.as_bytes()).await.unwrap();
+        self.shows(END).await;
+        self.shown.truncate(self.seen - END.len());
+        (code, self.shown)
+    }
+
+    /// The exit code of the command, once it has ended.
+    async fn ended(&mut self) -> Option<i32> {
         let ended = timeout(WAIT_LIMIT, async {
             let mut chunk = [0; 1024];
             loop {
@@ -92,11 +144,7 @@ impl Terminal {
             }
         });
         let Ok(code) = ended.await else { panic!("the command does not end\n{}", self.shown) };
-        // What it showed last may still be on its way: this comes after it.
-        self.device.write_all(END.as_bytes()).await.unwrap();
-        self.shows(END).await;
-        self.shown.truncate(self.seen - END.len());
-        (code, self.shown)
+        code
     }
 
     /// Adds what was shown, without the sequences that move the cursor or set colours.

@@ -147,7 +147,7 @@ pub(super) fn line(meter: &MeterStatus) -> String {
     meter.unit.map_or_else(|| meter.bus.to_string(), |unit| format!("{} {unit}", meter.bus))
 }
 
-fn clients(document: &Document, screen: &Screen, shown: impl Fn(&ClientStatus) -> bool) -> Vec<String> {
+pub(super) fn clients(document: &Document, screen: &Screen, shown: impl Fn(&ClientStatus) -> bool) -> Vec<String> {
     let several = document.accounts.len() > 1;
     let mut table = FittedTable::new([
         text("CLIENT", 0),
