@@ -1,12 +1,15 @@
-//! Which client is due when: slots, the first reports after a start, pauses of the account and of single clients.
+//! Which client is due when: slots, the first reports after a start, extra reports after an outage, pauses of the account and of single
+//! clients.
 //!
 //! All times are since the boot; only slots come from the wall clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::catch_up::{HourState, next_extra};
 use super::schedule::ReportSchedule;
 use crate::clock::ClockReading;
+use crate::report_hours::left_in_hour;
 use crate::units::Name;
 
 /// The due times of one account.
@@ -16,6 +19,8 @@ pub(crate) struct Agenda {
     clients: BTreeSet<Name>,
     slot: Duration,
     first_reports: Option<FirstReports>,
+    /// Reports between two slots, and their time.
+    extra: Option<(Duration, BTreeSet<Name>)>,
     paused_until: Option<Duration>,
     /// Clients with a due time of their own, before or after the next slot.
     held_until: BTreeMap<Name, Duration>,
@@ -27,6 +32,16 @@ struct FirstReports {
     ends: Duration,
     /// Clients that were not reported since the start.
     unsent: BTreeSet<Name>,
+}
+
+/// A client whose hour may need extra reports.
+#[derive(Clone, Debug)]
+pub(crate) struct HourCandidate {
+    pub(crate) client: Name,
+    /// Its reports that were accepted in this hour.
+    pub(crate) accepted: u32,
+    /// When the last one was accepted.
+    pub(crate) last: Option<Duration>,
 }
 
 /// What is due now.
@@ -52,6 +67,7 @@ impl Agenda {
             clients,
             slot,
             first_reports: Some(first_reports),
+            extra: None,
             paused_until: None,
             held_until: BTreeMap::new(),
         }
@@ -71,7 +87,8 @@ impl Agenda {
             return until;
         }
         let check = self.first_reports.as_ref().map(|first| first.next_check);
-        let earliest = self.held_until.values().copied().chain(check).min();
+        let extra = self.extra.as_ref().map(|(at, _)| *at);
+        let earliest = self.held_until.values().copied().chain(check).chain(extra).min();
         earliest.unwrap_or(self.slot).min(self.slot)
     }
 
@@ -92,15 +109,37 @@ impl Agenda {
         let after_pause = self.paused_until.take().is_some();
         let released: BTreeSet<_> =
             self.held_until.extract_if(.., |_, until| *until <= at).map(|(name, _)| name).collect();
-        let mut send = if is_slot || after_pause { self.clients.clone() } else { &unsent | &released };
+        let (_, extra) = self.extra.take_if(|(extra_at, _)| *extra_at <= at).unwrap_or_default();
+        let mut send = if is_slot || after_pause { self.clients.clone() } else { &(&unsent | &released) | &extra };
         send.retain(|client| !self.held_until.contains_key(client));
         Some(DueReports { request: if is_slot { self.clients.clone() } else { send.clone() }, send })
+    }
+
+    /// Plans the next extra reports of these clients, instead of those that were planned. They are sent together, so that they share calls.
+    /// `spread` is a random number in 0..1.
+    pub(crate) fn plan_extra(&mut self, candidates: Vec<HourCandidate>, now: &ClockReading, spread: f64) {
+        let (at, every) = (now.since_boot, self.schedule.every());
+        let (to_slot, left) = (self.slot.saturating_sub(at), left_in_hour(now.wall));
+        let waits = candidates.into_iter().filter_map(|HourCandidate { client, accepted, last }| {
+            let since_last = last.map(|last| at.saturating_sub(last));
+            let wait = next_extra(&HourState { every, to_slot, left, accepted, since_last }, spread)?;
+            Some((wait, client))
+        });
+        let waits: Vec<_> = waits.collect();
+        let soonest = waits.iter().map(|(wait, _)| *wait).min();
+        self.extra = soonest.map(|wait| (at + wait, waits.into_iter().map(|(_, client)| client).collect()));
+    }
+
+    /// The account's interval.
+    pub(crate) fn every(&self) -> Duration {
+        self.schedule.every()
     }
 
     /// Everything is due now, regardless of slot, pause and hold. It then counts as done.
     pub(crate) fn all_now(&mut self) -> DueReports {
         self.paused_until = None;
         self.held_until.clear();
+        self.extra = None;
         DueReports { request: self.clients.clone(), send: self.clients.clone() }
     }
 

@@ -3,6 +3,7 @@
 mod account;
 mod agenda;
 mod batching;
+mod catch_up;
 mod client;
 mod mask;
 mod report;

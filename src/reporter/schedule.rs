@@ -45,6 +45,11 @@ impl ReportSchedule {
         Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX))
     }
 
+    /// The interval.
+    pub(crate) fn every(&self) -> Duration {
+        self.every
+    }
+
     /// How long after its start an account checks for figures for the first time.
     pub(crate) fn first_check(&self) -> Duration {
         self.part_of(self.check_every())

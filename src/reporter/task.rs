@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
-use super::account::{Account, EndpointTexts, LogNote};
+use super::account::{Account, EndpointTexts, LogNote, ReportCause};
 use super::agenda::DueReports;
 use super::batching::{Batching, singly};
 use super::client::{Credentials, HttpClient, HttpClientError};
@@ -22,7 +22,7 @@ use super::schedule::ReportSchedule;
 use super::token::{TokenCheck, TokenKeeper};
 use super::trouble::LogLine;
 use super::{AccountCommand, AccountReport, Reporter};
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockReading};
 use crate::command_queue::{CommandQueue, QueueClosed};
 use crate::config;
 use crate::heartbeat::{BEAT_EVERY, Heart};
@@ -37,6 +37,9 @@ const MADE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The results of a round, by client.
 type Results = BTreeMap<Name, (ClientReport, ClientOutcome)>;
+
+/// The reports that are ready, each with the time of its reading, and the other clients with the reason.
+type Figures = (Vec<(ClientReport, ClockReading)>, Vec<(Name, String)>);
 
 /// One running account.
 pub(crate) struct ReporterTask {
@@ -117,7 +120,8 @@ impl ReporterTask {
             if self.scheduled
                 && let Some(due) = self.account.agenda.due(&self.clock.now())
             {
-                self.round(due).await?;
+                self.round(due, ReportCause::Schedule).await?;
+                self.plan_extra();
             }
             self.publish();
             let ahead = self.account.agenda.wake().saturating_sub(self.clock.now().since_boot);
@@ -133,7 +137,8 @@ impl ReporterTask {
         match command {
             AccountCommand::ReportNow { reply } => {
                 let due = self.account.agenda.all_now();
-                let results = self.round(due).await?;
+                let results = self.round(due, ReportCause::Command).await?;
+                self.plan_extra();
                 let line = |name: &Name| (name.clone(), self.account.reply(name, results.get(name)));
                 // The receiver may be gone.
                 let _ = reply.send(self.clients.keys().map(line).collect());
@@ -141,6 +146,7 @@ impl ReporterTask {
             AccountCommand::DryRun { reply } => {
                 let all = self.clients.keys().cloned().collect();
                 let (ready, _) = self.figures(all).await?;
+                let ready = ready.into_iter().map(|(report, _)| report).collect();
                 let calls = self.batching.clone().calls(ready, self.clock.now().since_boot);
                 let _ = reply.send(calls.iter().map(ReportCall::pretty_body).collect());
             }
@@ -173,10 +179,9 @@ impl ReporterTask {
     }
 
     /// Reads the figures that are due and sends those that may be sent.
-    async fn round(&mut self, due: DueReports) -> Result<Results, TaskExit> {
-        let send = due.send;
-        let fresh =
-            self.sendable(due.request).await?.into_iter().filter(|fresh| send.contains(&fresh.client)).collect();
+    async fn round(&mut self, due: DueReports, cause: ReportCause) -> Result<Results, TaskExit> {
+        let (ready, waiting) = self.figures(due.request.into_iter().collect()).await?;
+        let fresh = self.account.sendable(ready, waiting, &due.send, cause, self.clock.now().since_boot);
         let Some((client, credentials)) = self.ready_to_call().await else { return Ok(Results::new()) };
         let calls = self.batching.calls(fresh, self.clock.now().since_boot);
         if calls.is_empty() {
@@ -187,7 +192,8 @@ impl ReporterTask {
         self.exchange(&mut round, &client, &credentials).await?;
         let again: BTreeSet<_> = round.again().into_iter().collect();
         if !again.is_empty() {
-            let fresh = self.sendable(again).await?;
+            let (ready, waiting) = self.figures(again.iter().cloned().collect()).await?;
+            let fresh = self.account.sendable(ready, waiting, &again, cause, self.clock.now().since_boot);
             round.enqueue(singly(fresh));
             self.exchange(&mut round, &client, &credentials).await?;
         }
@@ -239,21 +245,24 @@ impl ReporterTask {
         self.heart.beating(self.commands.unless_closed(recorded)).await?.map_err(TaskExit::Ledger)
     }
 
-    /// The reports of these clients that can be sent. For the others the reason is noted.
-    async fn sendable(&mut self, clients: BTreeSet<Name>) -> Result<Vec<ClientReport>, TaskExit> {
-        let (ready, waiting) = self.figures(clients.into_iter().collect()).await?;
-        Ok(self.account.sendable(ready, waiting))
+    /// Plans reports between two slots, for hours that would not be complete.
+    fn plan_extra(&mut self) {
+        let now = self.clock.now();
+        let ledger = self.ledger.report();
+        let ledger = ledger.borrow();
+        let accepted = |name: &Name| ledger.clients.get(name).map_or(0, |client| client.hours.in_hour(now.wall));
+        self.account.plan_extra(accepted, &now, &mut self.rng);
     }
 
-    async fn figures(&mut self, clients: Vec<Name>) -> Result<(Vec<ClientReport>, Vec<(Name, String)>), TaskExit> {
+    async fn figures(&mut self, clients: Vec<Name>) -> Result<Figures, TaskExit> {
         let request = self.ledger.figures(clients);
         let figures = self.heart.beating(self.commands.unless_closed(request)).await?.map_err(TaskExit::Ledger)?;
         let (mut ready, mut waiting) = (Vec::new(), Vec::new());
         for (client, figure) in figures {
             match (figure, self.clients.get(&client).copied()) {
-                (Figure::Ready { power, energy, .. }, Some(client_id)) => {
+                (Figure::Ready { power, energy, read_at }, Some(client_id)) => {
                     self.last_id += 1;
-                    ready.push(ClientReport { id: self.last_id, client, client_id, power, energy });
+                    ready.push((ClientReport { id: self.last_id, client, client_id, power, energy }, read_at));
                 }
                 (Figure::Waiting(why), _) => waiting.push((client, why)),
                 (Figure::Ready { .. }, None) => {}

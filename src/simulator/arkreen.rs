@@ -13,6 +13,8 @@
 
 mod answer;
 mod check;
+#[cfg(test)]
+mod direct;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -316,5 +318,7 @@ fn remember<T>(list: &mut VecDeque<T>, item: T) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use direct::DirectEndpoint;
 #[cfg(test)]
 pub(crate) use tests::TestCertificate;

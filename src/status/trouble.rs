@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::document::{BusState, Document, MeterState, MeterStatus};
+use super::document::{BusState, ClientStatus, Document, MeterState, MeterStatus};
 use super::words::{self, plain};
 use crate::config::Config;
 use crate::reading::stale_after;
 use crate::reporter::{AccountReport, ReportingState};
 use crate::units::Name;
+
+/// A client without an accepted report for this long is in trouble: Arkreen asks for one every 3 minutes.
+const NO_REPORT_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// The sentences for `document`. `up_for` is the time since the start of the daemon: what needs time after a start is no trouble yet.
 pub(super) fn trouble(document: &Document, config: &Config, remarks: &[String], up_for: Duration) -> Vec<String> {
@@ -45,8 +48,14 @@ pub(super) fn trouble(document: &Document, config: &Config, remarks: &[String], 
         let account = document.accounts.get(&client.account).map(|account| account.state);
         let retried = matches!(account, Some(ReportingState::Retrying | ReportingState::Refused));
         let named_already = retried || document.ledger.barred.is_some();
-        if let Some(error) = client.error.as_ref().filter(|_| !named_already) {
+        if named_already {
+            continue;
+        }
+        if let Some(error) = &client.error {
             sentences.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));
+        } else if account == Some(ReportingState::Ok) && are_well(&client.meters, document) {
+            let every = config.accounts.get(&client.account).map_or(Duration::ZERO, |account| account.report_every);
+            sentences.extend(of_silent_client(name, client, document.at, up_for, every));
         }
     }
     if let Some(error) = &document.ledger.history_error {
@@ -84,6 +93,28 @@ fn of_account(name: &Name, account: &AccountReport, now: Timestamp, just_started
         ReportingState::NeverReported if error.is_none() && just_started => None,
         ReportingState::NeverReported => Some(sentence(&format!("Account {name} has not reported yet"), error)),
     }
+}
+
+fn are_well(meters: &[Name], document: &Document) -> bool {
+    meters.iter().all(|name| document.meters.get(name).is_some_and(|meter| meter.state == MeterState::Ok))
+}
+
+/// A client for which nothing was accepted for a while, though nothing is known to be wrong.
+fn of_silent_client(
+    name: &Name,
+    client: &ClientStatus,
+    now: Timestamp,
+    up_for: Duration,
+    every: Duration,
+) -> Option<String> {
+    // An account that reports less often is well until one and a half of its intervals have passed.
+    let longest = NO_REPORT_FOR.max(every * 3 / 2);
+    let silent = client.accepted_at.is_none_or(|at| now.duration_since(at).unsigned_abs() >= longest);
+    let last =
+        client.accepted_at.map_or("no report yet".to_owned(), |at| format!("its last report {}", words::ago(at, now)));
+    (silent && up_for >= longest).then(|| {
+        format!("Arkreen accepted {last} for client {name}: `arkmeter report` reports at once and shows the answer.")
+    })
 }
 
 /// `what: why.`, with one full stop at the end.

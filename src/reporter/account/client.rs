@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::Rng;
 
 use super::ALERT_AFTER;
+use crate::clock::ClockReading;
 use crate::reporter::agenda::Agenda;
 use crate::reporter::retry::RetryWaits;
 use crate::reporter::rpc::ClientReport;
@@ -27,6 +28,10 @@ pub(super) struct ClientProgress {
     pub(super) malformed: Option<(Milliwatts, MilliwattHours)>,
     /// Why it has no figure to report.
     pub(super) waiting: Option<String>,
+    /// When the reading that was last offered to be sent was made.
+    pub(super) offered: Option<ClockReading>,
+    /// The last report that was accepted: when its reading was made, and when the answer came.
+    pub(super) reported: Option<(ClockReading, Duration)>,
 }
 
 /// What a refusal means for a client.
@@ -59,13 +64,25 @@ impl ClientProgress {
     pub(super) fn new(id: ClientId) -> Self {
         let waits = RetryWaits::default();
         let trouble = TroubleLog::default();
-        ClientProgress { id, waits, trouble, redirects: 0, too_low: 0, unknown_code: 0, malformed: None, waiting: None }
+        ClientProgress {
+            id,
+            waits,
+            trouble,
+            redirects: 0,
+            too_low: 0,
+            unknown_code: 0,
+            malformed: None,
+            waiting: None,
+            offered: None,
+            reported: None,
+        }
     }
 
-    /// Its report was accepted.
-    pub(super) fn accepted(&mut self) -> Option<LogLine> {
+    /// Its report was accepted, and the answer came `now`.
+    pub(super) fn accepted(&mut self, now: Duration) -> Option<LogLine> {
         let (waiting, trouble) = (self.waiting.take(), std::mem::take(&mut self.trouble));
-        *self = ClientProgress { waiting, trouble, ..ClientProgress::new(self.id) };
+        let reported = self.offered.map(|read_at| (read_at, now)).or(self.reported);
+        *self = ClientProgress { waiting, trouble, offered: self.offered, reported, ..ClientProgress::new(self.id) };
         self.trouble.end("Arkreen accepts this client's reports again")
     }
 

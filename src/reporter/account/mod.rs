@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rand::Rng;
+use rand::{Rng, RngExt};
 
-use super::agenda::Agenda;
+use super::agenda::{Agenda, HourCandidate};
+use super::catch_up::CLOSEST;
 use super::report::{AccountReport, ReportingState};
 use super::retry::RetryWaits;
 use super::round::{ClientOutcome, RoundResult};
@@ -24,8 +25,21 @@ use client::{ClientProgress, Rejection, Retry, wait};
 
 pub(crate) use texts::EndpointTexts;
 
+/// A reading that was not there yet is looked for again after this time.
+const NEW_READING_WITHIN: Duration = Duration::from_secs(5);
+/// After an answer that asks for fewer calls there are only slots for this time.
+const QUIET_FOR: Duration = Duration::from_secs(3600);
 /// After this many refusals of one kind in a row the log line becomes an error.
 const ALERT_AFTER: u32 = 3;
+
+/// Why a report is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReportCause {
+    /// It is due.
+    Schedule,
+    /// An operator asked for it.
+    Command,
+}
 
 /// One account.
 #[derive(Debug)]
@@ -35,6 +49,8 @@ pub(crate) struct Account {
     clients: BTreeMap<Name, ClientProgress>,
     waits: RetryWaits,
     trouble: TroubleLog,
+    /// There are only slots until then.
+    quiet_until: Option<Duration>,
     /// Redirected calls since the last answer.
     redirects: u32,
     /// Why there is no token, or why the new one is not used.
@@ -69,6 +85,7 @@ impl Account {
             clients: clients.into_iter().map(|(name, id)| (name, ClientProgress::new(id))).collect(),
             waits: RetryWaits::default(),
             trouble: TroubleLog::default(),
+            quiet_until: None,
             redirects: 0,
             token_error: None,
             has_token: false,
@@ -112,22 +129,63 @@ impl Account {
         line.map(LogNote::account).into_iter().collect()
     }
 
-    /// Those of these reports that are to be sent. `waiting`: the other clients, with the reason why they have no figure.
-    pub(crate) fn sendable(&mut self, ready: Vec<ClientReport>, waiting: Vec<(Name, String)>) -> Vec<ClientReport> {
+    /// Those of these figures that are to be sent, of the clients in `send`. Each has the time of its reading. `waiting`: the other clients, with the reason why they
+    /// have no figure.
+    ///
+    /// A reading that was accepted is not sent again, unless an operator asks: the client is tried again when the next one may be there.
+    pub(crate) fn sendable(
+        &mut self,
+        ready: Vec<(ClientReport, ClockReading)>,
+        waiting: Vec<(Name, String)>,
+        send: &BTreeSet<Name>,
+        cause: ReportCause,
+        now: Duration,
+    ) -> Vec<ClientReport> {
         for (name, why) in waiting {
             if let Some(client) = self.clients.get_mut(&name) {
                 client.waiting = Some(why);
             }
         }
+        let closest = CLOSEST.min(self.agenda.every() / 2);
         let mut sendable = Vec::new();
-        for report in ready {
+        for (report, read_at) in ready {
             let Some(client) = self.clients.get_mut(&report.client) else { continue };
             client.waiting = None;
-            if client.malformed != Some((report.power, report.energy)) {
-                sendable.push(report);
+            if !send.contains(&report.client) || client.malformed == Some((report.power, report.energy)) {
+                continue;
             }
+            if let (ReportCause::Schedule, Some((reported, at))) = (cause, client.reported) {
+                if reported == read_at {
+                    self.agenda.hold(&report.client, now + closest.min(NEW_READING_WITHIN));
+                    continue;
+                }
+                if now < at + closest {
+                    continue;
+                }
+            }
+            client.offered = Some(read_at);
+            sendable.push(report);
         }
         sendable
+    }
+
+    /// Plans the reports between two slots with which each client's hour becomes complete. `accepted`: the reports of a client that were
+    /// accepted in this hour.
+    ///
+    /// A client or account in trouble has none: its next slot or attempt comes first. Nor has an account that was asked for fewer calls.
+    pub(crate) fn plan_extra(&mut self, accepted: impl Fn(&Name) -> u32, now: &ClockReading, rng: &mut impl Rng) {
+        let quiet = self.quiet_until.is_some_and(|until| now.since_boot < until);
+        let healthy = !quiet && self.trouble.level().is_none();
+        let clients = self.clients.iter().filter(|(_, client)| {
+            healthy && client.trouble.level().is_none() && client.malformed.is_none() && client.waiting.is_none()
+        });
+        let candidates = clients.map(|(name, client)| HourCandidate {
+            client: name.clone(),
+            accepted: accepted(name),
+            last: client.reported.map(|(_, at)| at),
+        });
+        let candidates = candidates.collect();
+        self.agenda.plan_extra(candidates, now, rng.random());
     }
 
     /// Counts accepted reports of a call.
@@ -178,6 +236,7 @@ impl Account {
         now: Duration,
         rng: &mut impl Rng,
     ) -> Option<LogNote> {
+        self.note_quiet(failure, now);
         let (mut level, text) = self.texts.failure(failure);
         if understood && !about_account(failure) {
             // Others were answered in the same round: this may pass soon.
@@ -225,6 +284,12 @@ impl Account {
         }
     }
 
+    fn note_quiet(&mut self, failure: &CallFailure, now: Duration) {
+        if matches!(failure, CallFailure::Wait(..)) {
+            self.quiet_until = Some(now + QUIET_FOR);
+        }
+    }
+
     /// What is wrong with the account.
     fn error(&self) -> Option<String> {
         self.token_error.clone().or_else(|| self.trouble.text())
@@ -255,7 +320,7 @@ impl Account {
             ReportOutcome::Accepted { odd } => {
                 let odd = odd.as_ref().filter(|_| !std::mem::replace(&mut self.odd_result_logged, true));
                 let odd = odd.map(|odd| LogNote::account(LogLine::Warning(self.texts.odd_result(odd))));
-                let over = client.accepted().map(|line| LogNote::client(name, line));
+                let over = client.accepted(now).map(|line| LogNote::client(name, line));
                 odd.into_iter().chain(over).collect()
             }
             ReportOutcome::Refused { code, message } => {
@@ -285,6 +350,7 @@ impl Account {
         now: Duration,
         rng: &mut impl Rng,
     ) -> Option<LogNote> {
+        self.note_quiet(failure, now);
         let client = self.clients.get_mut(name)?;
         let (level, text) = self.texts.failure(failure);
         let is_stray = is_stray_redirect(failure, &mut client.redirects);

@@ -1,3 +1,5 @@
+mod weeks;
+
 use std::num::NonZeroUsize;
 
 use rand::SeedableRng;
@@ -63,8 +65,9 @@ impl Bench {
             power: Milliwatts(1),
             energy: MilliwattHours::new(self.energy).unwrap(),
         };
-        let fresh = due.send.into_iter().map(report).collect();
-        let fresh = self.account.sendable(fresh, Vec::new());
+        let fresh = due.send.iter().map(|client| (report(client.clone()), self.now)).collect();
+        let now = self.now.since_boot;
+        let fresh = self.account.sendable(fresh, Vec::new(), &due.send, ReportCause::Schedule, now);
         let sent: Vec<_> = fresh.iter().map(|fresh| fresh.client.clone()).collect();
         self.account.agenda.sent(&sent);
         let mut batching = Batching::new(Batch::Never, NonZeroUsize::MIN);
@@ -366,7 +369,8 @@ async fn a_requested_report_ignores_every_pause() {
 #[tokio::test]
 async fn a_client_without_a_figure_is_shown_with_its_reason() {
     let mut bench = Bench::new().await;
-    bench.account.sendable(Vec::new(), vec![(name("a"), "a has no baseline yet".into())]);
+    let waiting = vec![(name("a"), "a has no baseline yet".into())];
+    bench.account.sendable(Vec::new(), waiting, &BTreeSet::new(), ReportCause::Schedule, bench.now.since_boot);
     assert_eq!(bench.text("a"), "a has no baseline yet");
     assert_eq!(bench.account.reply(&name("a"), None), Err("a has no baseline yet".into()));
 }

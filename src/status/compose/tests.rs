@@ -336,3 +336,27 @@ fn the_reports_of_hour_and_week_are_shown() {
     assert_eq!((client.reports_accepted, client.hour_reports, client.week_reports), (8, 5, 17));
     assert_eq!(client.week[166..], [20, 5]);
 }
+
+#[test]
+fn a_client_without_an_accepted_report_for_five_minutes_is_trouble() {
+    let told = |every: u64, seconds: u64| {
+        let mut inputs = cabinet();
+        let mut config = configuration();
+        config.accounts.values_mut().for_each(|account| account.report_every = Duration::from_secs(every));
+        inputs.config = Arc::new(config);
+        inputs.started = at(0);
+        let now = at(seconds);
+        poll(&mut inputs).read_at = Some(now);
+        compose(&inputs, now).trouble
+    };
+    // The last report was accepted at second 990.
+    assert_eq!(told(120, 990 + 299), Vec::<String>::new());
+    assert_eq!(
+        told(120, 990 + 300),
+        [
+            "Arkreen accepted its last report 5m ago for client heat_pump: `arkmeter report` reports at once and shows the answer."
+        ]
+    );
+    assert_eq!(told(600, 990 + 899), Vec::<String>::new(), "a longer interval is well");
+    assert_eq!(told(600, 990 + 900).len(), 1);
+}
