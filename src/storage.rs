@@ -216,6 +216,7 @@ pub(crate) fn sqlite_remedy(error: &rusqlite::Error) -> &'static str {
             | ErrorCode::CannotOpen
             | ErrorCode::AuthorizationForStatementDenied,
         ) => "let the user that arkmeter runs as own and write it (chown), on a disk that is mounted writable",
+        Some(ErrorCode::OperationInterrupted) => "it was interrupted, and the disk is not the cause",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program has it open: end that one",
         _ => "the disk is full or failing: free some space, else check it (dmesg, fsck)",
     }

@@ -89,7 +89,7 @@ impl Error {
 
     /// Whether a second attempt at once is worth its time: noise seldom hits twice.
     pub(crate) fn is_worth_a_repeat(&self) -> bool {
-        matches!(self, Error::Garbled { why, .. } if *why != Garbled::NeverSilent)
+        matches!(self, Error::Garbled { why, .. } if !matches!(why, Garbled::NeverSilent | Garbled::Endless))
     }
 }
 
@@ -152,6 +152,11 @@ pub enum Garbled {
     /// The line did not become silent, so that no request could be sent.
     #[error("the line does not become silent: another master, or noise without bias resistors")]
     NeverSilent,
+    /// A TCP connection brings frames without end that are no answer to the request.
+    #[error(
+        "the device sends frames without end that answer no request: restart it, or check what else is connected to it"
+    )]
+    Endless,
     /// The bytes of a TCP connection have no Modbus TCP header.
     #[error("the bytes have no Modbus TCP header")]
     NotModbusTcp,
@@ -213,8 +218,8 @@ impl Garbled {
 
     /// Whether the TCP connection cannot be used any more: the beginning of the next frame is unknown, or which request it answers.
     pub(super) fn ends_connection(&self) -> bool {
-        use Garbled::{Contradiction, LooksLikeHttp, LooksTransparent, NotModbusTcp};
-        matches!(self, NotModbusTcp | LooksTransparent | LooksLikeHttp | Contradiction)
+        use Garbled::{Contradiction, Endless, LooksLikeHttp, LooksTransparent, NotModbusTcp};
+        matches!(self, NotModbusTcp | LooksTransparent | LooksLikeHttp | Contradiction | Endless)
     }
 }
 

@@ -15,6 +15,9 @@ pub(super) const ENVELOPE: usize = 3;
 const LONGEST_FRAME: usize = 256;
 /// Two frames of the greatest length. A line that sends more after one request never becomes silent.
 const MOST_BYTES: usize = 512;
+/// Bytes of whole frames of others, for which one request waits: at 115200 baud six seconds without a pause. A device that streams frames
+/// at the speed of a network would keep the processor busy until the timeout.
+pub(super) const MOST_OF_OTHERS: usize = 64 * 1024;
 /// A transceiver that changes direction may add this many bytes 0x00 or 0xFF, which are no units, before or after a frame.
 const TURNAROUND_BYTES: usize = 4;
 
@@ -67,6 +70,8 @@ pub(super) struct RtuDecoder {
     discarded: usize,
     /// The last frame that was skipped.
     unexpected: Option<UnexpectedFrame>,
+    /// Bytes of all frames that were skipped.
+    of_others: usize,
 }
 
 /// What some bytes are.
@@ -89,6 +94,7 @@ impl RtuDecoder {
             echo: false,
             discarded: 0,
             unexpected: None,
+            of_others: 0,
         }
     }
 
@@ -98,7 +104,7 @@ impl RtuDecoder {
     /// `tolerance` knows that this line has them.
     pub(super) fn receive(&mut self, bytes: &[u8], tolerance: &mut RtuTolerance) -> Result<Option<Vec<u8>>, Garbled> {
         self.bytes.extend_from_slice(bytes);
-        if self.bytes.len() > MOST_BYTES {
+        if self.bytes.len() > MOST_BYTES || self.of_others > MOST_OF_OTHERS {
             return Err(Garbled::NeverSilent);
         }
         loop {
@@ -234,6 +240,7 @@ impl RtuDecoder {
         let registers = registers(self.bytes[1], &self.bytes[2..]);
         let received = FrameSummary { unit: self.bytes[0], function: self.bytes[1], registers };
         self.unexpected = Some(UnexpectedFrame::new(self.request, received));
+        self.of_others += len;
         self.bytes.drain(..len);
         true
     }
@@ -367,6 +374,18 @@ mod tests {
         assert!(garbled(&after(&[b"\x13\x37\x13"]).1).contains("no Modbus frame"));
         let mut decoder = decoder(RANGE);
         assert_eq!(decoder.receive(&[0x55; 600], &mut RtuTolerance::default()), Err(Garbled::NeverSilent));
+    }
+
+    #[test]
+    fn a_stream_of_frames_of_others_ends_the_request() {
+        let (mut decoder, mut tolerance, mut taken) = (decoder(RANGE), RtuTolerance::default(), 0);
+        let frames = answer(2, &[1, 2]).repeat(40);
+        while decoder.receive(&frames, &mut tolerance) == Ok(None) {
+            taken += frames.len();
+            assert!(taken <= MOST_OF_OTHERS + frames.len(), "{taken} bytes were taken without an end");
+        }
+        assert_eq!(decoder.receive(&frames, &mut tolerance), Err(Garbled::NeverSilent));
+        assert!(taken > MOST_OF_OTHERS / 2, "a busy line is no such stream: {taken} bytes");
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(super) struct TcpDecoder {
     late: bool,
     /// Bytes of packets that are no frames, skipped since the current request began.
     skipped: usize,
+    /// Bytes of frames that are no answer to the current request, received since it began.
+    of_others: usize,
     /// Bytes came that are in no frame, until it is reported.
     extra_bytes: bool,
     received_any: bool,
@@ -82,7 +84,7 @@ impl TcpDecoder {
         (self.request, self.transaction) = (Some(request), transaction);
         self.tolerance.begin(request, transaction);
         self.sent.clear();
-        (self.skipped_late, self.skipped) = (false, 0);
+        (self.skipped_late, self.skipped, self.of_others) = (false, 0, 0);
     }
 
     /// The next bytes of the client's request as they are sent: with the connection's transaction id instead of the client's.
@@ -163,8 +165,12 @@ impl TcpDecoder {
             };
             let frame: Vec<u8> = self.bytes.drain(..len).collect();
             self.received_frame = true;
+            self.of_others += frame.len();
             if let Some(answer) = self.take(frame)? {
                 return Ok(Some(answer));
+            }
+            if self.of_others > rtu::MOST_OF_OTHERS {
+                return Err(Garbled::Endless);
             }
         }
     }

@@ -56,7 +56,7 @@ impl ScanEvidence {
             Err(Error::Garbled { why, .. }) => match why {
                 Garbled::Checksum | Garbled::Incomplete { .. } => &mut self.damaged,
                 Garbled::Unexpected(_) => &mut self.unexpected,
-                Garbled::NeverSilent => &mut self.never_silent,
+                Garbled::NeverSilent | Garbled::Endless => &mut self.never_silent,
                 Garbled::NotModbusTcp | Garbled::LooksLikeHttp => &mut self.not_tcp,
                 Garbled::LooksTransparent => &mut self.looks_transparent,
                 Garbled::LooksLikeTcp => &mut self.looks_tcp,

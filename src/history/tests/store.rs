@@ -318,3 +318,16 @@ fn a_file_of_the_first_version_is_read_and_continued() {
     let consumed = all(lab.folder.path(), "a").iter().map(|slot| slot.interval.consumed_mwh.unwrap().get()).collect();
     assert_eq!(vec![6, 10, 10], Vec::from_iter::<Vec<u64>>(consumed));
 }
+
+#[test]
+fn an_interrupted_write_is_not_called_a_full_disk() {
+    let told = |code| {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        StoreError::write(std::path::Path::new("/state/history.db"))(error).to_string()
+    };
+    assert_eq!(
+        told(rusqlite::ffi::SQLITE_INTERRUPT),
+        "/state/history.db cannot be written: it was interrupted, and the disk is not the cause"
+    );
+    assert!(told(rusqlite::ffi::SQLITE_FULL).contains("the disk is full"));
+}

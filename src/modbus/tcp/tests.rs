@@ -96,3 +96,19 @@ fn lost_framing_and_converters_are_recognised() {
     rtu.extend(rtu::crc(&rtu).to_le_bytes());
     assert_eq!(decoder.receive(&rtu), Err(Garbled::LooksTransparent));
 }
+
+#[test]
+fn a_stream_of_frames_that_answer_no_request_ends_the_request() {
+    let (mut decoder, mut taken) = (decoder(), 0);
+    // Under the id of an earlier request.
+    let frames = with(|bytes| bytes[1] = 4).repeat(40);
+    let end = loop {
+        match decoder.receive(&frames) {
+            Ok(None) => taken += frames.len(),
+            end => break end,
+        }
+        assert!(taken <= rtu::MOST_OF_OTHERS + frames.len(), "{taken} bytes were taken without an end");
+    };
+    assert_eq!(end, Err(Garbled::Endless));
+    assert!(Garbled::Endless.ends_connection() && taken > rtu::MOST_OF_OTHERS / 2, "{taken}");
+}
