@@ -142,7 +142,7 @@ pub struct Site {
 }
 
 /// The program under test: the one that cargo built, or another one in `ARKMETER_PROGRAM`, as a release has it.
-fn program() -> std::ffi::OsString {
+pub fn program() -> std::ffi::OsString {
     std::env::var_os("ARKMETER_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_arkmeter").into())
 }
 

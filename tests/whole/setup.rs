@@ -124,6 +124,30 @@ async fn a_configuration_with_errors_is_kept() {
     assert_eq!(fs::read_to_string(site.path("arkmeter.toml")).unwrap(), broken);
 }
 
+/// A disk that is full after so many bytes of a file: of the token, or of the configuration, which is longer.
+#[tokio::test]
+async fn a_set_up_whose_files_cannot_be_written_changes_nothing_and_can_be_repeated() {
+    let (site, gateway, arkreen) = (empty_site(), meters().await, arkreen([1]));
+    fs::write(site.path("answers.toml"), answers(&gateway, &arkreen)).unwrap();
+    fs::write(site.path("typed"), format!("{}\n", token())).unwrap();
+    let limited = async |limit: &str| {
+        let under = ["prlimit", limit, "sh", "-c", "exec \"$0\" \"$@\" <typed"];
+        site.run_under(&under, &["setup", "--answers", "answers.toml"], &site.path(".")).await
+    };
+    let (file, token_file) = (site.path("arkmeter.toml"), site.path("main.token"));
+    if !std::process::Command::new("prlimit").arg("true").status().is_ok_and(|status| status.success()) {
+        return skipped("a_set_up_whose_files_cannot_be_written", "prlimit is missing");
+    }
+    limited("--fsize=10").await.complains(1, &["main.token cannot be written", "Nothing was changed"]);
+    assert!(!file.exists() && !token_file.exists());
+    let output = limited("--fsize=100").await;
+    assert!(output.code != 0 && output.err.contains("arkmeter.toml"), "{output:?}");
+    assert!(!file.exists(), "half a configuration");
+    let output = set_up(&site, &answers(&gateway, &arkreen)).await;
+    assert_eq!(output.code, 0, "{output:?}");
+    assert_eq!(fs::read_to_string(&token_file).unwrap().trim(), token());
+}
+
 /// A stand-in for systemctl: a service that runs this configuration, started in the background.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 case "$1" in
@@ -142,7 +166,8 @@ async fn the_service_is_started_and_the_first_report_is_waited_for() {
     fs::write(site.path("answers.toml"), answers(&gateway, &arkreen)).unwrap();
     fs::rename(site.path("token"), site.path("main.token")).unwrap();
     let path = format!("{}:{}", site.path("").display(), std::env::var("PATH").unwrap());
-    let variables = [("PATH", path.as_str()), ("PROGRAM", env!("CARGO_BIN_EXE_arkmeter"))];
+    let program = program();
+    let variables = [("PATH", path.as_str()), ("PROGRAM", program.to_str().unwrap())];
     let output = site.run_with(&["setup", "--answers", "answers.toml"], &variables).await;
     let pid = fs::read_to_string(site.path("pid")).unwrap_or_default();
     let stopped = std::process::Command::new("kill").arg(pid.trim()).status().unwrap();

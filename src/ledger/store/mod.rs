@@ -15,6 +15,7 @@
 //! Blocking: the ledger's task calls it on a blocking thread.
 
 mod backup;
+mod checked;
 mod contents;
 mod error;
 mod files;

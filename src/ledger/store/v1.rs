@@ -9,8 +9,9 @@ use rusqlite::{Connection, Row};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::checked::{check, read as read_rows};
 use super::contents::Contents;
-use super::rows::{ClientRow, JournalRow, LedgerRow, MeterId, MeterRow, check, read as read_rows};
+use super::rows::{ClientRow, JournalRow, LedgerRow, MeterId, MeterRow};
 use super::schema::VERSION;
 use crate::clock::ClockReading;
 use crate::guard::{EnergyBounds, GuardState, Integral, MeterFigure, PowerSample, RegisterPoint};
