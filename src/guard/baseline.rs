@@ -30,7 +30,7 @@ impl Judging<'_> {
             self.state.memory.definition = self.settings.definition.text.clone();
             self.state.memory.hold = None;
         }
-        let run = self.state.memory.hold.take().filter(|run| self.goes_on(run, &to));
+        let run = self.state.memory.hold.take().map(|hold| *hold).filter(|run| self.goes_on(run, &to));
         let known = run.as_ref().is_some_and(|run| run.cause == Cause::Higher);
         let run = match run {
             Some(mut run) => {
@@ -45,12 +45,12 @@ impl Judging<'_> {
             _ => AGREE_FOR,
         };
         if !run.lasted(READINGS, needed) {
-            self.state.memory.hold = Some(run);
+            self.state.memory.hold = Some(Box::new(run));
             return self.end(Verdict::Baseline, None);
         }
         if let Some(reason) = self.doubt_first(run.last.value, run.last.step) {
             let readings = run.readings;
-            self.state.memory.hold = Some(Hold { cause: Cause::Higher, announced: true, ..run });
+            self.state.memory.hold = Some(Box::new(Hold { cause: Cause::Higher, announced: true, ..run }));
             return if known { self.end(Verdict::Held, None) } else { self.decided(Verdict::Held, readings, reason) };
         }
         self.found(run)

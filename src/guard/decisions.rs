@@ -51,7 +51,7 @@ impl Judging<'_> {
             _ if hold.is_quiet() && lasted(POSSIBLE) => self.announce(hold),
             _ => {
                 let verdict = if hold.is_quiet() { Verdict::Unchanged } else { Verdict::Held };
-                self.state.memory.hold = Some(hold);
+                self.state.memory.hold = Some(Box::new(hold));
                 self.end(verdict, None)
             }
         }
@@ -135,7 +135,7 @@ impl Judging<'_> {
     /// A day has passed without a trusted clock: the advance is not credited, until a trusted clock shows that it was possible.
     fn step_untold(mut self, hold: &Hold, anchor: &RegisterPoint) -> Judgement {
         self.state.begin_epoch(hold.first.value, self.at);
-        self.state.memory.uncredited = Some(Uncredited { from: *anchor, to: hold.first });
+        self.state.memory.uncredited = Some(Box::new(Uncredited { from: *anchor, to: hold.first }));
         self.settle(&hold.founding());
         let reason = Reason::UndatedStep { before: anchor.value, now: hold.first.value };
         self.decided(Verdict::Stepped, hold.readings, reason)
@@ -143,7 +143,7 @@ impl Judging<'_> {
 
     /// Credits a step that was not credited, if the clock is trusted now and the step was possible.
     pub(super) fn credit_untold(&mut self) -> Option<Judgement> {
-        let step = self.state.memory.uncredited.filter(|_| self.state.memory.hold.is_none())?;
+        let step = self.state.memory.uncredited.as_deref().copied().filter(|_| self.state.memory.hold.is_none())?;
         step.to.at.since(&step.from.at)?;
         self.state.memory.uncredited = None;
         if self.measure().grade(&step.from, &step.to) >= Grade::Beyond {
@@ -260,7 +260,7 @@ impl Judging<'_> {
     /// Decides on readings under a new definition.
     pub(super) fn decide_redefined(mut self, run: Hold) -> Judgement {
         if !run.lasted(POSSIBLE.0, Duration::ZERO) {
-            self.state.memory.hold = Some(run);
+            self.state.memory.hold = Some(Box::new(run));
             return self.end(Verdict::Held, None);
         }
         self.state.begin_epoch(run.first.value, self.at);

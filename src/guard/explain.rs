@@ -90,7 +90,7 @@ pub fn explain(
     let register = values.register.as_ref().filter(|_| settings.counter == CounterSettings::Register)?;
     let mut state = state.clone();
     state.settle_stamps(at);
-    let hold = state.memory.hold.as_ref().map(summary);
+    let hold = state.memory.hold.as_deref().map(summary);
     let gap = state.figure.read_at.and_then(|before| at.since(&before));
     let two_polls = state.memory.power.two_polls(settings);
     state.note_power(settings, at, values.power, false);

@@ -19,7 +19,7 @@ impl Judging<'_> {
         if let Some(credited) = self.credit_untold() {
             return credited;
         }
-        match self.state.memory.hold.take() {
+        match self.state.memory.hold.take().map(|hold| *hold) {
             Some(hold) if !self.is_stale(&hold, &anchor, &to) => self.go_on_held(hold, &anchor, to),
             _ => self.judge_afresh(&anchor, to),
         }
@@ -53,7 +53,7 @@ impl Judging<'_> {
 
     fn begin_hold(mut self, hold: Hold) -> Judgement {
         if hold.is_quiet() {
-            self.state.memory.hold = Some(hold);
+            self.state.memory.hold = Some(Box::new(hold));
             return self.end(Verdict::Unchanged, None);
         }
         self.announce(hold)
@@ -62,7 +62,7 @@ impl Judging<'_> {
     /// The hold has not ended by itself: somebody may have to look.
     pub(super) fn announce(mut self, hold: Hold) -> Judgement {
         let (readings, reason) = (hold.readings, Reason::Held(hold.register(self.state.register())));
-        self.state.memory.hold = Some(Hold { announced: true, ..hold });
+        self.state.memory.hold = Some(Box::new(Hold { announced: true, ..hold }));
         self.decided(Verdict::Held, readings, reason)
     }
 
@@ -83,7 +83,7 @@ impl Judging<'_> {
             hold.grow_older(self.at);
             hold.stray = Some(to);
             let verdict = if hold.is_quiet() { Verdict::Unchanged } else { Verdict::Held };
-            self.state.memory.hold = Some(hold);
+            self.state.memory.hold = Some(Box::new(hold));
             return self.end(verdict, None);
         };
         match self.objection(anchor, &stray) {
@@ -105,7 +105,7 @@ impl Judging<'_> {
         let verdict = match self.objection(anchor, &to) {
             None => self.follow(anchor, to),
             Some(cause) => {
-                self.state.memory.hold = Some(Hold::new(cause, to, self.serial));
+                self.state.memory.hold = Some(Box::new(Hold::new(cause, to, self.serial)));
                 Verdict::Unchanged
             }
         };
@@ -148,7 +148,7 @@ impl Judging<'_> {
 
     /// Judges a reading under a new definition: the register cannot be compared with the earlier one.
     fn redefine(mut self, to: RegisterPoint) -> Judgement {
-        let run = self.state.memory.hold.take().filter(|hold| hold.cause == Cause::Redefined);
+        let run = self.state.memory.hold.take().map(|hold| *hold).filter(|hold| hold.cause == Cause::Redefined);
         let Some(mut run) = run.filter(|run| run.meets(&self.measure(), &to)) else {
             self.state.memory.power.forget_samples();
             let run = Hold::new(Cause::Redefined, to, self.serial);

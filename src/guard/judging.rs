@@ -132,7 +132,7 @@ impl<'a> Judging<'a> {
         self.state.take(self.settings, run.confirmed);
         self.state.memory.moved = false;
         let objection = self.objection(&run.confirmed, &run.last);
-        self.state.memory.hold = objection.map(|cause| Hold::new(cause, run.last, self.serial));
+        self.state.memory.hold = objection.map(|cause| Box::new(Hold::new(cause, run.last, self.serial)));
         if objection.is_none() && run.last.value > run.confirmed.value {
             self.state.take(self.settings, run.last);
         }

@@ -19,7 +19,7 @@ use crate::units::MilliwattHours;
 /// `None` if nothing is held.
 pub fn accept(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -> Option<Judgement> {
     let mut judging = Judging::new(state.clone(), settings, at, None, false);
-    let hold = judging.state.memory.hold.take()?;
+    let hold = judging.state.memory.hold.take().map(|hold| *hold)?;
     let long = Hold { age: hold.age.max(DAY), readings: hold.readings.max(5), ..hold };
     let mut judged = match (judging.state.figure.published, judging.state.figure.taken) {
         (None, _) => judging.found(long),

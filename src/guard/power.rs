@@ -69,7 +69,7 @@ pub(super) struct PowerMemory {
     pub(super) excess: u32,
     pub(super) excessive: Option<Milliwatts>,
     /// A rise of power that the counter has not confirmed yet.
-    pub(super) jump: Option<PowerJump>,
+    pub(super) jump: Option<Box<PowerJump>>,
     /// Energy that flowed backwards, by the power register, since the register last advanced, in µWh; and the last such sample.
     pub(super) backward: u64,
     pub(super) last_backward: Option<PowerSample>,
@@ -298,7 +298,7 @@ impl PowerMemory {
             .chain(self.trust.stamp())
             .chain(self.last_backward.as_mut().map(|sample| &mut sample.at))
             .chain(self.advanced_at.as_mut())
-            .chain(self.jump.as_mut().and_then(PowerJump::stamp))
+            .chain(self.jump.as_mut().and_then(|jump| jump.stamp()))
     }
 }
 

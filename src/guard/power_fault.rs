@@ -78,16 +78,14 @@ impl PowerMemory {
     ) -> Option<PowerFault> {
         let (carried, two_polls) = (self.measure(settings), self.two_polls(settings));
         let late = self.longest_lump().unwrap_or_default().max(two_polls);
-        let Some(mut jump) = self.jump else {
-            self.jump = self.jump_to(power, carried, taken.value);
+        let Some(mut jump) = self.jump.take() else {
+            self.jump = self.jump_to(power, carried, taken.value).map(Box::new);
             return None;
         };
         if power.0 <= least_jump(jump.before, carried).0 || jump.is_confirmed(taken, energy(power, late)) {
-            self.jump = None;
             return None;
         }
-        self.jump = Some(jump);
-        let counted = jump.counted.filter(|counted| power.0 > 2 * counted.0)?;
+        let counted = self.jump.insert(jump).counted.filter(|counted| power.0 > 2 * counted.0)?;
         Some(PowerFault::Contradicted { power, counted })
     }
 

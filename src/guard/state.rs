@@ -62,7 +62,8 @@ pub struct GuardMemory {
     pub(super) moved: bool,
     /// It was renamed since it was last read.
     pub(super) renamed: bool,
-    pub(super) hold: Option<Hold>,
+    /// Boxed, as what is rare: most meters never have one, and there are two memories of each meter.
+    pub(super) hold: Option<Box<Hold>>,
     /// Epochs that a replacement, a reset or a step has ended, oldest first.
     pub(super) earlier: Vec<Epoch>,
     /// Advances that were taken although power does not explain them.
@@ -70,7 +71,7 @@ pub struct GuardMemory {
     /// How many epochs have ended.
     pub(super) epochs: u32,
     /// A step whose duration no clock could tell; credited when one can.
-    pub(super) uncredited: Option<Uncredited>,
+    pub(super) uncredited: Option<Box<Uncredited>>,
     pub(super) power: PowerMemory,
 }
 
@@ -80,7 +81,7 @@ impl GuardMemory {
     /// Recent samples and times change with each poll and do not count: they are stored with the next change or at shutdown. Nor does an
     /// advance that only waits for its confirmation, or one that was doubted, or a rate that is hardly higher than before.
     pub fn differs_from(&self, stored: &GuardMemory) -> bool {
-        let waiting = self.hold.as_ref().is_some_and(Hold::is_quiet) && stored.hold.is_none();
+        let waiting = self.hold.as_ref().is_some_and(|hold| hold.is_quiet()) && stored.hold.is_none();
         let hold = if waiting { None } else { self.hold.clone() };
         let rates = if self.power.rates.exceed(&stored.power.rates) { self.power.rates } else { stored.power.rates };
         let trust = PowerTrust { wrong: self.power.trust.wrong, ..stored.power.trust };
@@ -202,7 +203,7 @@ impl GuardState {
 
     /// Whether the register is not taken for a moment, until a minute or two polls have shown that it is right.
     pub fn is_waiting(&self) -> bool {
-        self.figure.published.is_some() && self.memory.hold.as_ref().is_some_and(Hold::is_quiet)
+        self.figure.published.is_some() && self.memory.hold.as_ref().is_some_and(|hold| hold.is_quiet())
     }
 
     /// The power that both registers have shown, or the only one for a while, if it is above `max_power`: then `max_power` is too low.

@@ -6,11 +6,11 @@ use super::journal_buffer::EntrySubject;
 use super::{LedgerState, MeterRecord};
 use crate::clock::ClockReading;
 use crate::guard::{DecisionError, GuardEvent, Verdict};
-use crate::ledger::ClientLedger;
 use crate::ledger::client::{ClientState, Settled};
 use crate::ledger::command::{ClientMoved, CommandError, CommandOutcome, CommandRequest};
 use crate::ledger::settings::{ClientKey, ClientSettings};
 use crate::ledger::store::MeterId;
+use crate::ledger::{ClientLedger, LedgerReport};
 use crate::units::{MilliwattHours, Name};
 
 /// The journal's word for a figure that begins.
@@ -80,8 +80,9 @@ impl LedgerState {
         let LedgerState { meters, clients, configured, client_changes, decided, .. } = self;
         let figures = figures_by_id(meters);
         let published = |id: MeterId| figures.get(&id)?.1;
+        let by_key: BTreeMap<_, _> = configured.values().map(|client| (&client.key, client)).collect();
         for (key, balance) in clients {
-            let client = configured.iter().find(|client| client.key == *key);
+            let client = by_key.get(key).copied();
             let members = client.map(|client| ids(meters, client)).unwrap_or_default();
             let settled = balance.state.settle(&members, published);
             if settled.regrouped() {
@@ -99,13 +100,36 @@ impl LedgerState {
 
     /// The reports of all configured clients.
     pub(crate) fn client_reports(&self) -> BTreeMap<Name, ClientLedger> {
-        let reports = self.configured.iter().filter_map(|client| {
-            let balance = self.clients.get(&client.key)?;
-            let ClientState { accepted, accepted_at, .. } = balance.state;
-            let (energy, reports, hours) = (balance.on_disk, balance.reports, balance.hours.clone());
-            Some((client.name.clone(), ClientLedger { energy, accepted, accepted_at, reports, hours }))
-        });
+        let reports =
+            self.configured.iter().filter_map(|(name, client)| Some((name.clone(), self.client_report(client)?)));
         reports.collect()
+    }
+
+    /// Updates the reports of these clients.
+    pub(crate) fn update_clients<'n>(&self, report: &mut LedgerReport, clients: impl Iterator<Item = &'n Name>) {
+        for name in clients {
+            let now = self.configured.get(name).and_then(|client| self.client_report(client));
+            if let (Some(client), Some(now)) = (report.clients.get_mut(name), now) {
+                *client = now;
+            }
+        }
+    }
+
+    /// Updates what a commit changes in the reports of the clients.
+    pub(crate) fn update_energies(&self, report: &mut LedgerReport) {
+        for (name, client) in &self.configured {
+            if let (Some(shown), Some(balance)) = (report.clients.get_mut(name), self.clients.get(&client.key)) {
+                shown.energy = balance.on_disk;
+            }
+        }
+    }
+
+    /// The report of one configured client.
+    fn client_report(&self, client: &ClientSettings) -> Option<ClientLedger> {
+        let balance = self.clients.get(&client.key)?;
+        let ClientState { accepted, accepted_at, .. } = balance.state;
+        let (energy, reports, hours) = (balance.on_disk, balance.reports, balance.hours.clone());
+        Some(ClientLedger { energy, accepted, accepted_at, reports, hours })
     }
 
     /// Enters the changes of clients in the journal.
@@ -120,7 +144,7 @@ impl LedgerState {
     /// The client of this name, if no configured meter has the name.
     pub(in crate::ledger) fn client_alone(&self, name: &Name) -> Option<ClientSettings> {
         let meter = self.meters.get(name).is_some_and(|record| record.settings.is_some());
-        self.configured.iter().find(|client| client.name == *name).filter(|_| !meter).cloned()
+        self.configured.get(name).filter(|_| !meter).cloned()
     }
 
     /// Arkreen has this figure of a client: the client rises to it, and stands still until its members have consumed as much.
@@ -162,7 +186,7 @@ impl LedgerState {
     /// Refuses more than the connections of all members can have carried.
     fn within_lifetimes(&self, client: &ClientSettings, more: MilliwattHours) -> Result<(), CommandError> {
         let records = client.meters.iter().filter_map(|name| self.meters.get(name));
-        let most = records.filter_map(MeterRecord::lifetime).fold(0, u64::saturating_add);
+        let most = records.filter_map(|record| record.lifetime()).fold(0, u64::saturating_add);
         let absurd = || DecisionError::Absurd { energy: more, name: client.name.clone(), most };
         if more.get() <= most { Ok(()) } else { Err(absurd().into()) }
     }
@@ -175,7 +199,7 @@ impl LedgerState {
         let figures = figures_by_id(&self.meters);
         let now = |id: MeterId| figures.get(&id)?.1;
         let then = |id: MeterId| if id == subject { after } else { now(id) };
-        let moved = self.configured.iter().filter(|client| client.meters.contains(meter)).filter_map(|client| {
+        let moved = self.configured.values().filter(|client| client.meters.contains(meter)).filter_map(|client| {
             let members = ids(&self.meters, client);
             let mut state = self.clients.get(&client.key)?.state.clone();
             state.settle(&members, now);
@@ -190,12 +214,12 @@ impl LedgerState {
 }
 
 /// Each meter's name and figure.
-fn figures_by_id(meters: &BTreeMap<Name, MeterRecord>) -> BTreeMap<MeterId, (&Name, Option<MilliwattHours>)> {
+fn figures_by_id(meters: &BTreeMap<Name, Box<MeterRecord>>) -> BTreeMap<MeterId, (&Name, Option<MilliwattHours>)> {
     meters.iter().map(|(name, record)| (record.id, (name, record.state.published()))).collect()
 }
 
 /// The members of a client.
-fn ids(meters: &BTreeMap<Name, MeterRecord>, client: &ClientSettings) -> Vec<MeterId> {
+fn ids(meters: &BTreeMap<Name, Box<MeterRecord>>, client: &ClientSettings) -> Vec<MeterId> {
     client.meters.iter().filter_map(|name| meters.get(name)).map(|record| record.id).collect()
 }
 

@@ -30,8 +30,7 @@ impl LedgerState {
         if let Some(why) = &self.block {
             return Err(why.to_string());
         }
-        let client = self.configured.iter().find(|client| client.name == *name);
-        let client = client.ok_or_else(|| format!("{name} is not configured"))?;
+        let client = self.configured.get(name).ok_or_else(|| format!("{name} is not configured"))?;
         let energy = self.clients.get(&client.key).and_then(|balance| balance.on_disk);
         if energy.is_none() {
             self.all_begun(client)?;
@@ -66,7 +65,8 @@ impl LedgerState {
     }
 
     fn record(&self, name: &Name) -> Result<&MeterRecord, String> {
-        self.meters.get(name).ok_or_else(|| format!("{name} is not configured"))
+        let record = self.meters.get(name).map(|record| &**record);
+        record.ok_or_else(|| format!("{name} is not configured"))
     }
 }
 

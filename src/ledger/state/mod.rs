@@ -40,9 +40,9 @@ const ACCEPTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Debug)]
 pub(crate) struct LedgerState {
     /// Also those that are not configured at the moment: they keep their rows.
-    pub(super) meters: BTreeMap<Name, MeterRecord>,
+    pub(super) meters: BTreeMap<Name, Box<MeterRecord>>,
     pub(super) clients: BTreeMap<ClientKey, ClientBalance>,
-    pub(super) configured: Vec<ClientSettings>,
+    pub(super) configured: BTreeMap<Name, ClientSettings>,
     pub(super) journal: JournalBuffer,
     next_meter: i64,
     next_client: i64,
@@ -55,6 +55,8 @@ pub(crate) struct LedgerState {
     pub(super) adopting: bool,
     /// An operator moved the ledger to another machine.
     pub(super) retiring: bool,
+    /// Meters that are not configured, or that were renamed since they were last read.
+    renamable: Vec<Name>,
     /// New names that are not on disk.
     renames: Vec<MeterRename>,
     /// Entries that were undone in this run, and by which.
@@ -115,9 +117,13 @@ impl LedgerState {
         let next_client = contents.clients.values().map(|client| client.id).max().unwrap_or(0) + 1;
         let balance = |ClientRow { id, key, state }| (key, ClientBalance::stored(id, state));
         let mut ledger = LedgerState {
-            meters: contents.meters.into_iter().map(|(name, meter)| (name, MeterRecord::stored(meter))).collect(),
+            meters: contents
+                .meters
+                .into_iter()
+                .map(|(name, meter)| (name, Box::new(MeterRecord::stored(meter))))
+                .collect(),
             clients: contents.clients.into_values().map(balance).collect(),
-            configured: Vec::new(),
+            configured: BTreeMap::new(),
             journal: JournalBuffer::new(contents.next_journal),
             next_meter,
             next_client,
@@ -126,6 +132,7 @@ impl LedgerState {
             block,
             adopting: false,
             retiring: false,
+            renamable: Vec::new(),
             renames: Vec::new(),
             undone: BTreeMap::new(),
             client_changes: Vec::new(),
@@ -147,8 +154,10 @@ impl LedgerState {
         }
         for meter in settings.meters {
             let next = &mut self.next_meter;
-            let record =
-                self.meters.entry(meter.name.clone()).or_insert_with(|| MeterRecord::new(MeterId(next_id(next))));
+            let record = self
+                .meters
+                .entry(meter.name.clone())
+                .or_insert_with(|| Box::new(MeterRecord::new(MeterId(next_id(next)))));
             record.settings = Some(meter);
         }
         for client in &settings.clients {
@@ -156,7 +165,8 @@ impl LedgerState {
             let balance = || ClientBalance::stored(next_id(next), ClientState::default());
             self.clients.entry(client.key.clone()).or_insert_with(balance);
         }
-        self.configured = settings.clients;
+        self.configured = settings.clients.into_iter().map(|client| (client.name.clone(), client)).collect();
+        self.find_renamable();
         self.settle();
     }
 
@@ -206,7 +216,7 @@ impl LedgerState {
 
     /// Records what Arkreen accepted.
     pub(crate) fn accept(&mut self, accepted: &AcceptedReport) {
-        let Some(client) = self.configured.iter().find(|client| client.name == accepted.client) else { return };
+        let Some(client) = self.configured.get(&accepted.client) else { return };
         if let Some(balance) = self.clients.get_mut(&client.key) {
             balance.state.accepted = Some(accepted.energy);
             balance.state.accepted_at = Some(accepted.at.wall);
@@ -233,7 +243,7 @@ impl LedgerState {
         for (name, record) in &mut self.meters {
             let memory = record.is_memory_due(last);
             if std::mem::take(&mut record.dirty) || memory {
-                commit.meters.push(record.row(name));
+                commit.meters.push(record.row(name, memory));
                 commit.memories.extend(memory.then_some(record.id));
             }
         }

@@ -51,13 +51,15 @@ impl LedgerState {
             }
             None => (None, new.read_at, new.power, new.verdicts, None),
         };
-        self.meters.insert(to.clone(), MeterRecord { settings, read_at, power, verdicts, ..record });
+        self.meters.insert(to.clone(), Box::new(MeterRecord { settings, read_at, power, verdicts, ..*record }));
         // The meter that had the new name without a figure gets the old one, and begins again.
         if other.is_some() || old_settings.is_some() {
             let dirty = other.is_some();
             let id = other.unwrap_or_else(|| MeterId(next_id(&mut self.next_meter)));
-            self.meters.insert(from.clone(), MeterRecord { settings: old_settings, dirty, ..MeterRecord::new(id) });
+            let begun_again = MeterRecord { settings: old_settings, dirty, ..MeterRecord::new(id) };
+            self.meters.insert(from.clone(), Box::new(begun_again));
         }
+        self.find_renamable();
         self.renames.push(MeterRename { from: from.clone(), to: to.clone() });
         // A client that already has the new name as a member counts it from its present figure.
         self.settle();
@@ -84,12 +86,19 @@ impl LedgerState {
                 record.has_new_name_elsewhere() && record.state.place() == place && !record.state.is_other(serial)
             }
         };
-        let found = self.meters.iter().filter(|(_, record)| left(record)).max_by_key(|(_, record)| record.updated);
+        let known = self.renamable.iter().filter_map(|name| self.meters.get_key_value(name));
+        let found = known.filter(|(_, record)| left(record)).max_by_key(|(_, record)| record.updated);
         let found = found.map(|(name, record)| match record.settings {
             None => NameConflict::Left(name.clone()),
             Some(_) => NameConflict::Renamed(name.clone()),
         });
         record.conflict.clone().or(found)
+    }
+
+    /// Finds the meters that may have been renamed. The first reading of each meter is compared with them, so they are not searched then.
+    pub(super) fn find_renamable(&mut self) {
+        let may_be = self.meters.iter().filter(|(_, record)| record.settings.is_none() || record.state.is_renamed());
+        self.renamable = may_be.map(|(name, _)| name.clone()).collect();
     }
 
     /// The name that the configuration still has for the meter that was renamed to this one in the ledger. That meter still answers there,

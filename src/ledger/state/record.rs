@@ -97,9 +97,12 @@ impl MeterRecord {
         (faults.collect(), advice.into_iter().map(wording::advice).collect())
     }
 
-    pub(super) fn row(&self, name: &Name) -> MeterRow {
+    /// The row of a commit; its memory is written only `with_memory`, and empty otherwise.
+    pub(super) fn row(&self, name: &Name, with_memory: bool) -> MeterRow {
         let MeterRecord { id, confirmed, updated, ref state, .. } = *self;
-        MeterRow { id, name: name.clone(), confirmed, updated, state: state.clone() }
+        let memory = if with_memory { state.memory.clone() } else { GuardMemory::default() };
+        let state = GuardState { figure: state.figure.clone(), memory };
+        MeterRow { id, name: name.clone(), confirmed, updated, state }
     }
 
     /// Whether the memory has to be written: it changed, it is the first, or this is the last commit and anything at all changed.

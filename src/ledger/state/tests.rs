@@ -31,7 +31,7 @@ fn commit(ledger: &mut LedgerState, seconds: u64) -> Option<Commit> {
 /// What a store holds after a commit of this.
 fn stored(ledger: &LedgerState) -> Contents {
     let known = ledger.meters.iter().filter(|(_, record)| !record.state.is_blank());
-    let meters = known.map(|(name, record)| (name.clone(), record.row(name)));
+    let meters = known.map(|(name, record)| (name.clone(), record.row(name, true)));
     let clients = ledger.clients.iter().map(|(key, balance)| {
         (key.clone(), ClientRow { id: balance.id, key: key.clone(), state: balance.state.clone() })
     });

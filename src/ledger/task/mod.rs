@@ -28,8 +28,8 @@ use commits::{Answer, CommitDone, Commits, JobDone, WaitingRequest};
 
 pub(super) use commits::ReadJob;
 
-/// Readings that wait while the task is busy: some seconds of 500 meters. If there are more, the poller drops and counts them.
-const READINGS: usize = 1024;
+/// Readings that wait while the task is busy: a poll of every meter, and at least this many. When they are more, the pollers wait.
+const LEAST_READINGS: usize = 1024;
 /// Readings arrive in bursts, a round of a bus at a time. Those that arrive this soon after the first are taken with it, so that a burst wakes
 /// the task twice and not once for each reading.
 const GATHER: Duration = Duration::from_millis(10);
@@ -75,9 +75,10 @@ pub fn open(folder: &Path, settings: LedgerSettings, clock: Clock) -> Result<(Le
     let options = StoreOptions { durable: true, machine: machine::mark() };
     let Opened { store, contents, fell_back, block } = Store::open(folder, options)?;
     log::opened(&contents, fell_back.as_deref(), block);
+    let depth = settings.meters.len().max(LEAST_READINGS);
     let state = LedgerState::new(contents, settings, block);
     log::unmatched_names(&state);
-    let (to_readings, readings) = mpsc::channel(READINGS);
+    let (to_readings, readings) = mpsc::channel(depth);
     let (to_requests, requests) = mpsc::channel(REQUESTS);
     let report = LedgerReport {
         meters: state.meter_reports(),
@@ -162,7 +163,8 @@ impl LedgerTask {
             LedgerRequest::Figures { clients, reply } => self.commits.wait(Answer::Figures { clients, reply }),
             LedgerRequest::Accepted { accepted, reply } => {
                 accepted.iter().for_each(|accepted| self.state.accept(accepted));
-                self.report.send_modify(|report| report.clients = self.state.client_reports());
+                let clients = accepted.iter().map(|accepted| &accepted.client);
+                self.report.send_modify(|report| self.state.update_clients(report, clients));
                 let _ = reply.send(());
             }
             LedgerRequest::Reconfigure { settings, reply } => {
@@ -207,8 +209,10 @@ impl LedgerTask {
     /// Takes this reading and all that have arrived, and updates the reports once.
     fn take(&mut self, first: Option<Reading>) {
         let LedgerTask { state, commits, history, readings, report, held, .. } = self;
+        let most = readings.max_capacity();
         let arrived = std::iter::from_fn(|| readings.try_recv().ok());
-        let all = first.into_iter().chain(arrived).take(READINGS);
+        // Each burst has an end, however fast the others send.
+        let all = first.into_iter().chain(arrived).take(most);
         report.send_if_modified(|report| {
             let mut read = false;
             held.send_if_modified(|held| {
@@ -283,7 +287,7 @@ impl LedgerTask {
         self.report.send_modify(|report| {
             report.commits += u64::from(committed.is_ok());
             report.failed_commits += u64::from(committed.is_err());
-            report.clients = self.state.client_reports();
+            self.state.update_energies(report);
             report.block = self.state.block_reason();
         });
         self.serve(waiting, committed.is_ok());
