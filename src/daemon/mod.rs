@@ -54,8 +54,9 @@ pub enum Error {
     LedgerGone(#[from] ledger::LedgerStopped),
 }
 
-/// How often `STATUS=` is updated.
+/// How often `STATUS=` is updated, with up to 1000 meters. With more it takes longer, because it is composed from all of them.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
+const STATUS_METERS: usize = 1000;
 /// How often progress is checked if systemd sets no watchdog.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
 /// The longest time for the ledger's last commit.
@@ -171,7 +172,8 @@ impl Daemon {
     /// Runs until SIGTERM or SIGINT, or until a task ends unexpectedly.
     async fn run(mut self, mut signals: Signals, path: &Path, environment: &Environment) -> Result<(), Error> {
         self.systemd.notify(&[NotifyState::Ready, NotifyState::Status(&summary(&self.sources))]);
-        let mut status = tokio::time::interval(STATUS_EVERY);
+        let times = self.config.meters.len().div_ceil(STATUS_METERS).max(1);
+        let mut status = tokio::time::interval(STATUS_EVERY * u32::try_from(times).unwrap_or(u32::MAX));
         let mut watchdog = tokio::time::interval(systemd::watchdog_every().unwrap_or(CHECK_EVERY));
         let mut stalled = Vec::new();
         let outcome = loop {

@@ -129,9 +129,11 @@ impl TaskSupervisor {
             // When the queue is full, earlier commands make the account reload soon enough.
             let _ = running.commands.try_send(reporter::AccountCommand::Reloaded);
         }
-        for (name, settings) in buses {
+        let count = buses.len();
+        for (index, (name, settings)) in buses.into_iter().enumerate() {
             if !self.buses.contains_key(&name) {
-                self.start_bus(settings);
+                let poll_every = settings.1.iter().map(|meter| meter.poll_every).min().unwrap_or_default();
+                self.start_bus(settings, poller::starts_after(index, count, poll_every));
             }
         }
         for (name, settings) in accounts {
@@ -180,7 +182,7 @@ impl TaskSupervisor {
         self.accounts.iter().map(|(name, running)| (name.clone(), running.commands.downgrade())).collect()
     }
 
-    fn start_bus(&mut self, settings: BusSettings) {
+    fn start_bus(&mut self, settings: BusSettings, starts_after: Duration) {
         let (bus, meters) = settings.clone();
         let (sender, commands) = mpsc::channel(COMMANDS);
         let (publish, report) = watch::channel(BusReport::default());
@@ -189,6 +191,7 @@ impl TaskSupervisor {
             bus,
             descriptors: self.descriptors.clone(),
             meters,
+            starts_after,
             readings: self.ledger.readings(),
             held: self.ledger.held(),
             commands,
@@ -268,11 +271,13 @@ fn take_changed<S: PartialEq, C, R>(
 
 /// The buses with at least one meter.
 fn bus_settings(config: &Config) -> BTreeMap<Name, BusSettings> {
-    let buses = config.buses.iter().map(|(name, bus)| {
-        let meters = config.meters.values().filter(|meter| meter.bus == *name).cloned().collect();
-        (name.clone(), (bus.clone(), meters))
-    });
-    buses.filter(|(_, (_, meters)): &(Name, BusSettings)| !meters.is_empty()).collect()
+    let mut buses: BTreeMap<Name, BusSettings> = BTreeMap::new();
+    for meter in config.meters.values() {
+        let Some(bus) = config.buses.get(&meter.bus) else { continue };
+        let (_, meters) = buses.entry(bus.name.clone()).or_insert_with(|| (bus.clone(), Vec::new()));
+        meters.push(meter.clone());
+    }
+    buses
 }
 
 /// The accounts with at least one client.

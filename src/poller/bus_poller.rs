@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::fault_log::{FaultChange, FaultLog, roughly};
 use super::meter_poller::MeterPoller;
@@ -55,17 +56,19 @@ pub(super) enum NextStep {
 }
 
 impl BusPoller {
+    /// A bus that is first polled at `begin`.
+    #[expect(clippy::too_many_arguments, reason = "each is one input or output of the task")]
     pub(super) fn new(
         bus: &config::BusConfig,
         line: Line,
         meters: Vec<config::MeterConfig>,
+        begin: Instant,
         readings: mpsc::Sender<Reading>,
         report: watch::Sender<BusReport>,
         recorder: Recorder,
         clock: Clock,
     ) -> Self {
-        let now = Instant::now();
-        let schedule = PollSchedule::new(meters.iter().map(|meter| meter.poll_every), bus.timeout, now);
+        let schedule = PollSchedule::new(meters.iter().map(|meter| meter.poll_every), bus.timeout, begin);
         report.send_modify(|report| {
             report.meters = meters.iter().map(|meter| (meter.name.clone(), MeterPoll::default())).collect();
         });
@@ -77,7 +80,7 @@ impl BusPoller {
             meters: meters.into_iter().map(MeterPoller::new).collect(),
             link_faults: FaultLog::default(),
             reopening: Backoff::new(FIRST_REOPENING, LONGEST_REOPENING),
-            reopen_at: now,
+            reopen_at: begin,
             readings,
             report,
             recorder,
@@ -155,7 +158,7 @@ impl BusPoller {
             }
             PollEnd::Lost(_) => {}
         }
-        let dropped = self.send_reading(meter, &outcome);
+        let dropped = self.send_reading(meter, &outcome).await;
         self.report_poll(meter, &outcome, dropped, now);
         if let PollEnd::Lost(error) = &outcome.end {
             self.link_lost(error);
@@ -165,14 +168,21 @@ impl BusPoller {
         outcome.into_reply()
     }
 
-    /// Sends the reading to the ledger. True if it was dropped because the queue is full.
-    fn send_reading(&self, meter: usize, outcome: &PollOutcome) -> bool {
+    /// Sends the reading to the ledger. If its queue is full, the line waits for it, but not longer than the meter's poll interval: the next
+    /// reading has the same counter. True if the reading was dropped.
+    async fn send_reading(&mut self, meter: usize, outcome: &PollOutcome) -> bool {
         let at = outcome.at.filter(|_| outcome.has_values());
         let poller = &self.meters[meter];
         let (meter, definition) = (poller.config.name.clone(), poller.definition());
         self.recorder.poll(&meter, at.map(|at| (at, &outcome.values)));
         let Some(at) = at else { return false };
-        self.readings.try_send(Reading { meter, at, values: outcome.values.clone(), definition }).is_err()
+        match self.readings.try_send(Reading { meter, at, values: outcome.values.clone(), definition }) {
+            Ok(()) => false,
+            Err(TrySendError::Closed(_)) => true,
+            Err(TrySendError::Full(reading)) => {
+                !matches!(timeout(poller.config.poll_every, self.readings.send(reading)).await, Ok(Ok(())))
+            }
+        }
     }
 
     /// Updates the report of the bus, and logs a fault of the meter that begins or ends.
@@ -182,9 +192,12 @@ impl BusPoller {
         let rises_while_exporting = poller.export_check.rises();
         let counts = self.line.counts();
         let tolerated = self.line.tolerated();
-        let probes = self.schedule.probe_round();
+        let silent = matches!(outcome.end, PollEnd::Silent);
         self.report.send_modify(|report| {
-            report.probes = probes;
+            // A meter dies only by its silence.
+            if silent || report.probes.dead > 0 {
+                report.probes = self.schedule.probe_round();
+            }
             report.tolerated = tolerated;
             report.counts = counts;
             report.dropped += u64::from(dropped);

@@ -18,7 +18,9 @@ mod tests;
 pub use bus_poller::read_once;
 pub use reply::{LiveReading, PollReply};
 pub use report::{BusReport, MeterPoll};
-pub use schedule::ProbeRound;
+pub use schedule::{ProbeRound, starts_after};
+
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -55,7 +57,10 @@ pub struct Poller {
     pub descriptors: DescriptorBudget,
     /// The meters on this bus.
     pub meters: Vec<config::MeterConfig>,
-    /// Receives the readings. When it is full, a reading is dropped and counted: the meter still has its counter.
+    /// How long after its start the bus is first polled ([`starts_after`]).
+    pub starts_after: Duration,
+    /// Receives the readings. While it is full, the bus waits; a reading that waits longer than its meter's poll interval is dropped and
+    /// counted, because the meter still has its counter.
     pub readings: mpsc::Sender<Reading>,
     /// Meters that the ledger holds: they are read soon, with their serial number.
     pub held: watch::Receiver<Held>,
@@ -76,9 +81,11 @@ pub struct Poller {
 impl Poller {
     /// Polls until the last sender of commands is dropped. A lost link or a silent meter is logged once and tried again with back-off.
     pub async fn run(self) {
-        let Poller { bus, descriptors, meters, readings, held, commands, report, recorder, hosts, clock, heart } = self;
+        let Poller { bus, descriptors, meters, starts_after, readings, held, .. } = self;
+        let Poller { commands, report, recorder, hosts, clock, heart, .. } = self;
         let line = Line::new(&bus.link_settings()).looking_up_with(hosts).within(descriptors);
-        let bus = BusPoller::new(&bus, line, meters, readings, report, recorder, clock);
+        let begin = Instant::now() + starts_after;
+        let bus = BusPoller::new(&bus, line, meters, begin, readings, report, recorder, clock);
         let commands = CommandQueue::new(commands);
         let Err(QueueClosed) = BusTask { bus, commands, held, heart }.run().await;
     }

@@ -16,7 +16,7 @@ pub struct BusReport {
     pub error: Option<String>,
     /// Requests and their outcomes.
     pub counts: LineCounts,
-    /// Readings dropped because the queue to the ledger was full.
+    /// Readings dropped because the queue to the ledger was full for a whole poll interval.
     pub dropped: u64,
     /// What the other end of the open link has proven to do beside the standard, in words. Its answers are read accordingly.
     pub tolerated: Vec<String>,

@@ -21,6 +21,18 @@ const PROBE_SHARE: u32 = 25;
 /// If nobody answered for this long, and one does, the others are expected to answer too.
 const WHOLE_SILENCE: Duration = Duration::from_secs(60);
 
+/// Buses that are polled at the same time: enough that one wake-up of the program serves several, few enough that none waits long.
+const TOGETHER: usize = 16;
+/// The longest time from one group of buses to the next.
+const LONGEST_STEP: Duration = Duration::from_secs(1);
+
+/// How long after the start a bus is first polled, by its `index` among all `buses`. They begin in groups that are spread over the poll
+/// interval, so that the program's work is, too.
+pub fn starts_after(index: usize, buses: usize, poll_every: Duration) -> Duration {
+    let [group, groups] = [index / TOGETHER, buses.div_ceil(TOGETHER)].map(|it| u32::try_from(it).unwrap_or(u32::MAX));
+    (poll_every / groups.max(1)).min(LONGEST_STEP) * group
+}
+
 /// When each meter of one bus is due. Meters are identified by their index.
 #[derive(Debug)]
 pub(super) struct PollSchedule {

@@ -125,6 +125,7 @@ impl Running {
             bus,
             descriptors: DescriptorBudget::of_process(),
             meters,
+            starts_after: Duration::ZERO,
             readings: readings_in,
             held: held_out,
             commands: commands_out,
@@ -328,12 +329,25 @@ async fn a_reading_has_the_time_of_its_energy_register() {
 }
 
 #[tokio::test]
-async fn a_full_queue_to_the_ledger_is_counted_and_does_not_block() {
-    let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
-    let mut running = Running::start(tcp(&gateway), vec![meter(1, RARELY)], 1);
-    for _ in 0..3 {
-        running.read_now(&[]).await;
+async fn a_bus_waits_for_a_full_queue_to_the_ledger_and_loses_no_reading() {
+    let units = [1, 2, 3, 4];
+    let gateway = SimulatedGateway::start(units.map(simulated)).await.unwrap();
+    let meters = units.map(|unit| meter(unit, RARELY)).to_vec();
+    let mut running = Running::start(tcp(&gateway), meters, 1);
+    // The first reading fills the queue, so that the second has to wait.
+    let polled = |report: &BusReport| report.meters.get(&name("meter_1")).is_some_and(|meter| meter.polls == 1);
+    running.report(polled).await;
+    for unit in units {
+        assert_eq!(running.reading().await.meter, name(&format!("meter_{unit}")));
     }
+    let report = running.report(|report| report.meters.values().all(|meter| meter.polls == 1)).await;
+    assert_eq!(report.dropped, 0);
+}
+
+#[tokio::test]
+async fn a_reading_that_waits_longer_than_its_poll_interval_is_dropped_and_counted() {
+    let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
+    let mut running = Running::start(tcp(&gateway), vec![meter(1, OFTEN)], 1);
     let report = running.report(|report| report.dropped >= 2).await;
     assert!(report.counts.answers >= 3);
 }

@@ -230,3 +230,18 @@ proptest! {
         prop_assert!(*latest <= turn, "{site:?}: probed after {latest:?}, not {turn:?}");
     }
 }
+
+#[test]
+fn buses_begin_in_groups_that_are_spread_over_the_interval() {
+    let starts = |buses: usize, every: u64| -> Vec<u64> {
+        let every = Duration::from_secs(every);
+        (0..buses).map(|index| starts_after(index, buses, every).as_millis() as u64).collect()
+    };
+    assert_eq!(starts(16, 60), [0; 16], "a usual site does not wait");
+    let many = starts(500, 10);
+    assert!(many.iter().all(|start| *start < 10_000), "within one interval");
+    assert!(many.windows(2).all(|pair| pair[0] <= pair[1]) && many.last().unwrap() > &9_000, "over all of it");
+    let most = many.chunk_by(|left, right| left == right).map(<[_]>::len).max();
+    assert_eq!(most, Some(TOGETHER));
+    assert_eq!(starts(33, 180)[32], 2_000, "no longer than necessary");
+}
