@@ -9,8 +9,8 @@ use super::problems::{Problems, shown_path};
 use crate::files::{self, FileError};
 use crate::text::chain;
 
-/// A configuration of a thousand meters is a tenth of this.
-const MAX_BYTES: u64 = 1 << 20;
+/// A configuration of ten thousand meters is a tenth of this.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Why there is no configuration. The messages name the path and the remedy, and show no secret.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum ConfigError {
     NotAFile { path: PathBuf, kind: &'static str },
     #[error("the configuration {shown} may not be read by this user: chown root:arkmeter {shown} && chmod 640 {shown}", shown = shown_path(.0))]
     Denied(PathBuf),
-    #[error("{} is larger than 1 MiB, too large for a configuration: is it the right file?", shown_path(.0))]
+    #[error("{} is larger than 16 MiB, too large for a configuration: is it the right file?", shown_path(.0))]
     TooLarge(PathBuf),
     #[error("{}, line {line}: not UTF-8; save the file as UTF-8", shown_path(.path))]
     NotText { path: PathBuf, line: usize },

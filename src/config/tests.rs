@@ -190,10 +190,10 @@ fn an_unreadable_file_is_reported_with_the_remedy() {
     );
     std::fs::write(&file, b"# one\n# tw\xffo\n").unwrap();
     assert_eq!(load(&file), "DIR/arkmeter.toml, line 2: not UTF-8; save the file as UTF-8\n");
-    std::fs::write(&file, "#".repeat((1 << 20) + 1)).unwrap();
+    std::fs::write(&file, "#".repeat((16 << 20) + 1)).unwrap();
     assert_eq!(
         load(&file),
-        "DIR/arkmeter.toml is larger than 1 MiB, too large for a configuration: is it the right file?\n"
+        "DIR/arkmeter.toml is larger than 16 MiB, too large for a configuration: is it the right file?\n"
     );
     std::fs::write(&file, "colour = 1\n").unwrap();
     assert!(load(&file).contains("DIR/arkmeter.toml:1:1"), "{}", load(&file));
