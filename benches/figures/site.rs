@@ -56,8 +56,6 @@ impl Site {
         {
             command.env_remove(variable);
         }
-        // As in the systemd unit.
-        command.env("MALLOC_ARENA_MAX", "1");
         if let Some(socket) = notify {
             command.env("NOTIFY_SOCKET", socket);
         }
