@@ -244,6 +244,11 @@ impl Quantity {
 }
 
 fn product(left: Exact, right: Exact) -> Result<Exact, DecodeError> {
+    // Most factors are 1, and a product is reduced with several divisions.
+    let is_one = |number: &Exact| (*number.numer(), *number.denom()) == (1, 1);
+    if is_one(&left) || is_one(&right) {
+        return Ok(if is_one(&left) { right } else { left });
+    }
     left.checked_mul(&right).ok_or(DecodeError::TooLarge)
 }
 
