@@ -4,6 +4,7 @@
 //! Many rows are written together, because a disk writes whole blocks. The file uses SQLite's rollback journal, not a write-ahead log:
 //! with a log, rows that are only appended would be written twice.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -299,13 +300,18 @@ fn with_ids<'a>(
     transaction: &Transaction<'_>,
     slots: &'a [HistorySlot],
 ) -> rusqlite::Result<Vec<(i64, &'a HistorySlot)>> {
-    let mut find = transaction.prepare("SELECT id FROM meter WHERE name = ?1")?;
+    // All at once: the table has no index, so that finding each would read the whole table for each.
+    let mut all = transaction.prepare("SELECT name, id FROM meter")?;
+    let known = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut ids: BTreeMap<String, i64> = known.collect::<rusqlite::Result<_>>()?;
     let with_id = |slot: &'a HistorySlot| {
-        let meter = match find.query_row([&slot.meter], |row| row.get::<_, i64>(0)).optional()? {
-            Some(meter) => meter,
+        let meter = match ids.get(slot.meter.as_str()) {
+            Some(meter) => *meter,
             None => {
                 transaction.execute("INSERT INTO meter (name) VALUES (?1)", [&slot.meter])?;
-                transaction.last_insert_rowid()
+                let meter = transaction.last_insert_rowid();
+                ids.insert(slot.meter.to_string(), meter);
+                meter
             }
         };
         Ok((meter, slot))
