@@ -43,4 +43,10 @@ impl Finding {
         self.help = Some(help.into());
         self
     }
+
+    /// The finding in a text that has `by` more bytes before it.
+    pub fn moved(mut self, by: usize) -> Self {
+        self.span = self.span.start + by..self.span.end + by;
+        self
+    }
 }

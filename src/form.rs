@@ -17,7 +17,7 @@ mod quantity;
 #[cfg(test)]
 mod tests;
 
-pub use findings::{Findings, names_a_secret};
+pub use findings::{Findings, leaves, names_a_secret};
 
 use quantity::parse_size;
 pub use quantity::{parse_energy, parse_power};
@@ -138,6 +138,17 @@ impl<'t> Form<'t> {
             Some((valid, field.table()?))
         });
         named.collect()
+    }
+
+    /// Every field of a table whose keys are the operator's own.
+    pub fn fields(&self) -> Vec<(&'t str, Field<'t>)> {
+        let fields = self.table.iter().map(|(name, value)| {
+            self.findings.note_readable(value);
+            let key: &str = name.get_ref().as_ref();
+            let field = Field { path: self.join(key), key_span: name.span(), value, findings: self.findings };
+            (key, field)
+        });
+        fields.collect()
     }
 
     /// Every key of the table, with its span.

@@ -25,7 +25,7 @@ Examples:
 pub struct Arguments {
     #[command(subcommand)]
     pub(super) command: CliCommand,
-    /// Configuration file
+    /// Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too
     #[arg(
         long,
         global = true,
@@ -78,6 +78,7 @@ Example:
 Examples:
   arkmeter check                            check the installed configuration
   arkmeter check --config ./arkmeter.toml   check another file
+  arkmeter check --no-system --config site  check the folder `site` with its conf.d anywhere, as in CI
 
 Exit code: 0 if the configuration is valid, 78 if it has an error.")]
     Check {
@@ -87,6 +88,9 @@ Exit code: 0 if the configuration is valid, 78 if it has an error.")]
         /// Print problems only
         #[arg(long, conflicts_with = "json")]
         quiet: bool,
+        /// Judge the configuration alone: no token file, certificate, device, ledger or limit of this machine
+        #[arg(long)]
+        no_system: bool,
     },
     /// Read the meters once, now, and print their values
     #[command(after_help = "\

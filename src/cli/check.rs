@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::exit;
 use super::output::write_json;
-use crate::config::{Config, ConfigError, Environment, Problem, Problems, shown_path};
+use crate::config::{Config, ConfigError, ConfigFiles, Environment, Problem, Problems, shown_path};
 use crate::finding::Severity;
 
 mod files;
@@ -25,11 +25,13 @@ pub(super) struct CheckOptions {
     pub(super) json: bool,
     /// Colours on `err`.
     pub(super) colour: bool,
+    /// Only the configuration itself: no token file, certificate, device, ledger or limit of this machine.
+    pub(super) no_system: bool,
 }
 
 /// Prints the problems on standard error and the plan on standard output; with `quiet` the problems only.
-pub(super) fn run(path: &Path, environment: &Environment, json: bool, quiet: bool) -> u8 {
-    let options = CheckOptions { json, colour: io::stderr().is_terminal() };
+pub(super) fn run(path: &Path, environment: &Environment, json: bool, quiet: bool, no_system: bool) -> u8 {
+    let options = CheckOptions { json, colour: io::stderr().is_terminal(), no_system };
     let mut out: Box<dyn Write> = if quiet { Box::new(io::sink()) } else { Box::new(io::stdout().lock()) };
     check(path, environment, options, &mut out, &mut io::stderr().lock())
 }
@@ -39,6 +41,10 @@ pub(super) fn run(path: &Path, environment: &Environment, json: bool, quiet: boo
 struct CheckDocument {
     schema: u32,
     file: String,
+    /// What was read, in this order; empty if a file cannot be read.
+    files: Vec<String>,
+    /// The hash of the files, as the metric `arkmeter_config_info` has it.
+    hash: Option<String>,
     valid: bool,
     problems: Vec<Remark>,
     /// Absent if the configuration itself has an error.
@@ -50,7 +56,8 @@ struct CheckDocument {
 #[derive(Clone, Debug, Serialize)]
 struct Remark {
     severity: Severity,
-    /// Absent if the problem is not in the file itself, but in a token file or a device.
+    /// Absent if the problem is not in the configuration itself, but in a token file or a device.
+    file: Option<String>,
     line: Option<usize>,
     column: Option<usize>,
     message: String,
@@ -67,15 +74,24 @@ pub(super) fn check(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> u8 {
-    let loaded = Config::load(path, environment);
+    let files = ConfigFiles::read(path);
+    let (files, loaded) = match files {
+        Ok(files) => {
+            let loaded = files.parse(environment);
+            (Some(files), loaded)
+        }
+        Err(error) => (None, Err(error)),
+    };
     let checked = match &loaded {
+        Ok((config, _)) if options.no_system => files::of_configuration(config),
         Ok((config, _)) => [files::check(config, environment), ledger::check(config)].concat(),
         Err(_) => Vec::new(),
     };
     let valid = loaded.is_ok() && !checked.iter().any(|remark| remark.severity == Severity::Error);
+    let result = CheckResult { files: files.as_ref(), loaded, checked, valid };
     let written = match options.json {
-        true => write_document(path, loaded, checked, valid, out),
-        false => write_text(path, loaded, &checked, valid, options.colour, out, err),
+        true => write_document(path, result, out),
+        false => write_text(path, result, options.colour, out, err),
     };
     match (written, valid) {
         (Err(_), _) => exit::FAILED,
@@ -84,54 +100,64 @@ pub(super) fn check(
     }
 }
 
+/// What is printed.
+struct CheckResult<'f> {
+    /// Absent if one cannot be read.
+    files: Option<&'f ConfigFiles>,
+    loaded: Result<(Config, Problems), ConfigError>,
+    checked: Vec<Remark>,
+    valid: bool,
+}
+
 fn write_text(
     path: &Path,
-    loaded: Result<(Config, Problems), ConfigError>,
-    checked: &[Remark],
-    valid: bool,
+    result: CheckResult<'_>,
     colour: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<()> {
-    let (config, warnings) = match loaded {
+    let (config, warnings) = match result.loaded {
         Ok(loaded) => loaded,
         Err(error) => return write!(err, "{}", error.render(colour)),
     };
     write!(err, "{}", warnings.render(colour))?;
-    for remark in checked {
+    for remark in result.checked {
         let severity = if remark.severity == Severity::Error { "error" } else { "warning" };
         writeln!(err, "{severity}: {}", remark.message)?;
     }
+    result.files.map_or(Ok(()), |files| text::write_files(files, out))?;
     text::write(&config, out)?;
-    let verdict = if valid { "valid" } else { "not valid: correct the errors above" };
-    writeln!(err, "{} is {verdict}", shown_path(path))
+    let verdict = if result.valid { "valid" } else { "not valid: correct the errors above" };
+    let parts = match result.files.map_or(0, |files| files.files().len() - 1) {
+        0 => String::new(),
+        1 => " with 1 part".to_owned(),
+        parts => format!(" with {parts} parts"),
+    };
+    writeln!(err, "{}{parts} is {verdict}", shown_path(path))
 }
 
-fn write_document(
-    path: &Path,
-    loaded: Result<(Config, Problems), ConfigError>,
-    checked: Vec<Remark>,
-    valid: bool,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let (plan, mut problems) = match &loaded {
+fn write_document(path: &Path, result: CheckResult<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let (plan, mut problems) = match &result.loaded {
         Ok((config, warnings)) => (Some(plan::document(config)), warnings.iter().map(Remark::of).collect()),
         Err(ConfigError::Invalid(problems)) => (None, problems.iter().map(Remark::of).collect()),
         Err(error) => (None, vec![Remark::error(error.render(false).trim_end().to_owned())]),
     };
-    problems.extend(checked);
-    let document = CheckDocument { schema: 1, file: shown_path(path), valid, problems, plan };
+    problems.extend(result.checked);
+    let files = result.files.iter().flat_map(|files| files.files()).map(|file| shown_path(&file.path)).collect();
+    let hash = result.files.map(ConfigFiles::hash);
+    let (file, valid) = (shown_path(path), result.valid);
+    let document = CheckDocument { schema: 1, file, files, hash, valid, problems, plan };
     write_json(&document, out)
 }
 
 impl Remark {
     fn of(problem: &Problem) -> Self {
-        let Problem { severity, line, column, message, help, .. } = problem.clone();
-        Remark { severity, line: Some(line), column: Some(column), message, help }
+        let Problem { severity, file, line, column, message, help, .. } = problem.clone();
+        Remark { severity, file: Some(file), line: Some(line), column: Some(column), message, help }
     }
 
     fn error(message: String) -> Self {
-        Remark { severity: Severity::Error, line: None, column: None, message, help: None }
+        Remark { severity: Severity::Error, file: None, line: None, column: None, message, help: None }
     }
 
     fn warning(message: String) -> Self {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::exit;
 use super::output::print_error;
-use crate::config::{Config, Environment, MeterConfig};
+use crate::config::{Config, ConfigFiles, Environment, MeterConfig};
 use crate::ledger;
 use crate::status::control::{self, ControlCommand, ControlError};
 use crate::text::chain;
@@ -52,10 +52,14 @@ pub(super) fn locations(path: &Path, environment: &Environment) -> (PathBuf, Pat
     }
 }
 
-/// A path in a configuration that has an error elsewhere.
+/// A path in a configuration that has an error elsewhere: the last file that sets it and can be read.
 fn path_as_written(path: &Path, table: &str, key: &str) -> Option<PathBuf> {
-    let document: toml::Table = Config::text(path).ok()?.parse().ok()?;
-    let written = document.get(table)?.get(key)?.as_str()?;
+    let files = ConfigFiles::read(path).ok()?;
+    let written = |text: &str| {
+        let document: toml::Table = text.parse().ok()?;
+        document.get(table)?.get(key)?.as_str().map(str::to_owned)
+    };
+    let written = files.files().iter().rev().find_map(|file| written(&file.text))?;
     Some(path.parent()?.join(written))
 }
 

@@ -24,6 +24,7 @@ mod setup;
 mod status;
 pub mod support;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use arguments::Arguments;
@@ -38,11 +39,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
     keep_memory_out_of_core_dumps();
     outlive_the_limit_of_file_sizes();
     let environment = Environment::of_process();
-    let path = &arguments.config;
+    let path = &main_file(arguments.config);
     let code = match arguments.command {
         CliCommand::Run { record } => run::run(path, &environment, record.as_deref()),
         CliCommand::Demo { duration } => demo::demo(duration),
-        CliCommand::Check { json, quiet } => check::run(path, &environment, json, quiet),
+        CliCommand::Check { json, quiet, no_system } => check::run(path, &environment, json, quiet, no_system),
         CliCommand::Read { meters, json } => {
             with_config(path, &environment, |config| read::read(config, &meters, json))
         }
@@ -61,6 +62,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+/// The main file of a configuration that is named by its folder.
+fn main_file(path: PathBuf) -> PathBuf {
+    if path.is_dir() { path.join("arkmeter.toml") } else { path }
 }
 
 /// Ignores SIGXFSZ, which would end the process: a file that may not grow is an error of its write, as on a full disk. Source: setrlimit(2).

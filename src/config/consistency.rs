@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::joined::JoinedText;
 use super::meter::{ClientTable, MeterTable};
 use super::model::{AccountConfig, BusConfig, ClientConfig};
 use super::problems::LineStarts;
@@ -12,9 +13,9 @@ use crate::form::Findings;
 use crate::modbus::Link;
 use crate::units::{ClientId, Name};
 
-/// All tables of the file, as far as they could be read.
+/// All tables of the configuration, as far as they could be read.
 pub(super) struct ConfigTables<'a> {
-    pub(super) text: &'a str,
+    pub(super) joined: &'a JoinedText<'a>,
     pub(super) lines: LineStarts,
     pub(super) findings: &'a Findings,
     /// The file has an unknown table: what seems to be missing may be there.
@@ -58,7 +59,8 @@ impl ConfigTables<'_> {
                 Link::Tcp(address) | Link::RtuOverTcp(address) => address,
             };
             if let Some((other, first)) = taken.insert(address, (name, &entry.span)) {
-                let message = format!("[bus.{name}] is the same line as [bus.{other}] (line {})", self.line(first));
+                let message =
+                    format!("[bus.{name}] is the same line as [bus.{other}] ({})", self.place(first, &entry.span));
                 self.error(
                     entry.span.clone(),
                     &message,
@@ -89,9 +91,9 @@ impl ConfigTables<'_> {
                 continue;
             }
             if let Some(first) = taken.insert((&bus.value, unit.value.get()), unit) {
-                let line = self.line(&first.span);
+                let place = self.place(&first.span, &unit.span);
                 let message =
-                    format!("`meter.{name}.unit`: unit {} of bus {} is taken in line {line}", unit.value, bus.value);
+                    format!("`meter.{name}.unit`: unit {} of bus {} is taken in {place}", unit.value, bus.value);
                 self.error(unit.span.clone(), &message, "each meter of a bus needs its own unit");
             }
         }
@@ -119,8 +121,8 @@ impl ConfigTables<'_> {
             };
             if let Some(client) = self.clients.get(name) {
                 let message = format!(
-                    "[client.{name}] has the name of a meter with its own `client_id` (line {})",
-                    self.line(&table.span)
+                    "[client.{name}] has the name of a meter with its own `client_id` ({})",
+                    self.place(&table.span, &client.span)
                 );
                 self.error(client.span.clone(), &message, "rename one of the two");
             }
@@ -146,8 +148,11 @@ impl ConfigTables<'_> {
                 continue;
             };
             if let Some(Some(own)) = &meter.client_id {
-                let message =
-                    format!("meter {} has its own `client_id` in line {}", member.value, self.line(&own.span));
+                let message = format!(
+                    "meter {} has its own `client_id` in {}",
+                    member.value,
+                    self.place(&own.span, &member.span)
+                );
                 self.error(
                     member.span.clone(),
                     &message,
@@ -155,8 +160,11 @@ impl ConfigTables<'_> {
                 );
             }
             if let Some(first) = members.insert(&member.value, &member.span) {
-                let message =
-                    format!("meter {} already belongs to the client in line {}", member.value, self.line(first));
+                let message = format!(
+                    "meter {} already belongs to the client in {}",
+                    member.value,
+                    self.place(first, &member.span)
+                );
                 self.error(member.span.clone(), &message, "a meter is reported once");
             }
         }
@@ -181,10 +189,10 @@ impl ConfigTables<'_> {
                 None => chosen = Some(account),
                 Some(first) => {
                     let message = format!(
-                        "[{owner}] has two accounts, {} and {} (line {})",
+                        "[{owner}] has two accounts, {} and {} ({})",
                         account.value,
                         first.value,
-                        self.line(&first.span)
+                        self.place(&first.span, &account.span)
                     );
                     self.error(account.span.clone(), &message, "a client and all of its meters belong to one account");
                     return None;
@@ -227,9 +235,8 @@ impl ConfigTables<'_> {
             let Some(account) = self.accounts.get(account).and_then(|entry| entry.value.as_ref()) else { continue };
             let url = account.url.as_str().trim_end_matches('/').to_owned();
             if let Some(first) = taken.insert((url, id.value), id) {
-                let (one, two) = (self.line(&first.span), self.line(&id.span));
-                let message =
-                    format!("client identifier {} is used twice, in lines {one} and {two}", shortened(id.value));
+                let places = self.places(&first.span, &id.span);
+                let message = format!("client identifier {} is used twice, in {places}", shortened(id.value));
                 self.error(
                     id.span.clone(),
                     &message,
@@ -283,12 +290,22 @@ impl ConfigTables<'_> {
         self.findings.add(Finding::error(span, message).help(help));
     }
 
-    fn line(&self, span: &Range<usize>) -> usize {
-        self.lines.line_of(self.text, span.start).0
+    /// The place of `span` in words, for a message about `near`.
+    fn place(&self, span: &Range<usize>, near: &Range<usize>) -> String {
+        self.joined.place(&self.lines, span.start, near.start)
+    }
+
+    /// `lines 3 and 9`, or with the names of two files.
+    fn places(&self, one: &Range<usize>, two: &Range<usize>) -> String {
+        let (first, second) = (self.place(one, two), self.place(two, one));
+        match (first.strip_prefix("line "), second.strip_prefix("line ")) {
+            (Some(first), Some(second)) if !first.contains(' ') => format!("lines {first} and {second}"),
+            _ => format!("{first} and {second}"),
+        }
     }
 }
 
-/// In the order of the file, so that the second of two is the one that is reported.
+/// In the order of the files, so that the second of two is the one that is reported.
 fn by_position<T>(tables: &BTreeMap<Name, T>, span: impl Fn(&T) -> &Range<usize>) -> Vec<(&Name, &T)> {
     let mut tables: Vec<_> = tables.iter().collect();
     tables.sort_by_key(|(_, table)| span(table).start);

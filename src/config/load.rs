@@ -1,16 +1,17 @@
-//! Reads the file of a configuration, with its limits of size and encoding.
+//! Reads a file of a configuration, with its limits of size and encoding.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
 use super::model::Config;
+use super::parts::{ConfigFiles, MAX_PARTS};
 use super::problems::{Problems, shown_path};
 use crate::files::{self, FileError};
 use crate::text::chain;
 
-/// A configuration of ten thousand meters is a tenth of this.
-const MAX_BYTES: u64 = 16 << 20;
+/// The main file and its parts together. A configuration of ten thousand meters is a tenth of this.
+pub(super) const MAX_BYTES: u64 = 16 << 20;
 
 /// Why there is no configuration. The messages name the path and the remedy, and show no secret.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,12 @@ pub enum ConfigError {
     Denied(PathBuf),
     #[error("{} is larger than 16 MiB, too large for a configuration: is it the right file?", shown_path(.0))]
     TooLarge(PathBuf),
+    #[error("the configuration is larger than 16 MiB with its part {}: is it the right file?", shown_path(.0))]
+    TooLargeWith(PathBuf),
+    #[error("there are more than {} parts of the configuration in {} and the folders of the same purpose: join some of them", MAX_PARTS, shown_path(.0))]
+    TooManyParts(PathBuf),
+    #[error("the parts of the configuration in {shown} may not be read by this user: chown root:arkmeter {shown} && chmod 750 {shown}", shown = shown_path(.0))]
+    DeniedFolder(PathBuf),
     #[error("{}, line {line}: not UTF-8; save the file as UTF-8", shown_path(.path))]
     NotText { path: PathBuf, line: usize },
     #[error("the configuration {} cannot be read", shown_path(.path))]
@@ -50,23 +57,23 @@ impl ConfigError {
 }
 
 impl Config {
-    /// Reads the configuration at `path`; returns it with its warnings.
+    /// Reads the configuration at `path` with its parts; returns it with its warnings.
     ///
     /// # Errors
-    /// Without a readable, valid file.
+    /// Without readable, valid files.
     pub fn load(path: &Path, environment: &Environment) -> Result<(Config, Problems), ConfigError> {
-        Config::of_text(path, &Config::text(path)?, environment)
+        ConfigFiles::read(path)?.parse(environment)
     }
 
-    /// The text of the configuration at `path`, valid or not.
+    /// The text of the main file of the configuration at `path`, valid or not.
     ///
     /// # Errors
     /// Without a readable file.
     pub fn text(path: &Path) -> Result<String, ConfigError> {
-        read(path)
+        read(path, MAX_BYTES)
     }
 
-    /// Parses this text as the configuration at `path`; returns it with its warnings.
+    /// Parses this text, without parts, as a configuration at `path`; returns it with its warnings.
     ///
     /// # Errors
     /// For an invalid text, with all problems.
@@ -75,17 +82,17 @@ impl Config {
     }
 }
 
-/// The configuration at `path` without secrets ([`super::shown_text`]), valid or not.
+/// The configuration at `path` and its parts without secrets ([`super::shown_text`]), valid or not.
 ///
 /// # Errors
-/// Without a readable file.
+/// Without readable files.
 pub fn shown_file(path: &Path, environment: &Environment) -> Result<String, ConfigError> {
-    Ok(super::shown_text(&read(path)?, &environment.beside(path)))
+    Ok(super::parse::shown_files(ConfigFiles::read(path)?.files(), &environment.beside(path)))
 }
 
-/// Reads the text of a file.
-pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
-    let content = files::read(path, MAX_BYTES).map_err(|error| match error {
+/// Reads the text of a file of at most `limit` bytes.
+pub(super) fn read(path: &Path, limit: u64) -> Result<String, ConfigError> {
+    let content = files::read(path, limit).map_err(|error| match error {
         FileError::Folder => ConfigError::Folder(path.to_owned()),
         FileError::Special(kind) => ConfigError::NotAFile { path: path.to_owned(), kind },
         FileError::TooLarge(_) => ConfigError::TooLarge(path.to_owned()),

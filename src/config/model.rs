@@ -28,6 +28,15 @@ pub struct Config {
     pub state: StateConfig,
     /// `[status]`.
     pub status: StatusConfig,
+    /// `[site]`.
+    pub site: SiteConfig,
+}
+
+/// What tells this site from others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SiteConfig {
+    /// On every metric: valid names of labels that arkmeter and Prometheus do not use, with printable values of 1 to 128 characters.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Where reports go: a URL and the token that goes with it.

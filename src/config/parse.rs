@@ -1,6 +1,7 @@
 //! Parses the text of a configuration into a validated one, or into all of its problems. Pure.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use toml::Spanned;
@@ -8,12 +9,14 @@ use toml::de::DeTable;
 
 use super::consistency::ConfigTables;
 use super::environment::Environment;
+use super::joined::{JoinedText, SourceFile};
 use super::mask::Masked;
+use super::merge::{merge, moved};
 use super::model::Config;
 use super::problems::{LineStarts, Problems};
 use super::profiles::Profiles;
 use super::tables::{Table, TableMap};
-use super::{account, bus, meter, service, syntax};
+use super::{account, bus, meter, service, site, syntax};
 use crate::finding::{Finding, Severity};
 use crate::form::{Findings, Form};
 use crate::units::Name;
@@ -23,7 +26,17 @@ use crate::units::Name;
 /// # Errors
 /// For an invalid text, with all problems, warnings included.
 pub fn parse(file: &Path, text: &str, environment: &Environment) -> Result<(Config, Problems), Problems> {
-    parse_with(file, text, |root, whole| read(&root, text, environment, whole))
+    let joined = JoinedText::single(file, text);
+    parse_joined(&joined, |root, whole| read(&root, &joined, environment, whole))
+}
+
+/// Parses the files of one configuration, each over those before it, and returns it with its warnings.
+///
+/// # Errors
+/// For an invalid text, with all problems, warnings included.
+pub fn parse_files(files: &[SourceFile], environment: &Environment) -> Result<(Config, Problems), Problems> {
+    let joined = JoinedText::new(files);
+    parse_joined(&joined, |root, whole| read(&root, &joined, environment, whole))
 }
 
 /// Parses the text with `read`, which also gets whether the text is valid TOML. Returns its value with the warnings, or all problems.
@@ -32,12 +45,20 @@ pub(crate) fn parse_with<T>(
     text: &str,
     read: impl FnOnce(Form<'_>, bool) -> Option<T>,
 ) -> Result<(T, Problems), Problems> {
-    recovered(text, |document, errors| {
+    parse_joined(&JoinedText::single(file, text), read)
+}
+
+fn parse_joined<T>(
+    joined: &JoinedText<'_>,
+    read: impl FnOnce(Form<'_>, bool) -> Option<T>,
+) -> Result<(T, Problems), Problems> {
+    let text = &*joined.text;
+    recovered(joined, |document, Recovered { broken, replaced }| {
         let findings = Findings::default();
-        let broken = syntax::findings(text, errors);
         let value = read(Form::root(document, &findings), broken.is_empty());
 
         let mut hidden = findings.hidden(document.get_ref());
+        hidden.extend(replaced);
         // The document may lack what follows a broken line, so the lines that will be shown are checked for hidden text too.
         let shown = if broken.is_empty() {
             Default::default()
@@ -48,7 +69,7 @@ pub(crate) fn parse_with<T>(
         let masked = Masked::new(text, &hidden);
         let found = if broken.is_empty() { findings.into_vec() } else { certain(text, findings, broken) };
         let failed = found.iter().any(|finding| finding.severity == Severity::Error);
-        let problems = Problems::new(file, &masked, found);
+        let problems = Problems::new(joined.names(), &masked, found);
         match value.filter(|_| !failed) {
             Some(value) => Ok((value, problems)),
             None => Err(problems),
@@ -59,32 +80,57 @@ pub(crate) fn parse_with<T>(
 /// The text of a configuration without secrets: without the values of unknown keys and of keys that name a secret, and without comments
 /// that mention one. The text need not be valid.
 pub fn shown_text(text: &str, environment: &Environment) -> String {
-    recovered(text, |document, errors| {
+    shown(&JoinedText::single(Path::new(""), text), environment)
+}
+
+/// The same of all files of a configuration, and without the values that a later file overrides; the name of each is before its lines if
+/// there are several.
+pub(super) fn shown_files(files: &[SourceFile], environment: &Environment) -> String {
+    shown(&JoinedText::new(files), environment)
+}
+
+fn shown(joined: &JoinedText<'_>, environment: &Environment) -> String {
+    let text = &*joined.text;
+    recovered(joined, |document, Recovered { broken, replaced }| {
         let findings = Findings::default();
-        let whole = errors.is_empty();
-        read(&Form::root(document, &findings), text, environment, whole);
+        let whole = broken.is_empty();
+        read(&Form::root(document, &findings), joined, environment, whole);
         let mut hidden = findings.hidden(document.get_ref());
+        hidden.extend(replaced);
         if !whole {
             hidden.extend(syntax::hidden(text, &syntax::every_line(text), &findings));
         }
         hidden.extend(syntax::secret_comments(text));
-        Masked::new(text, &hidden).text
+        joined.names().with_headings(&Masked::new(text, &hidden).text)
     })
 }
 
-/// Calls `then` with what can be read of `text`, and with the parser's errors.
-fn recovered<T>(text: &str, then: impl FnOnce(&Spanned<DeTable<'_>>, &[toml::de::Error]) -> T) -> T {
-    let (first, mut errors) = DeTable::parse_recoverable(text);
+/// What comes with the document of a text.
+struct Recovered {
+    /// The lines that are not TOML.
+    broken: Vec<Finding>,
+    /// The spans of the values that a later file overrides: nobody judges them, so they are not shown.
+    replaced: Vec<Range<usize>>,
+}
+
+/// Calls `then` with what can be read of the files, merged.
+fn recovered<T>(joined: &JoinedText<'_>, then: impl FnOnce(&Spanned<DeTable<'_>>, Recovered) -> T) -> T {
+    let parsed: Vec<_> = joined.texts().map(|(start, text)| (start, text, DeTable::parse_recoverable(text))).collect();
     // The parser stops at a line without `=`. Without such lines it also reads what follows.
-    let without = syntax::without_keys_alone(text, &errors);
-    match &without {
-        Some(without) => {
-            let (document, more) = DeTable::parse_recoverable(without);
+    let without: Vec<_> =
+        parsed.iter().map(|(_, text, (_, errors))| syntax::without_keys_alone(text, errors)).collect();
+    let mut document = DeTable::new();
+    let (mut broken, mut replaced) = (Vec::new(), Vec::new());
+    for ((start, text, (mut table, mut errors)), without) in parsed.into_iter().zip(&without) {
+        if let Some(without) = without {
+            let (again, more) = DeTable::parse_recoverable(without);
             errors.extend(more);
-            then(&document, &errors)
+            table = again;
         }
-        None => then(&first, &errors),
+        broken.extend(syntax::findings(text, &errors).into_iter().map(|finding| finding.moved(start)));
+        merge(&mut document, moved(table.into_inner(), start), &mut replaced);
     }
+    then(&Spanned::new(0..joined.text.len(), document), Recovered { broken, replaced })
 }
 
 /// The broken lines, and what is certain about the others.
@@ -95,7 +141,7 @@ fn certain(text: &str, findings: Findings, mut broken: Vec<Finding>) -> Vec<Find
     broken
 }
 
-fn read(root: &Form<'_>, text: &str, environment: &Environment, whole: bool) -> Option<Config> {
+fn read(root: &Form<'_>, joined: &JoinedText<'_>, environment: &Environment, whole: bool) -> Option<Config> {
     let profiles = Profiles::read(root);
     let accounts = read_tables(root, "account", |name, form| account::read(name, form, &environment.folder));
     let buses = read_tables(root, "bus", bus::read);
@@ -108,12 +154,13 @@ fn read(root: &Form<'_>, text: &str, environment: &Environment, whole: bool) -> 
         root.named_tables("client").into_iter().map(|(name, form)| (name, meter::read_client(form))).collect();
     let state = service::state(root.table("state"), environment);
     let status = service::status(root.table("status"), environment);
+    let site = site::read(root.table("site"));
     let misnamed = root.unknown_keys() > 0;
     if !whole {
         return None;
     }
-    let lines = LineStarts::new(text);
-    let tables = ConfigTables { text, lines, findings: root.findings(), misnamed, accounts, buses, meters, clients };
+    let lines = LineStarts::new(&joined.text);
+    let tables = ConfigTables { joined, lines, findings: root.findings(), misnamed, accounts, buses, meters, clients };
     let clients = tables.check();
     Some(Config {
         accounts: values(tables.accounts)?,
@@ -122,6 +169,7 @@ fn read(root: &Form<'_>, text: &str, environment: &Environment, whole: bool) -> 
         clients,
         state: state?,
         status: status?,
+        site: site?,
     })
 }
 

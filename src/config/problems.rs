@@ -1,4 +1,4 @@
-//! The problems of one file for people: sorted by position, each with its line, a caret and a hint.
+//! The problems of a configuration for people: sorted by position, each with its line, a caret and a hint.
 
 use std::fmt;
 use std::path::Path;
@@ -7,6 +7,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+use super::joined::FileNames;
 use super::mask::{Masked, shortened};
 use crate::finding::{Finding, Severity};
 
@@ -15,10 +16,11 @@ const MAX_SHOWN: usize = 100;
 /// A longer line is not shown.
 const MAX_LINE: usize = 500;
 
-/// The errors and warnings of a file. The source lines in it are masked, so that it holds no secret.
+/// The errors and warnings of a file, or of a configuration of several. The source lines in it are masked, so that it holds no secret.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problems {
-    file: String,
+    /// The file, or the first file and the number of the others.
+    whole: String,
     problems: Vec<Problem>,
 }
 
@@ -27,7 +29,9 @@ pub struct Problems {
 pub struct Problem {
     /// Error or warning.
     pub severity: Severity,
-    /// From 1.
+    /// The file, without control characters.
+    pub file: String,
+    /// In the file, from 1.
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
@@ -43,14 +47,14 @@ pub struct Problem {
 }
 
 impl Problems {
-    /// Sorts `findings` and takes their lines from `masked`, the file's text.
-    pub(super) fn new(file: &Path, masked: &Masked, mut findings: Vec<Finding>) -> Self {
+    /// Sorts `findings` and takes their lines from `masked`, the text of these files.
+    pub(super) fn new(files: &FileNames, masked: &Masked, mut findings: Vec<Finding>) -> Self {
         let position = |finding: &Finding| (finding.span.start, finding.span.end, finding.message.clone());
         findings.sort_by_key(position);
         findings.dedup();
         let lines = LineStarts::new(&masked.text);
-        let problems = findings.into_iter().map(|finding| Problem::new(finding, masked, &lines)).collect();
-        Problems { file: shown_path(file), problems }
+        let problems = findings.into_iter().map(|finding| Problem::new(finding, files, masked, &lines)).collect();
+        Problems { whole: files.in_words(), problems }
     }
 
     /// Whether there are neither errors nor warnings.
@@ -58,7 +62,7 @@ impl Problems {
         self.problems.is_empty()
     }
 
-    /// The problems by position in the file.
+    /// The problems by file and position.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter()
     }
@@ -78,7 +82,7 @@ impl Problems {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
         let mut text = String::new();
         for problem in self.problems.iter().take(MAX_SHOWN) {
-            text.push_str(&problem.render(&self.file, &renderer));
+            text.push_str(&problem.render(&renderer));
             text.push_str("\n\n");
         }
         let more = self.problems.len().saturating_sub(MAX_SHOWN);
@@ -86,7 +90,7 @@ impl Problems {
             text.push_str(&format!("... and {more} more\n\n"));
         }
         if !self.is_empty() {
-            text.push_str(&format!("{}: {}\n", self.file, self.summary()));
+            text.push_str(&format!("{}: {}\n", self.whole, self.summary()));
         }
         text
     }
@@ -114,7 +118,7 @@ impl fmt::Display for Problems {
 }
 
 impl Problem {
-    fn new(finding: Finding, masked: &Masked, lines: &LineStarts) -> Self {
+    fn new(finding: Finding, files: &FileNames, masked: &Masked, lines: &LineStarts) -> Self {
         let Finding { severity, span, message, help } = finding;
         let span = masked.map_span(span);
         let (line, whole) = lines.line_of(&masked.text, span.start);
@@ -124,22 +128,24 @@ impl Problem {
         let column = source[..start].chars().count() + 1;
         let (source, caret) =
             if source.len() <= MAX_LINE { (source.to_owned(), start..end) } else { (String::new(), 0..0) };
+        let (file, line) = files.of_line(line);
+        let file = file.to_owned();
         let (message, help) = (shortened(&message), help.as_deref().map(shortened));
-        Problem { severity, line, column, message, help, source, caret }
+        Problem { severity, file, line, column, message, help, source, caret }
     }
 
-    fn render(&self, file: &str, renderer: &Renderer) -> String {
+    fn render(&self, renderer: &Renderer) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let title = level.primary_title(&self.message);
         let group = if self.source.is_empty() {
-            let group = title.element(Origin::path(file).line(self.line).char_column(self.column));
+            let group = title.element(Origin::path(&self.file).line(self.line).char_column(self.column));
             group.elements(self.help.iter().map(|help| Level::HELP.message(help)))
         } else {
             let annotation = AnnotationKind::Primary.span(self.caret.clone());
-            let snippet = Snippet::source(&self.source).line_start(self.line).path(file);
+            let snippet = Snippet::source(&self.source).line_start(self.line).path(&self.file);
             match self.help.as_deref() {
                 Some(help) if help.contains('\n') => {
                     title.element(snippet.annotation(annotation)).element(Level::HELP.message(help))

@@ -14,7 +14,7 @@ use crate::meter::Profile;
 use crate::units::Name;
 
 /// The other tables of a configuration. They are not checked.
-const OTHER_TABLES: [&str; 6] = ["account", "bus", "client", "meter", "state", "status"];
+const OTHER_TABLES: [&str; 7] = ["account", "bus", "client", "meter", "site", "state", "status"];
 /// A profile without a `[profile.NAME]` has at least one of these keys.
 const PROFILE_KEYS: [&str; 4] = ["vendor", "model", "power", "energy"];
 
@@ -23,7 +23,7 @@ const PROFILE_KEYS: [&str; 4] = ["vendor", "model", "power", "energy"];
 /// # Errors
 /// Without a readable file, and for an invalid profile, with all problems.
 pub fn load_profiles(path: &Path) -> Result<(Vec<Arc<Profile>>, Problems), ConfigError> {
-    let text = load::read(path)?;
+    let text = load::read(path, load::MAX_BYTES)?;
     parse_profiles(path, &text).map_err(ConfigError::Invalid)
 }
 

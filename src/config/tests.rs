@@ -7,6 +7,7 @@ use super::*;
 use crate::units::Milliwatts;
 
 mod messages;
+mod parts;
 mod secrets;
 mod wild;
 

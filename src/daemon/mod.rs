@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, Environment, Problems};
+use crate::config::{self, Config, ConfigError, ConfigFiles, Environment, Problems};
 use crate::heartbeat::Hearts;
 use crate::history::{self, HistoryHandle};
 use crate::ledger;
@@ -79,7 +79,8 @@ pub async fn run(
     log_dropped: DroppedCount,
 ) -> Result<(), Error> {
     let signals = Signals::new().map_err(Error::Signals)?;
-    let (config, warnings) = Config::load(path, environment)?;
+    let files = ConfigFiles::read(path)?;
+    let (config, warnings) = files.parse(environment)?;
     warn_of(&warnings);
     let clock = Clock::system();
     let recorder = Recorder::new(clock.clone());
@@ -96,6 +97,8 @@ pub async fn run(
         Handle::current()
     });
     let daemon = Daemon::start(config, recorder.clone(), clock, own_thread, log_dropped).await?;
+    daemon.sources.configuration_read(Some(files.hash()));
+    drop(files);
     let outcome = daemon.run(signals, path, environment).await;
     recorder.close();
     let until = tokio::time::Instant::now() + LAST_LINES_WITHIN;
@@ -217,13 +220,16 @@ impl Daemon {
     /// Reads the configuration again. A configuration with an error changes nothing.
     async fn reload(&mut self, path: &Path, environment: &Environment) -> Result<(), ledger::LedgerStopped> {
         self.systemd.notify(&[NotifyState::Reloading, NotifyState::Status("Reloading the configuration")]);
-        let refused = match Config::load(path, environment) {
-            Ok((config, warnings)) => {
+        let read = ConfigFiles::read(path).and_then(|files| Ok((files.parse(environment)?, files.hash())));
+        let refused = match read {
+            Ok(((config, warnings), hash)) => {
                 warn_of(&warnings);
                 self.apply(config).await?;
+                self.sources.configuration_read(Some(hash));
                 None
             }
             Err(error) => {
+                self.sources.configuration_read(None);
                 error!("the configuration was not reloaded, the old one stays in use: {}", error.render(false));
                 Some(
                     "The configuration has an error and was not reloaded, the old one stays in use: see `arkmeter check`."

@@ -89,7 +89,14 @@ impl Findings {
     /// Notes that this key was read, with its value.
     pub(super) fn note_read(&self, key: &'static str, value: Option<&Spanned<DeValue<'_>>>) {
         self.known.borrow_mut().insert(key);
-        if let Some(value) = value.filter(|value| !value.get_ref().is_table()) {
+        if let Some(value) = value {
+            self.note_readable(value);
+        }
+    }
+
+    /// Notes that this value may be shown. The values in a table have keys of their own.
+    pub(super) fn note_readable(&self, value: &Spanned<DeValue<'_>>) {
+        if !value.get_ref().is_table() {
             let mut readable = self.readable.borrow_mut();
             own_leaves(value, &mut |span| _ = readable.insert((span.start, span.end)));
         }
@@ -112,7 +119,7 @@ pub fn names_a_secret(key: &str) -> bool {
 }
 
 /// Calls `visit` with the span of every simple value in `value`.
-fn leaves(value: &Spanned<DeValue<'_>>, visit: &mut impl FnMut(Range<usize>)) {
+pub fn leaves(value: &Spanned<DeValue<'_>>, visit: &mut impl FnMut(Range<usize>)) {
     match value.get_ref() {
         DeValue::Table(table) => table.iter().for_each(|(_, value)| leaves(value, visit)),
         DeValue::Array(array) => array.iter().for_each(|value| leaves(value, visit)),

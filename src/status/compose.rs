@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::document::{BusState, BusStatus, ClientStatus, Document, LedgerStatus, MeterState, MeterStatus, SCHEMA};
+use super::document::{
+    BusState, BusStatus, ClientStatus, ConfigurationStatus, Document, LedgerStatus, MeterState, MeterStatus, SCHEMA,
+};
 use super::quality;
 use super::trouble::trouble;
 use super::words::plain;
@@ -39,6 +41,19 @@ pub struct StatusInputs {
     pub started: ClockReading,
     /// Lines of the log that were dropped.
     pub log_dropped: u64,
+    /// Which configuration is in use, and how it was last read.
+    pub reload: ReloadReport,
+}
+
+/// How the configuration was last read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReloadReport {
+    /// The hash of the configuration in use.
+    pub hash: Option<String>,
+    /// Whether the last attempt to read it succeeded.
+    pub succeeded: bool,
+    /// When that attempt was.
+    pub at: Option<ClockReading>,
 }
 
 /// The document as of `now`.
@@ -74,6 +89,12 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
         },
         stalled: inputs.stalled.clone(),
         log_dropped: inputs.log_dropped,
+        configuration: ConfigurationStatus {
+            hash: inputs.reload.hash.clone(),
+            last_reload_success: inputs.reload.succeeded,
+            last_reload_at: inputs.reload.at.map(|at| on_wall(&at, &now)),
+            labels: config.site.labels.clone(),
+        },
     };
     let up_for = now.since(&inputs.started).unwrap_or_default();
     let standing =

@@ -50,6 +50,22 @@ pub struct Document {
     /// Lines of the log that were dropped since the daemon started, because nobody read the log.
     #[serde(default)]
     pub log_dropped: u64,
+    /// The configuration in use.
+    #[serde(default)]
+    pub configuration: ConfigurationStatus,
+}
+
+/// The configuration in use, and how the last attempt to read it ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConfigurationStatus {
+    /// The hash of the files of the configuration in use: [`crate::config::ConfigFiles::hash`].
+    pub hash: Option<String>,
+    /// Whether the last attempt to read the configuration, at the start or at a reload, succeeded.
+    pub last_reload_success: bool,
+    /// When that was.
+    pub last_reload_at: Option<Timestamp>,
+    /// The labels of the site, which are on every metric.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// One meter.

@@ -14,7 +14,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 
-use super::document::{BusState, BusStatus, ClientStatus, Document, MeterState, MeterStatus, QualityStatus};
+use super::document::{
+    BusState, BusStatus, ClientStatus, ConfigurationStatus, Document, MeterState, MeterStatus, QualityStatus,
+};
 use super::words::state_name;
 use crate::quality::{AnswerTimes, RequestCount};
 use crate::reporter::{AccountReport, ReportingState};
@@ -23,9 +25,10 @@ use crate::units::Name;
 /// The media type of [`metrics`].
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The metrics of `document`.
+/// The metrics of `document`, each with the labels of the site.
 pub fn metrics(document: &Document) -> String {
-    let mut registry = Registry::default();
+    let labels = document.configuration.labels.iter().map(|(name, value)| (name.clone().into(), value.clone().into()));
+    let mut registry = Registry::with_labels(labels);
     registry.register_collector(Box::new(Families(document.clone())));
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -55,6 +58,7 @@ impl Collector for Families {
 fn daemon(writer: &mut Writer, document: &Document) -> fmt::Result {
     let version = vec![("version", document.version.as_str())];
     writer.gauge("build_info", "The running arkmeter, always 1.", [(version, 1.0)])?;
+    configuration(writer, &document.configuration)?;
     writer.plain_gauge("start_timestamp_seconds", "When the daemon started.", seconds(document.started_at))?;
     writer.plain_gauge("well", "1 while there is no trouble, else 0.", flag(document.well))?;
     writer.plain_gauge("stalled_tasks", "Tasks that make no progress.", document.stalled.len() as f64)?;
@@ -70,6 +74,16 @@ fn daemon(writer: &mut Writer, document: &Document) -> fmt::Result {
     )?;
     writer.plain_counter("ledger_commits_total", "Commits of the ledger.", ledger.commits)?;
     writer.plain_counter("ledger_failed_commits_total", "Commits of the ledger that failed.", ledger.failed_commits)
+}
+
+fn configuration(writer: &mut Writer, configuration: &ConfigurationStatus) -> fmt::Result {
+    let hash = configuration.hash.iter().map(|hash| (vec![("hash", hash.as_str())], 1.0));
+    writer.gauge("config_info", "The configuration in use by the hash of its files, always 1.", hash)?;
+    let Some(at) = configuration.last_reload_at else { return Ok(()) };
+    let help = "1 if the configuration was last read without an error, at the start or at a reload, else 0.";
+    writer.plain_gauge("config_last_reload_success", help, flag(configuration.last_reload_success))?;
+    let help = "When the configuration was last read, with or without an error.";
+    writer.plain_gauge("config_last_reload_timestamp_seconds", help, seconds(at))
 }
 
 fn meters(writer: &mut Writer, meters: &BTreeMap<Name, MeterStatus>) -> fmt::Result {

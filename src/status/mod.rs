@@ -19,9 +19,10 @@ mod trouble;
 mod views;
 pub mod words;
 
-pub use compose::{StatusInputs, compose};
+pub use compose::{ReloadReport, StatusInputs, compose};
 pub use document::{
-    BusState, BusStatus, ClientStatus, Document, LedgerStatus, MeterState, MeterStatus, QualityStatus, SCHEMA,
+    BusState, BusStatus, ClientStatus, ConfigurationStatus, Document, LedgerStatus, MeterState, MeterStatus,
+    QualityStatus, SCHEMA,
 };
 pub use listener::StatusListener;
 pub use metrics::metrics;

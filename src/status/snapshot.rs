@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
 
-use super::compose::{StatusInputs, compose};
+use super::compose::{ReloadReport, StatusInputs, compose};
 use super::document::Document;
 use crate::clock::{Clock, ClockReading};
 use crate::config::Config;
@@ -43,6 +43,7 @@ struct Shared {
     log_dropped: DroppedCount,
     current: RwLock<ActiveTasks>,
     remarks: RwLock<BTreeMap<&'static str, String>>,
+    reload: RwLock<ReloadReport>,
 }
 
 impl StatusSources {
@@ -56,12 +57,21 @@ impl StatusSources {
     ) -> Self {
         let started = clock.now();
         let (current, remarks) = (RwLock::new(current), RwLock::default());
-        StatusSources(Arc::new(Shared { clock, hearts, started, history, log_dropped, current, remarks }))
+        let reload = RwLock::default();
+        StatusSources(Arc::new(Shared { clock, hearts, started, history, log_dropped, current, remarks, reload }))
     }
 
     /// Replaces the tasks by those of another configuration.
     pub fn replace(&self, current: ActiveTasks) {
         *self.0.current.write().expect("no panic while the lock is held") = current;
+    }
+
+    /// Notes that the configuration was read: now the one with this hash is in use, or `None` if there was an error and the former one stays.
+    pub fn configuration_read(&self, hash: Option<String>) {
+        let mut reload = self.0.reload.write().expect("no panic while the lock is held");
+        reload.at = Some(self.0.clock.now());
+        reload.succeeded = hash.is_some();
+        reload.hash = hash.or_else(|| reload.hash.take());
     }
 
     /// Sets one sentence of trouble that no task reports; `None` removes it. Each `subject` has one remark.
@@ -107,6 +117,7 @@ impl StatusSources {
             remarks: self.0.remarks.read().expect("no panic while the lock is held").values().cloned().collect(),
             started: self.0.started,
             log_dropped: self.0.log_dropped.get(),
+            reload: self.0.reload.read().expect("no panic while the lock is held").clone(),
         }
     }
 }

@@ -34,6 +34,7 @@ mod meters;
 mod names;
 mod network;
 mod outages;
+mod parts;
 mod permissions;
 mod power_cuts;
 mod process;

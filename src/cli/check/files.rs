@@ -23,6 +23,13 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
     }
     devices(config, &mut remarks);
     remarks.extend(descriptors::limit().and_then(|limit| too_many_buses(config, limit)));
+    remarks.extend(of_configuration(config));
+    remarks
+}
+
+/// What follows from the configuration alone, on any machine.
+pub(super) fn of_configuration(config: &Config) -> Vec<Remark> {
+    let mut remarks = Vec::new();
     for (name, bus) in &config.buses {
         if let Some(busy) = occupancy(config, bus).filter(|busy| *busy > 1.0) {
             let message = format!(

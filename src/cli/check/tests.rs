@@ -32,7 +32,7 @@ impl Site {
     /// The exit code, standard output and standard error, with DIR for the folder.
     fn check(&self, json: bool) -> (u8, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let options = CheckOptions { json, colour: false };
+        let options = CheckOptions { json, ..CheckOptions::default() };
         let code = check(&self.path("arkmeter.toml"), &Environment::default(), options, &mut out, &mut err);
         let folder = self.folder.path().to_str().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap().replace(folder, "DIR");
@@ -90,6 +90,11 @@ power = { register = 7, function = "holding", type = "u16", unit = "W" }
 fn a_valid_configuration_shows_what_will_be_polled_and_reported() {
     let (code, out, err) = Site::new(CONFIG).check(false);
     assert_eq!(err, "DIR/arkmeter.toml is valid\n");
+    let (read, out) = out.split_at(out.find("Polled:").unwrap());
+    assert!(
+        read.starts_with("Read, in this order:\n  DIR/arkmeter.toml\nHash: ") && read.lines().count() == 3,
+        "{read}"
+    );
     let expected = "\
 Polled:
   bus cabinet: serial DIR/adapter, 9600 baud, 8N1, timeout 1s; busy about 1 %
@@ -124,6 +129,7 @@ fn json_has_the_same_as_a_document() {
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(document["schema"], 1);
     assert_eq!(document["valid"], true);
+    assert_eq!(document["files"], serde_json::json!(["DIR/arkmeter.toml"]));
     assert_eq!(document["problems"], serde_json::json!([]));
     let house = &document["buses"]["cabinet"]["meters"]["house"];
     assert_eq!(house["unit"], 1);

@@ -5,9 +5,19 @@ use std::io::{self, Write};
 use humantime::format_duration;
 
 use super::plan::{batch, clients_of, link, meters_on, models, occupancy, open_maps, polled_only, read_plan, token};
-use crate::config::{AccountConfig, Batch, BusConfig, Config, EnergyStart, MeterConfig, shown_path};
+use crate::config::{AccountConfig, Batch, BusConfig, Config, ConfigFiles, EnergyStart, MeterConfig, shown_path};
 use crate::meter::TransformerRatio;
 use crate::units::Name;
+
+/// What was read, in this order, and what was not.
+pub(super) fn write_files(files: &ConfigFiles, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "Read, in this order:")?;
+    files.files().iter().try_for_each(|file| writeln!(out, "  {}", shown_path(&file.path)))?;
+    files.unused().iter().try_for_each(|part| {
+        writeln!(out, "Not read: {}, because of {}", shown_path(&part.path), shown_path(&part.because_of))
+    })?;
+    writeln!(out, "Hash: {}", files.hash())
+}
 
 pub(super) fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Polled:")?;

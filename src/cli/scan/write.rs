@@ -1,6 +1,7 @@
-//! Appends tables to the configuration: comments and order stay, the result must pass the check, and the new file is renamed into place, so
+//! Appends tables to the main file of the configuration, never to a part: comments and order stay, the result must pass the check, and the new file is renamed into place, so
 //! that a reader finds either the old file or the new one.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::{Config, ConfigError, ConfigFiles, Environment, shown_path};
 
 /// Why the configuration is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub(in crate::cli) enum WriteError {
         "the new lines do not fit the rest of the configuration: paste them by hand, and correct what `arkmeter check` reports"
     )]
     Refused(#[source] ConfigError),
+    /// The part would be put over the new table.
+    #[error("{} has a [{table}] too, which would be put over the new one: nothing was written; use another name, or move that part away", shown_path(.part))]
+    InPart { part: PathBuf, table: String },
     #[error("{} was changed by another program: nothing was written, try again", .0.display())]
     Changed(PathBuf),
     #[error("{} cannot be written: {source}", .path.display())]
@@ -33,6 +37,7 @@ pub(in crate::cli) fn append(path: &Path, lines: &str, environment: &Environment
         Err(ConfigError::Missing(_)) => None,
         Err(error) => return Err(error.into()),
     };
+    not_in_parts(path, lines)?;
     put(path, before.as_deref(), &joined(before.as_deref().unwrap_or_default(), lines), environment)
 }
 
@@ -45,7 +50,8 @@ pub(in crate::cli) fn put(
 ) -> Result<(), WriteError> {
     // A symbolic link stays: its target is replaced.
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    Config::of_text(&real, text, environment).map_err(WriteError::Refused)?;
+    let files = ConfigFiles::around(path, text.to_owned()).map_err(WriteError::Refused)?;
+    files.parse(environment).map_err(WriteError::Refused)?;
     let io = |source| WriteError::Io { path: real.clone(), source };
     let file = new_file(&real, text).map_err(io)?;
     if Config::text(&real).ok().as_deref() != before {
@@ -56,6 +62,30 @@ pub(in crate::cli) fn put(
         None => file.persist_noclobber(&real).map_err(|error| io(error.error))?,
     };
     folder(&real).and_then(|folder| File::open(folder)?.sync_all()).map_err(io)
+}
+
+/// Refuses lines with a named table that a part of the configuration has as well: they would not mean what they say.
+fn not_in_parts(path: &Path, lines: &str) -> Result<(), WriteError> {
+    let new = named_tables(lines);
+    let files = ConfigFiles::around(path, String::new())?;
+    for part in &files.files()[1..] {
+        if let Some(table) = named_tables(&part.text).into_iter().find(|table| new.contains(table)) {
+            return Err(WriteError::InPart { part: part.path.clone(), table });
+        }
+    }
+    Ok(())
+}
+
+/// The tables that have a name of the operator's, such as `meter.heat_pump`.
+fn named_tables(text: &str) -> BTreeSet<String> {
+    let document: toml::Table = text.parse().unwrap_or_default();
+    let kinds = ["account", "bus", "meter", "client", "profile"];
+    let of_kind = |kind: &str| {
+        let names: Vec<_> =
+            document.get(kind).and_then(|it| it.as_table()).into_iter().flat_map(|it| it.keys()).collect();
+        names.into_iter().map(|name| format!("{kind}.{name}")).collect::<Vec<_>>()
+    };
+    kinds.into_iter().flat_map(of_kind).collect()
 }
 
 /// The text and the lines, with an empty line between them.

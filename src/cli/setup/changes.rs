@@ -1,18 +1,29 @@
 //! Changes of an existing configuration: one key of a meter, or the token of an account.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::terminal::say;
 use super::{files, service};
 use crate::cli::exit;
 use crate::cli::scan::write;
-use crate::config::{AccountConfig, Config, Environment, Token, TokenSource};
+use crate::config::{AccountConfig, Config, ConfigError, ConfigFiles, Environment, Token, TokenSource, shown_path};
 use crate::setup::ConfigurationChange;
 use crate::text::chain;
 
 /// Changes one key of a meter; comments and order stay.
 pub(super) fn change(path: &Path, change: &ConfigurationChange, environment: &Environment) -> Result<(), u8> {
     let text = Config::text(path).map_err(|error| failed(&chain(&error)))?;
+    if let Some(part) = part_with(path, change).map_err(|error| failed(&chain(&error)))? {
+        return Err(failed(&format!(
+            "[meter.{}] has its {} from {}, and set-up changes {} only: write {} = {} there",
+            change.meter,
+            change.key,
+            shown_path(&part),
+            shown_path(path),
+            change.key,
+            change.value
+        )));
+    }
     let changed = changed(&text, change).ok_or_else(|| {
         failed(&format!(
             "[meter.{}] cannot be changed by a program: write {} = {} by hand",
@@ -22,6 +33,19 @@ pub(super) fn change(path: &Path, change: &ConfigurationChange, environment: &En
     write::put(path, Some(&text), &changed, environment).map_err(|error| failed(&chain(&error)))?;
     say(&format!("  written: {} of {} in {}", change.key, change.meter, path.display()));
     reload(path)
+}
+
+/// The part that decides about this key: the last one that has it, or, where no file has it, the one that has the meter.
+fn part_with(path: &Path, change: &ConfigurationChange) -> Result<Option<PathBuf>, ConfigError> {
+    let files = ConfigFiles::read(path)?;
+    let meter = |text: &str| {
+        let document: toml::Table = text.parse().ok()?;
+        document.get("meter")?.get(change.meter.as_str()).cloned()
+    };
+    let meters: Vec<_> = files.files().iter().map(|file| meter(&file.text)).collect();
+    let with_key = meters.iter().rposition(|it| it.as_ref().is_some_and(|meter| meter.get(change.key).is_some()));
+    let decides = with_key.or_else(|| meters.iter().position(|meter| meter.is_some()));
+    Ok(decides.filter(|index| *index > 0).map(|index| files.files()[index].path.clone()))
 }
 
 fn failed(why: &str) -> u8 {
@@ -76,6 +100,24 @@ fn reload(path: &Path) -> Result<(), u8> {
 mod tests {
     use super::*;
     use crate::units::Name;
+
+    #[test]
+    fn a_key_that_a_part_decides_is_not_changed_in_the_main_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("arkmeter.toml");
+        std::fs::create_dir(folder.path().join("conf.d")).unwrap();
+        std::fs::write(&path, "[meter.sauna]\nreversed = true\nunit = 1\n").unwrap();
+        let part = folder.path().join("conf.d/10-power.toml");
+        std::fs::write(&part, "[meter.sauna]\nmax_power = \"5kW\"\n[meter.pool]\nunit = 2\n").unwrap();
+        let decides = |meter: &str, key| {
+            let change = ConfigurationChange { meter: Name::new(meter).unwrap(), key, value: "true".into() };
+            part_with(&path, &change).unwrap()
+        };
+        assert_eq!(decides("sauna", "reversed"), None);
+        assert_eq!(decides("sauna", "client_id"), None);
+        assert_eq!(decides("sauna", "max_power"), Some(part.clone()));
+        assert_eq!(decides("pool", "reversed"), Some(part));
+    }
 
     #[test]
     fn a_change_keeps_comments_and_order() {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, ConfigFiles, Environment};
 use crate::files;
 use crate::reporter::TokenMask;
 
@@ -65,8 +65,12 @@ fn token_files(path: &Path, environment: &Environment) -> Vec<PathBuf> {
     if let Ok((config, _)) = Config::load(path, environment) {
         files.extend(config.accounts.values().filter_map(|account| account.token.path(Some(credentials)).ok()));
     } else {
-        files.extend(named_in(path, "token_file").map(|name| folder.join(name)));
-        files.extend(named_in(path, "token_credential").map(|name| credentials.join(name)));
+        let main = [path.to_owned()];
+        let parts = ConfigFiles::read(path).map(|files| files.files().iter().map(|file| file.path.clone()).collect());
+        for file in parts.unwrap_or_else(|_| main.to_vec()) {
+            files.extend(named_in(&file, "token_file").map(|name| folder.join(name)));
+            files.extend(named_in(&file, "token_credential").map(|name| credentials.join(name)));
+        }
     }
     files
 }

@@ -50,6 +50,11 @@ fn service() {
 }
 
 #[test]
+fn site() {
+    check(include_str!("messages/site.txt"));
+}
+
+#[test]
 fn syntax() {
     check(include_str!("messages/syntax.txt"));
 }

@@ -95,6 +95,7 @@ pub(in crate::status) fn cabinet() -> StatusInputs {
         remarks: Vec::new(),
         started: at(0),
         log_dropped: 0,
+        reload: ReloadReport { hash: Some("00ff00ff00ff00ff".into()), succeeded: true, at: Some(at(0)) },
     }
 }
 

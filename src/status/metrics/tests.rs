@@ -32,6 +32,9 @@ fn each_value_is_in_base_units() {
         "arkmeter_bus_reopened_total{bus=\"cabinet\"} 1.0",
         "arkmeter_ledger_commits_total 8",
         "arkmeter_well 1.0",
+        "arkmeter_config_info{hash=\"00ff00ff00ff00ff\"} 1.0",
+        "arkmeter_config_last_reload_success 1.0",
+        "arkmeter_config_last_reload_timestamp_seconds 1750000000.0",
         concat!("arkmeter_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1.0"),
     ] {
         assert!(text.lines().any(|written| written == line), "{line}\n{text}");
@@ -79,6 +82,42 @@ fn the_published_counter_does_not_start_below_its_last_value() {
     assert!(metrics(&document(&inputs)).contains("published_joules"));
 }
 
+#[test]
+fn the_labels_of_the_site_are_on_every_sample_and_escaped() {
+    let mut document = document(&cabinet());
+    let plain = metrics(&document);
+    document.configuration.labels =
+        [("site", "north \"1\" \\ é"), ("zone", "2")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let labelled = metrics(&document);
+    let expected = "site=\"north \\\"1\\\" \\\\ é\",zone=\"2\"";
+    for (line, before) in labelled.lines().zip(plain.lines()) {
+        if line.starts_with('#') {
+            assert_eq!(line, before);
+            continue;
+        }
+        assert!(line.contains(expected), "{line}");
+        let without = line.replace(&format!(",{expected}"), "").replace(&format!("{{{expected}}}"), "");
+        assert_eq!(without.replace(&format!("{expected},"), ""), before);
+    }
+    promtool_accepts(&labelled);
+}
+
+/// Otherwise a label of the site could hide one of ours.
+#[test]
+fn the_configuration_reserves_every_label_of_the_metrics() {
+    let text = metrics(&document(&cabinet()));
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let labels = samples.flat_map(|line| {
+        let ends = line.match_indices("=\"").map(|(at, _)| &line[..at]);
+        ends.map(|before| before.rsplit(['{', ',']).next().unwrap()).collect::<Vec<_>>()
+    });
+    let labels: BTreeSet<_> = labels.collect();
+    assert!(labels.len() > 5, "{labels:?}");
+    for label in labels {
+        assert!(crate::config::RESERVED_LABELS.contains(&label), "{label} must be reserved in [site] labels");
+    }
+}
+
 /// The text format: every sample belongs to the family described directly above it; each family and each series appears once.
 #[test]
 fn every_sample_follows_its_own_help_and_type() {
@@ -111,13 +150,18 @@ fn every_sample_follows_its_own_help_and_type() {
 
 #[test]
 fn promtool_reports_no_problem() {
+    promtool_accepts(&metrics(&document(&cabinet())));
+}
+
+/// Where promtool is installed.
+fn promtool_accepts(text: &str) {
     let mut promtool = Command::new("promtool");
     let pipes = promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(mut child) = pipes.spawn() else {
         let _ = writeln!(std::io::stderr(), "skipped: promtool_reports_no_problem (promtool is not installed)");
         return;
     };
-    child.stdin.take().unwrap().write_all(metrics(&document(&cabinet())).as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let output_text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && output_text.is_empty(), "{output_text}");

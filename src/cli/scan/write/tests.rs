@@ -49,3 +49,23 @@ fn a_missing_configuration_is_created() {
     append(&path, &lines, &Environment::default()).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), lines);
 }
+
+#[test]
+fn the_main_file_is_changed_and_never_a_part() {
+    let (folder, path) = configuration("");
+    let part = folder.path().join("conf.d/10-bus.toml");
+    fs::create_dir(part.parent().unwrap()).unwrap();
+    fs::write(&part, BEFORE).unwrap();
+    append(&path, LINES, &Environment::default()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), LINES, "the bus is in a part, so the line fits");
+    assert_eq!(fs::read_to_string(&part).unwrap(), BEFORE);
+    fs::write(&part, format!("{BEFORE}\n[meter.meter_2]\nunit = 2\n")).unwrap();
+    let before = fs::read_to_string(&path).unwrap();
+    let error = append(&path, &LINES.replace("meter_1", "meter_2"), &Environment::default()).unwrap_err();
+    assert_eq!(
+        error.to_string().replace(folder.path().to_str().unwrap(), "DIR"),
+        "DIR/conf.d/10-bus.toml has a [meter.meter_2] too, which would be put over the new one: nothing was written; use another name, \
+         or move that part away"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+}
