@@ -137,7 +137,7 @@ _arkmeter() {
             return 0
             ;;
         arkmeter__subcmd__check)
-            opts="-h --json --quiet --config --help"
+            opts="-h --json --quiet --no-system --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
