@@ -118,6 +118,31 @@ fn the_configuration_reserves_every_label_of_the_metrics() {
     }
 }
 
+#[test]
+fn alerts_and_dashboard_use_metrics_that_exist() {
+    let mut document = document(&cabinet());
+    for bus in document.buses.values_mut() {
+        bus.quality.occupancy = Some(0.1);
+    }
+    let text = metrics(&document);
+    let exported: BTreeSet<_> = text.lines().filter(|line| !line.starts_with('#')).map(|line| name_at(line)).collect();
+    let alerts = include_str!("../../../config/prometheus/alerts.yml");
+    let dashboard = include_str!("../../../config/grafana/arkmeter.json");
+    for (file, least) in [(alerts, 9), (dashboard, 15)] {
+        let named: BTreeSet<_> = file.match_indices("arkmeter_").map(|(at, _)| name_at(&file[at..])).collect();
+        assert!(named.len() >= least, "{named:?}");
+        for name in named {
+            assert!(exported.contains(name), "no metric is named {name}");
+        }
+    }
+    serde_json::from_str::<serde_json::Value>(dashboard).unwrap();
+}
+
+/// The name at the beginning of the text.
+fn name_at(text: &str) -> &str {
+    text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_').next().unwrap()
+}
+
 /// The text format: every sample belongs to the family described directly above it; each family and each series appears once.
 #[test]
 fn every_sample_follows_its_own_help_and_type() {
