@@ -13,7 +13,7 @@ use super::context::{document_of_daemon, runtime, with_config};
 use super::output::finish_output;
 use super::screen::Screen;
 use super::{exit, print_error, status};
-use crate::config::{Config, Environment};
+use crate::config::{Config, ConfigFiles, Environment};
 use crate::ledger::shown::{Shown, ShownJournal};
 use crate::ledger::store::JournalQuery;
 use crate::status::control::{SHOW, journal_path};
@@ -55,15 +55,15 @@ fn sheet(path: &Path, config: &Config) -> Result<HandoverSheet, u8> {
     let (_, document) = document?;
     let ledger: Option<Shown> = document_of_daemon(config, SHOW)?;
     let journal: Option<ShownJournal> = document_of_daemon(config, &journal_path(&JournalQuery::newest(JOURNAL)))?;
-    let text = std::fs::read(path).map_err(|error| {
-        print_error(&format!("{} cannot be read: {error}", path.display()));
+    let files = ConfigFiles::read(path).map_err(|error| {
+        print_error(&error.render(false));
         exit::CONFIG
     })?;
     let host = crate::files::system_text("/proc/sys/kernel/hostname").unwrap_or_default();
     Ok(HandoverSheet::new(&SheetSources {
         host: crate::text::foreign(host.trim(), 64),
         config,
-        configuration: &text,
+        configuration: &files.hash(),
         document: &document,
         ledger: ledger.as_ref(),
         journal: journal.as_ref(),

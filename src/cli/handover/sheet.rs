@@ -12,8 +12,8 @@ pub(super) struct SheetSources<'a> {
     /// The name of the box.
     pub(super) host: String,
     pub(super) config: &'a Config,
-    /// The bytes of the configuration's file.
-    pub(super) configuration: &'a [u8],
+    /// The hash of the configuration's files ([`crate::config::ConfigFiles::hash`]).
+    pub(super) configuration: &'a str,
     pub(super) document: &'a Document,
     pub(super) ledger: Option<&'a Shown>,
     pub(super) journal: Option<&'a ShownJournal>,
@@ -102,15 +102,9 @@ fn facts(sources: &SheetSources<'_>) -> Vec<(&'static str, String)> {
         let host = account.url.host_str().unwrap_or("?");
         facts.push(("Account", format!("{name}, {}://{host}{}", account.url.scheme(), account.url.path())));
     }
-    facts.push(("Configuration", format!("sha256 {}", shortened_hash(sources.configuration))));
+    let (first, second) = sources.configuration.split_at(sources.configuration.len() / 2);
+    facts.push(("Configuration", format!("sha256 {first} {second}")));
     facts
-}
-
-/// The first 64 bits of the SHA-256 of the configuration's file: as `sha256sum` begins.
-fn shortened_hash(bytes: &[u8]) -> String {
-    let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
-    let hex: Vec<_> = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{} {}", hex[..4].concat(), hex[4..].concat())
 }
 
 impl SheetMeter {
