@@ -68,7 +68,7 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l lines -d 'A
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l watch -d 'Show the status and a plot of power, refreshed every 2 seconds, until q or Ctrl-C'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l json -d 'Print the status document as JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand handover" -l config -d 'Configuration file' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand handover" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand handover" -l html -d 'Print a page for a browser, to print or to save as PDF'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand handover" -s h -l help -d 'Print help'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l serial -d 'A serial device, such as /dev/serial/by-id/usb-...' -r -F

@@ -125,7 +125,7 @@ fn alerts_and_dashboard_use_metrics_that_exist() {
         bus.quality.occupancy = Some(0.1);
     }
     let text = metrics(&document);
-    let exported: BTreeSet<_> = text.lines().filter(|line| !line.starts_with('#')).map(|line| name_at(line)).collect();
+    let exported: BTreeSet<_> = text.lines().filter(|line| !line.starts_with('#')).map(name_at).collect();
     let alerts = include_str!("../../../config/prometheus/alerts.yml");
     let dashboard = include_str!("../../../config/grafana/arkmeter.json");
     for (file, least) in [(alerts, 9), (dashboard, 15)] {
