@@ -249,10 +249,8 @@ impl PowerPoint {
         }
     }
 
-    /// A point for tests of the plots.
-    #[cfg(test)]
-    #[allow(dead_code)]
-    pub(crate) fn of(mean: f32, min: f32, max: f32) -> PowerPoint {
+    /// Of this power.
+    pub fn new(mean: f32, min: f32, max: f32) -> PowerPoint {
         PowerPoint { mean, min, max, weight: 1.0 }
     }
 }

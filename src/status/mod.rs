@@ -11,6 +11,7 @@ mod listener;
 mod metrics;
 mod page;
 mod places;
+mod plot;
 mod quality;
 mod server;
 mod snapshot;
@@ -26,6 +27,5 @@ pub use document::{
 };
 pub use listener::StatusListener;
 pub use metrics::metrics;
-pub use page::page;
 pub use snapshot::{ActiveTasks, StatusSources};
 pub(crate) use tables::{ERROR, StatusTable, lines, tables};

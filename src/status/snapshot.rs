@@ -103,6 +103,18 @@ impl StatusSources {
         compose(&self.inputs(), self.0.clock.now())
     }
 
+    /// The configuration in use.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.0.current.read().expect("no panic while the lock is held").config.clone()
+    }
+
+    /// The serial number of a meter as it was last read.
+    pub(super) fn serial(&self, meter: &Name) -> Option<String> {
+        let current = self.0.current.read().expect("no panic while the lock is held");
+        let report = current.buses.get(&current.config.meters.get(meter)?.bus)?.borrow();
+        report.meters.get(meter)?.values.serial.as_deref().map(|serial| crate::text::foreign(serial, 64))
+    }
+
     fn inputs(&self) -> StatusInputs {
         let current = self.0.current.read().expect("no panic while the lock is held");
         let buses = current.buses.iter().map(|(name, report)| (name.clone(), report.borrow().clone()));

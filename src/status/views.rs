@@ -1,15 +1,14 @@
-//! The read-only views of the status document, on both listeners: page, JSON, metrics and health. Each is rendered at most once in
+//! The read-only views of the status document, on both listeners: pages, JSON, metrics and health. Each is rendered at most once in
 //! [`RENDER_EVERY`], however many ask for it.
 
-use std::convert::Infallible;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Path, Query, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
@@ -17,14 +16,26 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use serde::Deserialize;
+use tokio::time::{Instant, timeout};
 
 use super::metrics;
-use super::page::page;
+use super::page::{self, Journal, METERS_ON_A_PAGE, PageInputs};
 use super::snapshot::StatusSources;
+use crate::ledger::store::JournalQuery;
+use crate::units::Name;
 
 /// How old a view may be.
 pub(super) const RENDER_EVERY: Duration = Duration::from_secs(1);
+/// Pages that are kept for a moment.
+const KEPT_PAGES: usize = 8;
+/// How long a page waits for the ledger's disk.
+const JOURNAL_WITHIN: Duration = Duration::from_secs(2);
+/// Entries of the journal on a page.
+const JOURNAL_ENTRIES: u32 = 20;
+/// Pages load their own style and script, and nothing else.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
 
 /// Headers of every answer, unless the answer has its own.
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -43,13 +54,32 @@ pub(super) struct CachedViews(Arc<Views>);
 struct Views {
     sources: StatusSources,
     every: Duration,
-    html: CachedView<PageParts>,
+    pages: CachedPages,
     json: CachedView<Bytes>,
     metrics: CachedView<Bytes>,
 }
 
-/// The page before its nonce and after it.
-type PageParts = (Bytes, Bytes);
+/// Pages by path, and when each was rendered.
+#[derive(Debug, Default)]
+struct CachedPages(Mutex<BTreeMap<String, (Instant, Bytes)>>);
+
+impl CachedPages {
+    fn get(&self, path: &str, every: Duration) -> Option<Bytes> {
+        self.forget(every);
+        Some(self.0.lock().expect("no panic while the lock is held").get(path)?.1.clone())
+    }
+
+    fn keep(&self, path: String, page: Bytes) {
+        let mut pages = self.0.lock().expect("no panic while the lock is held");
+        if pages.len() < KEPT_PAGES {
+            pages.insert(path, (Instant::now(), page));
+        }
+    }
+
+    fn forget(&self, every: Duration) {
+        self.0.lock().expect("no panic while the lock is held").retain(|_, (at, _)| at.elapsed() < every);
+    }
+}
 
 /// A view, and when it was rendered.
 #[derive(Debug)]
@@ -58,14 +88,14 @@ struct CachedView<T>(Mutex<Option<(Instant, T)>>);
 impl CachedViews {
     /// Renders each view again when it is older than `every`.
     pub(super) fn new(sources: StatusSources, every: Duration) -> Self {
-        let (html, json, metrics) = (CachedView::default(), CachedView::default(), CachedView::default());
-        CachedViews(Arc::new(Views { sources, every, html, json, metrics }))
+        let (pages, json, metrics) = (CachedPages::default(), CachedView::default(), CachedView::default());
+        CachedViews(Arc::new(Views { sources, every, pages, json, metrics }))
     }
 
     /// Frees the memory of what is too old.
     pub(super) fn forget(&self) {
         let views = &self.0;
-        views.html.forget(views.every);
+        views.pages.forget(views.every);
         views.json.forget(views.every);
         views.metrics.forget(views.every);
     }
@@ -97,7 +127,12 @@ impl<T: Clone> CachedView<T> {
 /// The views; any other path is answered with 404.
 pub(super) fn router(views: CachedViews) -> Router {
     Router::new()
-        .route("/", get(html))
+        .route("/", get(overview))
+        .route("/meter/{name}", get(meter))
+        .route("/client/{name}", get(client))
+        .route("/page.css", get(async || asset("text/css; charset=utf-8", page::STYLE)))
+        .route("/page.js", get(async || asset("text/javascript; charset=utf-8", page::SCRIPT)))
+        .route("/icon.svg", get(async || asset("image/svg+xml", page::ICON)))
         .route("/status.json", get(status))
         .route("/metrics", get(prometheus))
         .route("/healthz", get(health))
@@ -141,28 +176,93 @@ async fn status(State(views): State<CachedViews>) -> impl IntoResponse {
     ([(CONTENT_TYPE, JSON)], body)
 }
 
-async fn html(State(views): State<CachedViews>) -> impl IntoResponse {
-    let Views { sources, every, html, .. } = &*views.0;
-    let (before, after) = html.get(*every, || {
-        let whole = Bytes::from(page(&sources.document(), NONCE));
-        let at = whole.windows(NONCE.len()).position(|part| part == NONCE.as_bytes()).unwrap_or(whole.len());
-        (whole.slice(..at), whole.slice((at + NONCE.len()).min(whole.len())..))
-    });
-    let nonce = format!("{:032x}", rand::random::<u128>());
-    let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
-    let parts = [before, nonce.into(), after];
-    let length = parts.iter().map(Bytes::len).sum::<usize>();
-    let body = Body::from_stream(futures_util::stream::iter(parts.map(Ok::<Bytes, Infallible>)));
-    let headers =
-        [(CONTENT_SECURITY_POLICY, policy), (CONTENT_TYPE, HTML.to_owned()), (CONTENT_LENGTH, length.to_string())];
-    (headers, body)
+/// `?page=2` of the overview.
+#[derive(Debug, Default, Deserialize)]
+struct PageNumber {
+    #[serde(default)]
+    page: usize,
+}
+
+async fn overview(State(views): State<CachedViews>, Query(query): Query<PageNumber>) -> Response {
+    let views = &*views.0;
+    let last = views.sources.config().meters.len().div_ceil(METERS_ON_A_PAGE).max(1);
+    let number = query.page.clamp(1, last);
+    let path = format!("/?page={number}");
+    if let Some(page) = views.pages.get(&path, views.every) {
+        return html(page);
+    }
+    let meters: Vec<_> = views.sources.config().meters.keys().cloned().collect();
+    let page = Bytes::from(page::overview(&views.inputs(meters), number));
+    views.pages.keep(path, page.clone());
+    html(page)
+}
+
+async fn meter(State(views): State<CachedViews>, Path(name): Path<String>) -> Response {
+    let views = &*views.0;
+    let path = format!("/meter/{name}");
+    if let Some(page) = views.pages.get(&path, views.every) {
+        return html(page);
+    }
+    let known = Name::new(&name).filter(|name| views.sources.config().meters.contains_key(name.as_str()));
+    let Some(name) = known else { return unknown("meter") };
+    let query = JournalQuery { meter: Some(name.clone()), ..JournalQuery::newest(JOURNAL_ENTRIES) };
+    let entries = match timeout(JOURNAL_WITHIN, views.sources.ledger().journal(query)).await {
+        Ok(entries) => entries.map_err(|error| error.to_string()),
+        Err(_) => Err("the ledger's disk does not answer".to_owned()),
+    };
+    let journal = Journal { entries, serial: views.sources.serial(&name) };
+    let Some(page) = page::meter(&views.inputs([name.clone()]), &name, &journal) else { return unknown("meter") };
+    let page = Bytes::from(page);
+    views.pages.keep(path, page.clone());
+    html(page)
+}
+
+async fn client(State(views): State<CachedViews>, Path(name): Path<String>) -> Response {
+    let views = &*views.0;
+    let path = format!("/client/{name}");
+    if let Some(page) = views.pages.get(&path, views.every) {
+        return html(page);
+    }
+    let config = views.sources.config();
+    let known = Name::new(&name).and_then(|name| config.clients.get(&name));
+    let Some(client) = known else { return unknown("client") };
+    let Some(page) = page::client(&views.inputs(client.meters.clone()), &client.name) else { return unknown("client") };
+    let page = Bytes::from(page);
+    views.pages.keep(path, page.clone());
+    html(page)
+}
+
+impl Views {
+    /// What a page about these meters shows.
+    fn inputs(&self, meters: impl IntoIterator<Item = Name>) -> PageInputs {
+        let (document, config) = (self.sources.document(), self.sources.config());
+        let names: Vec<_> = meters.into_iter().collect();
+        let histories = self.sources.history().charts(&names, document.at);
+        let host = crate::files::system_text("/proc/sys/kernel/hostname").unwrap_or_default();
+        PageInputs {
+            document,
+            config,
+            histories: names.into_iter().zip(histories).collect(),
+            history_note: self.sources.history().charts_note(),
+            host: crate::text::foreign(host.trim(), 64),
+        }
+    }
+}
+
+fn html(page: Bytes) -> Response {
+    ([(CONTENT_SECURITY_POLICY, POLICY), (CONTENT_TYPE, HTML)], page).into_response()
+}
+
+fn unknown(what: &str) -> Response {
+    (StatusCode::NOT_FOUND, format!("there is no {what} of this name: / lists them\n")).into_response()
+}
+
+/// A file of the pages. Its address has the version, so it may be kept.
+fn asset(kind: &'static str, content: &'static str) -> impl IntoResponse {
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "max-age=86400")], content)
 }
 
 const HTML: &str = "text/html; charset=utf-8";
-/// Stands in a rendered page for the nonce of each answer. It comes before everything that is not arkmeter's own text.
-const NONCE: &str = "NONCE";
 
 async fn prometheus(State(views): State<CachedViews>) -> impl IntoResponse {
     let Views { sources, every, metrics, .. } = &*views.0;

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use crate::poller::MeterPoll;
 use crate::quality::{RequestCount, RequestOutcome, RequestQuality, RequestRecord, RequestTally};
 use crate::status::compose::tests::{cabinet, document, poll};
-use crate::status::{StatusInputs, metrics, page};
+use crate::status::{StatusInputs, metrics};
 use crate::units::{Name, UnitId};
 
 const MS: Duration = Duration::from_millis(1);
@@ -75,11 +75,6 @@ fn a_closed_bus_gets_no_advice() {
     let mut inputs = noisy();
     inputs.buses.get_mut("cabinet").unwrap().error = Some("unplugged".into());
     assert_eq!(document(&inputs).advice, Vec::<String>::new());
-}
-
-#[test]
-fn the_page_shows_the_advice() {
-    assert!(page(&document(&noisy()), "").contains("<p>Bus cabinet, heat_pump, unit 7: 20 % CRC errors"));
 }
 
 #[test]
