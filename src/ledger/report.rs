@@ -46,6 +46,8 @@ pub struct MeterLedger {
     pub advice: Vec<String>,
     /// How long published stands still after a correction, if it does, as a message.
     pub stands: Option<String>,
+    /// The meter's serial number, as the meter says it.
+    pub serial: Option<String>,
     /// Verdicts since the daemon started.
     pub verdicts: Verdicts,
 }

@@ -108,11 +108,11 @@ impl StatusSources {
         self.0.current.read().expect("no panic while the lock is held").config.clone()
     }
 
-    /// The serial number of a meter as it was last read.
+    /// The serial number of a meter that the ledger has.
     pub(super) fn serial(&self, meter: &Name) -> Option<String> {
-        let current = self.0.current.read().expect("no panic while the lock is held");
-        let report = current.buses.get(&current.config.meters.get(meter)?.bus)?.borrow();
-        report.meters.get(meter)?.values.serial.as_deref().map(|serial| crate::text::foreign(serial, 64))
+        let report = self.ledger().report();
+        let report = report.borrow();
+        report.meters.get(meter)?.serial.as_deref().map(|serial| crate::text::foreign(serial, 64))
     }
 
     fn inputs(&self) -> StatusInputs {

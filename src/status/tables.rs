@@ -11,8 +11,6 @@ use crate::units::Name;
 
 /// A table with one row for each name.
 pub(crate) struct StatusTable {
-    /// Such as `Meters`.
-    pub(crate) title: &'static str,
     /// The titles of the columns. `#` marks a column of numbers.
     pub(crate) head: Vec<&'static str>,
     pub(crate) rows: Vec<Vec<StatusCell>>,
@@ -37,7 +35,7 @@ pub(crate) fn tables(document: &Document) -> Vec<StatusTable> {
 
 fn meters(document: &Document) -> StatusTable {
     let head = ["Meter", "State", "#Power", "#Register", "#Published", "Read", "Verdict"];
-    table("Meters", &head, &document.meters, |meter| {
+    table(&head, &document.meters, |meter| {
         vec![
             state(words::state(&meter.state), meter.state == MeterState::Ok),
             optional(meter.power_mw.map(words::power)),
@@ -51,7 +49,7 @@ fn meters(document: &Document) -> StatusTable {
 
 fn clients(document: &Document) -> StatusTable {
     let head = ["Client", "Identifier", "Account", "#Accepted", "When", ERROR];
-    table("Clients", &head, &document.clients, |client| {
+    table(&head, &document.clients, |client| {
         vec![
             cell(&client.client_id),
             cell(&client.account),
@@ -64,7 +62,7 @@ fn clients(document: &Document) -> StatusTable {
 
 fn accounts(document: &Document) -> StatusTable {
     let head = ["Account", "State", "Last report", "#Accepted", "#Refused", ERROR];
-    table("Accounts", &head, &document.accounts, |account| {
+    table(&head, &document.accounts, |account| {
         vec![
             state(words::state(&account.state), account.state == ReportingState::Ok),
             age(account.last_report_at, document),
@@ -77,7 +75,7 @@ fn accounts(document: &Document) -> StatusTable {
 
 fn buses(document: &Document) -> StatusTable {
     let head = ["Bus", "State", "#Requests", "#Answers", "#Timeouts", "#Garbled", "#Exceptions"];
-    table("Buses", &[&head[..], &LINE_TIMES].concat(), &document.buses, |bus| {
+    table(&[&head[..], &LINE_TIMES].concat(), &document.buses, |bus| {
         let counts = bus.counts;
         let mut cells = vec![state(words::state(&bus.state), bus.state == BusState::Open)];
         cells.extend([counts.requests, counts.answers, counts.timeouts, counts.garbled, counts.exceptions].map(cell));
@@ -89,7 +87,7 @@ fn buses(document: &Document) -> StatusTable {
 /// The quality of the line to each meter.
 pub(crate) fn lines(document: &Document) -> StatusTable {
     let head = ["Line to", "Bus", "#Requests", "#Answers", "#Timeouts", "#CRC", "#Garbled", "#Exceptions"];
-    table("Lines", &[&head[..], &LINE_TIMES].concat(), &document.meters, |meter| {
+    table(&[&head[..], &LINE_TIMES].concat(), &document.meters, |meter| {
         let count = |name: &str| meter.quality.total.get(name).copied().unwrap_or_default();
         let garbled = ["wrong_unit", "wrong_function", "wrong_length", "incomplete", "noise"].map(count).iter().sum();
         let [requests, answers, timeouts, crc, exceptions] =
@@ -102,14 +100,9 @@ pub(crate) fn lines(document: &Document) -> StatusTable {
 }
 
 /// `cells` gives the cells after the name.
-fn table<T>(
-    title: &'static str,
-    head: &[&'static str],
-    things: &BTreeMap<Name, T>,
-    cells: impl Fn(&T) -> Vec<StatusCell>,
-) -> StatusTable {
+fn table<T>(head: &[&'static str], things: &BTreeMap<Name, T>, cells: impl Fn(&T) -> Vec<StatusCell>) -> StatusTable {
     let rows = things.iter().map(|(name, thing)| std::iter::once(cell(name)).chain(cells(thing)).collect());
-    StatusTable { title, head: head.to_vec(), rows: rows.collect() }
+    StatusTable { head: head.to_vec(), rows: rows.collect() }
 }
 
 fn cell(text: impl ToString) -> StatusCell {

@@ -35,6 +35,7 @@ mod names;
 mod network;
 mod outages;
 mod parts;
+mod page;
 mod permissions;
 mod power_cuts;
 mod process;

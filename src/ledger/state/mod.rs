@@ -334,6 +334,9 @@ impl LedgerState {
         report.overload = settings.and_then(|settings| record.state.overload(settings));
         (report.faults, report.advice) = record.faults_and_advice();
         report.verdicts = record.verdicts;
+        if report.serial.as_deref() != record.state.serial() {
+            report.serial = record.state.serial().map(str::to_owned);
+        }
     }
 
     /// The reports of all configured meters.

@@ -1,4 +1,4 @@
-//! The ledger and the history, for those who can read the control socket. The page on TCP does not show them.
+//! The ledger and the history, whole, for those who can read the control socket. The pages on TCP show parts of them.
 
 use std::time::Duration;
 

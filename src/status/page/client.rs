@@ -85,7 +85,7 @@ fn others(document: &Document, name: &Name) -> Markup {
 fn accepted(document: &Document, client: &ClientStatus) -> Markup {
     let behind = client.energy_mwh.zip(client.accepted_mwh).map(|(energy, accepted)| energy.saturating_sub(accepted));
     html! {
-        p.big { @match client.accepted_mwh { Some(energy) => { span.w { (parts::counter(energy)) } }, None => { span.w { "nothing yet" } } } }
+        @match client.accepted_mwh { Some(energy) => { p { (parts::window(energy)) } }, None => { p.big { span.w { "nothing yet" } } } }
         p.s.q {
             @if let Some(at) = client.accepted_at { (words::ago(at, document.at)) }
             @if let Some(behind) = behind { "; " (words::energy(behind)) " below the figure on disk" }

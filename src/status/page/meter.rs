@@ -163,13 +163,7 @@ fn troubles(status: &MeterStatus, word: &str) -> Markup {
 
 fn counters(inputs: &PageInputs, status: &MeterStatus) -> Markup {
     let window = |energy: Option<MilliwattHours>| {
-        let text = energy.map(words::energy).unwrap_or_else(|| "–".to_owned());
-        let (whole, rest) = text
-            .split_once('.')
-            .map_or((text.clone(), String::new()), |(whole, rest)| (whole.to_owned(), rest.to_owned()));
-        let decimals = rest.split(' ').next().unwrap_or_default().to_owned();
-        let zeros = "0".repeat(6_usize.saturating_sub(whole.len()));
-        html! { p { span.reg data-z=(zeros) { (whole) @if !decimals.is_empty() { span { "." (decimals) } } } span.u { "kWh" } } }
+        html! { p { @match energy { Some(energy) => { (parts::window(energy)) }, None => { "–" } } } }
     };
     let (published, register) = (status.published_mwh, status.register_mwh);
     html! {

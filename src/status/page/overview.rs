@@ -39,7 +39,7 @@ pub(in crate::status) fn overview(inputs: &PageInputs, number: usize) -> String 
         }
         (section("h24", "Power, last 24 h", &about_power(), &plot::power("p24", "all meters", &all)))
         (section("meters", "Meters", &html! { p { "Power now, and of the last 24 hours." } }, &meters(inputs, number)))
-        (section("clients", "Clients", &html! { p { "What Arkreen has accepted; 12 reports make an hour complete." } }, &clients(inputs, number)))
+        (section("clients", "Clients", &html! { p { "What Arkreen has accepted. 12 reports make an hour complete, 2\u{202f}016 a week." } }, &clients(inputs, number)))
         @if advice > 0 {
             (section("advice", "Advice", &html! { p { "Nothing is lost." } }, &html! {
                 @for sentence in document.advice.iter().take(TROUBLE) { div.word { (parts::prose(sentence)) } }
@@ -71,7 +71,7 @@ fn trouble(sentence: &str, document: &Document) -> Markup {
         _ => Shape::Bad,
     };
     html! {
-        section class=(format!("word w-{}", shape.class())) aria-label="Trouble" {
+        div class=(format!("word w-{}", shape.class())) {
             (parts::prose(sentence))
             @if let Some((name, _)) = known { p { a href=(format!("/meter/{name}")) { "More about " (name) } } }
         }
@@ -256,7 +256,7 @@ fn clients(inputs: &PageInputs, number: usize) -> Markup {
             table {
                 thead { tr {
                     th scope="col" { "Client" } th scope="col" { "State" } th.n scope="col" { "Accepted" }
-                    th.n.wide scope="col" { "This hour" } th.n scope="col" { "Of 2\u{202f}016 this week" }
+                    th.n.wide scope="col" { "This hour" } th.n scope="col" { "This week" }
                 } }
                 tbody { @for (name, client) in shown { (client_row(document, name, client)) } }
             }

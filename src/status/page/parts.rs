@@ -98,6 +98,13 @@ pub(super) fn counter(energy: MilliwattHours) -> Markup {
     }
 }
 
+/// A counter in its window, as on the display.
+pub(super) fn window(energy: MilliwattHours) -> Markup {
+    let text = words::energy(energy);
+    let (whole, decimals) = text.trim_end_matches(" kWh").split_once('.').unwrap_or((&text, ""));
+    html! { span.reg data-z=("0".repeat(6_usize.saturating_sub(whole.len()))) { (whole) span { "." (decimals) } } span.u { "kWh" } }
+}
+
 /// A sentence: what it sets in backticks is code, and a command of arkmeter is set apart, whole, to be copied.
 pub(super) fn prose(sentence: &str) -> Markup {
     let parts: Vec<&str> = sentence.split('`').collect();

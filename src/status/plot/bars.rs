@@ -5,7 +5,7 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use super::scale::{Scale, grouped, number};
-use super::{Reading, axis, cursor, table};
+use super::{CursorValue, axis, cursor, table};
 use crate::units::MilliwattHours;
 
 const HEIGHT: f64 = 160.0;
@@ -33,7 +33,7 @@ pub(in crate::status) fn bars(id: &str, title: &str, period: &str, decimals: usi
     let words = |bar: &Bar| value(bar).map_or("not recorded".to_owned(), |energy| format!("{} kWh", figure(energy)));
     let full: Vec<f64> = bars.iter().filter(|bar| bar.remark.is_none()).filter_map(value).collect();
     let mean = (full.len() > 1).then(|| full.iter().sum::<f64>() / full.len() as f64);
-    let readings = bars.iter().map(|bar| Reading {
+    let readings = bars.iter().map(|bar| CursorValue {
         when: bar.name.clone(),
         until: String::new(),
         value: words(bar),

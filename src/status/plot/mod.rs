@@ -22,7 +22,7 @@ use scale::{Scale, number};
 pub(super) use week::{HourReports, week};
 
 /// One value of a plot: where on the time axis it stands, and its value in words.
-struct Reading {
+struct CursorValue {
     when: String,
     /// What narrow screens leave out, such as ` to 15:00`.
     until: String,
@@ -31,7 +31,7 @@ struct Reading {
 }
 
 /// The cursor over a plot, with the newest value chosen. `id` is unique on the page.
-fn cursor(id: &str, legend: &str, readings: &[Reading]) -> Markup {
+fn cursor(id: &str, legend: &str, readings: &[CursorValue]) -> Markup {
     html! {
         fieldset.cur {
             legend.vh { (legend) }

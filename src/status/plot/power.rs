@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::scale::{Scale, number};
-use super::{Reading, axis, cursor, table};
+use super::{CursorValue, axis, cursor, table};
 use crate::history::{MeterHistory, PowerPoint};
 use crate::units::Milliwatts;
 
@@ -208,7 +208,7 @@ fn described(history: &MeterHistory) -> String {
     )
 }
 
-fn readings(history: &MeterHistory) -> Vec<Reading> {
+fn readings(history: &MeterHistory) -> Vec<CursorValue> {
     let together = history.power.len() / HALF_HOURS;
     let reading = |(index, chunk): (usize, &[Option<PowerPoint>])| {
         let (value, more) = match summary(chunk) {
@@ -216,7 +216,7 @@ fn readings(history: &MeterHistory) -> Vec<Reading> {
             None => ("not read".to_owned(), String::new()),
         };
         let until = format!(" to {}", time(history, (index + 1) * together.max(1)));
-        Reading { when: time(history, index * together.max(1)), until, value, more }
+        CursorValue { when: time(history, index * together.max(1)), until, value, more }
     };
     history.power.chunks(together.max(1)).enumerate().map(reading).collect()
 }
@@ -252,7 +252,7 @@ fn hours(history: &MeterHistory) -> Markup {
         @for (x, hour, at, place) in ticks {
             line.tk x1=(x) x2=(x) y1=(number(HEIGHT)) y2=(number(HEIGHT + if hour % 6 == 0 { 7.0 } else { 4.0 })) {}
             @if hour == 0 { line.gr x1=(x) x2=(x) y1="0" y2=(number(HEIGHT)) {} }
-            @if hour % 3 == 0 && (2.5..=97.5).contains(&place) {
+            @if hour % 3 == 0 && (if hour == 0 { 9.0..=91.0 } else { 5.0..=95.0 }).contains(&place) {
                 text.wide[hour % 6 != 0] x=(x) y=(number(HEIGHT + 20.0)) text-anchor="middle" {
                     @if hour == 0 { (at.strftime("%a %-d %b")) } @else { (at.strftime("%H:%M")) }
                 }
