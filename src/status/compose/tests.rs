@@ -355,7 +355,7 @@ fn a_client_without_an_accepted_report_for_five_minutes_is_trouble() {
     assert_eq!(
         told(120, 990 + 300),
         [
-            "Arkreen accepted its last report 5m ago for client heat_pump: `arkmeter report` reports at once and shows the answer."
+            "Arkreen accepted its last report 5 min ago for client heat_pump: `arkmeter report` reports at once and shows the answer."
         ]
     );
     assert_eq!(told(600, 990 + 899), Vec::<String>::new(), "a longer interval is well");

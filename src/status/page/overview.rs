@@ -236,7 +236,7 @@ fn row(inputs: &PageInputs, name: &Name, meter: &MeterStatus) -> Markup {
             (state(of_meter(meter.state), &words::state(&meter.state)))
             span.n { (meter.power_mw.map_or("–".to_owned(), words::power)) }
             @match inputs.histories.get(name) { Some(history) => { (plot::ribbon(history)) }, None => { span {} } }
-            span.n { (energy_today(inputs, name).map_or("–".to_owned(), parts::kwh)) span.vh { " today" } }
+            span.n { (energy_today(inputs, name).map_or("–".to_owned(), parts::kwh)) }
             span.n.wide { (meter.read_at.map_or("never".to_owned(), |at| words::ago(at, inputs.document.at))) }
         }
     }

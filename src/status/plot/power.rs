@@ -17,6 +17,8 @@ const FINE: f64 = 2.0;
 /// Positions of the cursor: half hours.
 const HALF_HOURS: usize = 48;
 const POINTS_IN_SPARK: usize = 96;
+/// A hundred rows have to fit on a page.
+const POINTS_IN_ROW: usize = 32;
 
 /// The plot of one meter or of several, as a figure. `id` is unique on the page.
 pub(in crate::status) fn power(id: &str, what: &str, history: &MeterHistory) -> Markup {
@@ -62,11 +64,11 @@ pub(in crate::status) fn spark(id: &str, what: &str, history: &MeterHistory) -> 
     }
 }
 
-/// The line of a row in a list: half hours, without an area. The meter's page has the values for those who cannot see it.
+/// The line of a row in a list, without an area. The meter's page has the values for those who cannot see it.
 pub(in crate::status) fn ribbon(history: &MeterHistory) -> Markup {
-    let points = join(&history.power, HALF_HOURS);
+    let points = join(&history.power, POINTS_IN_ROW);
     html! {
-        svg.pl aria-hidden="true" height="22" viewBox="0 0 96 44" preserveAspectRatio="none" {
+        svg.pl aria-hidden="true" height="22" viewBox=(format!("0 0 {} 44", points.len() * WIDE)) preserveAspectRatio="none" {
             path.ln d=(line(&points, &scale_of(&points), 22.0)) {}
         }
     }
