@@ -179,7 +179,7 @@ pub(super) fn gaps(points: &[Option<PowerPoint>]) -> Vec<(usize, usize)> {
 /// `count` points, each of as many neighbours as there are more; a point without any value is a gap.
 pub(super) fn join(points: &[Option<PowerPoint>], count: usize) -> Vec<Option<PowerPoint>> {
     let together = points.len().div_ceil(count).max(1);
-    points.chunks(together).map(|chunk| summary(chunk)).collect()
+    points.chunks(together).map(summary).collect()
 }
 
 fn summary(points: &[Option<PowerPoint>]) -> Option<PowerPoint> {
