@@ -1,7 +1,6 @@
 //! The pages in a headless browser: accessibility, console, requests, and the script.
 
 use std::process::Stdio;
-use std::time::SystemTime;
 
 use arkmeter::simulator::SimulatedGateway;
 use rusqlite::Connection;
@@ -28,7 +27,7 @@ fn write_history(site: &Site) {
                 PRIMARY KEY (day, meter)) WITHOUT ROWID;",
         )
         .unwrap();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let now = arkmeter::clock::Clock::system().now().wall.as_second();
     let slot = "INSERT INTO slot (meter, ended, trusted, measured_ms, mean_mw, min_mw, max_mw, published_mwh) \
                 VALUES (?1, ?2, 1, 120000, ?3, ?4, ?5, ?6)";
     for (meter, name) in (1..).zip(NAMES) {
@@ -59,6 +58,7 @@ fn write_history(site: &Site) {
 
 #[tokio::test]
 #[ignore = "needs Chromium, playwright and axe-core: .ci/run installs them"]
+#[allow(clippy::print_stderr, reason = "sizes and times of the pages")]
 async fn page_in_a_browser() {
     let units = [
         sdm630(1, 2870.0, 18_241.49),

@@ -219,6 +219,7 @@ fn hundred() -> PageInputs {
 }
 
 #[test]
+#[allow(clippy::print_stderr, clippy::disallowed_methods, reason = "sizes and times of the pages")]
 fn a_hundred_meters_and_a_year_of_days_fit_in_80_kb_a_page() {
     let inputs = hundred();
     assert!(inputs.document.well, "{:?}", inputs.document.trouble);
