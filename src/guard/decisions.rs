@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::flow::{Grade, RegisterPoint};
+use super::flow::{Grade, RegisterPoint, steps};
 use super::hold::{Cause, Hold};
 use super::judging::{Judgement, Judging};
 use super::power::{energy, rate};
@@ -32,7 +32,7 @@ impl Judging<'_> {
         match hold.cause {
             Cause::Return if lasted(POSSIBLE) => self.another_epoch(&hold, anchor),
             Cause::Unexplained if lasted(POSSIBLE) => self.advance(&hold, anchor),
-            Cause::Doubtful if lasted(LONG) && self.state.memory.power.trust.is_suspect() => {
+            Cause::Doubtful | Cause::Denied if lasted(LONG) && self.state.memory.power.trust.is_suspect() => {
                 self.announce(Hold { cause: Cause::Contradicts, ..hold })
             }
             Cause::Doubtful if lasted(LONG) => self.advance(&hold, anchor),
@@ -40,6 +40,7 @@ impl Judging<'_> {
             Cause::Lower if lasted(POSSIBLE) && self.doubted_advance(anchor, &hold.first).is_some() => {
                 self.go_back(&hold, anchor)
             }
+            Cause::Lower if lasted(POSSIBLE) && self.is_back_on_line(&hold, anchor) => self.another_epoch(&hold, anchor),
             Cause::Lower if self.has_rolled_over(&hold, anchor) && self.earlier_epoch(&hold, anchor).is_none() => {
                 self.roll_over(&hold)
             }
@@ -47,7 +48,7 @@ impl Judging<'_> {
             Cause::Higher if lasted(LONG) && self.contradicts(&hold) && self.earlier_epoch(&hold, anchor).is_none() => {
                 self.announce(Hold { cause: Cause::Contradicts, ..hold })
             }
-            Cause::Higher | Cause::Serial if lasted(LONG) => self.another_epoch(&hold, anchor),
+            Cause::Higher | Cause::Denied | Cause::Serial if lasted(LONG) => self.another_epoch(&hold, anchor),
             _ if hold.is_quiet() && lasted(POSSIBLE) => self.announce(hold),
             _ => {
                 let verdict = if hold.is_quiet() { Verdict::Unchanged } else { Verdict::Held };
@@ -100,10 +101,40 @@ impl Judging<'_> {
         power.trust.is_proven() && grown > 2 * expected + 3 * hold.last.step.get()
     }
 
+    /// Whether power, which has agreed with the register before, was sampled all along and denies the advance.
+    pub(super) fn is_denied(&self, anchor: &RegisterPoint) -> bool {
+        let Some(elapsed) = self.at.since(&anchor.at) else { return false };
+        let covered = self.state.figure.totals.since(&anchor.witness).covered;
+        let two_polls = self.state.memory.power.two_polls(self.settings);
+        self.state.memory.power.trust.agrees_now() && elapsed <= covered + two_polls
+    }
+
+    /// Whether the register is 10, 100 or 1000 times what it would be now: its resolution or its scale has changed, and nobody knows since
+    /// when. Where the two cannot be told from a jump, because much can have flowed, it is a jump.
+    pub(super) fn is_scaled(&self, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
+        let (least, step) = (anchor.value.get(), steps(anchor, to));
+        let most = self.measure().flow(anchor, to).most.saturating_add(step);
+        let fits = |factor: u64| {
+            let (low, high) = (least.saturating_mul(factor), (least + most).saturating_mul(factor));
+            (low.saturating_sub(2 * step)..=high.saturating_add(2 * step)).contains(&to.value.get())
+        };
+        let returns = || self.earlier_epoch(&Hold::new(Cause::Return, *to, self.serial), anchor).is_some();
+        most <= least / 20 && [10, 100, 1000].into_iter().any(fits) && !returns()
+    }
+
+    /// Whether the register is back where an earlier epoch would be now, by no more than power explains.
+    fn is_back_on_line(&self, hold: &Hold, anchor: &RegisterPoint) -> bool {
+        self.earlier_epoch(hold, anchor).is_some_and(|index| {
+            let last = &self.state.memory.earlier[index].last;
+            self.measure().grade(last, &hold.first) <= Grade::Possible
+        })
+    }
+
     /// Grades the advance again, because more is known of the clock and of the connection than when the hold began.
     fn judge_again(&self, hold: &Hold, anchor: &RegisterPoint) -> Cause {
         let cause = match self.measure().grade(anchor, &hold.first) {
             Grade::Explained | Grade::Possible => Cause::Unexplained,
+            Grade::Doubtful if self.is_denied(anchor) => Cause::Denied,
             Grade::Doubtful => Cause::Doubtful,
             Grade::Beyond => Cause::Higher,
             Grade::Untold => Cause::Untold,
@@ -111,7 +142,7 @@ impl Judging<'_> {
         let returns = self.earlier_epoch(hold, anchor).is_some();
         match cause {
             Cause::Unexplained if hold.cause == Cause::Return && returns => Cause::Return,
-            Cause::Unexplained | Cause::Doubtful if returns => Cause::Return,
+            Cause::Unexplained | Cause::Doubtful | Cause::Denied if returns => Cause::Return,
             cause => cause,
         }
     }
@@ -210,7 +241,7 @@ impl Judging<'_> {
         }
         let before = anchor.value;
         self.state.begin_epoch(hold.first.value, self.at);
-        if hold.cause == Cause::Higher {
+        if matches!(hold.cause, Cause::Higher | Cause::Denied) {
             self.state.memory.power.trust.note_jump();
         }
         self.state.figure.serial = hold.serial.clone();
@@ -220,6 +251,7 @@ impl Judging<'_> {
         let (verdict, reason) = match hold.cause {
             Cause::Serial => (Verdict::Replaced, Reason::AnotherMeter { before, now, serial: hold.serial.clone() }),
             Cause::Lower => (Verdict::Reset, Reason::Fell { before, now }),
+            Cause::Denied => (Verdict::Stepped, Reason::Denied { before, now }),
             _ => (Verdict::Stepped, Reason::Jumped { before, now }),
         };
         self.decided(verdict, hold.readings, reason)
@@ -231,11 +263,13 @@ impl Judging<'_> {
         let Some(index) = self.doubted_advance(anchor, &hold.first) else {
             return self.end(Verdict::Held, None);
         };
-        let before = self.state.memory.doubted[index].from.value;
+        let from = self.state.memory.doubted[index].from;
+        let before = from.value;
         self.state.memory.doubted.truncate(index);
         self.state.memory.power.forget_stretch();
         self.state.memory.power.trust.forgive();
         self.settle(&hold.founding());
+        self.continue_from(&from);
         let now = hold.last.value;
         self.decided(Verdict::Restored, hold.readings, Reason::BackOnItsLine { before, now })
     }
@@ -248,13 +282,21 @@ impl Judging<'_> {
         self.state.figure.serial = hold.serial.clone().or(epoch.serial);
         self.state.memory.uncredited = None;
         self.settle(&hold.founding());
-        // Where it was before, it has not advanced since.
-        let taken = self.state.figure.taken.as_mut().filter(|taken| taken.value == epoch.last.value);
-        if let Some(taken) = taken {
-            *taken = epoch.last;
-        }
+        self.continue_from(&epoch.last);
         let reason = Reason::BackOnItsLine { before: epoch.last.value, now: hold.last.value };
         self.decided(Verdict::Restored, hold.readings, reason)
+    }
+
+    /// The register is back on the line on which it was at `last`: what power has said since then, and the register has not counted yet, is
+    /// still to come.
+    fn continue_from(&mut self, last: &RegisterPoint) {
+        let now = self.state.figure.totals;
+        let Some(taken) = &mut self.state.figure.taken else { return };
+        if taken.value == last.value {
+            *taken = *last;
+        } else if taken.value > last.value {
+            taken.witness = last.witness.after(taken.value.saturating_sub(last.value), &now);
+        }
     }
 
     /// Decides on readings under a new definition.

@@ -3,6 +3,7 @@
 use super::flow::{Grade, RegisterPoint, falls, steps};
 use super::hold::{Cause, Hold};
 use super::judging::{Judgement, Judging};
+use super::power::energy;
 use super::reason::Reason;
 use super::serial;
 use super::verdict::Verdict;
@@ -32,7 +33,7 @@ impl Judging<'_> {
         let other = hold.cause == Cause::Serial || self.state.is_other(self.serial);
         let possible = !other && !falls(anchor, to) && self.measure().grade(anchor, to) < Grade::Beyond;
         // A reading that agrees with the hold and would have to wait too continues it: few readings get through on a bad line.
-        let waits = matches!(hold.cause, Cause::Unexplained | Cause::Doubtful | Cause::Return);
+        let waits = matches!(hold.cause, Cause::Unexplained | Cause::Doubtful | Cause::Denied | Cause::Return);
         let agrees = waits && self.joins(hold, to) && self.objection(anchor, to).is_some();
         hold.cause == Cause::Redefined || (possible && hold.is_stale(two_polls, self.at) && !agrees)
     }
@@ -126,7 +127,7 @@ impl Judging<'_> {
         }
         match hold.cause {
             Cause::Serial => self.state.is_same(self.serial) || !hold.meets(&self.measure(), to),
-            Cause::Lower => !self.has_grown(hold, anchor, to),
+            Cause::Lower => !self.has_grown(hold, anchor, to) && !self.lags(anchor, to),
             _ => falls(&hold.first, to),
         }
     }
@@ -140,10 +141,23 @@ impl Judging<'_> {
         hold.readings >= 3 && deep && hold.flows_into(&self.measure(), to)
     }
 
+    /// Whether power, which has agreed with the register before, says that the register should be higher by now.
+    fn lags(&self, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
+        let power = &self.state.memory.power;
+        let Some(lump) = power.longest_lump().filter(|_| power.trust.agrees_now()) else { return false };
+        let said = self.measure().sampled(anchor, to).lower;
+        let counted = to.value.saturating_sub(anchor.value).get();
+        let below = anchor.value.saturating_sub(to.value).get();
+        let unread = energy(power.recent(), lump + power.two_polls(self.settings));
+        said + below > counted + said / 8 + unread + 2 * steps(anchor, to)
+    }
+
     fn joins(&self, hold: &Hold, to: &RegisterPoint) -> bool {
         let other = serial::differ(self.serial, hold.serial.as_deref());
         let old = hold.cause == Cause::Serial && self.state.is_same(self.serial);
-        !other && !old && hold.meets(&self.measure(), to)
+        let scaled = hold.cause == Cause::Scaled
+            && self.state.figure.taken.is_some_and(|anchor| !falls(&hold.first, to) && self.is_scaled(&anchor, to));
+        !other && !old && (scaled || hold.meets(&self.measure(), to))
     }
 
     /// Judges a reading under a new definition: the register cannot be compared with the earlier one.

@@ -24,10 +24,14 @@ pub enum Cause {
     Unexplained,
     /// Possible, but not what was measured.
     Doubtful,
+    /// Possible by the time alone, but power, which has agreed with the register before, was sampled all along and denies it.
+    Denied,
     /// A large advance, and the clock is not trusted.
     Untold,
     /// More than possible, or at another place than before.
     Higher,
+    /// 10, 100 or 1000 times what the register would be now.
+    Scaled,
     /// Where the register would be now on a line that it has left.
     Return,
     /// After a jump, the register counts otherwise than the power register, which had agreed with it before.
@@ -43,14 +47,17 @@ pub enum Cause {
 impl Cause {
     /// Whether a hold for this cause usually ends by itself within a minute.
     pub(super) fn may_pass(self) -> bool {
-        matches!(self, Cause::Start | Cause::Unexplained | Cause::Doubtful | Cause::Return)
+        matches!(self, Cause::Start | Cause::Unexplained | Cause::Doubtful | Cause::Denied | Cause::Return)
     }
 }
 
 impl Cause {
     /// Whether the register is higher than the last one taken, and may be graded again.
     pub(super) fn rises(self) -> bool {
-        matches!(self, Cause::Unexplained | Cause::Doubtful | Cause::Untold | Cause::Higher | Cause::Return)
+        matches!(
+            self,
+            Cause::Unexplained | Cause::Doubtful | Cause::Denied | Cause::Untold | Cause::Higher | Cause::Return
+        )
     }
 }
 

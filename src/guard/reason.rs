@@ -93,6 +93,13 @@ pub enum Reason {
         /// Where it counts from.
         now: MilliwattHours,
     },
+    /// The register rose against the measured power, which had agreed with it before: not credited.
+    Denied {
+        /// The last register taken before.
+        before: MilliwattHours,
+        /// Where it counts from.
+        now: MilliwattHours,
+    },
     /// The register is back on a line that it had left.
     BackOnItsLine {
         /// The last register on that line.

@@ -94,6 +94,11 @@ impl PowerTrust {
         self.agreed >= 2 && !self.wrong
     }
 
+    /// Whether power has agreed with the counter for long, and did so last.
+    pub(super) fn agrees_now(&self) -> bool {
+        self.is_proven() && self.contradicted == 0
+    }
+
     /// Whether the register jumped without credit and has not agreed with power since, although power had agreed with it before.
     pub(super) fn is_suspect(&self) -> bool {
         self.suspect && self.agreed > 0 && !self.wrong

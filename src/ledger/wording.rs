@@ -66,6 +66,12 @@ fn sentence(reason: &Reason, name: &Name) -> String {
             kwh(*before),
             kwh(*now)
         ),
+        Reason::Denied { before, now } => format!(
+            "the register went from {} to {}, which the measured power denies: not credited; if it was consumed: \
+             `arkmeter ledger credit {name} ENERGY`",
+            kwh(*before),
+            kwh(*now)
+        ),
         Reason::BackOnItsLine { before, now } => format!(
             "the register is back at {}, where it would be since it said {}: what it counted is taken up again",
             kwh(*now),
@@ -132,6 +138,15 @@ pub(super) fn standing(held: &HeldRegister) -> String {
         ),
         Cause::Doubtful => format!(
             "the register rose from {before} to {seen}, against what was measured; taken if it stays for 10 minutes"
+        ),
+        Cause::Denied => format!(
+            "the register rose from {before} to {seen}, and the measured power, which agreed with it before, denies that; the rise is not \
+             credited; counted from there if it stays for 10 minutes"
+        ),
+        Cause::Scaled => format!(
+            "the register rose from {before} to {seen}, {} times as much; nothing is counted until it is back: if the resolution of \
+             the meter has changed, set the scale of its register",
+            held.seen.get() / held.before.map_or(1, |before| before.get().max(1))
         ),
         Cause::Contradicts => format!(
             "the register jumped from {before} and counts faster than the measured power, which agreed with it before (now {seen}); \
