@@ -98,7 +98,7 @@ impl Judging<'_> {
         let uncovered = watched.saturating_sub(self.measure().sampled(&hold.first, &hold.last).covered);
         let unseen = energy(power.measure(self.settings), uncovered);
         let expected = self.measure().flow(&hold.first, &hold.last).expected + lump + unseen;
-        power.trust.is_proven() && grown > 2 * expected + 3 * hold.last.step.get()
+        power.trust.is_proven() && 2 * grown > 3 * expected + 6 * hold.last.step.get()
     }
 
     /// Whether power, which has agreed with the register before, was sampled all along and denies the advance.

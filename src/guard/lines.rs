@@ -34,9 +34,8 @@ impl DoubtedAdvance {
     /// The advance from `from` to `to`, if something of it is unexplained.
     pub(super) fn of(from: &RegisterPoint, to: &RegisterPoint, flow: &Flow) -> Option<Self> {
         let change = to.value.saturating_sub(from.value).get();
-        let least = change.saturating_sub(flow.expected);
-        let excess = (least, change.saturating_sub(flow.least));
-        (least > 2 * steps(from, to)).then_some(DoubtedAdvance { from: *from, excess, taken: to.at })
+        let excess = (change.saturating_sub(flow.usual), change.saturating_sub(flow.least));
+        (change > flow.expected + 2 * steps(from, to)).then_some(DoubtedAdvance { from: *from, excess, taken: to.at })
     }
 }
 
@@ -45,7 +44,7 @@ pub(super) fn remember(doubted: &mut Vec<DoubtedAdvance>, advance: DoubtedAdvanc
     doubted.retain(|other| advance.taken.since(&other.taken).is_none_or(|age| age <= DOUBTED_FOR));
     doubted.push(advance);
     if doubted.len() > DOUBTED_MAX
-        && let Some(index) = (0..doubted.len()).min_by_key(|index| doubted[*index].excess.0)
+        && let Some(index) = (0..doubted.len()).min_by_key(|index| doubted[*index].excess)
     {
         doubted.remove(index);
     }
