@@ -101,12 +101,16 @@ impl Judging<'_> {
         power.trust.is_proven() && 2 * grown > 3 * expected + 6 * hold.last.step.get()
     }
 
-    /// Whether power, which has agreed with the register before, was sampled all along and denies the advance.
-    pub(super) fn is_denied(&self, anchor: &RegisterPoint) -> bool {
+    /// Whether power, which has agreed with the register before, denies the advance: even with full power for all the time until now that
+    /// was not sampled, it explains less.
+    pub(super) fn is_denied(&self, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
         let Some(elapsed) = self.at.since(&anchor.at) else { return false };
+        let power = &self.state.memory.power;
         let covered = self.state.figure.totals.since(&anchor.witness).covered;
-        let two_polls = self.state.memory.power.two_polls(self.settings);
-        self.state.memory.power.trust.agrees_now() && elapsed <= covered + two_polls
+        let unsampled = energy(power.measure(self.settings), elapsed.saturating_sub(covered));
+        let sampled = self.measure().sampled(anchor, to).upper;
+        let explained = sampled + sampled / 4 + unsampled + 2 * steps(anchor, to);
+        power.trust.agrees_now() && to.value.saturating_sub(anchor.value).get() > explained
     }
 
     /// Whether the register is 10, 100 or 1000 times what it would be now: its resolution or its scale has changed, and nobody knows since
@@ -134,7 +138,7 @@ impl Judging<'_> {
     fn judge_again(&self, hold: &Hold, anchor: &RegisterPoint) -> Cause {
         let cause = match self.measure().grade(anchor, &hold.first) {
             Grade::Explained | Grade::Possible => Cause::Unexplained,
-            Grade::Doubtful if self.is_denied(anchor) => Cause::Denied,
+            Grade::Doubtful if self.is_denied(anchor, &hold.first) => Cause::Denied,
             Grade::Doubtful => Cause::Doubtful,
             Grade::Beyond => Cause::Higher,
             Grade::Untold => Cause::Untold,

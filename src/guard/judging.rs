@@ -82,7 +82,7 @@ impl<'a> Judging<'a> {
             Grade::Explained => None,
             _ if elsewhere => Some(Cause::Higher),
             Grade::Possible => Some(Cause::Unexplained),
-            Grade::Doubtful if self.is_denied(anchor) => Some(Cause::Denied),
+            Grade::Doubtful if self.is_denied(anchor, to) => Some(Cause::Denied),
             Grade::Doubtful => Some(Cause::Doubtful),
             Grade::Beyond if self.is_scaled(anchor, to) => Some(Cause::Scaled),
             Grade::Beyond => Some(Cause::Higher),
