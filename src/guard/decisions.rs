@@ -85,7 +85,7 @@ impl Judging<'_> {
         let before = hold.first.at.since(&anchor.at).unwrap_or_default() + anchor.unseen;
         let carried = energy(rate(grown, watched), before);
         sampled.covered.is_zero()
-            && grown > 10 * hold.last.step.get()
+            && grown > 4 * hold.last.step.get()
             && jump <= carried + carried / 2 + 2 * hold.last.step.get()
     }
 
