@@ -198,6 +198,10 @@ fn rule(hypothesis: Hypothesis) -> &'static str {
         Hypothesis::Continues => "no more than was measured: accepted at once",
         Hypothesis::ContinuesUnmeasured => "more than was measured, but usual: accepted after 3 readings and a minute",
         Hypothesis::ContinuesDoubtful => "against what was measured: accepted after 5 readings and 10 minutes",
+        Hypothesis::Denied => {
+            "denied by the measured power: not credited, counted from there after 5 readings and 10 minutes"
+        }
+        Hypothesis::Scaled => "10, 100 or 1000 times as high: nothing is counted until it is back",
         Hypothesis::TooHigh => "more than can be: not credited, counted from there after 5 readings and 10 minutes",
         Hypothesis::Undated => "no trusted clock tells in what time: waits for one, for a day",
         Hypothesis::Lower => "lower: a reset after 5 readings and 10 minutes, unless it comes back",

@@ -40,7 +40,9 @@ impl Judging<'_> {
             Cause::Lower if lasted(POSSIBLE) && self.doubted_advance(anchor, &hold.first).is_some() => {
                 self.go_back(&hold, anchor)
             }
-            Cause::Lower if lasted(POSSIBLE) && self.is_back_on_line(&hold, anchor) => self.another_epoch(&hold, anchor),
+            Cause::Lower if lasted(POSSIBLE) && self.is_back_on_line(&hold, anchor) => {
+                self.another_epoch(&hold, anchor)
+            }
             Cause::Lower if self.has_rolled_over(&hold, anchor) && self.earlier_epoch(&hold, anchor).is_none() => {
                 self.roll_over(&hold)
             }

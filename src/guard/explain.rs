@@ -40,6 +40,10 @@ pub enum Hypothesis {
     ContinuesUnmeasured,
     /// It continues, against what was measured.
     ContinuesDoubtful,
+    /// It continues, but the measured power, which agreed with it before, denies that.
+    Denied,
+    /// It is 10, 100 or 1000 times what it would be.
+    Scaled,
     /// It cannot have risen so far in this time.
     TooHigh,
     /// Nobody knows in what time it rose so far.
@@ -125,7 +129,9 @@ impl Judging<'_> {
             false => match self.measure().grade(from, to) {
                 Grade::Explained => Hypothesis::Continues,
                 Grade::Possible => Hypothesis::ContinuesUnmeasured,
+                Grade::Doubtful if self.is_denied(from, to) => Hypothesis::Denied,
                 Grade::Doubtful => Hypothesis::ContinuesDoubtful,
+                Grade::Beyond if self.is_scaled(from, to) => Hypothesis::Scaled,
                 Grade::Beyond => Hypothesis::TooHigh,
                 Grade::Untold => Hypothesis::Undated,
             },

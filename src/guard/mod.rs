@@ -19,14 +19,16 @@
 //! | it continues, by no more than was measured | `advanced` | published rises by the change | `flow`, `judging` |
 //! | it continues, by no more than is usual | `unchanged` (waiting), then `advanced` | taken after 3 readings and a minute, without an alarm | `flow`, `decisions` |
 //! | it continues, against what was measured | waiting; after a minute `held`, then `advanced` | taken after 5 readings and 10 minutes | `flow`, `decisions` |
+//! | it rose, and power, which had agreed with it and was sampled all along, denies that | waiting; after a minute `held`, then `stepped` | a new epoch after 5 readings and 10 minutes; the rise is not credited | `decisions` |
+//! | it is 10, 100 or 1000 times what it would be | `held` | nothing is counted until it is back, or the operator accepts it | `decisions` |
 //! | it rose, and the clock is not trusted to tell in what time | `held`, then `stepped` | not credited after a day; credited when the clock is trusted and makes it possible | `flow`, `decisions` |
 //! | it rose by more than can be | `held`, then `stepped` | a new epoch after 5 readings and 10 minutes; the rise is not credited | `flow`, `decisions` |
 //! | it jumped and counts otherwise than power, which had agreed before | `held` | nothing is credited until they agree again, or the operator accepts it | `decisions`, `trust` |
 //! | it is back on the line before an advance that power did not explain | `held`, then `restored` | after 3 readings and a minute; the offset stays, published stands still until the register has caught up | `lines`, `decisions` |
-//! | it is back on the line of an earlier epoch | waiting or `held`, then `restored` | the earlier offset applies again; published never falls | `lines`, `decisions` |
+//! | it is back on the line of an earlier epoch | waiting or `held`, then `restored` | after 3 readings and a minute where power explains the line, else after 5 and 10 minutes; the earlier offset applies again; published never falls | `lines`, `decisions` |
 //! | it rolled over | `held`, then `rollover` | published rises by the true change after three readings | `decisions` |
 //! | it fell | `held`, then `reset` | a new epoch after 5 readings and 10 minutes; after a day where it stands still while power flows | `judging`, `decisions` |
-//! | during a hold: back where the last register would be now | `glitch` | the readings of the hold are dropped | `following` |
+//! | during a hold: back where the last register would be now, and not behind what power says | `glitch` | the readings of the hold are dropped | `following` |
 //! | it answers at another place | as above | an unexplained advance is credited only to the same serial number | `judging` |
 //!
 //! A power that the connection cannot carry, or that the counter contradicts, is not reported: `power_fault`.

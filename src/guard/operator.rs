@@ -23,7 +23,9 @@ pub fn accept(state: &GuardState, settings: &MeterSettings, at: &ClockReading) -
     let long = Hold { age: hold.age.max(DAY), readings: hold.readings.max(5), ..hold };
     let mut judged = match (judging.state.figure.published, judging.state.figure.taken) {
         (None, _) => judging.found(long),
-        (Some(_), Some(anchor)) if matches!(long.cause, Cause::Contradicts | Cause::Scaled) => judging.another_epoch(&long, &anchor),
+        (Some(_), Some(anchor)) if matches!(long.cause, Cause::Contradicts | Cause::Scaled) => {
+            judging.another_epoch(&long, &anchor)
+        }
         (Some(_), Some(anchor)) if long.cause != Cause::Redefined => judging.decide(long, &anchor),
         (Some(_), _) => judging.decide_redefined(long),
     };

@@ -156,3 +156,82 @@ fn a_jump_of_power_that_the_counter_confirms_is_reported() {
         assert_eq!(after_a_jump(power, power as u64).1, None, "{power} mW");
     }
 }
+
+/// A meter whose power register has agreed with its counter for an hour at this power, in mW; and its register.
+fn proven(power: i64) -> (Bench, u64) {
+    let mut bench = Bench::at(180 * KWH);
+    bench.power = Some(power);
+    let mut register = 180 * KWH;
+    count(&mut bench, &mut register, 3600, 0);
+    (bench, register)
+}
+
+/// Reads a register that counts its power for so many seconds, `above` the line, which may be negative. Returns the verdicts of decisions.
+fn count(bench: &mut Bench, register: &mut u64, seconds: u64, above: i64) -> Vec<Verdict> {
+    let mut decided = Vec::new();
+    for _ in 0..seconds / 10 {
+        *register += bench.power.unwrap().unsigned_abs() * 10 / 3600;
+        bench.pass(10);
+        let judged = bench.poll(Some(register.saturating_add_signed(above) / 10_000 * 10_000));
+        decided.extend(judged.entry.map(|entry| entry.verdict));
+    }
+    decided
+}
+
+#[test]
+fn a_rise_that_sampled_power_denies_is_not_credited() {
+    let (mut bench, mut register) = proven(6_000_000);
+    assert_eq!(count(&mut bench, &mut register, 1200, 500_000), [Verdict::Held, Verdict::Stepped]);
+    let invented = bench.published().unwrap().saturating_sub(register);
+    assert_eq!(invented, 0, "the rise of 500 Wh is not in the figure");
+    assert_eq!(count(&mut bench, &mut register, 300, 0), [Verdict::Held, Verdict::Restored]);
+    let lost = register - bench.published().unwrap();
+    assert!(lost <= 20_000, "{lost} mWh are missing after the fault");
+}
+
+#[test]
+fn a_rise_after_a_gap_in_the_samples_is_not_denied() {
+    let (mut bench, mut register) = proven(6_000_000);
+    bench.pass(600);
+    register += 3 * KWH;
+    count(&mut bench, &mut register, 900, 0);
+    assert!(register - bench.published().unwrap() <= 20_000, "the outage of 10 minutes at 18 kW is credited");
+}
+
+#[test]
+fn a_low_register_that_has_caught_up_by_counting_is_not_back() {
+    let (mut bench, mut register) = proven(1_000_000);
+    // It counts 80 Wh in five minutes.
+    let decided = count(&mut bench, &mut register, 900, -80_000);
+    assert_eq!(decided, [Verdict::Held, Verdict::Reset], "not a glitch");
+    assert_eq!(count(&mut bench, &mut register, 900, 0), [Verdict::Restored]);
+    assert!(register.abs_diff(bench.published().unwrap()) <= 20_000);
+}
+
+#[test]
+fn a_register_that_is_ten_times_as_high_is_held_until_it_is_back() {
+    for factor in [10, 100, 1000] {
+        let mut bench = Bench::at(180 * KWH);
+        bench.pass(10);
+        assert_eq!(bench.read_for(2 * 3600, factor * 180 * KWH), Verdict::Held);
+        let held = bench.state.held().expect("it is held");
+        assert_eq!(held.cause, Cause::Scaled);
+        bench.pass(10);
+        assert_eq!(bench.poll(Some(181 * KWH)).verdict, Verdict::Glitch);
+        bench.read_for(90, 181 * KWH);
+        assert_eq!(bench.published(), Some(181 * KWH));
+    }
+    let mut bench = Bench::at(180 * KWH);
+    bench.pass(10);
+    bench.read_for(2 * 3600, 7 * 180 * KWH);
+    assert!(!bench.state.is_held(), "seven times as much is a jump, which ends after ten minutes");
+}
+
+#[test]
+fn the_operator_accepts_a_register_that_is_ten_times_as_high() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.pass(10);
+    bench.read_for(60, 1800 * KWH);
+    let judged = accept(&bench.state, &bench.settings, &bench.stamp()).expect("it is held");
+    assert_eq!((judged.verdict, judged.state.published().map(u64::from)), (Verdict::Stepped, Some(180 * KWH)));
+}
