@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::flow::{Grade, RegisterPoint, steps};
 use super::hold::{Cause, Hold};
 use super::judging::{Judgement, Judging};
-use super::power::{energy, rate};
+use super::power::{EnergyBounds, energy, rate};
 use super::reason::Reason;
 use super::state::{Epoch, Uncredited, signed};
 use super::verdict::Verdict;
@@ -294,14 +294,17 @@ impl Judging<'_> {
     }
 
     /// The register is back on the line on which it was at `last`: what power has said since then, and the register has not counted yet, is
-    /// still to come.
+    /// still to come. So is what may have flowed while nothing was sampled.
     fn continue_from(&mut self, last: &RegisterPoint) {
         let now = self.state.figure.totals;
         let Some(taken) = &mut self.state.figure.taken else { return };
         if taken.value == last.value {
             *taken = *last;
         } else if taken.value > last.value {
-            taken.witness = last.witness.after(taken.value.saturating_sub(last.value), &now);
+            let passed = taken.at.since(&last.at).unwrap_or_default();
+            let unsampled = passed.saturating_sub(now.since(&last.witness).covered);
+            let counted = last.witness.after(taken.value.saturating_sub(last.value), &now);
+            taken.witness = EnergyBounds { covered: now.covered.saturating_add(unsampled), ..counted };
         }
     }
 
