@@ -150,7 +150,7 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_see
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from journal" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l from -d 'Only slots that ended after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for seven days ago' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l from -d 'Only slots that ended after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, 7d for seven days ago, `today` or `yesterday` (in UTC)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l to -d 'Only slots that ended by this time' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l every -d 'Add up slots over this time, such as 15m, 1h or 1d (days in UTC, or in the offset of --from)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from history" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F
@@ -191,7 +191,7 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_see
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -l dry-run -d 'Print what would be done, and change nothing'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand ledger; and __fish_seen_subcommand_from undo" -s h -l help -d 'Print help'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l from -d 'Only slots that ended after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for seven days ago' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l from -d 'Only slots that ended after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, 7d for seven days ago, `today` or `yesterday` (in UTC)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l to -d 'Only slots that ended by this time' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l every -d 'Add up slots over this time, such as 15m, 1h or 1d (days in UTC, or in the offset of --from)' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F

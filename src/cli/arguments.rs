@@ -15,7 +15,7 @@ use crate::units::Name;
 
 /// Reads Modbus energy meters and reports their consumption to the Arkreen Network.
 #[derive(Debug, Parser)]
-#[command(name = "arkmeter", version, max_term_width = 100)]
+#[command(name = "arkmeter", version, max_term_width = 80)]
 #[command(after_help = "\
 Examples:
   arkmeter setup            from the adapter to the first report, step by step
@@ -136,6 +136,7 @@ Compare each reading with the meter's display, and write that beside it.
 The sheet has no token and only shortened identifiers.")]
     Handover(HandoverArguments),
     /// Find the meters on a line or in a range of addresses, and print the configuration for them
+    #[command(override_usage = "arkmeter scan [OPTIONS] <--serial|--tcp|--rtu-over-tcp|--bus> <LINE>")]
     #[command(after_help = "\
 Examples:
   arkmeter scan --serial /dev/ttyUSB0            all usual baud rates, units 1 to 247
@@ -144,6 +145,7 @@ Examples:
   arkmeter scan --bus cabinet --write            add what is found to the configuration")]
     Scan(ScanArguments),
     /// Read the registers of an unsupported meter in every possible format, and propose a profile
+    #[command(override_usage = "arkmeter inspect --unit <UNIT> <--serial|--tcp|--bus|...> <LINE>")]
     #[command(after_help = "\
 Examples:
   arkmeter inspect --serial /dev/ttyUSB0 --unit 1 --loads 0,1kW,3kW --name acme-100 > acme-100.toml
@@ -174,19 +176,17 @@ Examples:
         command: ProfilesCommand,
     },
     /// Show what the ledger holds and decided, and correct it
-    #[command(after_help = "\
+    #[command(help_template = LEDGER_HELP, after_help = "\
 Examples:
-  arkmeter ledger show                          energy figures of all meters and clients
-  arkmeter ledger journal                       every decision, the newest first
-  arkmeter ledger accept heat_pump --dry-run    show what accepting the held readings would do")]
+  arkmeter ledger show                  figures of all meters and clients
+  arkmeter ledger journal               every decision, the newest first
+  arkmeter ledger accept sauna --dry-run
+                                        what accepting the held would do")]
     Ledger {
         #[command(subcommand)]
         command: LedgerCommand,
     },
     /// Show the power and the published energy of a meter over time (also `ledger history`)
-    #[command(after_help = "\
-Example:
-  arkmeter history heat_pump --from 7d --every 1d")]
     History(HistoryArguments),
     /// Feed a recorded trace through the ledger and print what would have been published
     #[command(after_help = "\
@@ -215,6 +215,35 @@ pub(super) struct ReportArguments {
     #[arg(long)]
     pub(super) dry_run: bool,
 }
+
+/// The help of `ledger`, with its commands in groups.
+const LEDGER_HELP: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Look:
+  show      What is on disk for each meter and client
+  journal   What was decided, and why
+  history   Power and published energy over time
+  record    Record readings as a trace for `replay`
+
+Correct a figure (as root; each has --dry-run):
+  accept    Accept the held register of a meter now
+  credit    Add energy that was consumed but not credited
+  set       Publish nothing below a figure that Arkreen already has
+  replace   Record that a meter was replaced
+  rename    Keep the figure of a meter that was renamed
+  undo      Undo the effect of a wrong decision
+
+The whole ledger (as root):
+  backup    Save it to a file
+  restore   Replace it by a backup
+  move      Move it to another machine
+  adopt     Report from a ledger of another machine
+
+Options:
+{options}{after-help}";
 
 /// A name of the configuration.
 pub(super) fn name(text: &str) -> Result<Name, String> {

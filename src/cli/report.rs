@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::context::{refuse_where_daemon_runs, runtime, send_to_daemon};
 use super::output::{finish_output, print_error};
 use super::progress::TerminalProgress;
+use super::scan::unless_interrupted;
 use super::{exit, run};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -36,7 +37,10 @@ const CHECK_EVERY: Duration = Duration::from_millis(200);
 
 /// Reports every client now, or prints what would be sent. The exit code: 0 if every client was accepted (or would be sent).
 pub(super) fn report(config: &Config, dry_run: bool) -> u8 {
-    let results = runtime().and_then(|runtime| runtime.block_on(results(config, dry_run)));
+    let results = runtime().and_then(|runtime| {
+        let results = runtime.block_on(unless_interrupted(results(config, dry_run)));
+        results.unwrap_or(Err(exit::INTERRUPTED))
+    });
     match results {
         Ok(results) => print(&results, dry_run),
         Err(code) => code,

@@ -16,6 +16,7 @@ use super::context::{locations, runtime};
 use super::exit;
 use super::screen::Screen;
 use crate::config::Environment;
+use crate::ledger::store::in_use;
 use crate::status::control::{self, ControlError};
 use crate::status::{Document, SCHEMA};
 use crate::text::chain;
@@ -47,7 +48,7 @@ pub(super) fn run(path: &Path, environment: &Environment, arguments: &StatusArgu
         screen: Screen::of_output(),
     };
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    let code = runtime().map(|runtime| runtime.block_on(status(&socket, &view, &mut out, &mut err)));
+    let code = runtime().map(|runtime| runtime.block_on(status(&socket, &state, &view, &mut out, &mut err)));
     code.unwrap_or_else(|code| code)
 }
 
@@ -61,7 +62,7 @@ struct StatusView {
 }
 
 /// Prints the status of the daemon at `socket`. The exit code: 0 all is well, 1 trouble, 69 no daemon.
-async fn status(socket: &Path, view: &StatusView, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+async fn status(socket: &Path, state: &Path, view: &StatusView, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let error = match request(socket).await {
         Ok((bytes, document)) => {
             let printed = match view.json {
@@ -78,8 +79,17 @@ async fn status(socket: &Path, view: &StatusView, out: &mut dyn Write, err: &mut
         }
         Err(error) => error,
     };
+    let running = matches!(error, StatusError::Control(ControlError::NoDaemon(_))).then(|| in_use(state)).flatten();
+    let text = match running {
+        Some(process) => {
+            let process = process.map(|process| format!(" (process {process})")).unwrap_or_default();
+            let socket = socket.display();
+            format!("an arkmeter{process} runs, but has no control socket at {socket}: its log says why")
+        }
+        None => chain(&error),
+    };
     // A closed standard error is no reason to fail otherwise.
-    let _ = writeln!(err, "arkmeter: {}", chain(&error));
+    let _ = writeln!(err, "arkmeter: {text}");
     if error.is_no_daemon() { exit::NO_DAEMON } else { exit::FAILED }
 }
 

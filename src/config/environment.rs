@@ -10,6 +10,8 @@ pub struct Environment {
     pub state_directory: Option<PathBuf>,
     /// `$RUNTIME_DIRECTORY`.
     pub runtime_directory: Option<PathBuf>,
+    /// `$XDG_RUNTIME_DIR` of a user who is not root, where this system has no `/run/arkmeter`.
+    pub user_runtime: Option<PathBuf>,
     /// `$CREDENTIALS_DIRECTORY`.
     pub credentials_directory: Option<PathBuf>,
     /// The folder of the configuration, from which relative paths in it count. [`super::Config::load`] sets it.
@@ -22,6 +24,7 @@ impl Environment {
         Environment {
             state_directory: first(std::env::var_os("STATE_DIRECTORY")),
             runtime_directory: first(std::env::var_os("RUNTIME_DIRECTORY")),
+            user_runtime: user_runtime(),
             credentials_directory: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
             folder: PathBuf::new(),
         }
@@ -34,7 +37,11 @@ impl Environment {
 
     /// The default path of the control socket.
     pub fn default_socket(&self) -> PathBuf {
-        self.runtime_directory.as_deref().unwrap_or(Path::new("/run/arkmeter")).join("control.sock")
+        match (&self.runtime_directory, &self.user_runtime) {
+            (Some(folder), _) => folder.join("control.sock"),
+            (None, Some(folder)) => folder.join("arkmeter.sock"),
+            (None, None) => Path::new(SERVICE_RUNTIME).join("control.sock"),
+        }
     }
 
     /// The same environment for a configuration at `path`.
@@ -45,6 +52,15 @@ impl Environment {
         // Absolute, so that it stays right when the process changes its folder.
         Environment { folder: std::path::absolute(&folder).unwrap_or(folder), ..self.clone() }
     }
+}
+
+/// The folder of the service's socket, while the service runs.
+const SERVICE_RUNTIME: &str = "/run/arkmeter";
+
+/// A daemon in the foreground cannot make [`SERVICE_RUNTIME`] without root; the commands of the same user find it here.
+fn user_runtime() -> Option<PathBuf> {
+    let folder = first(std::env::var_os("XDG_RUNTIME_DIR"))?;
+    (!rustix::process::geteuid().is_root() && !Path::new(SERVICE_RUNTIME).is_dir()).then_some(folder)
 }
 
 /// systemd joins several folders with `:`. The first of them is used.

@@ -76,6 +76,9 @@ fn systemd_gives_the_folders_and_the_file_overrides_them() {
     let (config, _) = parse(file, GOOD, &systemd).unwrap();
     assert_eq!(config.state.path, Path::new("/srv/state"));
     assert_eq!(config.status.socket, Path::new("/run/unit/control.sock"));
+    let user = Environment { user_runtime: Some("/run/user/1000".into()), ..environment() };
+    let (config, _) = parse(file, GOOD, &user).unwrap();
+    assert_eq!(config.status.socket, Path::new("/run/user/1000/arkmeter.sock"));
     let written = format!("{GOOD}[state]\npath = \"here\"\n[status]\nsocket = \"/run/own.sock\"\n");
     let (config, _) = parse(file, &written, &systemd).unwrap();
     assert_eq!(config.state.path, Path::new("/etc/arkmeter/here"));

@@ -59,6 +59,8 @@ pub(crate) struct ReporterTask {
     hosts: HostLookup,
     account: Account,
     batching: Batching,
+    /// The clients whose first accepted report since the start is in the log.
+    first_accepted: BTreeSet<Name>,
     /// The id of the last request. Each request of this task has its own.
     last_id: u64,
     calls: u64,
@@ -89,6 +91,7 @@ impl ReporterTask {
         ReporterTask {
             account: Account::new(texts, schedule, clients.clone(), &clock.now()),
             batching: Batching::new(settings.batch, settings.batch_max),
+            first_accepted: BTreeSet::new(),
             commands: CommandQueue::new(commands),
             last_id: 0,
             client: None,
@@ -233,6 +236,12 @@ impl ReporterTask {
 
     async fn accepted(&mut self, call: &ReportCall, result: &CallResult) -> Result<(), TaskExit> {
         let at = self.clock.now();
+        for report in result.accepted(call) {
+            if self.first_accepted.insert(report.client.clone()) {
+                let energy = report.energy.in_words();
+                tracing::info!(client = %report.client, "the first report since the start was accepted: {energy}");
+            }
+        }
         let accepted = result.accepted(call).into_iter();
         let accepted: Vec<_> = accepted
             .map(|report| AcceptedReport { client: report.client.clone(), energy: report.energy, at })

@@ -112,8 +112,7 @@ impl Narrator {
     /// Prints the reported energy of each client and its consumption. True if every promise was kept.
     pub(super) fn summary(&self, site: &DemoSite) -> bool {
         let mut kept = self.violations == 0 && self.refused == 0 && self.fell == 0;
-        let mut table =
-            table(&["CLIENT", "#REPORTS", "#REPORTED SINCE THE FIRST", "#CONSUMED SINCE THE FIRST", "AT THE END"]);
+        let mut table = table(&["CLIENT", "#REPORTS", "#REPORTED", "#CONSUMED", "AT THE END"]);
         for (name, seen) in &self.clients {
             let Some(first) = seen.first else {
                 kept = false;
@@ -138,7 +137,7 @@ impl Narrator {
         let reports: u64 = self.clients.values().map(|seen| seen.accepted).sum();
         let verdict = if kept { "Every promise was kept" } else { "A promise was broken" };
         self.print(&format!(
-            "{verdict}: {reports} reports accepted, {} refused, {} malformed, {} figures that fell.\n{table}",
+            "{verdict}: {reports} reports accepted, {} refused, {} malformed, {} figures that fell.\nReported and consumed since the first report:\n{table}",
             self.refused, self.violations, self.fell
         ));
         kept

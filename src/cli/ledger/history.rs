@@ -21,12 +21,21 @@ use crate::status::control;
 use crate::status::words;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
+/// Examples of `history` and `ledger history`.
+const EXAMPLES: &str = "\
+Examples:
+  arkmeter history heat_pump --from 7d --every 1d
+  arkmeter history heat_pump --from yesterday --to today --every 1h
+  arkmeter ledger history heat_pump --from 2026-11-01 --csv > november.csv";
+
 /// Which part of the history is wanted, and in which form.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct HistoryArguments {
+    /// A meter of the configuration, or of the past
     #[arg(value_name = "METER", value_parser = crate::cli::name)]
     meter: Name,
-    /// Only slots that ended after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, or 7d for seven days ago
+    /// Only slots that ended after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, 7d for seven days ago, `today` or `yesterday` (in UTC)
     #[arg(long, value_name = "TIME", value_parser = when)]
     from: Option<When>,
     /// Only slots that ended by this time
@@ -49,15 +58,22 @@ enum When {
     /// With the offset that it was written with.
     At(Timestamp, Offset),
     Ago(SignedDuration),
+    /// The begin of the UTC day this many days ago.
+    DaysAgo(i64),
 }
 
 fn when(text: &str) -> Result<When, String> {
     moment(text).ok_or_else(|| {
-        "not a time: a day such as 2026-11-01 (in UTC), a time such as 2026-11-01T08:00:00+02:00, or 7d for seven days ago".to_owned()
+        "not a time: a day such as 2026-11-01 (in UTC), a time such as 2026-11-01T08:00:00+02:00, 7d for seven days ago, today or yesterday".to_owned()
     })
 }
 
 fn moment(text: &str) -> Option<When> {
+    match text {
+        "today" => return Some(When::DaysAgo(0)),
+        "yesterday" => return Some(When::DaysAgo(1)),
+        _ => {}
+    }
     if let Ok(ago) = humantime::parse_duration(text) {
         return SignedDuration::try_from(ago).ok().map(When::Ago);
     }
@@ -78,11 +94,15 @@ fn every(text: &str) -> Result<Duration, String> {
     parsed.ok_or_else(|| "not a fraction of a day from 5m up, such as 15m, 1h or 1d".to_owned())
 }
 
+/// Seconds.
+const DAY: i64 = 24 * 3600;
+
 /// Prints what was recorded.
 pub fn history(config: &Config, arguments: &HistoryArguments) -> u8 {
     let now = Clock::system().now().wall;
     let at = |when: When| match when {
         When::At(at, _) => at,
+        When::DaysAgo(days) => Timestamp::from_second((now.as_second().div_euclid(DAY) - days) * DAY).unwrap_or(now),
         When::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
     };
     let offset = match arguments.from {

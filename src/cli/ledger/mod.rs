@@ -27,12 +27,20 @@ use crate::units::{MilliwattHours, Name};
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
     /// Show what is on disk for each meter and client
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger show
+  arkmeter ledger show --json")]
     Show {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Show what was decided, and why, newest first
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger journal
+  arkmeter ledger journal --meter heat_pump --most 10")]
     Journal {
         /// Only entries about this meter or client
         #[arg(long, value_name = "METER", value_parser = super::name)]
@@ -50,7 +58,12 @@ pub enum LedgerCommand {
     /// Show the power and the published energy of a meter over time
     History(HistoryArguments),
     /// Accept the held register of a meter now (this does not credit a jump: see credit)
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger accept heat_pump --dry-run
+  arkmeter ledger accept heat_pump")]
     Accept {
+        /// A meter of the configuration
         #[arg(value_name = "METER", value_parser = super::name)]
         meter: Name,
         /// Print what would be done, and change nothing
@@ -58,13 +71,22 @@ pub enum LedgerCommand {
         dry_run: bool,
     },
     /// Report from a ledger that was created on another machine (a cloned or moved disk)
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger adopt --dry-run
+  arkmeter ledger adopt")]
     Adopt {
         /// Print what would be done, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
     /// Add energy that was consumed but not credited
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger credit heat_pump 12.5kWh --dry-run
+  arkmeter ledger credit heat_pump 12.5kWh")]
     Credit {
+        /// A meter of the configuration
         #[arg(value_name = "METER", value_parser = super::name)]
         meter: Name,
         /// Such as 12.5kWh
@@ -75,6 +97,10 @@ pub enum LedgerCommand {
         dry_run: bool,
     },
     /// Publish nothing below a figure that Arkreen already has
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger set heat_pump 1234.5kWh --dry-run
+  arkmeter ledger set building 1234.5kWh")]
     Set {
         /// A meter, or a client of several meters
         #[arg(value_name = "METER", value_parser = super::name)]
@@ -87,7 +113,12 @@ pub enum LedgerCommand {
         dry_run: bool,
     },
     /// Record that a meter was replaced: count the old one to its end and the new one from its beginning
+    #[command(override_usage = "arkmeter ledger replace <METER> --old-reading <X> --new-reading <Y>")]
+    #[command(after_help = "\
+Example:
+  arkmeter ledger replace heat_pump --old-reading 81234.5kWh --new-reading 0kWh")]
     Replace {
+        /// A meter of the configuration
         #[arg(value_name = "METER", value_parser = super::name)]
         meter: Name,
         /// The old meter's last reading, such as 81234.5kWh
@@ -101,12 +132,19 @@ pub enum LedgerCommand {
         dry_run: bool,
     },
     /// Save the whole ledger to a file, with or without a running daemon
+    #[command(after_help = "\
+Example:
+  arkmeter ledger backup ledger-november.db")]
     Backup {
         /// A file that does not exist yet
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
     /// Move the ledger to another machine: save it to a file, and stop reporting from this machine
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger move moved.db --dry-run
+  arkmeter ledger move moved.db")]
     Move {
         /// A file that does not exist yet, for `ledger restore` on the other machine or here again
         #[arg(value_name = "FILE")]
@@ -116,9 +154,15 @@ pub enum LedgerCommand {
         dry_run: bool,
     },
     /// Keep the figure of a meter that was renamed in the configuration, or is going to be
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger rename boiler heat_pump --dry-run
+  arkmeter ledger rename boiler heat_pump")]
     Rename {
+        /// The name that the ledger has
         #[arg(value_name = "OLD", value_parser = super::name)]
         meter: Name,
+        /// The name in the configuration
         #[arg(value_name = "NEW", value_parser = super::name)]
         to: Name,
         /// Print what would be done, and change nothing
@@ -126,6 +170,10 @@ pub enum LedgerCommand {
         dry_run: bool,
     },
     /// Record the readings of the running daemon, as a trace for `replay`
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger record trace.jsonl
+  arkmeter ledger record --meter heat_pump --for 1h trace.jsonl")]
     Record {
         /// A meter's name, or all
         #[arg(long, value_name = "METER", default_value = "all", value_parser = super::name)]
@@ -138,12 +186,19 @@ pub enum LedgerCommand {
         file: PathBuf,
     },
     /// Replace the ledger by a backup (no daemon may run; refused if a published figure would fall)
+    #[command(after_help = "\
+Example:
+  arkmeter ledger restore moved.db")]
     Restore {
         /// A file that `ledger backup` or `ledger move` wrote
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
     /// Undo the effect of a wrong decision on the figure (published stands still until the figure exceeds it)
+    #[command(after_help = "\
+Examples:
+  arkmeter ledger undo 17 --dry-run
+  arkmeter ledger undo 17")]
     Undo {
         /// The entry's number in the journal
         #[arg(value_name = "ENTRY")]

@@ -23,7 +23,7 @@ async fn run_against(document: &str, json: bool, colour: bool) -> (u8, String, S
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let view = view(json, colour);
-    let (code, ()) = tokio::join!(status(&path, &view, &mut out, &mut err), daemon);
+    let (code, ()) = tokio::join!(status(&path, folder.path(), &view, &mut out, &mut err), daemon);
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 
@@ -60,7 +60,7 @@ async fn json_is_the_unchanged_document_of_the_daemon() {
 async fn no_daemon_gives_69_and_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = status(&folder.path().join("none.sock"), &view(false, false), &mut out, &mut err).await;
+    let code = status(&folder.path().join("none.sock"), folder.path(), &view(false, false), &mut out, &mut err).await;
     let err = String::from_utf8(err).unwrap();
     assert_eq!((code, out.len()), (69, 0));
     assert!(
