@@ -106,6 +106,7 @@ pub(super) fn charts(store: &mut Option<HistoryStore>, folder: &Path, now: Times
                 Ok((open, None)) => *store = Some(open),
                 Ok((open, Some(why))) => {
                     *store = Some(open);
+                    log_set_aside(&why);
                     return noted(set_aside_note(&why));
                 }
                 Err(fault) => return noted(unread_note(&path, &fault)),
@@ -123,6 +124,11 @@ pub(super) fn set_aside_note(why: &str) -> String {
         "The history was damaged ({why}): a new one was started, and the old file is kept as history-set-aside.db. No figure is lost; \
          plots begin again."
     )
+}
+
+/// Tells the operator that a new history was started.
+pub(super) fn log_set_aside(why: &str) {
+    tracing::warn!(why, "a new history was started; what remains of the old one is kept as history-set-aside.db");
 }
 
 fn unread_note(path: &Path, fault: &StoreFault) -> String {

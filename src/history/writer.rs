@@ -226,10 +226,7 @@ impl HistoryWriter {
                 self.waiting.slots.splice(..0, slots);
                 if let Ok(Some(why)) = &outcome {
                     self.charts.lock().note = Some(store::set_aside_note(why));
-                    tracing::warn!(
-                        why,
-                        "a new history was started; what remains of the old one is kept as history-set-aside.db"
-                    );
+                    store::log_set_aside(why);
                 }
                 outcome.err().map(|error| chain(&error))
             }

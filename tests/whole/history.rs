@@ -74,11 +74,14 @@ async fn the_history_is_recorded_and_shown_with_and_without_the_daemon() {
     assert!(lines.next().is_some_and(|line| line.contains("T00:00:00Z,")), "{days:?}");
     let table = site.run(&["ledger", "history", "sauna", "--every", "1h"]).await;
     assert!(table.out.contains("3.60 kW") && table.out.starts_with("FROM"), "{table:?}");
+    let recent = site.run(&["ledger", "history", "sauna", "--from", "yesterday"]).await;
+    assert!(recent.code == 0 && recent.out.contains("3.60 kW"), "{recent:?}");
     assert_valid_calls(&arkreen);
 
     for (wrong, code, words) in [
         (&["sauma"][..], 1, &["`sauma`", "did you mean `sauna`?"][..]),
-        (&["sauna", "--from", "yesterday"], 2, &["2026-11-01T08:00:00+02:00"]),
+        (&["sauna", "--from", "last week"], 2, &["2026-11-01T08:00:00+02:00", "today or yesterday"]),
+        (&["sauna", "--from", "yesterday", "--to", "yesterday"], 2, &["is not before"]),
         (&["sauna", "--from", "2026-11-01T08:00:00"], 2, &["not a time"]),
         (&["sauna", "--every", "7h"], 2, &["15m, 1h or 1d"]),
         (&["sauna", "--from", "2026-11-02", "--to", "2026-11-01"], 2, &["is not before"]),

@@ -48,8 +48,9 @@ async fn a_special_file_in_the_place_of_a_configuration_token_or_certificate_is_
     site.run(&["check"]).await.complains(78, &["arkmeter.toml is a device, not a regular file"]);
     site.run(&["run"]).await.complains(78, &["arkmeter.toml is a device, not a regular file"]);
     site.run(&["support", "-"]).await;
+    // A folder stands for the configuration in it.
     put_folder(&config);
-    site.run(&["run"]).await.complains(78, &["arkmeter.toml is a folder"]);
+    site.run(&["run"]).await.complains(78, &["there is no configuration at", "arkmeter.toml/arkmeter.toml"]);
     fs::remove_dir(&config).unwrap();
     fs::write(&config, &text).unwrap();
     put_pipe(&site.path("token"));
