@@ -63,6 +63,18 @@ impl ReportHours {
         *count = count.saturating_add(1);
     }
 
+    /// Adds the counts of an earlier time. Later hours than the newest one here have not been: the clock was set back.
+    pub fn add_earlier(&mut self, earlier: &ReportHours) {
+        if *self == ReportHours::default() {
+            *self = earlier.clone();
+            return;
+        }
+        for hour in self.newest - WEEK_HOURS as i64 + 1..=self.newest {
+            let count = &mut self.counts[place(hour)];
+            *count = count.saturating_add(earlier.of(hour));
+        }
+    }
+
     /// The newest hour with a report, in hours since the Unix epoch.
     pub fn newest(&self) -> i64 {
         self.newest
@@ -92,7 +104,8 @@ impl ReportHours {
         std::array::from_fn(|index| self.of(last - (WEEK_HOURS - 1 - index) as i64))
     }
 
-    fn of(&self, hour: i64) -> u8 {
+    /// The reports in an hour of that number since the Unix epoch, if it is in the week that ends with the newest one.
+    pub fn of(&self, hour: i64) -> u8 {
         let known = (self.newest - WEEK_HOURS as i64 + 1..=self.newest).contains(&hour);
         if known { self.counts[place(hour)] } else { 0 }
     }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::aggregator::SlotAggregator;
+use super::hours::HoursByClient;
 use super::{HistorySlot, MeterRename};
 use crate::clock::ClockReading;
 use crate::reading::Reading;
+use crate::report_hours::ReportHours;
 use crate::units::{MilliwattHours, Name};
 
 /// Commits that wait for the writer, which falls behind only if the disk does. If the queue is full, the slot in progress continues.
@@ -23,6 +25,8 @@ pub(super) struct CommittedSlots {
     pub slots: Vec<HistorySlot>,
     /// After these slots.
     pub renames: Vec<MeterRename>,
+    /// Of the clients with an accepted report since the last commit.
+    pub hours: HoursByClient,
 }
 
 /// What the ledger sends to the history. The default feeds no history.
@@ -34,11 +38,28 @@ pub struct HistoryFeed {
     pending: CommittedSlots,
     /// Slots that did not end because the queue was full. Their readings count in the slot in progress.
     delayed: u64,
+    /// The clients' hours of the time before the start, until they are read.
+    stored: Option<oneshot::Receiver<HoursByClient>>,
 }
 
 impl HistoryFeed {
-    pub(super) fn new(queue: mpsc::Sender<CommittedSlots>) -> Self {
-        HistoryFeed { queue: Some(queue), ..HistoryFeed::default() }
+    pub(super) fn new(queue: mpsc::Sender<CommittedSlots>, stored: oneshot::Receiver<HoursByClient>) -> Self {
+        HistoryFeed { queue: Some(queue), stored: Some(stored), ..HistoryFeed::default() }
+    }
+
+    /// The clients' hours of the time before the start, once they are read. It ends once, and not at all without a history.
+    pub(crate) async fn stored_hours(&mut self) -> HoursByClient {
+        let Some(stored) = &mut self.stored else { return std::future::pending().await };
+        let hours = stored.await.unwrap_or_default();
+        self.stored = None;
+        hours
+    }
+
+    /// Takes the hours of a client, for the next commit.
+    pub(crate) fn counted(&mut self, client: String, hours: ReportHours) {
+        if self.queue.is_some() {
+            self.pending.hours.insert(client, hours);
+        }
     }
 
     /// Takes other meters, each with its poll interval; those that stay continue.
@@ -82,7 +103,7 @@ impl HistoryFeed {
     pub(crate) fn committed(&mut self, renames: impl IntoIterator<Item = MeterRename>) {
         self.pending.renames.extend(renames);
         let nothing = self.pending == CommittedSlots::default();
-        // Without room the renames wait for the next commit.
+        // Without room the renames and hours wait for the next commit.
         if let Some(Ok(permit)) = self.queue.as_ref().filter(|_| !nothing).map(mpsc::Sender::try_reserve) {
             permit.send(std::mem::take(&mut self.pending));
         }

@@ -1,4 +1,5 @@
-//! The history: the power and the published energy of each meter in each report slot, in `history.db` beside the ledger.
+//! The history: the power and the published energy of each meter in each report slot, in `history.db` beside the ledger. It also keeps the
+//! accepted reports of each client and hour over a restart.
 //!
 //! It is for display only: no figure is computed from it. The ledger sends what it has committed through a [`HistoryFeed`] and never
 //! waits; the [`HistoryWriter`], a task of its own, is the only one that opens the file while the daemon runs. A lost, damaged or full
@@ -8,6 +9,7 @@ mod aggregator;
 mod charts;
 mod days;
 mod feed;
+mod hours;
 pub mod periods;
 pub mod query;
 mod store;
@@ -23,10 +25,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use charts::{EnergyPeriod, MeterHistory, PowerPoint};
 pub use feed::HistoryFeed;
+pub(crate) use hours::HoursByClient;
 pub(crate) use store::rename;
 pub use writer::{HistoryWriter, open};
 #[cfg(test)]
-pub(crate) use {aggregator::SlotAggregator, store::HistoryStore, store::record, writer::WRITE_EVERY};
+pub(crate) use {aggregator::SlotAggregator, hours::NewHours, store::HistoryStore, store::record, writer::WRITE_EVERY};
 
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use charts::SharedCharts;

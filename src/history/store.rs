@@ -1,5 +1,5 @@
-//! `history.db`: one row for each meter and slot, and one for each meter and day, bounded by age and by size. A damaged file is set aside
-//! and a new one started.
+//! `history.db`: one row for each meter and slot, one for each meter and day, and one for each client and hour of a week; bounded by age and by size. A damaged
+//! file is set aside and a new one started.
 //!
 //! Many rows are written together, because a disk writes whole blocks. The file uses SQLite's rollback journal, not a write-ahead log:
 //! with a log, rows that are only appended would be written twice.
@@ -15,6 +15,7 @@ use rusqlite_migration::{M, Migrations};
 
 use super::charts::Charts;
 use super::days::{self, DaySums};
+use super::hours::{self, HoursByClient, NewHours};
 use super::{HistorySlot, MeterRename, Retention};
 use crate::clock::ClockReading;
 use crate::storage::{
@@ -45,11 +46,11 @@ fn steps() -> Migrations<'static> {
             began INTEGER, began_mwh INTEGER);",
     );
     let days = M::up_with_hook(days::TABLE, |transaction: &Transaction<'_>| Ok(days::fill(transaction)?));
-    Migrations::new(vec![slots, days])
+    Migrations::new(vec![slots, days, M::up(hours::TABLES)])
 }
 
 /// The version of a file after all steps.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// An open history.
 #[derive(Debug)]
@@ -59,15 +60,18 @@ pub(crate) struct HistoryStore {
     /// The open file; the name may get another one.
     file: Option<FileId>,
     days: DaySums,
+    /// As they are in the file.
+    hours: HoursByClient,
     tidied_at: Option<ClockReading>,
 }
 
-/// Writes the slots to the history in that folder, all or none, and opens it if `store` is empty. A damaged file is set aside and a new
-/// one started; returns why.
+/// Writes the slots and hours to the history in that folder, all or none, and opens it if `store` is empty. A damaged file is set aside and
+/// a new one started; returns why.
 pub(crate) fn record(
     store: &mut Option<HistoryStore>,
     folder: &Path,
     slots: &[HistorySlot],
+    hours: &NewHours,
     now: &ClockReading,
     retention: &Retention,
 ) -> Result<Option<String>, StoreError> {
@@ -82,40 +86,33 @@ pub(crate) fn record(
             opened
         }
     };
-    if let Err(error) = open.write(slots, now, retention) {
+    if let Err(error) = open.write(slots, hours, now, retention) {
         aside = match StoreFault::from(error) {
             StoreFault::Damaged(why) => Some(why),
             fault => return Err(failed(fault)),
         };
         open = HistoryStore::create(folder).map_err(failed)?;
-        open.write(slots, now, retention).map_err(|error| failed(error.into()))?;
+        open.write(slots, hours, now, retention).map_err(|error| failed(error.into()))?;
     }
     *store = Some(open);
     Ok(aside)
 }
 
-/// What the page shows of the history in that folder. A file of an earlier version is brought up to date; a damaged one is set aside, and a
-/// note says so.
-pub(super) fn charts(store: &mut Option<HistoryStore>, folder: &Path, now: Timestamp) -> Charts {
+/// Opens the history in that folder, if there is one, and brings a file of an earlier version up to date. A damaged one is set aside.
+///
+/// # Errors
+/// A note for the page: why plots begin anew.
+pub(super) fn open_present(store: &mut Option<HistoryStore>, folder: &Path) -> Result<(), String> {
     let path = folder.join(HISTORY);
-    let noted = Charts::with_note;
-    if store.is_none() {
-        match file_id(&path) {
-            Ok(None) => return Charts::default(),
-            _ => match HistoryStore::open(folder) {
-                Ok((open, None)) => *store = Some(open),
-                Ok((open, Some(why))) => {
-                    *store = Some(open);
-                    log_set_aside(&why);
-                    return noted(set_aside_note(&why));
-                }
-                Err(fault) => return noted(unread_note(&path, &fault)),
-            },
-        }
+    if store.is_some() || matches!(file_id(&path), Ok(None)) {
+        return Ok(());
     }
-    let read =
-        store.as_ref().map(|store| Charts::read(&store.connection, now)).unwrap_or_else(|| Ok(Charts::default()));
-    read.unwrap_or_else(|error| noted(unread_note(&path, &error.into())))
+    let (open, aside) = HistoryStore::open(folder).map_err(|fault| unread_note(&path, &fault))?;
+    *store = Some(open);
+    aside.map_or(Ok(()), |why| {
+        log_set_aside(&why);
+        Err(set_aside_note(&why))
+    })
 }
 
 /// For the page: why the plots begin so late.
@@ -221,15 +218,33 @@ impl HistoryStore {
         connection.pragma_update_and_check(None, "journal_mode", "persist", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update_and_check(None, "journal_size_limit", 1 << 16, |_| Ok(()))?;
-        let file = file_id(path)?;
-        Ok(HistoryStore { path: path.to_owned(), connection, file, days: DaySums::default(), tidied_at: None })
+        let (file, hours) = (file_id(path)?, hours::read(&connection)?);
+        let days = DaySums::default();
+        Ok(HistoryStore { path: path.to_owned(), connection, file, days, hours, tidied_at: None })
+    }
+
+    /// What the page shows; a note where it cannot be read.
+    pub(super) fn charts(&self, now: Timestamp) -> Charts {
+        let read = Charts::read(&self.connection, now);
+        read.unwrap_or_else(|error| Charts::with_note(unread_note(&self.path, &error.into())))
+    }
+
+    /// The hours of the clients in the file.
+    pub(super) fn hours(&self) -> &HoursByClient {
+        &self.hours
     }
 
     fn is_in_place(&self) -> bool {
         file_id(&self.path).is_ok_and(|found| found.is_some() && found == self.file)
     }
 
-    fn write(&mut self, slots: &[HistorySlot], now: &ClockReading, retention: &Retention) -> rusqlite::Result<()> {
+    fn write(
+        &mut self,
+        slots: &[HistorySlot],
+        hours: &NewHours,
+        now: &ClockReading,
+        retention: &Retention,
+    ) -> rusqlite::Result<()> {
         let too_large = self.sizes()?.used > retention.max_size;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // First, because the new rows then use the free pages.
@@ -238,8 +253,9 @@ impl HistoryStore {
         let slots = with_ids(&transaction, slots)?;
         let days = self.days.add(&transaction, slots.iter().copied())?;
         insert(&transaction, &slots)?;
+        let hours = hours::write(&transaction, &self.hours, hours)?;
         transaction.commit()?;
-        self.days = days;
+        (self.days, self.hours) = (days, hours);
         self.tidy(now, retention)
     }
 
@@ -252,6 +268,8 @@ impl HistoryStore {
                 self.connection.execute("DELETE FROM slot WHERE id <= ?1", [id])?;
             }
             days::expire(&self.connection, now, retention.max_size)?;
+            hours::expire(&self.connection, now, retention.max_size)?;
+            hours::forget(&mut self.hours, now);
             self.tidied_at = Some(*now);
         }
         if used > retention.max_size.saturating_add(retention.max_size / 100 * MAX_EXCESS) {

@@ -1,4 +1,5 @@
 mod days;
+mod hours;
 mod slots;
 mod store;
 mod writer;

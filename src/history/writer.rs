@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::charts::{Charts, SharedCharts};
 use super::feed::{self, CommittedSlots};
+use super::hours::{self, HoursByClient, NewHours};
 use super::query::{self, HistoryPage, HistoryQuery, HistoryReadError};
 use super::store::{self, HistoryStore};
 use super::{HistoryFeed, HistoryHandle, HistoryReport, HistorySlot, MeterRename, Retention};
@@ -50,6 +51,10 @@ pub struct HistoryWriter {
     /// The charts were read from the file.
     charted: bool,
     waiting: Waiting,
+    /// Of every client with a report since the start and in the last week.
+    hours: HoursByClient,
+    /// Who waits for the hours in the file, until they are read.
+    stored: Option<oneshot::Sender<HoursByClient>>,
     /// When the first of the waiting slots arrived.
     waiting_since: Option<ClockReading>,
     /// The last write failed.
@@ -87,6 +92,7 @@ pub fn open(folder: PathBuf, retention: Retention, clock: Clock) -> (HistoryHand
     let (queue, committed) = mpsc::channel(feed::QUEUE);
     let (to_requests, requests) = mpsc::channel(REQUESTS);
     let (report, reported) = watch::channel(HistoryReport::default());
+    let (to_stored, stored) = oneshot::channel();
     let charts = SharedCharts::default();
     let writer = HistoryWriter {
         folder,
@@ -98,6 +104,8 @@ pub fn open(folder: PathBuf, retention: Retention, clock: Clock) -> (HistoryHand
         charts: charts.clone(),
         charted: false,
         waiting: Waiting::default(),
+        hours: HoursByClient::new(),
+        stored: Some(to_stored),
         waiting_since: None,
         failed: false,
         retry: false,
@@ -105,14 +113,14 @@ pub fn open(folder: PathBuf, retention: Retention, clock: Clock) -> (HistoryHand
         thread: Worker::new("history"),
         job: None,
     };
-    (HistoryHandle { requests: to_requests, report: reported, charts }, HistoryFeed::new(queue), writer)
+    (HistoryHandle { requests: to_requests, report: reported, charts }, HistoryFeed::new(queue, stored), writer)
 }
 
 impl HistoryWriter {
     /// Runs until [`close`](super::HistoryHandle::close), or until every handle is dropped; the last thing it does is to write.
     pub async fn run(mut self, mut heart: Heart) {
         if self.thread.ready().is_ok() {
-            self.start_job();
+            self.start_job(false);
         }
         let closed = loop {
             heart.beat();
@@ -131,18 +139,19 @@ impl HistoryWriter {
                 () = sleep(BEAT_EVERY) => {}
             }
             if self.job.is_none() && self.is_due() && self.thread.ready().is_ok() {
-                self.start_job();
+                self.start_job(false);
             }
         };
         heart.beating(self.finish_job()).await;
-        self.start_job();
+        self.start_job(true);
         heart.beating(self.finish_job()).await;
         if let Some(reply) = closed {
             let _ = reply.send(());
         }
     }
 
-    fn add(&mut self, CommittedSlots { slots, renames }: CommittedSlots) {
+    fn add(&mut self, CommittedSlots { slots, renames, hours }: CommittedSlots) {
+        self.hours.extend(hours);
         if self.charted {
             let mut charts = self.charts.lock();
             slots.iter().for_each(|slot| charts.add(slot));
@@ -170,23 +179,32 @@ impl HistoryWriter {
         !renames.is_empty() || !reads.is_empty() || !slots.is_empty() && slots_due
     }
 
-    fn start_job(&mut self) {
+    /// The `last` one also writes an hour that goes on, and hours without slots.
+    fn start_job(&mut self, last: bool) {
         // A reader gets everything that was committed before its request.
         while let Ok(committed) = self.committed.try_recv() {
             self.add(committed);
         }
         let (waiting, folder, retention) = (std::mem::take(&mut self.waiting), self.folder.clone(), self.retention);
         let (mut store, now) = (self.store.take(), self.clock.now());
-        let chart = !self.charted;
+        hours::forget(&mut self.hours, &now);
+        let (chart, stored, hours) =
+            (!self.charted, self.stored.take(), NewHours { clients: self.hours.clone(), last });
         (self.waiting_since, self.retry) = (None, false);
         self.job = Some(self.thread.run(move || {
             let Waiting { mut slots, renames, reads } = waiting;
             store::rename(&folder, &renames);
-            let mut charts = chart.then(|| store::charts(&mut store, &folder, now.wall));
+            let opened = chart.then(|| store::open_present(&mut store, &folder));
+            if let Some(stored) = stored {
+                // Before the charts: the reporter needs them soon.
+                let _ = stored.send(store.as_ref().map(HistoryStore::hours).cloned().unwrap_or_default());
+            }
+            let read = || store.as_ref().map(|store| store.charts(now.wall)).unwrap_or_default();
+            let mut charts = opened.map(|opened| opened.map_or_else(Charts::with_note, |()| read()));
             charts.iter_mut().for_each(|charts| slots.iter().for_each(|slot| charts.add(slot)));
-            let outcome = match slots.is_empty() {
+            let outcome = match slots.is_empty() && (!last || hours.clients.is_empty()) {
                 true => Ok(None),
-                false => store::record(&mut store, &folder, &slots, &now, &retention),
+                false => store::record(&mut store, &folder, &slots, &hours, &now, &retention),
             };
             if outcome.is_ok() {
                 slots.clear();

@@ -21,6 +21,13 @@ pub struct ClientKey {
     pub client_id: ClientId,
 }
 
+impl ClientKey {
+    /// How the history calls the client.
+    pub(crate) fn in_history(&self) -> String {
+        format!("{} {}", self.client_id.to_hex(), self.url)
+    }
+}
+
 /// One client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClientSettings {

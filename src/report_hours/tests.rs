@@ -24,6 +24,24 @@ fn reports_are_counted_in_the_hour_and_the_week() {
 }
 
 #[test]
+fn earlier_counts_are_added_hour_by_hour() {
+    let hours = |reports: &[i64]| {
+        let mut hours = ReportHours::default();
+        reports.iter().for_each(|hour| hours.count(at(*hour, 0)));
+        hours
+    };
+    let added = |now: &[i64], earlier: &[i64]| {
+        let mut all = hours(now);
+        all.add_earlier(&hours(earlier));
+        all
+    };
+    assert_eq!(added(&[], &[1, 2]), hours(&[1, 2]));
+    assert_eq!(added(&[2, 3], &[1, 2]), hours(&[1, 2, 2, 3]));
+    assert_eq!(added(&[200], &[10, 40]), hours(&[40, 200]), "the first is more than a week ago");
+    assert_eq!(added(&[3], &[2, 4]), hours(&[2, 3]), "an hour that has not been");
+}
+
+#[test]
 fn an_hour_counts_no_more_than_it_can_hold() {
     let mut hours = ReportHours::default();
     (0..3600).for_each(|report| hours.count(at(0, report)));

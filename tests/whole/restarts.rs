@@ -63,6 +63,37 @@ async fn after_an_orderly_stop_every_figure_is_on_disk() {
 }
 
 #[tokio::test]
+async fn counts_of_accepted_reports_outlive_an_orderly_stop_and_are_all_that_a_lost_history_costs() {
+    let meter = CountingMeter::start(SimulatedMeter::new(1, SimulatedModel::Sdm630, 360.0, 10.0, 7));
+    let gateway = SimulatedGateway::start([meter.unit()]).await.unwrap();
+    let arkreen = arkreen([1]);
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
+    let site = Site::new(&plan);
+    let daemon = site.start();
+    let counted = |document: &serde_json::Value| document["clients"]["sauna"]["week_reports"].as_u64();
+    let before = site.status_when("four reports are accepted", |document| counted(document) >= Some(4)).await;
+    daemon.stop().await;
+    // Without its meter nothing more is reported.
+    drop(gateway);
+    let daemon = site.start();
+    let kept = site.status_when("the counts are back", |document| counted(document) >= counted(&before)).await;
+    assert_eq!(kept["clients"]["sauna"]["reports_accepted"], 0, "since the start");
+    daemon.stop().await;
+    for name in ["history.db", "history.db-journal"] {
+        std::fs::remove_file(site.path("state").join(name)).unwrap();
+    }
+    let daemon = site.start();
+    let known = |document: &serde_json::Value| !document["meters"]["sauna"]["published_mwh"].is_null();
+    let document = site.status_when("the figure is known", known).await;
+    assert_eq!(
+        (counted(&document), &document["clients"]["sauna"]["error"]),
+        (Some(0), &kept["clients"]["sauna"]["error"])
+    );
+    daemon.stop().await;
+    assert_valid_calls(&arkreen);
+}
+
+#[tokio::test]
 async fn a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on() {
     let meter = sdm630(1, 100.0, 10.0);
     let gateway = SimulatedGateway::start([meter.clone()]).await.unwrap();

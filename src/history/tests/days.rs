@@ -1,5 +1,6 @@
 //! Energy per day: midnight, gaps, another clock, the first version's file, and what the charts show of it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,13 +9,22 @@ use rusqlite::Connection;
 
 use super::store::{FIRST_VERSION, Lab, row};
 use crate::guard::testing::{at, energy, name};
+use crate::history::charts::Charts;
 use crate::history::days::{SlotEnd, day_of, shares};
-use crate::history::store::{HISTORY, charts};
+use crate::history::store::{HISTORY, HistoryStore, open_present};
 use crate::history::{HistorySlot, MeterRename, SlotStart};
 
 /// `at(0)` is 8 h into its day.
 const MIDNIGHT: u64 = 16 * 3600;
 const DAY: u64 = 24 * 3600;
+
+/// What the task shows of that folder at its start.
+fn charts(store: &mut Option<HistoryStore>, folder: &Path, now: Timestamp) -> Charts {
+    match open_present(store, folder) {
+        Ok(()) => store.as_ref().map(|store| store.charts(now)).unwrap_or_default(),
+        Err(note) => Charts::with_note(note),
+    }
+}
 
 /// Day (counted from that of `at(0)`), energy and covered seconds.
 fn days(lab: &Lab, meter: &str) -> Vec<(i64, u64, u64)> {

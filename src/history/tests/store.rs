@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::clock::ClockReading;
 use crate::guard::testing::{at, energy, name};
+use crate::history::hours::NewHours;
 use crate::history::query::{HistoryPage, HistoryQuery, HistoryReadError, read_page};
 use crate::history::store::{HISTORY, HistoryStore, record, rename};
 use crate::history::{HistorySlot, MeterRename, PowerSummary, RecordedSlot, Retention, SlotStart};
@@ -47,7 +48,7 @@ impl Lab {
     }
 
     pub(super) fn record(&mut self, rows: &[HistorySlot], now: u64) -> Result<Option<String>, StoreError> {
-        record(&mut self.history, self.folder.path(), rows, &at(now), &self.retention)
+        record(&mut self.history, self.folder.path(), rows, &NewHours::default(), &at(now), &self.retention)
     }
 
     /// Slots of 120 s of one meter, 10 mWh each.
@@ -171,6 +172,7 @@ fn old_slots_are_deleted_only_by_a_trusted_clock() {
         &mut lab.history,
         lab.folder.path(),
         &[HistorySlot { trusted: false, ..row("a", 50 * day, 100) }],
+        &NewHours::default(),
         &wrong,
         &lab.retention,
     )

@@ -128,7 +128,15 @@ fn a_rename_on_the_store_renames_the_history_too() {
         published: Some(energy(1_000_000)),
         began: None,
     };
-    history::record(&mut None, folder.path(), &[slot], &at(130), &history::Retention::default()).unwrap();
+    history::record(
+        &mut None,
+        folder.path(),
+        &[slot],
+        &history::NewHours::default(),
+        &at(130),
+        &history::Retention::default(),
+    )
+    .unwrap();
     let rename = OperatorCommand::Rename { meter: name("a"), to: name("new") };
     run_on_store(folder.path(), settings(), &at(140), request(rename)).unwrap();
     let recorded = |meter| {

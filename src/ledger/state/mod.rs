@@ -20,7 +20,7 @@ use super::wording;
 use super::{AcceptedReport, MeterLedger, ReportingBlock};
 use crate::clock::ClockReading;
 use crate::guard::{self, Explanation, GuardEvent, Judgement, Verdict};
-use crate::history::MeterRename;
+use crate::history::{HoursByClient, MeterRename};
 use crate::reading::{Held, Reading, RegisterDefinition};
 use crate::report_hours::ReportHours;
 use crate::units::{MilliwattHours, Name};
@@ -214,15 +214,26 @@ impl LedgerState {
         guard::explain(&record.state, record.settings.as_ref()?, &reading.at, &reading.values)
     }
 
-    /// Records what Arkreen accepted.
-    pub(crate) fn accept(&mut self, accepted: &AcceptedReport) {
-        let Some(client) = self.configured.get(&accepted.client) else { return };
-        if let Some(balance) = self.clients.get_mut(&client.key) {
-            balance.state.accepted = Some(accepted.energy);
-            balance.state.accepted_at = Some(accepted.at.wall);
-            balance.reports += 1;
-            balance.hours.count(accepted.at.wall);
+    /// Records what Arkreen accepted, and returns the client's hours.
+    pub(crate) fn accept(&mut self, accepted: &AcceptedReport) -> Option<(&ClientKey, &ReportHours)> {
+        let client = self.configured.get(&accepted.client)?;
+        let balance = self.clients.get_mut(&client.key)?;
+        balance.state.accepted = Some(accepted.energy);
+        balance.state.accepted_at = Some(accepted.at.wall);
+        balance.reports += 1;
+        balance.hours.count(accepted.at.wall);
+        Some((&client.key, &balance.hours))
+    }
+
+    /// Adds what was counted before the start to each client's hours; returns those of the clients with such counts.
+    pub(crate) fn add_stored_hours(&mut self, mut stored: HoursByClient) -> HoursByClient {
+        for (key, balance) in &mut self.clients {
+            if let Some(hours) = stored.get_mut(&key.in_history()) {
+                balance.hours.add_earlier(hours);
+                hours.clone_from(&balance.hours);
+            }
         }
+        stored
     }
 
     /// Whether a change has waited for a commit for [`COMMIT_WITHIN`].

@@ -20,7 +20,7 @@ use super::store::{OpenError, Opened, Store, StoreError, StoreOptions};
 use super::{AcceptedReport, Figure, LedgerHandle, LedgerReport, machine};
 use crate::clock::Clock;
 use crate::heartbeat::{BEAT_EVERY, Heart};
-use crate::history::HistoryFeed;
+use crate::history::{HistoryFeed, HoursByClient};
 use crate::reading::{Held, Reading};
 use crate::text::chain;
 use crate::units::Name;
@@ -141,6 +141,7 @@ impl LedgerTask {
                     // The store is lost with its thread: nothing can be stored.
                     Err(error) => return tracing::error!(%error, "the ledger's commit was aborted"),
                 },
+                stored = self.history.stored_hours() => self.add_stored_hours(stored),
                 request = self.requests.recv(), if !self.closing => match request {
                     Some(request) => self.answer(request),
                     None => self.close(None),
@@ -162,7 +163,11 @@ impl LedgerTask {
         match request {
             LedgerRequest::Figures { clients, reply } => self.commits.wait(Answer::Figures { clients, reply }),
             LedgerRequest::Accepted { accepted, reply } => {
-                accepted.iter().for_each(|accepted| self.state.accept(accepted));
+                for accepted in &accepted {
+                    if let Some((client, hours)) = self.state.accept(accepted) {
+                        self.history.counted(client.in_history(), hours.clone());
+                    }
+                }
                 let clients = accepted.iter().map(|accepted| &accepted.client);
                 self.report.send_modify(|report| self.state.update_clients(report, clients));
                 let _ = reply.send(());
@@ -180,6 +185,14 @@ impl LedgerTask {
             LedgerRequest::Read(job) => self.commits.read(job),
             LedgerRequest::Close { reply } => self.close(Some(reply)),
         }
+    }
+
+    /// Goes on with the counts of accepted reports where the last run ended.
+    fn add_stored_hours(&mut self, stored: HoursByClient) {
+        for (client, hours) in self.state.add_stored_hours(stored) {
+            self.history.counted(client, hours);
+        }
+        self.report.send_modify(|report| report.clients = self.state.client_reports());
     }
 
     /// Applies a command; it is answered once it is on disk.

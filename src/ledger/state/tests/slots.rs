@@ -1,7 +1,7 @@
 //! What a report slot writes to the disk.
 
 use super::*;
-use crate::history::{self, HistorySlot, HistoryStore, Retention, SlotAggregator, WRITE_EVERY};
+use crate::history::{self, HistorySlot, HistoryStore, NewHours, Retention, SlotAggregator, WRITE_EVERY};
 use crate::ledger::store::{Store, StoreOptions};
 use crate::units::ClientId;
 
@@ -22,6 +22,7 @@ struct Site20 {
     history: Option<HistoryStore>,
     /// What waits to be written to the history.
     waiting: Vec<HistorySlot>,
+    hours: NewHours,
     names: Vec<String>,
 }
 
@@ -39,7 +40,16 @@ impl Site20 {
         let ledger = ledger(&meters, clients.collect());
         let mut aggregator = SlotAggregator::default();
         aggregator.reconfigure(ledger.poll_intervals());
-        Site20 { folder, store, ledger, aggregator, history: None, waiting: Vec::new(), names }
+        Site20 {
+            folder,
+            store,
+            ledger,
+            aggregator,
+            history: None,
+            waiting: Vec::new(),
+            hours: NewHours::default(),
+            names,
+        }
     }
 
     /// The readings of one slot; then what its end writes, in bytes: of the ledger with its copy, and of the history.
@@ -50,7 +60,9 @@ impl Site20 {
                 let taken = self.ledger.take(&reading).unwrap();
                 self.aggregator.add(&reading, taken.published);
             }
-            self.ledger.accept(&AcceptedReport { client: name(text), energy: energy(REGISTER + from), at: at(from) });
+            let accepted = AcceptedReport { client: name(text), energy: energy(REGISTER + from), at: at(from) };
+            let (client, hours) = self.ledger.accept(&accepted).unwrap();
+            self.hours.clients.insert(client.in_history(), hours.clone());
         }
         let now = at(from + SLOT - 1);
         let pending = self.ledger.prepare(&now, false).unwrap();
@@ -64,7 +76,7 @@ impl Site20 {
         self.waiting.extend(rows);
         if (from / SLOT + 1).is_multiple_of(WRITE_EVERY.as_secs() / SLOT) {
             let rows = std::mem::take(&mut self.waiting);
-            history::record(&mut self.history, self.folder.path(), &rows, &now, retention).unwrap();
+            history::record(&mut self.history, self.folder.path(), &rows, &self.hours, &now, retention).unwrap();
         }
         [between - before, written() - between]
     }
@@ -97,6 +109,6 @@ fn a_slot_of_twenty_meters_is_small() {
     );
     eprintln!("{figures}");
     assert!(ledger + history <= MOST * 2 / 3 && usual <= MOST / 2, "{figures}");
-    // One that writes the history of several slots and the rows of the day; the ledger's daily copy is all of it.
-    assert!(most <= MOST * 9 / 4 && copy <= MOST * 8, "{figures}");
+    // One that writes the history of several slots, the rows of the day and the clients' hours; the ledger's daily copy is all of it.
+    assert!(most <= MOST * 5 / 2 && copy <= MOST * 8, "{figures}");
 }
