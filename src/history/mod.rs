@@ -10,6 +10,7 @@ mod charts;
 mod days;
 mod feed;
 mod hours;
+mod notes;
 pub mod periods;
 pub mod query;
 mod store;

@@ -1,5 +1,5 @@
-//! `history.db`: one row for each meter and slot, one for each meter and day, and one for each client and hour of a week; bounded by age and by size. A damaged
-//! file is set aside and a new one started.
+//! `history.db`: one row for each meter and slot, one for each meter and day, and one for each client and hour of a week; bounded by age
+//! and by size. A damaged file is set aside and a new one started.
 //!
 //! Many rows are written together, because a disk writes whole blocks. The file uses SQLite's rollback journal, not a write-ahead log:
 //! with a log, rows that are only appended would be written twice.
@@ -16,6 +16,7 @@ use rusqlite_migration::{M, Migrations};
 use super::charts::Charts;
 use super::days::{self, DaySums};
 use super::hours::{self, HoursByClient, NewHours};
+use super::notes;
 use super::{HistorySlot, MeterRename, Retention};
 use crate::clock::ClockReading;
 use crate::storage::{
@@ -107,36 +108,12 @@ pub(super) fn open_present(store: &mut Option<HistoryStore>, folder: &Path) -> R
     if store.is_some() || matches!(file_id(&path), Ok(None)) {
         return Ok(());
     }
-    let (open, aside) = HistoryStore::open(folder).map_err(|fault| unread_note(&path, &fault))?;
+    let (open, aside) = HistoryStore::open(folder).map_err(|fault| notes::unread(&path, &fault))?;
     *store = Some(open);
     aside.map_or(Ok(()), |why| {
-        log_set_aside(&why);
-        Err(set_aside_note(&why))
+        notes::log_set_aside(&why);
+        Err(notes::set_aside(&why))
     })
-}
-
-/// For the page: why the plots begin so late.
-pub(super) fn set_aside_note(why: &str) -> String {
-    format!(
-        "The history was damaged ({why}): a new one was started, and the old file is kept as history-set-aside.db. No figure is lost; \
-         plots begin again."
-    )
-}
-
-/// Tells the operator that a new history was started.
-pub(super) fn log_set_aside(why: &str) {
-    tracing::warn!(why, "a new history was started; what remains of the old one is kept as history-set-aside.db");
-}
-
-fn unread_note(path: &Path, fault: &StoreFault) -> String {
-    let remedy = match fault {
-        StoreFault::Disk(error) => error.remedy().to_owned(),
-        fault => format!("it is damaged ({fault}), and is set aside when the damage is met while writing"),
-    };
-    format!(
-        "The history {} could not be read: {remedy}. No figure is lost; plots show what came since the start.",
-        path.display()
-    )
 }
 
 fn disk_error(fault: StoreFault) -> DiskError {
@@ -226,7 +203,7 @@ impl HistoryStore {
     /// What the page shows; a note where it cannot be read.
     pub(super) fn charts(&self, now: Timestamp) -> Charts {
         let read = Charts::read(&self.connection, now);
-        read.unwrap_or_else(|error| Charts::with_note(unread_note(&self.path, &error.into())))
+        read.unwrap_or_else(|error| Charts::with_note(notes::unread(&self.path, &error.into())))
     }
 
     /// The hours of the clients in the file.

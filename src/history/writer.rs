@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::charts::{Charts, SharedCharts};
 use super::feed::{self, CommittedSlots};
 use super::hours::{self, HoursByClient, NewHours};
+use super::notes;
 use super::query::{self, HistoryPage, HistoryQuery, HistoryReadError};
 use super::store::{self, HistoryStore};
 use super::{HistoryFeed, HistoryHandle, HistoryReport, HistorySlot, MeterRename, Retention};
@@ -243,8 +244,8 @@ impl HistoryWriter {
                 rename_slots(&mut slots, &self.waiting.renames);
                 self.waiting.slots.splice(..0, slots);
                 if let Ok(Some(why)) = &outcome {
-                    self.charts.lock().note = Some(store::set_aside_note(why));
-                    store::log_set_aside(why);
+                    self.charts.lock().note = Some(notes::set_aside(why));
+                    notes::log_set_aside(why);
                 }
                 outcome.err().map(|error| chain(&error))
             }

@@ -115,6 +115,8 @@ pub(super) fn standing(held: &HeldRegister) -> String {
     let Some(before) = held.before else {
         return format!("the first register says {seen}, which is not plausible");
     };
+    // A register with a coarse last digit may be a little below the multiple.
+    let times = (held.seen.get() + before.get() / 2) / before.get().max(1);
     let before = kwh(before);
     match held.cause {
         Cause::Serial => {
@@ -144,9 +146,8 @@ pub(super) fn standing(held: &HeldRegister) -> String {
              credited; counted from there if it stays for 10 minutes"
         ),
         Cause::Scaled => format!(
-            "the register rose from {before} to {seen}, {} times as much; nothing is counted until it is back: if the resolution of \
-             the meter has changed, set the scale of its register",
-            held.seen.get() / held.before.map_or(1, |before| before.get().max(1))
+            "the register rose from {before} to {seen}, {times} times as much; nothing is counted until it is back: if the resolution of \
+             the meter has changed, set the scale of its register"
         ),
         Cause::Contradicts => format!(
             "the register jumped from {before} and counts faster than the measured power, which agreed with it before (now {seen}); \
@@ -246,3 +247,6 @@ fn tenths(thousandths: u64) -> String {
         _ => format!("{}.{}", thousandths / 1000, thousandths % 1000 / 100),
     }
 }
+
+#[cfg(test)]
+mod tests;

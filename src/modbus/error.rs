@@ -149,7 +149,7 @@ pub enum Garbled {
         /// Their number.
         bytes: usize,
     },
-    /// The line did not become silent, so that no request could be sent.
+    /// The line did not become silent: no request could be sent, or no answer was found among the frames of others.
     #[error("the line does not become silent: another master, or noise without bias resistors")]
     NeverSilent,
     /// A TCP connection brings frames without end that are no answer to the request.

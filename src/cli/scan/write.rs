@@ -1,5 +1,5 @@
-//! Appends tables to the main file of the configuration, never to a part: comments and order stay, the result must pass the check, and the new file is renamed into place, so
-//! that a reader finds either the old file or the new one.
+//! Appends tables to the main file of the configuration, never to a part: comments and order stay, the result must pass the check, and the
+//! new file is renamed into place, so that a reader finds either the old file or the new one.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -129,8 +129,8 @@ impl Account {
         line.map(LogNote::account).into_iter().collect()
     }
 
-    /// Those of these figures that are to be sent, of the clients in `send`. Each has the time of its reading. `waiting`: the other clients, with the reason why they
-    /// have no figure.
+    /// Those of these figures that are to be sent, of the clients in `send`. Each has the time of its reading. `waiting`: the other clients,
+    /// with the reason why they have no figure.
     ///
     /// A reading that was accepted is not sent again, unless an operator asks: the client is tried again when the next one may be there.
     pub(crate) fn sendable(
