@@ -334,9 +334,9 @@ async fn a_bus_waits_for_a_full_queue_to_the_ledger_and_loses_no_reading() {
     let gateway = SimulatedGateway::start(units.map(simulated)).await.unwrap();
     let meters = units.map(|unit| meter(unit, RARELY)).to_vec();
     let mut running = Running::start(tcp(&gateway), meters, 1);
-    // The first reading fills the queue, so that the second has to wait.
-    let polled = |report: &BusReport| report.meters.get(&name("meter_1")).is_some_and(|meter| meter.polls == 1);
-    running.report(polled).await;
+    // The first reading fills the queue, so that the second has to wait. A bus that does not wait drops it within milliseconds.
+    let dropped = tokio::time::timeout(OFTEN * 4, running.report(|report| report.dropped > 0)).await;
+    assert!(dropped.is_err(), "{:?}", dropped.map(|report| report.dropped));
     for unit in units {
         assert_eq!(running.reading().await.meter, name(&format!("meter_{unit}")));
     }
