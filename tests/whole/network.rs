@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedUnit};
+use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedSerialLine, SimulatedUnit};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::Value;
 use tokio::io::copy_bidirectional;
@@ -156,7 +156,9 @@ impl Drop for Tls {
     }
 }
 
-/// A daemon in the namespace. Its meter and Arkreen run on the host.
+/// A daemon in the namespace. Its meter `sauna` and Arkreen run on the host.
+///
+/// The meter `pump` is on a serial line, which no cut of the network reaches: there is always a fresh reading to report.
 struct IsolatedDaemon {
     network: Network,
     site: Site,
@@ -164,23 +166,26 @@ struct IsolatedDaemon {
     arkreen: Arkreen,
     meter: SimulatedUnit,
     gateway: SimulatedGateway,
+    _line: SimulatedSerialLine,
     _tls: Tls,
 }
 
 impl IsolatedDaemon {
     async fn begin() -> Self {
-        let (network, meter, arkreen) = (Network::make().await, sdm630(1, 1000.0, 100.0), arkreen([1]));
+        let (network, meter, arkreen) = (Network::make().await, sdm630(1, 1000.0, 100.0), arkreen([1, 2]));
         let gateway =
             SimulatedGateway::start_at(SocketAddr::new(network.here.into(), 0), [meter.clone()]).await.unwrap();
+        let line = SimulatedSerialLine::start([sdm630(2, 500.0, 50.0)], None).unwrap();
         let tls = Tls::before(arkreen.url().socket_addrs(|| None).unwrap()[0], network.here).await;
         let plan =
             Plan::new().account(format!("https://{}:{}/v1", network.here, tls.port)).text("ca_file = \"ca.pem\"");
-        let site = Site::new(&plan.tcp("gateway", gateway.address()).counting("sauna", "gateway", 1));
+        let plan = plan.tcp("gateway", gateway.address()).counting("sauna", "gateway", 1);
+        let site = Site::new(&plan.serial("cabinet", line.path()).counting("pump", "cabinet", 2));
         std::fs::write(site.path("ca.pem"), &tls.authority).unwrap();
         let daemon = site.start_under(&network.enter());
-        site.all_ok(&["sauna"]).await;
-        until("the first report", || accepted_energy(&arkreen, 1).is_some()).await;
-        IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _tls: tls }
+        site.all_ok(&["sauna", "pump"]).await;
+        until("the first report", || (1..=2).all(|client| accepted_energy(&arkreen, client).is_some())).await;
+        IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _line: line, _tls: tls }
     }
 
     /// Waits longer than other tests until the status is as wanted. Returns the time since `begun`.
@@ -201,6 +206,7 @@ impl IsolatedDaemon {
         self.daemon.stop().await;
         assert_valid_calls(&self.arkreen);
         assert_only(&self.arkreen, 1, 1_000_000, 100_000_000);
+        assert_only(&self.arkreen, 2, 500_000, 50_000_000);
     }
 }
 
@@ -240,7 +246,7 @@ async fn network_a_cut_cable_is_noticed_and_everything_recovers_when_it_is_repai
 #[ignore = "needs root, iproute2 and iptables: .ci/run installs them"]
 #[allow(clippy::print_stderr, reason = "prints the measured times")]
 async fn network_a_connection_that_the_other_end_forgot_is_replaced_in_bounded_time() {
-    let IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _tls } = IsolatedDaemon::begin().await;
+    let IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _line, _tls } = IsolatedDaemon::begin().await;
     let (cut, address) = (Instant::now(), gateway.address());
     network.lose(1.0).await;
     // The gateway restarts while the cable is cut: what it sends to its old connections is lost.
@@ -254,7 +260,7 @@ async fn network_a_connection_that_the_other_end_forgot_is_replaced_in_bounded_t
         sleep(CHECK_INTERVAL).await;
     };
     // Its firewall drops packets of unknown connections: the daemon gets no sign that the old connection is gone.
-    let it = IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _tls };
+    let it = IsolatedDaemon { network, site, daemon, arkreen, meter, gateway, _line, _tls };
     it.network.forget(address.port()).await;
     let repaired = Instant::now();
     it.network.lose(0.0).await;
