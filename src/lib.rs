@@ -35,9 +35,10 @@ pub mod writer_thread;
 pub mod lookup;
 mod worker;
 
-// Opening of files, the budget of open ones, and the files in the state folder.
+// Opening of files, the budget of open ones and of memory, and the files in the state folder.
 pub mod descriptors;
 mod files;
+pub mod memory;
 mod storage;
 
 // Shared by tasks: the wait after a failure, and the queue of commands to a task.

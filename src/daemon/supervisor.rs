@@ -240,6 +240,8 @@ impl TaskSupervisor {
         let name = name.into();
         let (number, ended, task) = (self.started, self.ended.clone(), name.clone());
         self.running.insert(number);
+        // Boxed: a future that another one takes and awaits has its size twice.
+        let future = Box::pin(future);
         let handle = runtime.spawn(async move {
             future.await;
             let _ = ended.send(TaskEnd { number, task });

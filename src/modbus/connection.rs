@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
-use tokio_modbus::client::{Client, Context, rtu as rtu_client, tcp as tcp_client};
-use tokio_modbus::slave::{Slave, SlaveContext};
+use tokio_modbus::client::{Client, rtu as rtu_client, tcp as tcp_client};
+use tokio_modbus::slave::Slave;
 use tokio_modbus::{Request, Response};
 
 use super::decoder::{Failure, FrameDecoder};
@@ -46,10 +46,9 @@ pub(super) struct Connection {
     _descriptors: Option<Descriptors>,
 }
 
+/// Each request has a new client: its buffers of 16 KB are free while the line waits. The decoder counts the transactions.
 enum Framing {
-    /// One client per connection: it counts the transactions.
-    Tcp(Context),
-    /// A new client for each request.
+    Tcp,
     Rtu(LineTiming, Timer),
 }
 
@@ -109,18 +108,15 @@ impl Connection {
     ) -> Self {
         let (transport, framing) = if matches!(settings.link, Link::Tcp(_)) {
             let decoder = FrameDecoder::tcp_after(rand::random(), known.unwrap_or_default());
-            let transport = VerifiedTransport::new(stream, decoder, Duration::ZERO);
-            let transport = SharedTransport::new(transport);
-            let client = tcp_client::attach_slave(transport.clone(), Slave(0));
-            (transport, Framing::Tcp(client))
+            (VerifiedTransport::new(stream, decoder, Duration::ZERO), Framing::Tcp)
         } else {
             let timing = LineTiming::new(settings);
             let timer = Timer::for_stream(&stream);
             let transport = VerifiedTransport::new(stream, FrameDecoder::rtu(), timing.sending(1));
-            (SharedTransport::new(transport), Framing::Rtu(timing, timer))
+            (transport, Framing::Rtu(timing, timer))
         };
         Connection {
-            transport,
+            transport: SharedTransport::new(transport),
             framing,
             last_received: Instant::now(),
             answered: false,
@@ -149,8 +145,8 @@ impl Connection {
             (transport.decoder().listens_between(), transport.decoder().needs_silence())
         };
         let least = match &self.framing {
-            Framing::Tcp(_) if by_order => settings.request_gap.max(silence).max(SETTLED_CONVERTER),
-            Framing::Tcp(_) => settings.request_gap.max(silence),
+            Framing::Tcp if by_order => settings.request_gap.max(silence).max(SETTLED_CONVERTER),
+            Framing::Tcp => settings.request_gap.max(silence),
             Framing::Rtu(timing, _) => silence.max(timing.gap),
         };
         let deadline =
@@ -164,7 +160,7 @@ impl Connection {
             overheard |= found;
             let last_byte = self.transport.lock().last_byte();
             let ready = match &self.framing {
-                Framing::Tcp(_) => last_byte + least,
+                Framing::Tcp => last_byte + least,
                 Framing::Rtu(timing, _) => {
                     if found {
                         unsettled.get_or_insert(last_byte);
@@ -185,7 +181,7 @@ impl Connection {
             }
             match &self.framing {
                 Framing::Rtu(_, timer) => timer.until(ready).await,
-                Framing::Tcp(_) => sleep_until(ready).await,
+                Framing::Tcp => sleep_until(ready).await,
             }
         }
     }
@@ -230,16 +226,11 @@ impl Connection {
             Function::Holding => Request::ReadHoldingRegisters(range.address, range.count),
             Function::Input => Request::ReadInputRegisters(range.address, range.count),
         };
-        let outcome = match &mut self.framing {
-            Framing::Tcp(client) => {
-                client.set_slave(Slave(unit));
-                answered(client.call(request), &self.transport, timeout).await
-            }
-            Framing::Rtu(..) => {
-                let mut client = rtu_client::attach_slave(self.transport.clone(), Slave(unit));
-                answered(client.call(request), &self.transport, timeout).await
-            }
+        let mut client = match &self.framing {
+            Framing::Tcp => tcp_client::attach_slave(self.transport.clone(), Slave(unit)),
+            Framing::Rtu(..) => rtu_client::attach_slave(self.transport.clone(), Slave(unit)),
         };
+        let outcome = answered(client.call(request), &self.transport, timeout).await;
         let result = match outcome {
             Some(Ok(Ok(Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)))) => Ok(words),
             Some(Ok(Err(code))) => Err(Error::Exception { unit, code: code.into() }),
@@ -263,7 +254,7 @@ impl Connection {
         timeout: ResponseTimeout,
     ) -> Result<Vec<u8>, Failure> {
         let unit = request.unit;
-        let is_tcp = matches!(self.framing, Framing::Tcp(_));
+        let is_tcp = matches!(self.framing, Framing::Tcp);
         let bytes = if is_tcp { tcp::frame(0, request) } else { rtu::frame(request) };
         let mut transport = self.transport.clone();
         let exchange = async {

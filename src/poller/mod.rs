@@ -87,7 +87,7 @@ impl Poller {
         let begin = Instant::now() + starts_after;
         let bus = BusPoller::new(&bus, line, meters, begin, readings, report, recorder, clock);
         let commands = CommandQueue::new(commands);
-        let Err(QueueClosed) = BusTask { bus, commands, held, heart }.run().await;
+        let Err(QueueClosed) = (BusTask { bus, commands, held, heart }).run().await;
     }
 }
 
@@ -100,7 +100,7 @@ struct BusTask {
 }
 
 impl BusTask {
-    async fn run(mut self) -> Result<std::convert::Infallible, QueueClosed> {
+    async fn run(&mut self) -> Result<std::convert::Infallible, QueueClosed> {
         self.bus.hold(&self.held.borrow_and_update());
         let mut received = None;
         loop {
@@ -108,12 +108,14 @@ impl BusTask {
                 self.bus.hold(&self.held.borrow_and_update());
             }
             if let Some(command) = received.take().or_else(|| self.commands.take_waiting()) {
-                self.execute(command).await?;
+                Box::pin(self.execute(command)).await?;
                 continue;
             }
             match self.bus.next() {
                 NextStep::Poll(meter) => {
-                    self.heart.beating(self.commands.unless_closed(self.bus.poll(meter))).await?;
+                    // Boxed: the task keeps no memory for it while the bus waits.
+                    let poll = Box::pin(self.bus.poll(meter));
+                    self.heart.beating(self.commands.unless_closed(poll)).await?;
                 }
                 NextStep::Wait(until) => {
                     received = self.wait(until).await?;
