@@ -357,13 +357,14 @@ async fn a_removed_adapter_closes_the_line_and_its_path_is_resolved_again() {
     let settings = SerialSettings { path: by_id.clone(), baud: 9600, parity: Parity::Even, stop_bits: 1 };
     let mut line = Line::new(&settings_of(settings));
     read(&mut line, 1, block(0, 2)).await.unwrap();
+    // As udev does. Another test may soon have a terminal of the same number.
+    std::fs::remove_file(&by_id).unwrap();
     drop(simulated);
     let error = line.read(unit(1), block(0, 2)).await.unwrap_err();
     assert!(matches!(error, Error::Closed { .. }), "{error}");
     assert!(!line.is_open(), "no dead file descriptor is kept");
     assert!(matches!(line.read(unit(1), block(0, 2)).await, Err(Error::Open { .. })));
     let simulated = SimulatedSerialLine::start([meter(1)], None).unwrap();
-    std::fs::remove_file(&by_id).unwrap();
     std::os::unix::fs::symlink(simulated.path(), &by_id).unwrap();
     read(&mut line, 1, block(0, 2)).await.unwrap();
 }

@@ -193,7 +193,7 @@ async fn errors_of_a_batch_and_of_its_entries_are_distinguished() {
 }
 
 /// The call does not wait for the name server, and the message names it.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_name_server_that_hangs_is_named() {
     let (alive, ends) = std::sync::mpsc::channel::<()>();
     let ends = std::sync::Mutex::new(ends);
