@@ -1,4 +1,4 @@
-//! The time: since boot (suspend included), on the wall clock, and whether the wall clock is trusted.
+//! The time: since boot (suspend included), on the wall clock, and whether the wall clock is trusted; and the box's time zone.
 //!
 //! Only this module reads the system's clocks.
 
@@ -7,8 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+/// The box's time zone: `TZ`, else `/etc/localtime`; UTC if neither says one.
+pub fn time_zone_of_box() -> TimeZone {
+    TimeZone::try_system().unwrap_or(TimeZone::UTC)
+}
 
 /// One boot of one machine. Two readings of the same boot are compared by the time since boot, which cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -78,8 +78,13 @@ impl MilliwattHours {
 
     /// `180004.166 kWh`, rounded down: never shows more energy than there is.
     pub fn in_words(self) -> String {
+        format!("{} kWh", self.in_kilowatt_hours())
+    }
+
+    /// `180004.166`, in kWh, rounded down.
+    pub fn in_kilowatt_hours(self) -> String {
         let watt_hours = self.0 / 1000;
-        format!("{}.{:03} kWh", watt_hours / 1000, watt_hours % 1000)
+        format!("{}.{:03}", watt_hours / 1000, watt_hours % 1000)
     }
 
     /// In joules, for metrics only (1 mWh = 3.6 J).

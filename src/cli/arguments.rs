@@ -186,7 +186,7 @@ Examples:
         #[command(subcommand)]
         command: LedgerCommand,
     },
-    /// Show the power and the published energy of a meter over time (also `ledger history`)
+    /// Show the energy of all meters, or the power and energy of one, over time (also `ledger history`)
     History(HistoryArguments),
     /// Feed a recorded trace through the ledger and print what would have been published
     #[command(after_help = "\
@@ -225,7 +225,7 @@ const LEDGER_HELP: &str = "\
 Look:
   show      What is on disk for each meter and client
   journal   What was decided, and why
-  history   Power and published energy over time
+  history   Energy and power over time
   record    Record readings as a trace for `replay`
 
 Correct a figure (as root; each has --dry-run):

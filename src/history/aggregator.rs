@@ -59,8 +59,7 @@ impl SlotAggregator {
         (meter.read, meter.published) = (true, published);
         if let Some(power) = reading.values.power {
             let span = meter.sampled_at.and_then(|at| reading.at.since(&at)).filter(|span| *span <= meter.reach);
-            let sample = PowerSummary { mean_mw: power, min_mw: power, max_mw: power };
-            meter.samples.add(sample, span.unwrap_or_default());
+            meter.samples.add(PowerSummary::constant(power), span.unwrap_or_default());
             meter.sampled_at = Some(reading.at);
         }
     }

@@ -1,7 +1,7 @@
 //! Energy per UTC day, as it is kept when the slots are gone: one row for each meter and day.
 //!
-//! A slot over midnight is between two fresh readings, so its energy is divided in proportion to the time. The energy of a time without a
-//! record is not: all of it counts in the day in which the meter was read again. So the days add up to the total.
+//! A slot over midnight is between two fresh readings, so its energy is divided in proportion to the time. That of a longer slot or of a
+//! time without a record is not: all of it counts in the day in which the meter was read again. So the days add up to the total.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,6 +19,9 @@ pub(super) const KEEP_DAYS: i64 = 3653;
 /// The size of a row in the file, about: it limits the rows.
 const ROW_BYTES: u64 = 32;
 const DAY: i64 = 24 * 3600;
+/// A slot that lasted longer, in seconds, is not divided: its first reading may be old. Slots take 3 minutes at most, or more if the disk
+/// was slow.
+pub(super) const FRESH_S: i64 = 600;
 
 /// The table of the days. `covered_s`: the seconds of the day that slots stand for. A day comes first in the key, so that the rows that
 /// change together lie together.
@@ -57,7 +60,8 @@ pub(super) fn day_of(at: Timestamp) -> i64 {
     (at.as_second() - 1).div_euclid(DAY)
 }
 
-/// What a slot adds to which days: one, or two if it lasts over midnight. A longer span belongs to the day of its end.
+/// What a slot adds to which days: one, or two if it lasts over midnight. A span longer than [`FRESH_S`] belongs to the
+/// day of its end.
 pub(super) fn shares(before: Option<SlotEnd>, slot: &HistorySlot) -> impl Iterator<Item = (i64, DayShare)> {
     let gained = |from: Option<MilliwattHours>, to: Option<MilliwattHours>| {
         from.zip(to).and_then(|(from, to)| to.checked_sub(from)).unwrap_or_default()
@@ -73,8 +77,11 @@ pub(super) fn shares(before: Option<SlotEnd>, slot: &HistorySlot) -> impl Iterat
     let (first, last) = (day_of(start.ended), day_of(slot.ended));
     let midnight = last * DAY;
     // A slot that began at midnight has nothing in the day before.
-    let early =
-        if first + 1 == last && seconds > 0 { (midnight - start.ended.as_second()).clamp(0, seconds) } else { 0 };
+    let early = if first + 1 == last && (1..=FRESH_S).contains(&seconds) {
+        (midnight - start.ended.as_second()).clamp(0, seconds)
+    } else {
+        0
+    };
     let before_midnight = portion(energy, early, seconds);
     let covered = |seconds: i64| Duration::from_secs(seconds.clamp(0, DAY).unsigned_abs());
     let late = energy.saturating_sub(before_midnight).checked_add(gap).unwrap_or(energy);
@@ -84,7 +91,7 @@ pub(super) fn shares(before: Option<SlotEnd>, slot: &HistorySlot) -> impl Iterat
 }
 
 /// The energy of the first `part` of `whole` seconds, at an even rate.
-fn portion(energy: MilliwattHours, part: i64, whole: i64) -> MilliwattHours {
+pub(super) fn portion(energy: MilliwattHours, part: i64, whole: i64) -> MilliwattHours {
     let share = u128::from(energy.get()) * u128::from(part.unsigned_abs()) / u128::from(whole.unsigned_abs().max(1));
     u64::try_from(share).ok().and_then(MilliwattHours::new).unwrap_or(energy).min(energy)
 }

@@ -64,6 +64,13 @@ pub struct PowerSummary {
     pub max_mw: Milliwatts,
 }
 
+impl PowerSummary {
+    /// Of a power that did not change.
+    fn constant(power: Milliwatts) -> Self {
+        PowerSummary { mean_mw: power, min_mw: power, max_mw: power }
+    }
+}
+
 /// The sum of power samples, or of summaries of them, over the time for which each stands.
 #[derive(Clone, Copy, Debug, Default)]
 struct PowerSum {

@@ -9,6 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
+use super::periods::ShownTime;
 use super::store::{HISTORY, check_version};
 use super::{HistorySlot, Interval, PowerSummary, RecordedSlot, SlotStart};
 use crate::storage::{DiskError, StoreFault, check_store, connect};
@@ -47,16 +48,16 @@ pub enum HistoryReadError {
     Stopped,
 }
 
-/// The slots of a meter that ended after `from` and not after `to`, and were written after the slot numbered `after`.
+/// The slots of a meter that ended after `from` and began before `to`, and were written after the slot numbered `after`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
     /// The meter.
     pub meter: Name,
-    /// Exclusive.
+    /// Slots that ended then are left out.
     #[serde(default, with = "jiff::fmt::serde::timestamp::second::optional")]
     pub from: Option<Timestamp>,
-    /// Inclusive.
+    /// Slots that ended then are the last ones, beside one that lasts over this time.
     #[serde(default, with = "jiff::fmt::serde::timestamp::second::optional")]
     pub to: Option<Timestamp>,
     /// [`HistoryPage::next`] of the previous page; 0 for the first.
@@ -117,6 +118,7 @@ fn read(path: &Path, query: &HistoryQuery, mut page: HistoryPage) -> Result<Hist
         return Ok(page);
     };
     page.recorded = true;
+    let shown = ShownTime { from: query.from, to: query.to };
     let parse = |row: &Row<'_>| Ok((row.get("id")?, stored_slot(row, &query.meter)?));
     let before = "SELECT * FROM slot WHERE meter = ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1";
     let mut before =
@@ -124,8 +126,9 @@ fn read(path: &Path, query: &HistoryQuery, mut page: HistoryPage) -> Result<Hist
     let mut statement = connection.prepare("SELECT * FROM slot WHERE meter = ?1 AND id > ?2 ORDER BY id")?;
     for row in statement.query_map([meter, query.after], parse)? {
         let (id, slot) = row?;
-        if query.from.is_none_or(|from| slot.ended > from) && query.to.is_none_or(|to| slot.ended <= to) {
-            page.slots.push(recorded(&slot, before.as_ref()));
+        let slot_read = recorded(&slot, before.as_ref());
+        if shown.has_part_of(slot_read.interval.from, slot_read.interval.to) {
+            page.slots.push(slot_read);
         }
         if page.slots.len() == PAGE {
             page.next = Some(id);

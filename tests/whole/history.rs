@@ -68,10 +68,24 @@ async fn the_history_is_recorded_and_shown_with_and_without_the_daemon() {
     assert!(rows.iter().all(|row| row["from"].as_str() <= row["to"].as_str()), "{rows:?}");
     assert!(accepted_energy(&arkreen, 1).unwrap() <= last, "the last row is not below the reported energy");
 
-    let days = site.run(&["ledger", "history", "sauna", "--from", "2d", "--every", "1d", "--csv"]).await;
+    let days = site.run(&["ledger", "history", "sauna", "--from", "2d", "--utc", "--every", "1d", "--csv"]).await;
     let mut lines = days.out.lines();
     assert!(lines.next().unwrap().starts_with("from,to,gap,mean_mw,"), "{days:?}");
     assert!(lines.next().is_some_and(|line| line.contains("T00:00:00Z,")), "{days:?}");
+    // Days of the box's time zone, all meters in one table.
+    let total = rows.iter().map(energy).sum::<u64>();
+    let local = site.run_with(&["history", "--csv", "--from", "2d"], &[("TZ", "XYZ-5:30")]).await;
+    let lines: Vec<_> = local.out.lines().collect();
+    assert!(lines[0] == "from,to,sauna_mwh" && lines[1].contains("T00:00:00+05:30,"), "{local:?}");
+    let parts = lines[1..].iter().map(|line| line.rsplit(',').next().unwrap().parse::<u64>().unwrap());
+    assert_eq!(parts.sum::<u64>(), total, "the days add up to the published energy: {local:?}");
+    let table = site.run(&["history", "--utc"]).await;
+    assert!(table.out.starts_with("Energy in kWh, a row per day, times in UTC.\n\nDAY"), "{table:?}");
+    assert!(table.out.contains(" sauna") && table.out.contains("\nsum ") && table.out.contains("so far"), "{table:?}");
+    let document = site.run(&["history", "--json", "--utc"]).await;
+    let document: Value = serde_json::from_str(&document.out).unwrap();
+    let days = document["rows"].as_array().unwrap().iter().map(|row| row["energy_mwh"]["sauna"].as_u64().unwrap());
+    assert_eq!(days.sum::<u64>(), total);
     let table = site.run(&["ledger", "history", "sauna", "--every", "1h"]).await;
     assert!(table.out.contains("3.60 kW") && table.out.starts_with("FROM"), "{table:?}");
     let recent = site.run(&["ledger", "history", "sauna", "--from", "yesterday"]).await;
@@ -82,7 +96,8 @@ async fn the_history_is_recorded_and_shown_with_and_without_the_daemon() {
         (&["sauma"][..], 1, &["`sauma`", "did you mean `sauna`?"][..]),
         (&["sauna", "--from", "last week"], 2, &["2026-11-01T08:00:00+02:00", "today or yesterday"]),
         (&["sauna", "--from", "yesterday", "--to", "yesterday"], 2, &["is not before"]),
-        (&["sauna", "--from", "2026-11-01T08:00:00"], 2, &["not a time"]),
+        (&["sauna", "--from", "2026-11-01T25:00:00"], 2, &["not a time"]),
+        (&["--to", "2020-01-01"], 0, &["nothing is recorded in that time"]),
         (&["sauna", "--every", "7h"], 2, &["15m, 1h or 1d"]),
         (&["sauna", "--from", "2026-11-02", "--to", "2026-11-01"], 2, &["is not before"]),
         (&["sauna", "--to", "2020-01-01"], 0, &["nothing is recorded of sauna in that time"]),

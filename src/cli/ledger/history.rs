@@ -1,49 +1,60 @@
 //! `ledger history`: what was recorded of a meter, from the running daemon or from the file. One page is in memory at a time.
 
+mod all;
+mod moment;
+
 use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
 use clap::Args;
-use jiff::fmt::temporal::Pieces;
-use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::failed;
 use crate::cli::context::document_of_daemon;
+use crate::cli::screen::Screen;
 use crate::cli::{exit, finish_output, print_error};
-use crate::clock::Clock;
+use crate::clock::{Clock, time_zone_of_box};
 use crate::config::Config;
 use crate::history::PowerSummary;
-use crate::history::periods::{HistoryLine, PeriodGrouping, PeriodLength};
+use crate::history::periods::{HistoryLine, PeriodGrouping, PeriodLength, ShownTime};
 use crate::history::query::{HistoryPage, HistoryQuery, SCHEMA, read_page};
 use crate::ledger::names::nearest;
 use crate::status::control;
 use crate::status::words;
 use crate::units::{MilliwattHours, Milliwatts, Name};
+use moment::Moment;
+
+/// A line of all columns with a remark.
+const WIDE: usize = 120;
 
 /// Examples of `history` and `ledger history`.
 const EXAMPLES: &str = "\
 Examples:
-  arkmeter history heat_pump --from 7d --every 1d
+  arkmeter history
+  arkmeter history --from 2026-11-01 --utc --csv > november.csv
   arkmeter history heat_pump --from yesterday --to today --every 1h
-  arkmeter ledger history heat_pump --from 2026-11-01 --csv > november.csv";
+  arkmeter ledger history heat_pump --from 7d --every 15m";
 
 /// Which part of the history is wanted, and in which form.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct HistoryArguments {
-    /// A meter of the configuration, or of the past
+    /// A meter of the configuration, or of the past [default: the energy of all meters in one table]
     #[arg(value_name = "METER", value_parser = crate::cli::name)]
-    meter: Name,
-    /// Only slots that ended after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, 7d for seven days ago, `today` or `yesterday` (in UTC)
-    #[arg(long, value_name = "TIME", value_parser = when)]
-    from: Option<When>,
-    /// Only slots that ended by this time
-    #[arg(long, value_name = "TIME", value_parser = when)]
-    to: Option<When>,
-    /// Add up slots over this time, such as 15m, 1h or 1d (days in UTC, or in the offset of --from)
+    meter: Option<Name>,
+    /// Only what was recorded after this time: 2026-11-01, 2026-11-01T08:00:00+02:00, 7d for seven days ago, `today` or `yesterday`
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    from: Option<Moment>,
+    /// Only what was recorded up to this time
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    to: Option<Moment>,
+    /// Add up slots over this time, such as 15m, 1h or 1d [default: 1d for all meters, each report slot for one]
     #[arg(long, value_name = "TIME", value_parser = every)]
     every: Option<Duration>,
+    /// Days and times in UTC, as Arkreen counts (default: in the box's time zone, or in the offset of --from)
+    #[arg(long)]
+    utc: bool,
     /// Print CSV
     #[arg(long)]
     csv: bool,
@@ -52,87 +63,49 @@ pub struct HistoryArguments {
     json: bool,
 }
 
-/// A time as the user types it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum When {
-    /// With the offset that it was written with.
-    At(Timestamp, Offset),
-    Ago(SignedDuration),
-    /// The begin of the UTC day this many days ago.
-    DaysAgo(i64),
-}
-
-fn when(text: &str) -> Result<When, String> {
-    moment(text).ok_or_else(|| {
-        "not a time: a day such as 2026-11-01 (in UTC), a time such as 2026-11-01T08:00:00+02:00, 7d for seven days ago, today or yesterday".to_owned()
-    })
-}
-
-fn moment(text: &str) -> Option<When> {
-    match text {
-        "today" => return Some(When::DaysAgo(0)),
-        "yesterday" => return Some(When::DaysAgo(1)),
-        _ => {}
-    }
-    if let Ok(ago) = humantime::parse_duration(text) {
-        return SignedDuration::try_from(ago).ok().map(When::Ago);
-    }
-    let pieces = Pieces::parse(text).ok()?;
-    let time = pieces.time();
-    let offset = match (pieces.to_numeric_offset(), time) {
-        (Some(offset), _) => offset,
-        (None, None) => Offset::UTC,
-        // The time zone is missing.
-        (None, Some(_)) => return None,
-    };
-    let at = offset.to_timestamp(pieces.date().to_datetime(time.unwrap_or_default())).ok()?;
-    Some(When::At(at, offset))
-}
-
 fn every(text: &str) -> Result<Duration, String> {
-    let parsed = humantime::parse_duration(text).ok().filter(|every| PeriodLength::new(*every, 0).is_some());
+    let parsed =
+        humantime::parse_duration(text).ok().filter(|every| PeriodLength::new(*every, TimeZone::UTC).is_some());
     parsed.ok_or_else(|| "not a fraction of a day from 5m up, such as 15m, 1h or 1d".to_owned())
 }
-
-/// Seconds.
-const DAY: i64 = 24 * 3600;
 
 /// Prints what was recorded.
 pub fn history(config: &Config, arguments: &HistoryArguments) -> u8 {
     let now = Clock::system().now().wall;
-    let at = |when: When| match when {
-        When::At(at, _) => at,
-        When::DaysAgo(days) => Timestamp::from_second((now.as_second().div_euclid(DAY) - days) * DAY).unwrap_or(now),
-        When::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
+    let zone = match arguments.from.as_ref().and_then(Moment::offset) {
+        _ if arguments.utc => TimeZone::UTC,
+        Some(offset) => TimeZone::fixed(offset),
+        None => time_zone_of_box(),
     };
-    let offset = match arguments.from {
-        Some(When::At(_, offset)) => offset,
-        _ => Offset::UTC,
-    };
-    let (from, to) = (arguments.from.map(at), arguments.to.map(at));
-    if let (Some(from), Some(to)) = (from, to)
+    let at = |moment: &Moment| moment.in_zone(&zone, now);
+    let shown = ShownTime { from: arguments.from.as_ref().map(at), to: arguments.to.as_ref().map(at) };
+    if let ShownTime { from: Some(from), to: Some(to) } = shown
         && from >= to
     {
         print_error(&format!("--from {from} is not before --to {to}: such as --from 2026-11-01 --to 2026-11-02\n"));
         return exit::USAGE;
-    }
-    let wanted = HistoryQuery { meter: arguments.meter.clone(), from, to, after: 0 };
-    let every = arguments.every.and_then(|every| PeriodLength::new(every, offset.seconds()));
-    let first = match page(config, &wanted) {
-        Ok(first) => first,
-        Err(code) => return code,
-    };
-    if !first.recorded && !config.meters.contains_key(&arguments.meter) {
-        let known = first.others.into_iter().chain(config.meters.keys().cloned()).collect();
-        return unknown("nothing is recorded of a meter", &arguments.meter, known);
     }
     let form = match (arguments.csv, arguments.json) {
         (true, _) => Form::Csv,
         (_, true) => Form::Json,
         _ => Form::Table,
     };
-    let mut out = Out { form, offset, lines: 0, out: BufWriter::new(io::stdout().lock()) };
-    print(config, wanted, first, PeriodGrouping::new(every), &mut out)
+    let Some(meter) = &arguments.meter else {
+        return all::print(config, &all::AllMeters { shown, every: arguments.every, zone, now, form });
+    };
+    let wanted = HistoryQuery { meter: meter.clone(), from: shown.from, to: shown.to, after: 0 };
+    let every = arguments.every.and_then(|every| PeriodLength::new(every, zone.clone()));
+    let first = match page(config, &wanted) {
+        Ok(first) => first,
+        Err(code) => return code,
+    };
+    if !first.recorded && !config.meters.contains_key(meter) {
+        let known = first.others.into_iter().chain(config.meters.keys().cloned()).collect();
+        return unknown("nothing is recorded of a meter", meter, known);
+    }
+    let narrow = Screen::of_output().table_columns().is_some_and(|columns| columns < WIDE);
+    let mut out = Out { form, narrow, zone, lines: 0, out: BufWriter::new(io::stdout().lock()) };
+    print(config, wanted, first, PeriodGrouping::new(every, shown), &mut out)
 }
 
 fn print(
@@ -206,8 +179,10 @@ enum Form {
 /// The output.
 struct Out<W: Write> {
     form: Form,
-    /// The UTC offset of printed times.
-    offset: Offset,
+    /// The terminal has no room for all columns: the end of a slot is left out, and remarks have lines of their own.
+    narrow: bool,
+    /// Of printed times.
+    zone: TimeZone,
     lines: u64,
     out: W,
 }
@@ -224,12 +199,14 @@ impl<W: Write> Out<W> {
     fn line(&mut self, line: &HistoryLine) -> io::Result<()> {
         self.lines += 1;
         match self.form {
+            Form::Table if self.narrow => self.narrow_row(line),
             Form::Table => {
                 if self.lines == 1 {
-                    let width = self.time(line.from).len();
-                    writeln!(self.out, "{:width$}  {:width$}  {HEAD}", "FROM", "TO")?;
+                    let width = time(line.from, &self.zone).len();
+                    writeln!(self.out, "{:width$}  {:width$}  {HEAD}  REMARKS", "FROM", "TO")?;
                 }
-                let row = format!("{}  {}  {}", self.time(line.from), self.time(line.to), row(line));
+                let [from, to] = [line.from, line.to].map(|at| time(at, &self.zone));
+                let row = format!("{from}  {to}  {}  {}", row(line), remarks(line));
                 writeln!(self.out, "{}", row.trim_end())
             }
             Form::Csv => writeln!(self.out, "{}", self.values(line).map(|value| value.unwrap_or_default()).join(",")),
@@ -246,6 +223,19 @@ impl<W: Write> Out<W> {
         }
     }
 
+    /// 78 columns.
+    fn narrow_row(&mut self, line: &HistoryLine) -> io::Result<()> {
+        if self.lines == 1 {
+            writeln!(self.out, "{:19}{HEAD}", "FROM")?;
+        }
+        let from = line.from.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
+        writeln!(self.out, "{from}{}", row(line))?;
+        match remarks(line) {
+            remarks if remarks.is_empty() => Ok(()),
+            remarks => writeln!(self.out, "{:21}{remarks}", ""),
+        }
+    }
+
     fn end(&mut self) -> io::Result<()> {
         if self.form == Form::Json {
             writeln!(self.out, "\n]}}")?;
@@ -253,20 +243,13 @@ impl<W: Write> Out<W> {
         self.out.flush()
     }
 
-    fn time(&self, at: Timestamp) -> String {
-        match self.offset == Offset::UTC {
-            true => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            false => at.display_with_offset(self.offset).to_string(),
-        }
-    }
-
     /// In the order of [`FIELDS`].
     fn values(&self, line: &HistoryLine) -> [Option<String>; FIELDS.len()] {
         let power = |power: fn(&PowerSummary) -> Milliwatts| line.power.as_ref().map(|all| power(all).0.to_string());
         let energy = |energy: Option<MilliwattHours>| energy.map(|energy| energy.get().to_string());
         [
-            Some(self.time(line.from)),
-            Some(self.time(line.to)),
+            Some(time(line.from, &self.zone)),
+            Some(time(line.to, &self.zone)),
             Some(line.gap.to_string()),
             power(|power| power.mean_mw),
             power(|power| power.min_mw),
@@ -282,7 +265,13 @@ impl<W: Write> Out<W> {
 const FIELDS: [&str; 10] =
     ["from", "to", "gap", "mean_mw", "min_mw", "max_mw", "energy_mwh", "published_mwh", "measured_s", "clock_trusted"];
 
-const HEAD: &str = "      MEAN       MIN       MAX          ENERGY          PUBLISHED  REMARKS";
+const HEAD: &str = "      MEAN       MIN       MAX        ENERGY        PUBLISHED";
+
+/// With its offset from UTC.
+fn time(at: Timestamp, zone: &TimeZone) -> String {
+    let form = if *zone == TimeZone::UTC { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" };
+    at.to_zoned(zone.clone()).strftime(form).to_string()
+}
 
 fn row(line: &HistoryLine) -> String {
     let power = |power: fn(&PowerSummary) -> Milliwatts| {
@@ -290,13 +279,12 @@ fn row(line: &HistoryLine) -> String {
     };
     let energy = |energy: Option<MilliwattHours>| energy.map_or("-".to_owned(), words::energy);
     format!(
-        "{:>10}{:>10}{:>10}{:>16}{:>19}  {}",
+        "{:>10}{:>10}{:>10}{:>14}{:>17}",
         power(|power| power.mean_mw),
         power(|power| power.min_mw),
         power(|power| power.max_mw),
         energy(line.energy_mwh),
-        energy(line.published_mwh),
-        remarks(line)
+        energy(line.published_mwh)
     )
 }
 

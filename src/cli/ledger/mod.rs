@@ -55,7 +55,7 @@ Examples:
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=5000))]
         most: u32,
     },
-    /// Show the power and the published energy of a meter over time
+    /// Show the energy of all meters, or the power and energy of one, over time
     History(HistoryArguments),
     /// Accept the held register of a meter now (this does not credit a jump: see credit)
     #[command(after_help = "\

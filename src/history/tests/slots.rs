@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use crate::clock::ClockReading;
 use crate::guard::testing::{at, energy, name, reading};
 use crate::history::aggregator::SlotAggregator;
-use crate::history::periods::{HistoryLine, PeriodGrouping, PeriodLength};
+use crate::history::periods::{HistoryLine, Period, PeriodGrouping, PeriodLength, ShownTime};
 use crate::history::*;
 
 fn aggregator(meters: &[&str]) -> SlotAggregator {
@@ -93,11 +94,16 @@ fn second(second: i64) -> Timestamp {
 }
 
 fn every(text: &str, offset: i32) -> PeriodLength {
-    PeriodLength::new(humantime::parse_duration(text).unwrap(), offset).unwrap()
+    let zone = TimeZone::fixed(Offset::from_seconds(offset).unwrap());
+    PeriodLength::new(humantime::parse_duration(text).unwrap(), zone).unwrap()
 }
 
 fn lines(every: Option<PeriodLength>, slots: &[RecordedSlot]) -> Vec<HistoryLine> {
-    let mut periods = PeriodGrouping::new(every);
+    lines_of(every, ShownTime::default(), slots)
+}
+
+fn lines_of(every: Option<PeriodLength>, shown: ShownTime, slots: &[RecordedSlot]) -> Vec<HistoryLine> {
+    let mut periods = PeriodGrouping::new(every, shown);
     let mut lines: Vec<_> = slots.iter().flat_map(|slot| periods.push(slot)).collect();
     lines.extend(periods.finish());
     lines
@@ -128,7 +134,7 @@ fn an_hour_has_the_slots_that_end_in_it() {
         slot(HOUR, 5, 1, 101, None),
         slot(HOUR + 120, 10, 2, 103, None),
         slot(2 * HOUR, 40, 4, 107, None),
-        slot(2 * HOUR + 1, 7, 8, 115, None),
+        slot(2 * HOUR + 120, 7, 8, 115, None),
     ];
     let hours = lines(Some(every("1h", 0)), &slots);
     let found: Vec<_> =
@@ -138,8 +144,63 @@ fn an_hour_has_the_slots_that_end_in_it() {
     assert_eq!((second.mean_mw.0, second.min_mw.0, second.max_mw.0), (25_000, 10_000, 40_000));
     assert_eq!((hours[1].published_mwh, hours[1].measured_s), (Some(energy(107)), 240));
     let days =
-        lines(Some(every("1d", 3600)), &[slot(23 * HOUR, 5, 1, 101, None), slot(23 * HOUR + 1, 5, 1, 102, None)]);
+        lines(Some(every("1d", 3600)), &[slot(23 * HOUR, 5, 1, 101, None), slot(23 * HOUR + 120, 5, 1, 102, None)]);
     assert_eq!(days.len(), 2, "with an offset of an hour midnight is at 23:00 UTC: {days:?}");
+}
+
+#[test]
+fn a_slot_over_a_border_is_divided_in_proportion_to_the_time() {
+    let slots = [slot(HOUR - 30, 5, 100, 1_100, None), slot(HOUR + 90, 9, 120, 1_220, None)];
+    let hours = lines(Some(every("1h", 0)), &slots);
+    let found: Vec<_> = hours.iter().map(|line| (line.energy_mwh, line.published_mwh, line.measured_s)).collect();
+    assert_eq!(
+        found,
+        [(Some(energy(130)), Some(energy(1_130)), 150), (Some(energy(90)), Some(energy(1_220)), 90)],
+        "30 of the 120 seconds were before the border"
+    );
+    // What is asked for begins and ends within a slot.
+    let shown = ShownTime { from: Some(second(HOUR - 90)), to: Some(second(HOUR + 30)) };
+    let hours = lines_of(Some(every("1h", 0)), shown, &slots);
+    let found: Vec<_> = hours.iter().map(|line| (line.from, line.to, line.energy_mwh.unwrap().get())).collect();
+    assert_eq!(
+        found,
+        [(second(HOUR - 90), second(HOUR), 50 + 30), (second(HOUR), second(HOUR + 30), 30)],
+        "half of the first slot, and two quarters of the second"
+    );
+    assert_eq!(lines_of(None, shown, &slots).len(), 1, "a slot that ended outside of that time is no line");
+    // Slots that were merged while the disk was slow.
+    let mut long = slot(HOUR + 90, 9, 120, 1_120, None);
+    long.interval.from = second(HOUR - 1_000);
+    let hours = lines(Some(every("1h", 0)), &[long]);
+    assert_eq!(hours.iter().map(|line| line.energy_mwh.unwrap().get()).collect::<Vec<_>>(), [120], "it is not divided");
+}
+
+/// A steady load in slots of 2 minutes; quarter-hours cannot be cut between slots.
+#[test]
+fn a_steady_load_is_steady_in_every_period() {
+    let slots: Vec<_> =
+        (1..=60).map(|number| slot(120 * number, 4_000, 133_333, 133_333 * number as u64, None)).collect();
+    let quarters = lines(Some(every("15m", 0)), &slots);
+    let energies: Vec<_> = quarters.iter().map(|line| line.energy_mwh.unwrap().get()).collect();
+    assert_eq!(energies.len(), 8);
+    assert!(energies.iter().all(|energy| energy.abs_diff(1_000_000) < 10), "{energies:?}");
+    assert!(quarters.iter().all(|line| line.measured_s == 900), "{quarters:?}");
+}
+
+#[test]
+fn days_are_those_of_the_time_zone_and_may_have_23_or_25_hours() {
+    let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+    let length = |text: &str| PeriodLength::new(humantime::parse_duration(text).unwrap(), zone.clone()).unwrap();
+    let period = |from: &str, to: &str| Period { from: from.parse().unwrap(), to: to.parse().unwrap() };
+    let around = |text: &str, at: &str| length(text).around(at.parse().unwrap());
+    let winter = period("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z");
+    assert_eq!(around("1d", "2026-10-25T23:00:00Z"), winter, "25 hours, with its end");
+    assert_eq!(around("1d", "2026-10-24T22:00:01Z"), winter, "without its start");
+    assert_eq!(around("1d", "2026-03-29T12:00:00Z"), period("2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"));
+    // The hour that comes twice is two hours.
+    assert_eq!(around("1h", "2026-10-25T00:30:00Z"), period("2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z"));
+    assert_eq!(around("1h", "2026-10-25T01:30:00Z"), period("2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z"));
+    assert_eq!(around("6h", "2026-10-25T22:59:00Z"), period("2026-10-25T22:00:00Z", "2026-10-25T23:00:00Z"));
 }
 
 #[test]
@@ -165,7 +226,11 @@ fn a_gap_within_a_period_belongs_to_it_and_another_has_its_own_line() {
 #[test]
 fn a_period_is_a_day_or_a_fraction_of_one() {
     for (text, fits) in [("5m", true), ("1h", true), ("1d", true), ("2d", false), ("7h", false), ("1m", false)] {
-        assert_eq!(PeriodLength::new(humantime::parse_duration(text).unwrap(), 0).is_some(), fits, "{text}");
+        assert_eq!(
+            PeriodLength::new(humantime::parse_duration(text).unwrap(), TimeZone::UTC).is_some(),
+            fits,
+            "{text}"
+        );
     }
 }
 
@@ -207,7 +272,7 @@ proptest! {
     #[test]
     fn the_parts_add_up_to_the_whole(slots in slots(), part in prop_oneof![Just(None), Just(Some("5m")), Just(Some("1h")), Just(Some("1d"))], offset in -43_200i32..43_200) {
         let every = part.map(|text| every(text, offset));
-        let lines = lines(every, &slots);
+        let lines = lines(every.clone(), &slots);
         let whole = slots.last().unwrap().published_mwh.unwrap().get() - 1_000_000;
         let parts: u64 = lines.iter().filter_map(|line| line.energy_mwh).map(|energy| energy.get()).sum();
         prop_assert_eq!(parts, whole);
@@ -222,8 +287,8 @@ proptest! {
             if let Some(power) = line.power {
                 prop_assert!(power.min_mw <= power.mean_mw && power.mean_mw <= power.max_mw);
             }
-            if let Some(every) = every && !line.gap {
-                prop_assert_eq!(line.to.as_second() - line.from.as_second(), every.length());
+            if let Some(every) = &every && !line.gap {
+                prop_assert_eq!(every.around(line.to), Period { from: line.from, to: line.to });
             }
         }
     }
