@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
@@ -112,7 +113,10 @@ fn start(folder: &Path) -> io::Result<Child> {
 async fn stop(daemon: &mut Child, narrator: &mut Narrator) -> io::Result<()> {
     let Some(pid) = daemon.id() else { return Ok(()) };
     let begin = Instant::now();
-    Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await?;
+    // Not with the program `kill`: a container has none.
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        kill_process(pid, Signal::TERM)?;
+    }
     let status =
         timeout(STOP_WITHIN, daemon.wait()).await.map_err(|_| io::Error::other("the daemon did not stop"))??;
     narrator.stopped(begin.elapsed(), status.success());

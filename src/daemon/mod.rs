@@ -61,8 +61,8 @@ const STATUS_METERS: usize = 1000;
 const CHECK_EVERY: Duration = Duration::from_secs(10);
 /// The longest time for the ledger's last commit.
 const LAST_COMMIT_WITHIN: Duration = Duration::from_secs(2);
-/// The longest time for the last slots of the history.
-const LAST_SLOTS_WITHIN: Duration = Duration::from_millis(750);
+/// The longest time from the stop signal to the end of the history's last write: the history may use what the other tasks leave.
+const LAST_SLOTS_WITHIN: Duration = Duration::from_millis(4250);
 /// The longest time for the last lines of a recording.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 
@@ -267,6 +267,7 @@ impl Daemon {
     async fn stop(mut self) {
         self.systemd.notify(&[NotifyState::Stopping, NotifyState::Status("Stopping: the ledger is being committed")]);
         info!("stopping");
+        let last_slots_until = tokio::time::Instant::now() + LAST_SLOTS_WITHIN;
         self.running_commands.shutdown().await;
         self.listeners.close(&mut self.supervisor).await;
         self.supervisor.stop().await;
@@ -275,7 +276,7 @@ impl Daemon {
                 "the ledger's last commit failed: the meters still have what they counted since the commit before, so nothing is lost"
             );
         }
-        if tokio::time::timeout(LAST_SLOTS_WITHIN, self.history.close()).await.is_err() {
+        if tokio::time::timeout_at(last_slots_until, self.history.close()).await.is_err() {
             warn!("the last slots of the history were not written in time");
         }
         info!("stopped");

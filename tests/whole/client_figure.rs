@@ -27,7 +27,8 @@ async fn a_clients_figure_can_be_set_and_the_journal_explains_it() {
     let daemon = site.start();
     until("the building is accepted", || accepted_energy(&arkreen, 9) == Some(120_000_000)).await;
     arkreen.set_energy(client(9), arkmeter::units::MilliwattHours::new(121_000_000).unwrap());
-    site.status_when("Arkreen holds more", |it| it["trouble"].to_string().contains("holds a higher energy")).await;
+    // The text of the first refusals and that of later ones both name the code.
+    site.status_when("Arkreen holds more", |it| it["trouble"].to_string().contains("code 4003")).await;
     site.run(&["ledger", "credit", "building", "1kWh"]).await.complains(1, &["name one of them, floor_1, floor_2"]);
     site.run(&["ledger", "set", "building", "900GWh"])
         .await

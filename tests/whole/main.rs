@@ -55,5 +55,6 @@ mod status_page;
 mod support;
 mod suspend;
 mod systemd;
+mod traces;
 mod unread_log;
 mod watch;
