@@ -53,6 +53,9 @@ mod quality;
 
 pub mod modbus;
 
+// Which part of a configuration each of several daemons runs. Pure.
+pub mod shard;
+
 // The configuration. It turns a bus into the link settings of `modbus`.
 pub mod config;
 

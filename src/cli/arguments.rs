@@ -10,6 +10,7 @@ use super::inspect::InspectArguments;
 use super::ledger::{HistoryArguments, LedgerCommand};
 use super::profiles::ProfilesCommand;
 use super::scan::ScanArguments;
+use super::shard::{ShardArguments, ShardCommand};
 use super::status::StatusArguments;
 use crate::units::Name;
 
@@ -34,6 +35,8 @@ pub struct Arguments {
         default_value = "/etc/arkmeter/arkmeter.toml"
     )]
     pub(super) config: PathBuf,
+    #[command(flatten)]
+    pub(super) shards: ShardArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -188,6 +191,18 @@ Examples:
     },
     /// Show the energy of all meters, or the power and energy of one, over time (also `ledger history`)
     History(HistoryArguments),
+    /// Split a configuration between several daemons, and change their number
+    #[command(after_help = "\
+Examples:
+  arkmeter shard init --shards 4              begin the ledgers, once
+
+Each daemon gets the number of shards and its own: `arkmeter run --shards 4 \
+--shard 2`, or ARKMETER_SHARDS and ARKMETER_SHARD (from 1) or \
+ARKMETER_SHARD_INDEX (from 0). `arkmeter check --shards 4` shows the plan.")]
+    Shard {
+        #[command(subcommand)]
+        command: ShardCommand,
+    },
     /// Feed a recorded trace through the ledger and print what would have been published
     #[command(after_help = "\
 Example:

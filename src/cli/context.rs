@@ -47,7 +47,8 @@ pub(super) fn locations(path: &Path, environment: &Environment) -> (PathBuf, Pat
         Ok((config, _)) => (config.state.path, config.status.socket),
         Err(_) => {
             let state = path_as_written(path, "state", "path").unwrap_or_else(|| environment.default_state());
-            (state, path_as_written(path, "status", "socket").unwrap_or_else(|| environment.default_socket()))
+            let socket = path_as_written(path, "status", "socket").unwrap_or_else(|| environment.default_socket());
+            (environment.own_state(state), environment.own_socket(socket))
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod run;
 mod scan;
 mod screen;
 mod setup;
+mod shard;
 mod status;
 pub mod support;
 
@@ -29,7 +30,6 @@ use std::process::ExitCode;
 
 pub use arguments::Arguments;
 
-use crate::config::Environment;
 use arguments::{CliCommand, name};
 use context::{runtime, with_config};
 use output::{finish_output, print_error};
@@ -38,9 +38,13 @@ use output::{finish_output, print_error};
 pub fn run(arguments: Arguments) -> ExitCode {
     keep_memory_out_of_core_dumps();
     outlive_the_limit_of_file_sizes();
-    let environment = Environment::of_process();
-    let path = &main_file(arguments.config);
-    let code = match arguments.command {
+    let Arguments { command, config, shards } = arguments;
+    let environment = match shards.environment(&command) {
+        Ok(environment) => environment,
+        Err(code) => return ExitCode::from(code),
+    };
+    let path = &main_file(config);
+    let code = match command {
         CliCommand::Run { record } => run::run(path, &environment, record.as_deref()),
         CliCommand::Demo { duration } => demo::demo(duration),
         CliCommand::Check { json, quiet, no_system } => check::run(path, &environment, json, quiet, no_system),
@@ -55,6 +59,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         CliCommand::Inspect(inspect) => inspect::inspect(&inspect, path, &environment),
         CliCommand::Support { file } => support::run(path, &environment, file.as_deref()),
         CliCommand::Profiles { command } => profiles::run(&command),
+        CliCommand::Shard { command } => shard::run(path, &environment, &command),
         CliCommand::Ledger { command } => with_config(path, &environment, |config| ledger::ledger(config, command)),
         CliCommand::History(arguments) => with_config(path, &environment, |config| ledger::history(config, &arguments)),
         CliCommand::Replay { meter, explain, trace } => {

@@ -8,6 +8,7 @@ use super::model::BusConfig;
 use crate::finding::Finding;
 use crate::form::{Field, Form};
 use crate::modbus::{Link, SerialSettings};
+use crate::shard::ShardCount;
 use crate::units::{Name, Parity};
 
 const LINKS: &str = "exactly one of `serial` (a device), `tcp` and `rtu_over_tcp` (host:port)";
@@ -26,6 +27,7 @@ pub(crate) fn read(name: &Name, form: Form<'_>) -> Option<BusConfig> {
     let timeout = form.or("timeout", seconds(1), |field| field.duration(millis(50)..=seconds(10)));
     let request_gap = form.or("request_gap", Duration::ZERO, |field| field.duration(Duration::ZERO..=seconds(10)));
     let connect_delay = form.or("connect_delay", Duration::ZERO, |field| field.duration(Duration::ZERO..=seconds(60)));
+    let shard = form.maybe("shard", |field| field.integer(1..=i64::from(ShardCount::MAX)));
     form.finish();
     Some(BusConfig {
         name: name.clone(),
@@ -33,6 +35,7 @@ pub(crate) fn read(name: &Name, form: Form<'_>) -> Option<BusConfig> {
         timeout: timeout?,
         request_gap: request_gap?,
         connect_delay: connect_delay?,
+        shard: shard?.and_then(|shard| u16::try_from(shard).ok()),
     })
 }
 

@@ -1,7 +1,9 @@
-//! The folders that systemd gives to the process, and the folder of the configuration.
+//! What the process is given besides the configuration: folders by systemd, the folder of the configuration, and its shard.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+use crate::shard::Sharding;
 
 /// An argument of the parser, so that parsing has no hidden input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct Environment {
     pub credentials_directory: Option<PathBuf>,
     /// The folder of the configuration, from which relative paths in it count. [`super::Config::load`] sets it.
     pub folder: PathBuf,
+    /// How many shards there are, and which of them this process works for; absent without shards.
+    pub sharding: Option<Sharding>,
 }
 
 impl Environment {
@@ -27,6 +31,7 @@ impl Environment {
             user_runtime: user_runtime(),
             credentials_directory: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
             folder: PathBuf::new(),
+            sharding: None,
         }
     }
 
@@ -42,6 +47,18 @@ impl Environment {
             (None, Some(folder)) => folder.join("arkmeter.sock"),
             (None, None) => Path::new(SERVICE_RUNTIME).join("control.sock"),
         }
+    }
+
+    /// The state folder of this process, if `state` is that of the configuration.
+    pub fn own_state(&self, state: PathBuf) -> PathBuf {
+        let shard = self.sharding.and_then(Sharding::shard);
+        shard.map_or(state.clone(), |shard| shard.state_folder(&state))
+    }
+
+    /// The control socket of this process, if `socket` is that of the configuration.
+    pub fn own_socket(&self, socket: PathBuf) -> PathBuf {
+        let shard = self.sharding.and_then(Sharding::shard);
+        shard.map_or(socket.clone(), |shard| shard.socket(&socket))
     }
 
     /// The same environment for a configuration at `path`.

@@ -17,6 +17,7 @@ mod problems;
 mod profile_file;
 mod profiles;
 mod service;
+mod shards;
 mod site;
 mod syntax;
 mod tables;

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::meter::{Installation, Profile};
 use crate::modbus::{Link, LinkSettings};
+use crate::shard::Shard;
 use crate::units::{ClientId, Milliwatts, Name, UnitId};
 
 /// One validated configuration. A reload leaves alone what is equal in the old and the new one.
@@ -30,6 +31,8 @@ pub struct Config {
     pub status: StatusConfig,
     /// `[site]`.
     pub site: SiteConfig,
+    /// The shard whose part this is; absent if it is the whole configuration.
+    pub shard: Option<Shard>,
 }
 
 /// What tells this site from others.
@@ -95,6 +98,8 @@ pub struct BusConfig {
     pub request_gap: Duration,
     /// Pause between connecting and the first request.
     pub connect_delay: Duration,
+    /// The number of the shard that it is pinned to, 1 ..= [`crate::shard::ShardCount::MAX`]; without shards it has no effect.
+    pub shard: Option<u16>,
 }
 
 impl BusConfig {

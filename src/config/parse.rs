@@ -16,7 +16,7 @@ use super::model::Config;
 use super::problems::{LineStarts, Problems};
 use super::profiles::Profiles;
 use super::tables::{Table, TableMap};
-use super::{account, bus, meter, service, site, syntax};
+use super::{account, bus, meter, service, shards, site, syntax};
 use crate::finding::{Finding, Severity};
 use crate::form::{Findings, Form};
 use crate::units::Name;
@@ -162,7 +162,8 @@ fn read(root: &Form<'_>, joined: &JoinedText<'_>, environment: &Environment, who
     let lines = LineStarts::new(&joined.text);
     let tables = ConfigTables { joined, lines, findings: root.findings(), misnamed, accounts, buses, meters, clients };
     let clients = tables.check();
-    Some(Config {
+    let places = environment.sharding.map(|sharding| shards::places(&tables.buses, sharding.count(), root.findings()));
+    let config = Config {
         accounts: values(tables.accounts)?,
         buses: values(tables.buses)?,
         meters: tables.meters.into_iter().map(|(name, table)| Some((name, table.meter?))).collect::<Option<_>>()?,
@@ -170,7 +171,12 @@ fn read(root: &Form<'_>, joined: &JoinedText<'_>, environment: &Environment, who
         state: state?,
         status: status?,
         site: site?,
-    })
+        shard: None,
+    };
+    match (environment.sharding, places) {
+        (Some(sharding), Some(places)) => shards::part(config, sharding, &places, root.findings()),
+        _ => Some(config),
+    }
 }
 
 /// Reads every `[key.NAME]`.

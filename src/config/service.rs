@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::is_host;
@@ -11,6 +11,7 @@ use super::model::{StateConfig, StatusConfig};
 use super::tables;
 use crate::finding::Finding;
 use crate::form::{Field, Form};
+use crate::shard::Shard;
 
 /// A day to ten years.
 const HISTORY: RangeInclusive<Duration> = Duration::from_secs(86_400)..=Duration::from_secs(315_576_000);
@@ -31,7 +32,7 @@ pub(super) fn state(form: Option<Form<'_>>, environment: &Environment) -> Option
 pub(super) fn status(form: Option<Form<'_>>, environment: &Environment) -> Option<StatusConfig> {
     let socket = environment.default_socket();
     let Some(form) = form else { return Some(StatusConfig { listen: None, hosts: Vec::new(), socket }) };
-    let socket = form.or("socket", socket, |field| socket_path(field, &environment.folder));
+    let socket = form.or("socket", socket, |field| socket_path(field, environment));
     let listen = form.maybe("listen", listen);
     let allow_remote = form.or("allow_remote", false, Field::boolean);
     let hosts = form.or("hosts", Vec::new(), hosts);
@@ -98,10 +99,11 @@ fn host(field: &Field<'_>) -> Option<String> {
     Some(text.trim_end_matches('.').to_ascii_lowercase())
 }
 
-fn socket_path(field: &Field<'_>, folder: &Path) -> Option<PathBuf> {
-    let path = tables::path(field, folder)?;
-    if path.as_os_str().len() > MAX_SOCKET_PATH {
-        return field.fail("is too long for a socket", format!("a path of at most {MAX_SOCKET_PATH} bytes"));
+fn socket_path(field: &Field<'_>, environment: &Environment) -> Option<PathBuf> {
+    let path = tables::path(field, &environment.folder)?;
+    let added = environment.sharding.map_or(0, |_| Shard::SOCKET_ADDS);
+    if path.as_os_str().len() > MAX_SOCKET_PATH - added {
+        return field.fail("is too long for a socket", format!("a path of at most {} bytes", MAX_SOCKET_PATH - added));
     }
     Some(path)
 }

@@ -13,9 +13,9 @@ const MAX_NAME: usize = 64;
 /// The longest value, in characters.
 const MAX_VALUE: usize = 128;
 /// The labels of arkmeter's own metrics, and those that Prometheus sets itself.
-pub const RESERVED_LABELS: [&str; 15] = [
+pub const RESERVED_LABELS: [&str; 16] = [
     "account", "bus", "client", "code", "hash", "hour", "instance", "job", "le", "meter", "outcome", "quantile",
-    "state", "verdict", "version",
+    "shard", "state", "verdict", "version",
 ];
 
 pub(super) fn read(form: Option<Form<'_>>) -> Option<SiteConfig> {

@@ -9,6 +9,7 @@ use crate::units::Milliwatts;
 mod messages;
 mod parts;
 mod secrets;
+mod shards;
 mod wild;
 
 /// A minimal configuration with a report.

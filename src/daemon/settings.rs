@@ -14,7 +14,7 @@ pub fn of_ledger(config: &Config) -> LedgerSettings {
         key: ClientKey { url: config.accounts[&client.account].url.to_string(), client_id: client.client_id },
         meters: client.meters.clone(),
     });
-    LedgerSettings { meters, clients: clients.collect() }
+    LedgerSettings { meters, clients: clients.collect(), shard: config.shard }
 }
 
 /// How much history is kept.

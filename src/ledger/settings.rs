@@ -1,6 +1,7 @@
 //! What the ledger needs to know of the configuration.
 
 use crate::guard::MeterSettings;
+use crate::shard::Shard;
 use crate::units::{ClientId, Name};
 
 /// All meters and clients.
@@ -10,6 +11,8 @@ pub struct LedgerSettings {
     pub meters: Vec<MeterSettings>,
     /// The clients that are reported.
     pub clients: Vec<ClientSettings>,
+    /// The shard whose ledger it is; absent without shards.
+    pub shard: Option<Shard>,
 }
 
 /// What identifies a client permanently: the URL of the endpoint and the identifier issued for the client.

@@ -95,7 +95,8 @@ fn simulated(unit: u8) -> SimulatedUnit {
 }
 
 fn bus(link: Link) -> BusConfig {
-    BusConfig { name: name("bus"), link, timeout: TIMEOUT, request_gap: Duration::ZERO, connect_delay: Duration::ZERO }
+    let (request_gap, connect_delay) = (Duration::ZERO, Duration::ZERO);
+    BusConfig { name: name("bus"), link, timeout: TIMEOUT, request_gap, connect_delay, shard: None }
 }
 
 fn tcp(gateway: &SimulatedGateway) -> BusConfig {

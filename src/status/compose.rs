@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::document::{
     BusState, BusStatus, ClientStatus, ConfigurationStatus, Document, LedgerStatus, MeterState, MeterStatus, SCHEMA,
+    ShardStatus,
 };
 use super::quality;
 use super::trouble::trouble;
@@ -95,6 +96,7 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
             last_reload_at: inputs.reload.at.map(|at| on_wall(&at, &now)),
             labels: config.site.labels.clone(),
         },
+        shard: config.shard.map(|shard| ShardStatus { number: shard.number(), count: shard.count().get() }),
     };
     let up_for = now.since(&inputs.started).unwrap_or_default();
     let standing =

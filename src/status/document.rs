@@ -53,6 +53,18 @@ pub struct Document {
     /// The configuration in use.
     #[serde(default)]
     pub configuration: ConfigurationStatus,
+    /// The shard that the daemon runs; null without shards.
+    #[serde(default)]
+    pub shard: Option<ShardStatus>,
+}
+
+/// The shard that the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardStatus {
+    /// Its number, from 1.
+    pub number: u16,
+    /// How many shards there are.
+    pub count: u16,
 }
 
 /// The configuration in use, and how the last attempt to read it ended.

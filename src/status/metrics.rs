@@ -25,10 +25,11 @@ use crate::units::Name;
 /// The media type of [`metrics`].
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The metrics of `document`, each with the labels of the site.
+/// The metrics of `document`, each with the labels of the site and, of a shard, with its number.
 pub fn metrics(document: &Document) -> String {
     let labels = document.configuration.labels.iter().map(|(name, value)| (name.clone().into(), value.clone().into()));
-    let mut registry = Registry::with_labels(labels);
+    let shard = document.shard.map(|shard| ("shard".into(), shard.number.to_string().into()));
+    let mut registry = Registry::with_labels(labels.chain(shard));
     registry.register_collector(Box::new(Families(document.clone())));
     let mut text = String::new();
     // Writing to a String cannot fail.

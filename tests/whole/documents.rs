@@ -115,7 +115,7 @@ fn named_commands_and_options_exist() {
             let arguments = arguments.split(" #").next().unwrap_or_default();
             let command = |word: &&str| word.chars().all(|letter| letter.is_ascii_lowercase());
             let mut words: Vec<_> = arguments.split_whitespace().take_while(command).take(2).collect();
-            let groups = ["ledger", "profiles"];
+            let groups = ["ledger", "profiles", "shard"];
             words.truncate(if words.first().is_some_and(|word| groups.contains(word)) { 2 } else { 1 });
             if words.is_empty() {
                 continue;

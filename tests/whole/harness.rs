@@ -31,7 +31,7 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(100);
 pub const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Variables of systemd and of shells that must not reach the program under test.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 13] = [
     "STATE_DIRECTORY",
     "RUNTIME_DIRECTORY",
     "CREDENTIALS_DIRECTORY",
@@ -40,6 +40,9 @@ const VARIABLES: [&str; 10] = [
     "WATCHDOG_PID",
     "ARKMETER_CONFIG",
     "ARKMETER_LOG",
+    "ARKMETER_SHARDS",
+    "ARKMETER_SHARD",
+    "ARKMETER_SHARD_INDEX",
     "JOURNAL_STREAM",
     "NO_COLOR",
 ];
@@ -306,8 +309,13 @@ impl Site {
 
     /// The status document of the control socket, if a daemon answers there.
     pub async fn document(&self) -> Option<Value> {
+        self.document_at("control.sock").await
+    }
+
+    /// The status document of the control socket with this name.
+    pub async fn document_at(&self, socket: &str) -> Option<Value> {
         let ask = async {
-            let mut stream = UnixStream::connect(self.path("control.sock")).await.ok()?;
+            let mut stream = UnixStream::connect(self.path(socket)).await.ok()?;
             let request = b"GET /status.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
             stream.write_all(request).await.ok()?;
             let mut answer = String::new();

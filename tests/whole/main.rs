@@ -48,6 +48,7 @@ mod scan;
 mod secrets;
 mod setup;
 mod setup_dialogue;
+mod shards;
 mod soak;
 mod special_files;
 mod state_folder;

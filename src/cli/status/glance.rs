@@ -183,6 +183,9 @@ pub(super) fn clients(document: &Document, screen: &Screen, shown: impl Fn(&Clie
 /// The accounts, the box and the program: in two columns where there is room.
 fn facts(document: &Document, free: Option<u64>, screen: &Screen) -> Vec<String> {
     let mut facts: Vec<_> = document.accounts.iter().map(|(name, report)| account(name, report)).collect();
+    if let Some(shard) = document.shard {
+        facts.push(("shard".to_owned(), format!("{} of {}", shard.number, shard.count)));
+    }
     if let Some(trusted) = document.clock_trusted {
         let state = if trusted { "synchronised" } else { "not synchronised" };
         facts.push(("clock".to_owned(), state.to_owned()));

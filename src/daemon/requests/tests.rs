@@ -51,6 +51,7 @@ async fn a_command_reaches_the_ledger_through_the_socket_and_is_in_the_journal()
         state: config::StateConfig::at(state.clone()),
         status: config::StatusConfig { listen: None, hosts: Vec::new(), socket: socket.clone() },
         site: Default::default(),
+        shard: None,
     });
     let clock = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap());
     let (hearts, meter) = (Hearts::default(), Name::new("a").unwrap());

@@ -44,7 +44,7 @@ pub fn run_on_store(
     if let OperatorCommand::Undo { entry } = request.command {
         request.subject = Some(find(entry, |query| snapshot.journal(query))?);
     }
-    let machine = machine::mark();
+    let machine = machine::owner(settings.shard);
     if request.dry_run {
         let block = ReportingBlock::of(&snapshot.contents.ledger, machine.as_deref());
         return Ok(LedgerState::new(snapshot.contents, settings, block).apply(&request, now)?);

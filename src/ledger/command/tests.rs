@@ -18,7 +18,7 @@ use crate::ledger::{LedgerError, LedgerHandle, OpenError, Rehearsal, machine, op
 use crate::reading::Reading;
 
 fn settings() -> LedgerSettings {
-    LedgerSettings { meters: vec![meter("a"), meter("b")], clients: vec![client("c", "1", &["a"])] }
+    LedgerSettings { meters: vec![meter("a"), meter("b")], clients: vec![client("c", "1", &["a"])], shard: None }
 }
 
 fn request(command: OperatorCommand) -> CommandRequest {

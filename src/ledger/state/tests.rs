@@ -13,7 +13,7 @@ use crate::reading::RegisterDefinition;
 use crate::units::Milliwatts;
 
 fn settings(meters: &[&str], clients: Vec<ClientSettings>) -> LedgerSettings {
-    LedgerSettings { meters: meters.iter().map(|text| meter(text)).collect(), clients }
+    LedgerSettings { meters: meters.iter().map(|text| meter(text)).collect(), clients, shard: None }
 }
 
 fn ledger(meters: &[&str], clients: Vec<ClientSettings>) -> LedgerState {

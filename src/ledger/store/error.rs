@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::schema::VERSION;
+use crate::shard::Shard;
 use crate::storage::{DiskError, StoreError, StoreFault};
 
 /// Why the ledger could not be opened.
@@ -32,6 +33,29 @@ pub enum OpenError {
         problem: &'static str,
         /// What the operator can do.
         remedy: &'static str,
+    },
+    /// A shard begins no ledger by itself.
+    #[error(
+        "shard {shard} has no ledger in {}: its volume is mounted empty or elsewhere, unless this is the first start of all; only then, \
+         `arkmeter shard init --shards {}` begins the ledgers",
+        folder.display(),
+        shard.count()
+    )]
+    NotBegun {
+        /// The shard.
+        shard: Shard,
+        /// Its state folder.
+        folder: PathBuf,
+    },
+    /// It belongs to a shard and this is not that shard, or to no shard and this is one.
+    #[error("the ledger in {} belongs to {}, but this is {}: {}", folder.display(), whose(*found), whose(*ours), remedy_of_owner(*found, *ours))]
+    OtherShard {
+        /// The state folder.
+        folder: PathBuf,
+        /// The shard that it belongs to.
+        found: Option<Shard>,
+        /// The shard of this process.
+        ours: Option<Shard>,
     },
     /// The disk refused.
     #[error("cannot {doing} {}: {}", path.display(), remedy(doing, source))]
@@ -85,6 +109,26 @@ impl OpenError {
             }
             StoreFault::Disk(source) => OpenError::Disk { doing, path, source },
             StoreFault::Damaged(why) => OpenError::Damaged { path, why, copy: "its copy does not help".to_owned() },
+        }
+    }
+}
+
+fn whose(shard: Option<Shard>) -> String {
+    shard.map_or("no shard".to_owned(), |shard| format!("shard {shard}"))
+}
+
+fn remedy_of_owner(found: Option<Shard>, ours: Option<Shard>) -> String {
+    match (found, ours) {
+        (Some(found), Some(ours)) if found.count() == ours.count() => {
+            format!("mount the state of shard {} there, or correct the shard's number", ours.number())
+        }
+        (found, ours) => {
+            let count = |shard: Option<Shard>| shard.map_or("none".to_owned(), |shard| shard.count().to_string());
+            format!(
+                "stop all shards and run `arkmeter shard resize --from {} --to {}`, or correct the number of shards",
+                count(found),
+                count(ours)
+            )
         }
     }
 }

@@ -57,19 +57,7 @@ fn pid(mut lock: &File) -> Option<u32> {
 impl Folder {
     /// Locks the folder, or fails with the process that has it. Creates the folder if its parent exists.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
-        let wrong = |problem, remedy| OpenError::Folder { folder: path.to_owned(), problem, remedy };
-        match fs::metadata(path) {
-            Ok(meta) if meta.is_dir() => {}
-            Ok(_) => return Err(wrong("is not a folder", "set `[state] path` to a folder")),
-            // Only the folder itself is created: a missing parent may be a disk that is not mounted.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let remedy =
-                    "create it, owned by the user that arkmeter runs as, or set `[state] path` to one that exists";
-                let made = fs::DirBuilder::new().mode(0o750).create(path);
-                made.map_err(|_| wrong("does not exist and cannot be created", remedy))?;
-            }
-            Err(error) => return Err(OpenError::of("read the state folder", path, error)),
-        }
+        ensure(path)?;
         let file = path.join("lock");
         let failed = |fault: StoreFault| OpenError::of("lock the state folder with", &file, fault);
         let mut lock = files::open_own(&file, true).map_err(|error| failed(error.into()))?;
@@ -124,6 +112,22 @@ impl Folder {
     pub(super) fn replace_ledger(&self, scratch: &Path) -> io::Result<()> {
         move_aside(&self.path, "ledger")?;
         self.put(scratch, &self.ledger())
+    }
+}
+
+/// Creates a state folder if its parent exists. True if it did.
+pub(super) fn ensure(path: &Path) -> Result<bool, OpenError> {
+    let wrong = |problem, remedy| OpenError::Folder { folder: path.to_owned(), problem, remedy };
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Ok(false),
+        Ok(_) => Err(wrong("is not a folder", "set `[state] path` to a folder")),
+        // Only the folder itself is created: a missing parent may be a disk that is not mounted.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let remedy = "create it, owned by the user that arkmeter runs as, or set `[state] path` to one that exists";
+            let made = fs::DirBuilder::new().mode(0o750).create(path);
+            made.map(|()| true).map_err(|_| wrong("does not exist and cannot be created", remedy))
+        }
+        Err(error) => Err(OpenError::of("read the state folder", path, error)),
     }
 }
 

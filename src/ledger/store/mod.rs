@@ -23,6 +23,7 @@ mod folder;
 mod opening;
 mod rows;
 mod schema;
+mod shards;
 #[cfg(test)]
 mod tests;
 mod v1;
@@ -40,6 +41,7 @@ pub use error::{BackupError, OpenError};
 pub use folder::in_use;
 pub use opening::LedgerSnapshot;
 pub use rows::{ClientRow, Commit, JournalRow, LedgerRow, MeterId, MeterRow};
+pub use shards::{NewLedger, begin as begin_shards};
 
 use super::ReportingBlock;
 use crate::clock::ClockReading;
@@ -59,7 +61,7 @@ const COPY_EVERY: Duration = Duration::from_secs(24 * 3600);
 pub struct StoreOptions {
     /// False only where nothing has to outlive the process (`replay`): then no commit waits for the disk.
     pub durable: bool,
-    /// What this machine is known by (`machine::mark`); absent if it has no identity.
+    /// What the owner is known by (`machine::owner`): a shard or this machine; absent if the machine has no identity.
     pub machine: Option<String>,
 }
 
@@ -98,9 +100,11 @@ impl Store {
     }
 
     fn open_with(path: &Path, options: StoreOptions, schema: &Schema) -> Result<Opened, OpenError> {
+        shards::check_begun(path, options.machine.as_deref())?;
         let folder = Folder::take(path)?;
         let path = folder.ledger();
         let Found { connection, contents, origin } = opening::open(&folder, schema)?;
+        shards::check_owner(folder.path(), &contents.ledger, options.machine.as_deref())?;
         settle(&connection, options.durable).map_err(|error| OpenError::of("open", &path, error))?;
         let files = (file_id(&path).ok().flatten(), None);
         let ledger = contents.ledger.clone();

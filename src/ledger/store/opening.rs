@@ -45,7 +45,7 @@ pub(super) fn open(folder: &Folder, schema: &Schema) -> Result<Found, OpenError>
     let ledger = folder.ledger();
     let left = leftover(folder.path()).map_err(|error| OpenError::of("read", &ledger, error))?;
     if left.is_none() {
-        begin(folder).map_err(|fault| OpenError::of("create the ledger", &ledger, fault))?;
+        begin(folder, None).map_err(|fault| OpenError::of("create the ledger", &ledger, fault))?;
     }
     let open_ledger = |path: &Path| open_to_write(path, folder, schema);
     let Found { mut connection, mut contents, origin } = find(folder.path(), "open", open_ledger)?;
@@ -152,12 +152,15 @@ pub(super) fn open_to_write(
 }
 
 /// Creates an empty ledger.
-fn begin(folder: &Folder) -> Result<(), StoreFault> {
+pub(super) fn begin(folder: &Folder, owner: Option<&str>) -> Result<(), StoreFault> {
     let scratch = folder.scratch(&folder.ledger())?;
     let mut connection = connect(&scratch)?;
     connection.pragma_update(None, "page_size", PAGE_SIZE)?;
     connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
     Schema::current().apply(&mut connection)?;
+    if let Some(owner) = owner {
+        LedgerRow { machine: Some(owner.to_owned()), ..LedgerRow::read(&connection)? }.write(&connection)?;
+    }
     close(connection)?;
     Ok(folder.put(&scratch, &folder.ledger())?)
 }

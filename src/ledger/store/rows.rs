@@ -13,6 +13,7 @@ use crate::clock::ClockReading;
 use crate::guard::{EnergyBounds, GuardEvent, GuardState, Integral, MeterFigure, PowerSample, RegisterPoint};
 use crate::ledger::client::ClientState;
 use crate::ledger::settings::ClientKey;
+use crate::shard::Shard;
 use crate::storage::{Json, StoreFault, column, nanoseconds, second, total};
 use crate::units::{MilliwattHours, Name};
 
@@ -32,7 +33,7 @@ pub struct LedgerRow {
     pub generation: u64,
     /// The last commit; absent before the first.
     pub at: Option<ClockReading>,
-    /// The machine that the ledger belongs to; absent until a machine with an identity opens it.
+    /// The machine or the shard that the ledger belongs to; absent until one with an identity opens it.
     pub machine: Option<String>,
     /// When the ledger was moved to another machine.
     pub retired: Option<Timestamp>,
@@ -146,9 +147,10 @@ impl LedgerRow {
         write(connection, "ledger", [values(&[&1, version, generation, at, machine, retired, meters, clients])])
     }
 
-    /// Whether it belongs to another machine than this one.
+    /// Whether it belongs to another machine than this one. That of a shard belongs to no machine.
     pub(crate) fn is_foreign(&self, ours: Option<&str>) -> bool {
-        self.machine.as_deref().zip(ours).is_some_and(|(theirs, ours)| theirs != ours)
+        let machine = self.machine.as_deref().filter(|owner| Shard::of_owner(owner).is_none());
+        machine.zip(ours).is_some_and(|(theirs, ours)| theirs != ours)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod damage;
 mod lengths;
+mod shards;
 mod snapshots;
 mod upgrade;
 mod versions;
@@ -35,6 +36,8 @@ fn kind(error: &OpenError) -> &'static str {
     match error {
         OpenError::InUse { .. } => "in use",
         OpenError::Nothing { .. } => "nothing",
+        OpenError::NotBegun { .. } => "not begun",
+        OpenError::OtherShard { .. } => "other shard",
         OpenError::Folder { .. } => "folder",
         OpenError::Disk { .. } => "disk",
         OpenError::Damaged { .. } => "damaged",

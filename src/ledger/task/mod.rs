@@ -72,7 +72,7 @@ pub struct LedgerTask {
 /// # Errors
 /// When the ledger is in use, newer than this program, damaged together with its copy, or cannot be read or written.
 pub fn open(folder: &Path, settings: LedgerSettings, clock: Clock) -> Result<(LedgerHandle, LedgerTask), OpenError> {
-    let options = StoreOptions { durable: true, machine: machine::mark() };
+    let options = StoreOptions { durable: true, machine: machine::owner(settings.shard) };
     let Opened { store, contents, fell_back, block } = Store::open(folder, options)?;
     log::opened(&contents, fell_back.as_deref(), block);
     let depth = settings.meters.len().max(LEAST_READINGS);

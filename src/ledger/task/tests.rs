@@ -53,7 +53,7 @@ impl Lab {
 }
 
 fn settings(meters: &[&str]) -> LedgerSettings {
-    LedgerSettings { meters: vec![meter("a"), meter("b")], clients: vec![client("a", "1", meters)] }
+    LedgerSettings { meters: vec![meter("a"), meter("b")], clients: vec![client("a", "1", meters)], shard: None }
 }
 
 async fn energy(handle: &LedgerHandle) -> Result<u64, String> {

@@ -78,7 +78,7 @@ fn settings(clients: u64, url: &str) -> LedgerSettings {
         meters: vec![name(number)],
     };
     let (meters, clients) = ((1..=clients).map(meter).collect(), (1..=clients).map(client).collect());
-    LedgerSettings { meters, clients }
+    LedgerSettings { meters, clients, shard: None }
 }
 
 impl Bench {

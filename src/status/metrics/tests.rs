@@ -105,7 +105,11 @@ fn the_labels_of_the_site_are_on_every_sample_and_escaped() {
 /// Otherwise a label of the site could hide one of ours.
 #[test]
 fn the_configuration_reserves_every_label_of_the_metrics() {
-    let text = metrics(&document(&cabinet()));
+    let mut document = document(&cabinet());
+    document.shard = Some(crate::status::document::ShardStatus { number: 2, count: 4 });
+    let text = metrics(&document);
+    let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(samples.iter().all(|line| line.contains("{shard=\"2\"")), "{text}");
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let labels = samples.flat_map(|line| {
         let ends = line.match_indices("=\"").map(|(at, _)| &line[..at]);

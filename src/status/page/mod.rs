@@ -88,7 +88,7 @@ fn frame(inputs: &PageInputs, title: &str, part: Part, main: &Markup) -> String 
                 header.top {
                     div.in {
                         a.mark href="/" { (maud::PreEscaped(MARK)) "arkmeter" }
-                        p.box { (inputs.host) " " time datetime=(second(now)) { (now.strftime("%H:%M:%S UTC")) } }
+                        p.box { (inputs.host) @if let Some(shard) = document.shard { ", shard " (shard.number) " of " (shard.count) } " " time datetime=(second(now)) { (now.strftime("%H:%M:%S UTC")) } }
                         nav aria-label="Pages" {
                             ul {
                                 (item(Part::Overview, "/", "Overview"))

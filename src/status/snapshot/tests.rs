@@ -13,6 +13,7 @@ pub(in crate::status) fn empty() -> (StatusSources, Hearts) {
         state: config::StateConfig::at("/nowhere".into()),
         status: config::StatusConfig { listen: None, hosts: Vec::new(), socket: "/nowhere".into() },
         site: Default::default(),
+        shard: None,
     };
     let ledger = LedgerHandle::reporting(LedgerReport::default());
     let current = ActiveTasks { config: Arc::new(config), buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() };
