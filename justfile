@@ -25,7 +25,7 @@ lint:
 generate:
     cargo xtask generate
 
-# The figures that arkmeter is measured by, or only those that are named: memory, profiles, start, line, scan, rate, cpu, idle
+# The figures that arkmeter is measured by, or only those that are named: memory, profiles, start, line, scan, rate, cpu, idle, growth
 bench *figures:
     cargo bench --bench figures -- {{figures}}
 

@@ -30,7 +30,7 @@ pub async fn measure() -> io::Result<()> {
         drop(running);
         site.inspect()?;
         for (polls, costs) in [(Polls::Bare, &mut bare), (Polls::Verified, &mut verified)] {
-            let running = polling::each_second(polls, site.gateway.address(), METERS)?;
+            let running = polling::each_second(polls, site.address(), METERS)?;
             costs.push(cost(&site, &running, Duration::from_secs(2)).await?);
         }
     }
@@ -46,8 +46,8 @@ pub async fn measure() -> io::Result<()> {
 /// Processor seconds per 1000 requests that the gateway receives.
 async fn cost(site: &Site, running: &Child, warm_up: Duration) -> io::Result<f64> {
     tokio::time::sleep(warm_up).await;
-    let before = site.gateway.requests();
+    let before = site.requests();
     let used = process::watch(running.id().unwrap_or_default(), WINDOW).await?;
-    let polls = site.gateway.requests() - before;
+    let polls = site.requests() - before;
     Ok(used.cpu.as_secs_f64() / polls as f64 * 1000.0)
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod cpu;
+mod growth;
 mod idle;
 mod judgement;
 mod line;
@@ -25,7 +26,7 @@ use std::io;
 type Figure = fn() -> io::Result<()>;
 
 /// The figures by name. Without a name on the command line all are measured.
-const FIGURES: [(&str, Figure); 9] = [
+const FIGURES: [(&str, Figure); 10] = [
     ("memory", memory::measure),
     ("judgement", judgement::measure),
     ("profiles", profiles::measure),
@@ -35,6 +36,7 @@ const FIGURES: [(&str, Figure); 9] = [
     ("rate", rate::measure),
     ("cpu", cpu::measure),
     ("idle", idle::measure),
+    ("growth", growth::measure),
 ];
 
 fn main() -> io::Result<()> {

@@ -1,6 +1,7 @@
-//! A site for measurements: a gateway with simulated meters, a simulated Arkreen endpoint, and the real daemon.
+//! A site for measurements: gateways with simulated meters, a simulated Arkreen endpoint, and the real daemon.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -10,6 +11,8 @@ use arkmeter::meter::Function;
 use arkmeter::simulator::{Arkreen, SimulatedGateway, SimulatedUnit, WordOrder};
 use arkmeter::units::ClientId;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
@@ -24,25 +27,87 @@ const TOKEN: &str = "0xddddddddddddddddddddddddddddddddddddddddddddddddddddddddd
 
 /// Everything around the daemon. It stops when it is dropped.
 pub struct Site {
-    pub gateway: SimulatedGateway,
+    gateways: Vec<SimulatedGateway>,
     pub arkreen: Arkreen,
+    clients: Vec<ClientId>,
     folder: TempDir,
     counting: JoinHandle<()>,
+    /// Of the page and the metrics.
+    status_port: u16,
+}
+
+/// How large a site is.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    pub meters: usize,
+    pub gateways: usize,
+}
+
+impl Extent {
+    /// The meters behind each gateway, at unit 1 and up.
+    pub fn units(&self) -> usize {
+        self.meters.div_ceil(self.gateways)
+    }
 }
 
 impl Site {
-    /// Builds a site with this many meters, at unit 1 and up, polled and reported at these intervals.
+    /// Builds a site with this many meters behind one gateway, at unit 1 and up, polled and reported at these intervals.
     pub async fn build(meters: u8, poll_every: &str, report_every: &str) -> io::Result<Self> {
-        let units: Vec<_> = (1..=meters).map(meter).collect();
-        let clients = (1..=meters).filter_map(|unit| ClientId::parse(&client_id(unit)));
+        let extent = Extent { meters: meters.into(), gateways: 1 };
+        Site::spread(extent, poll_every, report_every).await
+    }
+
+    /// The same behind several gateways, with the same number of meters at each.
+    pub async fn spread(extent: Extent, poll_every: &str, report_every: &str) -> io::Result<Self> {
+        let last = u8::try_from(extent.units()).map_err(io::Error::other)?;
+        let (mut gateways, mut meters) = (Vec::new(), Vec::new());
+        for _ in 0..extent.gateways {
+            let units: Vec<_> = (1..=last).map(meter).collect();
+            gateways.push(SimulatedGateway::start(units.iter().cloned()).await?);
+            meters.extend(units);
+        }
+        let clients: Vec<_> = (1..=extent.meters).filter_map(|number| ClientId::parse(&client_id(number))).collect();
         let site = Site {
-            gateway: SimulatedGateway::start(units.iter().cloned()).await?,
-            arkreen: Arkreen::start(TOKEN, clients)?,
+            gateways,
+            arkreen: Arkreen::start(TOKEN, clients.iter().copied())?,
+            clients,
             folder: tempfile::Builder::new().prefix("arkmeter-figures-").tempdir()?,
-            counting: tokio::spawn(count(units)),
+            counting: tokio::spawn(count(meters)),
+            status_port: std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port(),
         };
-        site.write_configuration(meters, poll_every, report_every)?;
+        site.write_configuration(extent, poll_every, report_every)?;
         Ok(site)
+    }
+
+    /// The address of the first gateway.
+    pub fn address(&self) -> SocketAddr {
+        self.gateways[0].address()
+    }
+
+    /// The ports of all gateways.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        self.gateways.iter().map(|gateway| gateway.address().port())
+    }
+
+    /// The requests that the gateways have received.
+    pub fn requests(&self) -> u64 {
+        self.gateways.iter().map(SimulatedGateway::requests).sum()
+    }
+
+    /// The clients of which a report was accepted.
+    pub fn accepted(&self) -> usize {
+        self.clients.iter().filter(|client| self.arkreen.energy(**client).is_some()).count()
+    }
+
+    /// The daemon's metrics, with the head of the answer.
+    pub async fn metrics(&self) -> io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.status_port)).await?;
+        let host = format!("127.0.0.1:{}", self.status_port);
+        let request = format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
     }
 
     /// Starts the daemon as systemd does. It is killed when the child is dropped.
@@ -80,27 +145,31 @@ impl Site {
         Err(io::Error::other(format!("{complaint}\n{log}")))
     }
 
-    fn write_configuration(&self, meters: u8, poll_every: &str, report_every: &str) -> io::Result<()> {
+    fn write_configuration(&self, extent: Extent, poll_every: &str, report_every: &str) -> io::Result<()> {
         let folder = self.folder.path();
         let token = folder.join("main.token");
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&token)?;
         file.write_all(TOKEN.as_bytes())?;
         let mut text = format!(
             "[account.main]\nurl = \"{}\"\ntoken_file = {token:?}\nreport_every = \"{report_every}\"\n\
-             [bus.gateway]\ntcp = \"{}\"\n[state]\npath = {:?}\n[status]\nsocket = {:?}\n\
+             [state]\npath = {:?}\n[status]\nlisten = \"127.0.0.1:{}\"\nsocket = {:?}\n\
              [profile.bench]\nvendor = \"Bench\"\nmodel = \"Bench\"\ngaps = true\n\
              [profile.bench.power]\nregister = {POWER}\nfunction = \"input\"\ntype = \"f32\"\nunit = \"W\"\n\
              [profile.bench.energy]\nregister = {ENERGY}\nfunction = \"input\"\ntype = \"u32\"\nunit = \"Wh\"\n",
             self.arkreen.url(),
-            self.gateway.address(),
             folder.join("state"),
+            self.status_port,
             folder.join("control.sock"),
         );
-        for unit in 1..=meters {
+        for (index, gateway) in self.gateways.iter().enumerate() {
+            text.push_str(&format!("[bus.gateway_{index}]\ntcp = \"{}\"\n", gateway.address()));
+        }
+        for number in 1..=extent.meters {
+            let (gateway, unit) = ((number - 1) / extent.units(), (number - 1) % extent.units() + 1);
             text.push_str(&format!(
-                "[meter.meter_{unit}]\nbus = \"gateway\"\nunit = {unit}\nprofile = \"bench\"\nclient_id = \"{}\"\n\
+                "[meter.meter_{number}]\nbus = \"gateway_{gateway}\"\nunit = {unit}\nprofile = \"bench\"\nclient_id = \"{}\"\n\
                  max_power = \"12kW\"\npoll_every = \"{poll_every}\"\n",
-                client_id(unit)
+                client_id(number)
             ));
         }
         std::fs::create_dir(folder.join("state"))?;
@@ -133,6 +202,6 @@ async fn count(meters: Vec<SimulatedUnit>) {
     }
 }
 
-fn client_id(unit: u8) -> String {
-    format!("0x{unit:064}")
+fn client_id(number: usize) -> String {
+    format!("0x{number:064}")
 }

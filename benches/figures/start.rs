@@ -50,11 +50,11 @@ async fn start(site: &Site) -> io::Result<(Duration, Duration)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path)?;
-    let before = site.gateway.requests();
+    let before = site.requests();
     let begun = Instant::now();
     let _daemon = site.daemon(Some(&path))?;
     let polled = async {
-        while site.gateway.requests() == before {
+        while site.requests() == before {
             sleep(Duration::from_millis(1)).await;
         }
         Ok(begun.elapsed())

@@ -125,7 +125,7 @@ async fn all_ready(tasks: &ActiveTasks) -> Result<(), ledger::LedgerStopped> {
 }
 
 /// The last polls of the meters of a client.
-fn polls(client: &Name, tasks: &ActiveTasks) -> Vec<(Name, MeterPoll)> {
+fn polls(client: &Name, tasks: &ActiveTasks) -> Vec<(Name, Arc<MeterPoll>)> {
     let members = tasks.config.clients.get(client).into_iter().flat_map(|client| &client.meters);
     let polls = members.filter_map(|name| {
         let report = tasks.buses.get(&tasks.config.meters.get(name)?.bus)?.borrow();
@@ -136,7 +136,7 @@ fn polls(client: &Name, tasks: &ActiveTasks) -> Vec<(Name, MeterPoll)> {
 
 /// Why a client has no figure: the error of one of its meters.
 fn cause(client: &Name, tasks: &ActiveTasks) -> Option<String> {
-    polls(client, tasks).into_iter().find_map(|(name, poll)| Some(format!("{name}: {}", poll.error?)))
+    polls(client, tasks).into_iter().find_map(|(name, poll)| Some(format!("{name}: {}", poll.error.as_ref()?)))
 }
 
 /// Whether one of its meters failed so often that waiting does not help.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -13,8 +14,8 @@ use crate::units::{MilliwattHours, Milliwatts, Name};
 /// The ledger as of the last reading.
 #[derive(Clone, Debug, Default)]
 pub struct LedgerReport {
-    /// The configured meters.
-    pub meters: BTreeMap<Name, MeterLedger>,
+    /// The configured meters. Shared, so that a copy of the report costs little.
+    pub meters: BTreeMap<Name, Arc<MeterLedger>>,
     /// The configured clients.
     pub clients: BTreeMap<Name, ClientLedger>,
     /// Why the store cannot be written at the moment, as a message.

@@ -1,5 +1,6 @@
 //! The meters of one bus and the line that they share: one poll, its effect on the schedule, and its report.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -70,7 +71,7 @@ impl BusPoller {
     ) -> Self {
         let schedule = PollSchedule::new(meters.iter().map(|meter| meter.poll_every), bus.timeout, begin);
         report.send_modify(|report| {
-            report.meters = meters.iter().map(|meter| (meter.name.clone(), MeterPoll::default())).collect();
+            report.meters = meters.iter().map(|meter| (meter.name.clone(), Arc::default())).collect();
         });
         BusPoller {
             bus: bus.name.clone(),
@@ -201,7 +202,7 @@ impl BusPoller {
             report.tolerated = tolerated;
             report.counts = counts;
             report.dropped += u64::from(dropped);
-            if let Some(meter) = report.meters.get_mut(name) {
+            if let Some(meter) = report.meters.get_mut(name).map(Arc::make_mut) {
                 count_poll(meter, outcome);
                 meter.map = map;
                 meter.rises_while_exporting = rises_while_exporting;
@@ -234,7 +235,7 @@ impl BusPoller {
         let text = error.to_string();
         self.report.send_modify(|report| {
             report.counts = self.line.counts();
-            for meter in report.meters.values_mut() {
+            for meter in report.meters.values_mut().map(Arc::make_mut) {
                 meter.error = Some(text.clone());
             }
             report.error = Some(text);

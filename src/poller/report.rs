@@ -1,6 +1,7 @@
 //! The state of a bus, as its task reports it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::schedule::ProbeRound;
 use crate::clock::ClockReading;
@@ -22,8 +23,8 @@ pub struct BusReport {
     pub tolerated: Vec<String>,
     /// The meters that are only probed, because they do not answer.
     pub probes: ProbeRound,
-    /// Each meter of the bus.
-    pub meters: BTreeMap<Name, MeterPoll>,
+    /// Each meter of the bus. Shared, so that a copy of the report costs little.
+    pub meters: BTreeMap<Name, Arc<MeterPoll>>,
 }
 
 /// The last polls of one meter, and its counts since the daemon started.

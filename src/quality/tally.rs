@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::times::AnswerTimes;
+use super::times::{AnswerTimes, BUCKETS};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,22 +173,10 @@ impl RequestTally {
 
     /// Adds the counts of another tally.
     pub fn merge(&mut self, other: &RequestTally) {
-        self.combine(other, |mine, others| mine + others);
-    }
-
-    /// What was counted since `earlier`, an older state of this tally.
-    pub(super) fn since(mut self, earlier: &RequestTally) -> Self {
-        self.combine(earlier, |mine, before| mine - before);
-        self
-    }
-
-    fn combine(&mut self, other: &RequestTally, combined: fn(u64, u64) -> u64) {
         let counts = self.counts.iter_mut().zip(&other.counts);
-        for (mine, others) in counts.chain(self.times.0.iter_mut().zip(&other.times.0)) {
-            *mine = combined(*mine, *others);
-        }
-        self.took_us = combined(self.took_us, other.took_us);
-        self.busy_us = combined(self.busy_us, other.busy_us);
+        counts.chain(self.times.0.iter_mut().zip(&other.times.0)).for_each(|(mine, others)| *mine += others);
+        self.took_us += other.took_us;
+        self.busy_us += other.busy_us;
     }
 
     /// One count.
@@ -216,5 +204,38 @@ impl RequestTally {
 
     fn add(&mut self, count: RequestCount, happened: bool) {
         self.counts[count as usize] += u64::from(happened);
+    }
+}
+
+/// The counts of an hour, in half the memory: there are two for each meter.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ShortTally {
+    counts: [u32; COUNTS],
+    times: [u32; BUCKETS],
+    took_us: u64,
+    busy_us: u64,
+}
+
+impl ShortTally {
+    /// Counts a finished poll with its requests.
+    pub(super) fn add_poll(&mut self, requests: &RequestTally) {
+        let counts = self.counts.iter_mut().zip(&requests.counts);
+        for (mine, others) in counts.chain(self.times.iter_mut().zip(&requests.times.0)) {
+            *mine = mine.saturating_add(u32::try_from(*others).unwrap_or(u32::MAX));
+        }
+        self.counts[RequestCount::Polls as usize] += 1;
+        self.took_us += requests.took_us;
+        self.busy_us += requests.busy_us;
+    }
+}
+
+impl From<ShortTally> for RequestTally {
+    fn from(short: ShortTally) -> Self {
+        RequestTally {
+            counts: short.counts.map(u64::from),
+            times: AnswerTimes(short.times.map(u64::from)),
+            took_us: short.took_us,
+            busy_us: short.busy_us,
+        }
     }
 }

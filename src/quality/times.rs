@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The upper bound of the first bucket in microseconds. Each further bound is twice the one before.
 const FIRST_US: u64 = 1000;
 /// The last bucket has no upper bound. No timeout is longer than 10 s.
-const BUCKETS: usize = 15;
+pub(super) const BUCKETS: usize = 15;
 
 /// How many answers took how long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

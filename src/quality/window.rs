@@ -1,13 +1,13 @@
-//! The counts since the start, and the recent ones: the total less what it was half an hour to an hour ago.
+//! The counts since the start, and the recent ones: of the last half hour to hour.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::tally::RequestTally;
+use super::tally::{RequestTally, ShortTally};
 
-/// The time from one mark to the next.
-const MARK_EVERY: Duration = Duration::from_secs(1800);
+/// The time from the beginning of one window to the next.
+const WINDOW_EVERY: Duration = Duration::from_secs(1800);
 /// A share of a shorter time than this says nothing.
 const MIN_TIME: Duration = Duration::from_secs(10);
 
@@ -15,16 +15,16 @@ const MIN_TIME: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Default)]
 pub struct RequestQuality {
     total: RequestTally,
-    /// The older mark first. What came after it is recent.
-    marks: Option<[Mark; 2]>,
+    /// What came since two earlier times, the older one first: that is recent.
+    windows: Option<[Window; 2]>,
     last: Option<Instant>,
 }
 
-/// The total at an earlier time.
+/// What was counted since a time.
 #[derive(Clone, Copy, Debug)]
-struct Mark {
-    at: Instant,
-    total: RequestTally,
+struct Window {
+    since: Instant,
+    counts: ShortTally,
 }
 
 /// The counts of the last half hour to hour.
@@ -40,12 +40,14 @@ impl RequestQuality {
     /// Adds the requests of one poll that ended at `now`.
     pub fn add(&mut self, poll: &RequestTally, now: Instant) {
         let begun = now.checked_sub(Duration::from_micros(poll.busy_us)).unwrap_or(now);
-        let here = Mark { at: begun, total: self.total };
-        self.marks = match self.marks {
-            Some([older, newer]) if begun < newer.at + MARK_EVERY => Some([older, newer]),
-            Some([_, newer]) if begun < newer.at + 2 * MARK_EVERY => Some([newer, here]),
-            _ => Some([here; 2]),
+        let new = Window { since: begun, counts: ShortTally::default() };
+        let mut windows = match self.windows {
+            Some([older, newer]) if begun < newer.since + WINDOW_EVERY => [older, newer],
+            Some([_, newer]) if begun < newer.since + 2 * WINDOW_EVERY => [newer, new],
+            _ => [new; 2],
         };
+        windows.iter_mut().for_each(|window| window.counts.add_poll(poll));
+        self.windows = Some(windows);
         self.total.add_poll(poll);
         self.last = Some(now);
     }
@@ -57,8 +59,8 @@ impl RequestQuality {
 
     /// The requests of the last half hour to hour.
     pub fn recent(&self) -> RecentTally {
-        let (Some([older, _]), Some(last)) = (&self.marks, self.last) else { return RecentTally::default() };
-        RecentTally { tally: self.total.since(&older.total), over: last.saturating_duration_since(older.at) }
+        let (Some([older, _]), Some(last)) = (&self.windows, self.last) else { return RecentTally::default() };
+        RecentTally { tally: older.counts.into(), over: last.saturating_duration_since(older.since) }
     }
 }
 

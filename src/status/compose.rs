@@ -60,10 +60,11 @@ pub struct ReloadReport {
 /// The document as of `now`.
 pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
     let config = &inputs.config;
+    let (unpolled, unguarded) = (Arc::new(MeterPoll::default()), Arc::new(MeterLedger::default()));
     let meters = config.meters.iter().map(|(name, configured)| {
         let polled = inputs.buses.get(&configured.bus).and_then(|bus| bus.meters.get(name));
         let guarded = inputs.ledger.meters.get(name);
-        (name.clone(), meter(configured, polled.unwrap_or(&MeterPoll::default()), guarded, &now))
+        (name.clone(), meter(configured, polled.unwrap_or(&unpolled), guarded.unwrap_or(&unguarded), &now))
     });
     let clients = config.clients.iter().map(|(name, configured)| (name.clone(), client(configured, inputs, now.wall)));
     let accounts = config.accounts.keys().map(|name| (name.clone(), account(inputs.accounts.get(name))));
@@ -112,14 +113,7 @@ pub fn compose(inputs: &StatusInputs, now: ClockReading) -> Document {
     document
 }
 
-fn meter(
-    configured: &MeterConfig,
-    polled: &MeterPoll,
-    guarded: Option<&MeterLedger>,
-    now: &ClockReading,
-) -> MeterStatus {
-    let unguarded = MeterLedger::default();
-    let guarded = guarded.unwrap_or(&unguarded);
+fn meter(configured: &MeterConfig, polled: &MeterPoll, guarded: &MeterLedger, now: &ClockReading) -> MeterStatus {
     MeterStatus {
         state: meter_state(configured, polled, guarded, now),
         bus: configured.bus.clone(),
@@ -139,7 +133,7 @@ fn meter(
         error: plain_text(&polled.error),
         polls: polled.polls,
         failures: polled.failures,
-        verdicts: guarded.verdicts.iter().map(|(verdict, count)| (verdict.as_str().to_owned(), count)).collect(),
+        verdicts: guarded.verdicts.iter().map(|(verdict, count)| (verdict.as_str(), count)).collect(),
         quality: quality::shown([&polled.quality]),
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::counts::Counts;
 use crate::modbus::LineCounts;
 use crate::quality::RequestTally;
 use crate::reporter::AccountReport;
@@ -126,7 +127,7 @@ pub struct MeterStatus {
     /// Polls that failed or lacked a value.
     pub failures: u64,
     /// By the ledger's verdict.
-    pub verdicts: BTreeMap<String, u64>,
+    pub verdicts: Counts,
     /// How well its line works.
     #[serde(default)]
     pub quality: QualityStatus,
@@ -137,18 +138,18 @@ pub struct MeterStatus {
 pub struct QualityStatus {
     /// Since the daemon started: `requests`, and by outcome `answers`, `timeouts`, `crc_errors`, `exceptions`, and if there were any
     /// `wrong_unit`, `wrong_function`, `wrong_length`, `incomplete`, `noise`, `lost`; and what was also seen: `slow`, `echoes`, `late`, `discarded`.
-    pub total: BTreeMap<String, u64>,
+    pub total: Counts,
     /// The same, within the last half hour to hour.
-    pub recent: BTreeMap<String, u64>,
+    pub recent: Counts,
     /// Since the daemon started, by the code of the Modbus exception.
-    pub exceptions: BTreeMap<String, u64>,
+    pub exceptions: Counts,
     /// `p50`, `p95` and `p99` of the recent answers, in microseconds from the request to the whole answer.
-    pub response_us: BTreeMap<String, u64>,
+    pub response_us: Counts,
     /// The share of the bus's recent time that these requests took, with timeouts and silences, 0..=1; null if too little is known.
     pub occupancy: Option<f64>,
     /// The source of the metrics; not part of the document.
     #[serde(skip)]
-    pub tally: RequestTally,
+    pub tally: Box<RequestTally>,
 }
 
 /// The state of a meter.

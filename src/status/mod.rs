@@ -6,6 +6,7 @@
 
 mod compose;
 pub mod control;
+mod counts;
 mod document;
 mod listener;
 mod metrics;
@@ -21,6 +22,7 @@ mod views;
 pub mod words;
 
 pub use compose::{ReloadReport, StatusInputs, compose};
+pub use counts::Counts;
 pub use document::{
     BusState, BusStatus, ClientStatus, ConfigurationStatus, Document, LedgerStatus, MeterState, MeterStatus,
     QualityStatus, SCHEMA,

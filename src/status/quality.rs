@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::counts::Counts;
 use super::document;
 use crate::config::{Config, Link};
 use crate::poller::BusReport;
@@ -17,26 +18,26 @@ pub(super) fn shown<'q>(meters: impl IntoIterator<Item = &'q RequestQuality>) ->
         recent.merge(&recent_of_meter.tally);
         of_meters.push(recent_of_meter);
     }
-    let exceptions = RequestCount::EXCEPTIONS.iter().map(|(count, code)| ((*code).to_owned(), tally.of(*count)));
+    let exceptions = RequestCount::EXCEPTIONS.iter().map(|(count, code)| (*code, tally.of(*count)));
     let percentile =
-        |(name, share): (&str, f64)| Some((name.to_owned(), recent.times.percentile(share)?.as_micros() as u64));
+        |(name, share): (&'static str, f64)| Some((name, recent.times.percentile(share)?.as_micros() as u64));
     document::QualityStatus {
         total: counts(&tally),
         recent: counts(&recent),
         exceptions: exceptions.filter(|(_, count)| *count > 0).collect(),
         response_us: [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().filter_map(percentile).collect(),
         occupancy: quality::occupancy(&of_meters).map(|share| (share * 1e4).round() / 1e4),
-        tally,
+        tally: Box::new(tally),
     }
 }
 
 /// The usual counts always, the others if they are above 0.
-fn counts(tally: &RequestTally) -> BTreeMap<String, u64> {
+fn counts(tally: &RequestTally) -> Counts {
     let sums = [("requests", tally.requests()), ("exceptions", tally.exceptions())];
     let (usual, rest) = RequestCount::WORDS.split_at(RequestCount::USUAL);
     let of = |(count, word): &(RequestCount, &'static str)| (*word, tally.of(*count));
     let rest = rest.iter().map(of).filter(|(_, count)| *count > 0);
-    sums.into_iter().chain(usual.iter().map(of)).chain(rest).map(|(word, count)| (word.to_owned(), count)).collect()
+    sums.into_iter().chain(usual.iter().map(of)).chain(rest).collect()
 }
 
 /// Advice for the buses that are open.

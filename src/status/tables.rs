@@ -88,7 +88,7 @@ fn buses(document: &Document) -> StatusTable {
 pub(crate) fn lines(document: &Document) -> StatusTable {
     let head = ["Line to", "Bus", "#Requests", "#Answers", "#Timeouts", "#CRC", "#Garbled", "#Exceptions"];
     table(&[&head[..], &LINE_TIMES].concat(), &document.meters, |meter| {
-        let count = |name: &str| meter.quality.total.get(name).copied().unwrap_or_default();
+        let count = |name: &str| meter.quality.total.get(name).unwrap_or_default();
         let garbled = ["wrong_unit", "wrong_function", "wrong_length", "incomplete", "noise"].map(count).iter().sum();
         let [requests, answers, timeouts, crc, exceptions] =
             ["requests", "answers", "timeouts", "crc_errors", "exceptions"].map(count);

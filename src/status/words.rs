@@ -60,7 +60,7 @@ pub fn bytes(bytes: u64) -> String {
 
 /// The response times of 50 %, 95 % and 99 % of the recent answers, and the share of the line's time in use; empty if unknown.
 pub fn line_times(quality: &QualityStatus) -> [String; 4] {
-    let time = |which: &str| quality.response_us.get(which).map(|us| response(*us)).unwrap_or_default();
+    let time = |which: &str| quality.response_us.get(which).map(response).unwrap_or_default();
     let busy = quality.occupancy.map(|share| format!("{:.1} %", 100.0 * share)).unwrap_or_default();
     [time("p50"), time("p95"), time("p99"), busy]
 }

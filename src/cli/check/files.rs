@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use super::Remark;
 use super::plan::occupancy;
 use crate::config::{Config, Environment, Link, TokenError, TokenSource, shown_path};
-use crate::descriptors;
 use crate::reporter::certificates;
 use crate::text::chain;
 use crate::units::Name;
+use crate::{descriptors, memory};
+
+/// The unit of a daemon that the package installs.
+const UNIT: &str = "arkmeter.service";
 
 pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
     let mut remarks = Vec::new();
@@ -23,6 +26,7 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Remark> {
     }
     devices(config, &mut remarks);
     remarks.extend(descriptors::limit().and_then(|limit| too_many_buses(config, limit)));
+    remarks.extend(memory::unit_limit("/".as_ref(), UNIT).and_then(|limit| too_little_memory(config, limit)));
     remarks.extend(of_configuration(config));
     remarks
 }
@@ -52,6 +56,22 @@ fn too_many_buses(config: &Config, limit: usize) -> Option<Remark> {
              unit (systemctl edit arkmeter); a shell has its own limit (ulimit -n)",
             config.buses.len(),
             descriptors::limit_for(needed)
+        ))
+    })
+}
+
+/// Warns if the daemon may need more memory than its unit allows.
+fn too_little_memory(config: &Config, limit: u64) -> Option<Remark> {
+    let needed = memory::estimate(config.meters.len(), config.buses.len());
+    (needed > limit).then(|| {
+        Remark::warning(format!(
+            "{} meters on {} may need {} MB of memory, and the unit {UNIT} allows {} MB, so systemd would end the daemon: write \
+             `[Service]` and `MemoryMax={}M` into a drop-in (systemctl edit arkmeter)",
+            config.meters.len(),
+            if config.buses.len() == 1 { "1 bus".to_owned() } else { format!("{} buses", config.buses.len()) },
+            needed / 1_000_000,
+            limit / 1_000_000,
+            memory::memory_max(needed)
         ))
     })
 }

@@ -134,7 +134,7 @@ impl SheetMeter {
 
 /// `last hour 360 of 360 answers, 95 % within 44 ms`
 fn quality(status: &MeterStatus) -> String {
-    let count = |name: &str| status.quality.recent.get(name).copied().unwrap_or(0);
+    let count = |name: &str| status.quality.recent.get(name).unwrap_or(0);
     let [_, p95, ..] = words::line_times(&status.quality);
     let within = if p95.is_empty() { p95 } else { format!(", 95 % within {p95}") };
     format!("last hour {} of {} answers{within}", count("answers"), count("requests"))

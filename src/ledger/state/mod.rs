@@ -9,6 +9,7 @@ mod record;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -351,12 +352,12 @@ impl LedgerState {
     }
 
     /// The reports of all configured meters.
-    pub(crate) fn meter_reports(&self) -> BTreeMap<Name, MeterLedger> {
+    pub(crate) fn meter_reports(&self) -> BTreeMap<Name, Arc<MeterLedger>> {
         let configured = self.meters.iter().filter(|(_, record)| record.settings.is_some());
         let reports = configured.map(|(name, _)| {
             let mut report = MeterLedger::default();
             self.update_report(name, &mut report);
-            (name.clone(), report)
+            (name.clone(), Arc::new(report))
         });
         reports.collect()
     }

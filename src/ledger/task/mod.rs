@@ -8,6 +8,7 @@ mod log;
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -237,7 +238,7 @@ impl LedgerTask {
                     if outcome.commit_now {
                         commits.request();
                     }
-                    if let Some(report) = report.meters.get_mut(&reading.meter) {
+                    if let Some(report) = report.meters.get_mut(&reading.meter).map(Arc::make_mut) {
                         state.update_report(&reading.meter, report);
                     }
                     read = true;

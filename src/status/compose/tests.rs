@@ -55,7 +55,7 @@ pub(in crate::status) fn cabinet() -> StatusInputs {
     let poll = MeterPoll { values, read_at: Some(at(1000)), polls: 100, ..MeterPoll::default() };
     let bus_report = BusReport {
         counts: LineCounts { requests: 200, answers: 199, timeouts: 1, opened: 2, ..LineCounts::default() },
-        meters: [(meter.clone(), poll)].into(),
+        meters: [(meter.clone(), Arc::new(poll))].into(),
         ..BusReport::default()
     };
     let guarded = MeterLedger {
@@ -84,7 +84,7 @@ pub(in crate::status) fn cabinet() -> StatusInputs {
         config: Arc::new(configuration()),
         buses: [(bus, bus_report)].into(),
         ledger: LedgerReport {
-            meters: [(meter.clone(), guarded)].into(),
+            meters: [(meter.clone(), Arc::new(guarded))].into(),
             clients: [(meter, client_ledger)].into(),
             commits: 8,
             ..LedgerReport::default()
@@ -100,11 +100,11 @@ pub(in crate::status) fn cabinet() -> StatusInputs {
 }
 
 pub(in crate::status) fn poll(inputs: &mut StatusInputs) -> &mut MeterPoll {
-    inputs.buses.get_mut("cabinet").unwrap().meters.get_mut("heat_pump").unwrap()
+    Arc::make_mut(inputs.buses.get_mut("cabinet").unwrap().meters.get_mut("heat_pump").unwrap())
 }
 
 pub(in crate::status) fn guarded(inputs: &mut StatusInputs) -> &mut MeterLedger {
-    inputs.ledger.meters.get_mut("heat_pump").unwrap()
+    Arc::make_mut(inputs.ledger.meters.get_mut("heat_pump").unwrap())
 }
 
 fn account_report(inputs: &mut StatusInputs) -> &mut AccountReport {

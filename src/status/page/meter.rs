@@ -10,6 +10,7 @@ use super::{PageInputs, Part, date, frame, second, section};
 use crate::config::MeterConfig;
 use crate::history::{EnergyPeriod, MeterHistory};
 use crate::ledger::shown::{ShownEntry, ShownJournal};
+use crate::status::Counts;
 use crate::status::document::MeterStatus;
 use crate::status::plot::{self, Bar};
 use crate::status::words;
@@ -224,9 +225,8 @@ fn capital(sentence: &str) -> String {
 
 fn line(status: &MeterStatus) -> Markup {
     let quality = &status.quality;
-    let count = |from: &std::collections::BTreeMap<String, u64>, names: &[&str]| {
-        names.iter().map(|name| from.get(*name).copied().unwrap_or_default()).sum::<u64>()
-    };
+    let count =
+        |from: &Counts, names: &[&str]| names.iter().map(|name| from.get(name).unwrap_or_default()).sum::<u64>();
     let rows: [(&str, &[&str]); 5] = [
         ("Requests", &["requests"]),
         ("Answered", &["answers"]),

@@ -210,8 +210,8 @@ fn hundred() -> PageInputs {
     let (poll, guarded) = (poll(&mut status).clone(), guarded(&mut status).clone());
     let (client, bus) = (status.ledger.clients["heat_pump"].clone(), status.buses.get_mut("cabinet").unwrap());
     for name in config.meters.keys() {
-        bus.meters.insert(name.clone(), poll.clone());
-        status.ledger.meters.insert(name.clone(), guarded.clone());
+        bus.meters.insert(name.clone(), poll.clone().into());
+        status.ledger.meters.insert(name.clone(), guarded.clone().into());
         status.ledger.clients.insert(name.clone(), client.clone());
     }
     status.config = std::sync::Arc::new(config);
