@@ -86,6 +86,35 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<FileContent, FileError> {
     Ok(FileContent { bytes, mode })
 }
 
+/// What helps a user who may not read this file of the service, whose mode should be `mode`; `shown` is its path as messages show it.
+pub(crate) fn denied_remedy(path: &Path, shown: &str, mode: u32) -> String {
+    let groups = rustix::process::getgroups().unwrap_or_default();
+    let is_member = |group: u32| {
+        rustix::process::getegid().as_raw() == group || groups.iter().any(|member| member.as_raw() == group)
+    };
+    let right = format!("sudo chown root:{GROUP} {shown} && sudo chmod {mode:o} {shown}");
+    let Some(service) = group_of_name(GROUP) else { return "run it with sudo".to_owned() };
+    match fs::metadata(path) {
+        _ if is_member(service) => right,
+        Ok(file) if file.gid() == service && file.mode() & 0o040 != 0 => {
+            format!("run it with sudo, or join its group (sudo usermod -aG {GROUP} $USER) and log in again")
+        }
+        Ok(_) => format!("run it with sudo; the service needs: {right}"),
+        Err(_) => "run it with sudo: one of its folders is closed to this user".to_owned(),
+    }
+}
+
+/// The group of the service.
+const GROUP: &str = "arkmeter";
+
+/// The number of a group of this box.
+pub(crate) fn group_of_name(name: &str) -> Option<u32> {
+    let groups = read(Path::new("/etc/group"), 4 << 20).ok()?;
+    let groups = String::from_utf8_lossy(&groups.bytes).into_owned();
+    let mut rows = groups.lines().map(|line| line.split(':'));
+    rows.find_map(|mut row| (row.next() == Some(name)).then(|| row.nth(1)?.parse().ok())?)
+}
+
 /// The text of a small file of the system, such as a boot id; `None` without one.
 pub(crate) fn system_text(path: &str) -> Option<String> {
     const LIMIT: u64 = 4096;

@@ -226,6 +226,11 @@ impl ClientId {
         Some(ClientId(bytes))
     }
 
+    /// Whether it is the placeholder of the annotated example: only zeros.
+    pub fn is_placeholder(self) -> bool {
+        self.0 == [0; 32]
+    }
+
     /// `0x` and 64 lower-case hex digits.
     pub fn to_hex(self) -> String {
         self.0.iter().fold("0x".to_owned(), |text, byte| text + &format!("{byte:02x}"))

@@ -39,14 +39,21 @@ pub(super) fn demo(duration: Option<Duration>) -> u8 {
 }
 
 /// The events of a round, each at its part of the round.
-const EVENTS: [(f64, DemoEvent); 3] =
-    [(0.25, DemoEvent::MeterReadsZero), (0.45, DemoEvent::DaemonKilled), (0.7, DemoEvent::MeterReplaced)];
+const EVENTS: [(f64, DemoEvent); 4] = [
+    (0.2, DemoEvent::MeterReadsZero),
+    (0.4, DemoEvent::DaemonKilled),
+    (0.6, DemoEvent::MeterReplaced),
+    (0.75, DemoEvent::ReplacementEntered),
+];
+/// At the end, how long the last event may take to settle.
+const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DemoEvent {
     MeterReadsZero,
     DaemonKilled,
     MeterReplaced,
+    ReplacementEntered,
 }
 
 async fn run(duration: Option<Duration>) -> io::Result<bool> {
@@ -64,7 +71,7 @@ async fn run(duration: Option<Duration>) -> io::Result<bool> {
     loop {
         tokio::select! {
             _ = &mut interrupted => break,
-            () = sleep_until(end.unwrap_or(begun)), if end.is_some() => break,
+            () = sleep_until(end.unwrap_or(begun)), if end.is_some_and(|end| settled(&narrator, happened, end)) => break,
             ended = daemon.wait() => return Err(io::Error::other(format!("the daemon ended unexpectedly ({})", ended?))),
             _ = ticks.tick() => {}
         }
@@ -76,12 +83,13 @@ async fn run(duration: Option<Duration>) -> io::Result<bool> {
             continue;
         }
         let round_begun = *round.get_or_insert(now);
-        let length = end.map_or(ROUND, |end| end - round_begun);
+        let length = end.map_or(ROUND, |end| end.saturating_duration_since(round_begun));
         if let Some((_, event)) = EVENTS.get(happened).filter(|(part, _)| now - round_begun >= length.mul_f64(*part)) {
             narrator.event(*event, &site);
             match event {
                 DemoEvent::MeterReadsZero => site.sauna_reads_zero(),
                 DemoEvent::MeterReplaced => site.replace_workshop(),
+                DemoEvent::ReplacementEntered => enter_replacement(folder.path(), &site).await?,
                 DemoEvent::DaemonKilled => {
                     daemon.kill().await?;
                     daemon = start(folder.path())?;
@@ -95,6 +103,22 @@ async fn run(duration: Option<Duration>) -> io::Result<bool> {
     stop(&mut daemon, &mut narrator).await?;
     narrator.report_news(&site).await;
     Ok(narrator.summary(&site))
+}
+
+/// Whether a demo with this end can stop: all events happened and all meters are well again, or that takes too long.
+fn settled(narrator: &Narrator, happened: usize, end: Instant) -> bool {
+    (happened == EVENTS.len() && narrator.all_are_well()) || Instant::now() > end + SETTLED_WITHIN
+}
+
+/// Enters what the displays of the old and of the new meter showed, as an installer does.
+async fn enter_replacement(folder: &Path, site: &DemoSite) -> io::Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(site.replacement_command()).arg("--config").arg(folder.join("arkmeter.toml"));
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())),
+    }
 }
 
 /// Starts this program as the daemon, with its log in the folder.

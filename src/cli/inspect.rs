@@ -138,8 +138,14 @@ fn inspect_line(arguments: &InspectArguments, path: &Path, environment: &Environ
     if let Some(process) = daemon_on_line(config.as_ref(), environment, &bus.link) {
         return Err(refuse(&process, &bus.link.to_string()));
     }
-    let mut samples = Vec::new();
-    let ended = runtime()?.block_on(async { unless_interrupted(sample(arguments, &bus, &mut samples)).await });
+    let (mut samples, progress) = (Vec::new(), TerminalProgress::on_terminal());
+    let sampling = async { unless_interrupted(sample(arguments, &bus, &mut samples, &progress)).await };
+    let ended = runtime()?.block_on(sampling);
+    let stopped = ended.is_none();
+    if stopped {
+        progress.interrupted();
+    }
+    drop(progress);
     match ended {
         Some(Err(error)) if samples.is_empty() => {
             print_error(&error.to_string());
@@ -149,7 +155,8 @@ fn inspect_line(arguments: &InspectArguments, path: &Path, environment: &Environ
         None => print_error("stopped"),
         Some(Ok(())) => {}
     }
-    conclude(arguments, &samples)
+    let code = conclude(arguments, &samples)?;
+    Ok(if stopped { exit::INTERRUPTED } else { code })
 }
 
 fn bus_config(arguments: &InspectArguments, config: Option<&Config>) -> Result<LinkSettings, u8> {
@@ -176,13 +183,14 @@ async fn sample(
     arguments: &InspectArguments,
     settings: &LinkSettings,
     samples: &mut Vec<RegisterSample>,
+    progress: &TerminalProgress,
 ) -> Result<(), Error> {
     let functions = arguments.function.map_or(vec![Function::Input, Function::Holding], |function| vec![function]);
     let spans = functions.into_iter().flat_map(|function| {
         arguments.registers.iter().map(move |(first, last)| RegisterSpan { function, registers: *first..=*last })
     });
     let blocks: Vec<RegisterRange> = spans.flat_map(|span| span.blocks()).collect();
-    let (mut line, progress) = (Line::new(settings), TerminalProgress::on_terminal());
+    let mut line = Line::new(settings);
     progress.show(0.0, "finding the registers that exist");
     let mut found = RegisterSample::default();
     let unread = read_mapped(&mut line, arguments.unit, blocks, MAX_REQUESTS, &mut found).await?;
@@ -226,17 +234,17 @@ fn asks_for_loads(arguments: &InspectArguments, samples: &[RegisterSample]) -> b
 }
 
 /// The registers of a meter while they are watched.
-struct RegisterWatch {
+struct RegisterWatch<'p> {
     line: Line,
     unit: UnitId,
     blocks: Vec<RegisterRange>,
     begin: Instant,
     /// Samples so far.
     taken: usize,
-    progress: TerminalProgress,
+    progress: &'p TerminalProgress,
 }
 
-impl RegisterWatch {
+impl RegisterWatch<'_> {
     /// Asks for this load, then reads the registers for this time.
     async fn with_load(&mut self, watts: f64, time: Duration, samples: &mut Vec<RegisterSample>) -> Result<(), Error> {
         let switching = SWITCHING.min(time / 3);

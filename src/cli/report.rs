@@ -38,8 +38,12 @@ const CHECK_EVERY: Duration = Duration::from_millis(200);
 /// Reports every client now, or prints what would be sent. The exit code: 0 if every client was accepted (or would be sent).
 pub(super) fn report(config: &Config, dry_run: bool) -> u8 {
     let results = runtime().and_then(|runtime| {
-        let results = runtime.block_on(unless_interrupted(results(config, dry_run)));
-        results.unwrap_or(Err(exit::INTERRUPTED))
+        let bar = TerminalProgress::on_terminal();
+        let results = runtime.block_on(unless_interrupted(results(config, dry_run, &bar)));
+        results.unwrap_or_else(|| {
+            bar.interrupted();
+            Err(exit::INTERRUPTED)
+        })
     });
     match results {
         Ok(results) => print(&results, dry_run),
@@ -47,14 +51,14 @@ pub(super) fn report(config: &Config, dry_run: bool) -> u8 {
     }
 }
 
-async fn results(config: &Config, dry_run: bool) -> Result<ReportResults, u8> {
+async fn results(config: &Config, dry_run: bool, bar: &TerminalProgress) -> Result<ReportResults, u8> {
     let command = ControlCommand::Report { dry_run, account: None };
     if let Some(results) = send_to_daemon(config, &command).await? {
         return Ok(results);
     }
     let copy = if dry_run { Some(copy_of_ledger(config)?) } else { None };
     let folder = copy.as_ref().map_or(config.state.path.as_path(), TempDir::path);
-    report_without_daemon(config, folder, dry_run).await.map_err(|error| {
+    report_without_daemon(config, folder, dry_run, bar).await.map_err(|error| {
         print_error(&chain(&error));
         run::exit_code(&error)
     })
@@ -81,7 +85,12 @@ fn copy_of_ledger(config: &Config) -> Result<TempDir, u8> {
 }
 
 /// This process takes the ledger in `folder` and the lines for the time of one report.
-async fn report_without_daemon(config: &Config, folder: &Path, dry_run: bool) -> Result<ReportResults, Error> {
+async fn report_without_daemon(
+    config: &Config,
+    folder: &Path,
+    dry_run: bool,
+    bar: &TerminalProgress,
+) -> Result<ReportResults, Error> {
     let (clock, hearts) = (Clock::system(), Hearts::default());
     let (ledger, task) = ledger::open(folder, settings::of_ledger(config), clock.clone())?;
     let (mut supervisor, _ends) =
@@ -91,7 +100,7 @@ async fn report_without_daemon(config: &Config, folder: &Path, dry_run: bool) ->
     supervisor.start("history", writer.run(hearts.heart("history")));
     supervisor.apply(config, ReportMode::OnCommand).await?;
     let tasks = supervisor.current(Arc::new(config.clone()));
-    let _ = tokio::time::timeout(FIGURES_WITHIN, all_ready(&tasks)).await;
+    let _ = tokio::time::timeout(FIGURES_WITHIN, all_ready(&tasks, bar)).await;
     let mut results = requests::report(config, &supervisor.account_commands(), dry_run, None).await;
     name_causes(&mut results, &tasks);
     supervisor.stop().await;
@@ -101,8 +110,7 @@ async fn report_without_daemon(config: &Config, folder: &Path, dry_run: bool) ->
 }
 
 /// Returns when every client has a figure, or when each one without has a meter that does not answer. Shows what is waited for.
-async fn all_ready(tasks: &ActiveTasks) -> Result<(), ledger::LedgerStopped> {
-    let bar = TerminalProgress::on_terminal();
+async fn all_ready(tasks: &ActiveTasks, bar: &TerminalProgress) -> Result<(), ledger::LedgerStopped> {
     let clients: Vec<_> = tasks.config.clients.keys().cloned().collect();
     let mut told = BTreeSet::new();
     loop {

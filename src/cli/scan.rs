@@ -1,5 +1,6 @@
 //! `arkmeter scan`: finds the meters on a line or in a range of addresses, and prints the configuration for them.
 
+mod ask;
 mod report;
 pub(super) mod write;
 
@@ -55,7 +56,7 @@ pub(super) struct ScanArguments {
     /// Maximum power of the connections, such as 20kW: needed for profiles without a rating
     #[arg(long, value_parser = power)]
     max_power: Option<Milliwatts>,
-    /// Add the meters that were found to the configuration
+    /// Add the meters that were found to the configuration; asks for fuses and clients at a terminal
     #[arg(long)]
     write: bool,
     /// Print JSON
@@ -102,6 +103,12 @@ pub(super) fn scan(arguments: &ScanArguments, path: &Path, environment: &Environ
 }
 
 fn scan_target(arguments: &ScanArguments, path: &Path, environment: &Environment) -> Result<u8, u8> {
+    if arguments.write && arguments.max_power.is_none() && !ask::somebody_is_there() {
+        print_error(
+            "--write needs --max-power, such as --max-power 20kW: most profiles have no rating, and there is no terminal to ask at",
+        );
+        return Err(exit::USAGE);
+    }
     let config = configuration(path, environment, arguments.line.bus.is_some())?;
     let target = without_lines_of_daemon(target(arguments, config.as_ref())?, config.as_ref(), environment)?;
     let options = SearchOptions {
@@ -289,7 +296,7 @@ fn conclude(
     let best = |examined: &Examination| examined.candidates.first().map(|candidate| candidate.profile.clone());
     let profiles: Vec<_> = report.found.iter().map(|(found, examined)| (found, best(examined))).collect();
     let candidates: Vec<_> = profiles.iter().map(|(found, profile)| (*found, profile.as_deref())).collect();
-    let proposals = propose(config, &candidates, arguments.max_power);
+    let mut proposals = propose(config, &candidates, arguments.max_power);
     let mut out = std::io::stdout().lock();
     let printed = match arguments.json {
         true => report.json(&proposals, &mut out),
@@ -301,10 +308,14 @@ fn conclude(
         return Err(exit::FAILED);
     }
     if arguments.write {
+        if ask::somebody_is_there() && ask::fill_in(&report, &mut proposals, config).is_err() {
+            print_error("stopped: nothing was written");
+            return Err(exit::INTERRUPTED);
+        }
         let (lines, left) = report::lines_to_write(&report.found, &proposals);
         left.iter().for_each(|why| print_error(&format!("not written: {why}")));
         if !lines.is_empty() {
-            write::append(path, &lines, environment).map_err(|error| {
+            write::add_meters(path, &lines, config, environment).map_err(|error| {
                 print_error(&chain(&error));
                 exit::CONFIG
             })?;

@@ -20,6 +20,7 @@ use crate::setup::{
     SetupSituation, SetupStep, added_tables, missing_answers, parse_answers,
 };
 use files::Saved;
+pub(super) use terminal::style;
 use terminal::{Asked, heading, say, tell};
 
 /// The annotated example, which is installed as a first configuration.

@@ -86,11 +86,20 @@ async fn status(socket: &Path, state: &Path, view: &StatusView, out: &mut dyn Wr
             let socket = socket.display();
             format!("an arkmeter{process} runs, but has no control socket at {socket}: its log says why")
         }
+        None if matches!(error, StatusError::Control(ControlError::NoDaemon(_))) && is_closed(state) => format!(
+            "no arkmeter daemon answers at {}, and this user cannot see whether one runs: sudo arkmeter status",
+            socket.display()
+        ),
         None => chain(&error),
     };
     // A closed standard error is no reason to fail otherwise.
     let _ = writeln!(err, "arkmeter: {text}");
     if error.is_no_daemon() { exit::NO_DAEMON } else { exit::FAILED }
+}
+
+/// Whether this user may not see who has the state folder.
+fn is_closed(state: &Path) -> bool {
+    crate::files::open(&state.join("lock")).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 impl StatusError {

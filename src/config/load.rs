@@ -23,7 +23,7 @@ pub enum ConfigError {
     Folder(PathBuf),
     #[error("{} is {kind}, not a regular file: the configuration must be one", shown_path(.path))]
     NotAFile { path: PathBuf, kind: &'static str },
-    #[error("the configuration {shown} may not be read by this user: chown root:arkmeter {shown} && chmod 640 {shown}", shown = shown_path(.0))]
+    #[error("the configuration {} may not be read by this user: {}", shown_path(.0), files::denied_remedy(.0, &shown_path(.0), 0o640))]
     Denied(PathBuf),
     #[error("{} is larger than 16 MiB, too large for a configuration: is it the right file?", shown_path(.0))]
     TooLarge(PathBuf),
@@ -31,7 +31,7 @@ pub enum ConfigError {
     TooLargeWith(PathBuf),
     #[error("there are more than {} parts of the configuration in {} and the folders of the same purpose: join some of them", MAX_PARTS, shown_path(.0))]
     TooManyParts(PathBuf),
-    #[error("the parts of the configuration in {shown} may not be read by this user: chown root:arkmeter {shown} && chmod 750 {shown}", shown = shown_path(.0))]
+    #[error("the parts of the configuration in {} may not be read by this user: {}", shown_path(.0), files::denied_remedy(.0, &shown_path(.0), 0o750))]
     DeniedFolder(PathBuf),
     #[error("{}, line {line}: not UTF-8; save the file as UTF-8", shown_path(.path))]
     NotText { path: PathBuf, line: usize },

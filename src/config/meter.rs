@@ -99,7 +99,7 @@ fn client_id(field: &Field<'_>) -> Option<WithSpan<ClientId>> {
     let text = field.text()?;
     match ClientId::parse(text) {
         Some(value) => {
-            if text.bytes().skip(2).all(|digit| digit == b'0') {
+            if value.is_placeholder() {
                 field.warn("is still the placeholder of the example", "write the identifier that Arkreen issued");
             }
             Some(WithSpan { value, span: field.span() })

@@ -52,7 +52,7 @@ impl fmt::Display for Token {
 pub enum TokenError {
     #[error("there is no token file {shown}: put the token there, then: chown root:arkmeter {shown} && chmod 640 {shown}", shown = shown_path(.0))]
     Missing(PathBuf),
-    #[error("the token file {shown} may not be read by this user: chown root:arkmeter {shown} && chmod 640 {shown}", shown = shown_path(.0))]
+    #[error("the token file {} may not be read by this user: {}", shown_path(.0), crate::files::denied_remedy(.0, &shown_path(.0), 0o640))]
     Denied(PathBuf),
     #[error("{} is a folder, not a token file", shown_path(.0))]
     Folder(PathBuf),

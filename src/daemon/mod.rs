@@ -1,5 +1,6 @@
 //! The daemon: it wires the modules together, and handles signals, systemd, reload and a stop that loses nothing.
 
+mod daily;
 mod listeners;
 pub mod requests;
 pub mod settings;
@@ -27,6 +28,7 @@ use crate::status::control::{ControlRequest, QUEUE};
 use crate::status::{MeterState, StatusSources};
 use crate::text::chain;
 use crate::writer_thread::DroppedCount;
+use daily::DailyCounts;
 use listeners::Listeners;
 use supervisor::TaskEnd;
 pub use supervisor::{ReportMode, TaskSupervisor};
@@ -179,6 +181,8 @@ impl Daemon {
         let mut status = tokio::time::interval(STATUS_EVERY * u32::try_from(times).unwrap_or(u32::MAX));
         let mut watchdog = tokio::time::interval(systemd::watchdog_every().unwrap_or(CHECK_EVERY));
         let mut stalled = Vec::new();
+        let mut daily = tokio::time::interval_at(tokio::time::Instant::now() + daily::EVERY, daily::EVERY);
+        let mut counted = DailyCounts::default();
         let outcome = loop {
             tokio::select! {
                 action = signals.next() => match action {
@@ -190,6 +194,11 @@ impl Daemon {
                 },
                 Some(request) = self.commands.recv() => self.serve(request),
                 Some(_) = self.running_commands.join_next() => {}
+                _ = daily.tick() => {
+                    let counts = DailyCounts::of(&self.sources.document());
+                    info!("{}", counts.since(&counted));
+                    counted = counts;
+                }
                 _ = watchdog.tick() => self.check_progress(&mut stalled),
                 _ = status.tick() => {
                     let (sources, systemd) = (self.sources.clone(), self.systemd.clone());

@@ -202,8 +202,8 @@ pub(super) fn advice(advice: &Advice) -> String {
         Advice::PowerDisagrees { ratio } => {
             let (how, factor) = if *ratio >= 1000 { ("faster", *ratio) } else { ("slower", 1_000_000 / ratio.max(&1)) };
             format!(
-                "the counter rises {} times {how} than the power says: check the CT ratio and the scale of the power register; energy is \
-                 counted, power is reported as read",
+                "the counter rises {} times {how} than the power says: check the CT ratio, the scale of the power register, and whether the \
+                 profile is that of a single-phase meter and reads one phase of three; energy is counted, power is reported as read",
                 tenths(factor)
             )
         }

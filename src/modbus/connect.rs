@@ -42,7 +42,7 @@ pub(super) fn no_descriptor(link: &Link, used_up: BudgetUsedUp) -> Error {
     )
 }
 
-const TOO_MANY_FILES: &str = "set a higher LimitNOFILE= in the unit (systemctl edit arkmeter); it is tried again";
+const TOO_MANY_FILES: &str = "set a higher LimitNOFILE= in the unit (systemctl edit arkmeter)";
 
 /// Whether this process or the system has no file descriptor left.
 fn exhausted(error: &io::Error) -> bool {
@@ -222,10 +222,10 @@ fn refused(path: &Path, error: &io::Error) -> Error {
             "the user that runs arkmeter must be in the group that owns it (ls -l names it, then usermod -aG dialout arkmeter; on Arch and \
              Gentoo the group is uucp)"
         }
-        io::ErrorKind::NotFound => "is the adapter plugged in? (ls -l /dev/serial/by-id); it is tried again",
+        io::ErrorKind::NotFound => "is the adapter plugged in? (ls -l /dev/serial/by-id)",
         _ if exhausted(error) => TOO_MANY_FILES,
         _ if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO | libc::EIO)) => {
-            "is the adapter plugged in? (ls -l /dev/serial/by-id); it is tried again"
+            "is the adapter plugged in? (ls -l /dev/serial/by-id)"
         }
         _ => "check that it is a serial device",
     };

@@ -113,9 +113,10 @@ pub(super) fn candidates(readings: Vec<ProfileReading>, facts: &MeterFacts<'_>) 
     let (mut found, mut notes): (Vec<(Proof, Candidate)>, Vec<String>) = (Vec::new(), Vec::new());
     // Of two profiles with the same registers, the better confirmed one is named.
     let merit = |candidate: &Candidate| (candidate.score, candidate.profile.confirmed);
+    let three_phase = three_phase_profiles(&readings);
     for reading in readings {
         let (name, identified) = (reading.profile.name.clone(), reading.identified);
-        let (proof, candidate) = match candidate(reading, facts) {
+        let (proof, mut candidate) = match candidate(reading, facts) {
             Ok(assessed) => assessed,
             Err(why) if identified => {
                 notes.push(format!("its identity registers match {name}, but {why}: check its settings"));
@@ -123,6 +124,13 @@ pub(super) fn candidates(readings: Vec<ProfileReading>, facts: &MeterFacts<'_>) 
             }
             Err(_) => continue,
         };
+        if let Some(whole) = three_phase.iter().find(|whole| reads_one_phase(&candidate.profile, whole)) {
+            candidate.score -= 6;
+            candidate.reasons.push(format!(
+                "its power is the first phase of a meter with three, as {} reads it: that profile reads all of them",
+                whole.name
+            ));
+        }
         match found.iter_mut().find(|(_, known)| same_registers(&known.profile, &candidate.profile)) {
             Some((_, known)) if known.profile.name == candidate.profile.name => {}
             Some((_, known)) if merit(known) >= merit(&candidate) => known.alike.push(candidate.profile.name.clone()),
@@ -145,6 +153,25 @@ pub(super) fn candidates(readings: Vec<ProfileReading>, facts: &MeterFacts<'_>) 
         best.confidence = Confidence::Likely;
     }
     (found.into_iter().map(|(_, candidate)| candidate).collect(), notes)
+}
+
+/// The profiles of three-phase meters whose power is the sum of the phases that this meter has.
+fn three_phase_profiles(readings: &[ProfileReading]) -> Vec<Arc<Profile>> {
+    let is_sum = |reading: &&ProfileReading| {
+        let power = reading.later.as_ref().and_then(|(later, _)| later.values.power);
+        let (Some(power), Some(phases)) = (power, reading.phases) else { return false };
+        let moved = reading.first.values.power.map_or(0, |first| first.0.abs_diff(power.0));
+        phases.0 != 0 && power.0.abs_diff(phases.0) <= PHASE_TOLERANCE.max(phases.0.unsigned_abs() / 10) + moved
+    };
+    readings.iter().filter(is_sum).map(|reading| reading.profile.clone()).collect()
+}
+
+/// Whether the power of `profile` is that of one phase of the other.
+fn reads_one_phase(profile: &Profile, three_phase: &Profile) -> bool {
+    let [power] = &profile.power.terms[..] else { return false };
+    let phases = three_phase.phase_power.as_ref().filter(|phases| phases.terms.len() == 3);
+    let same = |term: &crate::meter::Number| term.range == power.range && term.format == power.format;
+    phases.is_some_and(|phases| phases.terms.iter().any(same))
 }
 
 fn same_registers(left: &Profile, right: &Profile) -> bool {
@@ -304,8 +331,10 @@ impl Assessment {
         if rise == 0.0 && elapsed > COUNTER_INTERVAL && low > 2.0 * step {
             return self.contradict(Contradiction::StandsStill);
         }
-        self.add(rise > high + 2.0 * step, -6, "its counter rises more than its power explains");
-        self.add(rise + 2.0 * step < low, -6, "its counter rises less than its power explains");
+        // Within its interval a counter may stand still, or rise by a whole interval at once: that is no evidence.
+        let is_long = elapsed >= COUNTER_INTERVAL;
+        self.add(is_long && rise > high + 2.0 * step, -6, "its counter rises more than its power explains");
+        self.add(is_long && rise + 2.0 * step < low, -6, "its counter rises less than its power explains");
         let fits = rise > 0.0 && rise + 2.0 * step >= low && rise <= high + 2.0 * step;
         self.proved |= fits && low > 2.0 * step;
         self.add(fits && low > 2.0 * step, 5, "its counter rises as its power predicts");

@@ -38,7 +38,7 @@ pub use evidence::ScanEvidence;
 pub use examine::{Examination, examine};
 pub use judge::{Candidate, Confidence};
 pub use order::{LineSettings, settings, tcp_units, units};
-pub use proposal::{Proposal, bus_lines, propose, quoted, same_link};
+pub use proposal::{Proposal, bus_lines, is_placeholder, propose, quoted, same_link};
 pub(crate) use proposal::{same_settings, unused};
 pub use registers::{RegisterSpan, UnreadRange, bridges, read_again, read_mapped};
 pub use samples::{RegisterSample, readings, registers};

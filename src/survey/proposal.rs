@@ -1,13 +1,13 @@
 //! Configuration lines for the meters that were found: `[bus.NAME]` and `[meter.NAME]`, with unused names. The only IO is resolving the
 //! path of a serial device.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::sweep::FoundUnit;
 use crate::config::{Config, MeterConfig};
 use crate::meter::Profile;
 use crate::modbus::Link;
-use crate::units::{Milliwatts, Name};
+use crate::units::{ClientId, Milliwatts, Name};
 
 /// The lines for one meter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +24,49 @@ pub struct Proposal {
     pub lacks: Option<&'static str>,
 }
 
+const NO_RATING: &str = "its profile has no rating: give the maximum power of the connection with --max-power";
+const NO_POWER: &str = "# max_power = \"20kW\"        # required: the maximum power of the connection\n";
+const NO_CLIENT: &str =
+    "# client_id = \"0x...\"       # as issued by Arkreen; without it the meter is polled but not reported\n";
+
+impl Proposal {
+    /// Whether only the maximum power of its connection is missing.
+    pub fn lacks_max_power(&self) -> bool {
+        self.lacks == Some(NO_RATING)
+    }
+
+    /// Fills in the maximum power of its connection.
+    pub fn set_max_power(&mut self, power: Milliwatts) {
+        self.lines = self.lines.replace(NO_POWER, &max_power_line(power));
+        self.lacks = self.lacks.filter(|why| *why != NO_RATING);
+    }
+
+    /// Fills in its client.
+    pub fn set_client(&mut self, id: ClientId) {
+        self.lines = self.lines.replace(NO_CLIENT, &format!("client_id = \"{}\"\n", id.to_hex()));
+    }
+}
+
+fn max_power_line(power: Milliwatts) -> String {
+    format!("max_power = \"{}W\"\n", power.0 / 1000)
+}
+
+/// Whether the meter is that of the annotated example: it still has the example's client identifier.
+pub fn is_placeholder(config: &Config, meter: &Name) -> bool {
+    config.clients.values().any(|client| client.client_id.is_placeholder() && client.meters.contains(meter))
+}
+
 /// The meter of the configuration with this link and unit.
 fn configured<'a>(config: &'a Config, found: &FoundUnit) -> Option<&'a MeterConfig> {
     let bus = config.buses.values().find(|bus| same_link(&bus.link, &found.settings.link))?;
-    config.meters.values().find(|meter| meter.bus == bus.name && meter.unit == found.unit)
+    let is_it = |meter: &&MeterConfig| meter.bus == bus.name && meter.unit == found.unit;
+    config.meters.values().find(is_it).filter(|meter| !is_placeholder(config, &meter.name))
 }
 
 /// One result for each unit found, in the same order. `max_power` is the maximum power of the connection, in mW.
 ///
 /// # Errors
-/// The name of the meter, for a unit that is in the configuration already.
+/// The name of the meter, for a unit that is in the configuration already. The meter of the annotated example does not count.
 pub fn propose(
     config: Option<&Config>,
     found: &[(&FoundUnit, Option<&Profile>)],
@@ -42,8 +75,9 @@ pub fn propose(
     let mut buses: Vec<(Name, Link)> = config
         .map(|config| config.buses.values().map(|bus| (bus.name.clone(), bus.link.clone())).collect())
         .unwrap_or_default();
-    let mut taken: BTreeMap<Name, ()> =
-        config.map(|config| config.meters.keys().map(|name| (name.clone(), ())).collect()).unwrap_or_default();
+    let mut taken: BTreeSet<Name> = config
+        .map(|config| config.meters.keys().filter(|name| !is_placeholder(config, name)).cloned().collect())
+        .unwrap_or_default();
     let mut proposals = Vec::new();
     for (found, profile) in found {
         if let Some(meter) = config.and_then(|config| configured(config, found)) {
@@ -61,8 +95,8 @@ pub fn propose(
                 (name, Some(lines))
             }
         };
-        let meter = unused(&format!("meter_{}", found.unit), |name| taken.contains_key(name));
-        taken.insert(meter.clone(), ());
+        let meter = unused(&format!("meter_{}", found.unit), |name| taken.contains(name));
+        taken.insert(meter.clone());
         let mut proposal = proposal(meter, &bus, lines, found, *profile, max_power);
         if existing.is_some_and(|(_, link)| !same_settings(&link, &found.settings.link)) {
             proposal.lacks = Some(
@@ -93,20 +127,15 @@ fn proposal(
             lines.push_str(&format!("profile = \"{}\"\n", profile.name));
             let meter = profile.chain.as_ref().filter(|_| profile.location.is_some()).and_then(|chain| chain.meter);
             lines.extend(meter.map(|meter| format!("chain_meter = {meter}\n")));
-            (max_power.is_none() && !rated)
-                .then_some("its profile has no rating: give the maximum power of the connection with --max-power")
+            (max_power.is_none() && !rated).then_some(NO_RATING)
         }
     };
     match max_power {
-        Some(power) => lines.push_str(&format!("max_power = \"{}W\"\n", power.0 / 1000)),
-        None if !rated => {
-            lines.push_str("# max_power = \"20kW\"        # required: the maximum power of the connection\n")
-        }
+        Some(power) => lines.push_str(&max_power_line(power)),
+        None if !rated => lines.push_str(NO_POWER),
         None => {}
     }
-    lines.push_str(
-        "# client_id = \"0x...\"       # as issued by Arkreen; without it the meter is polled but not reported\n",
-    );
+    lines.push_str(NO_CLIENT);
     Proposal { meter, bus: bus.clone(), bus_lines, lines, lacks }
 }
 

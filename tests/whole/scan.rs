@@ -7,6 +7,7 @@ use arkmeter::simulator::{SimulatedGateway, SimulatedMeter, SimulatedModel, Simu
 use serde_json::Value;
 
 use crate::harness::*;
+use crate::terminal::{CTRL_C, Terminal};
 
 /// A counting meter with the register map of an SDM630 that also has voltages and frequency.
 fn counting_meter(unit: u8) -> CountingMeter {
@@ -67,6 +68,41 @@ async fn a_scan_finds_the_meters_of_a_line_and_adds_them_to_the_configuration() 
     let output = site.run(&[&arguments[..], &["--write"]].concat()).await;
     assert!(output.code == 0 && output.err.contains("in the configuration already"), "{output:?}");
     assert_eq!(fs::read_to_string(site.path("arkmeter.toml")).unwrap(), after);
+}
+
+#[tokio::test]
+async fn a_scan_that_writes_asks_for_what_is_missing_or_refuses_before_it_scans() {
+    let meter = sdm630(3, 1500.0, 1234.5);
+    meter.set_device_id(&["Eastron", "SDM630", "1.2"]);
+    let gateway = SimulatedGateway::start([meter]).await.unwrap();
+    gateway.behave(|gateway| gateway.reports_missing_units = true);
+    let address = gateway.address().to_string();
+    let arkreen = arkreen([1]);
+    let site = Site::new(&Plan::new().account(arkreen.url()));
+    let arguments = scan_arguments(&["--tcp", &address, "--units", "3", "--write"]);
+    site.run(&arguments).await.complains(2, &["--write needs --max-power", "no terminal to ask at"]);
+    assert_eq!(gateway.requests(), 0, "it refuses before it scans");
+
+    let before = fs::read_to_string(site.path("arkmeter.toml")).unwrap();
+    let mut terminal = Terminal::start(&site, &arguments);
+    terminal.answers("Fuses of meter_3", "3x25").await;
+    terminal.shows("Client of meter_3").await;
+    terminal.keys(CTRL_C).await;
+    terminal.shows("nothing was written").await;
+    assert_eq!(terminal.end().await.0, Some(130));
+    assert_eq!(fs::read_to_string(site.path("arkmeter.toml")).unwrap(), before);
+
+    let mut terminal = Terminal::start(&site, &arguments);
+    terminal.answers("Fuses of meter_3", "2x25").await;
+    terminal.shows("1 or 3 phases").await;
+    terminal.answers("Fuses of meter_3", "3x25").await;
+    terminal.answers("Client of meter_3", "0x12").await;
+    terminal.shows("0x and 64 hex digits").await;
+    terminal.answers("Client of meter_3", &client(1).to_hex()).await;
+    assert_eq!(terminal.end().await.0, Some(0));
+    let after = fs::read_to_string(site.path("arkmeter.toml")).unwrap();
+    assert!(after.contains("max_power = \"17250W\"") && after.contains(&client(1).to_hex()), "{after}");
+    site.run(&["check", "--quiet"]).await;
 }
 
 #[tokio::test]
@@ -133,7 +169,9 @@ async fn a_scan_without_answers_explains_why() {
     .await;
     empty.set_echo(true);
     scan_without_answer(&["--serial", device, "--baud", "9600", "--parity", "none"], &["the adapter echoes"]).await;
-    site.run(&["scan", "--serial", "/dev/no-such-device"]).await.complains(1, &["plugged in"]);
+    let output = site.run(&["scan", "--serial", "/dev/no-such-device"]).await;
+    output.complains(1, &["plugged in"]);
+    assert!(!output.err.contains("tried again"), "a command does not try again: {output:?}");
 
     let gateway = SimulatedGateway::start([]).await.unwrap();
     gateway.behave(|gateway| gateway.reports_missing_units = true);

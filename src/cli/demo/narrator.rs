@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::DemoEvent;
 use super::site::DemoSite;
 use crate::cli::output::table;
+use crate::cli::screen::Screen;
 use crate::simulator::arkreen::EndpointEvent;
 use crate::status::{Document, control};
 use crate::units::{MilliwattHours, Name};
@@ -57,7 +58,13 @@ impl Narrator {
             None => "until you press Ctrl-C".to_owned(),
         };
         self.print(&format!("The demo runs {until}. All of it runs on this machine: {}.", site.describe()));
-        self.print("The daemon starts. It reports a meter after 20 seconds of readings that agree.");
+        self.print(&format!("The daemon starts, and shows its page at {} while the demo runs.", site.page()));
+        self.print("It reports a meter after 20 seconds of readings that agree.");
+    }
+
+    /// Whether the daemon accepts the counters of all meters.
+    pub(super) fn all_are_well(&self) -> bool {
+        self.clients.values().all(|seen| !seen.held)
     }
 
     pub(super) fn event(&mut self, event: DemoEvent, site: &DemoSite) {
@@ -74,6 +81,10 @@ impl Narrator {
                 self.print(&format!(
                     "workshop: an electrician replaces the meter: it now reads 204.600 kWh, instead of {reading:.3} kWh."
                 ));
+            }
+            DemoEvent::ReplacementEntered => {
+                let command = site.replacement_command().join(" ");
+                self.print(&format!("The electrician enters what both displays showed: arkmeter {command}"));
             }
         }
     }
@@ -125,7 +136,7 @@ impl Narrator {
             let invented =
                 reported > MilliwattHours::new(consumed.get() + 2 * RESOLUTION).unwrap_or(MilliwattHours::MAX);
             kept &= !invented;
-            let held = if seen.held { "held: needs 10 minutes" } else { "ok" };
+            let held = if seen.held { "held" } else { "ok" };
             table.add_row([
                 name.to_string(),
                 seen.accepted.to_string(),
@@ -137,9 +148,10 @@ impl Narrator {
         let reports: u64 = self.clients.values().map(|seen| seen.accepted).sum();
         let verdict = if kept { "Every promise was kept" } else { "A promise was broken" };
         self.print(&format!(
-            "{verdict}: {reports} reports accepted, {} refused, {} malformed, {} figures that fell.\nReported and consumed since the first report:\n{table}",
+            "{verdict}: {reports} reports accepted, {} refused, {} malformed, {} figures that fell.",
             self.refused, self.violations, self.fell
         ));
+        let _ = writeln!(std::io::stdout().lock(), "Reported and consumed since the first report:\n{table}");
         kept
     }
 
@@ -184,16 +196,21 @@ impl Narrator {
             let news = match &meter.held {
                 Some(why) => format!("{name}: held. The published energy stays at {published}. {why}"),
                 None => format!(
-                    "{name}: the counter is back. No energy was counted twice, the published energy continues from {published}."
+                    "{name}: the counter is accepted. No energy was counted twice, the published energy continues from {published}."
                 ),
             };
             self.print(&news);
         }
     }
 
-    /// Prints a line with the seconds since the start. A closed standard output is no reason to stop.
+    /// Prints sentences with the seconds since the start, on a terminal wrapped. A closed standard output is no reason to stop.
     fn print(&self, text: &str) {
-        let seconds = self.begun.elapsed().as_secs_f64();
-        let _ = writeln!(std::io::stdout().lock(), "{seconds:6.1} s  {text}");
+        let mark = format!("{:6.1} s  ", self.begun.elapsed().as_secs_f64());
+        let screen = Screen::of_output();
+        let text = match screen.size {
+            Some(_) => screen.wrapped(&mark, text).join("\n"),
+            None => format!("{mark}{text}"),
+        };
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +25,15 @@ pub(super) struct DemoSite {
     folder: PathBuf,
     gateway: SimulatedGateway,
     line: SimulatedSerialLine,
+    page: SocketAddr,
+    /// What the display of the workshop's old meter showed at the end, in kWh.
+    old_reading: f64,
 }
+
+/// Where the page is, unless another program has this port.
+const PAGE: &str = "127.0.0.1:9826";
+/// What the new meter of the workshop has counted elsewhere, in kWh.
+const NEW_READING: f64 = 204.6;
 
 impl DemoSite {
     /// Starts all parts, and writes the configuration of the daemon into `folder`.
@@ -44,7 +53,8 @@ impl DemoSite {
         let line = SimulatedSerialLine::start([meters["shed"].unit.clone()], Some(LineSpeed { baud: 9600, bits: 10 }))?;
         let arkreen = Arkreen::start(TOKEN, ids)?;
         let (socket, folder) = (folder.join("control.sock"), folder.to_owned());
-        let site = DemoSite { arkreen, meters, clients, socket, folder, gateway, line };
+        let page = TcpListener::bind(PAGE).or_else(|_| TcpListener::bind("127.0.0.1:0"))?.local_addr()?;
+        let site = DemoSite { arkreen, meters, clients, socket, folder, gateway, line, page, old_reading: 0.0 };
         site.write_configuration()?;
         Ok(site)
     }
@@ -61,8 +71,21 @@ impl DemoSite {
 
     /// The new meter was used elsewhere before, so its counter does not begin at 0.
     pub(super) fn replace_workshop(&mut self) {
-        let serial = 3_300_000 + (self.meters["workshop"].reading() as u32 % 1000);
-        self.meter("workshop").replace(204.6, serial);
+        self.old_reading = self.meters["workshop"].reading();
+        let serial = 3_300_000 + (self.old_reading as u32 % 1000);
+        self.meter("workshop").replace(NEW_READING, serial);
+    }
+
+    /// The command by which an installer enters the readings of both displays. The register is a 32-bit float, and so is its display.
+    pub(super) fn replacement_command(&self) -> Vec<String> {
+        let (old, new) = (f64::from(self.old_reading as f32), f64::from(NEW_READING as f32));
+        let command = format!("ledger replace workshop --old-reading {old:.4}kWh --new-reading {new:.4}kWh");
+        command.split(' ').map(str::to_owned).collect()
+    }
+
+    /// The address of the daemon's page.
+    pub(super) fn page(&self) -> String {
+        format!("http://{}/", self.page)
     }
 
     /// The addresses of all parts.
@@ -86,12 +109,13 @@ impl DemoSite {
         let mut text = format!(
             "[account.main]\nurl = \"{}\"\ntoken_file = {token:?}\nreport_every = \"2s\"\n\n\
              [bus.gateway]\ntcp = \"{}\"\n\n[bus.cabinet]\nserial = {:?}\nbaud = 9600\n\n\
-             [state]\npath = {:?}\n\n[status]\nsocket = {:?}\n",
+             [state]\npath = {:?}\n\n[status]\nsocket = {:?}\nlisten = \"{}\"\n",
             self.arkreen.url(),
             self.gateway.address(),
             self.line.path(),
             self.folder.join("state"),
             self.socket,
+            self.page,
         );
         for (id, name) in &self.clients {
             let (bus, profile) = match name.as_str() {

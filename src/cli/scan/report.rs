@@ -26,7 +26,7 @@ const OTHERS: usize = 3;
 /// Why a meter whose model is only possible is not written.
 const UNCERTAIN: &str = "its model is not certain: compare the values with its display, and paste the lines by hand";
 
-type Proposals = [Result<Proposal, Name>];
+pub(super) type Proposals = [Result<Proposal, Name>];
 
 impl ScanReport {
     /// TOML, ready to paste.

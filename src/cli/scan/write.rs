@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::config::{Config, ConfigError, ConfigFiles, Environment, shown_path};
+use crate::config::{BusConfig, Config, ConfigError, ConfigFiles, Environment, Link, shown_path};
+use crate::survey::is_placeholder;
+use crate::units::Name;
 
 /// Why the configuration is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,78 @@ pub(in crate::cli) fn append(path: &Path, lines: &str, environment: &Environment
     };
     not_in_parts(path, lines)?;
     put(path, before.as_deref(), &joined(before.as_deref().unwrap_or_default(), lines), environment)
+}
+
+/// Adds the tables of meters that were found. The meter of the annotated example makes room for them, and so does its bus if nothing else
+/// uses it and its adapter is not plugged in.
+pub(super) fn add_meters(
+    path: &Path,
+    lines: &str,
+    config: Option<&Config>,
+    environment: &Environment,
+) -> Result<(), WriteError> {
+    let before = match Config::text(path) {
+        Ok(text) => text,
+        Err(_) => return append(path, lines, environment),
+    };
+    let placeholders = config.map(|config| placeholder_tables(config, lines)).unwrap_or_default();
+    let mut text = before.clone();
+    for table in &placeholders {
+        text = without_paragraph(&text, table).unwrap_or(text);
+    }
+    if text == before {
+        return append(path, lines, environment);
+    }
+    not_in_parts(path, lines)?;
+    let place = text.find(GONE).unwrap_or(text.len());
+    let (start, end) = text.split_at(place);
+    let text = format!("{start}{}\n{}", lines.trim_end(), end.replace(GONE, "")).replace(GONE, "");
+    put(path, Some(&before), &text, environment)
+}
+
+/// Marks the place of a table that was taken out, and is replaced at last. A comment, so that the text stays TOML.
+const GONE: &str = "# arkmeter scan --write puts the meters that it found here.";
+
+/// `meter.NAME` of the example, and `bus.NAME` if it was only there for that meter.
+fn placeholder_tables(config: &Config, lines: &str) -> Vec<String> {
+    let is_example = |name: &&Name| is_placeholder(config, name);
+    let (example, own): (Vec<_>, Vec<_>) = config.meters.keys().partition(|name| is_example(&name));
+    let mut tables: Vec<_> = example.iter().map(|name| format!("meter.{name}")).collect();
+    let added: toml::Table = lines.parse().unwrap_or_default();
+    let added = added.get("meter").and_then(|it| it.as_table()).into_iter().flatten();
+    let added: Vec<_> = added.filter_map(|(_, meter)| meter.get("bus")?.as_str()).map(str::to_owned).collect();
+    let unused = |bus: &&BusConfig| {
+        let by_own = own.iter().any(|name| config.meters[*name].bus == bus.name);
+        let by_example = example.iter().any(|name| config.meters[*name].bus == bus.name);
+        let absent = matches!(&bus.link, Link::Serial(line) if !line.path.exists());
+        by_example && absent && !by_own && !added.iter().any(|name| name == bus.name.as_str())
+    };
+    tables.extend(config.buses.values().filter(unused).map(|bus| format!("bus.{}", bus.name)));
+    tables
+}
+
+/// The text without this table, from its header to the next empty line; [`GONE`] marks where a meter was. `None` if that would leave
+/// something of the table, or take something else.
+fn without_paragraph(text: &str, table: &str) -> Option<String> {
+    let header = format!("[{table}]");
+    let start = text.lines().scan(0, |at, line| {
+        let begins = *at;
+        *at += line.len() + 1;
+        Some((begins, line))
+    });
+    let (start, _) = start.into_iter().find(|(_, line)| line.trim_end() == header)?;
+    let end = text[start..].find("\n\n").map_or(text.len(), |length| start + length + 1);
+    let mark = if table.starts_with("meter.") { GONE } else { "" };
+    let (before, after) = (&text[..start], &text[end..]);
+    let (kind, name) = table.split_once('.')?;
+    let mut expected: toml::Table = text.parse().ok()?;
+    expected.get_mut(kind)?.as_table_mut()?.remove(name);
+    let mut left: toml::Table = format!("{before}{after}").parse().ok()?;
+    // A kind without tables may be left out.
+    for tables in [&mut expected, &mut left] {
+        tables.retain(|_, value| value.as_table().is_none_or(|table| !table.is_empty()));
+    }
+    (expected == left).then(|| format!("{before}{mark}{after}"))
 }
 
 /// Writes `text` in the place of `before`, which another program may have changed meanwhile.

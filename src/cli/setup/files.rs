@@ -170,7 +170,7 @@ fn token_file(path: &Path, token: &Token) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix(".arkmeter-").tempfile_in(parent(path))?;
     file.as_file().set_permissions(Permissions::from_mode(0o640))?;
     let is_root = file.as_file().metadata()?.uid() == 0;
-    match group("arkmeter") {
+    match files::group_of_name("arkmeter") {
         Some(group) if is_root => fchown(file.as_file(), None, Some(group))?,
         None if is_root => tell(&format!(
             "  ! there is no group arkmeter, so that only root can read the token: run `systemd-sysusers`, then `chgrp arkmeter {}`",
@@ -181,13 +181,6 @@ fn token_file(path: &Path, token: &Token) -> io::Result<NamedTempFile> {
     writeln!(file, "{}", token.file_line())?;
     file.as_file().sync_all()?;
     Ok(file)
-}
-
-/// The number of a group of this box.
-fn group(name: &str) -> Option<u32> {
-    let groups = text(Path::new("/etc/group")).ok()?;
-    let mut rows = groups.lines().map(|line| line.split(':'));
-    rows.find_map(|mut row| (row.next() == Some(name)).then(|| row.nth(1)?.parse().ok())?)
 }
 
 /// Writes the tables: at the end of the configuration, or as a new one. With `moves`, the present file is first kept under another name,

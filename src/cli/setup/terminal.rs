@@ -102,7 +102,7 @@ fn token_of_input() -> Asked {
 }
 
 /// Plain prompts, indented like the text around them.
-fn style() -> RenderConfig<'static> {
+pub(in crate::cli) fn style() -> RenderConfig<'static> {
     let bold = StyleSheet::new().with_attr(Attributes::BOLD);
     let plain =
         RenderConfig::empty().with_prompt_prefix(Styled::new(" ")).with_answered_prompt_prefix(Styled::new(" "));

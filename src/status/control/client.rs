@@ -31,10 +31,10 @@ pub enum ControlError {
     #[error("no arkmeter daemon answers at {socket}: start it with `systemctl start arkmeter`", socket = .0.display())]
     NoDaemon(PathBuf),
     /// The socket's file mode excludes this user.
-    #[error("this user may not talk to the daemon at {socket}: run as root, or join the group arkmeter", socket = .0.display())]
+    #[error("this user may not talk to the daemon at {socket}: run it with sudo, or join the group arkmeter (sudo usermod -aG arkmeter $USER) and log in again", socket = .0.display())]
     NotAllowed(PathBuf),
     /// A member of the group sent a command.
-    #[error("only root can issue this command to the daemon: run as root")]
+    #[error("only root can issue this command to the daemon: run it with sudo")]
     OnlyRoot,
     /// The daemon is stuck.
     #[error("the daemon did not answer within {within} s: see `journalctl -u arkmeter`", within = .0.as_secs())]

@@ -172,7 +172,8 @@ async fn command(State(session): State<ControlSession>, body: Body) -> Result<Re
     };
     let command: ControlCommand =
         serde_json::from_slice(&body).map_err(|error| bad_request(format!("this is not a command: {error}\n")))?;
-    tracing::info!(uid = peer.uid(), pid = peer.pid(), ?command, "command through the control socket");
+    let said = serde_json::to_string(&command).unwrap_or_default();
+    tracing::info!(uid = peer.uid(), pid = peer.pid(), command = said, "command through the control socket");
     session.execute(command, peer.uid()).await
 }
 

@@ -164,3 +164,40 @@ fn identification_comes_before_plausible_values() {
     assert!(found[1].score > found[0].score, "{found:?}");
     assert_eq!((found[0].profile.name.as_str(), found[0].confidence), ("eastron-sdm120", Confidence::Certain));
 }
+
+#[test]
+fn a_short_watch_is_no_evidence_against_a_profile() {
+    // A counter that is updated once a minute: within 5 s it stands still, or rises by a whole minute at once.
+    let watched = |later, seconds| ProfileReading {
+        later: Some((values(3_000_000, later), Duration::from_secs(seconds))),
+        ..reading("eastron-sdm630", 3_000_000, 9_000_000, 0)
+    };
+    let against =
+        |found: &[Candidate]| found[0].reasons.iter().any(|reason| reason.contains("than its power explains"));
+    for later in [9_000_000, 9_001_000, 9_050_000] {
+        assert!(!against(&assessed(vec![watched(later, 5)], &[])), "{later}");
+    }
+    assert!(against(&assessed(vec![watched(9_010_000, 60)], &[])), "a whole interval");
+}
+
+#[test]
+fn a_profile_that_reads_one_phase_of_three_is_named_and_comes_last() {
+    // All of the load is on the first phase, so that both profiles read the same power.
+    let whole = || ProfileReading {
+        phases: Some(Milliwatts(3_000_000)),
+        ..reading("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000)
+    };
+    let one = || reading("eastron-sdm120", 3_000_000, 9_000_000, 9_050_000);
+    for readings in [vec![whole(), one()], vec![one(), whole()]] {
+        let found = assessed(readings, &[]);
+        assert_eq!((found[0].profile.name.as_str(), found[0].confidence), ("eastron-sdm630", Confidence::Likely));
+        assert!(
+            found[1].reasons.iter().any(|reason| reason.contains("the first phase of a meter with three")),
+            "{found:?}"
+        );
+    }
+    // A single-phase meter does not have the other phases.
+    let single = reading("eastron-sdm630", 3_000_000, 9_000_000, 9_050_000);
+    let found = assessed(vec![single, one()], &[]);
+    assert!(found.iter().all(|it| !it.reasons.iter().any(|reason| reason.contains("first phase"))), "{found:?}");
+}

@@ -58,3 +58,31 @@ fn an_unknown_model_is_a_comment() {
     assert!(unknown.lacks.is_some() && unknown.lines.contains("arkmeter inspect"), "{unknown:?}");
     assert!(unknown.lines.parse::<toml::Table>().is_ok(), "the lines are TOML");
 }
+
+#[test]
+fn answers_complete_the_lines_and_the_meter_of_the_example_does_not_count() {
+    let profile = &library().find("eastron-sdm630").unwrap().profile;
+    let example = config(&format!(
+        "[account.main]\ntoken_file = \"main.token\"\n[bus.cabinet]\ntcp = \"10.0.0.7:502\"\n[meter.meter_1]\nbus = \"cabinet\"\nunit = 1\n\
+         profile = \"eastron-sdm630\"\nclient_id = \"0x{}\"\nmax_power = \"20kW\"\n",
+        "0".repeat(64)
+    ));
+    let found = found(Link::Tcp("10.0.0.7:502".into()), 1);
+    let proposals = propose(Some(&example), &[(&found, Some(&**profile))], None);
+    let Ok(mut proposal) = proposals[0].clone() else { panic!("{proposals:?}") };
+    assert_eq!(
+        (proposal.meter.as_str(), proposal.bus.as_str(), proposal.lacks_max_power()),
+        ("meter_1", "cabinet", true)
+    );
+    let id = ClientId::parse(&format!("0x{}", "7".repeat(64))).unwrap();
+    proposal.set_max_power(Milliwatts(17_250_000));
+    proposal.set_client(id);
+    assert_eq!(proposal.lacks, None);
+    assert_eq!(
+        proposal.lines,
+        format!(
+            "[meter.meter_1]\nbus = \"cabinet\"\nunit = 1\nprofile = \"eastron-sdm630\"\nmax_power = \"17250W\"\nclient_id = \"{}\"\n",
+            id.to_hex()
+        )
+    );
+}

@@ -69,3 +69,36 @@ fn the_main_file_is_changed_and_never_a_part() {
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), before);
 }
+
+/// The annotated example, and what a scan has found beside it.
+#[test]
+fn the_meter_of_the_example_makes_room_for_those_that_were_found() {
+    let example = include_str!("../../../../config/arkmeter.toml");
+    let (_folder, path) = configuration(example);
+    let config = Config::load(&path, &Environment::default()).unwrap().0;
+    let found = "[bus.bus_2]\ntcp = \"10.0.0.7\"\n\n[meter.meter_1]\nbus = \"bus_2\"\nunit = 1\nprofile = \"eastron-sdm630\"\nmax_power = \"20kW\"\n";
+    add_meters(&path, found, Some(&config), &Environment::default()).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let (config, _) = Config::load(&path, &Environment::default()).unwrap();
+    assert_eq!(config.meters.keys().map(Name::as_str).collect::<Vec<_>>(), ["meter_1"]);
+    assert_eq!(config.buses.keys().map(Name::as_str).collect::<Vec<_>>(), ["bus_2"], "its adapter is not there");
+    let place = text.find(found.trim_end()).expect("the lines are in one piece");
+    let heading = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} is kept"));
+    assert!(heading("# ---- The meters ----") < place && place < heading("# ---- A meter that is not built in ----"));
+    assert!(text.contains("[account.main]") && text.contains("[bus.gateway]\n#     tcp") && !text.contains(GONE));
+    // A second scan appends.
+    let more = found.replace("bus_2", "bus_3").replace("meter_1", "meter_2").replace("10.0.0.7", "10.0.0.8");
+    add_meters(&path, &more, Some(&config), &Environment::default()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}\n{more}"));
+}
+
+#[test]
+fn a_meter_that_is_not_the_examples_stays() {
+    let own = format!(
+        "{BEFORE}\n\n[account.main]\ntoken_file = \"main.token\"\n\n[meter.sauna]\nbus = \"cabinet\"\nunit = 2\nprofile = \"eastron-sdm630\"\nmax_power = \"9kW\"\n"
+    );
+    let (_folder, path) = configuration(&own);
+    let config = Config::load(&path, &Environment::default()).unwrap().0;
+    add_meters(&path, LINES, Some(&config), &Environment::default()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{own}\n{LINES}"));
+}
