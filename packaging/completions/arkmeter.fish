@@ -117,7 +117,7 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l shards -d 'Ho
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l shard -d 'Which of them, from 1 [env: ARKMETER_SHARD]' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l shard-index -d 'Which of them, from 0 [env: ARKMETER_SHARD_INDEX]' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l all -d 'Continue with other baud rates and parities after a meter was found'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l write -d 'Add the meters that were found to the configuration'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l write -d 'Add the meters that were found to the configuration; asks for fuses and clients at a terminal'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand scan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand inspect" -l serial -d 'A serial device, such as /dev/serial/by-id/usb-...' -r -F

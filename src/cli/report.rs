@@ -147,9 +147,13 @@ fn cause(client: &Name, tasks: &ActiveTasks) -> Option<String> {
     polls(client, tasks).into_iter().find_map(|(name, poll)| Some(format!("{name}: {}", poll.error.as_ref()?)))
 }
 
-/// Whether one of its meters failed so often that waiting does not help.
+/// Whether one of its meters failed so often that waiting does not help, or its line cannot be opened.
 fn is_given_up(client: &Name, tasks: &ActiveTasks) -> bool {
-    polls(client, tasks).iter().any(|(_, poll)| poll.failures_in_a_row >= FAILURES)
+    let is_closed = |meter: &Name| {
+        let bus = tasks.config.meters.get(meter).and_then(|meter| tasks.buses.get(&meter.bus));
+        bus.is_some_and(|report| report.borrow().error.is_some())
+    };
+    polls(client, tasks).iter().any(|(meter, poll)| poll.failures_in_a_row >= FAILURES || is_closed(meter))
 }
 
 /// Where a meter does not answer, that is the reason, and not what the ledger lacks because of it.

@@ -17,7 +17,7 @@ pub(super) const MAX_BYTES: u64 = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant has its message")]
 pub enum ConfigError {
-    #[error("there is no configuration at {}: write one there (see the annotated example), or name another with --config", shown_path(.0))]
+    #[error("there is no configuration at {}: make one with `arkmeter setup`, write one (see the annotated example), or name another with --config", shown_path(.0))]
     Missing(PathBuf),
     #[error("{} is a folder: name the file in it with --config", shown_path(.0))]
     Folder(PathBuf),

@@ -186,7 +186,7 @@ fn an_unreadable_file_is_reported_with_the_remedy() {
     let file = folder.path().join("arkmeter.toml");
     assert_eq!(
         load(&file),
-        "there is no configuration at DIR/arkmeter.toml: write one there (see the annotated example), or name another with --config\n"
+        "there is no configuration at DIR/arkmeter.toml: make one with `arkmeter setup`, write one (see the annotated example), or name another with --config\n"
     );
     assert_eq!(load(folder.path()), "DIR is a folder: name the file in it with --config\n");
     assert_eq!(

@@ -194,11 +194,11 @@ fn claim(settings: &SerialSettings) -> Result<SerialStream, Error> {
     let port = tokio_serial::new(device.clone(), settings.baud).parity(parity).stop_bits(stop_bits);
     port.open_native_async().map_err(|error| match error.kind() {
         tokio_serial::ErrorKind::NoDevice => busy(&settings.path),
-        _ => failed(
-            &device,
-            error.to_string().to_lowercase(),
-            "check that it is a serial device and supports this baud rate",
-        ),
+        // The system says `not a typewriter` (ENOTTY).
+        _ if error.to_string().to_lowercase().contains("typewriter") => {
+            failed(&device, "it is not a serial device", "name the adapter (ls -l /dev/serial/by-id)")
+        }
+        _ => failed(&device, error.to_string().to_lowercase(), "check that it supports this baud rate"),
     })
 }
 

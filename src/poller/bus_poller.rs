@@ -229,10 +229,10 @@ impl BusPoller {
         let wait = self.reopening.next_wait_jittered(0.75..=1.25, &mut rand::rng());
         self.reopen_at = now + wait;
         self.meters.iter_mut().for_each(MeterPoller::link_lost);
-        let text = format!("{error}; it is tried again");
         if self.link_faults.record(true, now) == Some(FaultChange::Failed) {
-            tracing::warn!(bus = %self.bus, "{text}");
+            tracing::warn!(bus = %self.bus, "{error}. It is tried again");
         }
+        let text = error.to_string();
         self.report.send_modify(|report| {
             report.counts = self.line.counts();
             for meter in report.meters.values_mut().map(Arc::make_mut) {

@@ -28,7 +28,7 @@ pub(super) fn trouble(document: &Document, config: &Config, remarks: &[String], 
     }
     sentences.extend(remarks.iter().map(|remark| plain(remark)));
     for (name, bus) in document.buses.iter().filter(|(_, bus)| bus.state == BusState::Closed) {
-        sentences.push(sentence(&format!("Bus {name} is closed"), bus.error.as_ref()));
+        sentences.push(sentence(&format!("Bus {name} is closed"), bus.error.as_ref()) + " It is tried again.");
     }
     for (name, meter) in &document.meters {
         let grace = config.meters.get(name).map_or(Duration::ZERO, |meter| stale_after(meter.poll_every));

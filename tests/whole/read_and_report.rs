@@ -114,6 +114,11 @@ async fn a_report_names_the_meter_that_does_not_answer() {
     assert!(output.out.contains("shed: not reported: shed: no answer from unit 3"), "{output:?}");
     assert!(output.err.contains("shed waits: shed: no answer from unit 3"), "{output:?}");
     assert!(!output.out.contains("baseline"), "{output:?}");
+    // A gateway that is not there.
+    let plan = Plan::new().account(arkreen.url()).tcp("gateway", unused_address()).meter("sauna", "gateway", 1);
+    let output = Site::new(&plan).run(&["report", "--once"]).await;
+    assert!(output.code == 1 && output.out.contains("sauna: cannot open"), "{output:?}");
+    assert!(!output.out.contains("baseline") && !output.out.contains("tried again"), "{output:?}");
 }
 
 #[tokio::test]

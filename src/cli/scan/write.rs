@@ -76,7 +76,7 @@ const GONE: &str = "# arkmeter scan --write puts the meters that it found here."
 /// `meter.NAME` of the example, and `bus.NAME` if it was only there for that meter.
 fn placeholder_tables(config: &Config, lines: &str) -> Vec<String> {
     let is_example = |name: &&Name| is_placeholder(config, name);
-    let (example, own): (Vec<_>, Vec<_>) = config.meters.keys().partition(|name| is_example(&name));
+    let (example, own): (Vec<_>, Vec<_>) = config.meters.keys().partition(|name| is_example(name));
     let mut tables: Vec<_> = example.iter().map(|name| format!("meter.{name}")).collect();
     let added: toml::Table = lines.parse().unwrap_or_default();
     let added = added.get("meter").and_then(|it| it.as_table()).into_iter().flatten();

@@ -215,7 +215,10 @@ fn a_closed_bus_is_one_trouble_and_not_one_for_each_meter() {
     let document = compose(&inputs, at(2000));
     assert_eq!(document.buses["cabinet"].state, BusState::Closed);
     assert_eq!(document.meters["heat_pump"].state, MeterState::Stale);
-    assert_eq!(document.trouble, ["Bus cabinet is closed: /dev/ttyUSB0 is missing: plug the adapter in."]);
+    assert_eq!(
+        document.trouble,
+        ["Bus cabinet is closed: /dev/ttyUSB0 is missing: plug the adapter in. It is tried again."]
+    );
 }
 
 #[test]
