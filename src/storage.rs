@@ -90,6 +90,16 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The lock of the state folder is not this process's any more.
+    #[error(
+        "the lock {} was removed, or another arkmeter took it: only one may use the ledger, so this one stops. See which process uses the folder, \
+         and on which machine",
+        path.display()
+    )]
+    LockLost {
+        /// The lock.
+        path: PathBuf,
+    },
     /// What was read cannot be trusted.
     #[error("the ledger is damaged ({0}): restart arkmeter, which then uses the last good copy")]
     Damaged(String),
@@ -264,6 +274,13 @@ pub(crate) fn close(connection: Connection) -> rusqlite::Result<()> {
 /// Which file a path names: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId(u64, u64);
+
+impl FileId {
+    /// An open file.
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        file.metadata().map(|meta| FileId(meta.dev(), meta.ino()))
+    }
+}
 
 /// The file at `path`; `None` if there is none.
 pub(crate) fn file_id(path: &Path) -> io::Result<Option<FileId>> {

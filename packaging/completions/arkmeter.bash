@@ -118,6 +118,9 @@ _arkmeter() {
             arkmeter__subcmd__shard,init)
                 cmd="arkmeter__subcmd__shard__subcmd__init"
                 ;;
+            arkmeter__subcmd__shard,resize)
+                cmd="arkmeter__subcmd__shard__subcmd__resize"
+                ;;
             *)
                 ;;
         esac
@@ -1223,7 +1226,7 @@ _arkmeter() {
             return 0
             ;;
         arkmeter__subcmd__shard)
-            opts="-h --config --shards --shard --shard-index --help init"
+            opts="-h --config --shards --shard --shard-index --help init resize"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1259,6 +1262,44 @@ _arkmeter() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shards)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shard)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shard-index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        arkmeter__subcmd__shard__subcmd__resize)
+            opts="-h --from --to --config --shards --shard --shard-index --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -297,17 +297,25 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l utc -d 'Da
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l csv -d 'Print CSV'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -l json -d 'Print JSON'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init" -l shards -d 'How many shards there are [env: ARKMETER_SHARDS]' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init" -l shard -d 'Which of them, from 1 [env: ARKMETER_SHARD]' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init" -l shard-index -d 'Which of them, from 0 [env: ARKMETER_SHARD_INDEX]' -r
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init" -f -a "init" -d 'Begin the ledgers of all shards, or of one, before their first start'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init resize" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init resize" -l shards -d 'How many shards there are [env: ARKMETER_SHARDS]' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init resize" -l shard -d 'Which of them, from 1 [env: ARKMETER_SHARD]' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init resize" -l shard-index -d 'Which of them, from 0 [env: ARKMETER_SHARD_INDEX]' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init resize" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init resize" -f -a "init" -d 'Begin the ledgers of all shards, or of one, before their first start'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and not __fish_seen_subcommand_from init resize" -f -a "resize" -d 'Change the number of shards, while all of them are stopped: move figures, memory, journal and history'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from init" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from init" -l shards -d 'How many shards there are [env: ARKMETER_SHARDS]' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from init" -l shard -d 'Which of them, from 1 [env: ARKMETER_SHARD]' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from init" -l shard-index -d 'Which of them, from 0 [env: ARKMETER_SHARD_INDEX]' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from resize" -l from -d 'The present number of shards, or `none`' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from resize" -l to -d 'The new number of shards, or `none`' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from resize" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from resize" -l shards -d 'How many shards there are [env: ARKMETER_SHARDS]' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from resize" -l shard -d 'Which of them, from 1 [env: ARKMETER_SHARD]' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from resize" -l shard-index -d 'Which of them, from 0 [env: ARKMETER_SHARD_INDEX]' -r
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand shard; and __fish_seen_subcommand_from resize" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l meter -d 'The meter of the configuration that the trace belongs to' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand replay" -l shards -d 'How many shards there are [env: ARKMETER_SHARDS]' -r

@@ -82,6 +82,7 @@ Examples:
   arkmeter check                            check the installed configuration
   arkmeter check --config ./arkmeter.toml   check another file
   arkmeter check --no-system --config site  check the folder `site` with its conf.d anywhere, as in CI
+  arkmeter check --shards 4                 also what each of 4 shards would carry
 
 Exit code: 0 if the configuration is valid, 78 if it has an error.")]
     Check {
@@ -194,7 +195,8 @@ Examples:
     /// Split a configuration between several daemons, and change their number
     #[command(after_help = "\
 Examples:
-  arkmeter shard init --shards 4              begin the ledgers, once
+  arkmeter shard init --shards 4          begin the ledgers, once
+  arkmeter shard resize --from 4 --to 6   change the number of shards
 
 Each daemon gets the number of shards and its own: `arkmeter run --shards 4 \
 --shard 2`, or ARKMETER_SHARDS and ARKMETER_SHARD (from 1) or \

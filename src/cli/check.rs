@@ -10,10 +10,14 @@ use super::exit;
 use super::output::write_json;
 use crate::config::{Config, ConfigError, ConfigFiles, Environment, Problem, Problems, shown_path};
 use crate::finding::Severity;
+use crate::shard::Sharding;
+use shards::ShardLoad;
 
 mod files;
 mod ledger;
+mod locks;
 mod plan;
+mod shards;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -50,6 +54,9 @@ struct CheckDocument {
     /// Absent if the configuration itself has an error.
     #[serde(flatten)]
     plan: Option<Value>,
+    /// What each shard would carry; absent without a number of shards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shards: Vec<ShardLoad>,
 }
 
 /// One problem or warning.
@@ -82,13 +89,21 @@ pub(super) fn check(
         }
         Err(error) => (None, Err(error)),
     };
-    let checked = match &loaded {
+    let (loads, uneven) = match (&loaded, environment.sharding) {
+        (Ok((config, _)), Some(Sharding::All(count))) => shards::loads(config, count),
+        _ => (Vec::new(), None),
+    };
+    let mut checked = match &loaded {
         Ok((config, _)) if options.no_system => files::of_configuration(config),
         Ok((config, _)) => [files::check(config, environment), ledger::check(config)].concat(),
         Err(_) => Vec::new(),
     };
+    checked.extend(uneven);
+    if let (Ok((config, _)), false) = (&loaded, options.no_system) {
+        checked.extend(locks::check(&config.state.path));
+    }
     let valid = loaded.is_ok() && !checked.iter().any(|remark| remark.severity == Severity::Error);
-    let result = CheckResult { files: files.as_ref(), loaded, checked, valid };
+    let result = CheckResult { files: files.as_ref(), loaded, checked, valid, loads };
     let written = match options.json {
         true => write_document(path, result, out),
         false => write_text(path, result, options.colour, out, err),
@@ -107,6 +122,7 @@ struct CheckResult<'f> {
     loaded: Result<(Config, Problems), ConfigError>,
     checked: Vec<Remark>,
     valid: bool,
+    loads: Vec<ShardLoad>,
 }
 
 fn write_text(
@@ -127,6 +143,9 @@ fn write_text(
     }
     result.files.map_or(Ok(()), |files| text::write_files(files, out))?;
     text::write(&config, out)?;
+    if !result.loads.is_empty() {
+        shards::write(&result.loads, out)?;
+    }
     let verdict = if result.valid { "valid" } else { "not valid: correct the errors above" };
     let parts = match result.files.map_or(0, |files| files.files().len() - 1) {
         0 => String::new(),
@@ -146,7 +165,7 @@ fn write_document(path: &Path, result: CheckResult<'_>, out: &mut dyn Write) -> 
     let files = result.files.iter().flat_map(|files| files.files()).map(|file| shown_path(&file.path)).collect();
     let hash = result.files.map(ConfigFiles::hash);
     let (file, valid) = (shown_path(path), result.valid);
-    let document = CheckDocument { schema: 1, file, files, hash, valid, problems, plan };
+    let document = CheckDocument { schema: 1, file, files, hash, valid, problems, plan, shards: result.loads };
     write_json(&document, out)
 }
 

@@ -27,6 +27,7 @@ use crate::recorder::{Recorder, record_to};
 use crate::status::control::{ControlRequest, QUEUE};
 use crate::status::{MeterState, StatusSources};
 use crate::text::chain;
+use crate::units::Name;
 use crate::writer_thread::DroppedCount;
 use daily::DailyCounts;
 use listeners::Listeners;
@@ -137,6 +138,7 @@ impl Daemon {
     ) -> Result<Self, Error> {
         let hearts = Hearts::default();
         let (ledger, task) = ledger::open(&config.state.path, settings::of_ledger(&config), clock.clone())?;
+        check_elsewhere(&config, &ledger)?;
         let (history, feed, writer) =
             history::open(config.state.path.clone(), settings::of_history(&config), clock.clone());
         let (mut supervisor, ends) =
@@ -231,21 +233,28 @@ impl Daemon {
         self.systemd.notify(&[NotifyState::Reloading, NotifyState::Status("Reloading the configuration")]);
         let read = ConfigFiles::read(path).and_then(|files| Ok((files.parse(environment)?, files.hash())));
         let refused = match read {
-            Ok(((config, warnings), hash)) => {
-                warn_of(&warnings);
-                self.apply(config).await?;
-                self.sources.configuration_read(Some(hash));
-                None
-            }
+            Ok(((config, warnings), hash)) => match check_elsewhere(&config, &self.ledger) {
+                Ok(()) => {
+                    warn_of(&warnings);
+                    self.apply(config).await?;
+                    self.sources.configuration_read(Some(hash));
+                    None
+                }
+                Err(error) => Some((
+                    error.to_string(),
+                    format!("The configuration was not reloaded, the old one stays in use: {error}."),
+                )),
+            },
             Err(error) => {
-                self.sources.configuration_read(None);
-                error!("the configuration was not reloaded, the old one stays in use: {}", error.render(false));
-                Some(
-                    "The configuration has an error and was not reloaded, the old one stays in use: see `arkmeter check`."
-                        .into(),
-                )
+                let see = "The configuration has an error and was not reloaded, the old one stays in use: see `arkmeter check`.";
+                Some((error.render(false), see.to_owned()))
             }
         };
+        let refused = refused.map(|(why, remark)| {
+            self.sources.configuration_read(None);
+            error!("the configuration was not reloaded, the old one stays in use: {why}");
+            remark
+        });
         self.sources.remark("reload", refused);
         self.systemd.notify(&[NotifyState::Ready, NotifyState::Status(&summary(&self.sources))]);
         Ok(())
@@ -291,6 +300,14 @@ impl Daemon {
         info!("stopped");
         self.systemd.finish();
     }
+}
+
+/// Fails if the ledger lacks the figure of a meter that the ledger of another shard has (blocking).
+fn check_elsewhere(config: &Config, ledger: &ledger::LedgerHandle) -> Result<(), ledger::OpenError> {
+    let report = ledger.report();
+    let lacks = |name: &&Name| report.borrow().meters.get(*name).is_none_or(|meter| meter.published.is_none());
+    let lacking = config.meters.keys().filter(lacks).cloned().collect();
+    ledger::store::check_elsewhere(&config.state.path, config.shard, &lacking)
 }
 
 /// The state of the meters and the worst trouble, in one line.

@@ -9,6 +9,7 @@ mod aggregator;
 mod charts;
 mod days;
 mod feed;
+mod gather;
 mod hours;
 mod notes;
 pub mod periods;
@@ -26,8 +27,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use charts::{EnergyPeriod, MeterHistory, PowerPoint};
 pub use feed::HistoryFeed;
+pub(crate) use gather::gather;
 pub(crate) use hours::HoursByClient;
-pub(crate) use store::rename;
+pub(crate) use store::{HISTORY, rename};
 pub use writer::{HistoryWriter, open};
 #[cfg(test)]
 pub(crate) use {aggregator::SlotAggregator, hours::NewHours, store::HistoryStore, store::record, writer::WRITE_EVERY};

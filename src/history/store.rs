@@ -160,7 +160,7 @@ pub(super) fn check_version(connection: &Connection) -> Result<(), StoreFault> {
 
 impl HistoryStore {
     /// Opens the history in that folder, or creates one; also returns why the present one was set aside.
-    fn open(folder: &Path) -> Result<(Self, Option<String>), StoreFault> {
+    pub(super) fn open(folder: &Path) -> Result<(Self, Option<String>), StoreFault> {
         let path = folder.join(HISTORY);
         if file_id(&path)?.is_none() {
             return Ok((HistoryStore::create(folder)?, None));
@@ -178,7 +178,7 @@ impl HistoryStore {
     }
 
     /// Creates a history; a file in its place is set aside.
-    fn create(folder: &Path) -> Result<Self, StoreFault> {
+    pub(super) fn create(folder: &Path) -> Result<Self, StoreFault> {
         let path = folder.join(HISTORY);
         move_aside(folder, "history")?;
         give_to_owner(&create_private(&path)?, folder);

@@ -3,6 +3,7 @@
 //! The shards are numbered from 1. Each owns whole buses, with all of their meters and clients, and keeps its state in a folder of its own.
 
 mod assignment;
+mod layout;
 mod numbers;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use assignment::{Assignment, BusGroup, PinConflict, ShardedBus, assign};
+pub use layout::{Layout, LedgerPlace};
 pub use numbers::{GivenNumber, ShardError, ShardNumbers};
 
 /// How many shards there are: 1 ..= [`ShardCount::MAX`].

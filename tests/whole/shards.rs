@@ -1,8 +1,12 @@
 //! Several daemons with one configuration, each of which runs its shard.
 
+use std::path::Path;
+
 use arkmeter::simulator::SimulatedGateway;
+use arkmeter::units::Name;
 use serde_json::Value;
 
+use crate::disk_call_faults::{CALLS, run_with_fault, sweep_calls};
 use crate::harness::*;
 
 /// A site with a gateway for each of two shards, and a meter on each.
@@ -89,4 +93,168 @@ async fn a_wrong_shard_ends_with_what_to_do() {
     wrong(&of_two("2"), 65, &["belongs to shard 1 of 2", "mount the state of shard 2 there"]).await;
     let three = [(NUMBERS[0], "3"), (NUMBERS[1], "2")];
     wrong(&three, 65, &["arkmeter shard resize --from 2 --to 3"]).await;
+}
+
+/// The energy of a meter as this ledger holds it, without a daemon; `None` where the ledger lacks it or cannot be read.
+fn held(folder: &Path, meter: &str) -> Option<u64> {
+    let shown = arkmeter::ledger::shown::show(folder).ok()?;
+    shown.meters.get(&Name::new(meter)?)?.published_mwh.map(|energy| energy.get())
+}
+
+/// A site of two shards whose daemons have run and stopped: `sauna` has 10 kWh in shard 1, `boiler` 20 kWh in shard 2.
+async fn stopped_site() -> (Site, [SimulatedGateway; 2]) {
+    let (site, gateways) = site().await;
+    assert_eq!(site.run(&["shard", "init", "--shards", "2"]).await.code, 0);
+    let daemons = [site.start_with(&of_two("1")), site.start_with(&of_two("2"))];
+    published(&site, 1, "sauna").await;
+    published(&site, 2, "boiler").await;
+    for daemon in daemons {
+        daemon.stop().await;
+    }
+    assert_eq!(held(&site.path("state/shard-2"), "boiler"), Some(20_000_000));
+    (site, gateways)
+}
+
+fn repin(site: &Site, from: &str, to: &str) {
+    let path = site.path("arkmeter.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(&path, text.replace(from, to)).unwrap();
+}
+
+#[tokio::test]
+async fn a_resize_moves_the_figures_and_a_forgotten_one_stops_the_shard() {
+    let (site, _gateways) = stopped_site().await;
+    // A bus moves, and nobody resizes.
+    repin(&site, "shard = 2", "shard = 1");
+    let first = &of_two("1");
+    let words = [
+        "the figure of boiler is in the ledger of shard 2 of 2",
+        "arkmeter shard resize --from 2 --to 2",
+        "no new figure",
+    ];
+    site.run_with(&["run"], first).await.complains(65, &words);
+    // Shard 2 runs.
+    let second = site.start_with(&of_two("2"));
+    let running = |document: Option<Value>| document.is_some_and(|document| document["shard"]["number"] == 2);
+    for _ in 0..WAIT_LIMIT.as_millis() / CHECK_INTERVAL.as_millis() {
+        if running(site.document_at("control-shard-2.sock").await) {
+            break;
+        }
+        tokio::time::sleep(CHECK_INTERVAL).await;
+    }
+    let resize = ["shard", "resize", "--from", "2", "--to", "2"];
+    site.run(&resize).await.complains(75, &["shard-2 is in use by another arkmeter"]);
+    second.stop().await;
+    let done = site.run(&resize).await;
+    assert!(done.code == 0 && done.out.contains("shard 1 of 2: 2 meters and 2 clients"), "{done:?}");
+    assert_eq!(
+        (held(&site.path("state/shard-1"), "boiler"), held(&site.path("state/shard-2"), "boiler")),
+        (Some(20_000_000), None)
+    );
+    let daemon = site.start_with(first);
+    let document = published(&site, 1, "boiler").await;
+    assert_eq!(document["meters"]["boiler"]["published_mwh"], 20_000_000);
+    daemon.stop().await;
+    // Three shards, and one daemon without shards.
+    repin(&site, "[bus.west]", "[bus.west] # again");
+    let text = std::fs::read_to_string(site.path("arkmeter.toml")).unwrap();
+    let (before, west) = text.split_once("[bus.west]").unwrap();
+    std::fs::write(site.path("arkmeter.toml"), format!("{before}[bus.west]{}", west.replace("shard = 1", "shard = 3")))
+        .unwrap();
+    let done = site.run(&["shard", "resize", "--from", "2", "--to", "3"]).await;
+    assert!(done.code == 0 && done.out.contains("each with 3 as their number"), "{done:?}");
+    assert_eq!(held(&site.path("state/shard-3"), "boiler"), Some(20_000_000));
+    site.run(&["run"]).await.complains(65, &["resize --from 3 --to none"]);
+    assert_eq!(site.run(&["shard", "resize", "--from", "3", "--to", "none"]).await.code, 0);
+    let daemon = site.start();
+    let document = site.all_ok(&["sauna", "boiler"]).await;
+    let energy = |meter: &str| document["meters"][meter]["published_mwh"].as_u64();
+    assert_eq!((energy("sauna"), energy("boiler")), (Some(10_000_000), Some(20_000_000)));
+    let history = site.run(&["history", "boiler", "--json"]).await;
+    assert_eq!(history.code, 0, "{history:?}");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn check_shows_what_each_shard_carries() {
+    let (site, _gateways) = site().await;
+    let checked = site.run(&["check", "--shards", "2"]).await;
+    assert!(checked.code == 0 && checked.out.contains("polls a second"), "{checked:?}");
+    let json = site.run(&["check", "--shards", "2", "--json"]).await;
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    for shard in [0, 1] {
+        let load = &json["shards"][shard];
+        assert_eq!((&load["buses"], &load["meters"], &load["clients"]), (&1.into(), &1.into(), &1.into()), "{load}");
+        assert_eq!(load["polls_per_second"], 10.0);
+        assert!(load["memory_bytes"].as_u64() > Some(1_000_000));
+    }
+    repin(&site, "shard = 2", "shard = 1");
+    let checked = site.run(&["check", "--shards", "3"]).await;
+    assert!(
+        checked.err.contains("shard 1 carries 20.0 polls a second, 3.0 times the mean: the pin of bus"),
+        "{checked:?}"
+    );
+    let of_one = site.run(&["check", "--shards", "2", "--shard", "2"]).await;
+    assert!(of_one.code == 0 && !of_one.out.contains("sauna"), "{of_one:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs strace: .ci/run installs it"]
+#[allow(clippy::print_stderr, reason = "prints the number of calls")]
+async fn resize_disk_calls_that_fail_or_kill_the_program_are_completed_by_a_second_run() {
+    let (site, _gateways) = stopped_site().await;
+    repin(&site, "shard = 2", "shard = 3");
+    for calls in CALLS {
+        for fault in ["signal=KILL", "error=EIO", "error=ENOSPC"] {
+            let most = sweep_calls(|k| resize_with_fault(&site, calls, fault, k)).await;
+            eprintln!("shard resize: {calls} {fault}: k = 1 to {most}");
+        }
+    }
+}
+
+/// Runs a resize from 2 to 3 with one fault, then without. False if the run ended before the fault.
+async fn resize_with_fault(site: &Site, calls: &str, fault: &str, k: u32) -> bool {
+    const METERS: [(&str, u64); 2] = [("sauna", 10_000_000), ("boiler", 20_000_000)];
+    let what = format!("{calls} {fault} k = {k}");
+    let place = tempfile::tempdir().unwrap();
+    copy_folder(&site.path("state"), &place.path().join("state"));
+    let text = std::fs::read_to_string(site.path("arkmeter.toml")).unwrap();
+    std::fs::write(place.path().join("arkmeter.toml"), text).unwrap();
+    let command = ["shard", "resize", "--from", "2", "--to", "3"];
+    let (output, struck) = run_with_fault(site, &command, place.path(), calls, fault, k).await;
+    let folders = [1, 2, 3].map(|shard| place.path().join(format!("state/shard-{shard}")));
+    let ledgers = |meter: &str, energy| folders.iter().filter(|folder| held(folder, meter) == Some(energy)).count();
+    for (meter, energy) in METERS {
+        // In none that a daemon would open only while the resize waits to be completed.
+        let most = ledgers(meter, energy);
+        assert!(most <= 1, "{what}: {meter} is in {most} ledgers: {output:?}");
+        assert!(
+            most == 1 || folders.iter().any(|folder| folder.join("resize").exists()),
+            "{what}: {meter} is lost: {output:?}"
+        );
+    }
+    let again = site.run_under(&[], &command, place.path()).await;
+    assert_eq!(again.code, 0, "{what}, then {again:?}");
+    for (meter, energy) in METERS {
+        assert_eq!(ledgers(meter, energy), 1, "{what}, then {meter}");
+    }
+    assert_eq!(held(&folders[2], "boiler"), Some(20_000_000), "{what}");
+    assert!(
+        folders.iter().all(|folder| !folder.join("resize").exists() && !folder.join("resize.new").exists()),
+        "{what}"
+    );
+    struck
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
 }

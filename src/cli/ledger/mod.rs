@@ -254,7 +254,11 @@ pub fn ledger(config: &Config, command: LedgerCommand) -> u8 {
 pub fn exit_code_of(error: &OpenError) -> u8 {
     match error {
         OpenError::InUse { .. } => exit::IN_USE,
-        OpenError::Damaged { .. } | OpenError::Newer { .. } | OpenError::OtherShard { .. } => exit::DAMAGED,
+        OpenError::Damaged { .. }
+        | OpenError::Newer { .. }
+        | OpenError::OtherShard { .. }
+        | OpenError::Resizing { .. }
+        | OpenError::Elsewhere { .. } => exit::DAMAGED,
         OpenError::Nothing { .. } | OpenError::NotBegun { .. } | OpenError::Folder { .. } | OpenError::Disk { .. } => {
             exit::FAILED
         }

@@ -4,8 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::schema::VERSION;
-use crate::shard::Shard;
+use crate::ledger::names::listed;
+use crate::shard::{Layout, LedgerPlace, Shard};
 use crate::storage::{DiskError, StoreError, StoreFault};
+use crate::units::Name;
 
 /// Why the ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +58,40 @@ pub enum OpenError {
         found: Option<Shard>,
         /// The shard of this process.
         ours: Option<Shard>,
+    },
+    /// The number of shards is being changed.
+    #[error(
+        "the ledger in {} waits for a resize that was interrupted: stop all shards and run `arkmeter shard resize --from {from} --to {to}`, \
+         which completes it",
+        folder.display()
+    )]
+    Resizing {
+        /// The state folder.
+        folder: PathBuf,
+        /// The layout that it began from.
+        from: Layout,
+        /// The layout that it leads to.
+        to: Layout,
+    },
+    /// Ledgers of other shards have figures that this one lacks.
+    #[error(
+        "the figure of {} is in the ledger of {place} in {}, and not in that of {}: stop all shards and run `arkmeter shard resize --from \
+         {from} --to {to}`; no new figure is begun for it",
+        listed(&.meters.iter().map(Name::as_str).collect::<Vec<_>>()),
+        place.folder.display(),
+        LedgerPlace { shard: *.shard, folder: PathBuf::new() }
+    )]
+    Elsewhere {
+        /// The meters.
+        meters: Vec<Name>,
+        /// The ledger that has the figures.
+        place: LedgerPlace,
+        /// The shard that lacks them; absent without shards.
+        shard: Option<Shard>,
+        /// The present layout.
+        from: Layout,
+        /// The layout that has them here.
+        to: Layout,
     },
     /// The disk refused.
     #[error("cannot {doing} {}: {}", path.display(), remedy(doing, source))]

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::OpenError;
+use super::resize::Mark;
 use crate::files;
-use crate::storage::{StoreFault, create_private, give_to_owner, move_aside, remove_store, sync_folder};
+use crate::storage::{
+    FileId, StoreError, StoreFault, create_private, file_id, give_to_owner, move_aside, remove_store, sync_folder,
+};
 
 /// The ledger in a state folder.
 pub(super) const LEDGER: &str = "ledger.db";
@@ -26,7 +29,7 @@ const LOCK_EVERY: Duration = Duration::from_millis(10);
 pub(super) struct Folder {
     path: PathBuf,
     /// Its lock keeps a second arkmeter out; closing the file releases it.
-    _lock: File,
+    lock: File,
 }
 
 /// Whether an arkmeter has locked the state folder at `path`, and its process if the lock names it. `None` if it is not locked, or if that
@@ -58,6 +61,26 @@ impl Folder {
     /// Locks the folder, or fails with the process that has it. Creates the folder if its parent exists.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         ensure(path)?;
+        let folder = Folder::lock(path)?;
+        let mark = Mark::read(path).map_err(|error| OpenError::of("read the mark of a resize in", path, error))?;
+        match mark {
+            None => Ok(folder),
+            Some(Mark { from, to, .. }) => Err(OpenError::Resizing { folder: path.to_owned(), from, to }),
+        }
+    }
+
+    /// The same of a folder that may be marked by a resize. If it is created, it gets the owner of the folder `state`.
+    pub(super) fn take_marked(path: &Path, state: &Path) -> Result<Self, OpenError> {
+        // The daemon's user must be able to write what root makes.
+        if ensure(path)?
+            && let Ok(made) = File::open(path)
+        {
+            give_to_owner(&made, state);
+        }
+        Folder::lock(path)
+    }
+
+    fn lock(path: &Path) -> Result<Self, OpenError> {
         let file = path.join("lock");
         let failed = |fault: StoreFault| OpenError::of("lock the state folder with", &file, fault);
         let mut lock = files::open_own(&file, true).map_err(|error| failed(error.into()))?;
@@ -69,7 +92,19 @@ impl Folder {
         }
         // Only to name the holder: on a full disk the lock holds without it.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        Ok(Folder { path: path.to_owned(), _lock: lock })
+        Ok(Folder { path: path.to_owned(), lock })
+    }
+
+    /// Fails if this process no longer has the lock: its file was removed or replaced, or a network file system lost it.
+    pub(super) fn check_lock(&self) -> Result<(), StoreError> {
+        let path = self.path.join("lock");
+        let in_place = file_id(&path).map_err(StoreError::write(&path))? == FileId::of(&self.lock).ok();
+        // Who has the lock may take it again. One that was lost is taken, or another process has it by now.
+        match self.lock.try_lock() {
+            Ok(()) if in_place => Ok(()),
+            Ok(()) | Err(TryLockError::WouldBlock) => Err(StoreError::LockLost { path }),
+            Err(TryLockError::Error(error)) => Err(StoreError::write(&path)(error)),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {

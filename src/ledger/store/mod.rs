@@ -21,6 +21,7 @@ mod error;
 mod files;
 mod folder;
 mod opening;
+pub mod resize;
 mod rows;
 mod schema;
 mod shards;
@@ -41,7 +42,7 @@ pub use error::{BackupError, OpenError};
 pub use folder::in_use;
 pub use opening::LedgerSnapshot;
 pub use rows::{ClientRow, Commit, JournalRow, LedgerRow, MeterId, MeterRow};
-pub use shards::{NewLedger, begin as begin_shards};
+pub use shards::{NewLedger, begin as begin_shards, check_elsewhere};
 
 use super::ReportingBlock;
 use crate::clock::ClockReading;
@@ -232,7 +233,7 @@ impl Store {
                 return Err(StoreError::Removed { path });
             }
         }
-        Ok(())
+        self.folder.check_lock()
     }
 
     /// Makes each write fail, or not any more.

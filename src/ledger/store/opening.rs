@@ -154,15 +154,21 @@ pub(super) fn open_to_write(
 /// Creates an empty ledger.
 pub(super) fn begin(folder: &Folder, owner: Option<&str>) -> Result<(), StoreFault> {
     let scratch = folder.scratch(&folder.ledger())?;
-    let mut connection = connect(&scratch)?;
-    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
-    connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
-    Schema::current().apply(&mut connection)?;
+    let connection = create(&scratch)?;
     if let Some(owner) = owner {
         LedgerRow { machine: Some(owner.to_owned()), ..LedgerRow::read(&connection)? }.write(&connection)?;
     }
     close(connection)?;
     Ok(folder.put(&scratch, &folder.ledger())?)
+}
+
+/// An empty ledger in an empty file.
+pub(super) fn create(path: &Path) -> Result<Connection, StoreFault> {
+    let mut connection = connect(path)?;
+    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+    connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+    Schema::current().apply(&mut connection)?;
+    Ok(connection)
 }
 
 /// Brings a store of an older version to this schema; the older one is kept as `ledger-vN.db`.

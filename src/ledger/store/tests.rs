@@ -38,6 +38,8 @@ fn kind(error: &OpenError) -> &'static str {
         OpenError::Nothing { .. } => "nothing",
         OpenError::NotBegun { .. } => "not begun",
         OpenError::OtherShard { .. } => "other shard",
+        OpenError::Resizing { .. } => "resizing",
+        OpenError::Elsewhere { .. } => "elsewhere",
         OpenError::Folder { .. } => "folder",
         OpenError::Disk { .. } => "disk",
         OpenError::Damaged { .. } => "damaged",

@@ -275,7 +275,7 @@ impl LedgerTask {
 
     fn end_job(&mut self, done: JobDone) {
         let Some(CommitDone { pending, committed, copied }) = self.commits.take_back(done) else { return };
-        if let Err(error @ StoreError::Removed { .. }) = &committed {
+        if let Err(error @ (StoreError::Removed { .. } | StoreError::LockLost { .. })) = &committed {
             tracing::error!(error = chain(error), "the ledger stops");
             self.lost = true;
             return;

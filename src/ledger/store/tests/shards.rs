@@ -80,6 +80,22 @@ fn the_ledger_of_another_shard_is_refused_with_the_remedy() {
 }
 
 #[test]
+fn who_lost_the_lock_writes_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = open(&folder).unwrap().store;
+    first.commit(&commit(1, 1000, false)).unwrap();
+    std::fs::remove_file(file(&folder, "lock")).unwrap();
+    let error = first.commit(&commit(1, 2000, false)).unwrap_err();
+    assert!(matches!(error, StoreError::LockLost { .. }), "{error}");
+    // As if another machine had it.
+    std::fs::write(file(&folder, "lock"), "").unwrap();
+    let other = std::fs::File::open(file(&folder, "lock")).unwrap();
+    other.lock().unwrap();
+    let error = first.commit(&commit(1, 2000, false)).unwrap_err();
+    assert!(error.to_string().contains("another arkmeter took it"), "{error}");
+}
+
+#[test]
 fn a_ledger_without_shards_is_not_taken_by_one() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(&folder).unwrap());
