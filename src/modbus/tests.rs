@@ -219,11 +219,12 @@ async fn an_echo_is_stripped_on_rtu() {
     simulated.set_echo(true);
     gateway.behave(|gateway| gateway.echo = true);
     for bus in [serial(&simulated, 115_200), converter(&gateway)] {
-        let mut line = Line::new(&bus);
+        let mut line = Line::new(&LinkSettings { timeout: AMPLE, ..bus.clone() });
         for address in [0, 10] {
             read(&mut line, 1, block(address, 2)).await.unwrap();
         }
-        let error = read(&mut line, 9, block(0, 2)).await.unwrap_err();
+        drop(line);
+        let error = read(&mut Line::new(&bus), 9, block(0, 2)).await.unwrap_err();
         assert!(error.contains("the adapter echoes"), "{error}");
     }
 }

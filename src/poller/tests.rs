@@ -32,7 +32,7 @@ mod identification;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 /// Limit for an expected event: only a failing test waits this long.
-const SOON: Duration = Duration::from_secs(40);
+const SOON: Duration = Duration::from_secs(120);
 
 /// Power in register 0, energy in 4 and 5, read in one block; serial number in 20 and 21.
 const PROFILE: &str = r#"

@@ -116,7 +116,7 @@ async fn devices_with_constant_transaction_ids_are_read_and_status_says_what_the
     let arkreen = arkreen(1..=2);
     let mut plan = Plan::new().account(arkreen.url());
     for (gateway, (bus, meter, unit)) in gateways.iter().zip([("stays", "first", 1), ("closes", "second", 2)]) {
-        plan = plan.tcp(bus, gateway.address()).meter(meter, bus, unit);
+        plan = plan.patient_tcp(bus, gateway.address()).meter(meter, bus, unit);
     }
     let site = Site::new(&plan);
     let daemon = site.start();
