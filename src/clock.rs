@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 
 /// The box's time zone: `TZ`, else `/etc/localtime`; UTC if neither says one.
 pub fn time_zone_of_box() -> TimeZone {
-    TimeZone::try_system().unwrap_or(TimeZone::UTC)
+    let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
+    // `Etc/UTC` by a file is UTC as well: its days are the same. In January and in July of 2026.
+    let moments = [1_768_435_200, 1_784_073_600].map(|second| Timestamp::from_second(second).unwrap_or_default());
+    if moments.iter().all(|at| zone.to_offset(*at).seconds() == 0) { TimeZone::UTC } else { zone }
 }
 
 /// One boot of one machine. Two readings of the same boot are compared by the time since boot, which cannot be set.

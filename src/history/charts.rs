@@ -10,9 +10,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rusqlite::Connection;
 
-use super::days::{DayShare, SlotEnd, day_of, shares, slot_end};
+use super::days::{Calendar, DayShare, SlotEnd, calendars, date_of, day_of, length_of, shares, slot_end};
 use super::query::stored_slot;
 use super::{HistorySlot, MeterRename, PowerSummary};
+use crate::clock::time_zone_of_box;
 use crate::units::{MilliwattHours, Name};
 
 /// The time that is shown of the power.
@@ -75,6 +76,7 @@ pub(super) struct SharedCharts(Arc<Mutex<Charts>>);
 pub(super) struct Charts {
     /// Why something is missing, as a message.
     pub(super) note: Option<String>,
+    calendars: Vec<(Calendar, TimeZone)>,
     point_s: i64,
     meters: BTreeMap<Name, MeterChart>,
 }
@@ -84,10 +86,18 @@ struct MeterChart {
     points: Vec<PowerPoint>,
     /// The number of the last point, counted from 1970.
     newest: i64,
+    utc: EnergyChart,
+    /// Empty if the box's time zone is UTC.
+    local: EnergyChart,
+    end: Option<SlotEnd>,
+}
+
+/// The energy in one calendar.
+#[derive(Clone, Debug, Default)]
+struct EnergyChart {
     days: BTreeMap<i64, DayShare>,
     /// By the number of the month: 12 a year.
     months: BTreeMap<i64, MilliwattHours>,
-    end: Option<SlotEnd>,
 }
 
 impl SharedCharts {
@@ -98,19 +108,27 @@ impl SharedCharts {
 
 impl Default for Charts {
     fn default() -> Self {
-        Charts { note: None, point_s: POINT_S, meters: BTreeMap::new() }
+        Charts::of(calendars(&time_zone_of_box()))
     }
 }
 
 impl Charts {
+    fn of(calendars: Vec<(Calendar, TimeZone)>) -> Self {
+        Charts { note: None, calendars, point_s: POINT_S, meters: BTreeMap::new() }
+    }
+
     /// Without records.
     pub(super) fn with_note(note: String) -> Self {
         Charts { note: Some(note), ..Charts::default() }
     }
 
     /// Reads what is shown from an open history (blocking).
-    pub(super) fn read(connection: &Connection, now: Timestamp) -> rusqlite::Result<Charts> {
-        let mut charts = Charts::default();
+    pub(super) fn read(
+        connection: &Connection,
+        now: Timestamp,
+        calendars: &[(Calendar, TimeZone)],
+    ) -> rusqlite::Result<Charts> {
+        let mut charts = Charts::of(calendars.to_vec());
         let mut names = BTreeMap::new();
         let mut all = connection.prepare("SELECT id, name FROM meter")?;
         for row in all.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))? {
@@ -121,17 +139,16 @@ impl Charts {
         if names.len() > MANY {
             charts.point_s = LONG_POINT_S;
         }
-        let days = "SELECT meter, day, energy_mwh, covered_s FROM day WHERE day > ?1 ORDER BY day";
-        let mut days = connection.prepare(days)?;
-        let mut rows = days.query([day_of(now) - 32 * MONTHS as i64])?;
-        while let Some(row) = rows.next()? {
-            let Some(name) = names.get(&row.get(0)?) else { continue };
-            let covered = Duration::from_secs(row.get(3)?);
-            charts
-                .meters
-                .entry(name.clone())
-                .or_default()
-                .add_day(row.get(1)?, DayShare { energy: row.get(2)?, covered });
+        for (calendar, zone) in calendars {
+            let table = calendar.table();
+            let days = format!("SELECT meter, day, energy_mwh, covered_s FROM {table} WHERE day > ?1 ORDER BY day");
+            let mut days = connection.prepare(&days)?;
+            let mut rows = days.query([day_of(now, zone) - 32 * MONTHS as i64])?;
+            while let Some(row) = rows.next()? {
+                let Some(name) = names.get(&row.get(0)?) else { continue };
+                let share = DayShare { energy: row.get(2)?, covered: Duration::from_secs(row.get(3)?) };
+                charts.meters.entry(name.clone()).or_default().energy(*calendar).add_day(row.get(1)?, share);
+            }
         }
         let mut ends = connection.prepare("SELECT meter, ended, published_mwh, max(id) FROM slot GROUP BY meter")?;
         let mut rows = ends.query([])?;
@@ -159,7 +176,9 @@ impl Charts {
         let point_s = self.point_s;
         let meter = self.meters.entry(slot.meter.clone()).or_default();
         let before = meter.end.replace(slot.into());
-        shares(before, slot).for_each(|(day, share)| meter.add_day(day, share));
+        for (calendar, zone) in &self.calendars {
+            shares(before, slot, zone).for_each(|(day, share)| meter.energy(*calendar).add_day(day, share));
+        }
         meter.add_power(slot, point_s);
     }
 
@@ -172,22 +191,30 @@ impl Charts {
     }
 
     /// What is shown of a meter at this time.
-    pub(super) fn meter(&self, name: &Name, now: Timestamp) -> MeterHistory {
+    pub(super) fn meter(&self, name: &Name, now: Timestamp, calendar: Calendar) -> MeterHistory {
         let nothing = MeterChart::default();
         let meter = self.meters.get(name).unwrap_or(&nothing);
+        let zone = self.zone(calendar);
+        let energy = if zone == TimeZone::UTC { &meter.utc } else { &meter.local };
         let last = point_of(now, self.point_s);
         let count = SHOWN_S / self.point_s;
         MeterHistory {
             from: second((last + 1 - count) * self.point_s),
             point: Duration::from_secs(self.point_s.unsigned_abs()),
             power: (last + 1 - count..=last).map(|number| meter.point(number)).collect(),
-            days: meter.days.iter().map(|(day, share)| of_day(*day, share)).collect(),
-            months: meter.months.iter().map(|(month, energy)| of_month(*month, *energy)).collect(),
+            days: energy.days.iter().map(|(day, share)| of_day(*day, share, &zone)).collect(),
+            months: energy.months.iter().map(|(month, energy)| of_month(*month, *energy)).collect(),
         }
+    }
+
+    /// The time zone of a calendar.
+    pub(super) fn zone(&self, wanted: Calendar) -> TimeZone {
+        let zone = self.calendars.iter().find(|(calendar, _)| *calendar == wanted).map(|(_, zone)| zone.clone());
+        zone.unwrap_or(TimeZone::UTC)
     }
 }
 
-impl MeterChart {
+impl EnergyChart {
     fn add_day(&mut self, day: i64, share: DayShare) {
         self.days.entry(day).or_default().add(share);
         let date = date_of(day);
@@ -198,6 +225,15 @@ impl MeterChart {
         }
         while self.months.len() > MONTHS {
             self.months.pop_first();
+        }
+    }
+}
+
+impl MeterChart {
+    fn energy(&mut self, calendar: Calendar) -> &mut EnergyChart {
+        match calendar {
+            Calendar::Utc => &mut self.utc,
+            Calendar::Local => &mut self.local,
         }
     }
 
@@ -274,18 +310,16 @@ fn first_since(connection: &Connection, second: i64) -> rusqlite::Result<i64> {
     Ok(low)
 }
 
-fn of_day(day: i64, share: &DayShare) -> EnergyPeriod {
-    EnergyPeriod { begins: date_of(day), energy: share.energy, covered: Some(share.covered) }
+/// A day on which the clocks change counts as a whole one of 24 hours.
+fn of_day(day: i64, share: &DayShare, zone: &TimeZone) -> EnergyPeriod {
+    let missing = length_of(day, zone).saturating_sub(share.covered);
+    let covered = Duration::from_secs(DAY_S.unsigned_abs()).saturating_sub(missing);
+    EnergyPeriod { begins: date_of(day), energy: share.energy, covered: Some(covered) }
 }
 
 fn of_month(month: i64, energy: MilliwattHours) -> EnergyPeriod {
     let begins = Date::new(month.div_euclid(12) as i16, month.rem_euclid(12) as i8 + 1, 1).unwrap_or(Date::ZERO);
     EnergyPeriod { begins, energy, covered: None }
-}
-
-/// The date of a day that is counted from 1970.
-fn date_of(day: i64) -> Date {
-    second(day.saturating_mul(DAY_S)).to_zoned(TimeZone::UTC).date()
 }
 
 fn second(second: i64) -> Timestamp {

@@ -22,10 +22,12 @@ mod writer;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use charts::{EnergyPeriod, MeterHistory, PowerPoint};
+pub use days::Calendar;
 pub use feed::HistoryFeed;
 pub(crate) use gather::gather;
 pub(crate) use hours::HoursByClient;
@@ -195,9 +197,19 @@ pub struct HistoryHandle {
 
 impl HistoryHandle {
     /// What the page shows of these meters at this time, at once. Empty for a meter without a record.
-    pub fn charts<'a>(&self, meters: impl IntoIterator<Item = &'a Name>, now: Timestamp) -> Vec<MeterHistory> {
+    pub fn charts<'a>(
+        &self,
+        meters: impl IntoIterator<Item = &'a Name>,
+        now: Timestamp,
+        calendar: Calendar,
+    ) -> Vec<MeterHistory> {
         let charts = self.charts.lock();
-        meters.into_iter().map(|meter| charts.meter(meter, now)).collect()
+        meters.into_iter().map(|meter| charts.meter(meter, now, calendar)).collect()
+    }
+
+    /// The time zone of the local days; UTC if they are the same days.
+    pub fn local_zone(&self) -> TimeZone {
+        self.charts.lock().zone(Calendar::Local)
     }
 
     /// Why the charts lack something, as a message.

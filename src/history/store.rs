@@ -46,12 +46,12 @@ fn steps() -> Migrations<'static> {
             measured_ms INTEGER NOT NULL, mean_mw INTEGER, min_mw INTEGER, max_mw INTEGER, published_mwh INTEGER,
             began INTEGER, began_mwh INTEGER);",
     );
-    let days = M::up_with_hook(days::TABLE, |transaction: &Transaction<'_>| Ok(days::fill(transaction)?));
-    Migrations::new(vec![slots, days, M::up(hours::TABLES)])
+    let days = M::up_with_hook(days::TABLE, |transaction: &Transaction<'_>| Ok(days::fill_utc(transaction)?));
+    Migrations::new(vec![slots, days, M::up(hours::TABLES), M::up(days::LOCAL_TABLE)])
 }
 
 /// The version of a file after all steps.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// An open history.
 #[derive(Debug)]
@@ -197,12 +197,13 @@ impl HistoryStore {
         connection.pragma_update_and_check(None, "journal_size_limit", 1 << 16, |_| Ok(()))?;
         let (file, hours) = (file_id(path)?, hours::read(&connection)?);
         let days = DaySums::default();
+        days::fill_local(&mut connection, &days)?;
         Ok(HistoryStore { path: path.to_owned(), connection, file, days, hours, tidied_at: None })
     }
 
     /// What the page shows; a note where it cannot be read.
     pub(super) fn charts(&self, now: Timestamp) -> Charts {
-        let read = Charts::read(&self.connection, now);
+        let read = Charts::read(&self.connection, now, self.days.calendars());
         read.unwrap_or_else(|error| Charts::with_note(notes::unread(&self.path, &error.into())))
     }
 
@@ -244,7 +245,7 @@ impl HistoryStore {
             if let Some(id) = newest_expired(&self.connection, now, retention)? {
                 self.connection.execute("DELETE FROM slot WHERE id <= ?1", [id])?;
             }
-            days::expire(&self.connection, now, retention.max_size)?;
+            days::expire(&self.connection, now, retention.max_size, &self.days)?;
             hours::expire(&self.connection, now, retention.max_size)?;
             hours::forget(&mut self.hours, now);
             self.tidied_at = Some(*now);
@@ -274,6 +275,13 @@ impl HistoryStore {
         let value = |name| value(name).map(i64::unsigned_abs);
         let (pages, free, size) = (value("page_count")?, value("freelist_count")?, value("page_size")?);
         Ok(Sizes { used: pages.saturating_sub(free) * size, file: pages * size })
+    }
+
+    /// As on a box with this time zone.
+    #[cfg(test)]
+    pub(super) fn set_zone(&mut self, zone: &jiff::tz::TimeZone) {
+        self.days = DaySums::of(days::calendars(zone));
+        days::fill_local(&mut self.connection, &self.days).unwrap();
     }
 
     /// As if it had been tidied at that time.

@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout};
 use super::metrics;
 use super::page::{self, Journal, METERS_ON_A_PAGE, PageInputs};
 use super::snapshot::StatusSources;
+use crate::history::Calendar;
 use crate::ledger::store::JournalQuery;
 use crate::units::Name;
 
@@ -176,30 +177,40 @@ async fn status(State(views): State<CachedViews>) -> impl IntoResponse {
     ([(CONTENT_TYPE, JSON)], body)
 }
 
-/// `?page=2` of the overview.
+/// `?page=2` of the overview, and `?days=local` of every page.
 #[derive(Debug, Default, Deserialize)]
-struct PageNumber {
+struct PageQuery {
     #[serde(default)]
     page: usize,
+    #[serde(default)]
+    days: String,
 }
 
-async fn overview(State(views): State<CachedViews>, Query(query): Query<PageNumber>) -> Response {
+impl PageQuery {
+    fn calendar(&self) -> Calendar {
+        if self.days == page::LOCAL_DAYS { Calendar::Local } else { Calendar::Utc }
+    }
+}
+
+async fn overview(State(views): State<CachedViews>, Query(query): Query<PageQuery>) -> Response {
     let views = &*views.0;
     let last = views.sources.config().meters.len().div_ceil(METERS_ON_A_PAGE).max(1);
     let number = query.page.clamp(1, last);
-    let path = format!("/?page={number}");
+    let calendar = query.calendar();
+    let path = format!("/?page={number}{calendar:?}");
     if let Some(page) = views.pages.get(&path, views.every) {
         return html(page);
     }
     let meters: Vec<_> = views.sources.config().meters.keys().cloned().collect();
-    let page = Bytes::from(page::overview(&views.inputs(meters), number));
+    let page = Bytes::from(page::overview(&views.inputs(meters, calendar), number));
     views.pages.keep(path, page.clone());
     html(page)
 }
 
-async fn meter(State(views): State<CachedViews>, Path(name): Path<String>) -> Response {
+async fn meter(State(views): State<CachedViews>, Path(name): Path<String>, Query(query): Query<PageQuery>) -> Response {
     let views = &*views.0;
-    let path = format!("/meter/{name}");
+    let calendar = query.calendar();
+    let path = format!("/meter/{name}?{calendar:?}");
     if let Some(page) = views.pages.get(&path, views.every) {
         return html(page);
     }
@@ -211,22 +222,31 @@ async fn meter(State(views): State<CachedViews>, Path(name): Path<String>) -> Re
         Err(_) => Err("the ledger's disk does not answer".to_owned()),
     };
     let journal = Journal { entries, serial: views.sources.serial(&name) };
-    let Some(page) = page::meter(&views.inputs([name.clone()]), &name, &journal) else { return unknown("meter") };
+    let Some(page) = page::meter(&views.inputs([name.clone()], calendar), &name, &journal) else {
+        return unknown("meter");
+    };
     let page = Bytes::from(page);
     views.pages.keep(path, page.clone());
     html(page)
 }
 
-async fn client(State(views): State<CachedViews>, Path(name): Path<String>) -> Response {
+async fn client(
+    State(views): State<CachedViews>,
+    Path(name): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Response {
     let views = &*views.0;
-    let path = format!("/client/{name}");
+    let calendar = query.calendar();
+    let path = format!("/client/{name}?{calendar:?}");
     if let Some(page) = views.pages.get(&path, views.every) {
         return html(page);
     }
     let config = views.sources.config();
     let known = Name::new(&name).and_then(|name| config.clients.get(&name));
     let Some(client) = known else { return unknown("client") };
-    let Some(page) = page::client(&views.inputs(client.meters.clone()), &client.name) else { return unknown("client") };
+    let Some(page) = page::client(&views.inputs(client.meters.clone(), calendar), &client.name) else {
+        return unknown("client");
+    };
     let page = Bytes::from(page);
     views.pages.keep(path, page.clone());
     html(page)
@@ -234,16 +254,18 @@ async fn client(State(views): State<CachedViews>, Path(name): Path<String>) -> R
 
 impl Views {
     /// What a page about these meters shows.
-    fn inputs(&self, meters: impl IntoIterator<Item = Name>) -> PageInputs {
+    fn inputs(&self, meters: impl IntoIterator<Item = Name>, calendar: Calendar) -> PageInputs {
         let (document, config) = (self.sources.document(), self.sources.config());
         let names: Vec<_> = meters.into_iter().collect();
-        let histories = self.sources.history().charts(&names, document.at);
+        let histories = self.sources.history().charts(&names, document.at, calendar);
         let host = crate::files::system_text("/proc/sys/kernel/hostname").unwrap_or_default();
         PageInputs {
             document,
             config,
             histories: names.into_iter().zip(histories).collect(),
             history_note: self.sources.history().charts_note(),
+            calendar,
+            local_zone: self.sources.history().local_zone(),
             host: crate::text::foreign(host.trim(), 64),
         }
     }

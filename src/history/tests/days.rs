@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
 use proptest::prelude::*;
 use rusqlite::Connection;
 
 use super::store::{FIRST_VERSION, Lab, row};
 use crate::guard::testing::{at, energy, name};
 use crate::history::charts::Charts;
-use crate::history::days::{SlotEnd, day_of, shares};
+use crate::history::days::{Calendar, SlotEnd, day_of, shares};
 use crate::history::store::{HISTORY, HistoryStore, open_present};
 use crate::history::{HistorySlot, MeterRename, SlotStart};
 
@@ -32,7 +33,7 @@ fn days(lab: &Lab, meter: &str) -> Vec<(i64, u64, u64)> {
     let sql =
         "SELECT day, energy_mwh, covered_s FROM day WHERE meter = (SELECT id FROM meter WHERE name = ?1) ORDER BY day";
     let mut statement = connection.prepare(sql).unwrap();
-    let first = day_of(at(0).wall);
+    let first = day_of(at(0).wall, &TimeZone::UTC);
     let rows =
         statement.query_map([meter], |row| Ok((row.get::<_, i64>(0)? - first, row.get(1)?, row.get(2)?))).unwrap();
     rows.map(Result::unwrap).collect()
@@ -91,7 +92,7 @@ fn a_file_of_the_first_version_gets_its_days_and_the_charts_show_them() {
     let mut store = None;
     let shown = charts(&mut store, lab.folder.path(), at(300).wall);
     assert_eq!((shown.note.as_deref(), days(&lab, "a")), (None, vec![(0, 16, 240)]));
-    let meter = shown.meter(&name("a"), at(300).wall);
+    let meter = shown.meter(&name("a"), at(300).wall, Calendar::Utc);
     assert_eq!((meter.days[0].energy, meter.months[0].energy), (energy(16), energy(16)));
     assert_eq!(meter.power.iter().flatten().count(), 1);
     lab.history = store;
@@ -116,14 +117,17 @@ fn the_charts_read_from_the_file_are_those_that_followed_it() {
     }
     slots.chunks(150).for_each(|slots| assert_eq!(lab.record(slots, 0).unwrap(), None));
     let now = at(2000 * 120).wall;
-    let read = charts(&mut None, lab.folder.path(), now).meter(&name("a"), now);
-    assert_eq!(read, live.meter(&name("a"), now));
+    let read = charts(&mut None, lab.folder.path(), now).meter(&name("a"), now, Calendar::Utc);
+    assert_eq!(read, live.meter(&name("a"), now, Calendar::Utc));
     assert_eq!(read.power.len(), 288);
     assert!(read.power.iter().flatten().count() > 280);
     assert_eq!(read.days.iter().map(|day| day.energy.get()).sum::<u64>(), 1999 * 10 - 10, "the days add up");
     let rename = MeterRename { from: name("a"), to: name("b") };
     live.rename(&rename);
-    assert!(live.meter(&name("a"), now).days.is_empty() && !live.meter(&name("b"), now).days.is_empty());
+    assert!(
+        live.meter(&name("a"), now, Calendar::Utc).days.is_empty()
+            && !live.meter(&name("b"), now, Calendar::Utc).days.is_empty()
+    );
 }
 
 #[test]
@@ -132,7 +136,7 @@ fn a_time_without_readings_is_a_gap_in_the_charts() {
     for slot in (1..31).chain(61..91) {
         shown.add(&row("a", slot * 120, slot * 10));
     }
-    let power = shown.meter(&name("a"), at(90 * 120).wall).power;
+    let power = shown.meter(&name("a"), at(90 * 120).wall, Calendar::Utc).power;
     let read: Vec<_> = power[288 - 36..].iter().map(Option::is_some).collect();
     assert_eq!(read.iter().filter(|read| **read).count(), 24, "{read:?}");
     assert!(!read[12..24].iter().any(|read| *read), "{read:?}");
@@ -159,7 +163,7 @@ proptest! {
         for (seconds, more) in ends {
             figure += more;
             let slot = row("a", seconds, figure);
-            for (_, share) in shares(before, &slot) {
+            for (_, share) in shares(before, &slot, &TimeZone::UTC) {
                 total += share.energy.get();
                 covered &= share.covered <= Duration::from_secs(DAY);
             }
@@ -178,7 +182,48 @@ fn a_day_begins_after_midnight() {
     let midnight: Timestamp = "2026-11-25T00:00:00Z".parse().unwrap();
     let second = |seconds: i64| Timestamp::from_second(midnight.as_second() + seconds).unwrap();
     assert_eq!(
-        (day_of(second(0)) + 1, day_of(second(1)), day_of(second(86400))),
-        (day_of(second(1)), day_of(second(86400)), day_of(second(1)))
+        (
+            day_of(second(0), &TimeZone::UTC) + 1,
+            day_of(second(1), &TimeZone::UTC),
+            day_of(second(86400), &TimeZone::UTC)
+        ),
+        (day_of(second(1), &TimeZone::UTC), day_of(second(86400), &TimeZone::UTC), day_of(second(1), &TimeZone::UTC))
     );
+}
+
+#[test]
+fn days_of_the_boxs_time_zone_are_kept_beside_those_of_utc() {
+    let mut lab = Lab::new();
+    // `at(0)` is 8 h into the UTC day, and half an hour before midnight here.
+    let zone = TimeZone::fixed(Offset::from_seconds(15 * 3600 + 1800).unwrap());
+    lab.fill(1..16);
+    lab.history.as_mut().unwrap().set_zone(&zone);
+    lab.fill(16..31);
+    let rows = |table: &str| {
+        let connection = Connection::open(lab.path(HISTORY)).unwrap();
+        let sql = format!("SELECT energy_mwh, covered_s FROM {table} ORDER BY day");
+        let mut statement = connection.prepare(&sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect::<Vec<(u64, u64)>>()
+    };
+    assert_eq!(rows("day"), [(290, 29 * 120)]);
+    assert_eq!(rows("local_day"), [(140, 14 * 120), (150, 15 * 120)], "those of before are made from the slots");
+    let charts = lab.history.as_ref().unwrap().charts(at(31 * 120).wall);
+    let days = |calendar| charts.meter(&name("a"), at(31 * 120).wall, calendar).days;
+    let energies = |calendar| days(calendar).iter().map(|day| day.energy.get()).collect::<Vec<_>>();
+    assert_eq!((energies(Calendar::Utc), energies(Calendar::Local)), (vec![290], vec![140, 150]));
+    let dates: Vec<_> = days(Calendar::Local).iter().map(|day| day.begins.to_string()).collect();
+    assert_eq!(dates, ["2027-01-15", "2027-01-16"]);
+    assert_eq!(charts.zone(Calendar::Local), zone);
+}
+
+#[test]
+fn a_day_on_which_the_clocks_change_is_whole() {
+    let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+    for (begin, hours) in [("2026-10-24T22:00:00Z", 25), ("2026-03-28T23:00:00Z", 23)] {
+        let begin: Timestamp = begin.parse().unwrap();
+        let (day, end) = (day_of(begin, &zone) + 1, begin + Duration::from_secs(hours * 3600));
+        assert_eq!(day_of(end, &zone), day, "a day includes its end");
+        assert_eq!(crate::history::days::length_of(day, &zone), Duration::from_secs(hours * 3600));
+    }
 }

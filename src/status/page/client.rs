@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::meter::energy;
 use super::parts::{self, framed, of_client, of_meter, state};
-use super::{PageInputs, Part, date, frame, section};
+use super::{PageInputs, Part, frame, section};
 use crate::history::EnergyPeriod;
 use crate::report_hours::{FULL_HOUR, FULL_WEEK};
 use crate::status::document::{ClientStatus, Document};
@@ -27,7 +27,7 @@ pub(in crate::status) fn client(inputs: &PageInputs, name: &Name) -> Option<Stri
     let account = document.accounts.get(&client.account);
     let (days, months) = (sums(inputs, client, false), sums(inputs, client, true));
     let main = html! {
-        (others(document, name))
+        (others(inputs, name))
         div.head {
             h1 { (name) " " (state(shape, word)) }
             p {
@@ -59,20 +59,21 @@ pub(in crate::status) fn client(inputs: &PageInputs, name: &Name) -> Option<Stri
                 li { svg aria-hidden="true" { path.none d="M8 13L20 1" {} } "none" }
             }
         }, &plot::week("w", name.as_str(), &week(document, client))))
-        (section("hme", "Meters", &html! { p { "The client's figure is the sum of its meters' published energy." } }, &members(document, client)))
-        (energy(name.as_str(), &days, &months, date(document.at)))
+        (section("hme", "Meters", &html! { p { "The client's figure is the sum of its meters' published energy." } }, &members(inputs, client)))
+        (energy(inputs, name.as_str(), &days, &months))
     };
     Some(frame(inputs, &format!("{name}: {word}"), Part::Clients, &main))
 }
 
-fn others(document: &Document, name: &Name) -> Markup {
+fn others(inputs: &PageInputs, name: &Name) -> Markup {
+    let document = &inputs.document;
     html! {
         nav.sib aria-label="Clients" {
             ul {
                 @for (other, client) in document.clients.iter().take(MOST_LISTED) {
                     @let (shape, word) = of_client(client, document);
                     li {
-                        a href=(format!("/client/{other}")) aria-current=[(other == name).then_some("page")] {
+                        a href=(inputs.link(&format!("/client/{other}"))) aria-current=[(other == name).then_some("page")] {
                             (shape.icon()) (other) span.vh { ", " (word) }
                         }
                     }
@@ -104,14 +105,15 @@ fn week(document: &Document, client: &ClientStatus) -> HourReports {
     }
 }
 
-fn members(document: &Document, client: &ClientStatus) -> Markup {
+fn members(inputs: &PageInputs, client: &ClientStatus) -> Markup {
+    let document = &inputs.document;
     html! {
         table.slim {
             thead { tr { th scope="col" { "Meter" } th scope="col" { "State" } th.n scope="col" { "Published" } } }
             tbody {
                 @for (name, meter) in client.meters.iter().take(MOST_LISTED).filter_map(|name| document.meters.get_key_value(name)) {
                     tr {
-                        th scope="row" { a href=(format!("/meter/{name}")) { (name) } }
+                        th scope="row" { a href=(inputs.link(&format!("/meter/{name}"))) { (name) } }
                         td { (state(of_meter(meter.state), &words::state(&meter.state))) }
                         td.n { @match meter.published_mwh { Some(energy) => { (parts::counter(energy)) }, None => { "–" } } }
                     }
@@ -132,6 +134,6 @@ fn sums(inputs: &PageInputs, client: &ClientStatus, months: bool) -> Vec<EnergyP
             sum.covered = sum.covered.min(period.covered);
         }
     }
-    let oldest = date(inputs.document.at).saturating_sub(2.years());
+    let oldest = inputs.today().saturating_sub(2.years());
     sums.into_values().filter(|period| period.begins > oldest).collect()
 }

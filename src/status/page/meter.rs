@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::overview::{power_key, share};
 use super::parts::{self, Shape, framed, of_meter, state};
-use super::{PageInputs, Part, date, frame, second, section};
+use super::{PageInputs, Part, frame, second, section};
 use crate::config::MeterConfig;
 use crate::history::{EnergyPeriod, MeterHistory};
 use crate::ledger::shown::{ShownEntry, ShownJournal};
@@ -47,7 +47,7 @@ pub(in crate::status) fn meter(inputs: &PageInputs, name: &Name, journal: &Journ
             p {
                 (profile.vendor) " " (profile.model) ", " (configured.bus) ", unit " (configured.unit) ". "
                 @match client {
-                    Some(client) => { "Reported as client " a href=(format!("/client/{}", client.name)) { (client.name) } "." },
+                    Some(client) => { "Reported as client " a href=(inputs.link(&format!("/client/{}", client.name))) { (client.name) } "." },
                     None => { "Not reported: it has no client." },
                 }
             }
@@ -61,13 +61,13 @@ pub(in crate::status) fn meter(inputs: &PageInputs, name: &Name, journal: &Journ
                 (plot::gauge("gs", name.as_str(), status.power_mw, configured.max_power, &history.power))
             }
             section.out { (counters(inputs, status)) }
-            section.out { h2 { "Energy today, UTC" } (today(inputs, history)) }
+            section.out { h2 { "Energy today, " (inputs.zone_name()) } (today(inputs, history)) }
         }
         (section("h24", "Power, last 24 h", &html! {
             p { "As measured by the meter, every " (humantime::format_duration(configured.poll_every)) "." }
             (power_key())
         }, &plot::power("p24", name.as_str(), history)))
-        (energy(name.as_str(), &history.days, &history.months, date(inputs.document.at)))
+        (energy(inputs, name.as_str(), &history.days, &history.months))
         (section("hj", "Journal", &html! { p { "Each decision about the figure and its reason, the newest first." } }, &entries(journal)))
         (section("hl", "Line", &html! { p { "Requests to this unit." } }, &line(status)))
         (section("hm", "Meter", &html! {}, &facts(status, configured, journal)))
@@ -76,7 +76,8 @@ pub(in crate::status) fn meter(inputs: &PageInputs, name: &Name, journal: &Journ
 }
 
 /// The sections of energy per day and per month; also of a client.
-pub(super) fn energy(what: &str, days: &[EnergyPeriod], months: &[EnergyPeriod], today: Date) -> Markup {
+pub(super) fn energy(inputs: &PageInputs, what: &str, days: &[EnergyPeriod], months: &[EnergyPeriod]) -> Markup {
+    let today = inputs.today();
     let known: Vec<_> = day_bars(days, today);
     let per_month = month_bars(months, today);
     let sum = per_month.iter().filter_map(|bar| bar.energy).map(MilliwattHours::kilowatt_hours).sum::<f64>();
@@ -88,7 +89,9 @@ pub(super) fn energy(what: &str, days: &[EnergyPeriod], months: &[EnergyPeriod],
         }
     };
     html! {
-        (section("hd", "Energy per day", &html! { p { "Published energy; days in UTC, as Arkreen counts." } (key) },
+        (section("hd", "Energy per day", &html! { p {
+                "Published energy; days in " (inputs.zone_name()) @if !inputs.is_local() { ", as Arkreen counts" } ". " (inputs.other_days())
+            } (key) },
             &plot::bars("pd", &format!("{what}, energy per day, last 30 days"), "day", 1, &known)))
         (section("hmo", "Energy per month", &html! { p { (plot::grouped(&format!("{sum:.0}"))) " kWh in the months shown." } },
             &plot::bars("pm", &format!("{what}, energy per month, last 12 months"), "month", 0, &per_month)))
@@ -136,7 +139,7 @@ fn others(inputs: &PageInputs, name: &Name) -> Markup {
         ul {
             @for (other, meter) in all.iter().take(MOST_OTHERS) {
                 li {
-                    a href=(format!("/meter/{other}")) aria-current=[(other == name).then_some("page")] {
+                    a href=(inputs.link(&format!("/meter/{other}"))) aria-current=[(other == name).then_some("page")] {
                         (of_meter(meter.state).icon()) (other) span.vh { ", " (words::state(&meter.state)) }
                     }
                 }
@@ -180,7 +183,7 @@ fn counters(inputs: &PageInputs, status: &MeterStatus) -> Markup {
 }
 
 fn today(inputs: &PageInputs, history: &MeterHistory) -> Markup {
-    let today = date(inputs.document.at);
+    let today = inputs.today();
     let of = |date: Option<Date>| history.days.iter().find(|day| Some(day.begins) == date).map(|day| day.energy);
     html! {
         p.big { @match of(Some(today)) { Some(energy) => { (format!("{:.1}", energy.kilowatt_hours())) span.u { "kWh" } }, None => { "–" } } }

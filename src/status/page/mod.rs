@@ -17,7 +17,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::document::Document;
 use super::words;
 use crate::config::Config;
-use crate::history::MeterHistory;
+use crate::history::{Calendar, MeterHistory};
 use crate::units::Name;
 
 pub(super) use client::client;
@@ -39,8 +39,53 @@ pub(super) struct PageInputs {
     pub(super) histories: BTreeMap<Name, MeterHistory>,
     /// Why the history lacks something.
     pub(super) history_note: Option<String>,
+    /// How the days and months are counted.
+    pub(super) calendar: Calendar,
+    /// The box's time zone.
+    pub(super) local_zone: TimeZone,
     /// The box.
     pub(super) host: String,
+}
+
+/// `?days=local` of a page: days of the box's time zone.
+pub(super) const LOCAL_DAYS: &str = "local";
+
+impl PageInputs {
+    /// Days of the box's time zone are shown, and are not those of UTC.
+    fn is_local(&self) -> bool {
+        self.calendar == Calendar::Local && self.local_zone != TimeZone::UTC
+    }
+
+    /// The present day.
+    fn today(&self) -> jiff::civil::Date {
+        let zone = if self.is_local() { self.local_zone.clone() } else { TimeZone::UTC };
+        self.document.at.to_zoned(zone).date()
+    }
+
+    /// `UTC`, or the box's time zone.
+    fn zone_name(&self) -> &str {
+        if self.is_local() { self.local_zone.iana_name().unwrap_or("the time zone of this box") } else { "UTC" }
+    }
+
+    /// The address of another page that counts days in the same way.
+    fn link(&self, path: &str) -> String {
+        let (path, place) = path.split_once('#').unwrap_or((path, ""));
+        let query = match (self.is_local(), path.contains('?')) {
+            (false, _) => "",
+            (true, false) => "?days=local",
+            (true, true) => "&days=local",
+        };
+        let hash = if place.is_empty() { "" } else { "#" };
+        format!("{path}{query}{hash}{place}")
+    }
+
+    /// A link to the same page with the other way to count days; nothing on a box in UTC.
+    fn other_days(&self) -> Markup {
+        html! {
+            @if self.is_local() { a href="?" { "Days in UTC" } }
+            @else if self.local_zone != TimeZone::UTC { a href=(format!("?days={LOCAL_DAYS}")) { "Days of this box" } }
+        }
+    }
 }
 
 /// Which part of the navigation is the present one.
@@ -69,7 +114,7 @@ fn frame(inputs: &PageInputs, title: &str, part: Part, main: &Markup) -> String 
     let now = document.at;
     let version = &document.version;
     let item = |this: Part, address: &str, name: &str| {
-        html! { li { a href=(address) aria-current=[(this == part).then_some(if address == "/" { "page" } else { "true" })] { (name) } } }
+        html! { li { a href=(inputs.link(address)) aria-current=[(this == part).then_some(if address == "/" { "page" } else { "true" })] { (name) } } }
     };
     let markup = html! {
         (DOCTYPE)
@@ -87,7 +132,7 @@ fn frame(inputs: &PageInputs, title: &str, part: Part, main: &Markup) -> String 
                 (maud::PreEscaped(SHAPES))
                 header.top {
                     div.in {
-                        a.mark href="/" { (maud::PreEscaped(MARK)) "arkmeter" }
+                        a.mark href=(inputs.link("/")) { (maud::PreEscaped(MARK)) "arkmeter" }
                         p.box { (inputs.host) @if let Some(shard) = document.shard { ", shard " (shard.number) " of " (shard.count) } " " time datetime=(second(now)) { (now.strftime("%H:%M:%S UTC")) } }
                         nav aria-label="Pages" {
                             ul {
@@ -123,11 +168,6 @@ fn section(id: &str, name: &str, about: &Markup, content: &Markup) -> Markup {
             div { (content) }
         }
     }
-}
-
-/// The day of a time, in UTC.
-fn date(at: Timestamp) -> jiff::civil::Date {
-    at.to_zoned(TimeZone::UTC).date()
 }
 
 fn second(at: Timestamp) -> String {

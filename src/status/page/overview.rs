@@ -4,7 +4,7 @@ use jiff::ToSpan;
 use maud::{Markup, html};
 
 use super::parts::{self, Shape, framed, of_account, of_bus, of_client, of_meter, state};
-use super::{PageInputs, Part, date, frame, section};
+use super::{PageInputs, Part, frame, section};
 use crate::history::{MeterHistory, PowerPoint};
 use crate::status::document::{ClientStatus, Document, MeterStatus};
 use crate::status::plot;
@@ -34,7 +34,7 @@ pub(in crate::status) fn overview(inputs: &PageInputs, number: usize) -> String 
         @if let Some(note) = &inputs.history_note { (framed(Shape::Advice, "History", &[note])) }
         div.outs {
             (power_now(inputs, &all))
-            section.out.half { h2 { "Energy today, UTC" } (today(inputs)) }
+            section.out.half { h2 { "Energy today, " (inputs.zone_name()) } (today(inputs)) }
             section.out.half { h2 { "Reports" } (reports(document)) }
         }
         (section("h24", "Power, last 24 h", &about_power(), &plot::power("p24", "all meters", &all)))
@@ -134,7 +134,7 @@ fn power_now(inputs: &PageInputs, all: &MeterHistory) -> Markup {
 }
 
 fn today(inputs: &PageInputs) -> Markup {
-    let today = date(inputs.document.at);
+    let today = inputs.today();
     let of = |date: jiff::civil::Date| -> Option<MilliwattHours> {
         let days = inputs.histories.values().flat_map(|history| &history.days);
         let mut sums = days.filter(|day| day.begins == date).map(|day| day.energy);
@@ -145,6 +145,7 @@ fn today(inputs: &PageInputs) -> Markup {
     html! {
         p.big { @match of(today) { Some(energy) => { (format!("{:.1}", energy.kilowatt_hours())) span.u { "kWh" } }, None => { "–" } } }
         p.s.q { @match before { Some(energy) => { "yesterday " (parts::kwh(energy)) }, None => { "nothing recorded for yesterday" } } }
+        @if inputs.local_zone != jiff::tz::TimeZone::UTC { p.s.q { (inputs.other_days()) } }
     }
 }
 
@@ -182,27 +183,27 @@ fn meters(inputs: &PageInputs, number: usize) -> Markup {
             ul.cards { @for (index, (name, meter)) in shown.enumerate() { (card(inputs, index, name, meter)) } }
         } @else {
             ul { @for (name, meter) in shown { (row(inputs, name, meter)) } }
-            (pages(all.len(), number))
+            (pages(inputs, all.len(), number))
         }
     }
 }
 
 /// Links to the other pages of meters.
-fn pages(meters: usize, number: usize) -> Markup {
+fn pages(inputs: &PageInputs, meters: usize, number: usize) -> Markup {
     let last = meters.div_ceil(METERS_ON_A_PAGE).max(1);
     html! {
         @if last > 1 {
             nav.pages aria-label="Pages of meters" {
-                @if number > 1 { a href=(format!("/?page={}#meters", number - 1)) rel="prev" { "Previous " (METERS_ON_A_PAGE) } }
+                @if number > 1 { a href=(inputs.link(&format!("/?page={}#meters", number - 1))) rel="prev" { "Previous " (METERS_ON_A_PAGE) } }
                 span { "Page " (number) " of " (last) ", " (meters) " meters" }
-                @if number < last { a href=(format!("/?page={}#meters", number + 1)) rel="next" { "Next " (METERS_ON_A_PAGE) } }
+                @if number < last { a href=(inputs.link(&format!("/?page={}#meters", number + 1))) rel="next" { "Next " (METERS_ON_A_PAGE) } }
             }
         }
     }
 }
 
 fn energy_today(inputs: &PageInputs, name: &Name) -> Option<MilliwattHours> {
-    let today = date(inputs.document.at);
+    let today = inputs.today();
     inputs.histories.get(name)?.days.iter().find(|day| day.begins == today).map(|day| day.energy)
 }
 

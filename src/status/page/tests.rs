@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::config::{self, Environment};
-use crate::history::{EnergyPeriod, PowerPoint};
+use crate::history::{Calendar, EnergyPeriod, PowerPoint};
 use crate::ledger::shown::{ShownEntry, ShownJournal};
 use crate::status::compose::StatusInputs;
 use crate::status::compose::tests::{cabinet, document, guarded, poll};
@@ -16,13 +16,15 @@ fn inputs(status: &StatusInputs) -> PageInputs {
         config: status.config.clone(),
         document,
         history_note: None,
+        calendar: Calendar::Utc,
+        local_zone: TimeZone::UTC,
         host: "box-01".to_owned(),
     }
 }
 
 /// 24 h of power and as many days of energy as the charts keep of a year, until `at`.
 fn history(at: Timestamp, days: i64) -> MeterHistory {
-    let today = date(at);
+    let today = at.to_zoned(TimeZone::UTC).date();
     let point = |index: i32| PowerPoint::new(1000.0 + 700.0 * (index as f32 / 9.0).sin(), 200.0, 2900.0 + index as f32);
     let back = |back: i64| today.saturating_sub(jiff::Span::new().days(back));
     let kilowatt_hours = |number: i64| MilliwattHours::new(number.unsigned_abs() * 1_000_000).unwrap();
@@ -194,6 +196,27 @@ fn an_absent_history_is_said_and_hides_no_figure() {
             "{html}"
         );
         assert!(html.contains("1.50<span") && !html.contains("NaN"), "{html}");
+    }
+}
+
+#[test]
+fn days_are_those_of_utc_or_by_a_link_those_of_the_box() {
+    let mut inputs = inputs(&cabinet());
+    let utc = all(&inputs, "the register fell");
+    assert!(
+        utc.iter().all(|html| !html.contains("days=local") && !html.contains("Days in UTC")),
+        "a box in UTC has no choice"
+    );
+    inputs.local_zone = TimeZone::posix("XYZ-14").unwrap();
+    for html in all(&inputs, "the register fell") {
+        assert!(html.contains("href=\"?days=local\">Days of this box") && html.contains("UTC"), "{html}");
+    }
+    inputs.calendar = Calendar::Local;
+    let today = inputs.today();
+    assert_eq!(today, inputs.document.at.to_zoned(TimeZone::UTC).date().tomorrow().unwrap(), "14 hours ahead");
+    for html in all(&inputs, "the register fell") {
+        assert!(html.contains("href=\"?\">Days in UTC") && html.contains("the time zone of this box"), "{html}");
+        assert!(html.contains("href=\"/?days=local#meters\"") && !html.contains("style="), "{html}");
     }
 }
 
