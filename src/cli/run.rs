@@ -32,13 +32,16 @@ pub(super) fn run(config: &Path, environment: &Environment, record: Option<&Path
     code
 }
 
-/// The C library gives each thread a heap of its own, which keeps the memory of its peak. Most of ours are idle most of the time.
+/// The C library gives each thread a heap of its own, which keeps the memory of its peak. Most of ours are idle most of the time. What is
+/// large, such as a commit or a view of thousands of meters, gets pages of its own: they grow without a copy, and the system has them back.
 fn use_one_heap() {
     #[cfg(target_env = "gnu")]
     #[allow(unsafe_code)]
-    // SAFETY: it takes two numbers, and no other thread runs yet.
+    // SAFETY: each takes two numbers, and no other thread runs yet.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 256 * 1024);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1024 * 1024);
     }
 }
 

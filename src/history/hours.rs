@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
 
 use crate::clock::ClockReading;
 use crate::report_hours::{FULL_HOUR, ReportHours, WEEK_HOURS, number_of};
@@ -62,14 +62,31 @@ pub(super) fn write(
 ) -> rusqlite::Result<HoursByClient> {
     let mut after = stored.clone();
     let none = ReportHours::default();
-    for (client, hours) in &new.clients {
-        let stored = stored.get(client).unwrap_or(&none);
-        if is_due(stored, hours) || new.last && stored != hours {
-            write_client(transaction, client, stored, hours)?;
-            after.insert(client.clone(), hours.clone());
-        }
+    let with_stored = new.clients.iter().map(|(client, hours)| (client, stored.get(client).unwrap_or(&none), hours));
+    let mut due =
+        with_stored.filter(|(_, stored, hours)| is_due(stored, hours) || new.last && stored != hours).peekable();
+    let mut ids = if due.peek().is_some() { client_ids(transaction)? } else { BTreeMap::new() };
+    let mut row = transaction.prepare("REPLACE INTO client_hour (hour, client, reports) VALUES (?1, ?2, ?3)")?;
+    for (client, stored, hours) in due {
+        let id = match ids.get(client) {
+            Some(id) => *id,
+            None => {
+                transaction.execute("INSERT INTO client (name) VALUES (?1)", [client])?;
+                let id = transaction.last_insert_rowid();
+                ids.insert(client.clone(), id);
+                id
+            }
+        };
+        write_client(transaction, &mut row, id, stored, hours)?;
+        after.insert(client.clone(), hours.clone());
     }
     Ok(after)
+}
+
+/// The ids of all clients. All at once: the table has no index, so that finding each would read the whole table for each.
+fn client_ids(transaction: &Transaction<'_>) -> rusqlite::Result<BTreeMap<String, i64>> {
+    let mut all = transaction.prepare("SELECT name, id FROM client")?;
+    all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 fn is_due(stored: &ReportHours, hours: &ReportHours) -> bool {
@@ -79,26 +96,18 @@ fn is_due(stored: &ReportHours, hours: &ReportHours) -> bool {
 
 fn write_client(
     transaction: &Transaction<'_>,
-    client: &str,
+    row: &mut Statement<'_>,
+    id: i64,
     stored: &ReportHours,
     hours: &ReportHours,
 ) -> rusqlite::Result<()> {
-    let find = "SELECT id FROM client WHERE name = ?1";
-    let id = match transaction.query_row(find, [client], |row| row.get::<_, i64>(0)).optional()? {
-        Some(id) => id,
-        None => {
-            transaction.execute("INSERT INTO client (name) VALUES (?1)", [client])?;
-            transaction.last_insert_rowid()
-        }
-    };
     // The clock was set back.
     if stored.newest() > hours.newest() {
         transaction.execute("DELETE FROM client_hour WHERE client = ?1 AND hour > ?2", [id, hours.newest()])?;
     }
-    let mut write = transaction.prepare("REPLACE INTO client_hour (hour, client, reports) VALUES (?1, ?2, ?3)")?;
     for (hour, reports) in (hours.newest() - WEEK + 1..).zip(hours.strip()) {
         if reports != stored.of(hour) {
-            write.execute(params![hour, id, reports])?;
+            row.execute(params![hour, id, reports])?;
         }
     }
     Ok(())

@@ -252,6 +252,7 @@ impl LedgerState {
         self.note_client_changes(now);
         let mut commit = Commit::empty(*now);
         (commit.adopt, commit.retire) = (self.adopting, self.retiring);
+        commit.meters.reserve(self.meters.values().filter(|record| record.dirty).count());
         for (name, record) in &mut self.meters {
             let memory = record.is_memory_due(last);
             if std::mem::take(&mut record.dirty) || memory {

@@ -21,8 +21,8 @@ use crate::text;
 
 /// The longest time for a document.
 const READ_WITHIN: Duration = Duration::from_secs(10);
-/// The most bytes of an answer: the status of a thousand meters.
-const ANSWER_MAX: usize = 8 * 1024 * 1024;
+/// The most bytes of an answer: the status of ten thousand meters takes 15 MB, and each may have faults to tell.
+const ANSWER_MAX: usize = 64 * 1024 * 1024;
 
 /// Why the daemon did not answer, with the remedy.
 #[derive(Debug, thiserror::Error)]
