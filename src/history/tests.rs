@@ -1,4 +1,5 @@
 mod days;
+mod gather;
 mod hours;
 mod slots;
 mod store;
