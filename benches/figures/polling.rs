@@ -97,7 +97,7 @@ impl Master {
             false => Link::Tcp(line.to_owned()),
         };
         let (timeout, none) = (Duration::from_secs(1), Duration::ZERO);
-        let settings = LinkSettings { link, timeout, request_gap: none, connect_delay: none };
+        let settings = LinkSettings { link, timeout, request_gap: none, connect_delay: none, lender: None };
         Ok(Master::Verified(Box::new(Line::new(&settings))))
     }
 

@@ -146,7 +146,9 @@ Examples:
   arkmeter scan --serial /dev/ttyUSB0            all usual baud rates, units 1 to 247
   arkmeter scan --serial /dev/ttyUSB0 --baud 9600 --units 1-20
   arkmeter scan --tcp 192.168.1.0/24:502         all gateways in a network
-  arkmeter scan --bus cabinet --write            add what is found to the configuration")]
+  arkmeter scan --bus cabinet --write            add what is found to the configuration
+
+While the daemon runs, its line is used between its polls (as root), at its own baud rate and parity.")]
     Scan(ScanArguments),
     /// Read the registers of an unsupported meter in every possible format, and propose a profile
     #[command(override_usage = "arkmeter inspect --unit <UNIT> <--serial|--tcp|--bus|...> <LINE>")]
@@ -155,7 +157,8 @@ Examples:
   arkmeter inspect --serial /dev/ttyUSB0 --unit 1 --loads 0,1kW,3kW --name acme-100 > acme-100.toml
   arkmeter inspect --tcp 192.168.1.20 --unit 1 --registers 0x100..0x130,0x400..0x450 --display 1234.5kWh
 
-With --loads it asks for these loads one after the other: only a load that you know shows the scale of the power.")]
+With --loads it asks for these loads one after the other: only a load that you know shows the scale of the power. While the daemon runs, \
+its line is used between its polls (as root).")]
     Inspect(InspectArguments),
     /// Collect what remote support needs in one text file, with secrets masked
     #[command(after_help = "\

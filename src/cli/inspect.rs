@@ -1,5 +1,7 @@
 //! `arkmeter inspect`: the registers of an unsupported meter in every possible format, what they probably are, and a proposed profile.
 
+mod lent;
+
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use tokio::time::Instant;
 use super::arguments::name;
 use super::context::runtime;
 use super::exit;
-use super::line::{LineArguments, bus, check_units, configuration, daemon_on_line, parity_parser, refuse, unit, watch};
+use super::line::{LineArguments, bus, check_units, configuration, daemon_on_line, parity_parser, unit, watch};
 use super::output::{finish_output, print_error, table, write_json};
 use super::progress::TerminalProgress;
 use super::scan::unless_interrupted;
@@ -135,12 +137,17 @@ fn inspect_line(arguments: &InspectArguments, path: &Path, environment: &Environ
     let bus = bus_config(arguments, config.as_ref())?;
     let kind = if matches!(bus.link, Link::Tcp(_)) { LinkKind::Tcp } else { LinkKind::Serial };
     check_units(kind, &[arguments.unit])?;
-    if let Some(process) = daemon_on_line(config.as_ref(), environment, &bus.link) {
-        return Err(refuse(&process, &bus.link.to_string()));
-    }
+    let owner = daemon_on_line(config.as_ref(), environment, &bus.link);
     let (mut samples, progress) = (Vec::new(), TerminalProgress::on_terminal());
-    let sampling = async { unless_interrupted(sample(arguments, &bus, &mut samples, &progress)).await };
-    let ended = runtime()?.block_on(sampling);
+    let sampling = async {
+        let loan = match &owner {
+            Some(owner) => Some(lent::borrow(owner, arguments, &bus).await?),
+            None => None,
+        };
+        let settings = loan.as_ref().map_or(&bus, |(settings, _)| settings);
+        Ok::<_, u8>(unless_interrupted(sample(arguments, settings, &mut samples, &progress)).await)
+    };
+    let ended = runtime()?.block_on(sampling)?;
     let stopped = ended.is_none();
     if stopped {
         progress.interrupted();
@@ -159,6 +166,15 @@ fn inspect_line(arguments: &InspectArguments, path: &Path, environment: &Environ
     Ok(if stopped { exit::INTERRUPTED } else { code })
 }
 
+/// The requests for the registers of the arguments.
+fn blocks(arguments: &InspectArguments) -> Vec<RegisterRange> {
+    let functions = arguments.function.map_or(vec![Function::Input, Function::Holding], |function| vec![function]);
+    let spans = functions.into_iter().flat_map(|function| {
+        arguments.registers.iter().map(move |(first, last)| RegisterSpan { function, registers: *first..=*last })
+    });
+    spans.flat_map(|span| span.blocks()).collect()
+}
+
 fn bus_config(arguments: &InspectArguments, config: Option<&Config>) -> Result<LinkSettings, u8> {
     let place = &arguments.line;
     if let Some(name) = &place.bus {
@@ -175,7 +191,13 @@ fn bus_config(arguments: &InspectArguments, config: Option<&Config>) -> Result<L
         (_, Some(address), _) => Link::Tcp(port(address.clone())),
         (.., address) => Link::RtuOverTcp(address.clone().unwrap_or_default()),
     };
-    Ok(LinkSettings { link, timeout: Duration::from_secs(1), request_gap: GAP, connect_delay: Duration::ZERO })
+    Ok(LinkSettings {
+        link,
+        timeout: Duration::from_secs(1),
+        request_gap: GAP,
+        connect_delay: Duration::ZERO,
+        lender: None,
+    })
 }
 
 /// Finds the registers that exist, then reads them repeatedly for the time of the watch, with each load.
@@ -185,11 +207,7 @@ async fn sample(
     samples: &mut Vec<RegisterSample>,
     progress: &TerminalProgress,
 ) -> Result<(), Error> {
-    let functions = arguments.function.map_or(vec![Function::Input, Function::Holding], |function| vec![function]);
-    let spans = functions.into_iter().flat_map(|function| {
-        arguments.registers.iter().map(move |(first, last)| RegisterSpan { function, registers: *first..=*last })
-    });
-    let blocks: Vec<RegisterRange> = spans.flat_map(|span| span.blocks()).collect();
+    let blocks = blocks(arguments);
     let mut line = Line::new(settings);
     progress.show(0.0, "finding the registers that exist");
     let mut found = RegisterSample::default();

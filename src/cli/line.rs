@@ -8,6 +8,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::arguments::name;
+use super::borrow::{Lender, LineOwner};
 use super::context::named;
 use super::exit;
 use super::output::print_error;
@@ -88,25 +89,22 @@ pub(super) fn watch(text: &str) -> Result<Duration, String> {
     if time <= Duration::from_secs(4 * 3600) { Ok(time) } else { Err("at most 4h".to_owned()) }
 }
 
-/// The process of a running daemon that may use this line (` (process 12)`, or empty if its number is unknown); `None` if the line is free.
+/// The running daemon that may use this line; `None` if the line is free.
 ///
 /// Without a configuration the daemon may use any network line. A serial device is locked by the daemon, so opening it fails.
-pub(super) fn daemon_on_line(config: Option<&Config>, environment: &Environment, link: &Link) -> Option<String> {
+pub(super) fn daemon_on_line(config: Option<&Config>, environment: &Environment, link: &Link) -> Option<LineOwner> {
     let state = config.map(|config| config.state.path.clone());
     let state = state.or_else(|| environment.state_directory.clone()).unwrap_or_else(|| "/var/lib/arkmeter".into());
     let pid = ledger::store::in_use(&state)?;
-    let used = match config {
-        Some(config) => config.buses.values().any(|bus| same_link(&bus.link, link)),
-        None => !matches!(link, Link::Serial(_)),
-    };
-    used.then(|| pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())
+    let lender = config.and_then(|config| lender(config, link));
+    let used = lender.is_some() || config.is_none() && !matches!(link, Link::Serial(_));
+    let process = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+    used.then(|| LineOwner { process, place: link.to_string(), lender })
 }
 
-/// Prints that the daemon uses the line and what to do; returns the exit code.
-pub(super) fn refuse(process: &str, line: &str) -> u8 {
-    print_error(&format!(
-        "the running arkmeter{process} polls {line}, and a line can have only one master: stop it (`systemctl stop arkmeter`), repeat \
-         this command, and start it again (`systemctl start arkmeter`)"
-    ));
-    exit::IN_USE
+/// The bus of the configuration with this link.
+fn lender(config: &Config, link: &Link) -> Option<Lender> {
+    let bus = config.buses.values().find(|bus| same_link(&bus.link, link))?;
+    let units = config.meters.values().filter(|meter| meter.bus == bus.name).map(|meter| meter.unit);
+    Some(Lender { socket: config.status.socket.clone(), bus: bus.clone(), units: units.collect() })
 }

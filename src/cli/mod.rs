@@ -1,6 +1,7 @@
 //! The command line: arguments, one file a command, exit codes. Errors are printed here, each with its chain of causes.
 
 mod arguments;
+mod borrow;
 mod check;
 mod columns;
 mod context;

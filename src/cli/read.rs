@@ -1,5 +1,6 @@
 //! `arkmeter read`: the present values of the meters, read by the running daemon, or by this process if no daemon runs.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::context::{meter, refuse_where_daemon_runs, runtime, send_to_daemon};
@@ -7,6 +8,7 @@ use super::exit;
 use super::output::{finish_output, print_error, table, write_json};
 use crate::clock::Clock;
 use crate::config::{Config, MeterConfig};
+use crate::modbus::LinkSettings;
 use crate::poller::{LiveReading, read_once};
 use crate::status::control::ControlCommand;
 use crate::status::words;
@@ -30,20 +32,24 @@ fn read_rows(config: &Config, meters: &[Name]) -> Result<Vec<LiveReading>, u8> {
             Some(rows) => Ok(rows),
             None => {
                 refuse_where_daemon_runs(config)?;
-                Ok(read_lines(config, meters).await)
+                Ok(read_lines(config, meters, &BTreeMap::new()).await)
             }
         }
     })
 }
 
-/// No daemon runs: this process is the master of the lines for one round.
-pub(super) async fn read_lines(config: &Config, meters: &[Name]) -> Vec<LiveReading> {
+/// This process is the master of the lines for one round, except of the buses whose line is `lent` by the daemon.
+pub(super) async fn read_lines(
+    config: &Config,
+    meters: &[Name],
+    lent: &BTreeMap<Name, LinkSettings>,
+) -> Vec<LiveReading> {
     let (clock, mut rows) = (Clock::system(), Vec::new());
     for bus in config.buses.values() {
         let wanted =
             |meter: &&MeterConfig| meter.bus == bus.name && (meters.is_empty() || meters.contains(&meter.name));
         let on_bus: Vec<_> = config.meters.values().filter(wanted).cloned().collect();
-        let replies = read_once(bus, &on_bus, &clock).await;
+        let replies = read_once(lent.get(&bus.name).unwrap_or(&bus.link_settings()), &on_bus, &clock).await;
         rows.extend(
             replies.into_iter().filter_map(|(name, reply)| Some(LiveReading::new(config.meters.get(&name)?, reply))),
         );

@@ -11,15 +11,18 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::borrow::{LineOwner, NotBorrowed, announcement};
 use super::context::runtime;
 use super::exit;
-use super::line::{LineArguments, bus, check_units, configuration, daemon_on_line, parity_parser, refuse, unit, watch};
+use super::line::{LineArguments, bus, check_units, configuration, daemon_on_line, parity_parser, unit, watch};
 use super::output::{finish_output, print_error};
 use super::progress::TerminalProgress;
 use crate::config::{Config, Environment, Link, Parity, SerialSettings};
 use crate::form::parse_power;
 use crate::meter::{Profile, library};
+use crate::modbus::LinkSettings;
 use crate::quality::LinkKind;
+use crate::status::control::BorrowedLine;
 use crate::survey::{
     Examination, FoundUnit, LineSettings, Sweep, SweepProgress, addresses, examine, propose, settings, tcp_units, units,
 };
@@ -95,6 +98,8 @@ fn power(text: &str) -> Result<Milliwatts, String> {
 pub(super) enum Target {
     Serial(std::path::PathBuf, Vec<LineSettings>),
     Addresses(LinkKind, Vec<String>),
+    /// A line of the running daemon, which lends it.
+    Lent(LineOwner),
 }
 
 /// Scans. The exit code: 0 if a meter was found.
@@ -110,8 +115,9 @@ fn scan_target(arguments: &ScanArguments, path: &Path, environment: &Environment
         return Err(exit::USAGE);
     }
     let config = configuration(path, environment, arguments.line.bus.is_some())?;
-    let target = without_lines_of_daemon(target(arguments, config.as_ref())?, config.as_ref(), environment)?;
+    let target = beside_daemon(target(arguments, config.as_ref())?, config.as_ref(), environment)?;
     let options = SearchOptions {
+        command: "scan",
         timeout: arguments.timeout,
         all: arguments.all,
         units: arguments.units.as_ref().map(|units| units.0.clone()).unwrap_or_default(),
@@ -154,41 +160,50 @@ fn known_settings(arguments: &ScanArguments, line: &SerialSettings) -> Vec<LineS
     }
 }
 
-/// The target without the lines that the running daemon uses.
-pub(super) fn without_lines_of_daemon(
-    target: Target,
-    config: Option<&Config>,
-    environment: &Environment,
-) -> Result<Target, u8> {
+/// The target as it can be reached: a line that the running daemon uses is borrowed; of several addresses, those that it uses are left out.
+pub(super) fn beside_daemon(target: Target, config: Option<&Config>, environment: &Environment) -> Result<Target, u8> {
     match target {
         Target::Serial(path, settings) => {
             let line = SerialSettings { path: path.clone(), baud: 9600, parity: Parity::None, stop_bits: 1 };
             match daemon_on_line(config, environment, &Link::Serial(line)) {
-                Some(process) => Err(refuse(&process, &path.display().to_string())),
+                Some(owner) => {
+                    let own = owner.lender.as_ref().and_then(|lender| lender.line_settings());
+                    at_own_setting(&settings, own, &owner)?;
+                    Ok(Target::Lent(owner))
+                }
                 None => Ok(Target::Serial(path, settings)),
             }
         }
         Target::Addresses(kind, addresses) => {
             let used = |address: &String| daemon_on_line(config, environment, &Link::Tcp(address.clone()));
             let (ours, theirs): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| used(address).is_none());
-            match (ours.is_empty(), theirs.first()) {
-                (true, Some(first)) => Err(refuse(&used(first).unwrap_or_default(), first)),
-                (_, None) => Ok(Target::Addresses(kind, ours)),
-                (false, Some(_)) => {
-                    print_error(&format!(
-                        "not scanned, because the running arkmeter polls them: {}",
-                        theirs.join(", ")
-                    ));
-                    Ok(Target::Addresses(kind, ours))
-                }
+            match &theirs[..] {
+                [] => {}
+                [one] if ours.is_empty() => return used(one).map(Target::Lent).ok_or(exit::FAILED),
+                several => print_error(&format!(
+                    "not scanned, because the running arkmeter polls them: {}; scan each of them alone, and its line is used between the polls",
+                    several.join(", ")
+                )),
             }
+            if ours.is_empty() { Err(exit::IN_USE) } else { Ok(Target::Addresses(kind, ours)) }
         }
+        lent @ Target::Lent(_) => Ok(lent),
     }
+}
+
+/// Says that a line of the daemon is scanned at its own setting only, if others were to be tried.
+fn at_own_setting(settings: &[LineSettings], own: Option<LineSettings>, owner: &LineOwner) -> Result<(), u8> {
+    let Some(own) = own.filter(|own| settings.iter().any(|setting| setting != own)) else { return Ok(()) };
+    let remedy = "to try others, stop it (`systemctl stop arkmeter`), repeat this command, and start it again (`systemctl start arkmeter`)";
+    print_error(&format!("arkmeter polls {} at {own}, so only this setting is scanned; {remedy}", owner.place));
+    if settings.contains(&own) { Ok(()) } else { Err(exit::IN_USE) }
 }
 
 /// How to search.
 #[derive(Clone, Debug)]
 pub(super) struct SearchOptions {
+    /// The command that searches: `scan`.
+    pub(super) command: &'static str,
     /// The timeout for an answer; the usual one of the link if it is absent.
     pub(super) timeout: Option<Duration>,
     /// Continues with other settings after a meter was found.
@@ -209,18 +224,24 @@ pub(super) async fn search(options: &SearchOptions, target: &Target) -> Result<S
         bar.show(part, &format!("{}, {} found", progress.place, progress.found));
     };
     let (kind, timeout) = match target {
-        Target::Serial(..) => (LinkKind::Serial, Duration::from_millis(150)),
-        Target::Addresses(LinkKind::Converter, _) => (LinkKind::Converter, Duration::from_millis(500)),
-        Target::Addresses(kind, _) => (*kind, Duration::from_secs(1)),
+        Target::Lent(owner) => usual(owner.lender.as_ref().map_or(LinkKind::Serial, |lender| lender.kind())),
+        Target::Serial(..) => usual(LinkKind::Serial),
+        Target::Addresses(kind, _) => usual(*kind),
     };
-    let mut sweep = Sweep::new(options.timeout.unwrap_or(timeout), options.all, on_progress);
+    let timeout = options.timeout.unwrap_or(timeout);
+    let mut sweep = Sweep::new(timeout, options.all, on_progress);
     let given = &options.units[..];
     check_units(kind, given)?;
     let (first, mut rest) = if kind == LinkKind::Tcp { tcp_units(given) } else { units(given) };
     if given.is_empty() && matches!(target, Target::Addresses(_, addresses) if addresses.len() > 1) {
         rest.retain(|unit| !unit.is_serial());
     }
-    let units = (first, rest);
+    // One meter may answer to all units of a gateway: that is seen only if all the likely ones are asked.
+    let polled = known_units(target, given);
+    let skipped = if kind == LinkKind::Tcp { &[][..] } else { &polled[..] };
+    let units = [first, rest].map(|units| units.into_iter().filter(|unit| !skipped.contains(unit)).collect::<Vec<_>>());
+    let units = units.into();
+    let loan = loan(target, options.command, timeout, &units, &polled).await?;
     let swept = async {
         match target {
             Target::Serial(path, settings) => sweep.serial(path, settings, &units).await,
@@ -228,6 +249,10 @@ pub(super) async fn search(options: &SearchOptions, target: &Target) -> Result<S
                 sweep.addresses(*kind, addresses, &units).await;
                 Ok(())
             }
+            Target::Lent(_) => match &loan {
+                Some((settings, loan)) => sweep.lent(settings, &units, loan.terms.missing_unit).await,
+                None => Ok(()),
+            },
         }
     };
     let ended = unless_interrupted(swept).await;
@@ -245,8 +270,47 @@ pub(super) async fn search(options: &SearchOptions, target: &Target) -> Result<S
     }
     bar.restart();
     let skip = report.stopped && !options.identify_when_stopped;
-    identify(&mut report, found, options.watch, skip, &bar).await;
+    identify(&mut report, found, options.watch, skip, &polled, &bar).await;
     Ok(report)
+}
+
+/// The kind of a line, and the timeout for units that are not there.
+fn usual(kind: LinkKind) -> (LinkKind, Duration) {
+    let timeout = match kind {
+        LinkKind::Serial => 150,
+        LinkKind::Converter => 500,
+        LinkKind::Tcp => 1000,
+    };
+    (kind, Duration::from_millis(timeout))
+}
+
+/// The units that the daemon polls on the line that it lends, if they were not given to be scanned.
+fn known_units(target: &Target, given: &[UnitId]) -> Vec<UnitId> {
+    match target {
+        Target::Lent(owner) if given.is_empty() => {
+            owner.lender.as_ref().map(|lender| lender.units.clone()).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Borrows the line of the daemon, and says how long the scan will take.
+async fn loan(
+    target: &Target,
+    purpose: &str,
+    timeout: Duration,
+    (first, rest): &(Vec<UnitId>, Vec<UnitId>),
+    polled: &[UnitId],
+) -> Result<Option<(LinkSettings, BorrowedLine)>, u8> {
+    let Target::Lent(owner) = target else { return Ok(None) };
+    let (settings, loan) = owner.borrow(purpose, timeout).await.map_err(NotBorrowed::printed)?;
+    let count = (first.len() + rest.len()) as u32;
+    print_error(&announcement(loan.terms.missing_unit * count));
+    if !polled.is_empty() {
+        let list = polled.iter().map(UnitId::to_string).collect::<Vec<_>>().join(", ");
+        print_error(&format!("not asked, because they are in the configuration: units {list}"));
+    }
+    Ok(Some((settings, loan)))
 }
 
 /// Finds out the model of each unit that was found, unless that is skipped.
@@ -255,11 +319,17 @@ async fn identify(
     found: Vec<FoundUnit>,
     watch: Duration,
     mut skip: bool,
+    polled: &[UnitId],
     bar: &TerminalProgress,
 ) {
     let profiles: Vec<Arc<Profile>> = library().entries().map(|entry| entry.profile.clone()).collect();
     let count = found.len();
     for (index, found) in found.into_iter().enumerate() {
+        if polled.contains(&found.unit) {
+            let notes = vec!["it is polled, and not identified again".to_owned()];
+            report.found.push((found, Examination { notes, ..Examination::default() }));
+            continue;
+        }
         let place = format!("identifying unit {}", found.unit);
         let mut on_progress = |part: f64| bar.show((index as f64 + part) / count as f64, &place);
         let examined =

@@ -106,6 +106,7 @@ impl BusConfig {
     /// What the Modbus link of this bus needs to know.
     pub fn link_settings(&self) -> LinkSettings {
         LinkSettings {
+            lender: None,
             link: self.link.clone(),
             timeout: self.timeout,
             request_gap: self.request_gap,

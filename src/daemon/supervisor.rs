@@ -162,6 +162,7 @@ impl TaskSupervisor {
         ActiveTasks {
             config,
             buses: self.buses.iter().map(|(name, bus)| (name.clone(), bus.report.clone())).collect(),
+            bus_commands: self.bus_commands(),
             ledger: self.ledger.clone(),
             accounts: self.accounts.iter().map(|(name, running)| (name.clone(), running.report.clone())).collect(),
         }

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 use tokio_modbus::client::{Client, rtu as rtu_client, tcp as tcp_client};
@@ -72,6 +73,7 @@ impl OpenAnswers {
 }
 
 /// A verified answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum ReadAnswer {
     Registers(Vec<u16>),
     /// The bytes after the function code.

@@ -4,10 +4,12 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::request::UnitRequest;
 
 /// Why a read returned no registers.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum Error {
     /// The link could not be opened; no request was sent.
     #[error("cannot open {link}: {reason}; {remedy}")]
@@ -94,7 +96,7 @@ impl Error {
 }
 
 /// What was noticed during a timeout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hint {
     /// Nothing.
     None,
@@ -127,7 +129,7 @@ impl Hint {
 }
 
 /// What is wrong with the bytes received.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Garbled {
     /// The answer's checksum is wrong.
     #[error("bad checksum; check termination, bias and cable, and that no other master uses the line")]
@@ -256,14 +258,14 @@ pub(super) fn reason(error: &io::Error) -> String {
 }
 
 /// A whole, intact frame that is no answer to the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnexpectedFrame {
     requested: FrameSummary,
     received: FrameSummary,
 }
 
 /// What a frame is compared by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FrameSummary {
     pub(super) unit: u8,
     /// With the exception bit, where it is set.

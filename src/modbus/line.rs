@@ -9,6 +9,7 @@ use super::connect::{self, Opener};
 use super::connection::{Connection, NotReady, OpenAnswers, ReadAnswer, refused};
 use super::decoder::Failure;
 use super::error::{Error, Garbled};
+use super::lent::{LentAnswer, LentLine, LentRequest};
 use super::outcome::outcome;
 use super::request::{IdentityRequest, ReadRequest, UnitRequest};
 use super::settings::{Link, LinkSettings};
@@ -61,6 +62,8 @@ pub struct Line {
     /// The unit of the last request, where nothing was received.
     silent_unit: Option<u8>,
     overheard: bool,
+    /// The same, since the last request of a borrower.
+    overheard_since_lent: bool,
     tally: RequestTally,
 }
 
@@ -92,6 +95,7 @@ impl Line {
             scanning: false,
             silent_unit: None,
             overheard: false,
+            overheard_since_lent: false,
             tally: RequestTally::default(),
         }
     }
@@ -147,7 +151,7 @@ impl Line {
     /// # Errors
     /// [`Error::Open`], with the system's reason and the remedy.
     pub async fn open(&mut self) -> Result<(), Error> {
-        if self.connection.is_none() {
+        if self.connection.is_none() && self.settings.lender.is_none() {
             let link = &self.settings.link;
             let descriptors = self.budget.as_ref().map(|budget| budget.take(link.descriptors())).transpose();
             let descriptors = descriptors.map_err(|used_up| connect::no_descriptor(link, used_up))?;
@@ -217,7 +221,37 @@ impl Line {
         }
     }
 
+    /// Carries out a borrower's read, as any other read of this line. The counts and the tally stay those of the line's own reads.
+    pub(crate) async fn lend(&mut self, lent: &LentRequest) -> LentAnswer {
+        let Ok(request) = lent.read() else { return LentAnswer::ended("it is no read") };
+        let (timeout, counts, tally) = (self.settings.timeout, self.counts, self.take_tally());
+        self.settings.timeout = lent.timeout();
+        let outcome = self.request(lent.silence(), request).await;
+        self.settings.timeout = timeout;
+        (self.counts, self.tally) = (LineCounts { opened: self.counts.opened, ..counts }, tally);
+        LentAnswer { outcome, overheard: std::mem::take(&mut self.overheard_since_lent) }
+    }
+
+    /// Lets the owner of the link carry out the request.
+    async fn borrowed(
+        &mut self,
+        lender: &LentLine,
+        silence: Duration,
+        request: UnitRequest,
+    ) -> Result<ReadAnswer, Error> {
+        let LinkSettings { timeout, request_gap, .. } = self.settings;
+        let answer = lender.exchange(LentRequest::new(request, silence.max(request_gap), timeout)).await;
+        let answer = answer.unwrap_or_else(|| LentAnswer::ended("the running arkmeter ended the loan; try again"));
+        self.overheard = answer.overheard;
+        self.counts.requests += 1;
+        self.counts.answers += u64::from(answer.outcome.is_ok());
+        answer.outcome
+    }
+
     async fn request(&mut self, silence: Duration, request: UnitRequest) -> Result<ReadAnswer, Error> {
+        if let Some(lender) = self.settings.lender.clone() {
+            return self.borrowed(&lender, silence, request).await;
+        }
         let mut result = self.attempt_twice(silence, request).await;
         for trial in 0..MOST_TRIALS {
             let is_unproven = matches!(&result, Err(Error::Garbled { why, .. }) if why.is_unproven());
@@ -255,6 +289,7 @@ impl Line {
         let was_silent = self.silent_unit.take().is_some();
         let ready = connection.wait_until_ready(&self.settings, silence, unsettled).await;
         self.overheard = matches!(ready, Ok(true) | Err(NotReady::NeverSilent));
+        self.overheard_since_lent |= self.overheard;
         let attempt = Attempt { begin: Instant::now(), sent: ready.is_ok(), late: was_silent && self.overheard };
         let result = match ready {
             Err(NotReady::Closed(error)) => Err(Failure { error, link_usable: false }),
@@ -312,6 +347,7 @@ impl Line {
         self.unsettled = (!well).then_some(end);
         self.silent_unit = matches!(error, Some(Error::TimedOut { .. })).then_some(unit);
         self.overheard |= anomalies.other_unit.is_some();
+        self.overheard_since_lent |= self.overheard;
         match error {
             None => self.counts.answers += 1,
             Some(Error::TimedOut { .. }) => self.counts.timeouts += 1,

@@ -28,6 +28,7 @@ mod connect;
 mod connection;
 mod decoder;
 mod error;
+mod lent;
 mod line;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -47,6 +48,7 @@ mod transport;
 
 pub use decoder::FrameDecoder;
 pub use error::{Error, Garbled, Hint, UnexpectedFrame};
+pub use lent::{LentAnswer, LentExchange, LentLine, LentRequest, NotLent};
 pub use line::{Line, LineCounts};
 pub use request::IdentityRequest;
 pub(crate) use rtu::crc;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::lent::LentLine;
 use crate::units::Parity;
 
 /// One link and its times.
@@ -17,6 +18,15 @@ pub struct LinkSettings {
     pub request_gap: Duration,
     /// The pause between connecting and the first request.
     pub connect_delay: Duration,
+    /// Where another process owns the link: it carries out the requests, and this process never opens the link.
+    pub lender: Option<LentLine>,
+}
+
+impl LinkSettings {
+    /// Whether a gateway passes the requests on, one after the other.
+    pub(crate) fn has_gateway(&self) -> bool {
+        matches!(self.link, Link::Tcp(_))
+    }
 }
 
 /// The kind of a link and where it is.

@@ -23,15 +23,15 @@ const LATE: Duration = Duration::from_millis(400);
 /// A timeout that a loaded machine never reaches, for tests in which every request gets some answer.
 const AMPLE: Duration = Duration::from_secs(5);
 
-fn settings(link: Link) -> LinkSettings {
-    LinkSettings { link, timeout: TIMEOUT, request_gap: Duration::ZERO, connect_delay: Duration::ZERO }
+pub(super) fn settings(link: Link) -> LinkSettings {
+    LinkSettings { link, timeout: TIMEOUT, request_gap: Duration::ZERO, connect_delay: Duration::ZERO, lender: None }
 }
 
-fn serial(line: &SimulatedSerialLine, baud: u32) -> LinkSettings {
+pub(super) fn serial(line: &SimulatedSerialLine, baud: u32) -> LinkSettings {
     settings(Link::Serial(SerialSettings { path: line.path().into(), baud, parity: Parity::None, stop_bits: 1 }))
 }
 
-fn tcp(gateway: &SimulatedGateway) -> LinkSettings {
+pub(super) fn tcp(gateway: &SimulatedGateway) -> LinkSettings {
     settings(Link::Tcp(gateway.address().to_string()))
 }
 
@@ -39,23 +39,23 @@ fn converter(gateway: &SimulatedGateway) -> LinkSettings {
     settings(Link::RtuOverTcp(gateway.address().to_string()))
 }
 
-fn unit(number: i64) -> UnitId {
+pub(super) fn unit(number: i64) -> UnitId {
     UnitId::new(number).unwrap()
 }
 
-fn block(address: u16, count: u16) -> RegisterRange {
+pub(super) fn block(address: u16, count: u16) -> RegisterRange {
     RegisterRange { function: Function::Input, address, count }
 }
 
 /// A meter whose register n contains 1000 x unit + n.
-fn meter(number: u8) -> SimulatedUnit {
+pub(super) fn meter(number: u8) -> SimulatedUnit {
     let meter = SimulatedUnit::new(number);
     let words: Vec<u16> = (0..100).map(|register| 1000 * u16::from(number) + register).collect();
     meter.set(Function::Input, 0, &words);
     meter
 }
 
-fn words(number: u16, block: RegisterRange) -> Vec<u16> {
+pub(super) fn words(number: u16, block: RegisterRange) -> Vec<u16> {
     (block.address..block.address + block.count).map(|register| 1000 * number + register).collect()
 }
 

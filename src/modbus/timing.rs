@@ -9,7 +9,7 @@ use crate::units::Parity;
 const LEAST_GAP: Duration = Duration::from_micros(1750);
 /// The silence after a failure on a serial line. USB adapters deliver bytes in blocks up to 16 ms apart (FTDI's default latency
 /// timer), so a shorter pause may lie within one late answer.
-const SETTLED_SERIAL: Duration = Duration::from_millis(50);
+pub(super) const SETTLED_SERIAL: Duration = Duration::from_millis(50);
 /// The same behind a converter: it collects bytes for up to some 50 ms before it sends a packet, and the network adds its own delay.
 pub(super) const SETTLED_CONVERTER: Duration = Duration::from_millis(100);
 /// The assumed speed behind a converter: the factory setting of most meters.
@@ -70,7 +70,7 @@ mod tests {
 
     fn settings(link: Link) -> LinkSettings {
         let (timeout, request_gap) = (Duration::from_secs(1), Duration::from_millis(2));
-        LinkSettings { link, timeout, request_gap, connect_delay: Duration::ZERO }
+        LinkSettings { link, timeout, request_gap, connect_delay: Duration::ZERO, lender: None }
     }
 
     fn serial(baud: u32, parity: Parity) -> LineTiming {

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use super::fault_log::{FaultChange, FaultLog, roughly};
+use super::loan::{self, Loan, LoanTerms};
 use super::meter_poller::MeterPoller;
 use super::outcome::{PollEnd, PollOutcome};
 use super::reply::PollReply;
@@ -16,10 +17,10 @@ use super::schedule::PollSchedule;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::config;
-use crate::modbus::{Error, Line};
+use crate::modbus::{Error, Line, LinkSettings};
 use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
-use crate::units::Name;
+use crate::units::{Name, UnitId};
 
 /// A lost link is reopened after 1 s, doubling to 30 s. The jitter keeps several daemons from connecting to one gateway at the same time.
 const FIRST_REOPENING: Duration = Duration::from_secs(1);
@@ -28,6 +29,9 @@ const LONGEST_REOPENING: Duration = Duration::from_secs(30);
 pub(super) struct BusPoller {
     bus: Name,
     line: Line,
+    link: LinkSettings,
+    /// The units of the meters.
+    units: Vec<UnitId>,
     schedule: PollSchedule,
     meters: Vec<MeterPoller>,
     /// One for each meter, in the same order.
@@ -52,6 +56,8 @@ const NO_SLEEP: Duration = Duration::from_secs(1);
 pub(super) enum NextStep {
     /// Poll the meter with this index.
     Poll(usize),
+    /// Carry out the request of the borrower.
+    Lend,
     /// No meter is due before this time; `None` for a bus without meters.
     Wait(Option<Instant>),
 }
@@ -76,6 +82,8 @@ impl BusPoller {
         BusPoller {
             bus: bus.name.clone(),
             line,
+            link: bus.link_settings(),
+            units: meters.iter().map(|meter| meter.unit).collect(),
             schedule,
             meter_faults: meters.iter().map(|_| FaultLog::default()).collect(),
             meters: meters.into_iter().map(MeterPoller::new).collect(),
@@ -90,11 +98,49 @@ impl BusPoller {
         }
     }
 
-    pub(super) fn next(&self) -> NextStep {
+    pub(super) fn next(&self, loan: Option<&Loan>) -> NextStep {
         let now = Instant::now();
+        let opens_at = if self.line.is_open() { now } else { self.reopen_at.max(now) };
+        let lent = loan.and_then(|loan| loan.expected(&self.link, &self.units));
+        if lent.is_some_and(|takes| opens_at <= now && self.schedule.may_lend(takes, now)) {
+            return NextStep::Lend;
+        }
         let Some((meter, due)) = self.schedule.next(now) else { return NextStep::Wait(None) };
-        let at = if self.line.is_open() { due } else { due.max(self.reopen_at) };
-        if at <= now { NextStep::Poll(meter) } else { NextStep::Wait(Some(at)) }
+        let at = due.max(opens_at);
+        let lends_at = lent.map(|_| self.schedule.lends_from().max(opens_at));
+        match due.max(opens_at) <= now {
+            true => NextStep::Poll(meter),
+            false => NextStep::Wait(Some(lends_at.map_or(at, |lends_at| at.min(lends_at)))),
+        }
+    }
+
+    /// Lends the line from now on.
+    pub(super) fn begin_loan(&mut self, borrower: &str, timeout: Duration) -> LoanTerms {
+        tracing::info!(bus = %self.bus, "the line is lent to {borrower}: it is used between the polls");
+        self.report.send_modify(|report| report.lent_to = Some(borrower.to_owned()));
+        loan::terms(&self.link, timeout, |takes| self.schedule.lending_pace(takes))
+    }
+
+    /// The borrower is gone.
+    pub(super) fn end_loan(&mut self, loan: &Loan) {
+        let (borrower, lasted) = (&loan.borrower, roughly(loan.began.elapsed()));
+        tracing::info!(bus = %self.bus, requests = loan.carried_out, "the loan of the line to {borrower} ended after {lasted}");
+        self.report.send_modify(|report| report.lent_to = None);
+    }
+
+    /// Carries out the borrower's request.
+    pub(super) async fn lend(&mut self, loan: &mut Loan) {
+        let Some(exchange) = loan.take(&self.link, &self.units) else { return };
+        let begin = Instant::now();
+        let answer = self.line.lend(&exchange.request).await;
+        let now = Instant::now();
+        self.schedule.lent(now - begin, now);
+        loan.carried_out(&exchange.request, &answer, now - begin, &self.link);
+        if let Some(error) = answer.link_failure() {
+            self.link_lost(error);
+        }
+        // The borrower may be gone.
+        let _ = exchange.reply.send(answer);
     }
 
     /// Makes every meter due after the system was suspended: timers do not advance during that time.
@@ -264,13 +310,9 @@ fn count_poll(meter: &mut MeterPoll, outcome: &PollOutcome) {
     }
 }
 
-/// Reads these meters of one bus once, one result for each meter: for commands that run without the daemon.
-pub async fn read_once(
-    bus: &config::BusConfig,
-    meters: &[config::MeterConfig],
-    clock: &Clock,
-) -> Vec<(Name, PollReply)> {
-    let mut line = Line::new(&bus.link_settings());
+/// Reads these meters of one bus once, one result for each meter: for commands that run without the daemon, or borrow its line.
+pub async fn read_once(link: &LinkSettings, meters: &[config::MeterConfig], clock: &Clock) -> Vec<(Name, PollReply)> {
+    let mut line = Line::new(link);
     let mut results = Vec::with_capacity(meters.len());
     for meter in meters {
         let result = match line.open().await {

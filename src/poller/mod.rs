@@ -7,6 +7,7 @@ mod fault_log;
 mod identification;
 mod identify;
 mod joined;
+mod loan;
 mod meter_poller;
 mod outcome;
 mod reply;
@@ -16,6 +17,7 @@ mod schedule;
 mod tests;
 
 pub use bus_poller::read_once;
+pub use loan::LoanTerms;
 pub use reply::{LiveReading, PollReply};
 pub use report::{BusReport, MeterPoll};
 pub use schedule::{ProbeRound, starts_after};
@@ -31,11 +33,12 @@ use crate::config;
 use crate::descriptors::DescriptorBudget;
 use crate::heartbeat::{BEAT_EVERY, Heart};
 use crate::lookup::HostLookup;
-use crate::modbus::Line;
+use crate::modbus::{LentExchange, Line};
 use crate::reading::{Held, Reading};
 use crate::recorder::Recorder;
 use crate::units::Name;
 use bus_poller::{BusPoller, NextStep};
+use loan::Loan;
 
 /// A command to the task of a bus.
 #[derive(Debug)]
@@ -46,6 +49,17 @@ pub enum BusCommand {
         meters: Vec<Name>,
         /// Receives one result for each meter. The command ends early when the receiver is dropped.
         reply: oneshot::Sender<Vec<(Name, PollReply)>>,
+    },
+    /// Lends the line to one borrower: its reads run between the polls. The loan ends when the sender of `requests` is dropped.
+    Lend {
+        /// Who borrows it: `arkmeter scan (process 12)`.
+        borrower: String,
+        /// The timeout of the reads of missing units, for the terms.
+        timeout: Duration,
+        /// The reads.
+        requests: mpsc::Receiver<LentExchange>,
+        /// Receives the terms, or who has the line already.
+        reply: oneshot::Sender<Result<LoanTerms, String>>,
     },
 }
 
@@ -87,7 +101,7 @@ impl Poller {
         let begin = Instant::now() + starts_after;
         let bus = BusPoller::new(&bus, line, meters, begin, readings, report, recorder, clock);
         let commands = CommandQueue::new(commands);
-        let Err(QueueClosed) = (BusTask { bus, commands, held, heart }).run().await;
+        let Err(QueueClosed) = (BusTask { bus, commands, held, loan: None, heart }).run().await;
     }
 }
 
@@ -96,6 +110,7 @@ struct BusTask {
     bus: BusPoller,
     commands: CommandQueue<BusCommand>,
     held: watch::Receiver<Held>,
+    loan: Option<Loan>,
     heart: Heart,
 }
 
@@ -111,11 +126,17 @@ impl BusTask {
                 Box::pin(self.execute(command)).await?;
                 continue;
             }
-            match self.bus.next() {
+            self.end_loan_of_gone_borrower();
+            match self.bus.next(self.loan.as_ref()) {
                 NextStep::Poll(meter) => {
                     // Boxed: the task keeps no memory for it while the bus waits.
                     let poll = Box::pin(self.bus.poll(meter));
                     self.heart.beating(self.commands.unless_closed(poll)).await?;
+                }
+                NextStep::Lend => {
+                    let Some(loan) = &mut self.loan else { continue };
+                    let lent = Box::pin(self.bus.lend(loan));
+                    self.heart.beating(self.commands.unless_closed(lent)).await?;
                 }
                 NextStep::Wait(until) => {
                     received = self.wait(until).await?;
@@ -126,7 +147,35 @@ impl BusTask {
     }
 
     async fn execute(&mut self, command: BusCommand) -> Result<(), QueueClosed> {
-        let BusCommand::ReadNow { meters, reply } = command;
+        match command {
+            BusCommand::ReadNow { meters, reply } => self.read_now(meters, reply).await,
+            BusCommand::Lend { borrower, timeout, requests, reply } => {
+                self.end_loan_of_gone_borrower();
+                let terms = match &self.loan {
+                    Some(loan) => Err(loan.borrower.clone()),
+                    None => Ok(self.bus.begin_loan(&borrower, timeout)),
+                };
+                if terms.is_ok() {
+                    self.loan = Some(Loan::new(borrower, requests));
+                }
+                // A borrower that is gone already ends its loan with the next step.
+                let _ = reply.send(terms);
+                Ok(())
+            }
+        }
+    }
+
+    fn end_loan_of_gone_borrower(&mut self) {
+        if let Some(loan) = self.loan.take_if(|loan| loan.has_ended()) {
+            self.bus.end_loan(&loan);
+        }
+    }
+
+    async fn read_now(
+        &mut self,
+        meters: Vec<Name>,
+        reply: oneshot::Sender<Vec<(Name, PollReply)>>,
+    ) -> Result<(), QueueClosed> {
         let meters = if meters.is_empty() { self.bus.names() } else { meters };
         let mut results = Vec::with_capacity(meters.len());
         for name in meters {
@@ -159,6 +208,13 @@ impl BusTask {
             }
             self.held.mark_changed();
         };
+        let loan = &mut self.loan;
+        let lent = async {
+            match loan {
+                Some(loan) => loan.change().await,
+                None => std::future::pending().await,
+            }
+        };
         let commands = &mut self.commands;
         let waited = async {
             tokio::select! {
@@ -166,6 +222,7 @@ impl BusTask {
                 command = commands.next() => command.map(Some),
                 () = due => Ok(None),
                 () = changed => Ok(None),
+                () = lent => Ok(None),
             }
         };
         self.heart.beating(waited).await

@@ -25,6 +25,8 @@ pub struct BusReport {
     pub probes: ProbeRound,
     /// Each meter of the bus. Shared, so that a copy of the report costs little.
     pub meters: BTreeMap<Name, Arc<MeterPoll>>,
+    /// Who has borrowed the line: `arkmeter scan (process 12)`.
+    pub lent_to: Option<String>,
 }
 
 /// The last polls of one meter, and its counts since the daemon started.

@@ -2,7 +2,8 @@
 //!
 //! A meter that does not answer is *dead*, and a poll of it is a *probe*: it takes a whole timeout. The meters that answer come first.
 //! The dead ones are probed in turn in the time that remains: when no other meter is due, and each of them is still read within its slot
-//! after the probe. On a bus without such time they still get a small share ([`PROBE_SHARE`]).
+//! after the probe. On a bus without such time they still get a small share ([`SPARE_SHARE`]). The requests of a borrower of the line
+//! ([`super::loan`]) are placed in the same way, in turn with the probes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,9 +16,9 @@ use crate::backoff::doubled;
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 /// Longest poll interval of a meter that the ledger holds.
 const HELD_EVERY: Duration = Duration::from_secs(10);
-/// Probes take at most one part in this many of the time of a bus that has no time left for them, and there is one in as many slots. A
-/// probe costs another meter its own time and up to one more slot, so this costs at most 8 % of the polls.
-const PROBE_SHARE: u32 = 25;
+/// Probes and lent requests together take at most one part in this many of the time of a bus that has no time left for them, and there is
+/// one in as many slots. It costs another meter its own time and up to one more slot, so this costs at most 8 % of the polls.
+const SPARE_SHARE: u32 = 25;
 /// If nobody answered for this long, and one does, the others are expected to answer too.
 const WHOLE_SILENCE: Duration = Duration::from_secs(60);
 
@@ -39,8 +40,10 @@ pub(super) struct PollSchedule {
     /// The shortest back-off, and the expected time of a poll before the first one.
     timeout: Duration,
     meters: Vec<Due>,
-    /// From this time on a dead meter may be probed although this costs others a slot.
-    probe_from: Instant,
+    /// From this time on a dead meter may be probed, or the line lent, although this costs others a slot.
+    spare_from: Instant,
+    /// The last use of the spare time was a lent request. Then a probe goes first.
+    lent_last: bool,
     /// The ends of the last probes, at most one more than there are dead meters.
     probes: VecDeque<Instant>,
     started: Instant,
@@ -91,18 +94,26 @@ impl PollSchedule {
     pub(super) fn new(poll_every: impl IntoIterator<Item = Duration>, timeout: Duration, now: Instant) -> Self {
         let due = |poll_every| Due { poll_every, held: false, at: now, silent: 0, life: Life::Doubted, took: timeout };
         let meters = poll_every.into_iter().map(due).collect();
-        PollSchedule { timeout, meters, probe_from: now, probes: VecDeque::new(), started: now, answered_at: None }
+        PollSchedule {
+            timeout,
+            meters,
+            spare_from: now,
+            lent_last: false,
+            probes: VecDeque::new(),
+            started: now,
+            answered_at: None,
+        }
     }
 
     /// The meter that is polled next, and from when on. Whoever waits until then asks again. `None` on a bus without meters.
     pub(super) fn next(&self, now: Instant) -> Option<(usize, Instant)> {
         let (usual, dead) = (self.first(|life| life != Life::Dead), self.first(|life| life == Life::Dead));
         let (Some((usual, usual_at)), Some((dead, dead_at))) = (usual, dead) else { return usual.or(dead) };
-        let costs_no_slot = || usual_at > now && self.probe_costs_no_slot(dead, now);
-        if dead_at <= now && (now >= self.probe_from || costs_no_slot()) {
+        let costs_no_slot = || usual_at > now && self.costs_no_slot(self.meters[dead].took, now);
+        if dead_at <= now && (now >= self.spare_from || costs_no_slot()) {
             return Some((dead, dead_at));
         }
-        let dead_at = if dead_at > now { dead_at } else { self.probe_from };
+        let dead_at = if dead_at > now { dead_at } else { self.spare_from };
         Some(if dead_at < usual_at { (dead, dead_at) } else { (usual, usual_at) })
     }
 
@@ -112,13 +123,59 @@ impl PollSchedule {
         due.min_by_key(|(_, at)| *at)
     }
 
-    /// Whether every other meter can still be read within its slot if this one is probed first. A quarter is added to the time of
-    /// the probe: after a silence the line needs time to settle.
-    fn probe_costs_no_slot(&self, probed: usize, now: Instant) -> bool {
-        let took = self.meters[probed].took;
+    /// Whether a lent request that is expected to take this time may run now.
+    pub(super) fn may_lend(&self, takes: Duration, now: Instant) -> bool {
+        let next = self.next(now).filter(|(_, at)| *at <= now).map(|(meter, _)| self.meters[meter].life);
+        if next == Some(Life::Dead) && self.lent_last {
+            return false;
+        }
+        let is_due = self.first(|life| life != Life::Dead).is_some_and(|(_, at)| at <= now);
+        now >= self.spare_from || !is_due && self.costs_no_slot(takes, now)
+    }
+
+    /// From when on a lent request may run although it costs others a slot. Until then its turn comes when a poll has ended.
+    pub(super) fn lends_from(&self) -> Instant {
+        self.spare_from
+    }
+
+    /// A lent request took this time.
+    pub(super) fn lent(&mut self, took: Duration, now: Instant) {
+        self.lent_last = true;
+        // It went before a poll that was due, or took longer than expected.
+        let delayed = self.first(|life| life != Life::Dead).is_some_and(|(_, at)| at + took <= now);
+        if delayed || !self.costs_no_slot(Duration::ZERO, now) {
+            self.spare_was_used(took, now);
+        }
+    }
+
+    /// The expected time from one lent request to the next, if each takes this time.
+    pub(super) fn lending_pace(&self, takes: Duration) -> Duration {
+        let living = || self.meters.iter().filter(|due| due.life != Life::Dead);
+        let busy: f64 = living().map(|due| due.took.as_secs_f64() / due.interval().as_secs_f64()).sum();
+        let mut worst: Vec<_> = living().collect();
+        worst.sort_by_key(|due| due.interval());
+        let mut free_at = takes + takes / 4;
+        let fits = worst.iter().all(|due| {
+            free_at += due.took;
+            free_at <= due.interval()
+        });
+        if fits && busy < 1.0 { takes.div_f64(1.0 - busy) } else { takes.max(self.shortest_slot()) * SPARE_SHARE }
+    }
+
+    fn shortest_slot(&self) -> Duration {
+        self.meters.iter().filter(|due| due.life != Life::Dead).map(Due::interval).min().unwrap_or_default()
+    }
+
+    fn spare_was_used(&mut self, took: Duration, now: Instant) {
+        self.spare_from = now + took.max(self.shortest_slot()) * (SPARE_SHARE - 1);
+    }
+
+    /// Whether every meter that answers can still be read within its slot if something that takes this time goes first. A quarter is
+    /// added: after a silence the line needs time to settle.
+    fn costs_no_slot(&self, takes: Duration, now: Instant) -> bool {
         let mut others: Vec<_> = self.meters.iter().filter(|due| due.life != Life::Dead).collect();
         others.sort_by_key(|due| due.at);
-        let mut free_at = now + took + took / 4;
+        let mut free_at = now + takes + takes / 4;
         others.iter().all(|due| {
             free_at = free_at.max(due.at) + due.took;
             free_at <= due.at + due.interval()
@@ -132,6 +189,7 @@ impl PollSchedule {
             self.all_expected(now);
         }
         self.answered_at = Some(now);
+        self.lent_last &= self.meters[meter].life != Life::Dead;
         let due = &mut self.meters[meter];
         (due.life, due.took) = (Life::Answers, took);
         if due.silent > 0 {
@@ -156,8 +214,8 @@ impl PollSchedule {
         let was_probed = due.life == Life::Dead;
         due.life = if due.life == Life::Answers { Life::Doubted } else { Life::Dead };
         if was_probed {
-            let slots = self.meters.iter().filter(|due| due.life != Life::Dead).map(Due::interval);
-            self.probe_from = now + took.max(slots.min().unwrap_or_default()) * (PROBE_SHARE - 1);
+            self.lent_last = false;
+            self.spare_was_used(took, now);
             self.probes.push_back(now);
         }
         let dead = self.dead();

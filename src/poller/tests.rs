@@ -425,10 +425,10 @@ async fn a_bus_without_meters_opens_no_connection() {
 #[tokio::test]
 async fn read_once_reads_each_meter() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
-    let results = read_once(&tcp(&gateway), &[meter(1, RARELY), meter(2, RARELY)], &clock()).await;
+    let results = read_once(&tcp(&gateway).link_settings(), &[meter(1, RARELY), meter(2, RARELY)], &clock()).await;
     assert_eq!(results[0].1.values.power, Some(Milliwatts(101_000)));
     assert!(results[1].1.error.as_ref().unwrap().contains("no answer from unit 2"));
     let nowhere = bus(Link::Tcp("127.0.0.1:1".into()));
-    let results = read_once(&nowhere, &[meter(1, RARELY)], &clock()).await;
+    let results = read_once(&nowhere.link_settings(), &[meter(1, RARELY)], &clock()).await;
     assert!(results[0].1.error.as_ref().unwrap().contains("cannot open 127.0.0.1:1"), "{results:?}");
 }

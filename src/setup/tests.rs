@@ -28,7 +28,8 @@ fn serial() -> Link {
 /// A unit that a scan found, with this model and power in watts; no model if it is empty.
 fn scanned(link: Link, unit: i64, model: &str, watts: i64) -> ScannedMeter {
     let timeout = Duration::from_secs(1);
-    let settings = LinkSettings { link, timeout, request_gap: Duration::ZERO, connect_delay: Duration::ZERO };
+    let settings =
+        LinkSettings { link, timeout, request_gap: Duration::ZERO, connect_delay: Duration::ZERO, lender: None };
     let found = FoundUnit { settings, unit: UnitId::new(unit).unwrap(), any_unit: false };
     let candidates = library().find(model).map(|entry| Candidate {
         profile: entry.profile.clone(),

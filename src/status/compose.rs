@@ -197,6 +197,7 @@ fn bus(report: Option<&BusReport>) -> BusStatus {
         silent: report.probes.dead,
         probe_round_s: report.probes.takes.map(|takes| takes.as_secs_f64().round()),
         tolerated: report.tolerated.clone(),
+        lent_to: plain_text(&report.lent_to),
         quality: quality::shown(report.meters.values().map(|meter| &meter.quality)),
     }
 }

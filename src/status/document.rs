@@ -228,6 +228,9 @@ pub struct BusStatus {
     /// accordingly.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerated: Vec<String>,
+    /// The command that uses the line between the polls; absent if the line is not lent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lent_to: Option<String>,
     /// How well its line works.
     #[serde(default)]
     pub quality: QualityStatus,

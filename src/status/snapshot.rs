@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::compose::{ReloadReport, StatusInputs, compose};
 use super::document::Document;
@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::heartbeat::Hearts;
 use crate::history::HistoryHandle;
 use crate::ledger::LedgerHandle;
-use crate::poller::BusReport;
+use crate::poller::{BusCommand, BusReport};
 use crate::reporter::AccountReport;
 use crate::units::Name;
 use crate::writer_thread::DroppedCount;
@@ -24,6 +24,8 @@ pub struct ActiveTasks {
     pub config: Arc<Config>,
     /// The buses' reports.
     pub buses: BTreeMap<Name, watch::Receiver<BusReport>>,
+    /// Where each bus takes commands. Weak, because a bus ends when its last sender is dropped.
+    pub bus_commands: BTreeMap<Name, mpsc::WeakSender<BusCommand>>,
     /// The ledger's report.
     pub ledger: LedgerHandle,
     /// The accounts' reports.
@@ -91,6 +93,13 @@ impl StatusSources {
     /// The handle of the ledger.
     pub(super) fn ledger(&self) -> LedgerHandle {
         self.0.current.read().expect("no panic while the lock is held").ledger.clone()
+    }
+
+    /// Where this bus takes commands, and its device or address. `None` for a bus without a task.
+    pub(super) fn bus(&self, name: &Name) -> Option<(mpsc::WeakSender<BusCommand>, String)> {
+        let current = self.0.current.read().expect("no panic while the lock is held");
+        let link = current.config.buses.get(name)?.link.to_string();
+        Some((current.bus_commands.get(name)?.clone(), link))
     }
 
     /// The handle of the history.

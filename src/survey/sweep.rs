@@ -158,6 +158,22 @@ impl<F: FnMut(SweepProgress)> Sweep<F> {
         }
     }
 
+    /// Sweeps the units of a line that another process lends, with its settings.
+    ///
+    /// # Errors
+    /// The loan has ended, or the owner's link failed.
+    pub async fn lent(&mut self, settings: &LinkSettings, units: &Units, each: Duration) -> Result<(), Error> {
+        let (first, rest) = units;
+        self.total = each * (first.len() + rest.len()) as u32;
+        let (place, before) = (settings.link.to_string(), self.found.len());
+        self.units(settings, first, &place, each).await?;
+        let is_tcp = matches!(settings.link, Link::Tcp(_));
+        if !(is_tcp && self.merge_if_one_meter(before)) {
+            self.units(settings, rest, &place, each).await?;
+        }
+        Ok(())
+    }
+
     /// The addresses that accept a connection, in the given order. The others are counted as refused or filtered.
     async fn reachable(&mut self, addresses: &[String], each: Duration) -> Vec<String> {
         let tried = futures_util::stream::iter(addresses.to_vec()).map(|address| async move {
@@ -203,7 +219,7 @@ impl<F: FnMut(SweepProgress)> Sweep<F> {
                 Err(error @ Error::Open { .. }) => return Err(error),
                 Err(error @ Error::Closed { .. }) => {
                     closed += 1;
-                    if closed >= MAX_CLOSED || matches!(settings.link, Link::Serial(_)) {
+                    if closed >= MAX_CLOSED || settings.lender.is_some() || matches!(settings.link, Link::Serial(_)) {
                         return Err(error);
                     }
                 }
@@ -274,7 +290,13 @@ impl<F: FnMut(SweepProgress)> Sweep<F> {
     }
 
     fn settings(&self, link: Link) -> LinkSettings {
-        LinkSettings { link, timeout: self.timeout, request_gap: Duration::ZERO, connect_delay: Duration::ZERO }
+        LinkSettings {
+            link,
+            timeout: self.timeout,
+            request_gap: Duration::ZERO,
+            connect_delay: Duration::ZERO,
+            lender: None,
+        }
     }
 
     fn report_progress(&mut self, place: &str) {

@@ -28,6 +28,7 @@ mod ledger_handover;
 mod ledger_move;
 mod ledger_rename;
 mod ledger_upgrade;
+mod lend;
 mod limits;
 mod meter_faults;
 mod meters;

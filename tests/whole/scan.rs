@@ -247,7 +247,7 @@ async fn a_scan_names_meters_by_their_identification() {
 }
 
 #[tokio::test]
-async fn a_running_daemon_keeps_its_line() {
+async fn a_running_daemon_that_does_not_answer_keeps_its_line() {
     let line = SimulatedSerialLine::start([sdm630(1, 1500.0, 1234.5)], None).unwrap();
     let other = SimulatedSerialLine::start([sdm630(5, 10.0, 1.0)], None).unwrap();
     let gateway = SimulatedGateway::start([sdm630(2, 250.0, 10.0)]).await.unwrap();
@@ -258,13 +258,13 @@ async fn a_running_daemon_keeps_its_line() {
     site.all_ok(&["sauna", "boiler"]).await;
     let pid = format!("process {}", daemon.pid());
     let (device, address) = (line.path().to_str().unwrap(), gateway.address().to_string());
+    fs::remove_file(site.path("control.sock")).unwrap();
     for place in [["--serial", device], ["--bus", "cabinet"], ["--tcp", &address], ["--rtu-over-tcp", &address]] {
         site.run(&[&["scan"], &place[..]].concat()).await.complains(75, &[&pid, "systemctl stop arkmeter"]);
     }
     let free = ["--serial", other.path().to_str().unwrap(), "--baud", "9600", "--parity", "none", "--units", "5"];
     let output = site.run(&scan_arguments(&free)).await;
     assert!(output.code == 0 && output.out.contains("unit 5 at"), "{output:?}");
-    site.all_ok(&["sauna", "boiler"]).await;
     daemon.stop().await;
 }
 

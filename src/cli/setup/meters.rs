@@ -1,24 +1,28 @@
 //! Scanning lines, identifying and reading meters, with the code of `scan` and `read`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::SetupRun;
 use super::terminal::{say, tell};
+use crate::cli::borrow::NotBorrowed;
 use crate::cli::context::runtime;
 use crate::cli::exit;
 use crate::cli::line::daemon_on_line;
 use crate::cli::read::read_lines;
-use crate::cli::scan::{ScanReport, SearchOptions, Target, search, unless_interrupted, without_lines_of_daemon};
+use crate::cli::scan::{ScanReport, SearchOptions, Target, beside_daemon, search, unless_interrupted};
 use crate::config::Config;
 use crate::meter::library;
 use crate::modbus::{Link, LinkSettings};
 use crate::quality::LinkKind;
 use crate::setup::{LineChoice, MeterReading, ScannedMeter, trial_configuration};
-use crate::survey::{FoundUnit, examine, settings};
+use crate::survey::{Examination, FoundUnit, examine, settings};
 use crate::units::Name;
 
 /// How long the counter of each meter is watched.
 const WATCH: Duration = Duration::from_secs(5);
+/// The timeout for a meter whose place is known.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The values of each meter, or why it could not be read.
 type Readings = Vec<(Name, Result<MeterReading, String>)>;
@@ -28,8 +32,14 @@ impl SetupRun<'_> {
     pub(super) fn scan(&mut self) -> Result<(), u8> {
         let mut found = Vec::new();
         let mut advice = Vec::new();
-        let options =
-            SearchOptions { timeout: None, all: false, units: Vec::new(), watch: WATCH, identify_when_stopped: true };
+        let options = SearchOptions {
+            command: "setup",
+            timeout: None,
+            all: false,
+            units: Vec::new(),
+            watch: WATCH,
+            identify_when_stopped: true,
+        };
         for line in self.session.answers().lines.clone() {
             let Some(target) = self.target(&line) else { continue };
             say(&format!("  scanning {line} ... (Ctrl-C: go on with what was found)"));
@@ -62,27 +72,37 @@ impl SetupRun<'_> {
             LineChoice::Converter(_) => Target::Addresses(LinkKind::Converter, line.addresses()),
         };
         // Where the daemon polls the line, this has said so.
-        without_lines_of_daemon(target, self.session.situation().existing.config(), self.environment).ok()
+        beside_daemon(target, self.session.situation().existing.config(), self.environment).ok()
     }
 
     /// Finds out the models of meters whose place is known.
     pub(super) fn identify(&mut self, names: &[Name]) -> Result<(), u8> {
         let profiles: Vec<_> = library().entries().map(|entry| entry.profile.clone()).collect();
+        let existing = self.session.situation().existing.config();
         let mut identified = Vec::new();
         for name in names {
             let Some((link, unit)) = self.place(name) else { continue };
             say(&format!("  identifying {name} ..."));
-            let settings = LinkSettings {
-                link,
-                timeout: Duration::from_secs(1),
-                request_gap: Duration::ZERO,
-                connect_delay: Duration::ZERO,
+            let owner = daemon_on_line(existing, self.environment, &link);
+            let work = async {
+                let loan = match &owner {
+                    Some(owner) => Some(owner.borrow("setup", TIMEOUT).await?),
+                    None => None,
+                };
+                let own = || LinkSettings {
+                    link,
+                    timeout: TIMEOUT,
+                    request_gap: Duration::ZERO,
+                    connect_delay: Duration::ZERO,
+                    lender: None,
+                };
+                let settings = loan.as_ref().map_or_else(own, |(settings, _)| settings.clone());
+                let found = FoundUnit { settings, unit, any_unit: false };
+                Ok(examine(&found, &profiles, WATCH, &mut |_| {}).await)
             };
-            let found = FoundUnit { settings, unit, any_unit: false };
-            let mut no_progress = |_| {};
-            let work = examine(&found, &profiles, WATCH, &mut no_progress);
             let examined = runtime()?.block_on(unless_interrupted(work)).ok_or(exit::INTERRUPTED)?;
-            identified.push((name.clone(), examined));
+            let failed = |error: NotBorrowed| Examination { error: Some(error.why), ..Examination::default() };
+            identified.push((name.clone(), examined.unwrap_or_else(failed)));
         }
         let remarks = self.session.identified(identified);
         remarks.iter().for_each(|remark| tell(&format!("  {remark}")));
@@ -114,29 +134,31 @@ impl SetupRun<'_> {
     }
 
     fn read_with(&self, config: &Config, names: &[Name]) -> Result<Readings, u8> {
+        let bus_of = |name: &Name| config.meters.get(name).and_then(|meter| config.buses.get(&meter.bus));
+        let buses: BTreeMap<_, _> = names.iter().filter_map(bus_of).map(|bus| (bus.name.clone(), bus)).collect();
         let existing = self.session.situation().existing.config();
-        let mut readings = Vec::new();
-        let (mut free, mut busy) = (Vec::new(), Vec::new());
-        for name in names {
-            let link = config.meters.get(name).and_then(|meter| Some(&config.buses.get(&meter.bus)?.link));
-            match link.and_then(|link| daemon_on_line(existing, self.environment, link)) {
-                Some(process) => busy.push((name.clone(), process)),
-                None => free.push(name.clone()),
+        let work = async {
+            let (mut loans, mut kept) = (BTreeMap::new(), BTreeMap::new());
+            for (name, bus) in buses {
+                let Some(owner) = daemon_on_line(existing, self.environment, &bus.link) else { continue };
+                match owner.borrow("setup", bus.timeout).await {
+                    Ok(loan) => drop(loans.insert(name, loan)),
+                    Err(error) => drop(kept.insert(name, error.why)),
+                }
             }
-        }
-        for (name, process) in busy {
-            let why = format!(
-                "the running arkmeter{process} polls its line: stop it (`systemctl stop arkmeter`) until set-up starts it again"
-            );
-            readings.push((name, Err(why)));
-        }
-        if !free.is_empty() {
-            let rows = runtime()?.block_on(unless_interrupted(read_lines(config, &free))).ok_or(exit::INTERRUPTED)?;
-            readings.extend(rows.into_iter().map(|row| {
-                let values = MeterReading { power: row.power_mw, energy: row.register_mwh, serial: row.serial };
-                (row.meter, row.error.map_or(Ok(values), Err))
-            }));
-        }
+            let lent = loans.iter().map(|(name, (settings, _))| (name.clone(), settings.clone())).collect();
+            let is_kept = |name: &&Name| bus_of(name).is_some_and(|bus| kept.contains_key(&bus.name));
+            let free: Vec<_> = names.iter().filter(|name| !is_kept(name)).cloned().collect();
+            let rows = if free.is_empty() { Vec::new() } else { read_lines(config, &free, &lent).await };
+            let why = |name: &Name| bus_of(name).and_then(|bus| kept.get(&bus.name)).cloned().unwrap_or_default();
+            let kept: Vec<_> = names.iter().filter(is_kept).map(|name| (name.clone(), Err(why(name)))).collect();
+            (rows, kept)
+        };
+        let (rows, mut readings) = runtime()?.block_on(unless_interrupted(work)).ok_or(exit::INTERRUPTED)?;
+        readings.extend(rows.into_iter().map(|row| {
+            let values = MeterReading { power: row.power_mw, energy: row.register_mwh, serial: row.serial };
+            (row.meter, row.error.map_or(Ok(values), Err))
+        }));
         // A meter without a row is not asked for again.
         for name in
             names.iter().filter(|name| !readings.iter().any(|(known, _)| known == *name)).cloned().collect::<Vec<_>>()

@@ -4,7 +4,7 @@ use super::verdict::{is_read, verdict};
 use crate::cli::columns::{Cell, FittedTable, number, text};
 use crate::cli::screen::{Colour, Screen};
 use crate::reporter::{AccountReport, ReportingState};
-use crate::status::{ClientStatus, Document, MeterState, MeterStatus, words};
+use crate::status::{BusStatus, ClientStatus, Document, MeterState, MeterStatus, words};
 use crate::units::{Milliwatts, Name};
 
 /// A disk with less than this is marked, in bytes.
@@ -194,6 +194,9 @@ fn facts(document: &Document, free: Option<u64>, screen: &Screen) -> Vec<String>
         let low = if free < DISK_LOW { " !" } else { "" };
         facts.push(("disk".to_owned(), format!("{} free{low}", words::bytes(free))));
     }
+    let lent =
+        |(name, bus): (&Name, &BusStatus)| Some(("lent".to_owned(), format!("{name}, to {}", bus.lent_to.as_ref()?)));
+    facts.extend(document.buses.iter().filter_map(lent));
     let up = words::lasted(document.started_at, document.at);
     facts.push(("up".to_owned(), format!("{up}, arkmeter {}", document.version)));
     let name = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);

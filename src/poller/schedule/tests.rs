@@ -1,5 +1,7 @@
 //! The schedule alone: slots, back-off, and the share of probes.
 
+mod lending;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -225,7 +227,7 @@ proptest! {
         let (kept, usual) = (run.polls[dead..].iter().min().unwrap(), alone.polls.iter().min().unwrap());
         prop_assert!(kept * 10 + 10 >= usual * 9, "{site:?}: {kept} of {usual}");
         // Its turn comes at the latest when each dead meter was probed in the share that is always there.
-        let turn = of(timeout.max(poll)) * PROBE_SHARE * dead as u32 + LONGEST_BACK_OFF + of(answer) * (living + dead) as u32;
+        let turn = of(timeout.max(poll)) * SPARE_SHARE * dead as u32 + LONGEST_BACK_OFF + of(answer) * (living + dead) as u32;
         let latest = run.longest[..dead].iter().max().unwrap();
         prop_assert!(*latest <= turn, "{site:?}: probed after {latest:?}, not {turn:?}");
     }

@@ -70,7 +70,7 @@ fn kilowatt_hours(values: &Values) -> Option<u64> {
 
 async fn once(unit: &SimulatedUnit, meter: MeterConfig) -> PollReply {
     let gateway = SimulatedGateway::start([unit.clone()]).await.unwrap();
-    read_once(&tcp(&gateway), &[meter], &clock()).await.remove(0).1
+    read_once(&tcp(&gateway).link_settings(), &[meter], &clock()).await.remove(0).1
 }
 
 #[tokio::test]

@@ -243,7 +243,7 @@ async fn the_first_map_is_used_when_all_give_the_same_values() {
 #[tokio::test]
 async fn read_once_polls_until_the_map_is_selected() {
     let gateway = SimulatedGateway::start([simulated(1)]).await.unwrap();
-    let results = read_once(&tcp(&gateway), &[two_maps("", "")], &clock()).await;
+    let results = read_once(&tcp(&gateway).link_settings(), &[two_maps("", "")], &clock()).await;
     let register = results[0].1.values.register;
     assert_eq!(register.map(|register| register.value), MilliwattHours::new(1_001_000));
 }

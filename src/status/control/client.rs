@@ -1,12 +1,13 @@
 //! The client's end of the control socket, for the commands: one request, bounded in size and time.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::HOST;
 use hyper::{Method, Request, StatusCode};
@@ -52,7 +53,7 @@ pub enum ControlError {
 /// # Errors
 /// No daemon, no permission, no answer within 10 s, or an answer other than 200.
 pub async fn get(socket: &Path, path: &str) -> Result<Vec<u8>, ControlError> {
-    within(READ_WITHIN, async { Exchange::begin(socket, Method::GET, path, Bytes::new()).await?.whole().await }).await
+    within(READ_WITHIN, async { Exchange::begin(socket, Method::GET, path, Empty::new()).await?.whole().await }).await
 }
 
 /// Sends a command to the daemon at `socket` and returns its answer.
@@ -61,7 +62,8 @@ pub async fn get(socket: &Path, path: &str) -> Result<Vec<u8>, ControlError> {
 /// No daemon, no permission, no answer within [`ANSWER_WITHIN`] and 10 s, or an answer other than 200.
 pub async fn post(socket: &Path, command: &ControlCommand) -> Result<serde_json::Value, ControlError> {
     let body = serde_json::to_vec(command).map_err(other)?;
-    let exchange = async { Exchange::begin(socket, Method::POST, COMMAND_PATH, body.into()).await?.whole().await };
+    let exchange =
+        async { Exchange::begin(socket, Method::POST, COMMAND_PATH, Full::new(body.into())).await?.whole().await };
     let answer = within(ANSWER_WITHIN + READ_WITHIN, exchange).await?;
     serde_json::from_slice(&answer).map_err(other)
 }
@@ -71,7 +73,7 @@ pub async fn post(socket: &Path, command: &ControlCommand) -> Result<serde_json:
 /// # Errors
 /// No daemon, no permission, or an answer other than 200. There is no time limit.
 pub async fn stream(socket: &Path, path: &str, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), ControlError> {
-    let mut exchange = Exchange::begin(socket, Method::GET, path, Bytes::new()).await?;
+    let mut exchange = Exchange::begin(socket, Method::GET, path, Empty::new()).await?;
     while let Some(frame) = exchange.body.frame().await {
         if frame.map_err(other)?.data_ref().is_some_and(|bytes| !take(bytes)) {
             break;
@@ -81,19 +83,22 @@ pub async fn stream(socket: &Path, path: &str, mut take: impl FnMut(&[u8]) -> bo
 }
 
 /// A request that was answered with 200, whose body is still to be read.
-struct Exchange {
-    body: Incoming,
+pub(super) struct Exchange {
+    pub(super) body: Incoming,
     /// The task that moves the bytes; it ends with this exchange.
     _connection: JoinSet<hyper::Result<()>>,
 }
 
 impl Exchange {
-    async fn begin(socket: &Path, method: Method, path: &str, body: Bytes) -> Result<Self, ControlError> {
+    pub(super) async fn begin<B>(socket: &Path, method: Method, path: &str, body: B) -> Result<Self, ControlError>
+    where
+        B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    {
         let stream = UnixStream::connect(socket).await.map_err(|error| unreached(socket, error))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(other)?;
         let mut connections = JoinSet::new();
         connections.spawn(connection);
-        let request = Request::builder().method(method).uri(path).header(HOST, "arkmeter").body(Full::new(body));
+        let request = Request::builder().method(method).uri(path).header(HOST, "arkmeter").body(body);
         let (head, body) = sender.send_request(request.map_err(other)?).await.map_err(other)?.into_parts();
         let exchange = Exchange { body, _connection: connections };
         match head.status {
@@ -112,11 +117,14 @@ impl Exchange {
     }
 }
 
-async fn within<T>(most: Duration, exchange: impl Future<Output = Result<T, ControlError>>) -> Result<T, ControlError> {
+pub(super) async fn within<T>(
+    most: Duration,
+    exchange: impl Future<Output = Result<T, ControlError>>,
+) -> Result<T, ControlError> {
     timeout(most, exchange).await.unwrap_or(Err(ControlError::TooLate(most)))
 }
 
-fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ControlError {
+pub(super) fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ControlError {
     ControlError::Other(error.into())
 }
 

@@ -3,14 +3,18 @@
 //! To add a command, add a variant to [`ControlCommand`] and its arm in `daemon::requests`. To add a view, or an answer that is streamed,
 //! add a route in `server::router`.
 
+mod borrowing;
 mod client;
 mod ledger;
+mod lending;
 mod recording;
 mod server;
 mod socket_file;
 
+pub use borrowing::{BorrowedLine, borrow};
 pub use client::{ControlError, get, post, stream};
 pub use ledger::{BACKUP, SHOW, history_path, journal_path};
+pub use lending::LoanRequest;
 pub use recording::{END, LONGEST, record_path};
 pub use server::{ANSWER_WITHIN, ControlRequest, ControlSocket, QUEUE};
 

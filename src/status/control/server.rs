@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::socket_file::{SocketFile, SocketFileError};
-use super::{COMMAND_MAX, COMMAND_PATH, ControlCommand, ledger, recording};
+use super::{COMMAND_MAX, COMMAND_PATH, ControlCommand, ledger, lending, recording};
 use crate::heartbeat::Heart;
 use crate::ledger::command::may_change;
 use crate::recorder::Recorder;
@@ -153,6 +153,7 @@ fn router(session: ControlSession, views: &CachedViews) -> Router {
         .route(ledger::HISTORY, get(ledger::history))
         .route(ledger::BACKUP, get(ledger::backup))
         .route(recording::PATH, get(recording::record))
+        .route(lending::PATH, post(lending::lend))
         .with_state(session)
         .merge(views::router(views.clone()))
         .method_not_allowed_fallback(async || {

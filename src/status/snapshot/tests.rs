@@ -16,7 +16,13 @@ pub(in crate::status) fn empty() -> (StatusSources, Hearts) {
         shard: None,
     };
     let ledger = LedgerHandle::reporting(LedgerReport::default());
-    let current = ActiveTasks { config: Arc::new(config), buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() };
+    let current = ActiveTasks {
+        config: Arc::new(config),
+        buses: BTreeMap::new(),
+        bus_commands: BTreeMap::new(),
+        ledger,
+        accounts: BTreeMap::new(),
+    };
     let start = jiff::Timestamp::from_second(1_750_000_000).unwrap();
     let (hearts, clock) = (Hearts::default(), Clock::simulated(1, start));
     let (history, ..) = history::open("/nowhere".into(), history::Retention::default(), clock.clone());
@@ -30,7 +36,13 @@ async fn every_clone_sees_changed_tasks_and_notes() {
     assert!(seen.document().well);
     let ledger = LedgerHandle::reporting(LedgerReport { commits: 7, ..LedgerReport::default() });
     let config = sources.0.current.read().unwrap().config.clone();
-    sources.replace(ActiveTasks { config, buses: BTreeMap::new(), ledger, accounts: BTreeMap::new() });
+    sources.replace(ActiveTasks {
+        config,
+        buses: BTreeMap::new(),
+        bus_commands: BTreeMap::new(),
+        ledger,
+        accounts: BTreeMap::new(),
+    });
     assert_eq!(seen.document().ledger.commits, 7);
     sources.remark("reload", Some("The configuration was not reloaded.".to_owned()));
     assert_eq!(seen.document().trouble, ["The configuration was not reloaded."]);

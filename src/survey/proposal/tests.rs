@@ -11,7 +11,8 @@ use crate::units::{Parity, UnitId};
 
 fn found(link: Link, unit: i64) -> FoundUnit {
     let timeout = Duration::from_millis(150);
-    let settings = LinkSettings { link, timeout, request_gap: Duration::ZERO, connect_delay: Duration::ZERO };
+    let settings =
+        LinkSettings { link, timeout, request_gap: Duration::ZERO, connect_delay: Duration::ZERO, lender: None };
     FoundUnit { settings, unit: UnitId::new(unit).unwrap(), any_unit: false }
 }
 

@@ -117,7 +117,7 @@ async fn read(scene: Scene, setting: &str) -> Replies {
     let config = configuration(&text);
     let polled: Vec<_> = config.meters.values().cloned().collect();
     let bus = config.buses.values().next().unwrap();
-    let mut reply = read_once(bus, &polled, &Clock::system()).await;
+    let mut reply = read_once(&bus.link_settings(), &polled, &Clock::system()).await;
     let mut of = |name: &Name| {
         let place = reply.iter().position(|(of, _)| of == name).unwrap();
         reply.swap_remove(place).1
