@@ -1324,7 +1324,7 @@ _arkmeter() {
             return 0
             ;;
         arkmeter__subcmd__status)
-            opts="-h --lines --watch --json --config --shards --shard --shard-index --help"
+            opts="-h --lines --watch --json --alive --config --shards --shard --shard-index --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

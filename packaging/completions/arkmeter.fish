@@ -92,6 +92,7 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l shard-index
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l lines -d 'Also show registers, identifiers, and the counters of each bus and line'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l watch -d 'Show the status and a plot of power, refreshed every 2 seconds, until q or Ctrl-C'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l json -d 'Print the status document as JSON'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -l alive -d 'Only ask whether all tasks of the daemon make progress, whatever the meters and the cloud do: for the health check of a container'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand handover" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand handover" -l shards -d 'How many shards there are [env: ARKMETER_SHARDS]' -r

@@ -33,6 +33,9 @@ pub(super) struct StatusArguments {
     /// Print the status document as JSON
     #[arg(long, conflicts_with = "lines")]
     json: bool,
+    /// Only ask whether all tasks of the daemon make progress, whatever the meters and the cloud do: for the health check of a container
+    #[arg(long, conflicts_with_all = ["lines", "json", "watch"])]
+    alive: bool,
 }
 
 /// Prints the status of the daemon of this configuration.
@@ -40,6 +43,11 @@ pub(super) fn run(path: &Path, environment: &Environment, arguments: &StatusArgu
     let (state, socket) = locations(path, environment);
     if arguments.watch {
         return watch::watch(&socket, &Screen::of_output());
+    }
+    if arguments.alive {
+        return runtime()
+            .map(|runtime| runtime.block_on(alive(&socket, &mut io::stderr().lock())))
+            .unwrap_or_else(|code| code);
     }
     let view = StatusView {
         json: arguments.json,
@@ -100,6 +108,14 @@ async fn status(socket: &Path, state: &Path, view: &StatusView, out: &mut dyn Wr
 /// Whether this user may not see who has the state folder.
 fn is_closed(state: &Path) -> bool {
     crate::files::open(&state.join("lock")).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// The exit code: 0 while every task makes progress, 1 if one does not, 69 no daemon.
+async fn alive(socket: &Path, err: &mut dyn Write) -> u8 {
+    let Err(error) = control::get(socket, "/healthz").await else { return 0 };
+    let error = StatusError::Control(error);
+    let _ = writeln!(err, "arkmeter: {}", chain(&error));
+    if error.is_no_daemon() { exit::NO_DAEMON } else { exit::FAILED }
 }
 
 impl StatusError {

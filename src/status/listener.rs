@@ -58,18 +58,17 @@ impl StatusListener {
     /// Answers the one request of a connection, as a client on TCP is answered.
     pub async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let views = CachedViews::new(self.sources.clone(), RENDER_EVERY);
-        server::connection(stream, self.router(&views), Arc::default()).await;
+        server::connection(stream, router(&views, self.names()), Arc::default()).await;
     }
 
     async fn serve(&self, listener: TcpListener, heart: &Heart, shutdown: &mut watch::Receiver<bool>) {
         let views = CachedViews::new(self.sources.clone(), RENDER_EVERY);
-        let reception = PageReception { router: self.router(&views), views };
+        let reception = PageReception { names: self.names(), views };
         server::serve(listener, reception, heart, shutdown).await;
     }
 
-    fn router(&self, views: &CachedViews) -> Router {
-        let names = OwnNames { address: self.address.ip(), hosts: self.hosts.as_slice().into() };
-        views::with_headers(views::router(views.clone()).layer(from_fn_with_state(names, check)))
+    fn names(&self) -> OwnNames {
+        OwnNames { address: self.address.ip(), reached: None, hosts: self.hosts.as_slice().into() }
     }
 
     fn warn(&self, error: &io::Error) {
@@ -90,8 +89,12 @@ impl StatusListener {
 
 /// Everybody is treated alike.
 struct PageReception {
-    router: Router,
+    names: OwnNames,
     views: CachedViews,
+}
+
+fn router(views: &CachedViews, names: OwnNames) -> Router {
+    views::with_headers(views::router(views.clone()).layer(from_fn_with_state(names, check)))
 }
 
 impl Reception<TcpStream> for PageReception {
@@ -103,8 +106,9 @@ impl Reception<TcpStream> for PageReception {
         Visitor::Anybody
     }
 
-    fn router(&self, _: &TcpStream, _: Deadline) -> Router {
-        self.router.clone()
+    fn router(&self, stream: &TcpStream, _: Deadline) -> Router {
+        let reached = stream.local_addr().ok().map(|address| address.ip().to_canonical());
+        router(&self.views, OwnNames { reached, ..self.names.clone() })
     }
 
     fn idle(&self) {
@@ -116,6 +120,9 @@ impl Reception<TcpStream> for PageReception {
 #[derive(Clone)]
 struct OwnNames {
     address: IpAddr,
+    /// The address at which this connection arrived. With `listen = "0.0.0.0:9826"` it is one of several, and an engine for containers
+    /// gives out a new one at each start: its probes name no other.
+    reached: Option<IpAddr>,
     hosts: Arc<[String]>,
 }
 
@@ -145,7 +152,12 @@ impl OwnNames {
         let name = name.strip_suffix('.').unwrap_or(name);
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         match bare.parse::<IpAddr>() {
-            Ok(address) => address.is_loopback() || address == self.address || self.configured_address(address),
+            Ok(address) => {
+                address.is_loopback()
+                    || address == self.address
+                    || self.reached == Some(address)
+                    || self.configured_address(address)
+            }
             Err(_) => name.eq_ignore_ascii_case("localhost") || self.configured(name),
         }
     }

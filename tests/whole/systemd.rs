@@ -75,3 +75,28 @@ async fn the_units_sandbox_is_tight() {
         Err(_) => skipped("the_units_sandbox_is_tight", "systemd-analyze is not installed"),
     }
 }
+
+/// Only what must not collide between instances differs. A change of the sandbox in one unit must reach the other.
+#[test]
+fn the_unit_of_an_instance_is_that_of_the_service() {
+    let unit = include_str!("../../systemd/arkmeter.service");
+    let template = include_str!("../../systemd/arkmeter@.service");
+    let own = [
+        "Description=Energy meters to the Arkreen Network (%i)",
+        "RequiresMountsFor=/var/lib/arkmeter-%i",
+        "Environment=ARKMETER_CONFIG=/etc/arkmeter/%i/arkmeter.toml",
+        "StateDirectory=arkmeter-%i",
+        "RuntimeDirectory=arkmeter-%i",
+        "ConfigurationDirectory=arkmeter arkmeter/%i",
+    ];
+    for line in own {
+        assert!(template.lines().any(|other| other == line), "{line}");
+    }
+    let instance = template.lines().skip_while(|line| line.starts_with('#'));
+    let instance = instance.filter(|line| !line.starts_with("Environment="));
+    let expected = unit.lines().map(|line| {
+        let key = line.split_inclusive('=').next().unwrap_or_default();
+        own.into_iter().find(|own| own.starts_with(key) && key.ends_with('=')).unwrap_or(line)
+    });
+    assert!(instance.eq(expected));
+}

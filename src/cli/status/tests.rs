@@ -9,6 +9,34 @@ fn view(json: bool, colour: bool) -> StatusView {
     StatusView { json, lines: true, free: Some(5_100_000_000), screen: Screen { size: None, colour, utf8: true } }
 }
 
+/// Runs `status --alive` against a socket that answers one request with this status and body; exit code, errors.
+async fn alive_against(answer: &str, body: &str) -> (u8, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let daemon = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let length = stream.read(&mut request).await.unwrap();
+        assert!(request[..length].starts_with(b"GET /healthz "));
+        let head = format!("HTTP/1.1 {answer}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        stream.write_all((head + body).as_bytes()).await.unwrap();
+    };
+    let mut err = Vec::new();
+    let (code, ()) = tokio::join!(alive(&path, &mut err), daemon);
+    (code, String::from_utf8(err).unwrap())
+}
+
+#[tokio::test]
+async fn alive_is_the_daemons_own_verdict() {
+    assert_eq!(alive_against("200 OK", "ok\n").await, (0, String::new()));
+    let (code, err) = alive_against("503 Service Unavailable", "no progress: ledger\n").await;
+    assert_eq!((code, err.as_str()), (1, "arkmeter: the daemon refused: no progress: ledger\n"));
+    let mut err = Vec::new();
+    assert_eq!(alive(Path::new("/nowhere/none.sock"), &mut err).await, 69);
+    assert!(String::from_utf8(err).unwrap().contains("no arkmeter daemon answers"));
+}
+
 /// Runs the command against a socket that answers one request with `document`; exit code, output, errors.
 async fn run_against(document: &str, json: bool, colour: bool) -> (u8, String, String) {
     let folder = tempfile::tempdir().unwrap();

@@ -167,6 +167,21 @@ async fn a_foreign_host_name_is_refused() {
     assert_eq!(status("GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned()).await, "421");
 }
 
+/// Probes of an engine for containers name the address that it gave out, which no configuration can know.
+#[test]
+fn the_address_at_which_a_connection_arrived_is_an_own_name() {
+    let names = |reached: Option<&str>| OwnNames {
+        address: "0.0.0.0".parse().unwrap(),
+        reached: reached.map(|address| address.parse().unwrap()),
+        hosts: Arc::default(),
+    };
+    assert!(names(Some("10.1.2.3")).include("10.1.2.3:9826"));
+    assert!(names(Some("fd00::7")).include("[fd00::7]:9826"));
+    assert!(!names(Some("10.1.2.3")).include("10.1.2.4:9826"));
+    assert!(!names(Some("10.1.2.3")).include("10.1.2.3.evil.example"));
+    assert!(!names(None).include("10.1.2.3"));
+}
+
 #[tokio::test]
 async fn a_huge_head_is_refused() {
     let served = served().await;

@@ -132,14 +132,18 @@ fn alerts_and_dashboard_use_metrics_that_exist() {
     let exported: BTreeSet<_> = text.lines().filter(|line| !line.starts_with('#')).map(name_at).collect();
     let alerts = include_str!("../../../config/prometheus/alerts.yml");
     let dashboard = include_str!("../../../config/grafana/arkmeter.json");
-    for (file, least) in [(alerts, 9), (dashboard, 15)] {
+    let fleet_alerts = include_str!("../../../config/prometheus/fleet.yml");
+    let fleet = include_str!("../../../config/grafana/arkmeter-fleet.json");
+    for (file, least) in [(alerts, 9), (dashboard, 15), (fleet_alerts, 4), (fleet, 10)] {
         let named: BTreeSet<_> = file.match_indices("arkmeter_").map(|(at, _)| name_at(&file[at..])).collect();
         assert!(named.len() >= least, "{named:?}");
         for name in named {
             assert!(exported.contains(name), "no metric is named {name}");
         }
     }
-    serde_json::from_str::<serde_json::Value>(dashboard).unwrap();
+    for dashboard in [dashboard, fleet] {
+        serde_json::from_str::<serde_json::Value>(dashboard).unwrap();
+    }
 }
 
 /// The name at the beginning of the text.
