@@ -8,7 +8,7 @@ use crate::files;
 /// The program, the ledger's and the history's caches, and the views of a small site.
 const PROGRAM: u64 = 24_000_000;
 /// Registers, figures, what the guard has learned, the power of the last day, and the meter's part of the views.
-const METER: u64 = 16_000;
+const METER: u64 = 21_000;
 /// The task, the link and the request in progress.
 const BUS: u64 = 48_000;
 
