@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::catch_up::{HourState, next_extra};
+use super::retry::NextAttempt;
 use super::schedule::ReportSchedule;
 use crate::clock::ClockReading;
 use crate::report_hours::left_in_hour;
@@ -28,11 +29,27 @@ pub(crate) struct Agenda {
 
 #[derive(Clone, Debug)]
 struct FirstReports {
-    next_check: Duration,
     ends: Duration,
     /// Clients that were not reported since the start.
-    unsent: BTreeSet<Name>,
+    unsent: BTreeMap<Name, FirstReport>,
 }
+
+#[derive(Clone, Copy, Debug)]
+struct FirstReport {
+    /// When it is tried next.
+    at: Duration,
+    /// The time between two attempts.
+    every: Duration,
+}
+
+impl FirstReports {
+    fn next_check(&self) -> Option<Duration> {
+        self.unsent.values().map(|first| first.at).min()
+    }
+}
+
+/// The longest wait for a slot where the interval is longer: a report is due within 10 minutes after an outage, however seldom they are.
+const LONGEST_STEP: Duration = Duration::from_secs(8 * 60);
 
 /// A client whose hour may need extra reports.
 #[derive(Clone, Debug)]
@@ -54,22 +71,48 @@ pub(crate) struct DueReports {
 }
 
 impl Agenda {
-    pub(crate) fn new(schedule: ReportSchedule, clients: BTreeSet<Name>, now: &ClockReading) -> Self {
+    /// `reported_before`: clients of which a report was accepted before this start. Nobody waits for their first report, and many boxes may
+    /// have started at this instant: their slots suffice, or with a long interval its parts.
+    pub(crate) fn new(
+        schedule: ReportSchedule,
+        clients: BTreeSet<Name>,
+        reported_before: &BTreeSet<Name>,
+        now: &ClockReading,
+    ) -> Self {
         let start = now.since_boot;
-        let first_reports = FirstReports {
-            next_check: start + schedule.first_check(),
-            ends: start + schedule.first_reports_within(),
-            unsent: clients.clone(),
-        };
         let slot = start + schedule.next(now.wall);
-        Agenda {
-            schedule,
-            clients,
-            slot,
-            first_reports: Some(first_reports),
-            extra: None,
-            paused_until: None,
-            held_until: BTreeMap::new(),
+        let (paused_until, held_until) = (None, BTreeMap::new());
+        let mut agenda = Agenda { schedule, clients, slot, first_reports: None, extra: None, paused_until, held_until };
+        let soon = FirstReport { at: start + agenda.schedule.first_check(), every: agenda.schedule.check_every() };
+        let at_slots = FirstReport { at: agenda.slot_after(start), every: agenda.step() };
+        let first = |client: &Name| if reported_before.contains(client) { at_slots } else { soon };
+        let unsent = agenda.clients.iter().map(|client| (client.clone(), first(client))).collect();
+        agenda.first_reports = Some(FirstReports { ends: start + agenda.schedule.first_reports_within(), unsent });
+        agenda
+    }
+
+    /// When the attempt is made that is planned `now`.
+    pub(crate) fn time_of(&self, attempt: NextAttempt, now: Duration) -> Duration {
+        match attempt {
+            NextAttempt::After(wait) => now + wait,
+            NextAttempt::SlotAfter(wait) => self.slot_after(now + wait),
+        }
+    }
+
+    /// The interval, or an equal part of it of at most 8 minutes.
+    fn step(&self) -> Duration {
+        let every = self.schedule.every();
+        every / u32::try_from(every.as_millis().div_ceil(LONGEST_STEP.as_millis())).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// The first slot from `time` on. An interval longer than 8 minutes has such times in between, at equal distances.
+    fn slot_after(&self, time: Duration) -> Duration {
+        let step = self.step();
+        let steps = |between: Duration| u32::try_from(between.as_nanos() / step.as_nanos().max(1)).unwrap_or(u32::MAX);
+        match time.checked_sub(self.slot) {
+            None => self.slot - step * steps(self.slot - time),
+            Some(Duration::ZERO) => self.slot,
+            Some(after) => self.slot + step * steps(after + step - Duration::from_nanos(1)),
         }
     }
 
@@ -86,7 +129,7 @@ impl Agenda {
         if let Some(until) = self.paused_until {
             return until;
         }
-        let check = self.first_reports.as_ref().map(|first| first.next_check);
+        let check = self.first_reports.as_ref().and_then(FirstReports::next_check);
         let extra = self.extra.as_ref().map(|(at, _)| *at);
         let earliest = self.held_until.values().copied().chain(check).chain(extra).min();
         earliest.unwrap_or(self.slot).min(self.slot)
@@ -116,13 +159,13 @@ impl Agenda {
     }
 
     /// Plans the next extra reports of these clients, instead of those that were planned. They are sent together, so that they share calls.
-    /// `spread` is a random number in 0..1.
-    pub(crate) fn plan_extra(&mut self, candidates: Vec<HourCandidate>, now: &ClockReading, spread: f64) {
+    /// `shared`: other boxes may be catching up as well. `spread` is a random number in 0..1.
+    pub(crate) fn plan_extra(&mut self, candidates: Vec<HourCandidate>, shared: bool, now: &ClockReading, spread: f64) {
         let (at, every) = (now.since_boot, self.schedule.every());
         let (to_slot, left) = (self.slot.saturating_sub(at), left_in_hour(now.wall));
         let waits = candidates.into_iter().filter_map(|HourCandidate { client, accepted, last }| {
             let since_last = last.map(|last| at.saturating_sub(last));
-            let wait = next_extra(&HourState { every, to_slot, left, accepted, since_last }, spread)?;
+            let wait = next_extra(&HourState { every, to_slot, left, accepted, since_last, shared }, spread)?;
             Some((wait, client))
         });
         let waits: Vec<_> = waits.collect();
@@ -180,15 +223,19 @@ impl Agenda {
     /// The clients whose first report is tried at `at`.
     fn check_first_reports(&mut self, at: Duration) -> BTreeSet<Name> {
         let Some(first) = &mut self.first_reports else { return BTreeSet::new() };
-        if at < first.next_check {
-            return BTreeSet::new();
-        }
-        let unsent = first.unsent.clone();
-        first.next_check = at + self.schedule.check_every();
-        if first.next_check > first.ends {
+        let ends = first.ends;
+        let mut due = BTreeSet::new();
+        first.unsent.retain(|client, first| {
+            if first.at <= at {
+                due.insert(client.clone());
+                first.at = at + first.every;
+            }
+            first.at <= ends
+        });
+        if first.unsent.is_empty() {
             self.first_reports = None;
         }
-        unsent
+        due
     }
 }
 

@@ -27,7 +27,7 @@ const MAX_CA_FILE: u64 = 1 << 20;
 /// The longest time for the look-up of the endpoint's name, if the account's timeout is not shorter.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(10);
 /// How long a connection may be idle: less than most routers keep it.
-const IDLE: Duration = Duration::from_secs(45);
+pub(crate) const IDLE: Duration = Duration::from_secs(45);
 
 /// The client of one account. Cheap to clone.
 #[derive(Clone, Debug)]

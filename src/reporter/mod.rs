@@ -1,21 +1,22 @@
 //! An account's task: when it reports, which calls it makes, and what each answer means.
 
-mod account;
+pub(crate) mod account;
 mod agenda;
-mod batching;
+pub(crate) mod batching;
 mod catch_up;
 mod client;
 mod mask;
 mod report;
 mod retry;
-mod round;
-mod rpc;
-mod schedule;
+pub(crate) mod round;
+pub(crate) mod rpc;
+pub(crate) mod schedule;
 mod task;
 mod token;
 mod trouble;
 
-pub(crate) use client::certificates;
+pub(crate) use agenda::DueReports;
+pub(crate) use client::{IDLE, certificates};
 pub(crate) use mask::TokenMask;
 pub use report::{AccountReport, ReportingState};
 pub use rpc::{AnswerSummary, summarize};

@@ -1,15 +1,18 @@
 //! How long to wait before trying again: jittered back-off, the slow probe, and what the endpoint requests.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rand::Rng;
+use rand::{Rng, RngExt};
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, doubled};
 
-/// The first wait of the back-off is anything up to this.
-const FIRST: Duration = Duration::from_secs(2);
-/// The longest wait of the back-off: Arkreen wants a report every 3 minutes, also soon after an outage.
+/// The first wait of the back-off is anything up to a quarter of the interval, within these. Shorter ones for all would turn a minute without
+/// an answer into six times the usual calls.
+const FIRST: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(30);
+/// The longest wait of the back-off: Arkreen wants a report every 3 minutes, also soon after an outage. From then on each attempt is at a
+/// slot: so a fleet's boxes keep their own phases during an outage and after it, and the load is that of any other time.
 const LONGEST: Duration = Duration::from_secs(120);
 /// The slow probe starts here and doubles.
 const PROBE_FIRST: Duration = Duration::from_secs(5 * 60);
@@ -20,20 +23,38 @@ const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(60 * 60);
 /// The waits of an account or of one of its clients after failures in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RetryWaits {
-    transient: Backoff,
+    /// Temporary failures in a row.
+    transient: u32,
     probe: Backoff,
 }
 
 impl Default for RetryWaits {
     fn default() -> Self {
-        RetryWaits { transient: Backoff::new(FIRST, LONGEST), probe: Backoff::new(PROBE_FIRST, PROBE_LONGEST) }
+        RetryWaits { transient: 0, probe: Backoff::new(PROBE_FIRST, PROBE_LONGEST) }
     }
 }
 
+/// When an account or a client is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextAttempt {
+    /// After this wait.
+    After(Duration),
+    /// At the first slot after this wait.
+    SlotAfter(Duration),
+}
+
 impl RetryWaits {
-    /// After a temporary failure: any time up to a limit that doubles from 2 s to 2 min.
-    pub(crate) fn transient(&mut self, rng: &mut impl Rng) -> Duration {
-        self.transient.next_wait_jittered(0.0..=1.0, rng)
+    /// After a temporary failure: after any time up to a limit that doubles; then at slots, for an account that reports more often
+    /// than every 2 min not at each of them.
+    pub(crate) fn transient(&mut self, every: Duration, rng: &mut impl Rng) -> NextAttempt {
+        let first = (every / 4).clamp(*FIRST.start(), *FIRST.end());
+        let (limit, part) = (doubled(first, self.transient, LONGEST), rng.random::<f64>());
+        self.transient = self.transient.saturating_add(1);
+        if limit < LONGEST {
+            NextAttempt::After(limit.mul_f64(part))
+        } else {
+            NextAttempt::SlotAfter(LONGEST.saturating_sub(every).mul_f64(part))
+        }
     }
 
     /// After a refusal that an operator must resolve: 5 min, doubling to 60.

@@ -88,8 +88,9 @@ impl ReporterTask {
         let token = TokenKeeper::new(settings.token.clone(), credentials);
         let schedule = ReportSchedule::new(settings.report_every, settings.url.as_str(), clients.values().copied());
         let texts = EndpointTexts::new(settings.name.clone(), &settings.url, token.place());
+        let reported_before = reported_before(&ledger.report().borrow());
         ReporterTask {
-            account: Account::new(texts, schedule, clients.clone(), &clock.now()),
+            account: Account::new(texts, schedule, clients.clone(), &reported_before, &clock.now()),
             batching: Batching::new(settings.batch, settings.batch_max),
             first_accepted: BTreeSet::new(),
             commands: CommandQueue::new(commands),
@@ -186,12 +187,10 @@ impl ReporterTask {
         let (ready, waiting) = self.figures(due.request.into_iter().collect()).await?;
         let fresh = self.account.sendable(ready, waiting, &due.send, cause, self.clock.now().since_boot);
         let Some((client, credentials)) = self.ready_to_call().await else { return Ok(Results::new()) };
-        let calls = self.batching.calls(fresh, self.clock.now().since_boot);
-        if calls.is_empty() {
+        let now = self.clock.now().since_boot;
+        let Some(mut round) = self.account.start_round(fresh, &mut self.batching, now) else {
             return Ok(Results::new());
-        }
-        self.account.agenda.sent(calls.iter().flat_map(|call| call.reports.iter().map(|report| &report.client)));
-        let mut round = ReportRound::new(calls);
+        };
         self.exchange(&mut round, &client, &credentials).await?;
         let again: BTreeSet<_> = round.again().into_iter().collect();
         if !again.is_empty() {
@@ -323,6 +322,12 @@ impl ReporterTask {
             }
         }
     }
+}
+
+/// The clients of which a report was accepted at any time.
+fn reported_before(ledger: &ledger::LedgerReport) -> BTreeSet<Name> {
+    let clients = ledger.clients.iter().filter(|(_, client)| client.accepted_at.is_some());
+    clients.map(|(name, _)| name.clone()).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! The meters use another Modbus library than the daemon, so that both cannot make the same mistake unnoticed.
 
 pub mod arkreen;
+pub mod fleet;
 mod gateway;
 mod meter;
 mod serial_line;

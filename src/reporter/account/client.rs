@@ -7,7 +7,7 @@ use rand::Rng;
 use super::ALERT_AFTER;
 use crate::clock::ClockReading;
 use crate::reporter::agenda::Agenda;
-use crate::reporter::retry::RetryWaits;
+use crate::reporter::retry::{NextAttempt, RetryWaits};
 use crate::reporter::rpc::ClientReport;
 use crate::reporter::trouble::{LogLine, TroubleLevel, TroubleLog};
 use crate::units::{ClientId, MilliwattHours, Milliwatts, Name};
@@ -120,15 +120,16 @@ impl ClientProgress {
         rng: &mut impl Rng,
     ) {
         if rejection.retry != Retry::AtNextSlot {
-            agenda.hold(name, now + wait(&mut self.waits, rejection.retry, rng));
+            let attempt = next_attempt(&mut self.waits, rejection.retry, agenda.every(), rng);
+            agenda.hold(name, agenda.time_of(attempt, now));
         }
     }
 }
 
-/// The next wait of this kind.
-pub(super) fn wait(waits: &mut RetryWaits, retry: Retry, rng: &mut impl Rng) -> Duration {
+/// The next attempt of this kind, of an account that reports `every` so often.
+pub(super) fn next_attempt(waits: &mut RetryWaits, retry: Retry, every: Duration, rng: &mut impl Rng) -> NextAttempt {
     match retry {
-        Retry::AtNextSlot | Retry::Soon => waits.transient(rng),
-        Retry::Probe => waits.slow_probe(),
+        Retry::AtNextSlot | Retry::Soon => waits.transient(every, rng),
+        Retry::Probe => NextAttempt::After(waits.slow_probe()),
     }
 }

@@ -12,16 +12,17 @@ use jiff::Timestamp;
 use rand::{Rng, RngExt};
 
 use super::agenda::{Agenda, HourCandidate};
+use super::batching::Batching;
 use super::catch_up::CLOSEST;
 use super::report::{AccountReport, ReportingState};
-use super::retry::RetryWaits;
-use super::round::{ClientOutcome, RoundResult};
+use super::retry::{NextAttempt, RetryWaits};
+use super::round::{ClientOutcome, ReportRound, RoundResult};
 use super::rpc::{CallFailure, ClientReport, ReportOutcome};
 use super::schedule::ReportSchedule;
 use super::trouble::{LogLine, TroubleLevel, TroubleLog};
 use crate::clock::ClockReading;
 use crate::units::{ClientId, Name};
-use client::{ClientProgress, Rejection, Retry, wait};
+use client::{ClientProgress, Rejection, Retry, next_attempt};
 
 pub(crate) use texts::EndpointTexts;
 
@@ -29,6 +30,8 @@ pub(crate) use texts::EndpointTexts;
 const NEW_READING_WITHIN: Duration = Duration::from_secs(5);
 /// After an answer that asks for fewer calls there are only slots for this time.
 const QUIET_FOR: Duration = Duration::from_secs(3600);
+/// After a start or a failure that other boxes may share, extra reports are few for this time: then the hour is over.
+const SHARED_FOR: Duration = Duration::from_secs(3600);
 /// After this many refusals of one kind in a row the log line becomes an error.
 const ALERT_AFTER: u32 = 3;
 
@@ -51,6 +54,8 @@ pub(crate) struct Account {
     trouble: TroubleLog,
     /// There are only slots until then.
     quiet_until: Option<Duration>,
+    /// Until then other boxes may be catching up as well.
+    shared_until: Option<Duration>,
     /// Redirected calls since the last answer.
     redirects: u32,
     /// Why there is no token, or why the new one is not used.
@@ -72,20 +77,23 @@ pub(crate) struct LogNote {
 }
 
 impl Account {
+    /// `reported_before`: the clients of which a report was accepted before this start.
     pub(crate) fn new(
         texts: EndpointTexts,
         schedule: ReportSchedule,
         clients: BTreeMap<Name, ClientId>,
+        reported_before: &BTreeSet<Name>,
         now: &ClockReading,
     ) -> Self {
         let names: BTreeSet<_> = clients.keys().cloned().collect();
         Account {
             texts,
-            agenda: Agenda::new(schedule, names, now),
+            agenda: Agenda::new(schedule, names, reported_before, now),
             clients: clients.into_iter().map(|(name, id)| (name, ClientProgress::new(id))).collect(),
             waits: RetryWaits::default(),
             trouble: TroubleLog::default(),
             quiet_until: None,
+            shared_until: (!reported_before.is_empty()).then(|| now.since_boot + SHARED_FOR),
             redirects: 0,
             token_error: None,
             has_token: false,
@@ -169,6 +177,21 @@ impl Account {
         sendable
     }
 
+    /// The calls for these reports; `None` without any. Their clients then count as reported for the first time.
+    pub(crate) fn start_round(
+        &mut self,
+        fresh: Vec<ClientReport>,
+        batching: &mut Batching,
+        now: Duration,
+    ) -> Option<ReportRound> {
+        let calls = batching.calls(fresh, now);
+        if calls.is_empty() {
+            return None;
+        }
+        self.agenda.sent(calls.iter().flat_map(|call| call.reports.iter().map(|report| &report.client)));
+        Some(ReportRound::new(calls))
+    }
+
     /// Plans the reports between two slots with which each client's hour becomes complete. `accepted`: the reports of a client that were
     /// accepted in this hour.
     ///
@@ -185,7 +208,8 @@ impl Account {
             last: client.reported.map(|(_, at)| at),
         });
         let candidates = candidates.collect();
-        self.agenda.plan_extra(candidates, now, rng.random());
+        let shared = self.shared_until.is_some_and(|until| now.since_boot < until);
+        self.agenda.plan_extra(candidates, shared, now, rng.random());
     }
 
     /// Counts accepted reports of a call.
@@ -205,6 +229,10 @@ impl Account {
     /// Takes the result of a round.
     pub(crate) fn settle(&mut self, round: RoundResult, now: Duration, rng: &mut impl Rng) -> Vec<LogNote> {
         let mut notes = Vec::new();
+        let accepted = |outcome| matches!(outcome, &ClientOutcome::Answered(ReportOutcome::Accepted { .. }));
+        if !round.results.values().all(|(_, outcome)| accepted(outcome)) {
+            self.shared_until = Some(now + SHARED_FOR);
+        }
         for (name, (report, outcome)) in &round.results {
             match outcome {
                 ClientOutcome::Failed(CallFailure::Token(_)) => self.rejected += 1,
@@ -237,6 +265,7 @@ impl Account {
         rng: &mut impl Rng,
     ) -> Option<LogNote> {
         self.note_quiet(failure, now);
+        self.shared_until = Some(now + SHARED_FOR);
         let (mut level, text) = self.texts.failure(failure);
         if understood && !about_account(failure) {
             // Others were answered in the same round: this may pass soon.
@@ -245,11 +274,12 @@ impl Account {
         if is_stray_redirect(failure, &mut self.redirects) {
             return self.trouble.note(TroubleLevel::Watched, text, now).map(LogNote::account);
         }
-        let wait = match failure {
-            CallFailure::Wait(Some(wait), _) => *wait,
-            _ => wait(&mut self.waits, level.into(), rng),
+        let attempt = match failure {
+            // Many boxes may have been given the same date: each then takes its own slot.
+            CallFailure::Wait(Some(wait), _) => NextAttempt::SlotAfter(*wait),
+            _ => next_attempt(&mut self.waits, level.into(), self.agenda.every(), rng),
         };
-        self.agenda.pause(now + wait);
+        self.agenda.pause(self.agenda.time_of(attempt, now));
         self.trouble.note(level, text, now).map(LogNote::account)
     }
 

@@ -11,7 +11,6 @@ use crate::clock::Clock;
 use crate::config::Batch;
 use crate::reporter::agenda::DueReports;
 use crate::reporter::batching::Batching;
-use crate::reporter::round::ReportRound;
 use crate::reporter::rpc::CallResult;
 use crate::units::{MilliwattHours, Milliwatts};
 
@@ -36,7 +35,7 @@ impl Bench {
         let url = Url::parse("https://user:secret@api.example/v1?key=secret").unwrap();
         let place = EndpointTexts::new(name("main"), &url, "/etc/main.token".into());
         let schedule = ReportSchedule::new(EVERY, url.as_str(), clients.values().copied());
-        let mut account = Account::new(place, schedule, clients, &now);
+        let mut account = Account::new(place, schedule, clients, &BTreeSet::new(), &now);
         account.new_token(now.since_boot);
         let mut bench =
             Bench { account, now, rng: SmallRng::seed_from_u64(7), energy: 100, last_id: 0, lines: Vec::new() };
@@ -69,9 +68,8 @@ impl Bench {
         let now = self.now.since_boot;
         let fresh = self.account.sendable(fresh, Vec::new(), &due.send, ReportCause::Schedule, now);
         let sent: Vec<_> = fresh.iter().map(|fresh| fresh.client.clone()).collect();
-        self.account.agenda.sent(&sent);
         let mut batching = Batching::new(Batch::Never, NonZeroUsize::MIN);
-        let mut round = ReportRound::new(batching.calls(fresh, self.now.since_boot));
+        let Some(mut round) = self.account.start_round(fresh, &mut batching, self.now.since_boot) else { return sent };
         while let Some(call) = round.next() {
             let result = match answer(&call.reports[0].client) {
                 Ok(outcome) => CallResult::Answered { outcomes: vec![(call.reports[0].id, outcome)], strays: None },
@@ -329,10 +327,27 @@ async fn a_transient_failure_is_retried_with_back_off_and_logged_once() {
 }
 
 #[tokio::test]
-async fn retry_after_is_respected_to_the_second() {
+async fn retry_after_ends_at_the_first_slot_from_then_on() {
+    for (asked, ahead) in [(1, 120), (120, 120), (121, 240), (1000, 1080)] {
+        let mut bench = Bench::new().await;
+        bench.round(|_| Err(CallFailure::Wait(Some(Duration::from_secs(asked)), "HTTP 429".into())));
+        assert_eq!(bench.ahead().as_secs(), ahead, "a fleet that is given one date does not come back at one instant");
+    }
+}
+
+#[tokio::test]
+async fn in_a_long_outage_each_attempt_is_at_a_slot() {
     let mut bench = Bench::new().await;
-    bench.round(|_| Err(CallFailure::Wait(Some(Duration::from_secs(1000)), "HTTP 429".into())));
-    assert_eq!(bench.ahead().as_secs(), 1000);
+    let start = bench.now.since_boot;
+    let unreachable = |_: &Name| Err(CallFailure::Unreachable("no route".into()));
+    let (mut attempts, mut between_slots) = (0, 0);
+    while bench.now.since_boot < start + Duration::from_secs(3600) {
+        let sent = !bench.round(unreachable).is_empty();
+        let at_slot = (bench.now.since_boot - start).as_millis().is_multiple_of(EVERY.as_millis());
+        attempts += u32::from(sent);
+        between_slots += u32::from(sent && !at_slot);
+    }
+    assert!((29..=33).contains(&attempts) && between_slots <= 2, "{attempts}, {between_slots} between slots");
 }
 
 #[tokio::test]

@@ -16,11 +16,17 @@ struct Bench {
 }
 
 impl Bench {
+    /// A first start.
     async fn new(every: Duration) -> Self {
+        Self::after_reports_of(every, &[]).await
+    }
+
+    /// A start after which these clients were reported before.
+    async fn after_reports_of(every: Duration, before: &[&str]) -> Self {
         let now = Clock::simulated(1, Timestamp::from_second(1_800_000_000).unwrap()).now();
         let id = ClientId::parse(&format!("0x{}", "1".repeat(64))).unwrap();
         let schedule = ReportSchedule::new(every, "https://api.example/v1", [id]);
-        Bench { agenda: Agenda::new(schedule, names(&["a", "b"]), &now), now }
+        Bench { agenda: Agenda::new(schedule, names(&["a", "b"]), &names(before), &now), now }
     }
 
     fn go_to(&mut self, time: Duration) {
@@ -146,4 +152,47 @@ async fn wake_ups_never_become_a_busy_loop() {
     bench.agenda.pause(slot);
     bench.next();
     assert!(bench.agenda.wake() > bench.now.since_boot, "so is a pause");
+}
+
+#[tokio::test]
+async fn after_a_restart_only_new_clients_are_reported_before_their_slot() {
+    let mut bench = Bench::after_reports_of(EVERY, &["a"]).await;
+    let start = bench.now.since_boot;
+    assert_eq!(bench.next().send, names(&["b"]));
+    assert!(bench.now.since_boot - start <= Duration::from_secs(5));
+    bench.agenda.sent(&names(&["b"]));
+    bench.next();
+    let slot = bench.now.since_boot;
+    for number in 1..=3 {
+        bench.next();
+        assert_eq!(bench.now.since_boot, slot + EVERY * number, "from here on there are only slots");
+    }
+}
+
+#[tokio::test]
+async fn after_a_restart_a_seldom_account_reports_within_eight_minutes() {
+    let hour = Duration::from_secs(3600);
+    let mut bench = Bench::after_reports_of(hour, &["a", "b"]).await;
+    let start = bench.now.since_boot;
+    assert_eq!(bench.next().send, names(&["a", "b"]));
+    assert!(bench.now.since_boot - start <= Duration::from_secs(480));
+    assert_eq!((bench.agenda.slot - bench.now.since_boot).as_nanos() % (hour / 8).as_nanos(), 0, "at its own phase");
+    bench.next();
+    let second = bench.now.since_boot;
+    bench.agenda.sent(&names(&["a", "b"]));
+    bench.next();
+    assert!(second - start <= Duration::from_secs(960) && bench.now.since_boot > second);
+}
+
+#[tokio::test]
+async fn an_attempt_at_a_slot_keeps_the_phase() {
+    let mut bench = Bench::new(EVERY).await;
+    let slot = bench.open() + EVERY;
+    let seconds = Duration::from_secs;
+    for (from, wait, at) in [(slot - EVERY, 0, slot - EVERY), (slot - seconds(119), 0, slot), (slot, 0, slot)] {
+        assert_eq!(bench.agenda.time_of(NextAttempt::SlotAfter(seconds(wait)), from), at);
+    }
+    for (wait, at) in [(1, slot), (120, slot), (121, slot + EVERY), (3600, slot + EVERY * 29)] {
+        assert_eq!(bench.agenda.time_of(NextAttempt::SlotAfter(seconds(wait)), slot - EVERY), at, "{wait}");
+    }
 }

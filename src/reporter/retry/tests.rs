@@ -7,18 +7,33 @@ use super::*;
 #[test]
 fn the_back_off_grows_to_its_limit() {
     let mut rng = SmallRng::seed_from_u64(1);
-    let ceilings = [2, 4, 8, 16, 32, 64, 120, 120, 120];
+    let every = Duration::from_secs(1);
+    let ceilings = [2, 4, 8, 16, 32, 64, 119, 119, 119];
     let mut longest = [Duration::ZERO; 9];
     for _ in 0..2000 {
         let mut backoff = RetryWaits::default();
         for (longest, ceiling) in longest.iter_mut().zip(ceilings) {
-            let wait = backoff.transient(&mut rng);
+            let wait = match backoff.transient(every, &mut rng) {
+                NextAttempt::After(wait) if ceiling < 119 => wait,
+                NextAttempt::SlotAfter(wait) if ceiling == 119 => wait,
+                other => panic!("{other:?} at {ceiling}"),
+            };
             assert!(wait <= Duration::from_secs(ceiling));
             *longest = wait.max(*longest);
         }
     }
     for (longest, ceiling) in longest.iter().zip(ceilings) {
         assert!(longest.as_secs_f64() > 0.95 * ceiling as f64, "full jitter reaches {ceiling}: {longest:?}");
+    }
+}
+
+#[test]
+fn an_account_that_reports_every_two_minutes_or_less_often_then_tries_at_each_slot() {
+    let mut rng = SmallRng::seed_from_u64(1);
+    for every in [120, 180, 3600].map(Duration::from_secs) {
+        let mut backoff = RetryWaits::default();
+        let attempts: Vec<_> = (0..10).map(|_| backoff.transient(every, &mut rng)).collect();
+        assert_eq!(attempts[2..], [NextAttempt::SlotAfter(Duration::ZERO); 8]);
     }
 }
 

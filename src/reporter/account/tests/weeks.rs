@@ -9,8 +9,11 @@ use crate::simulator::arkreen::{DirectEndpoint, EndpointBehaviour};
 
 const WEEK: u64 = 168 * 3600;
 const POLL_EVERY: u64 = 10;
-/// So long after the end of an outage all twelve reports of an hour can be made: the longest back-off, a slot, and twelve readings.
+/// So long after the end of an outage of the meter all twelve reports of an hour can be made: the first of them, and twelve readings.
 const ENOUGH: u64 = 120 + 20 + 12 * 16;
+/// After an outage that other boxes may share: the first of them, and so many slots with the extra reports between them.
+const FIRST: u64 = 120 + 20;
+const ENOUGH_SLOTS: u64 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -28,6 +31,7 @@ type Figures = (Vec<(ClientReport, ClockReading)>, Vec<(Name, String)>);
 struct Weeks {
     account: Account,
     endpoint: DirectEndpoint,
+    every: u64,
     now: ClockReading,
     start: ClockReading,
     rng: SmallRng,
@@ -49,7 +53,7 @@ impl Weeks {
         let url = Url::parse("https://api.example/v1").unwrap();
         let texts = EndpointTexts::new(name("main"), &url, "/etc/main.token".into());
         let schedule = ReportSchedule::new(Duration::from_secs(every), url.as_str(), clients.values().copied());
-        let mut account = Account::new(texts, schedule, clients, &start);
+        let mut account = Account::new(texts, schedule, clients, &BTreeSet::new(), &start);
         account.new_token(start.since_boot);
         let (mut outages, mut at) = (Vec::new(), 0);
         while at < weeks * WEEK {
@@ -61,7 +65,7 @@ impl Weeks {
         }
         let batching = Batching::new(Batch::Auto, NonZeroUsize::new(100).unwrap());
         let (last_id, accepted) = (0, BTreeMap::new());
-        Weeks { account, endpoint, now: start, start, rng, outages, last_id, batching, accepted }
+        Weeks { account, endpoint, every, now: start, start, rng, outages, last_id, batching, accepted }
     }
 
     /// Seconds since the start.
@@ -126,10 +130,9 @@ impl Weeks {
         let (ready, waiting) = self.figures(&due.request);
         let now = self.now.since_boot;
         let fresh = self.account.sendable(ready, waiting, &due.send, ReportCause::Schedule, now);
-        let calls = self.batching.calls(fresh, now);
-        self.account.agenda.sent(calls.iter().flat_map(|call| call.reports.iter().map(|report| &report.client)));
-        let nothing = calls.is_empty();
-        let mut round = ReportRound::new(calls);
+        let round = self.account.start_round(fresh, &mut self.batching, now);
+        let nothing = round.is_none();
+        let mut round = round.unwrap_or_default();
         loop {
             while let Some(call) = round.next() {
                 let result = self.call(&call);
@@ -170,8 +173,10 @@ impl Weeks {
     /// Whether the whole hour, or enough of its end, was free of outages.
     fn enough(&self, hour: u64) -> bool {
         let (from, to) = (hour * 3600, (hour + 1) * 3600);
-        let last = self.outages.iter().filter(|(outage, _)| outage.start < to).map(|(outage, _)| outage.end).max();
-        last.is_none_or(|end| end.max(from) + ENOUGH <= to)
+        let before = || self.outages.iter().filter(|(outage, _)| outage.start < to);
+        let shared = before().any(|(outage, fault)| *fault != Fault::MeterSilent && outage.end + 2 * 3600 > from);
+        let enough = if shared { FIRST + ENOUGH_SLOTS * self.every } else { ENOUGH };
+        before().map(|(outage, _)| outage.end).max().is_none_or(|end| end.max(from) + enough <= to)
     }
 }
 
