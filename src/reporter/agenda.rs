@@ -105,14 +105,13 @@ impl Agenda {
         every / u32::try_from(every.as_millis().div_ceil(LONGEST_STEP.as_millis())).unwrap_or(u32::MAX).max(1)
     }
 
-    /// The first slot from `time` on. An interval longer than 8 minutes has such times in between, at equal distances.
+    /// The first slot after `time`. An interval longer than 8 minutes has such times in between, at equal distances.
     fn slot_after(&self, time: Duration) -> Duration {
         let step = self.step();
         let steps = |between: Duration| u32::try_from(between.as_nanos() / step.as_nanos().max(1)).unwrap_or(u32::MAX);
         match time.checked_sub(self.slot) {
-            None => self.slot - step * steps(self.slot - time),
-            Some(Duration::ZERO) => self.slot,
-            Some(after) => self.slot + step * steps(after + step - Duration::from_nanos(1)),
+            None => self.slot - step * steps(self.slot - time - Duration::from_nanos(1)),
+            Some(after) => self.slot + step * steps(after).saturating_add(1),
         }
     }
 

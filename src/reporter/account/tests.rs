@@ -327,8 +327,8 @@ async fn a_transient_failure_is_retried_with_back_off_and_logged_once() {
 }
 
 #[tokio::test]
-async fn retry_after_ends_at_the_first_slot_from_then_on() {
-    for (asked, ahead) in [(1, 120), (120, 120), (121, 240), (1000, 1080)] {
+async fn after_retry_after_the_first_slot_is_taken() {
+    for (asked, ahead) in [(1, 120), (119, 120), (120, 240), (1000, 1080)] {
         let mut bench = Bench::new().await;
         bench.round(|_| Err(CallFailure::Wait(Some(Duration::from_secs(asked)), "HTTP 429".into())));
         assert_eq!(bench.ahead().as_secs(), ahead, "a fleet that is given one date does not come back at one instant");
