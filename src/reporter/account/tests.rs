@@ -239,7 +239,7 @@ async fn an_unknown_code_is_retried_and_alerts_after_three() {
         let mut bench = Bench::new().await;
         for number in 1..=4 {
             while !bench.round(for_a(code(other))).contains(&name("a")) {}
-            assert!(bench.ahead() <= Duration::from_secs(16));
+            assert!(bench.ahead() <= EVERY);
             assert_eq!(bench.alerts(), usize::from(number >= 3), "{other} {number}");
         }
     }
