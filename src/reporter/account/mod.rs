@@ -265,7 +265,6 @@ impl Account {
         rng: &mut impl Rng,
     ) -> Option<LogNote> {
         self.note_quiet(failure, now);
-        self.shared_until = Some(now + SHARED_FOR);
         let (mut level, text) = self.texts.failure(failure);
         if understood && !about_account(failure) {
             // Others were answered in the same round: this may pass soon.
@@ -279,7 +278,9 @@ impl Account {
             CallFailure::Wait(Some(wait), _) => NextAttempt::SlotAfter(*wait),
             _ => next_attempt(&mut self.waits, level.into(), self.agenda.every(), rng),
         };
-        self.agenda.pause(self.agenda.time_of(attempt, now));
+        let until = self.agenda.time_of(attempt, now);
+        self.agenda.pause(until);
+        self.shared_until = Some(until + SHARED_FOR);
         self.trouble.note(level, text, now).map(LogNote::account)
     }
 

@@ -207,5 +207,5 @@ async fn every_hour_with_enough_time_left_is_complete_over_weeks_with_outages() 
             }
         }
     }
-    assert!(complete > 1000 && after_outage > 20, "the weeks show too little: {complete}, {after_outage}");
+    assert!(complete > 900 && after_outage > 20, "the weeks show too little: {complete}, {after_outage}");
 }
