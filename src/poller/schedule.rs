@@ -17,8 +17,8 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 /// Longest poll interval of a meter that the ledger holds.
 const HELD_EVERY: Duration = Duration::from_secs(10);
 /// Probes and lent requests together take at most one part in this many of the time of a bus that has no time left for them, and there is
-/// one in as many slots. It costs another meter its own time and up to one more slot, so this costs at most 8 % of the polls.
-const SPARE_SHARE: u32 = 25;
+/// one in as many slots. It costs another meter its own time and up to one more slot, so this costs at most 7 % of the polls.
+const SPARE_SHARE: u32 = 30;
 /// If nobody answered for this long, and one does, the others are expected to answer too.
 const WHOLE_SILENCE: Duration = Duration::from_secs(60);
 

@@ -77,14 +77,14 @@ fn a_borrower_gets_the_time_between_the_polls_and_costs_none() {
 }
 
 #[test]
-fn on_a_full_bus_a_borrower_gets_a_25th_of_the_time() {
+fn on_a_full_bus_a_borrower_gets_a_30th_of_the_time() {
     let bus = Bus::alike(19, 1000, 50);
     let with = bus.run(Some(SECOND / 5));
     assert!(bus.kept(&with) >= 92, "{}: {with:?}", bus.kept(&with));
-    assert!((3600 / 26..=3600 / 24).contains(&with.lent), "{with:?}");
+    assert!((3600 / 31..=3600 / 29).contains(&with.lent), "{with:?}");
     let overfull = Bus::alike(40, 1000, 50);
     let with = overfull.run(Some(SECOND / 5));
-    assert!(overfull.kept(&with) >= 90 && with.lent >= 3600 / 26, "{with:?}");
+    assert!(overfull.kept(&with) >= 90 && with.lent >= 3600 / 31, "{with:?}");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_borrower_and_dead_meters_take_turns() {
     let with = bus.run(Some(SECOND / 2));
     let probes: u64 = with.polls[..bus.dead].iter().sum();
     assert!(bus.kept(&with) >= 90, "{}: {with:?}", bus.kept(&with));
-    assert!(with.lent >= 40 && probes >= 40, "{probes} probes: {with:?}");
+    assert!(with.lent >= 35 && probes >= 35, "{probes} probes: {with:?}");
     // Without any meter that answers.
     let silent = Bus { dead: 100, ..Bus::alike(100, 1000, 50) };
     let with = silent.run(Some(SECOND / 5));
