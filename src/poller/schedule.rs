@@ -141,11 +141,7 @@ impl PollSchedule {
     /// A lent request took this time.
     pub(super) fn lent(&mut self, took: Duration, now: Instant) {
         self.lent_last = true;
-        // It went before a poll that was due, or took longer than expected.
-        let delayed = self.first(|life| life != Life::Dead).is_some_and(|(_, at)| at + took <= now);
-        if delayed || !self.costs_no_slot(Duration::ZERO, now) {
-            self.spare_was_used(took, now);
-        }
+        self.line_was_used(took, now);
     }
 
     /// The expected time from one lent request to the next, if each takes this time.
@@ -166,8 +162,13 @@ impl PollSchedule {
         self.meters.iter().filter(|due| due.life != Life::Dead).map(Due::interval).min().unwrap_or_default()
     }
 
-    fn spare_was_used(&mut self, took: Duration, now: Instant) {
-        self.spare_from = now + took.max(self.shortest_slot()) * (SPARE_SHARE - 1);
+    /// A probe or a lent request took this time. If it went before a poll that was due, or took longer than expected, it used the share of
+    /// a full bus.
+    fn line_was_used(&mut self, took: Duration, now: Instant) {
+        let delayed = self.first(|life| life != Life::Dead).is_some_and(|(_, at)| at + took <= now);
+        if delayed || !self.costs_no_slot(Duration::ZERO, now) {
+            self.spare_from = now + took.max(self.shortest_slot()) * (SPARE_SHARE - 1);
+        }
     }
 
     /// Whether every meter that answers can still be read within its slot if something that takes this time goes first. A quarter is
@@ -215,7 +216,7 @@ impl PollSchedule {
         due.life = if due.life == Life::Answers { Life::Doubted } else { Life::Dead };
         if was_probed {
             self.lent_last = false;
-            self.spare_was_used(took, now);
+            self.line_was_used(took, now);
             self.probes.push_back(now);
         }
         let dead = self.dead();

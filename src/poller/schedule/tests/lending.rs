@@ -125,16 +125,20 @@ fn the_pace_of_a_loan_is_what_the_borrower_gets() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// On any bus, living meters keep nine tenths of their polls, however much the borrower wants, and the borrower gets something.
+    /// On any bus, living meters keep nine tenths of their polls, however much the borrower wants, and the borrower gets something. Where
+    /// the polls need more time than there is, chance decides which slots a meter loses: there this holds for all meters together.
     #[test]
     fn polled_meters_keep_nine_tenths(
         meters in prop::collection::vec((500u64..20_000, 10u64..300), 1..40),
         dead in 0usize..4, timeout in 200u64..3_000, takes in 20u64..2_000,
     ) {
         let bus = Bus { dead: dead.min(meters.len() - 1), meters, timeout: Duration::from_millis(timeout) };
-        let with = bus.run(Some(Duration::from_millis(takes)));
-        let alone = bus.run(None);
-        for (with, alone) in with.polls[bus.dead..].iter().zip(&alone.polls[bus.dead..]) {
+        let (with, alone) = (bus.run(Some(Duration::from_millis(takes))), bus.run(None));
+        let (kept, usual) = (&with.polls[bus.dead..], &alone.polls[bus.dead..]);
+        let busy: f64 = bus.meters[bus.dead..].iter().map(|(every, answer)| *answer as f64 / *every as f64).sum();
+        let (all, usual_all) = (kept.iter().sum::<u64>(), usual.iter().sum::<u64>());
+        prop_assert!(all * 10 + 10 >= usual_all * 9, "{bus:?}: {all} of {usual_all}");
+        for (with, alone) in kept.iter().zip(usual).filter(|_| busy < 0.9) {
             prop_assert!(with * 10 + 10 >= alone * 9, "{bus:?}: {with} of {alone}");
         }
         prop_assert!(with.lent >= 5, "{with:?}");
