@@ -42,7 +42,7 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     let folder = std::env::temp_dir().join(format!("arkmeter-fuzz-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let (ledger, _) = ledger::open(&folder, LedgerSettings::default(), clock.clone()).expect("a ledger");
-    let current = ActiveTasks { config: Arc::new(config), buses, ledger, accounts };
+    let current = ActiveTasks { config: Arc::new(config), buses, bus_commands: BTreeMap::new(), ledger, accounts };
     let sources = StatusSources::new(clock, Hearts::default(), history, DroppedCount::default(), current);
     let address = "192.0.2.7:9826".parse().expect("an address");
     let listener = StatusListener::new(address, vec!["meters.example".to_owned()], sources.clone());
