@@ -145,8 +145,7 @@ async fn a_scan_finds_a_sixth_meter_while_five_are_polled() {
     );
     assert!(least >= 0.9, "{kept:?} of {slots} slots");
     not_lent(&site).await;
-    // On a loaded machine a simulated answer may come after its timeout, and the next request then falls into it.
-    assert!(line.early() * 50 <= line.requests(), "the silence between frames is kept: {} early", line.early());
+    assert_eq!(line.early(), 0, "the silence between frames is kept");
     let log = site.log();
     for words in ["the line is lent to arkmeter scan (process", "the loan of the line to arkmeter scan (process"] {
         assert_eq!(log.matches(words).count(), 1, "{words}: {log}");

@@ -9,21 +9,26 @@ fn view(json: bool, colour: bool) -> StatusView {
     StatusView { json, lines: true, free: Some(5_100_000_000), screen: Screen { size: None, colour, utf8: true } }
 }
 
+/// A daemon that answers one request on this socket; returns the request. The socket exists at once.
+fn answer_once<'a>(path: &Path, answer: &'a str, body: &'a str) -> impl Future<Output = String> + 'a {
+    let listener = UnixListener::bind(path).unwrap();
+    async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let length = stream.read(&mut request).await.unwrap();
+        let head = format!("HTTP/1.1 {answer}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        stream.write_all((head + body).as_bytes()).await.unwrap();
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    }
+}
+
 /// Runs `status --alive` against a socket that answers one request with this status and body; exit code, errors.
 async fn alive_against(answer: &str, body: &str) -> (u8, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");
-    let listener = UnixListener::bind(&path).unwrap();
-    let daemon = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = [0; 4096];
-        let length = stream.read(&mut request).await.unwrap();
-        assert!(request[..length].starts_with(b"GET /healthz "));
-        let head = format!("HTTP/1.1 {answer}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-        stream.write_all((head + body).as_bytes()).await.unwrap();
-    };
     let mut err = Vec::new();
-    let (code, ()) = tokio::join!(alive(&path, &mut err), daemon);
+    let (code, request) = tokio::join!(alive(&path, &mut err), answer_once(&path, answer, body));
+    assert!(request.starts_with("GET /healthz "), "{request}");
     (code, String::from_utf8(err).unwrap())
 }
 
@@ -41,17 +46,10 @@ async fn alive_is_the_daemons_own_verdict() {
 async fn run_against(document: &str, json: bool, colour: bool) -> (u8, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");
-    let listener = UnixListener::bind(&path).unwrap();
-    let daemon = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = [0; 4096];
-        let _ = stream.read(&mut request).await.unwrap();
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", document.len());
-        stream.write_all((head + document).as_bytes()).await.unwrap();
-    };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let view = view(json, colour);
-    let (code, ()) = tokio::join!(status(&path, folder.path(), &view, &mut out, &mut err), daemon);
+    let daemon = answer_once(&path, "200 OK", document);
+    let (code, _) = tokio::join!(status(&path, folder.path(), &view, &mut out, &mut err), daemon);
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 

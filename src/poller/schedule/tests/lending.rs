@@ -102,6 +102,15 @@ fn a_borrower_and_dead_meters_take_turns() {
     assert!(with.lent >= 1000 && probes >= 1000, "{probes} probes: {}", with.lent);
 }
 
+/// Probes that cost nobody a slot must not use up the share of the bus, or a borrower with slower requests never gets its turn.
+#[test]
+fn probes_in_free_time_leave_the_share_of_the_bus_to_the_borrower() {
+    let meters = vec![(500, 10), (700, 10), (8000, 10), (990, 20), (1390, 20)];
+    let bus = Bus { dead: 3, meters, timeout: SECOND / 5 };
+    let with = bus.run(Some(Duration::from_millis(1720)));
+    assert!(with.lent >= 30, "{with:?}");
+}
+
 #[test]
 fn the_pace_of_a_loan_is_what_the_borrower_gets() {
     for (bus, takes) in [
