@@ -105,9 +105,19 @@ impl Flow {
 
 /// What an advance is judged with, apart from the two registers.
 pub(super) struct Measure<'a> {
-    pub(super) memory: &'a PowerMemory,
+    memory: &'a PowerMemory,
     pub(super) totals: &'a EnergyBounds,
-    pub(super) settings: &'a MeterSettings,
+    /// [`PowerMemory::measure`], [`PowerMemory::two_polls`] and [`PowerMemory::lump`]: a judgement needs each of them many times.
+    full: Milliwatts,
+    two_polls: Duration,
+    lump: Duration,
+}
+
+impl<'a> Measure<'a> {
+    pub(super) fn new(memory: &'a PowerMemory, totals: &'a EnergyBounds, settings: &MeterSettings) -> Self {
+        let (full, two_polls, lump) = (memory.measure(settings), memory.two_polls(settings), memory.lump());
+        Measure { memory, totals, full, two_polls, lump }
+    }
 }
 
 impl Measure<'_> {
@@ -123,15 +133,14 @@ impl Measure<'_> {
         let elapsed = told.unwrap_or(to.at.since_boot);
         let SampledEnergy { lower, upper, covered } = self.sampled(from, to);
         let uncovered = elapsed.saturating_sub(covered);
-        let full = self.memory.measure(self.settings);
+        let (full, two_polls) = (self.full, self.two_polls);
         let explained = self.explained(change(from, to), lower, full, elapsed);
         let upper = upper.max(explained);
-        let two_polls = self.memory.two_polls(self.settings);
         let (late, stood) = (self.late(from), self.stood(from, elapsed));
         let slack = self.slack(from, to);
 
         let close = energy(self.memory.recent().min(full), late);
-        let blind = match uncovered.min(two_polls.max(self.memory.lump())) {
+        let blind = match uncovered.min(two_polls.max(self.lump)) {
             Duration::ZERO => 0,
             unread => energy(self.known_rate(full), unread + late),
         };
@@ -149,7 +158,7 @@ impl Measure<'_> {
             if self.is_learning(from, to) || self.is_due(elapsed) { carried } else { usual + self.tolerance(from, to) };
 
         // If the last advance was read late, because of a frozen value or a dip, there was more time than it seems.
-        let delay = MINUTE.max(two_polls).max(self.memory.lump());
+        let delay = MINUTE.max(two_polls).max(self.lump);
         let most =
             (carried + quarter_more(energy(full, delay))).min(self.sampled_most(from, to, upper, elapsed, stood));
         let measured = measured.min(carried).min(most);
@@ -159,17 +168,20 @@ impl Measure<'_> {
 
     /// Whether a register that is updated in lumps is due to be updated.
     fn is_due(&self, elapsed: Duration) -> bool {
-        let (lump, two_polls) = (self.memory.lump(), self.memory.two_polls(self.settings));
-        lump >= MINUTE.max(two_polls) && elapsed * 11 >= lump * 10 && elapsed * 10 <= lump * 11
+        let lump = self.lump;
+        lump >= MINUTE.max(self.two_polls) && elapsed * 11 >= lump * 10 && elapsed * 10 <= lump * 11
     }
 
     /// Whether it is not known yet how power and the register of this meter belong together, and there is a sign that they disagree: the
     /// register stands still while power flows, power flows backwards, or the two have disagreed before.
     fn is_learning(&self, from: &RegisterPoint, to: &RegisterPoint) -> bool {
         let trust = &self.memory.trust;
+        if trust.agreed > 0 {
+            return false;
+        }
         let long = to.at.since(&from.at).is_some_and(|elapsed| elapsed >= STANDS);
         let stands = long && self.is_stale(from, to) || self.fits_backward(from, to);
-        trust.agreed == 0 && (trust.contradicted > 0 || self.memory.lumps.is_empty() && stands)
+        trust.contradicted > 0 || self.memory.lumps.is_empty() && stands
     }
 
     /// Whether the register rose by what flowed backwards according to the power register.
@@ -201,12 +213,10 @@ impl Measure<'_> {
         if self.is_stale(from, to) || self.is_learning(from, to) {
             return u64::MAX;
         }
-        let full = self.memory.measure(self.settings);
+        let (full, lump) = (self.full, self.lump);
         let uncovered = elapsed.saturating_sub(self.sampled(from, to).covered);
-        let lump = self.memory.lump();
         // A register that was 0 reaches a value by counting.
-        let two_polls =
-            if from.value == MilliwattHours::ZERO { Duration::ZERO } else { self.memory.two_polls(self.settings) };
+        let two_polls = if from.value == MilliwattHours::ZERO { Duration::ZERO } else { self.two_polls };
         let unnoticed = if elapsed * 10 >= lump * 9 { lump } else { Duration::ZERO };
         2 * (upper + energy(full, uncovered))
             + quarter_more(energy(full, unnoticed.max(UNNOTICED).max(two_polls) + stood))
@@ -220,7 +230,7 @@ impl Measure<'_> {
 
     /// How long the register may have had the value of `from` before it was read, where it was read all the time.
     fn late(&self, from: &RegisterPoint) -> Duration {
-        let poll = self.memory.two_polls(self.settings) / 2;
+        let poll = self.two_polls / 2;
         if from.fresh || from.unseen.is_zero() { poll } else { from.unseen.min(2 * poll) }
     }
 
@@ -246,14 +256,13 @@ impl Measure<'_> {
     }
 
     fn slack_after(&self, point: &RegisterPoint, other: &RegisterPoint) -> u64 {
-        let full = self.memory.measure(self.settings);
-        2 * steps(point, other) + quarter_more(energy(full, self.late(point)))
+        2 * steps(point, other) + quarter_more(energy(self.full, self.late(point)))
     }
 
     /// How much of the slack is used up after the advance from `from` to `to`.
     pub(super) fn debt(&self, from: &RegisterPoint, to: &RegisterPoint) -> u64 {
         let elapsed = to.at.since(&from.at).unwrap_or(to.at.since_boot);
-        let full = self.memory.measure(self.settings);
+        let full = self.full;
         let change = change(from, to);
         let room = quarter_more(energy(full, elapsed).max(self.explained(
             change,

@@ -64,7 +64,7 @@ impl<'a> Judging<'a> {
     }
 
     pub(super) fn measure(&self) -> Measure<'_> {
-        Measure { memory: &self.state.memory.power, totals: &self.state.figure.totals, settings: self.settings }
+        Measure::new(&self.state.memory.power, &self.state.figure.totals, self.settings)
     }
 
     /// Why this value cannot be taken at once after `anchor`; `None` if it can.

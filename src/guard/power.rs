@@ -11,7 +11,9 @@ use super::trust::PowerTrust;
 use crate::clock::ClockReading;
 use crate::units::{MilliwattHours, Milliwatts};
 
-const NANOSECONDS_PER_HOUR: u128 = 3_600_000_000_000;
+const SECONDS_PER_HOUR: u64 = 3600;
+const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
+const NANOSECONDS_PER_HOUR: u64 = SECONDS_PER_HOUR * NANOSECONDS_PER_SECOND;
 /// The shortest time from which a rate is learned: less says more about the register's resolution than about the load.
 const STRETCH_MIN: Duration = Duration::from_secs(60);
 /// After this time a new stretch begins.
@@ -342,20 +344,33 @@ pub(super) struct SampledEnergy {
 
 /// Power times time in mWh, rounded down and bounded so that sums do not overflow.
 pub(super) fn energy(power: Milliwatts, time: Duration) -> u64 {
-    let power = u128::from(power.consumed().0.unsigned_abs());
-    let energy = power.saturating_mul(time.as_nanos()) / NANOSECONDS_PER_HOUR;
-    u64::try_from(energy).unwrap_or(u64::MAX).min(8 * MilliwattHours::MAX.get())
+    parts_of_energy(power.consumed(), time, 1).min(8 * MilliwattHours::MAX.get())
 }
 
 pub(super) fn rate(energy: u64, time: Duration) -> Milliwatts {
-    let rate = u128::from(energy) * NANOSECONDS_PER_HOUR / time.as_nanos().max(1);
+    let rate = u128::from(energy) * u128::from(NANOSECONDS_PER_HOUR) / time.as_nanos().max(1);
     Milliwatts(i64::try_from(rate).unwrap_or(i64::MAX))
 }
 
 fn micro(power: Milliwatts, time: Duration) -> u64 {
-    let power = u128::from(power.0.unsigned_abs());
-    let energy = power.saturating_mul(time.as_nanos()) / (NANOSECONDS_PER_HOUR / 1000);
-    u64::try_from(energy).unwrap_or(u64::MAX)
+    parts_of_energy(power, time, 1000)
+}
+
+/// Power times time, rounded down, in units of which 1 mWh has `parts`: 1 or 1000. Each reading computes many of them, and a division of
+/// 128 bits takes many times as long as one of 64: so the whole seconds are divided first.
+fn parts_of_energy(power: Milliwatts, time: Duration, parts: u64) -> u64 {
+    let power = power.0.unsigned_abs();
+    let in_64_bits = || {
+        let seconds = power.checked_mul(parts)?.checked_mul(time.as_secs())?;
+        let rest = (seconds % SECONDS_PER_HOUR) * (NANOSECONDS_PER_SECOND / parts);
+        let rest = power.checked_mul(time.subsec_nanos().into())?.checked_add(rest)?;
+        (seconds / SECONDS_PER_HOUR).checked_add(rest / (NANOSECONDS_PER_HOUR / parts))
+    };
+    let in_128_bits = || {
+        let all = u128::from(power).saturating_mul(time.as_nanos()) / u128::from(NANOSECONDS_PER_HOUR / parts);
+        u64::try_from(all).unwrap_or(u64::MAX)
+    };
+    in_64_bits().unwrap_or_else(in_128_bits)
 }
 
 fn keep_last<T>(items: &mut Vec<T>, count: usize, item: T) {

@@ -92,7 +92,7 @@ pub fn replace(
     new: MilliwattHours,
 ) -> Result<Judgement, DecisionError> {
     let taken = state.figure.taken.ok_or_else(|| DecisionError::NoCounter(settings.name.clone()))?;
-    let measure = Measure { memory: &state.memory.power, totals: &state.figure.totals, settings };
+    let measure = Measure::new(&state.memory.power, &state.figure.totals, settings);
     let follows = |from: &RegisterPoint, value| is_possible(&measure, from, value, at);
     let noticed = state.memory.earlier.last().filter(|epoch| follows(&epoch.last, old)).map(|epoch| {
         let began = RegisterPoint { value: new, debt: 0, fresh: true, ..epoch.last };

@@ -1,5 +1,8 @@
 //! Power that is integrated, that cannot be, or that disagrees with the counter.
 
+use proptest::prelude::*;
+
+use super::super::power::{EnergyBounds, SamplePair, energy};
 use super::*;
 
 #[test]
@@ -234,4 +237,23 @@ fn the_operator_accepts_a_register_that_is_ten_times_as_high() {
     bench.read_for(60, 1800 * KWH);
     let judged = accept(&bench.state, &bench.settings, &bench.stamp()).expect("it is held");
     assert_eq!((judged.verdict, judged.state.published().map(u64::from)), (Verdict::Stepped, Some(180 * KWH)));
+}
+
+proptest! {
+    /// However it is computed.
+    #[test]
+    fn energy_is_power_times_time_rounded_down(
+        power in prop_oneof![0..1_000_000_000_i64, 0..=i64::MAX],
+        seconds in prop_oneof![0..1_000_u64, 0..=u64::MAX],
+        nanoseconds in 0..1_000_000_000_u32,
+    ) {
+        let time = Duration::new(seconds, nanoseconds);
+        let all = u128::from(power.unsigned_abs()).saturating_mul(time.as_nanos());
+        let most = 8 * MilliwattHours::MAX.get();
+        prop_assert_eq!(energy(Milliwatts(power), time), u64::try_from(all / 3_600_000_000_000).unwrap_or(most).min(most));
+        let mut totals = EnergyBounds::default();
+        let pair = SamplePair { before: Milliwatts(power), after: Milliwatts(power), apart: time };
+        totals.add(pair, Milliwatts(power));
+        prop_assert_eq!(totals.lower, u64::try_from(all / 3_600_000_000).unwrap_or(u64::MAX));
+    }
 }
