@@ -1,7 +1,7 @@
 //! Exact numbers between a register and its quantity: they never pass through binary floating point.
 
 use num_rational::Ratio;
-use num_traits::CheckedMul;
+use num_traits::{CheckedAdd, CheckedMul};
 
 /// An exact number in lowest terms. Calculate with the checked operations only: a result that does not fit is no reading.
 pub(super) type Exact = Ratio<i128>;
@@ -25,18 +25,44 @@ pub(super) fn negated(number: Exact) -> Option<Exact> {
 
 /// The number without its sign. `None` where the result does not fit.
 pub(super) fn absolute(number: Exact) -> Option<Exact> {
-    if number < ZERO { negated(number) } else { Some(number) }
+    if number.numer().is_negative() { negated(number) } else { Some(number) }
+}
+
+// Most registers hold whole numbers of mW or mWh. Without this distinction each of them would take dozens of divisions of 128 bits.
+
+/// `None` where the result does not fit.
+pub(super) fn product(left: Exact, right: Exact) -> Option<Exact> {
+    // Most factors are 1.
+    match (whole(left), whole(right)) {
+        (Some(1), _) => Some(right),
+        (_, Some(1)) => Some(left),
+        (Some(left), Some(right)) => left.checked_mul(right).map(Exact::from_integer),
+        _ => left.checked_mul(&right),
+    }
+}
+
+/// `None` where the result does not fit.
+pub(super) fn sum(left: Exact, right: Exact) -> Option<Exact> {
+    match (whole(left), whole(right)) {
+        (Some(left), Some(right)) => left.checked_add(right).map(Exact::from_integer),
+        _ => left.checked_add(&right),
+    }
 }
 
 /// The nearest whole number; halves are rounded away from zero.
 pub(super) fn rounded(number: Exact) -> i128 {
-    number.round().to_integer()
+    whole(number).unwrap_or_else(|| number.round().to_integer())
 }
 
 /// The smallest whole number that is not below `number`.
 pub(super) fn rounded_up(number: Exact) -> i128 {
     // Not `Ratio::ceil`, which overflows for large terms.
-    number.to_integer() + i128::from(number > ZERO && !number.is_integer())
+    whole(number).unwrap_or_else(|| number.to_integer() + i128::from(number > ZERO))
+}
+
+/// The number, if it is a whole one.
+fn whole(number: Exact) -> Option<i128> {
+    number.is_integer().then(|| *number.numer())
 }
 
 /// The nearest binary float, for estimates only.
@@ -91,7 +117,6 @@ pub(super) fn decimal_text(number: Exact) -> String {
 
 #[cfg(test)]
 mod tests {
-    use num_traits::CheckedAdd;
     use proptest::prelude::*;
 
     use super::*;
@@ -143,7 +168,7 @@ mod tests {
             a in -1_000_000_i128..1_000_000, b in 1_i128..1_000_000, c in -1_000_000_i128..1_000_000, d in 1_i128..1_000_000
         ) {
             let (left, right) = (Exact::new(a, b), Exact::new(c, d));
-            let (sum, product) = (left.checked_add(&right).unwrap(), left.checked_mul(&right).unwrap());
+            let (sum, product) = (sum(left, right).unwrap(), product(left, right).unwrap());
             prop_assert_eq!(sum.numer() * b * d, (a * d + c * b) * sum.denom());
             prop_assert_eq!(product.numer() * b * d, a * c * product.denom());
             prop_assert_eq!(sum.reduced().into_raw(), sum.into_raw());
@@ -154,7 +179,7 @@ mod tests {
         #[test]
         fn no_terms_overflow(a in any::<i128>(), b in 1..=i128::MAX, c in any::<i128>(), d in 1..=i128::MAX) {
             let (left, right) = (Exact::new(a, b), Exact::new(c, d));
-            for result in [left.checked_mul(&right), left.checked_add(&right), absolute(left)].into_iter().flatten() {
+            for result in [product(left, right), sum(left, right), absolute(left)].into_iter().flatten() {
                 let (nearest, up) = (rounded(result), rounded_up(result));
                 prop_assert!(nearest == up || nearest + 1 == up);
                 prop_assert!(approximate(result).is_finite());

@@ -1,6 +1,6 @@
 //! A quantity of a meter: the numbers in its registers and how they make up a power or an energy.
 
-use num_traits::{CheckedAdd, CheckedMul};
+use num_traits::CheckedMul;
 
 use super::decode_error::DecodeError;
 use super::exact::{self, Exact, ONE, ZERO};
@@ -158,7 +158,7 @@ impl Quantity {
         let (mut sum, mut resolution) = (ZERO, Resolution::default());
         for term in &self.terms {
             let Measured { value, step } = term.read(whole, words)?;
-            sum = sum.checked_add(&value).ok_or(DecodeError::TooLarge)?;
+            sum = exact::sum(sum, value).ok_or(DecodeError::TooLarge)?;
             resolution.add(term, step);
         }
         if self.absolute {
@@ -244,12 +244,7 @@ impl Quantity {
 }
 
 fn product(left: Exact, right: Exact) -> Result<Exact, DecodeError> {
-    // Most factors are 1, and a product is reduced with several divisions.
-    let is_one = |number: &Exact| (*number.numer(), *number.denom()) == (1, 1);
-    if is_one(&left) || is_one(&right) {
-        return Ok(if is_one(&left) { right } else { left });
-    }
-    left.checked_mul(&right).ok_or(DecodeError::TooLarge)
+    exact::product(left, right).ok_or(DecodeError::TooLarge)
 }
 
 /// The resolution of a sum. Of integers it is the smallest step, because a second register may hold the decimals of the first;
