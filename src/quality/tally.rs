@@ -173,8 +173,8 @@ impl RequestTally {
 
     /// Adds the counts of another tally.
     pub fn merge(&mut self, other: &RequestTally) {
-        let counts = self.counts.iter_mut().zip(&other.counts);
-        counts.chain(self.times.0.iter_mut().zip(&other.times.0)).for_each(|(mine, others)| *mine += others);
+        self.counts.iter_mut().zip(&other.counts).for_each(|(mine, others)| *mine += others);
+        self.times.0.iter_mut().zip(&other.times.0).for_each(|(mine, others)| *mine += others);
         self.took_us += other.took_us;
         self.busy_us += other.busy_us;
     }
@@ -220,7 +220,9 @@ impl ShortTally {
     /// Counts a finished poll with its requests.
     pub(super) fn add_poll(&mut self, requests: &RequestTally) {
         let counts = self.counts.iter_mut().zip(&requests.counts);
-        for (mine, others) in counts.chain(self.times.iter_mut().zip(&requests.times.0)) {
+        let times = self.times.iter_mut().zip(&requests.times.0);
+        // One poll has few of them.
+        for (mine, others) in counts.chain(times).filter(|(_, others)| **others > 0) {
             *mine = mine.saturating_add(u32::try_from(*others).unwrap_or(u32::MAX));
         }
         self.counts[RequestCount::Polls as usize] += 1;

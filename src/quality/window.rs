@@ -41,13 +41,13 @@ impl RequestQuality {
     pub fn add(&mut self, poll: &RequestTally, now: Instant) {
         let begun = now.checked_sub(Duration::from_micros(poll.busy_us)).unwrap_or(now);
         let new = Window { since: begun, counts: ShortTally::default() };
-        let mut windows = match self.windows {
-            Some([older, newer]) if begun < newer.since + WINDOW_EVERY => [older, newer],
-            Some([_, newer]) if begun < newer.since + 2 * WINDOW_EVERY => [newer, new],
-            _ => [new; 2],
-        };
-        windows.iter_mut().for_each(|window| window.counts.add_poll(poll));
-        self.windows = Some(windows);
+        let [older, newer] = self.windows.get_or_insert([new; 2]);
+        if begun >= newer.since + WINDOW_EVERY {
+            *older = if begun < newer.since + 2 * WINDOW_EVERY { *newer } else { new };
+            *newer = new;
+        }
+        older.counts.add_poll(poll);
+        newer.counts.add_poll(poll);
         self.total.add_poll(poll);
         self.last = Some(now);
     }
