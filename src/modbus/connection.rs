@@ -1,16 +1,15 @@
 //! An open link: when a request may be sent, and how long its answer is awaited.
 
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
-use tokio_modbus::client::{Client, rtu as rtu_client, tcp as tcp_client};
-use tokio_modbus::slave::Slave;
+use tokio_modbus::client::{Client, Context, rtu as rtu_client, tcp as tcp_client};
+use tokio_modbus::slave::{Slave, SlaveContext};
 use tokio_modbus::{Request, Response};
 
+use super::answer_timer::{AnswerTimer, ResponseTimeout};
 use super::decoder::{Failure, FrameDecoder};
 use super::error::{Error, Garbled, Hint};
 use super::request::{ReadRequest, UnitRequest};
@@ -33,6 +32,9 @@ const DEAF_FOR: Duration = Duration::from_secs(60);
 pub(super) struct Connection {
     pub(super) transport: SharedTransport,
     framing: Framing,
+    /// For the next request. `None` while the line waits, and after a request that found no answer.
+    client: Option<Context>,
+    timer: AnswerTimer,
     /// When bytes were last received, or the link was opened.
     pub(super) last_received: Instant,
     /// Whether it ever gave an answer, verified or not proven yet.
@@ -47,7 +49,7 @@ pub(super) struct Connection {
     _descriptors: Option<Descriptors>,
 }
 
-/// Each request has a new client: its buffers of 16 KB are free while the line waits. The decoder counts the transactions.
+/// The decoder counts the transactions.
 enum Framing {
     Tcp,
     Rtu(LineTiming, Timer),
@@ -80,12 +82,13 @@ pub(super) enum ReadAnswer {
     Identity(Vec<u8>),
 }
 
-/// How long an answer is awaited.
-#[derive(Clone, Copy)]
-struct ResponseTimeout {
-    /// Until its first byte.
-    first_byte: Duration,
-    whole: Duration,
+/// A request may be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ready {
+    /// Since when.
+    pub(super) at: Instant,
+    /// Bytes were received that belong to no request.
+    pub(super) overheard: bool,
 }
 
 /// Why no request may be sent.
@@ -120,6 +123,8 @@ impl Connection {
         Connection {
             transport: SharedTransport::new(transport),
             framing,
+            client: None,
+            timer: AnswerTimer::default(),
             last_received: Instant::now(),
             answered: false,
             silence: Duration::ZERO,
@@ -132,14 +137,12 @@ impl Connection {
     /// Waits until a request may be sent. That is after the silence that the line, the bus's setting and the meter need; after a
     /// failure also not before all late bytes were discarded and the line has been silent since `unsettled`. The silence of
     /// the timeout itself does not count: a meter that is a little late is about to answer.
-    ///
-    /// True where bytes were received that belong to no request.
     pub(super) async fn wait_until_ready(
         &mut self,
         settings: &LinkSettings,
         silence: Duration,
         mut unsettled: Option<Instant>,
-    ) -> Result<bool, NotReady> {
+    ) -> Result<Ready, NotReady> {
         let begin = Instant::now();
         let mut overheard = false;
         let (listens, by_order) = {
@@ -176,7 +179,7 @@ impl Connection {
             let now = Instant::now();
             self.silence = least.max(now - begin);
             if now >= ready {
-                return Ok(overheard);
+                return Ok(Ready { at: now, overheard });
             }
             if now >= deadline {
                 return Err(NotReady::NeverSilent);
@@ -188,16 +191,17 @@ impl Connection {
         }
     }
 
-    /// Sends one request and awaits its answer. In a scan the line is left as soon as no answer can begin any more.
+    /// Sends one request at `now` and awaits its answer. In a scan the line is left as soon as no answer can begin any more.
     pub(super) async fn exchange(
         &mut self,
         settings: &LinkSettings,
         request: UnitRequest,
+        now: Instant,
         scanning: bool,
     ) -> Result<ReadAnswer, Failure> {
         self.transport.lock().begin(request);
-        let timeout = self.response_timeout(settings, request.read, scanning);
-        (self.longest_wait, self.due) = (timeout.whole, Some(Instant::now() + timeout.whole));
+        let timeout = self.response_timeout(settings, request.read, now, scanning);
+        (self.longest_wait, self.due) = (timeout.whole, Some(now + timeout.whole));
         match request.read {
             ReadRequest::Registers(range) => {
                 self.registers(settings, request.unit, range, timeout).await.map(ReadAnswer::Registers)
@@ -207,13 +211,19 @@ impl Connection {
     }
 
     /// The configured timeout is the meter's alone: it begins when the request is sent and ends when the answer begins.
-    fn response_timeout(&self, settings: &LinkSettings, read: ReadRequest, scanning: bool) -> ResponseTimeout {
+    fn response_timeout(
+        &self,
+        settings: &LinkSettings,
+        read: ReadRequest,
+        begin: Instant,
+        scanning: bool,
+    ) -> ResponseTimeout {
         let Framing::Rtu(timing, _) = &self.framing else {
-            return ResponseTimeout { first_byte: settings.timeout, whole: settings.timeout };
+            return ResponseTimeout { begin, first_byte: settings.timeout, whole: settings.timeout };
         };
         let first_byte = timing.sending(rtu::ENVELOPE + read.pdu().len()) + settings.timeout;
         let whole = first_byte + timing.receiving(rtu::ENVELOPE + read.longest_answer());
-        ResponseTimeout { first_byte: if scanning { first_byte } else { whole }, whole }
+        ResponseTimeout { begin, first_byte: if scanning { first_byte } else { whole }, whole }
     }
 
     /// Reads registers through the client.
@@ -228,11 +238,13 @@ impl Connection {
             Function::Holding => Request::ReadHoldingRegisters(range.address, range.count),
             Function::Input => Request::ReadInputRegisters(range.address, range.count),
         };
-        let mut client = match &self.framing {
-            Framing::Tcp => tcp_client::attach_slave(self.transport.clone(), Slave(unit)),
-            Framing::Rtu(..) => rtu_client::attach_slave(self.transport.clone(), Slave(unit)),
-        };
-        let outcome = answered(client.call(request), &self.transport, timeout).await;
+        // A client whose request has no answer, or was abandoned, is not used again.
+        let mut client = self.client.take().unwrap_or_else(|| match &self.framing {
+            Framing::Tcp => tcp_client::attach(self.transport.clone()),
+            Framing::Rtu(..) => rtu_client::attach(self.transport.clone()),
+        });
+        client.set_slave(Slave(unit));
+        let outcome = self.timer.answered(client.call(request), &self.transport, timeout).await;
         let result = match outcome {
             Some(Ok(Ok(Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)))) => Ok(words),
             Some(Ok(Err(code))) => Err(Error::Exception { unit, code: code.into() }),
@@ -244,7 +256,8 @@ impl Connection {
         if result.as_ref().is_ok_and(|words| words.len() != usize::from(range.count)) {
             return Err(refused(unit, "another number of registers".to_owned()));
         }
-        (self.last_received, self.answered) = (Instant::now(), true);
+        self.client = Some(client);
+        self.received_answer();
         result.map_err(|error| Failure { error, link_usable: true })
     }
 
@@ -266,10 +279,10 @@ impl Connection {
             let len = transport.read(&mut frame).await.unwrap_or(0);
             frame[..len].to_vec()
         };
-        let Some(frame) = answered(exchange, &self.transport, timeout).await else {
+        let Some(frame) = self.timer.answered(exchange, &self.transport, timeout).await else {
             return Err(self.failure(settings));
         };
-        (self.last_received, self.answered) = (Instant::now(), true);
+        self.received_answer();
         let pdu = if is_tcp { frame.get(7..) } else { frame.get(1..frame.len().saturating_sub(2)) };
         match pdu.unwrap_or_default() {
             [function, code, ..] if function & 0x80 != 0 => {
@@ -278,6 +291,15 @@ impl Connection {
             [_, data @ ..] => Ok(data.to_vec()),
             [] => Err(refused(unit, "an empty answer".to_owned())),
         }
+    }
+
+    fn received_answer(&mut self) {
+        (self.last_received, self.answered) = (self.transport.lock().last_byte(), true);
+    }
+
+    /// No request follows soon: the client's buffers of 16 KB are free until then.
+    pub(super) fn rest(&mut self) {
+        (self.client, self.timer) = (None, AnswerTimer::default());
     }
 
     /// Whether a late answer could be taken for the next one, so that the connection must be made again.
@@ -352,30 +374,4 @@ fn never_answered(link: &Link) -> &'static str {
             " before it gave any answer; if it is a Modbus TCP gateway, write tcp instead of rtu_over_tcp"
         }
     }
-}
-
-/// The exchange's outcome; `None` where there is no answer in time, or the transport knows that there will be none.
-async fn answered<T>(
-    exchange: impl Future<Output = T>,
-    transport: &SharedTransport,
-    timeout: ResponseTimeout,
-) -> Option<T> {
-    let mut exchange = pin!(exchange);
-    let mut answered = std::future::poll_fn(|cx| match exchange.as_mut().poll(cx) {
-        Poll::Ready(outcome) => Poll::Ready((!transport.lock().failed()).then_some(outcome)),
-        Poll::Pending if transport.lock().failed() => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    });
-    let begin = Instant::now();
-    for within in [timeout.first_byte, timeout.whole] {
-        tokio::select! {
-            biased;
-            outcome = &mut answered => return outcome,
-            () = sleep_until(begin + within) => {}
-        }
-        if timeout.first_byte == timeout.whole || !transport.lock().received_any() {
-            break;
-        }
-    }
-    None
 }

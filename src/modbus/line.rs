@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use super::connect::{self, Opener};
-use super::connection::{Connection, NotReady, OpenAnswers, ReadAnswer, refused};
+use super::connection::{Connection, NotReady, OpenAnswers, ReadAnswer, Ready, refused};
 use super::decoder::Failure;
 use super::error::{Error, Garbled};
 use super::lent::{LentAnswer, LentLine, LentRequest};
@@ -134,6 +134,13 @@ impl Line {
     /// Whether the link is open.
     pub fn is_open(&self) -> bool {
         self.connection.is_some()
+    }
+
+    /// No request follows soon: memory that only requests need is free until then.
+    pub(crate) fn rest(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.rest();
+        }
     }
 
     /// What happened since the line was created.
@@ -288,9 +295,10 @@ impl Line {
         let unsettled = if self.scanning && is_other_unit { None } else { self.unsettled };
         let was_silent = self.silent_unit.take().is_some();
         let ready = connection.wait_until_ready(&self.settings, silence, unsettled).await;
-        self.overheard = matches!(ready, Ok(true) | Err(NotReady::NeverSilent));
+        self.overheard = matches!(ready, Ok(Ready { overheard: true, .. }) | Err(NotReady::NeverSilent));
         self.overheard_since_lent |= self.overheard;
-        let attempt = Attempt { begin: Instant::now(), sent: ready.is_ok(), late: was_silent && self.overheard };
+        let begin = ready.as_ref().map_or_else(|_| Instant::now(), |ready| ready.at);
+        let attempt = Attempt { begin, sent: ready.is_ok(), late: was_silent && self.overheard };
         let result = match ready {
             Err(NotReady::Closed(error)) => Err(Failure { error, link_usable: false }),
             Err(NotReady::NeverSilent) => {
@@ -299,8 +307,8 @@ impl Line {
             Ok(_) => {
                 self.counts.requests += 1;
                 // Holds where this read is dropped before its end.
-                self.unsettled = Some(attempt.begin + self.settings.timeout);
-                connection.exchange(&self.settings, request, self.scanning).await
+                self.unsettled = Some(begin + self.settings.timeout);
+                connection.exchange(&self.settings, request, begin, self.scanning).await
             }
         };
         self.conclude(unit, attempt, &result);

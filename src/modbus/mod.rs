@@ -24,6 +24,7 @@
 //! has proven to do: each decoder gives it the frames that fit the request, and it says which of them is the answer. [`Line`] repeats a
 //! request whose answer is not proven yet. A rule for one kind of device belongs into `tolerance`.
 
+mod answer_timer;
 mod connect;
 mod connection;
 mod decoder;

@@ -73,7 +73,8 @@ impl ReadRequest {
 
     /// Function and data of the request.
     pub(super) fn pdu(self) -> Vec<u8> {
-        let mut pdu = vec![self.function()];
+        let mut pdu = Vec::with_capacity(5);
+        pdu.push(self.function());
         match self {
             ReadRequest::Registers(range) => {
                 pdu.extend(range.address.to_be_bytes());

@@ -195,7 +195,7 @@ impl TcpDecoder {
     fn take(&mut self, frame: Vec<u8>) -> Result<Option<Vec<u8>>, Garbled> {
         let transaction = u16::from_be_bytes([frame[0], frame[1]]);
         let Some(request) = self.request.filter(|_| self.is_sent()) else { return self.skip(transaction) };
-        if frame == self.on_wire_request() {
+        if self.is_on_wire_request(&frame) {
             return Err(Garbled::LooksTransparent);
         }
         let Some(fit) = fit(request, &frame) else {
@@ -253,9 +253,9 @@ impl TcpDecoder {
         frame
     }
 
-    /// The request as it was sent.
-    fn on_wire_request(&self) -> Vec<u8> {
-        [&self.transaction.to_be_bytes(), self.sent.get(2..).unwrap_or_default()].concat()
+    /// Whether the frame is the request as it was sent.
+    fn is_on_wire_request(&self, frame: &[u8]) -> bool {
+        frame[..2] == self.transaction.to_be_bytes() && self.sent.get(2..) == Some(&frame[2..])
     }
 
     fn start(&self) -> Result<Start, Garbled> {

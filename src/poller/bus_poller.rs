@@ -143,6 +143,11 @@ impl BusPoller {
         let _ = exchange.reply.send(answer);
     }
 
+    /// The bus waits now.
+    pub(super) fn rest(&mut self) {
+        self.line.rest();
+    }
+
     /// Makes every meter due after the system was suspended: timers do not advance during that time.
     pub(super) fn check_for_sleep(&mut self) {
         let slept = self.clock.slept();

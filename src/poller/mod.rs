@@ -139,6 +139,7 @@ impl BusTask {
                     self.heart.beating(self.commands.unless_closed(lent)).await?;
                 }
                 NextStep::Wait(until) => {
+                    self.bus.rest();
                     received = self.wait(until).await?;
                     self.bus.check_for_sleep();
                 }
