@@ -31,22 +31,30 @@ struct Beat {
 impl Heart {
     /// Reports progress.
     pub fn beat(&self) {
-        *self.beat.last.lock().expect("no panic while the lock is held") = Instant::now();
+        self.beat_at(Instant::now());
+    }
+
+    fn beat_at(&self, now: Instant) {
+        *self.beat.last.lock().expect("no panic while the lock is held") = now;
     }
 
     /// Awaits work and sends beats during it, but not for longer than [`WORK_WITHIN`]: a task whose work never ends hangs.
     pub async fn beating<F: Future>(&mut self, work: F) -> F::Output {
         let begun = Instant::now();
+        let mut now = begun;
         let mut work = pin!(work);
         loop {
-            if begun.elapsed() <= WORK_WITHIN {
-                self.beat();
+            if now - begun <= WORK_WITHIN {
+                self.beat_at(now);
             }
             let tick = self.tick.get_or_insert_with(|| Box::pin(sleep(BEAT_EVERY)));
             tokio::select! {
                 biased;
                 output = &mut work => return output,
-                () = tick.as_mut() => tick.as_mut().reset(Instant::now() + BEAT_EVERY),
+                () = tick.as_mut() => {
+                    now = Instant::now();
+                    tick.as_mut().reset(now + BEAT_EVERY);
+                }
             }
         }
     }

@@ -100,8 +100,9 @@ impl MeterPoller {
 
     /// Reads each block of the poll. A damaged answer is requested once more.
     async fn read(&mut self, line: &mut Line, clock: &Clock) -> PollOutcome {
-        self.joined.try_whole(&mut self.plan, Instant::now());
-        let with_serial = self.held || self.serial_at.is_none_or(|at| Instant::now() >= at);
+        let now = Instant::now();
+        self.joined.try_whole(&mut self.plan, now);
+        let with_serial = self.held || self.serial_at.is_none_or(|at| now >= at);
         let mut answers = Answers::new();
         let mut times = Vec::new();
         let mut refusals: Vec<(RegisterRange, String)> = Vec::new();
@@ -112,7 +113,7 @@ impl MeterPoller {
                 Ok(words) => {
                     times.push((block, clock.now()));
                     answers.insert(block, words);
-                    self.joined_answered(block);
+                    self.joined_answered(block, now);
                 }
                 Err(refusal @ Error::Exception { .. }) if !refusal.is_silence() => {
                     self.refused(block, &refusal, &mut refusals);
@@ -131,7 +132,7 @@ impl MeterPoller {
         if error.is_none() {
             self.unanswered = None;
             if with_serial {
-                self.serial_at = Some(Instant::now() + SERIAL_EVERY);
+                self.serial_at = Some(now + SERIAL_EVERY);
             }
         } else {
             self.identify_again();
@@ -180,8 +181,8 @@ impl MeterPoller {
         split
     }
 
-    fn joined_answered(&mut self, block: RegisterRange) {
-        if let Some(whole) = self.joined.answered(block, Instant::now()) {
+    fn joined_answered(&mut self, block: RegisterRange, now: Instant) {
+        if let Some(whole) = self.joined.answered(block, now) {
             let remedy = joined::remedy(whole, self.plan.ranges());
             tracing::info!(
                 meter = %self.config.name,

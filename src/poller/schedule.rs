@@ -107,7 +107,7 @@ impl PollSchedule {
 
     /// The meter that is polled next, and from when on. Whoever waits until then asks again. `None` on a bus without meters.
     pub(super) fn next(&self, now: Instant) -> Option<(usize, Instant)> {
-        let (usual, dead) = (self.first(|life| life != Life::Dead), self.first(|life| life == Life::Dead));
+        let [usual, dead] = self.first();
         let (Some((usual, usual_at)), Some((dead, dead_at))) = (usual, dead) else { return usual.or(dead) };
         let costs_no_slot = || usual_at > now && self.costs_no_slot(self.meters[dead].took, now);
         if dead_at <= now && (now >= self.spare_from || costs_no_slot()) {
@@ -117,10 +117,21 @@ impl PollSchedule {
         Some(if dead_at < usual_at { (dead, dead_at) } else { (usual, usual_at) })
     }
 
-    /// The meter of this kind that is due first.
-    fn first(&self, of: impl Fn(Life) -> bool) -> Option<(usize, Instant)> {
-        let due = self.meters.iter().enumerate().filter(|(_, due)| of(due.life)).map(|(index, due)| (index, due.at));
-        due.min_by_key(|(_, at)| *at)
+    /// The meter that is due first, of those that are not dead and of those that are.
+    fn first(&self) -> [Option<(usize, Instant)>; 2] {
+        let mut first: [Option<(usize, Instant)>; 2] = [None; 2];
+        for (index, due) in self.meters.iter().enumerate() {
+            let first = &mut first[usize::from(due.life == Life::Dead)];
+            if first.is_none_or(|(_, at)| due.at < at) {
+                *first = Some((index, due.at));
+            }
+        }
+        first
+    }
+
+    /// When a meter that is not dead is due.
+    fn usual_at(&self) -> Option<Instant> {
+        self.first()[0].map(|(_, at)| at)
     }
 
     /// Whether a lent request that is expected to take this time may run now.
@@ -129,7 +140,7 @@ impl PollSchedule {
         if next == Some(Life::Dead) && self.lent_last {
             return false;
         }
-        let is_due = self.first(|life| life != Life::Dead).is_some_and(|(_, at)| at <= now);
+        let is_due = self.usual_at().is_some_and(|at| at <= now);
         now >= self.spare_from || !is_due && self.costs_no_slot(takes, now)
     }
 
@@ -165,7 +176,7 @@ impl PollSchedule {
     /// A probe or a lent request took this time. If it went before a poll that was due, or took longer than expected, it used the share of
     /// a full bus.
     fn line_was_used(&mut self, took: Duration, now: Instant) {
-        let delayed = self.first(|life| life != Life::Dead).is_some_and(|(_, at)| at + took <= now);
+        let delayed = self.usual_at().is_some_and(|at| at + took <= now);
         if delayed || !self.costs_no_slot(Duration::ZERO, now) {
             self.spare_from = now + took.max(self.shortest_slot()) * (SPARE_SHARE - 1);
         }
