@@ -44,14 +44,14 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
-    /// How much later this is than `earlier`, never negative. `None` if it is not known: the machine was restarted in between and one of
-    /// the two wall clocks was not trusted.
+    /// How much later this is than `earlier`, never negative. `None` if it is not known: the machine was restarted in between, or is another
+    /// one, and one of the two wall clocks was not trusted or is wrong, because the later one shows an earlier time.
     pub fn since(&self, earlier: &ClockReading) -> Option<Duration> {
         if self.boot == earlier.boot {
             return Some(self.since_boot.saturating_sub(earlier.since_boot));
         }
-        let between = self.wall.duration_since(earlier.wall).max(SignedDuration::ZERO);
-        (self.trusted && earlier.trusted).then(|| between.unsigned_abs())
+        let between = self.wall.duration_since(earlier.wall);
+        (self.trusted && earlier.trusted && !between.is_negative()).then(|| between.unsigned_abs())
     }
 }
 
@@ -127,13 +127,15 @@ impl Clock {
         }
     }
 
-    /// Compares the wall clock with the `Date` of a TLS-verified answer: if they agree, the wall clock is trusted for a day.
-    pub fn confirm(&self, date: Timestamp) {
-        if let Source::System(system) = &*self.0 {
-            let apart = wall().duration_since(date).abs();
-            let mark = if apart <= CONFIRMED_WITHIN { boot_time().as_millis() as u64 + 1 } else { 0 };
-            system.confirmed_at.store(mark, Ordering::Relaxed);
-        }
+    /// Compares the wall clock with the `Date` of a TLS-verified answer: if they agree, the wall clock is trusted for a day. Otherwise
+    /// returns how far it is ahead of that date, negative if it is behind.
+    pub fn confirm(&self, date: Timestamp) -> Option<SignedDuration> {
+        let Source::System(system) = &*self.0 else { return None };
+        let ahead = wall().duration_since(date);
+        let agrees = ahead.abs() <= CONFIRMED_WITHIN;
+        let mark = if agrees { boot_time().as_millis() as u64 + 1 } else { 0 };
+        system.confirmed_at.store(mark, Ordering::Relaxed);
+        (!agrees).then_some(ahead)
     }
 
     /// Sets whether a simulated clock is trusted. Has no effect on the system's clocks.

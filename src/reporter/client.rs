@@ -3,12 +3,14 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use tracing::info;
+use tracing::{info, warn};
 use url::Url;
 
 use super::mask::TokenMask;
@@ -36,6 +38,8 @@ pub(crate) struct HttpClient {
     url: Url,
     timeout: Duration,
     clock: Clock,
+    /// Whether the clock differed from the last verified date.
+    clock_differs: Arc<AtomicBool>,
 }
 
 /// Why the client cannot be made.
@@ -86,7 +90,13 @@ impl HttpClient {
                 public_roots(account, hosts).map_err(HttpClientError::Setup)
             })?,
         };
-        Ok(HttpClient { http, url: account.url.clone(), timeout: account.timeout, clock })
+        Ok(HttpClient {
+            http,
+            url: account.url.clone(),
+            timeout: account.timeout,
+            clock,
+            clock_differs: Arc::default(),
+        })
     }
 
     /// Makes one call. It ends within the account's timeout, even if the answer arrives slowly.
@@ -127,10 +137,28 @@ impl HttpClient {
     fn note_date(&self, headers: &HeaderMap) -> Timestamp {
         let date = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
         if let Some(date) = date.filter(|_| self.url.scheme() == "https") {
-            self.clock.confirm(date);
+            let ahead = self.clock.confirm(date);
+            let differed = self.clock_differs.swap(ahead.is_some(), Ordering::Relaxed);
+            match ahead {
+                Some(ahead) if !differed => warn!(url = %self.url, "{}", clock_differs(ahead)),
+                None if differed => {
+                    info!(url = %self.url, "the clock of this machine agrees with the endpoint's again")
+                }
+                _ => {}
+            }
         }
         date.unwrap_or_else(|| self.clock.now().wall)
     }
+}
+
+/// What is logged when the clock of this machine is ahead of the endpoint's by this time, or behind if it is negative.
+fn clock_differs(ahead: SignedDuration) -> String {
+    let side = if ahead.is_negative() { "behind" } else { "ahead of" };
+    format!(
+        "the clock of this machine is {:#} {side} the endpoint's: allow NTP (`timedatectl`). Where a shard moves between machines whose \
+         clocks differ, what was consumed meanwhile may be held",
+        SignedDuration::from_mins((ahead.abs().as_secs() + 30) / 60)
+    )
 }
 
 /// The certificates in a `ca_file`.

@@ -49,6 +49,7 @@ mod scan;
 mod secrets;
 mod setup;
 mod setup_dialogue;
+mod shard_nodes;
 mod shards;
 mod soak;
 mod special_files;

@@ -292,6 +292,25 @@ async fn a_date_over_plain_http_does_not_confirm_the_clock() {
     assert_eq!(clock.now().trusted, before);
 }
 
+#[test]
+fn a_clock_that_differs_from_the_endpoints_is_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let log = tracing_subscriber::fmt().with_writer(Arc::new(std::fs::File::create(&path).unwrap())).finish();
+    let client = client(&account(Url::parse("https://localhost/v1").unwrap(), LONG));
+    tracing::subscriber::with_default(log, || {
+        for behind in [0, 10, 10, 0, -125] {
+            let date = Clock::system().now().wall + SignedDuration::from_mins(behind);
+            let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            client.note_date(&HeaderMap::from_iter([(DATE, HeaderValue::from_str(&date).unwrap())]));
+        }
+    });
+    let log = std::fs::read_to_string(path).unwrap();
+    let order = ["is 10m behind the endpoint's: allow NTP", "agrees with the endpoint's again", "is 2h 5m ahead of"];
+    let found = order.map(|words| log.find(words).unwrap_or_else(|| panic!("{words} is not in {log}")));
+    assert!(found.is_sorted() && log.lines().count() == 3, "{log}");
+}
+
 #[tokio::test]
 async fn an_untrusted_certificate_is_refused_with_a_remedy() {
     let rows = [
