@@ -27,6 +27,8 @@ pub(super) struct Sources {
     /// By name; with the ledger that it is in.
     meters: BTreeMap<Name, Placed<MeterRow>>,
     clients: BTreeMap<ClientKey, Placed<ClientRow>>,
+    /// The new place of each client, by its name in the history.
+    in_history: BTreeMap<String, usize>,
     places: usize,
     names: BTreeMap<Name, usize>,
     /// What the operator should know.
@@ -67,10 +69,11 @@ impl Sources {
             }
         }
         let names = plan.clients.values().map(|client| (client.name.clone(), client.place)).collect();
-        let (meters, clients) = Default::default();
-        let mut sources = Sources { ledgers, meters, clients, places: set.new.len(), names, notes: Vec::new() };
+        let (meters, clients, in_history, notes) = Default::default();
+        let mut sources = Sources { ledgers, meters, clients, in_history, places: set.new.len(), names, notes };
         sources.place_meters(plan);
         sources.place_clients(plan)?;
+        sources.in_history = sources.clients.iter().map(|(key, placed)| (key.in_history(), placed.place)).collect();
         Ok(sources)
     }
 
@@ -112,8 +115,7 @@ impl Sources {
 
     /// The new place of a client by its name in the history.
     pub(super) fn place_of_client(&self, source: usize, in_history: &str) -> usize {
-        let found = self.clients.iter().find(|(key, _)| key.in_history() == in_history);
-        found.map_or_else(|| self.stays(source), |(_, placed)| placed.place)
+        self.in_history.get(in_history).copied().unwrap_or_else(|| self.stays(source))
     }
 
     /// Where something goes that the configuration does not name: where it is, if that place remains.
