@@ -1,9 +1,11 @@
 """The simulated site of packaging/test-swarm: gateways with meters, and an endpoint that takes their reports over TLS. It is the witness: it
 counts what no shard can know. Standard library only.
 
-- A gateway notices a second master: a request on an older connection after one on a newer connection. An older connection that is only open
-  is the rest of a machine that is gone.
-- The endpoint refuses an energy that falls, as Arkreen does, and notices one that is higher than the register is.
+- A gateway notices a second master: two requests on an older connection after one on a newer connection. A master waits for the answer before
+  it asks again, so one request can be the last words of a connection that was given up while a cable was out. A connection that is only
+  open is the rest of a machine that is gone.
+- The endpoint refuses an energy that falls, as Arkreen does, and notices one that is higher than the register is. One call of each client
+  can be late in the same way.
 """
 
 import asyncio
@@ -65,6 +67,7 @@ class Master(asyncio.Protocol):
         self.gateway = gateway
         gateway.connections += 1
         self.number = gateway.connections
+        self.late = 0
         self.bytes = b""
 
     def connection_made(self, transport):
@@ -80,7 +83,8 @@ class Master(asyncio.Protocol):
     def answer(self, request):
         gateway = self.gateway
         gateway.requests += 1
-        gateway.two_masters += self.number < gateway.newest
+        self.late += self.number < gateway.newest
+        gateway.two_masters += self.late == 2
         gateway.newest = max(gateway.newest, self.number)
         meter = gateway.units.get(request[6])
         if meter is None:
@@ -97,6 +101,8 @@ class Client:
     def __init__(self, meter):
         self.meter = meter
         self.energy = 0
+        # Reports since the last event began that were lower than one before them.
+        self.fallen = 0
         # (time, energy) of each accepted report since the last event began, with the last one before it.
         self.accepted = []
 
@@ -110,7 +116,7 @@ class Site:
         self.gateways = [Gateway(meters[at : at + meters_each]) for at in range(0, len(meters), meters_each)]
         self.clients = {meter.client: Client(meter) for meter in meters}
         self.lock = threading.Lock()
-        self.invented = self.fallen = self.unauthorised = self.calls = 0
+        self.invented = self.unauthorised = 0
         self.ports = []
         self.event_began = time.monotonic()
 
@@ -166,7 +172,6 @@ class Site:
     def accept(self, entries, authorization):
         now = time.monotonic()
         with self.lock:
-            self.calls += 1
             return [{"jsonrpc": "2.0", "id": entry["id"], **self.judge(entry["params"], authorization, now)} for entry in entries]
 
     def judge(self, params, authorization, now):
@@ -176,7 +181,7 @@ class Site:
             return {"error": {"code": 1000, "message": "Invalid authorization token"}}
         energy = params["energy"]
         if energy < client.energy:
-            self.fallen += 1
+            client.fallen += 1
             return {"error": {"code": 4003, "message": "Invalid energy data"}}
         # Energy is in mWh.
         if energy > round(client.meter.kwh(now) * 1e6):
@@ -192,34 +197,41 @@ class Site:
             self.event_began = time.monotonic()
             for client in self.clients.values():
                 client.accepted = client.accepted[-1:]
-            self.fallen = 0
+                client.fallen = 0
 
     def reported_since(self, moment):
         """The clients with an accepted report since then."""
         with self.lock:
             return sum(1 for client in self.clients.values() if client.accepted and client.accepted[-1][0] >= moment)
 
-    def caught_up(self, moment, slot):
-        """Whether each client's energy of its first report since `moment` was reported within two slots of that report; `None` while it cannot be told."""
+    def caught_up(self, moment, within):
+        """Whether what each client's meter had counted at the first report since `moment` was reported within this time of that report;
+        `None` while it cannot be told."""
         with self.lock:
-            return [self.client_caught_up(client, moment, slot) for client in self.clients.values()]
+            return [self.client_caught_up(client, moment, within) for client in self.clients.values()]
 
     @staticmethod
-    def client_caught_up(client, moment, slot):
+    def client_caught_up(client, moment, within):
         since = [(at, energy) for at, energy in client.accepted if at >= moment]
         if not since:
             return None
         first = since[0][0]
         wanted = round(client.meter.kwh(first) * 1e6)
-        if any(energy >= wanted and at <= first + 2 * slot for at, energy in since):
+        if any(energy >= wanted and at <= first + within for at, energy in since):
             return True
-        return None if time.monotonic() < first + 3 * slot else False
+        return None if time.monotonic() <= first + within else False
 
     def longest_gap(self):
         """The longest time between two accepted reports of one client since the event began, in seconds."""
         with self.lock:
             gaps = [b[0] - a[0] for client in self.clients.values() for a, b in zip(client.accepted, client.accepted[1:])]
         return max(gaps, default=0)
+
+    def fallen(self):
+        """How many reports since the event began were lower than one before them: of all clients, and of the client with the most."""
+        with self.lock:
+            counts = [client.fallen for client in self.clients.values()]
+        return sum(counts), max(counts)
 
     def two_masters(self):
         return sum(gateway.two_masters for gateway in self.gateways)
