@@ -12,6 +12,7 @@ mod judgement;
 mod line;
 mod median;
 mod memory;
+mod page;
 mod polling;
 mod process;
 mod profiles;
@@ -26,7 +27,7 @@ use std::io;
 type Figure = fn() -> io::Result<()>;
 
 /// The figures by name. Without a name on the command line all are measured.
-const FIGURES: [(&str, Figure); 10] = [
+const FIGURES: [(&str, Figure); 11] = [
     ("memory", memory::measure),
     ("judgement", judgement::measure),
     ("profiles", profiles::measure),
@@ -36,6 +37,7 @@ const FIGURES: [(&str, Figure); 10] = [
     ("rate", rate::measure),
     ("cpu", cpu::measure),
     ("idle", idle::measure),
+    ("page", page::measure),
     ("growth", growth::measure),
 ];
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -101,9 +101,14 @@ impl Site {
 
     /// The daemon's metrics, with the head of the answer.
     pub async fn metrics(&self) -> io::Result<String> {
+        self.page("/metrics").await
+    }
+
+    /// A page, with the head of the answer.
+    pub async fn page(&self, path: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.status_port)).await?;
         let host = format!("127.0.0.1:{}", self.status_port);
-        let request = format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
@@ -125,6 +130,11 @@ impl Site {
             command.env("NOTIFY_SOCKET", socket);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn()
+    }
+
+    /// The file of the history, which the daemon makes.
+    pub fn history(&self) -> PathBuf {
+        self.folder.path().join("state/history.db")
     }
 
     /// Deletes the daemon's ledger, as on a new box. The daemon must not be running.

@@ -62,7 +62,7 @@ impl LineOwner {
         let failed = |why: String| NotBorrowed { why, code: exit::FAILED };
         let borrowed = control::borrow(socket, &wanted).await.map_err(|error| match error {
             ControlError::NoDaemon(_) => self.kept(),
-            ControlError::OnlyRoot => failed(format!(
+            ControlError::OnlyRoot | ControlError::NotAllowed(_) => failed(format!(
                 "the running arkmeter{process} polls {place}, and only root can use its line between the polls: run this command with sudo"
             )),
             ControlError::Refused(why) => {

@@ -54,7 +54,7 @@ pub(super) fn locations(path: &Path, environment: &Environment) -> (PathBuf, Pat
 }
 
 /// A path in a configuration that has an error elsewhere: the last file that sets it and can be read.
-fn path_as_written(path: &Path, table: &str, key: &str) -> Option<PathBuf> {
+pub(super) fn path_as_written(path: &Path, table: &str, key: &str) -> Option<PathBuf> {
     let files = ConfigFiles::read(path).ok()?;
     let written = |text: &str| {
         let document: toml::Table = text.parse().ok()?;

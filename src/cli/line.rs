@@ -1,6 +1,7 @@
 //! The line that a command works on: chosen by an option or by a bus of the configuration, and not in use by the running daemon.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,11 +96,20 @@ pub(super) fn watch(text: &str) -> Result<Duration, String> {
 pub(super) fn daemon_on_line(config: Option<&Config>, environment: &Environment, link: &Link) -> Option<LineOwner> {
     let state = config.map(|config| config.state.path.clone());
     let state = state.or_else(|| environment.state_directory.clone()).unwrap_or_else(|| "/var/lib/arkmeter".into());
-    let pid = ledger::store::in_use(&state)?;
+    let socket = config.map_or_else(|| environment.default_socket(), |config| config.status.socket.clone());
+    let pid = ledger::store::in_use(&state).or_else(|| runs_unseen(&state, &socket).then_some(None))?;
     let lender = config.and_then(|config| lender(config, link));
     let used = lender.is_some() || config.is_none() && !matches!(link, Link::Serial(_));
     let process = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
     used.then(|| LineOwner { process, place: link.to_string(), lender })
+}
+
+/// Whether a daemon runs whose lock this user may not see: its socket takes connections, or is closed to this user, too.
+fn runs_unseen(state: &Path, socket: &Path) -> bool {
+    let closed = io::ErrorKind::PermissionDenied;
+    let lock = crate::files::open(&state.join("lock"));
+    let connected = || UnixStream::connect(socket);
+    lock.is_err_and(|error| error.kind() == closed) && connected().err().is_none_or(|error| error.kind() == closed)
 }
 
 /// The bus of the configuration with this link.

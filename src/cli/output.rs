@@ -1,16 +1,26 @@
 //! What every command prints in the same way: errors, tables, JSON.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::exit;
+use super::screen::{message_columns, wrap_options};
 
-/// Prints a message on standard error. A closed standard error is no reason to fail.
+/// Prints a message on standard error, on a terminal wrapped at words. A closed standard error is no reason to fail.
 pub(super) fn print_error(text: &str) {
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    let _ = write!(io::stderr(), "{text}{end}");
+    let _ = write!(io::stderr(), "{}{end}", fitted(text));
+}
+
+/// The text as standard error can show it: on a terminal, lines that are longer than it is wide wrap at words.
+pub(super) fn fitted(text: &str) -> Cow<'_, str> {
+    match message_columns() {
+        Some(columns) => textwrap::fill(text, wrap_options(columns)).into(),
+        None => text.into(),
+    }
 }
 
 /// The exit code of a command after its last write. A reader that closed the pipe has read enough.

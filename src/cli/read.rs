@@ -16,9 +16,18 @@ use crate::units::Name;
 
 /// Reads these meters (all if none is named). The exit code: 0 if every value was read.
 pub(super) fn read(config: &Config, meters: &[Name], json: bool) -> u8 {
-    match read_rows(config, meters) {
-        Ok(rows) => print(&rows, json),
-        Err(code) => code,
+    let rows = match read_rows(config, meters) {
+        Ok(rows) => rows,
+        Err(code) => return code,
+    };
+    let remedy = not_known(config, meters, &rows);
+    let code = if rows.is_empty() && remedy.is_some() && !json { 0 } else { print(&rows, json) };
+    match remedy {
+        Some(remedy) => {
+            print_error(&remedy);
+            exit::FAILED
+        }
+        None => code,
     }
 }
 
@@ -36,6 +45,21 @@ fn read_rows(config: &Config, meters: &[Name]) -> Result<Vec<LiveReading>, u8> {
             }
         }
     })
+}
+
+/// What to do about the meters that have no row: the daemon read the configuration before they were in it.
+fn not_known(config: &Config, meters: &[Name], rows: &[LiveReading]) -> Option<String> {
+    let wanted = config.meters.keys().filter(|name| meters.is_empty() || meters.contains(name));
+    let missing: Vec<_> = wanted.filter(|name| rows.iter().all(|row| row.meter != **name)).map(Name::as_str).collect();
+    let which = match &missing[..] {
+        [] => return None,
+        [one] => format!("meter {one} is"),
+        several => format!("meters {} are", several.join(", ")),
+    };
+    Some(format!(
+        "{which} in the configuration, but the running arkmeter has not read that version of it: let it read the configuration \
+         (`systemctl reload arkmeter`), then repeat this command"
+    ))
 }
 
 /// This process is the master of the lines for one round, except of the buses whose line is `lent` by the daemon.

@@ -58,6 +58,11 @@ impl Screen {
     }
 }
 
+/// The columns for messages on standard error: those of the terminal, at most 100; `None` for a pipe or a file.
+pub(super) fn message_columns() -> Option<usize> {
+    io::stderr().is_terminal().then(|| textwrap::termwidth().clamp(40, 100))
+}
+
 /// Wraps at blanks only: a command or a value is never divided.
 pub(super) fn wrap_options<'a>(width: usize) -> textwrap::Options<'a> {
     let options = textwrap::Options::new(width).break_words(false);

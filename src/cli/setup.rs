@@ -6,6 +6,7 @@ mod files;
 mod first_reports;
 mod meters;
 mod service;
+mod situation;
 mod terminal;
 
 use std::io::{self, IsTerminal};
@@ -14,17 +15,15 @@ use std::path::{Path, PathBuf};
 use super::check::{self, CheckOptions};
 use super::context::with_config;
 use super::{demo, exit, handover, report};
-use crate::config::{Config, ConfigError, Environment, Token, shown_path};
+use crate::config::{Config, Environment, Token, shown_path};
 use crate::setup::{
-    ConfigurationPaths, ExistingConfiguration, Question, QuestionKey, SetupAction, SetupAnswers, SetupSession,
-    SetupSituation, SetupStep, added_tables, missing_answers, parse_answers,
+    ConfigurationPaths, ExistingConfiguration, Question, QuestionKey, SetupAction, SetupSession, SetupStep,
+    added_tables, missing_answers, parse_answers,
 };
 use files::Saved;
+use situation::situation;
 pub(super) use terminal::style;
 use terminal::{Asked, heading, say, tell};
-
-/// The annotated example, which is installed as a first configuration.
-const EXAMPLE: &str = include_str!("../../config/arkmeter.toml");
 
 /// Runs the set-up. The exit code: 0 if everything is done.
 pub(super) fn setup(answers: Option<&Path>, path: &Path, environment: &Environment) -> u8 {
@@ -45,6 +44,8 @@ struct SetupRun<'a> {
     path: &'a Path,
     environment: &'a Environment,
     saved: Saved,
+    /// The configuration as it was at the start: a running daemon has its lines.
+    before: Option<Config>,
     /// The questions are asked on the terminal.
     asks: bool,
     /// The title of the last step.
@@ -56,7 +57,9 @@ fn interactive(path: &Path, environment: &Environment) -> Result<(), u8> {
     let mut saved = Saved::beside(path, situation.may_write);
     heading(situation.may_write, path, &saved);
     situation.saved = saved.load();
-    let mut run = SetupRun { session: SetupSession::new(situation), path, environment, saved, asks: true, step: 0 };
+    let before = situation.existing.config().cloned();
+    let mut run =
+        SetupRun { session: SetupSession::new(situation), path, environment, saved, before, asks: true, step: 0 };
     let outcome = run.steps();
     if outcome == Err(exit::INTERRUPTED) {
         run.stopped();
@@ -100,35 +103,13 @@ fn from_file(file: &Path, path: &Path, environment: &Environment) -> Result<(), 
         ));
         return Err(exit::FAILED);
     }
+    let before = situation.existing.config().cloned();
     let session = SetupSession::with_answers(situation, answers);
     if let Err(wrong) = session.check_answers() {
         return refuse("cannot be used", wrong);
     }
-    let mut run = SetupRun { session, path, environment, saved: Saved::nowhere(), asks: false, step: 0 };
+    let mut run = SetupRun { session, path, environment, saved: Saved::nowhere(), before, asks: false, step: 0 };
     run.steps()
-}
-
-/// What this box is like.
-fn situation(path: &Path, environment: &Environment, answers: Option<&SetupAnswers>) -> SetupSituation {
-    let account = answers.map(|answers| answers.account.clone()).unwrap_or_default();
-    let token = ConfigurationPaths::new(path, account.name().as_str()).token;
-    SetupSituation {
-        adapters: if answers.is_some() { Vec::new() } else { adapters::serial_adapters() },
-        existing: existing(path, environment),
-        saved: None,
-        has_token: files::has_token(&token),
-        may_write: files::may_write(path),
-        has_service: service::runs_with(path),
-    }
-}
-
-fn existing(path: &Path, environment: &Environment) -> ExistingConfiguration {
-    match Config::load(path, environment) {
-        _ if Config::text(path).is_ok_and(|text| text == EXAMPLE) => ExistingConfiguration::Example,
-        Ok((config, _)) => ExistingConfiguration::Valid(Box::new(config)),
-        Err(ConfigError::Missing(_)) => ExistingConfiguration::Absent,
-        Err(error) => ExistingConfiguration::Broken(error.render(false).trim_end().to_owned()),
-    }
 }
 
 impl SetupRun<'_> {
@@ -365,7 +346,11 @@ impl SetupRun<'_> {
                 "\n  watch     arkmeter status --watch\n  handover  arkmeter handover, or arkmeter handover --html > sheet.html",
             );
         } else {
-            say(&format!("\n  start     arkmeter run{config}\n  watch     arkmeter status{config}"));
+            let start = match self.session.situation().is_running {
+                true => service::load_running(self.before.as_ref()),
+                false => format!("start     arkmeter run{config}"),
+            };
+            say(&format!("\n  {start}\n  watch     arkmeter status{config}"));
         }
         if let Some(file) = self.saved.file().filter(|_| self.asks) {
             say(&format!(
@@ -385,7 +370,7 @@ impl SetupRun<'_> {
         let parts = self.session.progress();
         match self.saved.file().filter(|_| !parts.is_empty()) {
             Some(_) => {
-                say(&format!("\nStopped. Saved: {}. The configuration was not changed.", parts.join(", ")));
+                say(&format!("\nStopped. Saved: {}.\nThe configuration was not changed.", parts.join(", ")));
                 say(&format!("Resume with  {}", self.saved.command(self.path)));
             }
             None => say("\nStopped. Nothing was changed."),

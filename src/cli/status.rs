@@ -14,6 +14,7 @@ use clap::Args;
 
 use super::context::{locations, runtime};
 use super::exit;
+use super::output::fitted;
 use super::screen::Screen;
 use crate::config::Environment;
 use crate::ledger::store::in_use;
@@ -101,7 +102,7 @@ async fn status(socket: &Path, state: &Path, view: &StatusView, out: &mut dyn Wr
         None => chain(&error),
     };
     // A closed standard error is no reason to fail otherwise.
-    let _ = writeln!(err, "arkmeter: {text}");
+    let _ = writeln!(err, "{}", fitted(&format!("arkmeter: {text}")));
     if error.is_no_daemon() { exit::NO_DAEMON } else { exit::FAILED }
 }
 

@@ -13,13 +13,14 @@ use crate::finding::Finding;
 use crate::form::{Field, Form, names_a_secret};
 use crate::units::Name;
 
-const URL: &str = "https://api.arkreen.com/v1";
+/// The endpoint without `url`.
+pub const DEFAULT_URL: &str = "https://api.arkreen.com/v1";
 /// Arkreen asks for real-time data at least this often.
 const REPORT_AT_LEAST_EVERY: Duration = Duration::from_secs(180);
 
 pub(super) fn read(name: &Name, form: Form<'_>, folder: &Path) -> Option<AccountConfig> {
     let seconds = Duration::from_secs;
-    let default_url = Url::parse(URL).expect("the default URL is valid");
+    let default_url = Url::parse(DEFAULT_URL).expect("the default URL is valid");
     let url = form.or("url", default_url, address::endpoint);
     let token = token_source(&form, folder);
     let report_every = form.or("report_every", seconds(120), report_every);

@@ -25,6 +25,7 @@ mod tables;
 mod tests;
 mod token;
 
+pub use account::DEFAULT_URL;
 pub(crate) use bus::read as read_bus;
 pub use environment::Environment;
 pub use joined::SourceFile;

@@ -37,6 +37,9 @@ use shown::{Shown, ShownJournal};
 use store::{JournalQuery, Store};
 use task::{LedgerRequest, ReadJob};
 
+/// The end of the message about a meter that is too new for a figure.
+pub const NO_BASELINE: &str = "no baseline yet";
+
 /// What may be reported for a client at a slot.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Figure {

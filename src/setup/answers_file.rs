@@ -87,8 +87,11 @@ fn path_table<const N: usize>(form: Form<'_>, keys: [&'static str; N]) -> Option
 }
 
 fn meter(table_name: Name, form: Form<'_>) -> Option<SetupMeter> {
-    let bus = form.required("bus", "the NAME of its [bus.NAME]").and_then(|field| name(&field));
-    let unit = form.required("unit", "its Modbus unit, from 1 to 247").and_then(|field| field.integer(0..=255));
+    let bus =
+        form.required("bus", "the NAME of its [bus.NAME], such as bus = \"cabinet\"").and_then(|field| name(&field));
+    let unit = form
+        .required("unit", "its Modbus unit, from 1 to 247, such as unit = 1")
+        .and_then(|field| field.integer(0..=255));
     let unnamed = form.or("unnamed", false, Field::boolean);
     let profile = form.maybe("profile", |field| parsed(field, model_named));
     let certainty = form.maybe("certainty", text);
@@ -123,7 +126,10 @@ pub fn missing_answers(answers: &SetupAnswers, situation: &SetupSituation) -> Ve
     for meter in &answers.meters {
         let name = &meter.name;
         if !known(&meter.bus) {
-            missing.push(format!("[bus.{}], the line of {name}: `serial`, `tcp` or `rtu_over_tcp`", meter.bus));
+            missing.push(format!(
+                "[bus.{}], the line of {name}: `serial`, `tcp` or `rtu_over_tcp`, such as tcp = \"192.168.10.20:502\"",
+                meter.bus
+            ));
         }
         if !meter.named {
             missing.push(format!(

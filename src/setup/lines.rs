@@ -1,19 +1,30 @@
-//! The answer about the lines to scan: numbers of serial adapters, devices, addresses of gateways and converters.
+//! The answer about the lines to scan: numbers of the lines that are offered, devices, addresses of gateways and converters.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::survey::addresses;
 
-/// A serial device of this box.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SerialAdapter {
-    /// Its most lasting path, such as `/dev/serial/by-id/usb-...`.
-    pub path: PathBuf,
-    /// `USB` or `on board`.
-    pub kind: &'static str,
-    /// The program that uses it: `agetty (pid 412)`. `None` if it is free, or if nobody may know.
-    pub held_by: Option<String>,
+/// A line that is offered by its number: a serial device of this box, or a bus of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedLine {
+    /// A serial device has its most lasting path here, such as `/dev/serial/by-id/usb-...`.
+    pub line: LineChoice,
+    /// `USB`, `on board`, or the name of its bus in the configuration.
+    pub kind: String,
+    /// Who uses it.
+    pub user: LineUser,
+}
+
+/// Who uses a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineUser {
+    /// Nobody, or nobody may know.
+    Nobody,
+    /// The running daemon, which lends it between its polls.
+    Daemon,
+    /// Another program: `agetty (pid 412)`.
+    Program(String),
 }
 
 /// A line to scan.
@@ -68,21 +79,21 @@ impl fmt::Display for LineChoice {
     }
 }
 
-/// Reads the whole answer. Numbers choose from `adapters`, from 1.
+/// Reads the whole answer. Numbers choose from `offered`, from 1.
 ///
 /// # Errors
 /// What is wrong with the first word that is none of them.
-pub(super) fn parse_all(text: &str, adapters: &[SerialAdapter]) -> Result<Vec<LineChoice>, String> {
+pub(super) fn parse_all(text: &str, offered: &[OfferedLine]) -> Result<Vec<LineChoice>, String> {
     let mut lines = Vec::new();
     for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
         let line = match word.parse::<usize>() {
             Ok(number) => {
-                let adapter = number.checked_sub(1).and_then(|index| adapters.get(index));
-                let adapter = adapter.ok_or_else(|| match adapters.len() {
+                let chosen = number.checked_sub(1).and_then(|index| offered.get(index));
+                let chosen = chosen.ok_or_else(|| match offered.len() {
                     0 => format!("there is no line {number}: no serial adapter was found"),
                     count => format!("there is no line {number}: the list ends with {count}"),
                 })?;
-                LineChoice::Serial(adapter.path.clone())
+                chosen.line.clone()
             }
             Err(_) => LineChoice::parse(word)?,
         };

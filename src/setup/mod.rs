@@ -28,7 +28,7 @@ pub use answers_file::{missing_answers, parse_answers, written_answers};
 pub use clients::ClientAnswer;
 pub use configuration::{ConfigurationPaths, added_tables, trial_configuration};
 pub use fuses::Fuses;
-pub use lines::{LineChoice, SerialAdapter};
+pub use lines::{LineChoice, LineUser, OfferedLine};
 pub use opening::{ConfigurationChange, ExistingConfiguration};
 pub use question::{Question, QuestionKey};
 pub use session::{ScannedMeter, SetupAction, SetupSession, SetupSituation, SetupStep};

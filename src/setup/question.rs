@@ -1,6 +1,7 @@
 //! The questions with their texts.
 
 use super::answers::SetupMeter;
+use super::lines::LineUser;
 use super::opening::ExistingConfiguration;
 use super::session::{SetupSession, SetupSituation};
 use crate::meter::library;
@@ -195,16 +196,26 @@ fn existing(key: QuestionKey, existing: &ExistingConfiguration) -> Question {
 
 fn lines(key: QuestionKey, situation: &SetupSituation) -> Question {
     let mut intro = Vec::new();
-    for (number, adapter) in (1..).zip(&situation.adapters) {
-        let path = adapter.path.to_string_lossy();
+    for (number, offered) in (1..).zip(&situation.lines) {
+        let path = offered.line.to_string();
         let name = path.strip_prefix("/dev/serial/by-id/").unwrap_or(&path);
-        let state = adapter.held_by.as_ref().map_or("free".to_owned(), |program| format!("held by {program}"));
-        let place = foreign(&format!("{}, {name}", adapter.kind), 50);
-        intro.push(format!("{number}  {place:<50} {state}"));
+        let state = match &offered.user {
+            LineUser::Nobody => "free".to_owned(),
+            LineUser::Daemon => "polled by arkmeter".to_owned(),
+            LineUser::Program(program) => format!("held by {program}"),
+        };
+        let place = foreign(&format!("{}, {name}", offered.kind), 50);
+        intro.push(format!("{number}  {place:<44} {state}"));
     }
-    match situation.adapters[..] {
+    match situation.lines[..] {
         [] => intro.push("No serial adapter was found. Plug one in and begin again, or:".to_owned()),
         _ => intro.push(String::new()),
+    }
+    let is_used_by = |user| situation.lines.iter().position(|offered| offered.user == user);
+    let polled = is_used_by(LineUser::Daemon);
+    if polled.is_some() {
+        intro.push("A line that arkmeter polls is used between its polls: nothing need be stopped.".to_owned());
+        intro.push(String::new());
     }
     intro.extend(
         [
@@ -214,8 +225,8 @@ fn lines(key: QuestionKey, situation: &SetupSituation) -> Question {
         ]
         .map(str::to_owned),
     );
-    let free = situation.adapters.iter().position(|adapter| adapter.held_by.is_none());
-    let question = match free {
+    // Beside a running daemon, somebody mostly adds a meter to its line.
+    let question = match polled.or(is_used_by(LineUser::Nobody)) {
         Some(index) => question(key, format!("Lines to scan [{}]:", index + 1)).default((index + 1).to_string()),
         None => question(key, "Lines to scan:"),
     };

@@ -7,7 +7,7 @@ mod results;
 use super::answers::{SetupAnswers, SetupMeter};
 use super::clients::ClientAnswer;
 use super::configuration::is_account_new;
-use super::lines::SerialAdapter;
+use super::lines::OfferedLine;
 use super::opening::{ConfigurationChange, ExistingConfiguration};
 use super::question::{Question, QuestionKey};
 use crate::config::Token;
@@ -18,10 +18,12 @@ use crate::units::Name;
 /// What this box is like, as far as the questions depend on it.
 #[derive(Clone, Debug, Default)]
 pub struct SetupSituation {
-    /// Its serial devices.
-    pub adapters: Vec<SerialAdapter>,
+    /// Its serial devices, and the lines of the configuration that is there.
+    pub lines: Vec<OfferedLine>,
     /// The configuration that is there.
     pub existing: ExistingConfiguration,
+    /// What a new configuration takes over from it: the folder of the ledger, the socket, the endpoint.
+    pub kept: SetupAnswers,
     /// The answers of an interrupted set-up, and how old they are in words.
     pub saved: Option<(SetupAnswers, String)>,
     /// There is a valid token file for a new account.
@@ -30,6 +32,8 @@ pub struct SetupSituation {
     pub may_write: bool,
     /// A service runs arkmeter with this configuration.
     pub has_service: bool,
+    /// A daemon runs with this configuration, started by something else than its service.
+    pub is_running: bool,
 }
 
 /// A unit that a scan found, and what it is.
@@ -296,6 +300,10 @@ impl SetupSession {
         if self.situation.has_service {
             let starts = self.answers.start.unwrap_or(true) && !is_done(SetupAction::Start);
             return if starts { SetupStep::Do(SetupAction::Start) } else { SetupStep::Finished };
+        }
+        // The running daemon reports, once it has read the new configuration.
+        if self.situation.is_running {
+            return SetupStep::Finished;
         }
         match self.answers.first_report {
             None if reports && !self.from_file => {

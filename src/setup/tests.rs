@@ -1,6 +1,6 @@
 //! The session from the first question to the last action, and everything that an answer can be.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;
@@ -45,15 +45,15 @@ fn scanned(link: Link, unit: i64, model: &str, watts: i64) -> ScannedMeter {
     ScannedMeter { found, examined }
 }
 
-fn adapter(path: &str, held_by: Option<&str>) -> SerialAdapter {
-    SerialAdapter { path: path.into(), kind: "USB", held_by: held_by.map(str::to_owned) }
+fn adapter(path: &str, user: LineUser) -> OfferedLine {
+    OfferedLine { line: LineChoice::Serial(path.into()), kind: "USB".to_owned(), user }
 }
 
 fn situation() -> SetupSituation {
     SetupSituation {
-        adapters: vec![
-            adapter("/dev/serial/by-id/usb-held", Some("ModemManager (pid 612)")),
-            adapter("/dev/ttyUSB0", None),
+        lines: vec![
+            adapter("/dev/serial/by-id/usb-held", LineUser::Program("ModemManager (pid 612)".into())),
+            adapter("/dev/ttyUSB0", LineUser::Nobody),
         ],
         may_write: true,
         has_service: true,
@@ -263,11 +263,25 @@ fn the_names_of_lines_and_the_devices_of_this_box() {
     let asked = question(&session);
     assert!(asked.intro[0].contains("held by ModemManager (pid 612)") && asked.intro[1].ends_with("free"), "{asked:?}");
     assert_eq!(asked.default.as_deref(), Some("2"), "the first that is free");
+    let mut polled = situation();
+    polled.lines.push(OfferedLine {
+        line: LineChoice::Tcp("10.0.0.7:502".into()),
+        kind: "gateway".into(),
+        user: LineUser::Daemon,
+    });
+    let asked = question(&SetupSession::new(polled));
+    let shown = asked
+        .intro
+        .iter()
+        .any(|line| line.starts_with("3  gateway, 10.0.0.7:502") && line.ends_with("polled by arkmeter"));
+    assert!(shown && asked.intro.iter().any(|line| line.contains("between its polls")), "{asked:?}");
+    assert_eq!(asked.default.as_deref(), Some("3"), "beside a running daemon its line");
+    assert!(asked.intro.iter().all(|line| line.len() <= 78), "{asked:?}");
     session.answer("2 rtu:10.0.0.9:4196 10.0.0.7 2").unwrap();
     assert_eq!(session.answers().lines.len(), 3);
     let links = [serial(), Link::Tcp("10.0.0.7:502".into()), Link::Tcp("10.0.0.8:502".into())];
     session.scanned(links.map(|link| scanned(link, 1, "eastron-sdm630", 100)).to_vec());
     let buses: Vec<_> = session.answers().buses.keys().map(Name::as_str).collect();
     assert_eq!(buses, ["cabinet", "gateway", "gateway_2"]);
-    assert_eq!(PathBuf::from("/dev/ttyUSB0"), session.situation().adapters[1].path);
+    assert_eq!(LineChoice::Serial("/dev/ttyUSB0".into()), session.situation().lines[1].line);
 }

@@ -7,16 +7,22 @@ use jiff::Timestamp;
 use super::document::{BusState, ClientStatus, Document, MeterState, MeterStatus};
 use super::words::{self, plain};
 use crate::config::Config;
+use crate::ledger::NO_BASELINE;
 use crate::reading::stale_after;
 use crate::reporter::{AccountReport, ReportingState};
 use crate::units::Name;
 
 /// A client without an accepted report for this long is in trouble: Arkreen asks for one every 3 minutes.
 const NO_REPORT_FOR: Duration = Duration::from_secs(5 * 60);
+/// A new meter has its baseline after three readings that agree: until this time after the start its absence is no trouble.
+const BASELINE_WITHIN: Duration = Duration::from_secs(2 * 60);
+/// A clock that shows less is wrong: 1 January 2024 in seconds since 1970, before arkmeter was made.
+const EARLIEST_S: i64 = 1_704_067_200;
 
 /// The sentences for `document`. `up_for` is the time since the start of the daemon: what needs time after a start is no trouble yet.
 pub(super) fn trouble(document: &Document, config: &Config, remarks: &[String], up_for: Duration) -> Vec<String> {
     let mut sentences = Vec::new();
+    sentences.extend(of_clock(document.at));
     for task in &document.stalled {
         sentences.push(sentence(&format!("The task `{}` makes no progress", plain(task)), None));
     }
@@ -52,6 +58,9 @@ pub(super) fn trouble(document: &Document, config: &Config, remarks: &[String], 
             continue;
         }
         if let Some(error) = &client.error {
+            if up_for < BASELINE_WITHIN && error.ends_with(NO_BASELINE) {
+                continue;
+            }
             sentences.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));
         } else if account == Some(ReportingState::Ok) && are_well(&client.meters, document) {
             let every = config.accounts.get(&client.account).map_or(Duration::ZERO, |account| account.report_every);
@@ -62,6 +71,17 @@ pub(super) fn trouble(document: &Document, config: &Config, remarks: &[String], 
         sentences.push(sentence("The history cannot be written, everything else works", Some(error)));
     }
     sentences
+}
+
+/// A box without a battery for its clock starts in 1970.
+fn of_clock(now: Timestamp) -> Option<String> {
+    (now.as_second() < EARLIEST_S).then(|| {
+        format!(
+            "The clock of this box is wrong, it says {}: set it (`timedatectl set-ntp true`, or `date --set`). Energy is counted all the \
+             same, but certificates of Arkreen are refused, and the history has a wrong date.",
+            now.strftime("%-d %b %Y")
+        )
+    })
 }
 
 fn of_meter(name: &Name, meter: &MeterStatus, document: &Document, just_started: bool) -> Option<String> {

@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::time::Instant;
 
 use crate::harness::*;
+use crate::terminal::{CTRL_C, Terminal};
 
 /// How often each meter is polled.
 const POLL_EVERY: Duration = Duration::from_secs(2);
@@ -257,5 +258,71 @@ async fn a_set_up_adds_a_meter_without_stopping_the_daemon() {
     site.status_when("the new meter is read", |document| document["meters"]["garage"]["read_at"].is_string()).await;
     let read = site.run(&["read", "garage"]).await;
     assert!(read.code == 0 && read.out.contains("1.50 kW"), "{read:?}");
+    daemon.stop().await;
+}
+
+/// Goes on to the names of the meters: the polled line, which Enter chooses, until so many meters were found.
+async fn scans_the_polled_line(terminal: &mut Terminal, found: &str) {
+    terminal.shows("polled by arkmeter").await;
+    terminal.shows("nothing need be stopped").await;
+    terminal.answers("Lines to scan [", "").await;
+    terminal.shows(found).await;
+    terminal.keys(CTRL_C).await;
+}
+
+#[tokio::test]
+async fn a_set_up_on_a_terminal_uses_the_line_of_the_running_daemon() {
+    let (_line, site) = cabinet();
+    let daemon = site.start();
+    all_read(&site).await;
+    let load = format!("kill -HUP {}", daemon.pid());
+    let choice = "start again, or quit? [a/c/t/n/Q]:";
+
+    let mut terminal = Terminal::start(&site, &["setup"]);
+    terminal.answers(choice, "a").await;
+    scans_the_polled_line(&mut terminal, ", 1 found").await;
+    terminal.shows("cabinet 6").await;
+    for (question, answer) in [("Names [", "garage"), ("Fuses, such as", "3x25"), ("Client of garage:", "-")] {
+        terminal.answers(question, answer).await;
+    }
+    terminal.answers("Write this? [Y/n/show]:", "").await;
+    terminal.shows(&load).await;
+    let (code, shown) = terminal.end().await;
+    assert!(code == Some(0) && !shown.contains("Send one report"), "{shown}");
+    let remedy = ["meter garage is in the configuration", "has not read that version", "systemctl reload arkmeter"];
+    site.run(&["read", "garage"]).await.complains(1, &remedy);
+    let all = site.run(&["read"]).await;
+    all.complains(1, &remedy);
+    assert!(all.out.contains("meter_e") && all.out.contains("1.50 kW"), "the others are read: {all:?}");
+    daemon.signal("HUP").await;
+    let is_read = |document: &Value| document["meters"]["garage"]["read_at"].is_string();
+    site.status_when("the new meter is read", is_read).await;
+
+    let mut terminal = Terminal::start(&site, &["setup"]);
+    terminal.answers(choice, "c").await;
+    terminal.answers("Change:", "garage fuses 3x20").await;
+    terminal.shows(&load).await;
+    assert_eq!(terminal.end().await.0, Some(0));
+
+    let before = std::fs::read_to_string(site.path("arkmeter.toml")).unwrap();
+    let mut terminal = Terminal::start(&site, &["setup"]);
+    terminal.answers(choice, "n").await;
+    terminal.answers("Begin a new configuration? [y/N]:", "y").await;
+    scans_the_polled_line(&mut terminal, ", 6 found").await;
+    terminal.answers("Names [", "meter_a meter_b meter_c meter_d meter_e cellar").await;
+    terminal.answers("Fuses, such as", "3x25").await;
+    for name in POLLED.iter().chain(&["cellar"]) {
+        terminal.answers(&format!("Client of {name}:"), "-").await;
+    }
+    terminal.answers("Write this? [Y/n/show]:", "").await;
+    terminal.shows(&load).await;
+    assert_eq!(terminal.end().await.0, Some(0));
+    assert_eq!(std::fs::read_to_string(site.path("arkmeter.toml.old")).unwrap(), before);
+    daemon.signal("HUP").await;
+    let goes_on = |document: &Value| document["meters"]["cellar"]["read_at"].is_string();
+    let document = site.status_when("the same daemon has the new configuration", goes_on).await;
+    for name in POLLED {
+        assert_eq!(document["meters"][name]["failures"], 0, "nothing was lost: {document:#}");
+    }
     daemon.stop().await;
 }

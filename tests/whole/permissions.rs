@@ -73,10 +73,18 @@ async fn the_group_can_read_and_only_root_can_issue_commands() {
         let (code, text) = member.run(change).await;
         assert!(code == 1 && text.contains("root"), "{change:?}: {code}: {text}");
     }
+    let outsider = OtherUser { site: &site, program, group: 65534 };
+    let line = ["--bus", "gateway", "--watch", "0s"];
+    for borrower in [&["scan", "--units", "7"][..], &["inspect", "--unit", "1", "--registers", "0..9"]] {
+        for user in [&member, &outsider] {
+            let (code, text) = user.run(&[borrower, &line].concat()).await;
+            assert!(code == 1 && text.contains("only root can use its line between the polls"), "{borrower:?}: {text}");
+            assert!(text.contains("run this command with sudo"), "{borrower:?}: {text}");
+        }
+    }
     let document: Value = site.status_when("the daemon answers", |it| it["schema"] == 1).await;
     assert_eq!(document["meters"]["sauna"]["published_mwh"], 1_234_500_000);
     assert!(arkreen.calls().len() >= calls && !site.log().contains("command through the control socket"));
-    let outsider = OtherUser { site: &site, program, group: 65534 };
     for command in [&["status"][..], &["ledger", "show"], &["ledger", "journal"]] {
         let (code, text) = outsider.run(command).await;
         assert!(code > 0 && text.contains("join the group arkmeter"), "{command:?}: {code}: {text}");

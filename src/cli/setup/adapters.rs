@@ -1,14 +1,50 @@
-//! The serial devices of this box, and which program holds each of them.
+//! The lines that set-up offers: the serial devices of this box, with the program that holds each of them, and the buses of the
+//! configuration.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::setup::SerialAdapter;
+use crate::cli::line::daemon_on_line;
+use crate::config::{BusConfig, Config, Environment, Link};
+use crate::setup::{LineChoice, LineUser, OfferedLine};
 
-/// All serial devices: first the USB adapters by their lasting names, then the others.
-pub(super) fn serial_adapters() -> Vec<SerialAdapter> {
-    let mut adapters: Vec<SerialAdapter> = Vec::new();
+/// All serial devices, then the buses of the configuration that are none of them. A bus that the running daemon polls says so.
+pub(super) fn offered_lines(config: Option<&Config>, environment: &Environment) -> Vec<OfferedLine> {
+    let (mut lines, devices) = serial_devices();
+    for bus in config.into_iter().flat_map(|config| config.buses.values()) {
+        let device = match &bus.link {
+            Link::Serial(line) => line.path.canonicalize().ok(),
+            Link::Tcp(_) | Link::RtuOverTcp(_) => None,
+        };
+        let known = devices.iter().position(|known| device.as_ref() == Some(known));
+        let offered = match known {
+            Some(index) => &mut lines[index],
+            None => {
+                lines.push(OfferedLine { line: choice(bus), kind: String::new(), user: LineUser::Nobody });
+                let last = lines.len() - 1;
+                &mut lines[last]
+            }
+        };
+        offered.kind = bus.name.to_string();
+        if daemon_on_line(config, environment, &bus.link).is_some() {
+            offered.user = LineUser::Daemon;
+        }
+    }
+    lines
+}
+
+fn choice(bus: &BusConfig) -> LineChoice {
+    match &bus.link {
+        Link::Serial(line) => LineChoice::Serial(line.path.clone()),
+        Link::Tcp(address) => LineChoice::Tcp(address.clone()),
+        Link::RtuOverTcp(address) => LineChoice::Converter(address.clone()),
+    }
+}
+
+/// All serial devices, first the USB adapters by their lasting names, and the real path of each.
+fn serial_devices() -> (Vec<OfferedLine>, Vec<PathBuf>) {
+    let mut lines = Vec::new();
     let mut known: Vec<PathBuf> = Vec::new();
     let names = ["/dev/serial/by-id", "/dev/serial/by-path"].iter().flat_map(|folder| sorted(Path::new(folder)));
     let links = names.map(|path| (path, "USB"));
@@ -17,14 +53,14 @@ pub(super) fn serial_adapters() -> Vec<SerialAdapter> {
         let Ok(real) = path.canonicalize() else { continue };
         if !known.contains(&real) {
             known.push(real);
-            adapters.push(SerialAdapter { path, kind, held_by: None });
+            lines.push(OfferedLine { line: LineChoice::Serial(path), kind: kind.to_owned(), user: LineUser::Nobody });
         }
     }
     let holders = holders(&known);
-    for (adapter, device) in adapters.iter_mut().zip(&known) {
-        adapter.held_by = holders.get(device).cloned();
+    for (line, device) in lines.iter_mut().zip(&known) {
+        line.user = holders.get(device).map_or(LineUser::Nobody, |program| LineUser::Program(program.clone()));
     }
-    adapters
+    (lines, known)
 }
 
 fn system_text(path: &Path) -> Option<String> {

@@ -7,6 +7,7 @@ use super::{files, service};
 use crate::cli::exit;
 use crate::cli::scan::write;
 use crate::config::{AccountConfig, Config, ConfigError, ConfigFiles, Environment, Token, TokenSource, shown_path};
+use crate::ledger::store::in_use;
 use crate::setup::ConfigurationChange;
 use crate::text::chain;
 
@@ -32,7 +33,7 @@ pub(super) fn change(path: &Path, change: &ConfigurationChange, environment: &En
     })?;
     write::put(path, Some(&text), &changed, environment).map_err(|error| failed(&chain(&error)))?;
     say(&format!("  written: {} of {} in {}", change.key, change.meter, path.display()));
-    reload(path)
+    reload(path, environment)
 }
 
 /// The part that decides about this key: the last one that has it, or, where no file has it, the one that has the meter.
@@ -85,9 +86,13 @@ pub(super) fn replace_token(account: &AccountConfig, token: &Token) -> Result<()
     Ok(())
 }
 
-/// Lets the service read the configuration again.
-fn reload(path: &Path) -> Result<(), u8> {
+/// Lets the service read the configuration again, or says how a daemon that is no service does it.
+fn reload(path: &Path, environment: &Environment) -> Result<(), u8> {
     if !service::runs_with(path) {
+        let config = Config::load(path, environment).ok().map(|(config, _)| config);
+        if config.as_ref().is_some_and(|config| in_use(&config.state.path).is_some()) {
+            say(&format!("  {}", service::load_running(config.as_ref())));
+        }
         return Ok(());
     }
     service::reload().map_err(|error| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::SetupRun;
 use super::terminal::{say, tell};
-use crate::cli::borrow::NotBorrowed;
+use crate::cli::borrow::{LineOwner, NotBorrowed};
 use crate::cli::context::runtime;
 use crate::cli::exit;
 use crate::cli::line::daemon_on_line;
@@ -72,18 +72,25 @@ impl SetupRun<'_> {
             LineChoice::Converter(_) => Target::Addresses(LinkKind::Converter, line.addresses()),
         };
         // Where the daemon polls the line, this has said so.
-        beside_daemon(target, self.session.situation().existing.config(), self.environment).ok()
+        let mut target = beside_daemon(target, self.before.as_ref(), self.environment).ok()?;
+        let is_new = self.session.situation().existing.config().is_none();
+        if let Target::Lent(LineOwner { lender: Some(lender), .. }) = &mut target
+            && is_new
+        {
+            // A new configuration has the meters that are polled, too.
+            lender.units.clear();
+        }
+        Some(target)
     }
 
     /// Finds out the models of meters whose place is known.
     pub(super) fn identify(&mut self, names: &[Name]) -> Result<(), u8> {
         let profiles: Vec<_> = library().entries().map(|entry| entry.profile.clone()).collect();
-        let existing = self.session.situation().existing.config();
         let mut identified = Vec::new();
         for name in names {
             let Some((link, unit)) = self.place(name) else { continue };
             say(&format!("  identifying {name} ..."));
-            let owner = daemon_on_line(existing, self.environment, &link);
+            let owner = daemon_on_line(self.before.as_ref(), self.environment, &link);
             let work = async {
                 let loan = match &owner {
                     Some(owner) => Some(owner.borrow("setup", TIMEOUT).await?),
@@ -136,11 +143,10 @@ impl SetupRun<'_> {
     fn read_with(&self, config: &Config, names: &[Name]) -> Result<Readings, u8> {
         let bus_of = |name: &Name| config.meters.get(name).and_then(|meter| config.buses.get(&meter.bus));
         let buses: BTreeMap<_, _> = names.iter().filter_map(bus_of).map(|bus| (bus.name.clone(), bus)).collect();
-        let existing = self.session.situation().existing.config();
         let work = async {
             let (mut loans, mut kept) = (BTreeMap::new(), BTreeMap::new());
             for (name, bus) in buses {
-                let Some(owner) = daemon_on_line(existing, self.environment, &bus.link) else { continue };
+                let Some(owner) = daemon_on_line(self.before.as_ref(), self.environment, &bus.link) else { continue };
                 match owner.borrow("setup", bus.timeout).await {
                     Ok(loan) => drop(loans.insert(name, loan)),
                     Err(error) => drop(kept.insert(name, error.why)),

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::config::Config;
+use crate::ledger::store::in_use;
+
 const UNIT: &str = "arkmeter.service";
 const DEFAULT: &str = "/etc/arkmeter/arkmeter.toml";
 
@@ -36,6 +39,13 @@ pub(super) fn reload() -> Result<(), String> {
         Ok(_) => systemctl(&["reload", UNIT]).map(drop),
         Err(_) => Ok(()),
     }
+}
+
+/// How a running daemon that is no service of systemd reads its configuration again, with the word for it.
+pub(super) fn load_running(config: Option<&Config>) -> String {
+    let process = config.and_then(|config| in_use(&config.state.path)).flatten();
+    let process = process.map_or("PROCESS".to_owned(), |process| process.to_string());
+    format!("load      kill -HUP {process}   the running arkmeter then reads the configuration")
 }
 
 /// The output of systemctl, or what it complains about.

@@ -8,7 +8,7 @@ use inquire::{InquireError, Password, PasswordDisplayMode, Text};
 
 use super::files::Saved;
 use crate::cli::output::print_error;
-use crate::cli::screen::{colour_is_wanted, has_utf8, wrap_options};
+use crate::cli::screen::{PLAIN_COLUMNS, colour_is_wanted, has_utf8, message_columns, wrap_options};
 use crate::config::shown_path;
 use crate::files::system_text;
 use crate::setup::Question;
@@ -39,13 +39,8 @@ pub(super) fn say(text: &str) {
 pub(super) fn tell(text: &str) {
     for line in text.lines() {
         let indent = " ".repeat(line.len() - line.trim_start().len() + 2);
-        say(&textwrap::fill(line, wrap_options(width()).subsequent_indent(&indent)));
+        say(&textwrap::fill(line, wrap_options(message_columns().unwrap_or(PLAIN_COLUMNS)).subsequent_indent(&indent)));
     }
-}
-
-/// The columns of the terminal, at most 100; 80 where there is none.
-fn width() -> usize {
-    if io::stderr().is_terminal() { textwrap::termwidth().clamp(40, 100) } else { 80 }
 }
 
 /// The first lines.

@@ -26,10 +26,12 @@ pub(super) fn glance(document: &Document, free: Option<u64>, whole: bool, screen
     repeated(composed_short(document, free, screen), rows)
 }
 
-/// A text that does not fit the screen ends with its first line.
+/// A text that does not fit the screen ends with its verdict.
 fn repeated(mut lines: Vec<String>, rows: usize) -> Vec<String> {
     if lines.len() >= rows {
-        lines.extend([String::new(), lines[0].clone()]);
+        let verdict: Vec<_> = lines.iter().take_while(|line| !line.is_empty()).cloned().collect();
+        lines.push(String::new());
+        lines.extend(verdict);
     }
     lines
 }
@@ -45,13 +47,14 @@ fn composed_short(document: &Document, free: Option<u64>, screen: &Screen) -> Ve
     let well: Vec<_> = document.clients.values().filter(|client| is_well(client)).collect();
     if let Some(oldest) = well.iter().filter_map(|client| client.accepted_at).min() {
         let who = if well.len() == 1 { "1 client is".to_owned() } else { format!("{} clients are", well.len()) };
-        shown.push(format!("{who} accepted, {} or later; each: --lines", words::ago(oldest, document.at)));
+        let text = format!("{who} accepted, {} or later; each: --lines", words::ago(oldest, document.at));
+        shown.extend(screen.wrapped("", &text));
     }
     parts(document, screen, shown, facts(document, free, screen), false)
 }
 
 fn parts(document: &Document, screen: &Screen, clients: Vec<String>, facts: Vec<String>, whole: bool) -> Vec<String> {
-    let mut lines = vec![headline(document, screen)];
+    let mut lines = headline(document, screen);
     for sentence in &document.trouble {
         push_part(&mut lines, sentences("! ", sentence, Colour::Red, screen));
     }
@@ -75,8 +78,8 @@ fn push_part(lines: &mut Vec<String>, part: Vec<String>) {
     }
 }
 
-/// The verdict, and at the right the time, where there is room.
-pub(super) fn headline(document: &Document, screen: &Screen) -> String {
+/// The verdict, and at the right the time, where there is room. On a narrow screen it wraps at words.
+fn headline(document: &Document, screen: &Screen) -> Vec<String> {
     let (mark, colour) = if document.well { ("ok", Colour::Green) } else { ("!", Colour::Red) };
     let gap = if document.well { "  " } else { " " };
     let text = verdict(document);
@@ -85,8 +88,12 @@ pub(super) fn headline(document: &Document, screen: &Screen) -> String {
     let width = screen.size.map_or(crate::cli::screen::PLAIN_COLUMNS, |(columns, _)| columns.min(100));
     let painted = screen.paint(mark, colour);
     match width.checked_sub(used + at.len()).filter(|blanks| *blanks >= 2) {
-        Some(blanks) => format!("{painted}{gap}{text}{:blanks$}{at}", ""),
-        None => format!("{painted}{gap}{text}"),
+        Some(blanks) => vec![format!("{painted}{gap}{text}{:blanks$}{at}", "")],
+        None => {
+            let mut lines = screen.wrapped(&format!("{mark}{gap}"), &text);
+            lines[0] = lines[0].replacen(mark, &painted, 1);
+            lines
+        }
     }
 }
 

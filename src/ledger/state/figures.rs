@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{LedgerState, MeterRecord};
 use crate::clock::ClockReading;
 use crate::guard::{CounterSettings, MeterSettings};
-use crate::ledger::Figure;
 use crate::ledger::settings::ClientSettings;
 use crate::ledger::wording;
+use crate::ledger::{Figure, NO_BASELINE};
 use crate::reading::stale_after;
 use crate::units::{Milliwatts, Name};
 
@@ -58,9 +58,9 @@ impl LedgerState {
             [one] => {
                 let why = self.meters.get_key_value(one).and_then(|(name, record)| record.held(name));
                 let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-                Err(format!("{one} has no baseline yet{why}"))
+                Err(format!("{one} has {NO_BASELINE}{why}"))
             }
-            _ => Err(format!("{} have no baseline yet", names.join(", "))),
+            _ => Err(format!("{} have {NO_BASELINE}", names.join(", "))),
         }
     }
 

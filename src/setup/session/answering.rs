@@ -91,7 +91,7 @@ impl SetupSession {
 
     fn start_again(&mut self, text: &str) -> Result<(), String> {
         self.course = if yes(text)? {
-            self.answers = SetupAnswers { replace: true, ..SetupAnswers::default() };
+            self.answers = SetupAnswers { replace: true, ..self.situation.kept.clone() };
             self.situation.existing = ExistingConfiguration::Absent;
             Course::Steps
         } else {
@@ -111,7 +111,7 @@ impl SetupSession {
             self.course = Course::Demo;
             return Ok(());
         }
-        self.answers.lines = lines::parse_all(text, &self.situation.adapters)?;
+        self.answers.lines = lines::parse_all(text, &self.situation.lines)?;
         self.scan = ScanState::NotYet;
         Ok(())
     }

@@ -107,7 +107,8 @@ fn a_token_is_replaced_only_after_a_yes() {
 fn a_new_beginning_needs_a_yes_and_a_broken_file_stays() {
     let broken = ExistingConfiguration::Broken("error: unknown key".to_owned());
     for existing in [with_configuration().situation().existing.clone(), broken] {
-        let mut session = SetupSession::new(SetupSituation { existing, ..situation() });
+        let kept = SetupAnswers { socket: Some("/run/a.sock".to_owned()), ..SetupAnswers::default() };
+        let mut session = SetupSession::new(SetupSituation { existing, kept, ..situation() });
         let mut quit = session.clone();
         quit.answer("").unwrap();
         assert_eq!(quit.next(), SetupStep::Finished);
@@ -118,5 +119,6 @@ fn a_new_beginning_needs_a_yes_and_a_broken_file_stays() {
         session.answer("y").unwrap();
         assert_eq!(question(&session).key, QuestionKey::Lines);
         assert!(session.answers().replace);
+        assert_eq!(session.answers().socket.as_deref(), Some("/run/a.sock"), "nobody is asked for it");
     }
 }

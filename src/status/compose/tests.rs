@@ -252,6 +252,25 @@ fn an_account_that_never_reported_becomes_trouble_after_a_while() {
 }
 
 #[test]
+fn a_clock_that_was_never_set_is_trouble_with_its_remedy() {
+    let inputs = cabinet();
+    let unset = Timestamp::from_second(86_400).unwrap();
+    let trouble = compose(&inputs, ClockReading { wall: unset, ..at(1001) }).trouble;
+    assert!(trouble[0].contains("it says 2 Jan 1970: set it (`timedatectl"), "{trouble:?}");
+    assert_eq!(document(&inputs).trouble, Vec::<String>::new());
+}
+
+#[test]
+fn a_new_meter_without_a_baseline_becomes_trouble_after_a_while() {
+    let mut inputs = cabinet();
+    let main = inputs.accounts.get_mut("main").unwrap();
+    main.clients.insert(name("heat_pump"), "heat_pump has no baseline yet".to_owned());
+    poll(&mut inputs).read_at = Some(at(110));
+    assert_eq!(compose(&inputs, at(119)).trouble, Vec::<String>::new());
+    assert_eq!(compose(&inputs, at(121)).trouble.len(), 1);
+}
+
+#[test]
 fn the_most_severe_trouble_is_first() {
     let mut inputs = cabinet();
     inputs.stalled = vec!["ledger".to_owned()];

@@ -90,7 +90,7 @@ pub(super) fn energy(inputs: &PageInputs, what: &str, days: &[EnergyPeriod], mon
     };
     html! {
         (section("hd", "Energy per day", &html! { p {
-                "Published energy; days in " (inputs.zone_name()) @if !inputs.is_local() { ", as Arkreen counts" } ". " (inputs.other_days())
+                "Published energy; days in " (inputs.zone_name()) @if !inputs.is_local() { ", as Arkreen counts" } ". " (inputs.other_days(1))
             } (key) },
             &plot::bars("pd", &format!("{what}, energy per day, last 30 days"), "day", 1, &known)))
         (section("hmo", "Energy per month", &html! { p { (plot::grouped(&format!("{sum:.0}"))) " kWh in the months shown." } },

@@ -79,11 +79,13 @@ impl PageInputs {
         format!("{path}{query}{hash}{place}")
     }
 
-    /// A link to the same page with the other way to count days; nothing on a box in UTC.
-    fn other_days(&self) -> Markup {
+    /// A link to the same page, with this number, and the other way to count days; nothing on a box in UTC.
+    fn other_days(&self, number: usize) -> Markup {
+        let number = if number > 1 { format!("page={number}") } else { String::new() };
+        let and = if number.is_empty() { "" } else { "&" };
         html! {
-            @if self.is_local() { a href="?" { "Days in UTC" } }
-            @else if self.local_zone != TimeZone::UTC { a href=(format!("?days={LOCAL_DAYS}")) { "Days of this box" } }
+            @if self.is_local() { a href=(format!("?{number}")) { "Days in UTC" } }
+            @else if self.local_zone != TimeZone::UTC { a href=(format!("?{number}{and}days={LOCAL_DAYS}")) { "Days of this box" } }
         }
     }
 }

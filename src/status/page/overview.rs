@@ -29,12 +29,12 @@ pub(in crate::status) fn overview(inputs: &PageInputs, number: usize) -> String 
             h1 { (shape.icon()) (verdict) }
             @if advice > 0 { p.q.s { (Shape::Advice.icon()) a href="#advice" { (advice) @if advice == 1 { " piece of advice" } @else { " pieces of advice" } } } }
         }
-        @for sentence in document.trouble.iter().take(TROUBLE) { (trouble(sentence, document)) }
+        @for sentence in document.trouble.iter().take(TROUBLE) { (trouble(inputs, sentence)) }
         @if document.trouble.len() > TROUBLE { p { "and " (document.trouble.len() - TROUBLE) " more: " code { "arkmeter status" } } }
         @if let Some(note) = &inputs.history_note { (framed(Shape::Advice, "History", &[note])) }
         div.outs {
             (power_now(inputs, &all))
-            section.out.half { h2 { "Energy today, " (inputs.zone_name()) } (today(inputs)) }
+            section.out.half { h2 { "Energy today, " (inputs.zone_name()) } (today(inputs, number)) }
             section.out.half { h2 { "Reports" } (reports(document)) }
         }
         (section("h24", "Power, last 24 h", &about_power(), &plot::power("p24", "all meters", &all)))
@@ -63,7 +63,8 @@ fn verdict(document: &Document) -> (Shape, String, String) {
 }
 
 /// A sentence of trouble, with a link to its meter.
-fn trouble(sentence: &str, document: &Document) -> Markup {
+fn trouble(inputs: &PageInputs, sentence: &str) -> Markup {
+    let document = &inputs.document;
     let meter = sentence.strip_prefix("Meter ").and_then(|rest| rest.split([' ', ':']).next());
     let known = meter.and_then(|name| document.meters.get_key_value(name));
     let shape = match known {
@@ -73,7 +74,7 @@ fn trouble(sentence: &str, document: &Document) -> Markup {
     html! {
         div class=(format!("word w-{}", shape.class())) {
             (parts::prose(sentence))
-            @if let Some((name, _)) = known { p { a href=(format!("/meter/{name}")) { "More about " (name) } } }
+            @if let Some((name, _)) = known { p { a href=(inputs.link(&format!("/meter/{name}"))) { "More about " (name) } } }
         }
     }
 }
@@ -133,7 +134,7 @@ fn power_now(inputs: &PageInputs, all: &MeterHistory) -> Markup {
     }
 }
 
-fn today(inputs: &PageInputs) -> Markup {
+fn today(inputs: &PageInputs, number: usize) -> Markup {
     let today = inputs.today();
     let of = |date: jiff::civil::Date| -> Option<MilliwattHours> {
         let days = inputs.histories.values().flat_map(|history| &history.days);
@@ -145,7 +146,7 @@ fn today(inputs: &PageInputs) -> Markup {
     html! {
         p.big { @match of(today) { Some(energy) => { (format!("{:.1}", energy.kilowatt_hours())) span.u { "kWh" } }, None => { "–" } } }
         p.s.q { @match before { Some(energy) => { "yesterday " (parts::kwh(energy)) }, None => { "nothing recorded for yesterday" } } }
-        @if inputs.local_zone != jiff::tz::TimeZone::UTC { p.s.q { (inputs.other_days()) } }
+        @if inputs.local_zone != jiff::tz::TimeZone::UTC { p.s.q { (inputs.other_days(number)) } }
     }
 }
 
@@ -212,7 +213,7 @@ fn card(inputs: &PageInputs, index: usize, name: &Name, meter: &MeterStatus) -> 
     let history = inputs.histories.get(name);
     html! {
         li.card {
-            div.ch { h3 { a href=(format!("/meter/{name}")) { (name) } } (state(of_meter(meter.state), &words::state(&meter.state))) }
+            div.ch { h3 { a href=(inputs.link(&format!("/meter/{name}"))) { (name) } } (state(of_meter(meter.state), &words::state(&meter.state))) }
             p.pw { (parts::power(meter.power_mw)) }
             @if let (Some(configured), Some(history)) = (configured, history) {
                 (plot::gauge(&format!("g{index}"), name.as_str(), meter.power_mw, configured.max_power, &history.power))
@@ -233,7 +234,7 @@ fn card(inputs: &PageInputs, index: usize, name: &Name, meter: &MeterStatus) -> 
 fn row(inputs: &PageInputs, name: &Name, meter: &MeterStatus) -> Markup {
     html! {
         li.mr {
-            h3 { a href=(format!("/meter/{name}")) { (name) } }
+            h3 { a href=(inputs.link(&format!("/meter/{name}"))) { (name) } }
             (state(of_meter(meter.state), &words::state(&meter.state)))
             span.n { (meter.power_mw.map_or("–".to_owned(), words::power)) }
             @match inputs.histories.get(name) { Some(history) => { (plot::ribbon(history)) }, None => { span {} } }
@@ -259,23 +260,27 @@ fn clients(inputs: &PageInputs, number: usize) -> Markup {
                     th scope="col" { "Client" } th scope="col" { "State" } th.n scope="col" { "Accepted" }
                     th.n.wide scope="col" { "This hour" } th.n scope="col" { "This week" }
                 } }
-                tbody { @for (name, client) in shown { (client_row(document, name, client)) } }
+                tbody { @for (name, client) in shown { (client_row(inputs, name, client)) } }
             }
         }
-        @if !more.is_empty() { p { (more.len()) " more are not in order:" } (client_links(more)) }
-        @if !links.is_empty() { details { summary { (links.len()) " clients in order" } (client_links(&links)) } }
+        @if !more.is_empty() { p { (more.len()) " more are not in order:" } (client_links(inputs, more)) }
+        @if !links.is_empty() { details { summary { (links.len()) " clients in order" } (client_links(inputs, &links)) } }
     }
 }
 
-fn client_links(clients: &[(&Name, &ClientStatus)]) -> Markup {
-    html! { ul.cols.links { @for (name, _) in clients { li { a href=(format!("/client/{name}")) { (name) } } } } }
+fn client_links(inputs: &PageInputs, clients: &[(&Name, &ClientStatus)]) -> Markup {
+    html! {
+        ul.cols.links {
+            @for (name, _) in clients { li { a href=(inputs.link(&format!("/client/{name}"))) { (name) } } }
+        }
+    }
 }
 
-fn client_row(document: &Document, name: &Name, client: &ClientStatus) -> Markup {
-    let (shape, word) = of_client(client, document);
+fn client_row(inputs: &PageInputs, name: &Name, client: &ClientStatus) -> Markup {
+    let (shape, word) = of_client(client, &inputs.document);
     html! {
         tr {
-            th scope="row" { a href=(format!("/client/{name}")) { (name) } }
+            th scope="row" { a href=(inputs.link(&format!("/client/{name}"))) { (name) } }
             td { (state(shape, word)) }
             td.n { @match client.accepted_mwh { Some(energy) => { (parts::counter(energy)) }, None => { "–" } } }
             td.n.wide { (client.hour_reports) }

@@ -217,7 +217,24 @@ fn days_are_those_of_utc_or_by_a_link_those_of_the_box() {
     for html in all(&inputs, "the register fell") {
         assert!(html.contains("href=\"?\">Days in UTC") && html.contains("the time zone of this box"), "{html}");
         assert!(html.contains("href=\"/?days=local#meters\"") && !html.contains("style="), "{html}");
+        for link in html.split("<a ").skip(1).filter_map(|tag| tag.split("href=\"").nth(1)?.split('"').next()) {
+            assert!(!link.starts_with('/') || link.contains("days=local"), "{link} forgets the choice");
+        }
     }
+}
+
+#[test]
+fn every_link_of_many_meters_keeps_the_choice_of_days() {
+    let mut inputs = hundred();
+    (inputs.local_zone, inputs.calendar) = (TimeZone::posix("XYZ-14").unwrap(), Calendar::Local);
+    inputs.document.clients.values_mut().next().unwrap().error = Some("not reported".to_owned());
+    inputs.document.trouble.push("Meter apartment_1 was not read".to_owned());
+    let html = overview(&inputs, 1);
+    let links: Vec<_> = html.split("href=\"/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let pages = links.iter().filter(|link| ["meter/", "client/", "#", "?"].iter().any(|begin| link.starts_with(begin)));
+    assert!(pages.clone().count() > 200);
+    assert!(pages.clone().all(|link| link.contains("days=local")), "{links:?}");
+    assert!(overview(&inputs, 2).contains("href=\"?page=2\">Days in UTC"));
 }
 
 /// A hundred meters, each with a client of its own.

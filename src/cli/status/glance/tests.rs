@@ -97,7 +97,8 @@ METER      STATE    POWER       PUBLISHED  READ     LINE       VERDICT
 #[test]
 fn a_narrow_terminal_drops_columns_and_wraps_nothing_but_sentences() {
     let expected = "\
-ok  4 meters are read, 4 clients are reported.
+ok  4 meters are read, 4 clients are
+    reported.
 
 METER      STATE    POWER
 heat_pump  ok     1.50 kW

@@ -9,7 +9,7 @@ use ratatui::widgets::{Paragraph, Sparkline};
 
 use super::{WatchState, clock_time};
 use crate::cli::columns::{FittedTable, number, text};
-use crate::cli::screen::Screen;
+use crate::cli::screen::{Screen, wrap_options};
 use crate::cli::status::glance::state_cell;
 use crate::cli::status::verdict::{is_read, verdict};
 use crate::status::{Document, MeterState, words};
@@ -91,7 +91,7 @@ impl InnerBelow for Rect {
 /// The verdict at the left, and `right` at the right, where there is room.
 fn headline<'a>(mark: &'a str, text: &str, right: &str, width: u16) -> Paragraph<'a> {
     let style = if mark == "ok" { Style::new().green() } else { Style::new().red() };
-    let left = format!(" {text}");
+    let left = format!(" {}", shortened(text, usize::from(width).saturating_sub(mark.len() + 1)));
     let used = mark.len() + left.chars().count() + right.len();
     let blanks = usize::from(width).checked_sub(used).filter(|blanks| *blanks > 0);
     let end = blanks.map(|blanks| format!("{:blanks$}{right}", "")).unwrap_or_default();
@@ -100,6 +100,15 @@ fn headline<'a>(mark: &'a str, text: &str, right: &str, width: u16) -> Paragraph
         Span::raw(left),
         Span::raw(end),
     ]))
+}
+
+/// The words of `text` that fit this many columns.
+fn shortened(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    let first = textwrap::wrap(text, wrap_options(columns.saturating_sub(3).max(1))).into_iter().next();
+    format!("{}...", first.unwrap_or_default().trim_end_matches([',', '.', ';', ' ']))
 }
 
 fn bars(state: &WatchState) -> bar::Set<'static> {

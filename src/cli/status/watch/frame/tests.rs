@@ -55,6 +55,7 @@ fn a_small_screen_leaves_out_plots_and_clients_and_never_fails() {
     let state = state();
     let text = shown(&state, 30, 9);
     assert!(text.contains("sauna      HELD") && !text.contains("LAST") && !text.contains("CLIENT"), "{text}");
+    assert!(shown(&state, 24, 9).starts_with("! 1 meter is held...\n"), "the verdict ends at a word");
     for width in [1, 2, 10, 27, 45, 200] {
         for height in [1, 2, 5, 19, 60] {
             shown(&state, width, height);
