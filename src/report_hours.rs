@@ -101,7 +101,17 @@ impl ReportHours {
     }
 
     fn week_to(&self, last: i64) -> [u8; WEEK_HOURS] {
-        std::array::from_fn(|index| self.of(last - (WEEK_HOURS - 1 - index) as i64))
+        let mut week = [0; WEEK_HOURS];
+        // The known hours in their order. They end before the week does, or after it if the clock was set back.
+        let mut known = self.counts;
+        known.rotate_left(place(self.newest + 1));
+        let apart = usize::try_from(last.abs_diff(self.newest)).unwrap_or(WEEK_HOURS).min(WEEK_HOURS);
+        let both = WEEK_HOURS - apart;
+        match last >= self.newest {
+            true => week[..both].copy_from_slice(&known[apart..]),
+            false => week[apart..].copy_from_slice(&known[..both]),
+        }
+        week
     }
 
     /// The reports in an hour of that number since the Unix epoch, if it is in the week that ends with the newest one.

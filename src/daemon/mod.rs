@@ -57,9 +57,9 @@ pub enum Error {
     LedgerGone(#[from] ledger::LedgerStopped),
 }
 
-/// How often `STATUS=` is updated, with up to 1000 meters. With more it takes longer, because it is composed from all of them.
+/// How often `STATUS=` is updated, with up to 200 meters. With more it takes longer, because it is composed from all of them.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
-const STATUS_METERS: usize = 1000;
+const STATUS_METERS: usize = 200;
 /// How often progress is checked if systemd sets no watchdog.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
 /// The longest time for the ledger's last commit.

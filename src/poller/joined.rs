@@ -38,7 +38,8 @@ pub(super) fn remedy(read: RegisterRange, parts: &[RegisterRange]) -> String {
 pub(super) struct JoinedReads {
     /// The read that failed last, and how often in a row.
     failing: Option<(RegisterRange, u32)>,
-    split: Option<Split>,
+    /// Boxed, because it is rare and large.
+    split: Option<Box<Split>>,
 }
 
 #[derive(Debug)]
@@ -66,14 +67,15 @@ impl JoinedReads {
             return false;
         }
         let whole = self.split.take().map_or(whole, |split| split.whole);
-        self.split = Some(Split { whole, range, since: None });
+        self.split = Some(Box::new(Split { whole, range, since: None }));
         true
     }
 
     /// A read was answered. The read that must stay split, where this shows it.
     pub(super) fn answered(&mut self, range: RegisterRange, now: Instant) -> Option<RegisterRange> {
         self.failing = self.failing.filter(|(failing, _)| *failing != range);
-        let is_part = |split: &&mut Split| split.since.is_none() && split.range.covers(range) && split.range != range;
+        let is_part =
+            |split: &&mut Box<Split>| split.since.is_none() && split.range.covers(range) && split.range != range;
         let split = self.split.as_mut().filter(is_part)?;
         split.since = Some(now);
         self.failing = None;
@@ -82,7 +84,7 @@ impl JoinedReads {
 
     /// Makes reads whole again that were split a day ago. One failure splits them again.
     pub(super) fn try_whole(&mut self, plan: &mut ReadPlan, now: Instant) {
-        let due = |split: &mut Split| split.since.is_some_and(|since| now >= since + WHOLE_AFTER);
+        let due = |split: &mut Box<Split>| split.since.is_some_and(|since| now >= since + WHOLE_AFTER);
         if let Some(split) = self.split.take_if(due) {
             *plan = split.whole;
             self.failing = Some((split.range, FAILURES - 1));

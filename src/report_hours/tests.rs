@@ -73,6 +73,11 @@ proptest! {
                     let reported = list.iter().filter(|reported| **reported == newest - back).count();
                     prop_assert_eq!(hours.in_hour(at(newest - back, 0)) as usize, reported);
                 }
+                for apart in [-300, -167, -1, 0, 1, 167, 300] {
+                    let in_hour = |back| hours.in_hour(at(newest + apart - back, 0)) as u8;
+                    let week: Vec<_> = (0..WEEK_HOURS as i64).rev().map(in_hour).collect();
+                    prop_assert_eq!(&hours.week(at(newest + apart, 0))[..], &week[..]);
+                }
                 prop_assert_eq!(ReportHours::stored(hours.newest(), &hours.strip()), Some(hours.clone()));
             }
         }

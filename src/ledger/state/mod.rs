@@ -173,10 +173,13 @@ impl LedgerState {
 
     /// Judges a reading; `None` if its meter is not configured.
     pub(crate) fn take(&mut self, reading: &Reading) -> Option<ReadingOutcome> {
-        if let Some(conflict) = self.conflict(&reading.meter, reading.values.serial.as_deref()) {
-            return self.wait_for_operator(reading, conflict);
+        let mut record = self.meters.get_mut(&reading.meter)?;
+        if record.may_be_another() {
+            if let Some(conflict) = self.conflict(&reading.meter, reading.values.serial.as_deref()) {
+                return self.wait_for_operator(reading, conflict);
+            }
+            record = self.meters.get_mut(&reading.meter)?;
         }
-        let record = self.meters.get_mut(&reading.meter)?;
         record.conflict = None;
         let settings = record.settings.as_mut()?;
         if matches!(self.block, Some(ReportingBlock::Retired(_))) {

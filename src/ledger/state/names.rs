@@ -146,6 +146,11 @@ impl MeterRecord {
         self.state.held().map(|held| wording::standing(&held)).or_else(|| Some(self.conflict.as_ref()?.wording(name)))
     }
 
+    /// Whether its readings may belong to another meter ([`LedgerState::conflict`]). Those of nearly all meters do not.
+    pub(super) fn may_be_another(&self) -> bool {
+        self.state.is_blank() || self.has_new_name_elsewhere()
+    }
+
     /// Whether it was renamed in the ledger, and the configuration has its new name at another place.
     fn has_new_name_elsewhere(&self) -> bool {
         let elsewhere = self.settings.as_ref().is_some_and(|settings| settings.place != self.state.place());

@@ -12,12 +12,18 @@ pub(super) fn write(
     table: &str,
     rows: impl IntoIterator<Item = rusqlite::Result<Vec<Value>>>,
 ) -> rusqlite::Result<()> {
-    let rows = rows.into_iter().collect::<rusqlite::Result<Vec<_>>>()?;
-    let Some(columns) = rows.first().map(Vec::len) else { return Ok(()) };
-    let marks = vec!["?"; columns + 1].join(", ");
-    let mut statement = connection.prepare(&format!("INSERT OR REPLACE INTO {table} VALUES ({marks})"))?;
-    for mut values in rows {
+    let mut statement = None;
+    // One after the other: together the rows of many meters take much memory.
+    for values in rows {
+        let mut values = values?;
         values.push(checksum(table, &values).into());
+        let statement = match &mut statement {
+            Some(statement) => statement,
+            None => {
+                let marks = vec!["?"; values.len()].join(", ");
+                statement.insert(connection.prepare(&format!("INSERT OR REPLACE INTO {table} VALUES ({marks})"))?)
+            }
+        };
         statement.execute(params_from_iter(values))?;
     }
     Ok(())
