@@ -11,6 +11,8 @@ use crate::harness::*;
 /// Resources of the process, from /proc/PID/status and /proc/PID/fd.
 pub struct Usage {
     pub resident_kb: u64,
+    /// What is not a page of the program's file.
+    own_kb: u64,
     pub files: usize,
     pub threads: u64,
 }
@@ -24,7 +26,7 @@ impl Usage {
             line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default()
         };
         let files = fs::read_dir(process.join("fd")).unwrap().count();
-        Usage { resident_kb: field("VmRSS:"), files, threads: field("Threads:") }
+        Usage { resident_kb: field("VmRSS:"), own_kb: field("RssAnon:"), files, threads: field("Threads:") }
     }
 }
 
@@ -150,7 +152,8 @@ async fn it_runs_within_32_mb() {
     more_calls(&arkreen, 5).await;
     site.all_ok(&["sauna"]).await;
     assert!(daemon.runs(), "it was killed because of its memory use");
-    assert!(Usage::of(&daemon).resident_kb < 32 << 10);
+    // The rest are pages of this unoptimised program, nearly 30 MB. `.ci/run` has a limit for the whole of the release build.
+    assert!(Usage::of(&daemon).own_kb < 8 << 10);
     daemon.stop().await;
     assert_valid_calls(&arkreen);
 }

@@ -73,17 +73,20 @@ async fn counts_of_accepted_reports_outlive_an_orderly_stop_and_are_all_that_a_l
     let counted = |document: &serde_json::Value| document["clients"]["sauna"]["week_reports"].as_u64();
     let before = site.status_when("four reports are accepted", |document| counted(document) >= Some(4)).await;
     daemon.stop().await;
-    // Without its meter nothing more is reported.
+    // Without its meter nothing more is reported, and the client's error says so.
     drop(gateway);
+    let has_error = |document: &serde_json::Value| document["clients"]["sauna"]["error"].is_string();
     let daemon = site.start();
-    let kept = site.status_when("the counts are back", |document| counted(document) >= counted(&before)).await;
+    let are_back = |document: &serde_json::Value| counted(document) >= counted(&before) && has_error(document);
+    let kept = site.status_when("the counts are back", are_back).await;
     assert_eq!(kept["clients"]["sauna"]["reports_accepted"], 0, "since the start");
     daemon.stop().await;
     for name in ["history.db", "history.db-journal"] {
         std::fs::remove_file(site.path("state").join(name)).unwrap();
     }
     let daemon = site.start();
-    let known = |document: &serde_json::Value| !document["meters"]["sauna"]["published_mwh"].is_null();
+    let known =
+        |document: &serde_json::Value| !document["meters"]["sauna"]["published_mwh"].is_null() && has_error(document);
     let document = site.status_when("the figure is known", known).await;
     assert_eq!(
         (counted(&document), &document["clients"]["sauna"]["error"]),
