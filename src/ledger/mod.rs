@@ -24,6 +24,7 @@ pub use settings::{ClientKey, ClientSettings, LedgerSettings};
 pub use store::{OpenError, StoreError};
 pub use task::{LedgerTask, open};
 
+use std::fmt;
 use std::fs::File;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -37,9 +38,6 @@ use shown::{Shown, ShownJournal};
 use store::{JournalQuery, Store};
 use task::{LedgerRequest, ReadJob};
 
-/// The end of the message about a meter that is too new for a figure.
-pub const NO_BASELINE: &str = "no baseline yet";
-
 /// What may be reported for a client at a slot.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Figure {
@@ -52,8 +50,38 @@ pub enum Figure {
         /// When the oldest of these readings was made.
         read_at: ClockReading,
     },
-    /// Why there is nothing to report, as a message ("heat_pump has no baseline yet", "heat_pump was last read 3m ago").
-    Waiting(String),
+    /// Why there is nothing to report.
+    Waiting(WaitingReason),
+}
+
+/// Why there is nothing to report for a client. Its text is for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitingReason {
+    /// These meters are new: their first readings have not agreed for long enough. This passes by itself.
+    NoBaseline(Vec<Name>),
+    /// Another reason, as a message ("heat_pump was last read 3m ago").
+    Other(String),
+}
+
+impl fmt::Display for WaitingReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitingReason::NoBaseline(meters) => f.write_str(&wording::no_baseline(meters)),
+            WaitingReason::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<String> for WaitingReason {
+    fn from(why: String) -> Self {
+        WaitingReason::Other(why)
+    }
+}
+
+impl From<&str> for WaitingReason {
+    fn from(why: &str) -> Self {
+        WaitingReason::Other(why.to_owned())
+    }
 }
 
 /// A figure that Arkreen accepted.

@@ -13,6 +13,13 @@ pub(super) fn in_words(event: GuardEvent<Reason>, meter: &Name) -> GuardEvent {
     event.in_words(|reason| sentence(reason, meter))
 }
 
+/// That these meters, at least one, are too new for a figure.
+pub(super) fn no_baseline(meters: &[Name]) -> String {
+    let names: Vec<_> = meters.iter().map(Name::as_str).collect();
+    let have = if names.len() == 1 { "has" } else { "have" };
+    format!("{} {have} no baseline yet", names.join(", "))
+}
+
 /// The sentence of a reason.
 fn sentence(reason: &Reason, name: &Name) -> String {
     match reason {

@@ -18,7 +18,7 @@ mod trouble;
 pub(crate) use agenda::DueReports;
 pub(crate) use client::{IDLE, certificates};
 pub(crate) use mask::TokenMask;
-pub use report::{AccountReport, ReportingState};
+pub use report::{AccountReport, ClientTrouble, ReportingState};
 pub use rpc::{AnswerSummary, summarize};
 
 use tokio::sync::{mpsc, oneshot, watch};

@@ -1,10 +1,12 @@
 //! The state that an account's task publishes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::WaitingReason;
 use crate::units::Name;
 
 /// Whether an account can report.
@@ -46,5 +48,23 @@ pub struct AccountReport {
     pub error: Option<String>,
     /// What is wrong with single clients and what to do. The document shows it with the clients.
     #[serde(skip)]
-    pub clients: BTreeMap<Name, String>,
+    pub clients: BTreeMap<Name, ClientTrouble>,
+}
+
+/// Why a client is not reported as it should be. Its text is for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientTrouble {
+    /// It has no figure.
+    Waiting(WaitingReason),
+    /// Arkreen refused its report or gave no clear answer, and what to do, as a message.
+    Answer(String),
+}
+
+impl fmt::Display for ClientTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientTrouble::Waiting(why) => why.fmt(f),
+            ClientTrouble::Answer(text) => f.write_str(text),
+        }
+    }
 }

@@ -26,7 +26,7 @@ use crate::clock::{Clock, ClockReading};
 use crate::command_queue::{CommandQueue, QueueClosed};
 use crate::config;
 use crate::heartbeat::{BEAT_EVERY, Heart};
-use crate::ledger::{self, AcceptedReport, Figure};
+use crate::ledger::{self, AcceptedReport, Figure, WaitingReason};
 use crate::lookup::HostLookup;
 use crate::text::chain;
 use crate::units::{ClientId, Name};
@@ -39,7 +39,7 @@ const MADE_WITHIN: Duration = Duration::from_secs(5);
 type Results = BTreeMap<Name, (ClientReport, ClientOutcome)>;
 
 /// The reports that are ready, each with the time of its reading, and the other clients with the reason.
-type Figures = (Vec<(ClientReport, ClockReading)>, Vec<(Name, String)>);
+type Figures = (Vec<(ClientReport, ClockReading)>, Vec<(Name, WaitingReason)>);
 
 /// One running account.
 pub(crate) struct ReporterTask {

@@ -15,10 +15,10 @@ use super::words::plain;
 use crate::clock::ClockReading;
 use crate::config::{ClientConfig, Config, MeterConfig};
 use crate::history::HistoryReport;
-use crate::ledger::{LedgerReport, MeterLedger};
+use crate::ledger::{LedgerReport, MeterLedger, WaitingReason};
 use crate::poller::{BusReport, MeterPoll};
 use crate::reading::stale_after;
-use crate::reporter::AccountReport;
+use crate::reporter::{AccountReport, ClientTrouble};
 use crate::units::Name;
 
 /// What the document is composed of.
@@ -154,7 +154,8 @@ fn meter_state(configured: &MeterConfig, polled: &MeterPoll, guarded: &MeterLedg
 
 fn client(configured: &ClientConfig, inputs: &StatusInputs, now: Timestamp) -> ClientStatus {
     let figures = inputs.ledger.clients.get(&configured.name).cloned().unwrap_or_default();
-    let errors = inputs.accounts.get(&configured.account).map(|account| &account.clients);
+    let account = inputs.accounts.get(&configured.account);
+    let trouble = account.and_then(|account| account.clients.get(&configured.name));
     ClientStatus {
         client_id: configured.client_id.to_string(),
         account: configured.account.clone(),
@@ -166,7 +167,8 @@ fn client(configured: &ClientConfig, inputs: &StatusInputs, now: Timestamp) -> C
         hour_reports: figures.hours.in_hour(now),
         week_reports: figures.hours.in_week(now),
         week: figures.hours.week(now).to_vec(),
-        error: errors.and_then(|errors| errors.get(&configured.name)).map(|error| plain(error)),
+        error: trouble.map(|trouble| plain(&trouble.to_string())),
+        has_new_meter: matches!(trouble, Some(ClientTrouble::Waiting(WaitingReason::NoBaseline(_)))),
     }
 }
 

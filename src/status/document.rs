@@ -202,6 +202,9 @@ pub struct ClientStatus {
     pub week: Vec<u8>,
     /// Why it is not reported, or was refused.
     pub error: Option<String>,
+    /// The error is that a meter of it is too new; for the sentences of trouble, and not part of the document.
+    #[serde(skip)]
+    pub has_new_meter: bool,
 }
 
 /// One bus.

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::document::{BusState, ClientStatus, Document, MeterState, MeterStatus};
 use super::words::{self, plain};
 use crate::config::Config;
-use crate::ledger::NO_BASELINE;
 use crate::reading::stale_after;
 use crate::reporter::{AccountReport, ReportingState};
 use crate::units::Name;
@@ -58,7 +57,7 @@ pub(super) fn trouble(document: &Document, config: &Config, remarks: &[String], 
             continue;
         }
         if let Some(error) = &client.error {
-            if up_for < BASELINE_WITHIN && error.ends_with(NO_BASELINE) {
+            if up_for < BASELINE_WITHIN && client.has_new_meter {
                 continue;
             }
             sentences.push(sentence(&format!("Client {name} is not reported as it should be"), Some(error)));

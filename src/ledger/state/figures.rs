@@ -7,7 +7,7 @@ use crate::clock::ClockReading;
 use crate::guard::{CounterSettings, MeterSettings};
 use crate::ledger::settings::ClientSettings;
 use crate::ledger::wording;
-use crate::ledger::{Figure, NO_BASELINE};
+use crate::ledger::{Figure, WaitingReason};
 use crate::reading::stale_after;
 use crate::units::{Milliwatts, Name};
 
@@ -26,9 +26,9 @@ impl LedgerState {
         self.block.map(|block| block.to_string())
     }
 
-    fn figure(&self, name: &Name, now: &ClockReading) -> Result<Figure, String> {
+    fn figure(&self, name: &Name, now: &ClockReading) -> Result<Figure, WaitingReason> {
         if let Some(why) = &self.block {
-            return Err(why.to_string());
+            return Err(why.to_string().into());
         }
         let client = self.configured.get(name).ok_or_else(|| format!("{name} is not configured"))?;
         let energy = self.clients.get(&client.key).and_then(|balance| balance.on_disk);
@@ -50,18 +50,15 @@ impl LedgerState {
     }
 
     /// Fails with the members that have no baseline.
-    fn all_begun(&self, client: &ClientSettings) -> Result<(), String> {
+    fn all_begun(&self, client: &ClientSettings) -> Result<(), WaitingReason> {
         let lacking = |name: &&Name| self.meters.get(*name).is_none_or(|record| record.state.published().is_none());
-        let names: Vec<_> = client.meters.iter().filter(lacking).map(Name::as_str).collect();
-        match names[..] {
-            [] => Ok(()),
-            [one] => {
-                let why = self.meters.get_key_value(one).and_then(|(name, record)| record.held(name));
-                let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-                Err(format!("{one} has {NO_BASELINE}{why}"))
-            }
-            _ => Err(format!("{} have {NO_BASELINE}", names.join(", "))),
+        let names: Vec<_> = client.meters.iter().filter(lacking).cloned().collect();
+        if let [one] = &names[..]
+            && let Some(why) = self.meters.get(one).and_then(|record| record.held(one))
+        {
+            return Err(format!("{}: {why}", wording::no_baseline(&names)).into());
         }
+        if names.is_empty() { Ok(()) } else { Err(WaitingReason::NoBaseline(names)) }
     }
 
     fn record(&self, name: &Name) -> Result<&MeterRecord, String> {

@@ -51,7 +51,7 @@ fn ready(ledger: &LedgerState, client: &str, seconds: u64) -> (i64, u64, ClockRe
 
 fn waiting(ledger: &LedgerState, client: &str, seconds: u64) -> String {
     match figure(ledger, client, seconds) {
-        Figure::Waiting(why) => why,
+        Figure::Waiting(why) => why.to_string(),
         ready => panic!("{ready:?}"),
     }
 }

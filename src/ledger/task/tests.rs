@@ -59,7 +59,7 @@ fn settings(meters: &[&str]) -> LedgerSettings {
 async fn energy(handle: &LedgerHandle) -> Result<u64, String> {
     match handle.figures(vec![name("a")]).await.unwrap().remove(0).1 {
         Figure::Ready { energy, .. } => Ok(energy.get()),
-        Figure::Waiting(why) => Err(why),
+        Figure::Waiting(why) => Err(why.to_string()),
     }
 }
 

@@ -6,7 +6,9 @@ use rand::Rng;
 
 use super::ALERT_AFTER;
 use crate::clock::ClockReading;
+use crate::ledger::WaitingReason;
 use crate::reporter::agenda::Agenda;
+use crate::reporter::report::ClientTrouble;
 use crate::reporter::retry::{NextAttempt, RetryWaits};
 use crate::reporter::rpc::ClientReport;
 use crate::reporter::trouble::{LogLine, TroubleLevel, TroubleLog};
@@ -27,7 +29,7 @@ pub(super) struct ClientProgress {
     /// The power and energy that were refused as malformed: they are not sent again.
     pub(super) malformed: Option<(Milliwatts, MilliwattHours)>,
     /// Why it has no figure to report.
-    pub(super) waiting: Option<String>,
+    pub(super) waiting: Option<WaitingReason>,
     /// When the reading that was last offered to be sent was made.
     pub(super) offered: Option<ClockReading>,
     /// The last report that was accepted: when its reading was made, and when the answer came.
@@ -76,6 +78,12 @@ impl ClientProgress {
             offered: None,
             reported: None,
         }
+    }
+
+    /// Why it is not reported as it should be, if so: the answer to its last report before what it lacks for the next.
+    pub(super) fn shown_trouble(&self) -> Option<ClientTrouble> {
+        let answer = self.trouble.text().map(ClientTrouble::Answer);
+        answer.or_else(|| self.waiting.clone().map(ClientTrouble::Waiting))
     }
 
     /// Its report was accepted, and the answer came `now`.

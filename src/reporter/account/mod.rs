@@ -21,6 +21,7 @@ use super::rpc::{CallFailure, ClientReport, ReportOutcome};
 use super::schedule::ReportSchedule;
 use super::trouble::{LogLine, TroubleLevel, TroubleLog};
 use crate::clock::ClockReading;
+use crate::ledger::WaitingReason;
 use crate::units::{ClientId, Name};
 use client::{ClientProgress, Rejection, Retry, next_attempt};
 
@@ -144,7 +145,7 @@ impl Account {
     pub(crate) fn sendable(
         &mut self,
         ready: Vec<(ClientReport, ClockReading)>,
-        waiting: Vec<(Name, String)>,
+        waiting: Vec<(Name, WaitingReason)>,
         send: &BTreeSet<Name>,
         cause: ReportCause,
         now: Duration,
@@ -286,8 +287,7 @@ impl Account {
 
     /// The state to publish; `calls` were made since the start.
     pub(crate) fn report(&self, now: &ClockReading, calls: u64) -> AccountReport {
-        let client_text = |client: &ClientProgress| client.trouble.text().or_else(|| client.waiting.clone());
-        let clients = self.clients.iter().filter_map(|(name, client)| Some((name.clone(), client_text(client)?)));
+        let clients = self.clients.iter().filter_map(|(name, client)| Some((name.clone(), client.shown_trouble()?)));
         let ahead = self.agenda.next_report().saturating_sub(now.since_boot);
         AccountReport {
             state: self.state(),
@@ -305,7 +305,7 @@ impl Account {
     pub(crate) fn reply(&self, name: &Name, outcome: Option<&(ClientReport, ClientOutcome)>) -> Result<String, String> {
         let client = self.clients.get(name);
         let trouble = client.and_then(|client| client.trouble.text());
-        let waiting = client.and_then(|client| client.waiting.clone());
+        let waiting = client.and_then(|client| Some(client.waiting.as_ref()?.to_string()));
         let account = self.error();
         match outcome {
             Some((report, ClientOutcome::Answered(ReportOutcome::Accepted { .. }))) => Ok(texts::accepted(report)),

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Batch;
 use crate::reporter::agenda::DueReports;
 use crate::reporter::batching::Batching;
+use crate::reporter::report::ClientTrouble;
 use crate::reporter::rpc::CallResult;
 use crate::units::{MilliwattHours, Milliwatts};
 
@@ -93,7 +94,7 @@ impl Bench {
     }
 
     fn text(&self, client: &str) -> String {
-        self.report().clients.get(&name(client)).cloned().unwrap_or_default()
+        self.report().clients.get(&name(client)).map(ClientTrouble::to_string).unwrap_or_default()
     }
 
     fn alerts(&self) -> usize {
@@ -384,9 +385,11 @@ async fn a_requested_report_ignores_every_pause() {
 #[tokio::test]
 async fn a_client_without_a_figure_is_shown_with_its_reason() {
     let mut bench = Bench::new().await;
-    let waiting = vec![(name("a"), "a has no baseline yet".into())];
+    let waiting = vec![(name("a"), WaitingReason::NoBaseline(vec![name("a")]))];
     bench.account.sendable(Vec::new(), waiting, &BTreeSet::new(), ReportCause::Schedule, bench.now.since_boot);
     assert_eq!(bench.text("a"), "a has no baseline yet");
+    let new = ClientTrouble::Waiting(WaitingReason::NoBaseline(vec![name("a")]));
+    assert_eq!(bench.report().clients.get(&name("a")), Some(&new), "its kind is known without its words");
     assert_eq!(bench.account.reply(&name("a"), None), Err("a has no baseline yet".into()));
 }
 

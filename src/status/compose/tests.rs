@@ -224,7 +224,7 @@ fn a_closed_bus_is_one_trouble_and_not_one_for_each_meter() {
 #[test]
 fn the_trouble_of_an_account_replaces_that_of_its_clients() {
     let mut inputs = cabinet();
-    account_report(&mut inputs).clients.insert(name("heat_pump"), "clientId unknown".to_owned());
+    account_report(&mut inputs).clients.insert(name("heat_pump"), ClientTrouble::Answer("clientId unknown".to_owned()));
     assert_eq!(document(&inputs).trouble, ["Client heat_pump is not reported as it should be: clientId unknown."]);
     assert_eq!(document(&inputs).clients["heat_pump"].error.as_deref(), Some("clientId unknown"));
     account_report(&mut inputs).state = ReportingState::Refused;
@@ -263,11 +263,14 @@ fn a_clock_that_was_never_set_is_trouble_with_its_remedy() {
 #[test]
 fn a_new_meter_without_a_baseline_becomes_trouble_after_a_while() {
     let mut inputs = cabinet();
-    let main = inputs.accounts.get_mut("main").unwrap();
-    main.clients.insert(name("heat_pump"), "heat_pump has no baseline yet".to_owned());
-    poll(&mut inputs).read_at = Some(at(110));
-    assert_eq!(compose(&inputs, at(119)).trouble, Vec::<String>::new());
-    assert_eq!(compose(&inputs, at(121)).trouble.len(), 1);
+    let mut waits = |why| {
+        account_report(&mut inputs).clients.insert(name("heat_pump"), ClientTrouble::Waiting(why));
+        poll(&mut inputs).read_at = Some(at(110));
+        [119, 121].map(|seconds| compose(&inputs, at(seconds)).trouble.len())
+    };
+    assert_eq!(waits(WaitingReason::NoBaseline(vec![name("heat_pump")])), [0, 1]);
+    // The reason decides, and not its words.
+    assert_eq!(waits("heat_pump has no baseline yet".into()), [1, 1]);
 }
 
 #[test]
@@ -338,7 +341,7 @@ fn a_retired_ledger_is_the_only_and_first_trouble() {
     inputs.ledger.block = Some("the ledger was moved away".into());
     let heat_pump = name("heat_pump");
     for account in inputs.accounts.values_mut() {
-        account.clients.insert(heat_pump.clone(), "the ledger was moved away".into());
+        account.clients.insert(heat_pump.clone(), ClientTrouble::Waiting("the ledger was moved away".into()));
     }
     let document = compose(&inputs, at(1001));
     assert_eq!(document.trouble, ["Nothing is reported: the ledger was moved away."]);

@@ -4,6 +4,7 @@ use super::*;
 use crate::config::{self, Environment};
 use crate::history::{Calendar, EnergyPeriod, PowerPoint};
 use crate::ledger::shown::{ShownEntry, ShownJournal};
+use crate::reporter::ClientTrouble;
 use crate::status::compose::StatusInputs;
 use crate::status::compose::tests::{cabinet, document, guarded, poll};
 use crate::units::MilliwattHours;
@@ -71,7 +72,7 @@ fn foreign_text_is_escaped_on_every_page() {
     poll(&mut status).error = Some(hostile.to_owned());
     let main = status.accounts.get_mut("main").unwrap();
     main.error = Some(hostile.to_owned());
-    main.clients.insert(heat_pump(), hostile.to_owned());
+    main.clients.insert(heat_pump(), ClientTrouble::Answer(hostile.to_owned()));
     status.remarks = vec![hostile.to_owned()];
     status.stalled = vec![hostile.to_owned()];
     let mut inputs = inputs(&status);

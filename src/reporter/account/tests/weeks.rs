@@ -25,7 +25,7 @@ enum Fault {
 }
 
 /// The reports that are ready, each with the time of its reading, and the other clients with the reason.
-type Figures = (Vec<(ClientReport, ClockReading)>, Vec<(Name, String)>);
+type Figures = (Vec<(ClientReport, ClockReading)>, Vec<(Name, WaitingReason)>);
 
 /// A site with two clients in simulated time.
 struct Weeks {
