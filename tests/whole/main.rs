@@ -60,4 +60,5 @@ mod suspend;
 mod systemd;
 mod traces;
 mod unread_log;
+mod unset_clock;
 mod watch;
