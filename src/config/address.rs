@@ -48,7 +48,7 @@ pub(super) fn host_port(field: &Field<'_>, default_port: bool) -> Option<String>
 }
 
 /// Whether the text is a host name, an IPv4 address or an IPv6 address in brackets.
-pub(super) fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     if let Some(address) = text.strip_prefix('[') {
         return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
     }

@@ -26,6 +26,7 @@ mod tests;
 mod token;
 
 pub use account::DEFAULT_URL;
+pub(crate) use address::is_host;
 pub(crate) use bus::read as read_bus;
 pub use environment::Environment;
 pub use joined::SourceFile;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::hex::wrong_form;
+use super::names::NAME_FORM;
 use crate::units::{ClientId, Name};
 
 /// Under which client a meter is reported.
@@ -26,6 +28,8 @@ pub(super) struct KnownClients<'a> {
     pub(super) shared: Vec<&'a Name>,
     /// The names of meters and clients that are in use.
     pub(super) taken: Vec<&'a Name>,
+    /// Those of them that are clients of the present configuration.
+    pub(super) configured: Vec<&'a Name>,
 }
 
 impl ClientAnswer {
@@ -34,19 +38,16 @@ impl ClientAnswer {
     /// # Errors
     /// What to write instead. The text is not repeated: it may be a secret.
     pub fn parse(text: &str) -> Result<Self, String> {
-        const ID: &str = "an identifier is 0x and 64 hex digits, as Arkreen issued it";
-        const NAME: &str = "a name has 1 to 64 letters, digits, `_` and `-`";
-        let name = |text: &str| Name::new(text).ok_or_else(|| NAME.to_owned());
-        let id = |text: &str| {
-            ClientId::parse(text).ok_or_else(|| match text.strip_prefix("0x") {
-                Some(digits) => format!("{ID}; this has {} characters after 0x", digits.chars().count()),
-                None => ID.to_owned(),
-            })
-        };
+        const ID: &str = "an identifier";
+        let name = |text: &str| Name::new(text).ok_or_else(|| format!("a name has {NAME_FORM}"));
+        let id = |text: &str| ClientId::parse(text).ok_or_else(|| wrong_form(ID, text));
         match text.split_once('=') {
             None if text == "-" => Ok(ClientAnswer::NotReported),
             None if text.starts_with("0x") || text.len() >= 40 => id(text).map(ClientAnswer::Own),
-            None => name(text).map(ClientAnswer::Joins).map_err(|_| format!("{ID}; `-` means not reported")),
+            None => {
+                let joins = name(text).map(ClientAnswer::Joins);
+                joins.map_err(|_| format!("{}; `-` means not reported", wrong_form(ID, text)))
+            }
             Some((client, text)) => Ok(ClientAnswer::Starts(name(client.trim())?, id(text.trim())?)),
         }
     }
@@ -70,16 +71,17 @@ impl ClientAnswer {
                 unused(id)
             }
             ClientAnswer::Joins(name) if known.shared.contains(&name) => Ok(()),
-            ClientAnswer::Joins(name) if known.taken.contains(&name) => Err(format!(
+            ClientAnswer::Joins(name) if known.configured.contains(&name) => Err(format!(
                 "{name} is in the configuration already: answer `-` now, and add this meter to the `meters` of [client.{name}] later"
             )),
-            ClientAnswer::Joins(name) => Err(match known.shared[..] {
-                [] => format!("no client {name} was started: start it with {name}=0x..."),
-                _ => {
-                    let names: Vec<_> = known.shared.iter().map(|name| name.as_str()).collect();
-                    format!("no client {name} was started; there is {}", names.join(", "))
-                }
-            }),
+            ClientAnswer::Joins(name) => {
+                let shared: Vec<_> = known.shared.iter().map(|name| name.as_str()).collect();
+                let shared = if shared.is_empty() { "none".to_owned() } else { shared.join(", ") };
+                Err(format!(
+                    "{name} is no identifier, which is 0x and 64 hex digits, and no client that was started with NAME=0x... ({shared}); `-` \
+                     means not reported"
+                ))
+            }
         }
     }
 

@@ -27,7 +27,7 @@ pub enum Fuses {
 }
 
 impl Fuses {
-    /// Reads `3x25`, `1 x 16 A` without the spaces, or `17kW`.
+    /// Reads `3x25`, `1x16A`, or `17kW`.
     ///
     /// # Errors
     /// What to write instead.
@@ -42,7 +42,7 @@ impl Fuses {
         let number = |text: &str| text.parse::<i64>().map_err(|_| wrong());
         match (number(phases)?, number(amperes)?) {
             (phases @ (1 | 3), amperes @ 1..=MAX_AMPERES) => Ok(Fuses::Phases { phases, amperes }),
-            (1 | 3, _) => Err(wrong()),
+            (1 | 3, _) => Err(format!("a fuse has 1 to {MAX_AMPERES} A: {HELP}")),
             _ => Err(format!("a connection has 1 or 3 phases: {HELP}")),
         }
     }
@@ -79,6 +79,7 @@ impl fmt::Display for Fuses {
 /// # Errors
 /// A text that is no fuse, or another number of them.
 pub(super) fn parse_all(text: &str, count: usize) -> Result<Vec<Fuses>, String> {
+    let text = without_inner_spaces(text);
     let words = text.split([' ', ',']).filter(|word| !word.is_empty());
     let fuses = words.map(Fuses::parse).collect::<Result<Vec<_>, _>>()?;
     match fuses.len() {
@@ -87,4 +88,19 @@ pub(super) fn parse_all(text: &str, count: usize) -> Result<Vec<Fuses>, String> 
         0 => Err("write the fuses, such as 3x25".to_owned()),
         given => Err(format!("{given} fuses for {count} meters: write one for all, or one for each")),
     }
+}
+
+/// `3 x 25 A` as `3x25A`: the spaces around the sign of a product and before a unit do not separate two answers.
+fn without_inner_spaces(text: &str) -> String {
+    let is_sign = |word: &str| matches!(word, "x" | "X" | "*");
+    let is_unit = |word: &str| ["A", "W", "kW"].iter().any(|unit| word.eq_ignore_ascii_case(unit));
+    let (mut joined, mut open) = (String::new(), true);
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        if !open && !is_sign(word) && !is_unit(word.trim_end_matches(',')) {
+            joined.push(' ');
+        }
+        joined.push_str(word);
+        open = is_sign(word);
+    }
+    joined
 }

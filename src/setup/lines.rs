@@ -49,10 +49,13 @@ impl LineChoice {
             return if is_device {
                 Ok(LineChoice::Serial(PathBuf::from(text)))
             } else {
-                Err(format!("`{text}` is not the path of a device"))
+                Err(format!("`{text}` is not the path of a device: write one such as /dev/ttyUSB0"))
             };
         }
         match text.strip_prefix("rtu:") {
+            Some(address) if !address.contains(':') => {
+                Err("a converter needs its port: write rtu:HOST:PORT, such as rtu:192.168.10.21:4196".to_owned())
+            }
             Some(address) => addresses(address, false).map(|_| LineChoice::Converter(address.to_owned())),
             None => addresses(text, true).map(|_| LineChoice::Tcp(text.to_owned())),
         }

@@ -6,7 +6,7 @@
 //! | `session` | the order of questions and actions |
 //! | `question` | the questions with their texts |
 //! | `opening` | what to do with saved answers or an existing configuration |
-//! | `lines`, `names`, `fuses`, `clients` | what an answer means |
+//! | `lines`, `names`, `fuses`, `clients`, `hex` | what an answer means |
 //! | `answers`, `answers_file` | all answers so far, and their TOML |
 //! | `configuration` | the tables that are added to the configuration |
 
@@ -15,6 +15,7 @@ mod answers_file;
 mod clients;
 mod configuration;
 mod fuses;
+mod hex;
 mod lines;
 mod names;
 mod opening;

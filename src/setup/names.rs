@@ -4,6 +4,9 @@ use super::answers::SetupMeter;
 use crate::meter::library;
 use crate::units::Name;
 
+/// What a name consists of.
+pub(super) const NAME_FORM: &str = "1 to 64 letters from a to z, digits, `_` and `-`";
+
 /// What is done with one meter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NameAnswer {
@@ -21,7 +24,7 @@ pub(super) fn parse_all(text: &str, meters: &[SetupMeter], taken: &[Name]) -> Re
     let words: Vec<_> = text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
     if words.len() != meters.len() {
         return Err(format!(
-            "{} names for {} meters: write one for each, or `-` to leave it out",
+            "{} names for {} meters: write one for each, without a space in it, or `-` to leave it out",
             words.len(),
             meters.len()
         ));
@@ -60,8 +63,7 @@ fn parse(word: &str) -> Result<NameAnswer, String> {
         None => (word, None),
     };
     let shown = crate::text::foreign(name, 40);
-    let name =
-        Name::new(name).ok_or_else(|| format!("`{shown}` is not a name: 1 to 64 letters, digits, `_` and `-`"))?;
+    let name = Name::new(name).ok_or_else(|| format!("`{shown}` is not a name: {NAME_FORM}"))?;
     Ok(NameAnswer::Keep(name, model.map(model_named).transpose()?))
 }
 
@@ -74,9 +76,9 @@ pub(super) fn model_named(text: &str) -> Result<Name, String> {
         Some(entry) => Ok(entry.profile.name.clone()),
         None => {
             let near = library().near(text);
-            let near = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(", ")) };
+            let near = if near.is_empty() { String::new() } else { format!("did you mean {}? ", near.join(", ")) };
             let text = crate::text::foreign(text, 40);
-            Err(format!("there is no model `{text}`{near} `arkmeter profiles list` lists them"))
+            Err(format!("there is no model `{text}`: {near}`arkmeter profiles list` lists them"))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What comes before the first step: saved answers of an interrupted set-up, and a configuration that is there already.
 
 use super::fuses::Fuses;
+use super::hex::wrong_form;
 use crate::config::Config;
 use crate::units::{ClientId, Name};
 
@@ -73,7 +74,7 @@ pub(super) fn parse_change(text: &str, config: &Config) -> Result<ConfigurationC
 
 /// The new identifier of a meter that has one of its own.
 fn client_change(meter: &Name, text: &str, config: &Config) -> Result<String, String> {
-    let id = ClientId::parse(text).ok_or("an identifier is 0x and 64 hex digits, as Arkreen issued it")?;
+    let id = ClientId::parse(text).ok_or_else(|| wrong_form("an identifier", text))?;
     if let Some(other) = config.clients.values().find(|client| client.client_id == id) {
         return Err(format!("{id} is the client of {} already", other.name));
     }

@@ -287,13 +287,10 @@ fn silent(name: Name, session: &SetupSession) -> Question {
 
 fn direction(name: Name, session: &SetupSession) -> Question {
     let power = session.meter(&name).and_then(SetupMeter::power).map(|power| power.in_words()).unwrap_or_default();
-    question(
-        QuestionKey::Direction(name.clone()),
-        format!("Is a load running at {name}, and nothing exporting? Then reverse it [y/N]:"),
-    )
-    .default("n")
-    .intro([format!("{name} reads {power}: power flows the wrong way, or it exports.")])
-    .in_file(format!("`reversed` in [meter.{name}], true or false"))
+    question(QuestionKey::Direction(name.clone()), "Is a load running, and nothing exporting? Then reverse it [y/N]:")
+        .default("n")
+        .intro([format!("{name} reads {power}: power flows the wrong way, or it exports.")])
+        .in_file(format!("`reversed` in [meter.{name}], true or false"))
 }
 
 fn client(name: Name, session: &SetupSession) -> Question {

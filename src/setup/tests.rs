@@ -159,29 +159,43 @@ fn a_wrong_answer_says_what_to_write_and_changes_nothing() {
     };
     refuse(&mut session, "3", "the list ends with 2");
     refuse(&mut session, "/dev/", "not the path of a device");
-    refuse(&mut session, "rtu:10.0.0.7", "needs a port");
+    refuse(&mut session, "rtu:10.0.0.7", "write rtu:HOST:PORT");
     refuse(&mut session, "10.0.0.0/64", "not a network");
+    refuse(&mut session, "-1", "neither an address nor the name");
     let mut session = after_scan();
     refuse(&mut session, "a b", "2 names for 3 meters");
+    refuse(&mut session, "heat pump b c", "without a space in it");
     refuse(&mut session, "a b b", "b is there twice");
+    refuse(&mut session, "ä b c", "letters from a to z");
+    refuse(&mut session, "a b c=nosuchmodel", "no model `nosuchmodel`: `arkmeter profiles list`");
     refuse(&mut session, "a b c/d", "`c/d` is not a name");
-    refuse(&mut session, "a b c=eastron-sdm639", "did you mean eastron-sdm");
+    refuse(&mut session, "a b c=eastron-sdm639", "no model `eastron-sdm639`: did you mean eastron-sdm");
     refuse(&mut session, "- - -", "name at least one");
     session.answer("a b -").unwrap();
     refuse(&mut session, "maybe", "write y or n");
     session.answer("n").unwrap();
     refuse(&mut session, "", "there is no default");
     refuse(&mut session, "2x16", "1 or 3 phases");
-    refuse(&mut session, "3x0", "such as 3x25");
+    refuse(&mut session, "3x0", "1 to 2000 A");
     refuse(&mut session, "3x25 3x25 3x25", "3 fuses for 2 meters");
-    session.answer("3x25").unwrap();
+    assert_eq!(
+        session.answer("3 x 25 A, 17 kW").unwrap(),
+        ["a            3 x 25 A x 230 V = 17.25 kW", "b            17 kW"],
+        "as it is printed"
+    );
     refuse(&mut session, &id('1')[..60], "58 characters after 0x");
-    refuse(&mut session, "building", "start it with building=0x");
+    refuse(&mut session, "building", "no client that was started with NAME=0x... (none)");
+    refuse(&mut session, "a", "no client that was started");
+    refuse(&mut session, "12", "12 is no identifier");
+    refuse(&mut session, &id('1').replace('1', "g"), "another character among them");
     refuse(&mut session, &format!("a={}", id('1')), "a is the name of a meter");
     session.answer(&id('1')).unwrap();
     refuse(&mut session, &id('1'), "is the client of a already");
     session.answer("-").unwrap();
-    refuse(&mut session, &id('7')[2..], "this has 64 characters, not 66");
+    refuse(&mut session, &id('7')[2..], "this does not begin with 0x");
+    refuse(&mut session, &format!("\"{}\"", id('7')), "leave out the quotes");
+    refuse(&mut session, &id('7').replace('7', "g"), "another character among them");
+    refuse(&mut session, &id('7')[..65], "this has 63 characters after 0x");
     refuse(&mut session, &id('1'), "this is the client identifier of a");
     session.answer(&id('7')).unwrap();
     refuse(&mut session, "maybe", "write y, n or show");

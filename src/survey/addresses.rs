@@ -2,6 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use crate::config::is_host;
+use crate::text::foreign;
+
 /// Maximum addresses in one scan.
 const MAX_ADDRESSES: u32 = 4096;
 const MODBUS_PORT: u16 = 502;
@@ -21,11 +24,18 @@ pub fn addresses(text: &str, default_port: bool) -> Result<Vec<String>, String> 
         _ if default_port => (text, MODBUS_PORT),
         _ => return Err("a converter needs a port: write host:port".to_owned()),
     };
+    if text.contains("://") {
+        return Err(format!("an address has no `://` before it: {HELP}"));
+    }
     if hosts.is_empty() || hosts.contains(char::is_whitespace) {
         return Err(HELP.to_owned());
     }
     let (first, last) = match range(hosts) {
         Some(range) => range?,
+        None if !is_host(hosts) => {
+            let hosts = foreign(hosts, 60);
+            return Err(format!("`{hosts}` is neither an address nor the name of a device in the network: {HELP}"));
+        }
         None => return Ok(vec![format!("{}:{port}", hosts.to_ascii_lowercase())]),
     };
     if last < first {

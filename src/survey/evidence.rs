@@ -36,6 +36,8 @@ pub struct ScanEvidence {
     pub http: u32,
     /// Connections that the other end closed, or that could not be opened again.
     pub closed: u32,
+    /// Names for which no address is known.
+    pub unknown: u32,
     /// Addresses that refused the connection.
     pub refused: u32,
     /// Addresses that could not be reached for another reason.
@@ -91,6 +93,7 @@ impl ScanEvidence {
             (&mut self.not_tcp, other.not_tcp),
             (&mut self.http, other.http),
             (&mut self.closed, other.closed),
+            (&mut self.unknown, other.unknown),
             (&mut self.refused, other.refused),
             (&mut self.filtered, other.filtered),
         ];
@@ -129,15 +132,18 @@ impl ScanEvidence {
         );
         advise(
             self.looks_transparent > 0 || (kind == LinkKind::Tcp && self.not_tcp > 0 && self.http == 0),
-            "the TCP connection carries RTU frames, not Modbus TCP: it is a transparent converter, scan it with --rtu-over-tcp",
+            "the TCP connection carries RTU frames, not Modbus TCP: it is a transparent converter, scan it with --rtu-over-tcp \
+             (in `setup`: rtu:HOST:PORT)",
         );
         advise(
             self.looks_tcp > 0,
-            "the connection carries Modbus TCP: it is a gateway, not a transparent converter, scan it with --tcp",
+            "the connection carries Modbus TCP: it is a gateway, not a transparent converter, scan it with --tcp \
+             (in `setup`: without rtu:)",
         );
         advise(
             kind == LinkKind::Converter && self.answers == 0 && self.closed > 0 && self.looks_tcp == 0,
-            "the other end closes the connection after an RTU request: if it is a Modbus TCP gateway, scan it with --tcp",
+            "the other end closes the connection after an RTU request: if it is a Modbus TCP gateway, scan it with --tcp \
+             (in `setup`: without rtu:)",
         );
         advise(
             kind == LinkKind::Tcp
@@ -195,12 +201,18 @@ impl ScanEvidence {
         );
         advise(
             kind == LinkKind::Tcp && quiet && self.closed == 0,
-            "the connection is open, but no byte was received: the unit may be wrong, or it is a transparent converter: try --rtu-over-tcp",
+            "the connection is open, but no byte was received: the unit may be wrong, or it is a transparent converter: try \
+             --rtu-over-tcp (in `setup`: rtu:HOST:PORT)",
         );
         advise(
             kind == LinkKind::Converter && quiet && self.closed == 0,
             "the connection is open, but no byte was received: check the baud rate and parity that are set in the converter, the wires A and \
-             B and the meters' power; if it is a Modbus TCP gateway, scan it with --tcp",
+             B and the meters' power; if it is a Modbus TCP gateway, scan it with --tcp \
+             (in `setup`: without rtu:)",
+        );
+        advise(
+            self.unknown > 0,
+            "no address is known for this name: check how it is written, or enter the address of the device instead",
         );
         advise(
             self.refused > 0 && self.requests == 0,
@@ -249,6 +261,8 @@ mod tests {
         assert!(advice(LinkKind::Converter, |it| it.closed = 1).contains("--tcp"));
         assert!(advice(LinkKind::Tcp, |it| (it.requests, it.refused) = (0, 1)).contains("502"));
         assert!(advice(LinkKind::Tcp, |it| (it.requests, it.filtered) = (0, 1)).contains("firewall"));
+        let unknown = advice(LinkKind::Tcp, |it| (it.requests, it.unknown) = (0, 1));
+        assert!(unknown.contains("how it is written") && !unknown.contains("firewall"), "{unknown}");
     }
 
     #[test]

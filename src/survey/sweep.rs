@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 
 use super::evidence::ScanEvidence;
 use super::order::{LineSettings, UNITS_FIRST};
@@ -31,12 +31,28 @@ const HTTP: &[u8] = b"HTTP/";
 const TCP_PROBE: [u8; 12] = [0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 1];
 /// Maximum connection attempts at the same time.
 const MAX_CONNECTING: usize = 64;
+/// A name that is not found within this time is unknown.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Timeout of a connection attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause before each connection: a gateway that accepts only one client must first notice that the last connection is closed.
 const BETWEEN_CONNECTIONS: Duration = Duration::from_millis(200);
 /// An address is given up after this many consecutive closed connections.
 const MAX_CLOSED: u32 = 3;
+
+/// Why an address accepts no connection.
+enum Unreached {
+    /// No name server knows its name.
+    Unknown,
+    Refused,
+    Filtered,
+}
+
+impl From<io::ErrorKind> for Unreached {
+    fn from(kind: io::ErrorKind) -> Self {
+        if kind == io::ErrorKind::ConnectionRefused { Unreached::Refused } else { Unreached::Filtered }
+    }
+}
 
 /// A unit that answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -174,11 +190,15 @@ impl<F: FnMut(SweepProgress)> Sweep<F> {
         Ok(())
     }
 
-    /// The addresses that accept a connection, in the given order. The others are counted as refused or filtered.
+    /// The addresses that accept a connection, in the given order. The others are counted by what went wrong.
     async fn reachable(&mut self, addresses: &[String], each: Duration) -> Vec<String> {
         let tried = futures_util::stream::iter(addresses.to_vec()).map(|address| async move {
-            let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&address)).await;
-            (address, connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(drop))
+            let look_up = async { lookup_host(&address).await.map(Iterator::collect::<Vec<_>>) };
+            let found = tokio::time::timeout(LOOKUP_TIMEOUT, look_up).await;
+            let Ok(Ok(found)) = found else { return (address, Err(Unreached::Unknown)) };
+            let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&found[..])).await;
+            let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            (address, connected.map(drop).map_err(|error| Unreached::from(error.kind())))
         });
         let mut tried = tried.buffer_unordered(MAX_CONNECTING);
         let mut reached = Vec::new();
@@ -188,8 +208,9 @@ impl<F: FnMut(SweepProgress)> Sweep<F> {
                     reached.push(address);
                     continue;
                 }
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.evidence.refused += 1,
-                Err(_) => self.evidence.filtered += 1,
+                Err(Unreached::Unknown) => self.evidence.unknown += 1,
+                Err(Unreached::Refused) => self.evidence.refused += 1,
+                Err(Unreached::Filtered) => self.evidence.filtered += 1,
             }
             self.done += each;
             self.report_progress(&address);

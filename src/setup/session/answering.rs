@@ -9,6 +9,7 @@ use crate::modbus::{Link, SerialSettings};
 use crate::setup::answers::{SetupAnswers, SetupMeter};
 use crate::setup::clients::{ClientAnswer, KnownClients};
 use crate::setup::fuses;
+use crate::setup::hex::wrong_form;
 use crate::setup::lines::{self, LineChoice};
 use crate::setup::names::{self, NameAnswer, model_named};
 use crate::setup::opening::{ExistingConfiguration, parse_change};
@@ -122,7 +123,7 @@ impl SetupSession {
             "l" => self.answers.lines.clear(),
             "u" => self.scan = ScanState::Unread,
             "d" => self.course = Course::Demo,
-            _ => return Err("write s, l, u or d".to_owned()),
+            _ => return Err("write s, l, u or d: after l, the line is asked for".to_owned()),
         }
         Ok(())
     }
@@ -231,6 +232,7 @@ impl SetupSession {
         for client in self.situation.existing.config().into_iter().flat_map(|config| config.clients.values()) {
             known.ids.push((client.client_id, &client.name));
             known.taken.push(&client.name);
+            known.configured.push(&client.name);
         }
         for meter in &self.answers.meters {
             known.taken.push(&meter.name);
@@ -256,10 +258,7 @@ impl SetupSession {
     }
 
     fn take_token(&mut self, text: &str) -> Result<Remarks, String> {
-        let token = Token::parse(text).ok_or_else(|| {
-            let count = text.chars().count();
-            format!("a token is 0x and 64 hex digits, without quotes and spaces; this has {count} characters, not 66")
-        })?;
+        let token = Token::parse(text).ok_or_else(|| wrong_form("a token", text))?;
         let id = crate::units::ClientId::parse(text);
         let is_client = |meter: &&SetupMeter| id.is_some() && meter.client.as_ref().and_then(ClientAnswer::id) == id;
         if let Some(meter) = self.answers.meters.iter().find(is_client) {
