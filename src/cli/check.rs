@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::exit;
-use super::output::write_json;
+use super::output::{write_json, write_lines};
+use super::screen::{Screen, message_columns};
 use crate::config::{Config, ConfigError, ConfigFiles, Environment, Problem, Problems, shown_path};
 use crate::finding::Severity;
 use crate::shard::Sharding;
@@ -31,11 +32,14 @@ pub(super) struct CheckOptions {
     pub(super) colour: bool,
     /// Only the configuration itself: no token file, certificate, device, ledger or limit of this machine.
     pub(super) no_system: bool,
+    /// The widths of `out` and `err` if they are terminals: longer lines of the plan and longer remarks wrap at words.
+    pub(super) columns: [Option<usize>; 2],
 }
 
 /// Prints the problems on standard error and the plan on standard output; with `quiet` the problems only.
 pub(super) fn run(path: &Path, environment: &Environment, json: bool, quiet: bool, no_system: bool) -> u8 {
-    let options = CheckOptions { json, colour: io::stderr().is_terminal(), no_system };
+    let columns = [Screen::of_output().table_columns(), message_columns()];
+    let options = CheckOptions { json, colour: io::stderr().is_terminal(), no_system, columns };
     let mut out: Box<dyn Write> = if quiet { Box::new(io::sink()) } else { Box::new(io::stdout().lock()) };
     check(path, environment, options, &mut out, &mut io::stderr().lock())
 }
@@ -106,7 +110,7 @@ pub(super) fn check(
     let result = CheckResult { files: files.as_ref(), loaded, checked, valid, loads };
     let written = match options.json {
         true => write_document(path, result, out),
-        false => write_text(path, result, options.colour, out, err),
+        false => write_text(path, result, options, out, err),
     };
     match (written, valid) {
         (Err(_), _) => exit::FAILED,
@@ -128,10 +132,11 @@ struct CheckResult<'f> {
 fn write_text(
     path: &Path,
     result: CheckResult<'_>,
-    colour: bool,
+    options: CheckOptions,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<()> {
+    let CheckOptions { colour, columns: [out_columns, err_columns], .. } = options;
     let (config, warnings) = match result.loaded {
         Ok(loaded) => loaded,
         Err(error) => return write!(err, "{}", error.render(colour)),
@@ -139,10 +144,12 @@ fn write_text(
     write!(err, "{}", warnings.render(colour))?;
     for remark in result.checked {
         let severity = if remark.severity == Severity::Error { "error" } else { "warning" };
-        writeln!(err, "{severity}: {}", remark.message)?;
+        write_lines(&format!("{severity}: {}", remark.message), err_columns, err)?;
     }
-    result.files.map_or(Ok(()), |files| text::write_files(files, out))?;
-    text::write(&config, out)?;
+    let mut plan = Vec::new();
+    result.files.map_or(Ok(()), |files| text::write_files(files, &mut plan))?;
+    text::write(&config, &mut plan)?;
+    write_lines(String::from_utf8_lossy(&plan).trim_end(), out_columns, out)?;
     if !result.loads.is_empty() {
         shards::write(&result.loads, out)?;
     }

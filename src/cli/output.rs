@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::exit;
@@ -34,6 +34,17 @@ pub(super) fn finish_output(written: io::Result<()>) -> u8 {
     }
 }
 
+/// The same, which fits a terminal of this many columns: long texts wrap in their cells, numbers do not.
+pub(super) fn fitted_table(header: &[impl AsRef<str>], columns: Option<usize>) -> Table {
+    let mut table = table(header);
+    if let Some(columns) = columns {
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(u16::try_from(columns).unwrap_or(u16::MAX));
+    }
+    table
+}
+
 /// A table with this header. A column whose title begins with `#` holds numbers and is aligned right.
 pub(super) fn table(header: &[impl AsRef<str>]) -> Table {
     let mut table = Table::new();
@@ -41,9 +52,27 @@ pub(super) fn table(header: &[impl AsRef<str>]) -> Table {
     for (index, _) in header.iter().enumerate().filter(|(_, title)| title.as_ref().starts_with('#')) {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
+            column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
     table
+}
+
+/// The lines of `text` for this many columns: what is longer wraps at words, indented by two more than its first line.
+pub(super) fn indented(text: &str, columns: usize) -> String {
+    let wrapped = text.lines().map(|line| {
+        let indent = " ".repeat(line.len() - line.trim_start().len() + 2);
+        textwrap::fill(line, wrap_options(columns).subsequent_indent(&indent))
+    });
+    wrapped.collect::<Vec<_>>().join("\n")
+}
+
+/// Writes lines. Those that are longer than the terminal is wide wrap at words; without `columns` none does.
+pub(super) fn write_lines(text: &str, columns: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+    match columns {
+        Some(columns) => writeln!(out, "{}", indented(text, columns)),
+        None => writeln!(out, "{text}"),
+    }
 }
 
 /// Writes a value as indented JSON and a line end.

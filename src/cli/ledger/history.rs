@@ -25,8 +25,8 @@ use crate::status::words;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 use moment::Moment;
 
-/// A line of all columns with a remark.
-const WIDE: usize = 120;
+/// A line of all columns with the longest remark, its times with an offset from UTC.
+const WIDE: usize = 163;
 
 /// Examples of `history` and `ledger history`.
 const EXAMPLES: &str = "\

@@ -12,7 +12,8 @@ use super::command::check_free;
 use super::failed;
 use super::history::unknown;
 use crate::cli::context::document_of_daemon;
-use crate::cli::output::{finish_output, table, write_json};
+use crate::cli::output::{finish_output, fitted_table, write_json, write_lines};
+use crate::cli::screen::Screen;
 use crate::config::Config;
 use crate::ledger::shown::{self, Shown, ShownClient, ShownEntry, ShownJournal, ShownMeter};
 use crate::ledger::store::JournalQuery;
@@ -25,7 +26,8 @@ use crate::units::{MilliwattHours, Name};
 /// Prints what is on disk of each meter and client.
 pub fn show(config: &Config, json: bool) -> Result<(), u8> {
     let shown = read(config, SHOW, shown::show)?;
-    print(&shown, json, |out| write_ledger(config, &shown, out))
+    let columns = Screen::of_output().table_columns();
+    print(&shown, json, |out| write_ledger(config, &shown, columns, out))
 }
 
 /// Prints entries of the journal.
@@ -39,7 +41,8 @@ pub fn journal(config: &Config, wanted: &JournalQuery, json: bool) -> Result<(),
         let (meters, clients) = (config.meters.keys(), config.clients.keys());
         return Err(unknown("the journal has no entry of a meter", name, meters.chain(clients).cloned().collect()));
     }
-    print(&journal, json, |out| write_journal(wanted, &journal, out))
+    let columns = Screen::of_output().table_columns();
+    print(&journal, json, |out| write_journal(wanted, &journal, columns, out))
 }
 
 /// Asks the daemon; if none runs, reads the file.
@@ -67,7 +70,7 @@ fn print<T: Serialize>(
     }
 }
 
-fn write_ledger(config: &Config, shown: &Shown, out: &mut dyn Write) -> io::Result<()> {
+fn write_ledger(config: &Config, shown: &Shown, columns: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
     if let Some(why) = &shown.damaged {
         writeln!(out, "! the ledger is damaged ({}): this is its copy", foreign(why, 200))?;
     }
@@ -83,7 +86,7 @@ fn write_ledger(config: &Config, shown: &Shown, out: &mut dyn Write) -> io::Resu
         None => return writeln!(out, "nothing is in it yet"),
     }
     let energy = |energy: Option<MilliwattHours>| energy.map_or("-".to_owned(), words::energy);
-    let mut meters = table(&["METER", "#REGISTER", "#PUBLISHED", "SERIAL NUMBER", "REMARKS"]);
+    let mut meters = fitted_table(&["METER", "#REGISTER", "#PUBLISHED", "SERIAL NUMBER", "REMARKS"], columns);
     for (name, meter) in &shown.meters {
         let serial = meter.serial.as_deref().map_or("-".to_owned(), |serial| foreign(serial, 64));
         meters.add_row([
@@ -95,7 +98,8 @@ fn write_ledger(config: &Config, shown: &Shown, out: &mut dyn Write) -> io::Resu
         ]);
     }
     writeln!(out, "\n{}", meters.trim_fmt())?;
-    let mut clients = table(&["CLIENT", "IDENTIFIER", "#ENERGY", "#ACCEPTED", "MEMBERS", "ENDPOINT", "REMARKS"]);
+    let head = ["CLIENT", "IDENTIFIER", "#ENERGY", "#ACCEPTED", "MEMBERS", "ENDPOINT", "REMARKS"];
+    let mut clients = fitted_table(&head, columns);
     for client in &shown.clients {
         let members: Vec<_> = client.counted_mwh.keys().map(Name::as_str).collect();
         clients.add_row([
@@ -156,8 +160,13 @@ fn remarks(meter: &ShownMeter) -> String {
     remarks.join("; ")
 }
 
-fn write_journal(wanted: &JournalQuery, journal: &ShownJournal, out: &mut dyn Write) -> io::Result<()> {
-    journal.entries.iter().try_for_each(|entry| write_entry(entry, out))?;
+fn write_journal(
+    wanted: &JournalQuery,
+    journal: &ShownJournal,
+    columns: Option<usize>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    journal.entries.iter().try_for_each(|entry| write_lines(&in_lines(entry), columns, out))?;
     let full = wanted.most.is_some_and(|most| journal.entries.len() >= most as usize);
     match journal.entries.last() {
         None => writeln!(out, "no entries"),
@@ -167,21 +176,24 @@ fn write_journal(wanted: &JournalQuery, journal: &ShownJournal, out: &mut dyn Wr
 }
 
 /// Three lines for each entry: what and when, why, and the figures.
-fn write_entry(entry: &ShownEntry, out: &mut dyn Write) -> io::Result<()> {
+fn in_lines(entry: &ShownEntry) -> String {
     let at = entry.at.strftime("%Y-%m-%d %H:%M:%SZ");
     let meter = entry.meter.as_ref().map_or("(ledger)", Name::as_str);
-    write!(out, "{:>6}  {at}  {meter}  {}", entry.id, foreign(&entry.word, 64))?;
+    let mut text = format!("{:>6}  {at}  {meter}  {}", entry.id, foreign(&entry.word, 64));
     if entry.count > 1 {
-        write!(out, " ({} times until {})", entry.count, entry.last.strftime("%Y-%m-%d %H:%M:%SZ"))?;
+        text += &format!(" ({} times until {})", entry.count, entry.last.strftime("%Y-%m-%d %H:%M:%SZ"));
     }
     if let (Some(before), Some(after)) = (entry.published_before_mwh, entry.published_after_mwh)
         && before != after
     {
-        write!(out, "  published {} -> {}", words::energy(before), words::energy(after))?;
+        text += &format!("  published {} -> {}", words::energy(before), words::energy(after));
     }
-    writeln!(out, "\n        {}", foreign(&entry.reason, 600))?;
+    text += &format!("\n        {}", foreign(&entry.reason, 600));
     let figures = figures(entry);
-    if figures.is_empty() { Ok(()) } else { writeln!(out, "        {}", figures.join("; ")) }
+    if !figures.is_empty() {
+        text += &format!("\n        {}", figures.join("; "));
+    }
+    text
 }
 
 /// The figures before and after, and the clock.

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::exit;
 use super::output::{finish_output, print_error, write_json};
+use super::screen::Screen;
 use crate::config::{ConfigError, load_profiles, shown_path};
 use crate::meter::{LibraryEntry, library};
 
@@ -59,10 +60,11 @@ Exit code: 0 if the profiles are valid, 78 if one has an error.")]
 
 /// Runs one of them and returns the exit code.
 pub(super) fn run(command: &ProfilesCommand) -> u8 {
+    let columns = Screen::of_output().table_columns();
     let mut out = io::stdout().lock();
     match command {
-        ProfilesCommand::List { search, json } => finish_output(list(&search.join(" "), *json, &mut out)),
-        ProfilesCommand::Show { name, json } => match show(name, *json, &mut out) {
+        ProfilesCommand::List { search, json } => finish_output(list(&search.join(" "), *json, columns, &mut out)),
+        ProfilesCommand::Show { name, json } => match show(name, *json, columns, &mut out) {
             Ok(()) => 0,
             Err(ShowError::Output(error)) => finish_output(Err(error)),
             Err(error) => {
@@ -91,7 +93,7 @@ enum ShowError {
 }
 
 /// The built-in profiles whose name, alias, vendor or model contains each word of `search`: a table, or a JSON array.
-fn list(search: &str, json: bool, out: &mut dyn Write) -> io::Result<()> {
+fn list(search: &str, json: bool, columns: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
     let entries = library().search(search);
     if json {
         return write_json(&entries.iter().map(|entry| document::of(&entry.profile)).collect::<Vec<_>>(), out);
@@ -102,11 +104,11 @@ fn list(search: &str, json: bool, out: &mut dyn Write) -> io::Result<()> {
             "No built-in profile matches. With the manual of the meter you can write one yourself, see docs/profiles.md."
         );
     }
-    text::list(&entries, out)
+    text::list(&entries, columns, out)
 }
 
 /// One built-in profile, by name or alias: its registers and its TOML, or a JSON object.
-fn show(name: &str, json: bool, out: &mut dyn Write) -> Result<(), ShowError> {
+fn show(name: &str, json: bool, columns: Option<usize>, out: &mut dyn Write) -> Result<(), ShowError> {
     let Some(entry) = library().find(name) else {
         let near = if name.len() <= 64 { library().near(name) } else { Vec::new() };
         return Err(ShowError::Unknown { name: crate::text::foreign(name, 64), near });
@@ -117,7 +119,7 @@ fn show(name: &str, json: bool, out: &mut dyn Write) -> Result<(), ShowError> {
         document["toml"] = (*toml).into();
         return Ok(write_json(&document, out)?);
     }
-    text::profile(profile, out)?;
+    text::profile(profile, columns, out)?;
     Ok(writeln!(
         out,
         "\n# To change this profile, copy it into arkmeter.toml under another name:\n{}",
@@ -149,7 +151,7 @@ fn check(path: &Path, json: bool, colour: bool, out: &mut dyn Write, err: &mut d
         Ok((profiles, warnings)) => {
             write!(err, "{}", warnings.render(colour))?;
             for profile in &profiles {
-                text::profile(profile, out)?;
+                text::profile(profile, None, out)?;
                 text::requests(profile, out)?;
                 writeln!(out)?;
             }

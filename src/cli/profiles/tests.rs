@@ -4,13 +4,13 @@ use super::*;
 
 fn listed(search: &str, json: bool) -> String {
     let mut out = Vec::new();
-    list(search, json, &mut out).unwrap();
+    list(search, json, None, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
 fn shown(name: &str, json: bool) -> String {
     let mut out = Vec::new();
-    show(name, json, &mut out).unwrap();
+    show(name, json, None, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -112,9 +112,9 @@ fn a_profile_of_sunspec_models_is_shown() {
 
 #[test]
 fn an_unknown_name_gets_the_nearest_names() {
-    let error = show("eastron-sdm36", false, &mut Vec::new()).unwrap_err().to_string();
+    let error = show("eastron-sdm36", false, None, &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("did you mean `eastron-sdm") && error.contains("` or `"), "{error}");
-    let error = show("zzz\u{1b}", false, &mut Vec::new()).unwrap_err();
+    let error = show("zzz\u{1b}", false, None, &mut Vec::new()).unwrap_err();
     assert!(error.to_string().starts_with("no built-in profile is called `zzz?`;"), "{error}");
 }
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use crate::cli::output::table;
+use crate::cli::output::{fitted_table, table, write_lines};
 use crate::meter::{
     Expectation, Format, Function, Gaps, Installation, LibraryEntry, Number, Profile, Quantity, ReadPlan,
     RegisterRange, SerialNumber, Writing,
 };
 
-pub(super) fn list(entries: &[&LibraryEntry], out: &mut dyn Write) -> io::Result<()> {
-    let mut table = table(&["PROFILE", "METER", "ALSO FOR", "ENERGY"]);
+pub(super) fn list(entries: &[&LibraryEntry], columns: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = fitted_table(&["PROFILE", "METER", "ALSO FOR", "ENERGY"], columns);
     for LibraryEntry { profile, .. } in entries {
         let meter = format!("{} {}", profile.vendor, profile.model);
         table.add_row([profile.name.to_string(), meter, aliases(profile).join("\n"), counted(profile).to_owned()]);
@@ -19,10 +19,10 @@ pub(super) fn list(entries: &[&LibraryEntry], out: &mut dyn Write) -> io::Result
 }
 
 /// The registers, how the meter is identified, its settings, notes and sources.
-pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn profile(profile: &Profile, columns: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}: {} {}", profile.name, profile.vendor, profile.model)?;
     if !profile.aliases.is_empty() {
-        writeln!(out, "also for: {}", aliases(profile).join(", "))?;
+        write_lines(&format!("also for: {}", aliases(profile).join(", ")), columns, out)?;
     }
     writeln!(out, "energy: {}", counted(profile))?;
     match profile.max_power {
@@ -54,8 +54,8 @@ pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> 
         let note = map.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
         writeln!(out, "Map {}{note}:", map.name)?;
         registers(&map.profile, out)?;
-        section("Identified by:", &expected(&map.identity), out)?;
-        section("Required settings:", &expected(&map.profile.settings), out)?;
+        section("Identified by:", &expected(&map.identity), columns, out)?;
+        section("Required settings:", &expected(&map.profile.settings), columns, out)?;
         writeln!(out)?;
     }
     let unidentified = profile.maps.iter().filter(|map| map.identity.is_empty()).count();
@@ -65,19 +65,22 @@ pub(super) fn profile(profile: &Profile, out: &mut dyn Write) -> io::Result<()> 
             "If no register identifies the map, arkmeter chooses it by its values. To set it: map = \"..\" in [meter.NAME]."
         )?;
     }
-    section("Identified by:", &expected(&profile.identity), out)?;
+    section("Identified by:", &expected(&profile.identity), columns, out)?;
     if profile.maps.is_empty() {
-        section("Required settings:", &expected(&profile.settings), out)?;
+        section("Required settings:", &expected(&profile.settings), columns, out)?;
     }
-    section("Notes:", &profile.quirks, out)?;
-    section("Sources:", &profile.sources, out)?;
+    section("Notes:", &profile.quirks, columns, out)?;
+    section("Sources:", &profile.sources, columns, out)?;
     match profile.confirmed {
-        0 | 1 => writeln!(
+        0 | 1 => write_lines(
+            "\nNot confirmed by a second source: compare the first readings with the display of the meter.",
+            columns,
             out,
-            "\nNot confirmed by a second source: compare the first readings with the display of the meter."
         ),
         count => {
-            writeln!(out, "\nConfirmed: {count} or more independent sources agree on the power and energy registers.")
+            let text =
+                format!("\nConfirmed: {count} or more independent sources agree on the power and energy registers.");
+            write_lines(&text, columns, out)
         }
     }
 }
@@ -106,11 +109,11 @@ fn numbers(numbers: &[u16]) -> String {
     }
 }
 
-fn section(heading: &str, lines: &[String], out: &mut dyn Write) -> io::Result<()> {
+fn section(heading: &str, lines: &[String], columns: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
     if !lines.is_empty() {
         writeln!(out, "\n{heading}")?;
     }
-    lines.iter().try_for_each(|line| writeln!(out, "  - {line}"))
+    lines.iter().try_for_each(|line| write_lines(&format!("  - {line}"), columns, out))
 }
 
 /// The registers of a profile, or of one of its maps.

@@ -7,8 +7,8 @@ use inquire::ui::{Attributes, RenderConfig, StyleSheet, Styled};
 use inquire::{InquireError, Password, PasswordDisplayMode, Text};
 
 use super::files::Saved;
-use crate::cli::output::print_error;
-use crate::cli::screen::{PLAIN_COLUMNS, colour_is_wanted, has_utf8, message_columns, wrap_options};
+use crate::cli::output::{indented, print_error};
+use crate::cli::screen::{PLAIN_COLUMNS, colour_is_wanted, has_utf8, message_columns};
 use crate::config::shown_path;
 use crate::files::system_text;
 use crate::setup::Question;
@@ -37,10 +37,7 @@ pub(super) fn say(text: &str) {
 
 /// Prints sentences, wrapped at words; lines after the first are indented by two more columns than the first.
 pub(super) fn tell(text: &str) {
-    for line in text.lines() {
-        let indent = " ".repeat(line.len() - line.trim_start().len() + 2);
-        say(&textwrap::fill(line, wrap_options(message_columns().unwrap_or(PLAIN_COLUMNS)).subsequent_indent(&indent)));
-    }
+    say(&indented(text, message_columns().unwrap_or(PLAIN_COLUMNS)));
 }
 
 /// The first lines.
