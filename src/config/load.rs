@@ -21,6 +21,10 @@ pub enum ConfigError {
     Missing(PathBuf),
     #[error("{} is a folder: name the file in it with --config", shown_path(.0))]
     Folder(PathBuf),
+    #[error("the part {} of the configuration is a folder: move it away, or rename it so that it does not end in .toml", shown_path(.0))]
+    PartFolder(PathBuf),
+    #[error("the part {} of the configuration is a link to a file that does not exist: remove the link, or create the file", shown_path(.0))]
+    PartMissing(PathBuf),
     #[error("{} is {kind}, not a regular file: the configuration must be one", shown_path(.path))]
     NotAFile { path: PathBuf, kind: &'static str },
     #[error("the configuration {} may not be read by this user: {}", shown_path(.0), files::denied_remedy(.0, &shown_path(.0), 0o640))]

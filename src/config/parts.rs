@@ -65,9 +65,8 @@ impl ConfigFiles {
             let text = read(&path, left).map_err(|error| match error {
                 ConfigError::TooLarge(path) if left < MAX_BYTES => ConfigError::TooLargeWith(path),
                 // Only the main file may be missing where a command can do without a configuration.
-                ConfigError::Missing(path) => {
-                    ConfigError::Unreadable { path, source: io::Error::from(io::ErrorKind::NotFound).into() }
-                }
+                ConfigError::Missing(path) => ConfigError::PartMissing(path),
+                ConfigError::Folder(path) => ConfigError::PartFolder(path),
                 other => other,
             })?;
             left -= text.len() as u64;

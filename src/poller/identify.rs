@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::identification::{EVERY, IdentityAnswers, MapComparison};
-use super::joined::JoinedReads;
 use super::meter_poller::MeterPoller;
 use super::outcome::PollOutcome;
 use crate::config;
@@ -147,7 +146,7 @@ impl MeterPoller {
     fn use_map(&mut self, map: Arc<Profile>, why: &str) {
         self.plan = ReadPlan::new(&map, &self.config.installation);
         (self.unanswered, self.register_block, self.serial_at) = (None, None, None);
-        self.joined = JoinedReads::default();
+        self.joined = self.joined.of_another_plan();
         self.identification.comparison = None;
         let meter = &self.config.name;
         if let Some(location) = map.location {

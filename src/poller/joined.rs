@@ -38,6 +38,8 @@ pub(super) fn remedy(read: RegisterRange, parts: &[RegisterRange]) -> String {
 pub(super) struct JoinedReads {
     /// The read that failed last, and how often in a row.
     failing: Option<(RegisterRange, u32)>,
+    /// Whether the first failure is enough, for a command that reads only once.
+    hurried: bool,
     /// Boxed, because it is rare and large.
     split: Option<Box<Split>>,
 }
@@ -52,6 +54,21 @@ struct Split {
 }
 
 impl JoinedReads {
+    /// For a command that reads only once: the parts are tried after the first failure.
+    pub(super) fn hurried() -> Self {
+        JoinedReads { hurried: true, ..JoinedReads::default() }
+    }
+
+    /// Nothing is known of the reads of another plan.
+    pub(super) fn of_another_plan(&self) -> Self {
+        JoinedReads { hurried: self.hurried, ..JoinedReads::default() }
+    }
+
+    /// Whether the parts of a read that failed are tried next.
+    pub(super) fn tries_parts(&self) -> bool {
+        self.split.as_ref().is_some_and(|split| split.since.is_none())
+    }
+
     /// A read failed in any way that says nothing about single registers. True where the plan has changed and the new reads are open.
     pub(super) fn failed(&mut self, range: RegisterRange, plan: &mut ReadPlan) -> bool {
         if let Some(split) = self.split.take_if(|split| split.since.is_none()) {
@@ -63,7 +80,8 @@ impl JoinedReads {
         let before = self.failing.filter(|(failing, _)| *failing == range).map_or(0, |(_, count)| count);
         self.failing = Some((range, before + 1));
         let whole = plan.clone();
-        if before + 1 < FAILURES || !plan.split(range) {
+        let enough = if self.hurried { 1 } else { FAILURES };
+        if before + 1 < enough || !plan.split(range) {
             return false;
         }
         let whole = self.split.take().map_or(whole, |split| split.whole);
@@ -91,10 +109,12 @@ impl JoinedReads {
         }
     }
 
-    /// The link is lost: nothing is known of the next one.
+    /// The link is lost: nothing is known of the next one. A read that fails is still counted, and its parts are still tried: it may be
+    /// what the device answers with the end of the connection.
     pub(super) fn forget(&mut self, plan: &mut ReadPlan) {
-        if let Some(split) = std::mem::take(self).split {
+        if let Some(split) = self.split.take_if(|split| split.since.is_some()) {
             *plan = split.whole;
+            self.failing = None;
         }
     }
 }

@@ -86,14 +86,20 @@ impl MeterPoller {
         }
     }
 
-    /// Polls for a command that reads only once: repeats the poll while a map is being selected.
+    /// Polls for a command that reads only once: repeats the poll while a map is being selected, and once if a joined read has failed.
     pub(super) async fn read_once(&mut self, line: &mut Line, clock: &Clock) -> PollOutcome {
+        self.joined = JoinedReads::hurried();
         let mut outcome = self.poll(line, clock).await;
         for _ in 0..EXTRA_POLLS {
-            if !self.identification.is_selecting_map() || !matches!(outcome.end, PollEnd::Answered) {
+            let is_selecting = self.identification.is_selecting_map() && matches!(outcome.end, PollEnd::Answered);
+            if !is_selecting && !self.joined.tries_parts() {
                 break;
             }
-            outcome = self.poll(line, clock).await;
+            let again = match line.open().await {
+                Ok(()) => self.poll(line, clock).await,
+                Err(_) => break,
+            };
+            outcome = if again.has_values() || is_selecting { again } else { outcome };
         }
         outcome
     }
@@ -119,7 +125,7 @@ impl MeterPoller {
                     self.refused(block, &refusal, &mut refusals);
                 }
                 Err(failure) => {
-                    if !failure.is_of_the_link() {
+                    if !matches!(failure, Error::Open { .. }) {
                         self.joined_failed(block);
                     }
                     self.unanswered = Some(block);

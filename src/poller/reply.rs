@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config;
+use crate::meter::RegisterMap;
 use crate::reading::Values;
 use crate::units::{MilliwattHours, Milliwatts, Name};
 
@@ -64,8 +65,9 @@ fn warnings(meter: &config::MeterConfig, values: &Values) -> Vec<String> {
             meter.max_power.watts()
         ));
     }
-    let alike: Vec<_> =
-        meter.profile.maps.iter().filter(|map| map.identity.is_empty()).map(|map| map.name.as_str()).collect();
+    // The identity decides, or the models that the meter's chain has.
+    let nothing_decides = |map: &&RegisterMap| map.identity.is_empty() && map.profile.chain.is_none();
+    let alike: Vec<_> = meter.profile.maps.iter().filter(nothing_decides).map(|map| map.name.as_str()).collect();
     if alike.len() > 1 {
         warnings.push(format!(
             "the daemon still has to decide between the maps {} of its profile; `arkmeter status` shows the result; map = \"..\" in [meter.{}] \
@@ -129,5 +131,6 @@ mod tests {
             assert!(warning.contains(part), "{part}: {warning}");
         }
         assert_eq!(warned("chint-dtsu666", "map = \"block-10\"\n", 5), [""; 0], "the configuration decides");
+        assert_eq!(warned("sunspec-meter", "", 5), [""; 0], "the chain of models decides");
     }
 }

@@ -230,8 +230,17 @@ impl PollSchedule {
             self.line_was_used(took, now);
             self.probes.push_back(now);
         }
+        self.doubted_give_way(now);
         let dead = self.dead();
         self.probes.drain(..self.probes.len().saturating_sub(dead + 1));
+    }
+
+    /// Meters that answered go before those that are only hoped to answer, if they became due during the silence that just ended. Otherwise
+    /// the meters that never answer would take one timeout each, one after the other, before another meter is polled a second time.
+    fn doubted_give_way(&mut self, now: Instant) {
+        for due in self.meters.iter_mut().filter(|due| due.life == Life::Doubted) {
+            due.at = due.at.max(now);
+        }
     }
 
     /// Makes every meter due: the whole link was silent, and it was opened again.

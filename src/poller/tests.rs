@@ -224,7 +224,7 @@ async fn a_joined_read_that_fails_twice_is_split_and_tried_whole_once_a_day() {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     const TEN_MINUTES: Duration = Duration::from_secs(600);
     let codes = [4, 6, 0x0B].map(UnitFault::Exception);
-    for fault in codes.into_iter().chain([UnitFault::Silent, UnitFault::WrongLength]) {
+    for fault in codes.into_iter().chain([UnitFault::Silent, UnitFault::WrongLength, UnitFault::Closes]) {
         let unit = simulated(1);
         unit.fault_above(2, fault);
         let host = Host::new("joined");
@@ -431,4 +431,25 @@ async fn read_once_reads_each_meter() {
     let nowhere = bus(Link::Tcp("127.0.0.1:1".into()));
     let results = read_once(&nowhere.link_settings(), &[meter(1, RARELY)], &clock()).await;
     assert!(results[0].1.error.as_ref().unwrap().contains("cannot open 127.0.0.1:1"), "{results:?}");
+}
+
+/// `arkmeter read` without the daemon: one round has to be enough.
+#[tokio::test(start_paused = true)]
+async fn read_once_reads_the_parts_of_a_joined_read_that_fails() {
+    let codes = [2, 3, 4, 6, 0x0B].map(UnitFault::Exception);
+    for fault in codes.into_iter().chain([UnitFault::Silent, UnitFault::WrongLength, UnitFault::Closes]) {
+        let unit = simulated(1);
+        unit.fault_above(2, fault);
+        let host = Host::new("joined");
+        let link = bus(Link::Tcp(host.address())).link_settings();
+        let _gateway = SimulatedGateway::in_memory(host, [unit.clone()], ModbusProto::TcpUdp);
+        let [(_, reply)] = &read_once(&link, &[meter(1, RARELY)], &clock()).await[..] else { panic!() };
+        assert_eq!(reply.error, None, "{fault:?}");
+        assert!(reply.values.power.is_some() && reply.values.register.is_some(), "{fault:?}");
+        unit.fault(UnitFault::Silent);
+        unit.take_requests();
+        let [(_, reply)] = &read_once(&link, &[meter(1, RARELY)], &clock()).await[..] else { panic!() };
+        assert!(reply.error.as_ref().is_some_and(|error| error.contains("no answer from unit 1")), "{reply:?}");
+        assert!(unit.take_requests().len() <= 2, "a silent meter costs two timeouts at most");
+    }
 }

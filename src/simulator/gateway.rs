@@ -268,6 +268,9 @@ async fn answer(stream: &mut Box<dyn Bytes>, shared: &GatewayShared, request: &[
         None => None,
     };
     if let Some((delay, mut bytes)) = answer {
+        if bytes.is_empty() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         if let Some(id) = behaviour.transaction.filter(|_| header > 0) {
             bytes[..2].copy_from_slice(&id.to_be_bytes());
         }

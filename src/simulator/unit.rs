@@ -60,6 +60,8 @@ pub enum UnitFault {
     WrongUnit,
     /// Sends a wrong checksum, or on TCP a wrong header.
     Garbage,
+    /// Closes the connection instead of answering, where its line is one.
+    Closes,
 }
 
 /// Which word of a value of several registers comes first.
@@ -158,7 +160,7 @@ impl SimulatedUnit {
         self.state().last_requests.drain(..).collect()
     }
 
-    /// The answer to a frame and the time before it; `None` if the meter does not answer.
+    /// The answer to a frame and the time before it; `None` if the meter does not answer, no byte if it closes the connection.
     pub(super) fn answer(&self, frame: &[u8], protocol: ModbusProto) -> Option<(Duration, Vec<u8>)> {
         let header = if protocol == ModbusProto::TcpUdp { 6 } else { 0 };
         if let [unit, function @ (17 | 43), ..] = *frame.get(header..)? {
@@ -186,6 +188,7 @@ impl SimulatedUnit {
         let header = request.frame_start;
         match fault {
             Some(UnitFault::Silent) => return None,
+            Some(UnitFault::Closes) => return Some((delay, Vec::new())),
             Some(UnitFault::Late(late)) => delay += late,
             Some(UnitFault::Exception(code)) => {
                 request.error = None;

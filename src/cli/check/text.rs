@@ -62,11 +62,10 @@ fn write_meter(meter: &MeterConfig, out: &mut dyn Write) -> io::Result<()> {
     let map = meter.profile.map.as_ref().map(|map| format!(", map {map}")).unwrap_or_default();
     writeln!(out, "{map}{energy}")?;
     if let maps @ [first, ..] = names(open_maps(meter)).as_slice() {
-        writeln!(
-            out,
-            "      map {}: decided by the values of the meter, or by map = \"..\" in [meter.NAME]; for {first}:",
-            maps.join(" or ")
-        )?;
+        let decided =
+            if models(meter).is_empty() { "the values of the meter" } else { "the models in the chain of the meter" };
+        let maps = maps.join(" or ");
+        writeln!(out, "      map {maps}: decided by {decided}, or by map = \"..\" in [meter.NAME]; for {first}:")?;
     }
     if let Some(first) = models(meter).first() {
         let which = installation.chain_meter.map(|meter| format!("meter {meter} ")).unwrap_or_default();

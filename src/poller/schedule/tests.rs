@@ -149,6 +149,29 @@ fn living_meters_keep_their_slots_and_dead_ones_are_probed_in_the_time_that_rema
     assert!(takes >= SECOND * 120 && takes <= SECOND * 160, "{takes:?}");
 }
 
+/// A start, or the end of a suspension, beside meters that are not there.
+#[test]
+fn meters_that_were_read_keep_their_slots_while_the_others_are_first_tried() {
+    let (every, count) = (SECOND * 10, 150);
+    let start = Instant::now();
+    let mut schedule = PollSchedule::new(vec![every; count], SECOND, start);
+    let mut now = start;
+    let mut polls = vec![Vec::new(); count];
+    while polls.iter().any(Vec::is_empty) {
+        let meter = polled_next(&schedule, &mut now);
+        let answers = meter.is_multiple_of(5);
+        let took = if answers { SECOND / 20 } else { SECOND };
+        now += took;
+        polls[meter].push(now);
+        if answers { schedule.answered(meter, took, now) } else { schedule.silent(meter, took, now) }
+    }
+    assert!(now - start < SECOND * 140, "all were tried after {:?}", now - start);
+    for living in polls.iter().step_by(5) {
+        let longest = living.windows(2).map(|pair| pair[1] - pair[0]).chain([now - living[living.len() - 1]]).max();
+        assert!(longest <= Some(every + SECOND * 4), "not polled for {longest:?}");
+    }
+}
+
 #[test]
 fn without_time_for_probes_they_take_a_30th_of_it() {
     let site = Site { living: 18, dead: 20, poll_every: SECOND, answer: SECOND / 20, timeout: SECOND * 2 };
