@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::flow::{Grade, RegisterPoint, steps};
+use super::flow::{Grade, RegisterPoint, falls, steps};
 use super::hold::{Cause, Hold};
 use super::judging::{Judgement, Judging};
 use super::power::{EnergyBounds, energy, rate};
@@ -18,6 +18,8 @@ const LONG: (u32, Duration) = (5, Duration::from_secs(600));
 /// How long to wait for a trusted clock, and for a meter that reads 0 while power flows.
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// How long a register must count as power says before it is no longer held for contradicting it.
+const HOUR: Duration = Duration::from_secs(3600);
 /// A rate above this many times `max_power` is not an overload but a wrong register.
 const OVERLOAD_MAX: i64 = 10;
 
@@ -37,7 +39,7 @@ impl Judging<'_> {
             }
             Cause::Doubtful if lasted(LONG) => self.advance(&hold, anchor),
             Cause::Untold if lasted((LONG.0, DAY)) => self.step_untold(&hold, anchor),
-            Cause::Lower if lasted(POSSIBLE) && self.doubted_advance(anchor, &hold.first).is_some() => {
+            Cause::Lower if lasted(POSSIBLE) && self.takes_back(&hold, anchor, lasted(LONG)) => {
                 self.go_back(&hold, anchor)
             }
             Cause::Lower if lasted(POSSIBLE) && self.is_back_on_line(&hold, anchor) => {
@@ -47,10 +49,16 @@ impl Judging<'_> {
                 self.roll_over(&hold)
             }
             Cause::Lower if lasted(LONG) && !self.is_starting(&hold, anchor) => self.another_epoch(&hold, anchor),
+            Cause::Higher | Cause::Denied if lasted(LONG) && self.was_low_since_gap(&hold) => {
+                self.advance(&hold, anchor)
+            }
             Cause::Higher if lasted(LONG) && self.contradicts(&hold) && self.earlier_epoch(&hold, anchor).is_none() => {
                 self.announce(Hold { cause: Cause::Contradicts, ..hold })
             }
             Cause::Higher | Cause::Denied | Cause::Serial if lasted(LONG) => self.another_epoch(&hold, anchor),
+            Cause::Contradicts if lasted((LONG.0, HOUR)) && self.agrees_again(&hold) => {
+                self.another_epoch(&hold, anchor)
+            }
             _ if hold.is_quiet() && lasted(POSSIBLE) => self.announce(hold),
             _ => {
                 let verdict = if hold.is_quiet() { Verdict::Unchanged } else { Verdict::Held };
@@ -91,7 +99,8 @@ impl Judging<'_> {
             && jump <= carried + carried / 2 + 2 * hold.last.step.get()
     }
 
-    /// Whether the register of the hold counts otherwise than power, which had agreed with it for long before.
+    /// Whether the register of the hold counts otherwise than power, which had agreed with it for long before, or more than the connection
+    /// can carry: each advance is possible by itself, but not all of them together.
     fn contradicts(&self, hold: &Hold) -> bool {
         let grown = hold.last.value.saturating_sub(hold.first.value).get();
         let power = &self.state.memory.power;
@@ -100,7 +109,19 @@ impl Judging<'_> {
         let uncovered = watched.saturating_sub(self.measure().sampled(&hold.first, &hold.last).covered);
         let unseen = energy(power.measure(self.settings), uncovered);
         let expected = self.measure().flow(&hold.first, &hold.last).expected + lump + unseen;
-        power.trust.is_proven() && 2 * grown > 3 * expected + 6 * hold.last.step.get()
+        let outruns = self.measure().grade(&hold.first, &hold.last) == Grade::Beyond;
+        outruns || power.trust.is_proven() && 2 * grown > 3 * expected + 6 * hold.last.step.get()
+    }
+
+    /// Whether the register of the hold has counted what power says, within an eighth.
+    fn agrees_again(&self, hold: &Hold) -> bool {
+        let grown = hold.last.value.saturating_sub(hold.first.value).get();
+        let watched = hold.last.at.since(&hold.first.at).unwrap_or_default();
+        let sampled = self.measure().sampled(&hold.first, &hold.last);
+        let near = 2 * hold.last.step.get()
+            + energy(self.state.memory.power.recent(), self.state.memory.power.two_polls(self.settings));
+        let (least, most) = (sampled.lower - sampled.lower / 8, sampled.upper + sampled.upper / 8);
+        sampled.covered * 10 >= watched * 8 && grown > 8 * near && (least..=most).contains(&grown)
     }
 
     /// Whether power, which has agreed with the register before, denies the advance: even with full power for all the time until now that
@@ -109,7 +130,13 @@ impl Judging<'_> {
         let Some(elapsed) = self.at.since(&anchor.at) else { return false };
         let power = &self.state.memory.power;
         let covered = self.state.figure.totals.since(&anchor.witness).covered;
-        let unsampled = energy(power.measure(self.settings), elapsed.saturating_sub(covered));
+        // What flowed before it was read with its last value is not in the samples since then.
+        let hidden = if anchor.fresh {
+            anchor.unseen.min(power.longest_lump().unwrap_or(anchor.unseen))
+        } else {
+            Duration::ZERO
+        };
+        let unsampled = energy(power.measure(self.settings), elapsed.saturating_sub(covered) + hidden);
         let sampled = self.measure().sampled(anchor, to).upper;
         let explained = sampled + sampled / 4 + unsampled + 2 * steps(anchor, to);
         power.trust.agrees_now() && to.value.saturating_sub(anchor.value).get() > explained
@@ -126,6 +153,16 @@ impl Judging<'_> {
         };
         let returns = || self.earlier_epoch(&Hold::new(Cause::Return, *to, self.serial), anchor).is_some();
         most <= least / 20 && [10, 100, 1000].into_iter().any(fits) && !returns()
+    }
+
+    /// Whether the reading continues a hold of a register that is 10, 100 or 1000 times what it would be: it is still that, or has risen by
+    /// no more than as many times what can have flowed since the last reading.
+    pub(super) fn stays_scaled(&self, hold: &Hold, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
+        let (before, first) = (anchor.value.get().max(1), hold.first.value.get());
+        let factor = (first + before / 2) / before;
+        let most = self.measure().flow(&hold.last, to).most.saturating_add(steps(anchor, to));
+        let rise = to.value.saturating_sub(hold.last.value).get();
+        self.is_scaled(anchor, to) || !falls(&hold.last, to) && rise <= most.saturating_mul(factor)
     }
 
     /// Whether the register is back where an earlier epoch would be now, by no more than power explains.

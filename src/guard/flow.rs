@@ -285,6 +285,11 @@ impl Measure<'_> {
         self.memory.rates.seen.map_or(full, |seen| Milliwatts(seen.0.saturating_mul(3) / 2)).min(full)
     }
 
+    /// What flows in this time at the known rate of the register; nothing if that is not known.
+    pub(super) fn at_known_rate(&self, time: Duration) -> u64 {
+        self.memory.rates.seen.map_or(0, |_| energy(self.known_rate(Milliwatts(i64::MAX)), time))
+    }
+
     /// What this connection has probably carried while it was not read; its limit if nothing is known of it.
     fn usual_rate(&self, full: Milliwatts) -> Milliwatts {
         let sampled = self.totals.covered > Duration::ZERO && !self.memory.trust.wrong;

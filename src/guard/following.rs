@@ -93,16 +93,23 @@ impl Judging<'_> {
                 let cause = self.objection(anchor, &again.first).unwrap_or(cause);
                 self.begin_hold(Hold { cause, announced: !cause.may_pass(), ..again })
             }
-            _ => self.judge_afresh(anchor, to),
+            _ => {
+                let to = self.after_hold(&hold, to);
+                self.judge_afresh(anchor, to)
+            }
         }
+    }
+
+    /// The reading after a hold: nobody knows when the register advanced meanwhile.
+    fn after_hold(&self, hold: &Hold, to: RegisterPoint) -> RegisterPoint {
+        let two_polls = self.state.memory.power.two_polls(self.settings);
+        let hidden = self.at.since(&hold.first.at).map(|hidden| hidden + two_polls + hold.first.unseen);
+        to.after(hidden.unwrap_or_default())
     }
 
     /// Drops the readings of the hold as a passing fault.
     fn drop_hold(mut self, hold: &Hold, anchor: &RegisterPoint, to: RegisterPoint) -> Judgement {
-        // Nobody knows when the register advanced during the hold.
-        let two_polls = self.state.memory.power.two_polls(self.settings);
-        let hidden = self.at.since(&hold.first.at).map(|hidden| hidden + two_polls + hold.first.unseen);
-        let to = to.after(hidden.unwrap_or_default());
+        let to = self.after_hold(hold, to);
         let verdict = match self.objection(anchor, &to) {
             None => self.follow(anchor, to),
             Some(cause) => {
@@ -128,7 +135,8 @@ impl Judging<'_> {
         match hold.cause {
             Cause::Serial => self.state.is_same(self.serial) || !hold.meets(&self.measure(), to),
             Cause::Lower => !self.has_grown(hold, anchor, to) && !self.lags(anchor, to),
-            _ => falls(&hold.first, to),
+            _ if falls(&hold.first, to) => true,
+            _ => falls(&hold.last, to) && self.measure().grade(anchor, to) == Grade::Explained,
         }
     }
 
@@ -138,7 +146,12 @@ impl Judging<'_> {
         let half = MilliwattHours::new(hold.last.value.get() + depth / 2).unwrap_or(MilliwattHours::MAX);
         let jump = RegisterPoint { value: half, ..*to };
         let deep = depth > 8 * steps(anchor, to) && !hold.flows_into(&self.measure(), &jump);
-        hold.readings >= 3 && deep && hold.flows_into(&self.measure(), to)
+        // On a line that it had left, a register that fell by a few steps is no fault that has ended either.
+        let rise = to.value.saturating_sub(hold.last.value).get();
+        let on_line =
+            || self.earlier_epoch(hold, anchor).is_some() || self.doubted_advance(anchor, &hold.first).is_some();
+        let counted = deep || 2 * rise <= depth && on_line();
+        hold.readings >= 3 && counted && hold.flows_into(&self.measure(), to)
     }
 
     /// Whether power, which has agreed with the register before, says that the register should be higher by now.
@@ -156,7 +169,11 @@ impl Judging<'_> {
         let other = serial::differ(self.serial, hold.serial.as_deref());
         let old = hold.cause == Cause::Serial && self.state.is_same(self.serial);
         let scaled = hold.cause == Cause::Scaled
-            && self.state.figure.taken.is_some_and(|anchor| !falls(&hold.first, to) && self.is_scaled(&anchor, to));
+            && self
+                .state
+                .figure
+                .taken
+                .is_some_and(|anchor| !falls(&hold.first, to) && self.stays_scaled(hold, &anchor, to));
         !other && !old && (scaled || hold.meets(&self.measure(), to))
     }
 

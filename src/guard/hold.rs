@@ -34,7 +34,8 @@ pub enum Cause {
     Scaled,
     /// Where the register would be now on a line that it has left.
     Return,
-    /// After a jump, the register counts otherwise than the power register, which had agreed with it before.
+    /// After a jump, the register counts otherwise than the power register, which had agreed with it before, or more than the connection
+    /// can carry.
     Contradicts,
     /// A fall.
     Lower,

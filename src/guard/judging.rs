@@ -103,7 +103,9 @@ impl<'a> Judging<'a> {
         let debt = self.measure().debt(anchor, &to);
         if self.is_noise(anchor, &to) {
             // Its time stays, but what it counted is not there to be counted again.
-            let witness = anchor.witness.after(to.value.saturating_sub(anchor.value), &to.witness);
+            let change = to.value.saturating_sub(anchor.value);
+            let witness = anchor.witness.after(change, &to.witness);
+            self.state.memory.power.wobbled += change.get();
             self.state.figure.taken = Some(RegisterPoint { value: to.value, debt, witness, ..*anchor });
             self.state.publish();
             return Verdict::Advanced;
@@ -116,7 +118,8 @@ impl<'a> Judging<'a> {
     /// Whether the advance may be noise of the last digits: it does not tell when the register was updated.
     fn is_noise(&self, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
         let power = &self.state.memory.power;
-        let small = to.value.saturating_sub(anchor.value).get() <= 2 * steps(anchor, to);
+        let risen = power.wobbled + to.value.saturating_sub(anchor.value).get();
+        let small = risen <= 2 * steps(anchor, to);
         let update = power.longest_lump().unwrap_or_default().max(FIRST_UPDATE);
         small && power.rates.noisy && to.at.since(&anchor.at).is_some_and(|elapsed| elapsed <= update)
     }
@@ -125,6 +128,11 @@ impl<'a> Judging<'a> {
     pub(super) fn doubt(&mut self, anchor: &RegisterPoint, to: &RegisterPoint) {
         let flow = self.measure().flow(anchor, to);
         if let Some(advance) = DoubtedAdvance::of(anchor, to, &flow) {
+            // A second one in a row is no passing fault, but the load.
+            let again = self.state.memory.doubted.iter().any(|before| before.taken == anchor.at);
+            if !again {
+                self.state.memory.power.forget_rate();
+            }
             lines::remember(&mut self.state.memory.doubted, advance);
         }
     }

@@ -8,13 +8,17 @@ use super::flow::{Flow, Grade, RegisterPoint, falls, steps};
 use super::hold::Hold;
 use super::judging::Judging;
 use super::serial;
-use super::state::{Epoch, signed};
+use super::state::{Epoch, Gap, signed};
 use crate::clock::ClockReading;
 
 /// How long after its end an earlier epoch can be restored.
 const RESTORED_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long a doubted advance is remembered.
 const DOUBTED_FOR: Duration = Duration::from_secs(24 * 3600);
+/// A shorter time between two readings is no gap to be remembered.
+const GAP_MIN: Duration = Duration::from_secs(300);
+/// An advance that was doubted within bounds this many times as wide as a fall explains any such fall.
+const VAGUE: u64 = 50;
 /// How many doubted advances are remembered: those that exceeded the most.
 const DOUBTED_MAX: usize = 4;
 
@@ -51,10 +55,41 @@ pub(super) fn remember(doubted: &mut Vec<DoubtedAdvance>, advance: DoubtedAdvanc
 }
 
 impl Judging<'_> {
+    /// Remembers the register before a gap in reading.
+    pub(super) fn note_gap(&mut self, gap: Option<Duration>) {
+        let two_polls = self.state.memory.power.two_polls(self.settings);
+        if gap.is_none_or(|gap| gap > GAP_MIN.max(2 * two_polls)) && self.state.memory.hold.is_none() {
+            let gap = self.state.figure.taken.map(|before| Box::new(Gap { before, over: *self.at }));
+            self.state.memory.gap = gap;
+        }
+    }
+
+    /// Whether the register has risen to where it can be if the readings since the last gap were wrong: they were read for no longer than
+    /// the hold has lasted.
+    pub(super) fn was_low_since_gap(&self, hold: &Hold) -> bool {
+        let Some(gap) = self.state.memory.gap.as_deref() else { return false };
+        let low_for = hold.first.at.since(&gap.over);
+        let to = RegisterPoint { fresh: true, ..hold.first };
+        !self.state.memory.moved
+            && low_for.is_some_and(|low_for| low_for <= hold.age)
+            && !falls(&gap.before, &to)
+            && self.measure().grade(&gap.before, &to) < Grade::Beyond
+    }
+
     /// The doubted advance before which the register would now be where it fell to.
     pub(super) fn doubted_advance(&self, anchor: &RegisterPoint, to: &RegisterPoint) -> Option<usize> {
         let doubted = &self.state.memory.doubted;
         (0..doubted.len()).rev().find(|index| self.is_back_before(&doubted[*index], anchor, to))
+    }
+
+    /// Whether the hold takes a doubted advance back. One that was doubted within wide bounds, after an outage, explains any fall: it takes
+    /// `long` to tell such a fall from a passing fault.
+    pub(super) fn takes_back(&self, hold: &Hold, anchor: &RegisterPoint, long: bool) -> bool {
+        let fall = anchor.value.saturating_sub(hold.first.value).get();
+        self.doubted_advance(anchor, &hold.first).is_some_and(|index| {
+            let (least, most) = self.state.memory.doubted[index].excess;
+            long || most - least <= fall.saturating_mul(VAGUE)
+        })
     }
 
     fn is_back_before(&self, advance: &DoubtedAdvance, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
@@ -79,7 +114,7 @@ impl Judging<'_> {
     }
 
     /// Whether an advance looks more like the return to an earlier epoch than like an advance of this one: there, the register would have
-    /// risen by about what power says, here by more.
+    /// risen by about what power says, or the known rate of the register where power was not sampled; here by more.
     pub(super) fn returns(&self, anchor: &RegisterPoint, to: &RegisterPoint) -> bool {
         if self.state.memory.earlier.is_empty() {
             return false;
@@ -87,15 +122,16 @@ impl Judging<'_> {
         let flow = self.measure().flow(anchor, to);
         let sampled = self.measure().sampled(anchor, to);
         let elapsed = to.at.since(&anchor.at).unwrap_or_default();
-        if sampled.covered * 10 < elapsed * 8 {
-            return false;
-        }
         let hold = Hold::new(super::hold::Cause::Return, *to, self.serial);
         let Some(index) = self.earlier_epoch(&hold, anchor) else { return false };
         let noise = signed_energy(2 * steps(anchor, to));
         let worth = self.worth(&self.state.memory.earlier[index], to);
         let rise = signed(to.value) - signed(anchor.value);
-        let (least, most) = (signed_energy(flow.least), signed_energy(flow.expected));
+        let (least, most) = match sampled.covered * 10 < elapsed * 8 {
+            true => (0, self.measure().at_known_rate(elapsed)),
+            false => (flow.least, flow.expected),
+        };
+        let (least, most) = (signed_energy(least), signed_energy(most));
         worth + noise >= 0 && rise > most + noise / 2 && rise + worth > least + most
     }
 

@@ -23,8 +23,9 @@
 //! | it is 10, 100 or 1000 times what it would be | `held` | nothing is counted until it is back, or the operator accepts it | `decisions` |
 //! | it rose, and the clock is not trusted to tell in what time | `held`, then `stepped` | not credited after a day; credited when the clock is trusted and makes it possible | `flow`, `decisions` |
 //! | it rose by more than can be | `held`, then `stepped` | a new epoch after 5 readings and 10 minutes; the rise is not credited | `flow`, `decisions` |
-//! | it jumped and counts otherwise than power, which had agreed before | `held` | nothing is credited until they agree again, or the operator accepts it | `decisions`, `trust` |
-//! | it is back on the line before an advance that power did not explain | `held`, then `restored` | after 3 readings and a minute; the offset stays, published stands still until the register has caught up | `lines`, `decisions` |
+//! | it jumped and counts otherwise than power, which had agreed before, or more than the connection can carry | `held` | nothing is credited until it is back, has counted for an hour as power says (then `stepped`), or the operator accepts it | `decisions`, `trust` |
+//! | it was too low since a gap of more than five minutes, and is now where it can be | `held`, then `advanced` | taken after 5 readings and 10 minutes, and no sooner than it was low for | `lines`, `decisions` |
+//! | it is back on the line before an advance that power did not explain | `held`, then `restored` | after 3 readings and a minute, or after 5 and 10 minutes where so much was unknown that any fall would fit; the offset stays, published stands still until the register has caught up | `lines`, `decisions` |
 //! | it is back on the line of an earlier epoch | waiting or `held`, then `restored` | after 3 readings and a minute where power explains the line, else after 5 and 10 minutes; the earlier offset applies again; published never falls | `lines`, `decisions` |
 //! | it rolled over | `held`, then `rollover` | published rises by the true change after three readings | `decisions` |
 //! | it fell | `held`, then `reset` | a new epoch after 5 readings and 10 minutes; after a day where it stands still while power flows | `judging`, `decisions` |
@@ -104,6 +105,7 @@ pub fn judge(mut state: GuardState, settings: &MeterSettings, at: &ClockReading,
             let read_at = judging.state.figure.read_at.replace(*at);
             let two_polls = judging.state.memory.power.two_polls(settings);
             let gap = read_at.and_then(|before| at.since(&before));
+            judging.note_gap(gap);
             let to = RegisterPoint::new(register, at, witness, gap);
             let to = if gap.is_some_and(|gap| gap <= two_polls) { to } else { to.after(to.unseen) };
             if judging.state.figure.published.is_none() { judging.begin(to) } else { judging.go_on(to) }

@@ -78,6 +78,8 @@ pub(super) struct PowerMemory {
     /// The last times between two advances of the register, at most three, and when it last advanced.
     pub(super) lumps: Vec<Duration>,
     pub(super) advanced_at: Option<ClockReading>,
+    /// How far it has risen since then by what may be noise, in mWh.
+    pub(super) wobbled: u64,
 }
 
 /// What this connection was ever seen to carry.
@@ -254,7 +256,7 @@ impl PowerMemory {
         }
         self.advanced_at = Some(taken.at);
         let here = Stretch { value: taken.value, at: taken.at, totals: *totals };
-        self.backward = 0;
+        (self.backward, self.wobbled) = (0, 0);
         let poll = self.two_polls(settings) / 2;
         let (recent, full) = (energy(self.recent(), 2 * poll), energy(self.measure(settings), poll));
         self.trust.learn(here, taken.step, recent, full);
@@ -275,6 +277,11 @@ impl PowerMemory {
         }
         let sure = change.get().saturating_sub(2 * step.get());
         self.rates.seen = Some(self.rates.seen.unwrap_or_default().max(rate(sure, elapsed)));
+    }
+
+    /// Learns no rate from a doubted advance: only from what follows.
+    pub(super) fn forget_rate(&mut self) {
+        self.stretch = None;
     }
 
     /// Forgets what belongs to the old register when another one counts.

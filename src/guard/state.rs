@@ -66,6 +66,8 @@ pub struct GuardMemory {
     pub(super) hold: Option<Box<Hold>>,
     /// Epochs that a replacement, a reset or a step has ended, oldest first.
     pub(super) earlier: Vec<Epoch>,
+    /// The last gap in reading: the register before it, and when it was over.
+    pub(super) gap: Option<Box<Gap>>,
     /// Advances that were taken although power does not explain them.
     pub(super) doubted: Vec<DoubtedAdvance>,
     /// How many epochs have ended.
@@ -101,6 +103,15 @@ pub(super) struct Epoch {
     /// What it counted, in mWh.
     #[serde(default)]
     pub(super) counted: u64,
+}
+
+/// A gap in reading, in which more can have flowed than the register showed afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Gap {
+    /// The last register before.
+    pub(super) before: RegisterPoint,
+    /// When the register was read again.
+    pub(super) over: ClockReading,
 }
 
 /// What the integration keeps from one sample to the next.
@@ -284,6 +295,7 @@ impl GuardState {
         let counted = u64::try_from(self.figure().saturating_sub(before)).unwrap_or(0);
         self.memory.power.forget_stretch();
         self.memory.doubted.clear();
+        self.memory.gap = None;
         // An epoch that counted nothing need not be restored.
         self.memory.epochs = self.memory.epochs.saturating_add(1);
         if counted == 0 && self.memory.epochs > 1 {
@@ -327,9 +339,17 @@ impl GuardState {
         let hold = self.memory.hold.iter_mut().flat_map(|hold| hold.stamps());
         let earlier = self.memory.earlier.iter_mut().flat_map(|epoch| [&mut epoch.last.at, &mut epoch.ended]);
         let doubted = self.memory.doubted.iter_mut().flat_map(|advance| [&mut advance.from.at, &mut advance.taken]);
+        let gap = self.memory.gap.iter_mut().flat_map(|gap| [&mut gap.before.at, &mut gap.over]);
         let uncredited = self.memory.uncredited.iter_mut().flat_map(|step| [&mut step.from.at, &mut step.to.at]);
         let read = self.figure.read_at.iter_mut();
-        taken.chain(read).chain(hold).chain(earlier).chain(doubted).chain(uncredited).chain(self.memory.power.stamps())
+        taken
+            .chain(read)
+            .chain(hold)
+            .chain(earlier)
+            .chain(doubted)
+            .chain(gap)
+            .chain(uncredited)
+            .chain(self.memory.power.stamps())
     }
 
     /// Whether this serial number is known and differs from that of the epoch.

@@ -157,8 +157,8 @@ pub(super) fn standing(held: &HeldRegister) -> String {
              the meter has changed, set the scale of its register"
         ),
         Cause::Contradicts => format!(
-            "the register jumped from {before} and counts faster than the measured power, which agreed with it before (now {seen}); \
-             nothing is counted until they agree again: check the scale and the CT ratio of the meter"
+            "the register jumped from {before} and counts faster than the measured power, or than the connection can carry (now {seen}); \
+             nothing is counted until it is back, or has counted for an hour as power says: check the scale and the CT ratio of the meter"
         ),
         Cause::Redefined => {
             format!(

@@ -231,6 +231,58 @@ fn a_register_that_is_ten_times_as_high_is_held_until_it_is_back() {
 }
 
 #[test]
+fn a_register_that_is_a_thousand_times_as_high_stays_held_at_its_next_steps() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.power = Some(10_000);
+    // In an hour it counts 10 Wh, and shows them as 10 kWh.
+    for hour in 0..6 {
+        bench.pass(10);
+        bench.read_for(3590, 1000 * (180 * KWH + 10_000 * hour));
+        assert_eq!(bench.state.held().expect("it is held").cause, Cause::Scaled, "hour {hour}");
+    }
+    assert_eq!(bench.published(), Some(180 * KWH));
+}
+
+#[test]
+fn a_register_that_jumped_twice_is_held_until_it_has_agreed_with_power_for_an_hour() {
+    let (mut bench, mut register) = proven(6_000_000);
+    assert_eq!(count(&mut bench, &mut register, 640, 500_000), [Verdict::Held, Verdict::Stepped]);
+    let decided = count(&mut bench, &mut register, 3000, 900_000);
+    assert_eq!(decided, [Verdict::Held, Verdict::Held]);
+    assert_eq!(bench.state.held().unwrap().cause, Cause::Contradicts);
+    assert_eq!(count(&mut bench, &mut register, 1200, 900_000), [Verdict::Stepped]);
+    let missing = register - bench.published().unwrap();
+    assert!(
+        missing <= 60_000,
+        "{missing} mWh: only the jumps are not credited, and a poll and a step with each of them"
+    );
+}
+
+#[test]
+fn a_rise_that_ends_while_it_is_held_is_a_passing_fault() {
+    let (mut bench, mut register) = proven(18_000_000);
+    // In two minutes the register counts more than it is too high by.
+    let decided = count(&mut bench, &mut register, 120, 400_000);
+    assert_eq!(decided, [Verdict::Held]);
+    assert_eq!(count(&mut bench, &mut register, 60, 0), [Verdict::Glitch]);
+    assert!(register.abs_diff(bench.published().unwrap()) <= 20_000);
+}
+
+#[test]
+fn a_small_rise_that_was_not_credited_is_restored_when_it_ends() {
+    let (mut bench, mut register) = proven(900_000);
+    bench.settings.max_power = Milliwatts(1_000_000);
+    for round in 0..10 {
+        // Three steps, of which the register makes up for one in 40 seconds.
+        count(&mut bench, &mut register, 1200, 30_000);
+        let decided = count(&mut bench, &mut register, 600, 0);
+        assert_eq!(decided, [Verdict::Held, Verdict::Restored], "round {round}");
+        let lost = register.saturating_sub(bench.published().unwrap());
+        assert!(lost <= 30_000, "round {round}: {lost} mWh are missing");
+    }
+}
+
+#[test]
 fn the_operator_accepts_a_register_that_is_ten_times_as_high() {
     let mut bench = Bench::at(180 * KWH);
     bench.pass(10);

@@ -140,3 +140,97 @@ fn a_register_that_wobbles_gives_no_energy_twice() {
     assert_ne!(jump.verdict, Verdict::Advanced, "what was counted does not explain more");
     assert_eq!(bench.published(), published);
 }
+
+#[test]
+fn a_register_that_wobbled_once_is_dated_by_its_advances() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.pass(10);
+    bench.poll(Some(180 * KWH - 10_000));
+    for poll in 1..80 {
+        bench.pass(10);
+        bench.poll(Some(180 * KWH + 10_000 * poll));
+    }
+    bench.pass(10);
+    let jump = bench.poll(Some(181 * KWH + 10_000 * 80));
+    assert_eq!(jump.verdict, Verdict::Held, "1 kWh in 10 seconds on a connection of 20 kW");
+}
+
+#[test]
+fn a_doubted_advance_teaches_no_rate() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.read_for(600, 180 * KWH);
+    bench.read_for(300, 180 * KWH + 400_000);
+    assert_eq!(bench.published(), Some(180 * KWH + 400_000), "it is possible, and taken after a minute");
+    assert_eq!(bench.state.memory.power.rates.seen, None);
+}
+
+#[test]
+fn without_power_a_register_that_rises_to_an_earlier_line_is_back() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.read_for(600, 180 * KWH);
+    bench.read_for(900, 179 * KWH + 300_000);
+    assert_eq!(bench.state.memory.earlier.len(), 1, "it was reset");
+    bench.read_for(120, 180 * KWH);
+    assert_eq!(bench.published(), Some(180 * KWH), "what it fell by was not consumed");
+}
+
+#[test]
+fn after_an_outage_a_register_that_was_too_low_catches_up() {
+    // It is too low for two minutes, or right for an hour before the same jump.
+    for (low_for, published) in [(120, 280 * KWH), (3600, 181 * KWH + 3_590_000)] {
+        let mut bench = Bench::at(180 * KWH);
+        bench.pass(24 * 3600);
+        for poll in 0..low_for / 10 {
+            bench.pass(10);
+            bench.poll(Some(181 * KWH + 10_000 * poll));
+        }
+        bench.pass(10);
+        assert_eq!(bench.poll(Some(280 * KWH)).verdict, Verdict::Held);
+        bench.read_for(900, 280 * KWH);
+        assert_eq!(bench.published(), Some(published), "too low for {low_for} s");
+    }
+}
+
+#[test]
+fn after_a_long_outage_a_short_fall_does_not_take_its_energy_back() {
+    let mut bench = Bench::at(180 * KWH);
+    bench.power = Some(10_000_000);
+    bench.pass(5 * 24 * 3600);
+    bench.read_for(900, 1000 * KWH);
+    assert_eq!(bench.published(), Some(1000 * KWH), "it is possible");
+    bench.read_for(300, 996 * KWH);
+    bench.pass(10);
+    assert_eq!(bench.poll(Some(1002 * KWH)).verdict, Verdict::Glitch);
+    // The same fall for longer: the register had been too high since the outage.
+    bench.read_for(900, 1002 * KWH);
+    bench.pass(10);
+    bench.read_for(900, 998 * KWH);
+    assert_eq!(bench.state.memory.doubted, [], "it is back on its line");
+}
+
+#[test]
+fn after_a_jump_a_register_that_counts_more_than_the_connection_carries_stays_held() {
+    let mut bench = Bench::at(180 * KWH);
+    for poll in 1..180 {
+        bench.pass(10);
+        bench.poll(Some(1500 * KWH + 80_000 * poll));
+    }
+    assert_eq!(bench.state.held().unwrap().cause, Cause::Contradicts);
+    assert_eq!(bench.published(), Some(180 * KWH));
+    bench.pass(10);
+    assert_eq!(bench.poll(Some(180 * KWH + 1_000_000)).verdict, Verdict::Glitch);
+}
+
+#[test]
+fn an_update_that_a_fault_hid_does_not_make_power_deny_the_next_one() {
+    let mut bench = Bench::new();
+    bench.power = Some(3_600_000);
+    for second in (0..10 * 3600).step_by(10) {
+        let hour = second / 3600;
+        // Zeros from 10 minutes before an update until 20 minutes after it.
+        let hidden = (8 * 3600 - 600..8 * 3600 + 1200).contains(&second);
+        bench.second = second;
+        bench.poll(Some(if hidden { 0 } else { 180 * KWH + 3_600_000 * hour }));
+    }
+    assert_eq!(bench.published(), Some(180 * KWH + 9 * 3_600_000));
+}
