@@ -229,7 +229,7 @@ async fn a_clone_reports_after_it_was_adopted() {
     assert!(why().await.contains("arkmeter ledger adopt"));
     let adopted = handle.command(request(OperatorCommand::Adopt {})).await.unwrap();
     assert!(adopted.on_disk);
-    assert!(why().await.contains("no baseline"));
+    assert!(why().await.contains("NoBaseline"));
     assert!(!handle.show().await.unwrap().other_machine);
     assert_eq!(newest_of(&handle).await.word, "adopt");
 }
