@@ -136,6 +136,14 @@ impl StoreFault {
         }
     }
 
+    /// As the answer of a call to the disk, for a file that is needed as it is.
+    pub(crate) fn into_disk_error(self) -> DiskError {
+        match self {
+            StoreFault::Disk(error) => error,
+            fault => io::Error::other(fault.to_string()).into(),
+        }
+    }
+
     pub(crate) fn damaged(why: impl Into<String>) -> Self {
         StoreFault::Damaged(why.into())
     }

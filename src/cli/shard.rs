@@ -133,7 +133,7 @@ fn resize(config: &Config, from: Layout, to: Layout) -> u8 {
             print_error(&chain(&error));
             return match error {
                 ResizeError::Open(error) => exit_code_of(&error),
-                ResizeError::Damaged { .. } => exit::DAMAGED,
+                ResizeError::Damaged { .. } | ResizeError::Lost { .. } => exit::DAMAGED,
                 _ => exit::FAILED,
             };
         }

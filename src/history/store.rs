@@ -5,7 +5,6 @@
 //! with a log, rows that are only appended would be written twice.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use super::notes;
 use super::{HistorySlot, MeterRename, Retention};
 use crate::clock::ClockReading;
 use crate::storage::{
-    DiskError, FileId, StoreError, StoreFault, check_store, connect, create_private, file_id, give_to_owner, move_aside,
+    FileId, StoreError, StoreFault, check_store, connect, create_private, file_id, give_to_owner, move_aside,
 };
 
 /// The file in the state folder.
@@ -76,7 +75,7 @@ pub(crate) fn record(
     now: &ClockReading,
     retention: &Retention,
 ) -> Result<Option<String>, StoreError> {
-    let failed = |fault| StoreError::write(&folder.join(HISTORY))(disk_error(fault));
+    let failed = |fault: StoreFault| StoreError::write(&folder.join(HISTORY))(fault.into_disk_error());
     let replaced = store.take_if(|store| !store.is_in_place()).is_some();
     let mut aside = replaced.then(|| "its file was removed or replaced while in use".to_owned());
     let mut open = match store.take() {
@@ -116,13 +115,6 @@ pub(super) fn open_present(store: &mut Option<HistoryStore>, folder: &Path) -> R
     })
 }
 
-fn disk_error(fault: StoreFault) -> DiskError {
-    match fault {
-        StoreFault::Disk(error) => error,
-        fault => io::Error::other(fault.to_string()).into(),
-    }
-}
-
 /// Renames meters in the history, with or without a running daemon. Older records under a new name no longer belong to any meter.
 pub(crate) fn rename(folder: &Path, renames: &[MeterRename]) {
     let path = folder.join(HISTORY);
@@ -144,6 +136,16 @@ pub(crate) fn rename(folder: &Path, renames: &[MeterRename]) {
             tracing::warn!(meter = %to, %error, "the history stays under the name {from}");
         }
     }
+}
+
+/// An empty file of a history, without tables.
+fn blank(folder: &Path) -> Result<Connection, StoreFault> {
+    let path = folder.join(HISTORY);
+    give_to_owner(&create_private(&path)?, folder);
+    let connection = connect(&path)?;
+    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(connection)
 }
 
 /// Fails unless the file is a history of a version that this program knows.
@@ -177,15 +179,30 @@ impl HistoryStore {
         }
     }
 
+    /// The same, and sets it aside also if a page that is not needed yet is damaged.
+    pub(super) fn open_checked(folder: &Path) -> Result<(Self, Option<String>), StoreFault> {
+        let (store, aside) = HistoryStore::open(folder)?;
+        match check_pages(&store.connection).map_err(StoreFault::from) {
+            Ok(()) => Ok((store, aside)),
+            Err(StoreFault::Damaged(why)) => Ok((HistoryStore::create(folder)?, Some(why))),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Creates a history; a file in its place is set aside.
     pub(super) fn create(folder: &Path) -> Result<Self, StoreFault> {
-        let path = folder.join(HISTORY);
         move_aside(folder, "history")?;
-        give_to_owner(&create_private(&path)?, folder);
-        let connection = connect(&path)?;
-        connection.pragma_update(None, "page_size", PAGE_SIZE)?;
-        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        HistoryStore::settle(connection, &path)
+        HistoryStore::settle(blank(folder)?, &folder.join(HISTORY))
+    }
+
+    /// Creates a history in a folder without one. Nothing is written twice or synchronised, so that a kill or a power cut leaves no usable
+    /// file: for one that is put in place, or thrown away, as a whole.
+    pub(super) fn create_unjournaled(folder: &Path) -> Result<Connection, StoreFault> {
+        let mut connection = blank(folder)?;
+        connection.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "off")?;
+        steps().to_latest(&mut connection)?;
+        Ok(connection)
     }
 
     /// Brings the schema up to date and sets how the file is written.

@@ -27,6 +27,8 @@ pub struct ClientKey {
 impl ClientKey {
     /// How the history calls the client.
     pub(crate) fn in_history(&self) -> String {
+        #[cfg(test)]
+        super::testing::count_name_in_history();
         format!("{} {}", self.client_id.to_hex(), self.url)
     }
 }

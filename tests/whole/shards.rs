@@ -1,7 +1,9 @@
 //! Several daemons with one configuration, each of which runs its shard.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use arkmeter::ledger::shown::ShownMeter;
 use arkmeter::simulator::SimulatedGateway;
 use arkmeter::units::Name;
 use serde_json::Value;
@@ -195,6 +197,7 @@ async fn check_shows_what_each_shard_carries() {
         checked.err.contains("shard 1 carries 20.0 polls a second, 3.0 times the mean: the pin of bus"),
         "{checked:?}"
     );
+    assert!(checked.out.contains(" 3          0       0             0.0"), "{checked:?}");
     let of_one = site.run(&["check", "--shards", "2", "--shard", "2"]).await;
     assert!(of_one.code == 0 && !of_one.out.contains("sauna"), "{of_one:?}");
 }
@@ -205,20 +208,42 @@ async fn check_shows_what_each_shard_carries() {
 async fn resize_disk_calls_that_fail_or_kill_the_program_are_completed_by_a_second_run() {
     let (site, _gateways) = stopped_site().await;
     repin(&site, "shard = 2", "shard = 3");
-    // No figure depends on a history, which would triple the number of calls.
-    for shard in [1, 2] {
-        let _ = std::fs::remove_file(site.path(&format!("state/shard-{shard}/history.db")));
-    }
+    let histories = [1, 2].map(|shard| recorded(&site.path(&format!("state/shard-{shard}"))));
+    let histories = [&histories[0], &Records::new(), &histories[1]];
+    assert!([0, 2].iter().all(|shard| histories[*shard].len() > 1), "slots and days: {histories:?}");
     for calls in CALLS {
+        let mut all = Vec::new();
         for fault in ["signal=KILL", "error=EIO", "error=ENOSPC"] {
-            let most = sweep_calls(|k| resize_with_fault(&site, calls, fault, k)).await;
+            let most = sweep_calls(|k| resize_with_fault(&site, &histories, calls, fault, k)).await;
             eprintln!("shard resize: {calls} {fault}: k = 1 to {most}");
+            all.push(most > 0);
         }
+        assert!(all.iter().all(|struck| *struck == all[0]), "{calls}: a fault was never met");
     }
 }
 
-/// Runs a resize from 2 to 3 with one fault, then without. False if the run ended before the fault.
-async fn resize_with_fault(site: &Site, calls: &str, fault: &str, k: u32) -> bool {
+/// What a history holds: of each meter its slots and days.
+type Records = Vec<(String, String)>;
+
+/// What the history in that folder holds; nothing without a history.
+fn recorded(folder: &Path) -> Records {
+    let path = folder.join("history.db");
+    if !path.exists() {
+        return Records::new();
+    }
+    let history = rusqlite::Connection::open(path).unwrap();
+    let sql = "SELECT name, json_array(ended, trusted, measured_ms, mean_mw, min_mw, max_mw, published_mwh, began, began_mwh)
+                   FROM slot JOIN meter ON meter.id = slot.meter
+               UNION ALL SELECT name, json_array(day, energy_mwh, covered_s) FROM day JOIN meter ON meter.id = day.meter";
+    let mut all = history.prepare(sql).unwrap();
+    let mut records: Records =
+        all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
+    records.sort();
+    records
+}
+
+/// Runs a resize from 2 to 3 with one fault, then without. `histories` is what each shard then has. False if the run ended before the fault.
+async fn resize_with_fault(site: &Site, histories: &[&Records; 3], calls: &str, fault: &str, k: u32) -> bool {
     const METERS: [(&str, u64); 2] = [("sauna", 10_000_000), ("boiler", 20_000_000)];
     let what = format!("{calls} {fault} k = {k}");
     let place = tempfile::tempdir().unwrap();
@@ -228,27 +253,37 @@ async fn resize_with_fault(site: &Site, calls: &str, fault: &str, k: u32) -> boo
     let command = ["shard", "resize", "--from", "2", "--to", "3"];
     let (output, struck) = run_with_fault(site, &command, place.path(), calls, fault, k).await;
     let folders = [1, 2, 3].map(|shard| place.path().join(format!("state/shard-{shard}")));
-    let ledgers = |meter: &str, energy| folders.iter().filter(|folder| held(folder, meter) == Some(energy)).count();
+    let found = energies(&folders);
     for (meter, energy) in METERS {
         // In none that a daemon would open only while the resize waits to be completed.
-        let most = ledgers(meter, energy);
-        assert!(most <= 1, "{what}: {meter} is in {most} ledgers: {output:?}");
+        let ledgers = found.iter().filter(|figures| figures.get(meter) == Some(&energy)).count();
+        assert!(ledgers <= 1, "{what}: {meter} is in {ledgers} ledgers: {output:?}");
         assert!(
-            most == 1 || folders.iter().any(|folder| folder.join("resize").exists()),
+            ledgers == 1 || folders.iter().any(|folder| folder.join("resize").exists()),
             "{what}: {meter} is lost: {output:?}"
         );
     }
     let again = site.run_under(&[], &command, place.path()).await;
     assert_eq!(again.code, 0, "{what}, then {again:?}");
-    for (meter, energy) in METERS {
-        assert_eq!(ledgers(meter, energy), 1, "{what}, then {meter}");
+    let [sauna, boiler] = METERS.map(|(meter, energy)| BTreeMap::from([(meter.to_owned(), energy)]));
+    assert_eq!(energies(&folders), [sauna, BTreeMap::new(), boiler], "{what}, then");
+    for (folder, expected) in folders.iter().zip(histories) {
+        assert_eq!(recorded(folder), **expected, "{what}: the history in {}, after {output:?}", folder.display());
     }
-    assert_eq!(held(&folders[2], "boiler"), Some(20_000_000), "{what}");
     assert!(
         folders.iter().all(|folder| !folder.join("resize").exists() && !folder.join("resize.new").exists()),
         "{what}"
     );
     struck
+}
+
+/// The energies of the meters in each of these ledgers; none where a daemon would not open it.
+fn energies(folders: &[PathBuf; 3]) -> [BTreeMap<String, u64>; 3] {
+    folders.each_ref().map(|folder| {
+        let meters = arkmeter::ledger::shown::show(folder).map(|shown| shown.meters).unwrap_or_default();
+        let energy = |(name, meter): (Name, ShownMeter)| Some((name.to_string(), meter.published_mwh?.get()));
+        meters.into_iter().filter_map(energy).collect()
+    })
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -50,7 +50,8 @@ fn load(config: &Config, shard: Shard, assignment: &Assignment, polls: &BTreeMap
     let buses = config.buses.keys().filter(|bus| here(bus)).count();
     let meters = config.meters.values().filter(|meter| here(&meter.bus)).count();
     let clients = config.clients.values().filter(|client| client.meters.first().is_some_and(bus_of)).count();
-    let polls_per_second = polls.iter().filter(|(bus, _)| here(bus)).map(|(_, polls)| polls).sum();
+    // A sum of nothing would be -0.
+    let polls_per_second = polls.iter().filter(|(bus, _)| here(bus)).fold(0.0, |sum, (_, polls)| sum + polls);
     let memory_bytes = memory::estimate(meters, buses);
     ShardLoad { shard: shard.number(), buses, meters, polls_per_second, clients, memory_bytes }
 }

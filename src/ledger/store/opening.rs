@@ -162,9 +162,12 @@ pub(super) fn begin(folder: &Folder, owner: Option<&str>) -> Result<(), StoreFau
     Ok(folder.put(&scratch, &folder.ledger())?)
 }
 
-/// An empty ledger in an empty file.
+/// An empty ledger in an empty file. What the connection writes is not journaled and not synchronised: the file gets its name when it is complete
+/// and on the disk.
 pub(super) fn create(path: &Path) -> Result<Connection, StoreFault> {
     let mut connection = connect(path)?;
+    connection.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "off")?;
     connection.pragma_update(None, "page_size", PAGE_SIZE)?;
     connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
     Schema::current().apply(&mut connection)?;

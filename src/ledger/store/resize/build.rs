@@ -22,8 +22,9 @@ pub(super) fn beside(folder: &Path) -> PathBuf {
     folder.join("resize.new")
 }
 
-/// Writes all of them.
-pub(super) fn build(set: &FolderSet, plan: &ResizePlan, sources: &Sources) -> Result<(), ResizeError> {
+/// Writes all of them. Returns what the operator should know of the histories.
+pub(super) fn build(set: &FolderSet, plan: &ResizePlan, sources: &Sources) -> Result<Vec<String>, ResizeError> {
+    let notes = make_histories_ready(sources)?;
     let has_history = sources.folders().any(|folder| folder.join(history::HISTORY).exists());
     let (mut meters, mut clients) = (0, 0);
     for (index, place) in set.new.iter().enumerate() {
@@ -39,7 +40,7 @@ pub(super) fn build(set: &FolderSet, plan: &ResizePlan, sources: &Sources) -> Re
             let from: Vec<_> = sources.folders().map(PathBuf::as_path).collect();
             let meter = |source, name: &str| sources.place_of_meter(source, name) == index;
             let client = |source, name: &str| sources.place_of_client(source, name) == index;
-            history::gather(&from, &new, &meter, &client).map_err(failed)?;
+            history::gather(&from, &new, &meter, &client)?;
             step()?;
         }
         sync_all(&new).map_err(|error| failed(error.into()))?;
@@ -49,7 +50,20 @@ pub(super) fn build(set: &FolderSet, plan: &ResizePlan, sources: &Sources) -> Re
         let why = format!("{meters} of {} meters, {clients} of {} clients", sources.meters(), sources.clients());
         return Err(ResizeError::NotWritten { path: plan.state.clone(), why });
     }
-    Ok(())
+    Ok(notes)
+}
+
+/// A damaged history is set aside, and its figures stay where they are: they would otherwise prevent the resize.
+fn make_histories_ready(sources: &Sources) -> Result<Vec<String>, ResizeError> {
+    let mut notes = Vec::new();
+    for folder in sources.folders() {
+        if let Some(why) = history::make_ready(folder)? {
+            let path = folder.join(history::HISTORY);
+            let kept = "it is kept as history-set-aside.db, and nothing of it is moved";
+            notes.push(format!("the history {} cannot be used ({why}): {kept}", path.display()));
+        }
+    }
+    Ok(notes)
 }
 
 fn disk(folder: &Folder, fault: StoreFault) -> StoreError {
@@ -79,8 +93,6 @@ fn write_ledger(
     let path = new.join(LEDGER);
     give_to_owner(&create_private(&path)?, new);
     let mut connection = create(&path)?;
-    // The files are synchronised when they are complete.
-    connection.pragma_update(None, "synchronous", "off")?;
     let number = contents.journal.last().map_or(1, |last| last.id + 1);
     let reason = format!("the number of shards was changed from {} to {}", plan.from, plan.to);
     let entry = JournalRow::of_ledger(number, "resize", reason, Clock::system().now().wall);

@@ -2,17 +2,24 @@
 
 use std::path::PathBuf;
 
+use crate::history::GatherError;
 use crate::ledger::store::{OpenError, StoreError};
-use crate::shard::{Layout, LedgerPlace};
+use crate::shard::{Layout, LedgerPlace, Shard};
 use crate::text::chain;
 use crate::units::{ClientId, Name};
 
 /// Why shards were not resized.
 #[derive(Debug, thiserror::Error)]
 pub enum ResizeError {
-    /// A ledger cannot be opened; nothing was changed.
+    /// A ledger cannot be opened.
+    #[error("{}; nothing was changed", chain(.0))]
+    Open(OpenError),
+    /// A new ledger, which is in place, cannot be opened.
+    #[error("the resize is complete, but {}", chain(.0))]
+    Complete(OpenError),
+    /// A history cannot be read or written.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    History(#[from] GatherError),
     /// A file cannot be written or read.
     #[error(transparent)]
     Disk(StoreError),
@@ -39,6 +46,21 @@ pub enum ResizeError {
         place: LedgerPlace,
         /// What is wrong with it.
         why: String,
+    },
+    /// One is damaged, and so is its copy.
+    #[error(
+        "the ledger of {place} in {} is damaged ({why}), and {copy}: restore a backup (`arkmeter ledger restore{} FILE`), and then run this \
+         again; nothing was changed",
+        place.folder.display(),
+        options(place)
+    )]
+    Lost {
+        /// Whose ledger.
+        place: LedgerPlace,
+        /// What is wrong with it.
+        why: String,
+        /// What is wrong with its copy.
+        copy: String,
     },
     /// One was moved to another machine.
     #[error("the ledger of {place} in {} was moved away: bring it back with `arkmeter ledger restore`; nothing was changed", place.folder.display())]
@@ -99,4 +121,16 @@ pub enum ResizeError {
     #[cfg(test)]
     #[error("stopped by a test")]
     Stopped,
+}
+
+impl From<OpenError> for ResizeError {
+    fn from(error: OpenError) -> Self {
+        ResizeError::Open(error)
+    }
+}
+
+/// The options with which a command uses this ledger.
+fn options(place: &LedgerPlace) -> String {
+    let of = |shard: Shard| format!(" --shards {} --shard {}", shard.count(), shard.number());
+    place.shard.map(of).unwrap_or_default()
 }

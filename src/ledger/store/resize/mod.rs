@@ -91,7 +91,7 @@ pub fn resize(plan: &ResizePlan) -> Result<Resized, ResizeError> {
             return Ok(Resized { changed: false, ..set.result(notes)? });
         }
         notes.extend(sources.notes.iter().cloned());
-        prepare(&set, plan, &sources)?;
+        notes.extend(prepare(&set, plan, &sources)?);
         decide(&set, plan)?;
     }
     let switched = switch::switch(&set);
@@ -99,8 +99,8 @@ pub fn resize(plan: &ResizePlan) -> Result<Resized, ResizeError> {
     set.result(notes)
 }
 
-/// Marks the folders and writes the new ledgers. If that fails, everything is as before.
-fn prepare(set: &FolderSet, plan: &ResizePlan, sources: &Sources) -> Result<(), ResizeError> {
+/// Marks the folders and writes the new ledgers. Returns what the operator should know. If it fails, everything is as before.
+fn prepare(set: &FolderSet, plan: &ResizePlan, sources: &Sources) -> Result<Vec<String>, ResizeError> {
     let prepared = || {
         for folder in &set.folders {
             let mark = Mark { from: plan.from, to: plan.to, decided: false };
@@ -189,7 +189,7 @@ impl FolderSet {
             let (_, contents) = read_file(&path).map_err(|fault| OpenError::of("read", &path, fault))?;
             Ok((place.clone(), contents.meters.len(), contents.clients.len()))
         };
-        let ledgers = self.new.iter().map(read).collect::<Result<_, ResizeError>>()?;
+        let ledgers = self.new.iter().map(read).collect::<Result<_, OpenError>>().map_err(ResizeError::Complete)?;
         Ok(Resized { ledgers, changed: true, notes })
     }
 }

@@ -182,10 +182,8 @@ impl Sources {
                 client.meters.iter().filter_map(|name| Some(ledger.contents.meters.get(name)?.id)).collect()
             }
         };
-        let figures: BTreeMap<_, _> =
-            ledger.contents.meters.values().map(|meter| (meter.id, meter.state.published())).collect();
         if state.energy.is_some() {
-            state.settle(&members, |id| *figures.get(&id)?);
+            state.settle(&members, |id| ledger.contents.meters.get(ledger.names.get(&id)?)?.state.published());
         } else {
             state.counted.retain(|id, _| here(id));
         }
@@ -268,7 +266,7 @@ fn read_source(place: &LedgerPlace) -> Result<Source, ResizeError> {
     let Found { connection, contents, origin } =
         find(&place.folder, "read", read_file).map_err(|error| match error {
             OpenError::Nothing { .. } => ResizeError::NoLedger { place: place.clone() },
-            OpenError::Damaged { why, copy, .. } => damaged(format!("{why}, and {copy}")),
+            OpenError::Damaged { why, copy, .. } => ResizeError::Lost { place: place.clone(), why, copy },
             other => other.into(),
         })?;
     match origin {

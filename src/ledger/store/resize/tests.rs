@@ -1,3 +1,6 @@
+mod histories;
+mod work;
+
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
@@ -13,6 +16,7 @@ use crate::ledger::store::{
 };
 use crate::ledger::testing::{at, client, energy, meter, name, state};
 use crate::shard::{ShardCount, Sharding};
+use crate::units::ClientId;
 
 thread_local! {
     /// How many steps are left before the power fails.
@@ -41,14 +45,19 @@ fn figure(meter: u64) -> GuardState {
 }
 
 fn self_client(number: u64) -> ClientKey {
-    client("c", &format!("{number:x}"), &[]).key
+    let client_id = ClientId::parse(&format!("0x{number:064x}")).unwrap();
+    ClientKey { client_id, ..client("c", "1", &[]).key }
 }
 
 fn planned(folder: &TempDir, from: Layout, to: Layout) -> ResizePlan {
+    planned_with(METERS, folder, from, to)
+}
+
+fn planned_with(many: u64, folder: &TempDir, from: Layout, to: Layout) -> ResizePlan {
     let places = to.places(folder.path()).len() as u64;
     let place = |meter: u64| (meter % places) as usize;
-    let meters = (1..=METERS).map(|number| (name(&format!("m{number}")), place(number)));
-    let clients = (1..=METERS).map(|number| {
+    let meters = (1..=many).map(|number| (name(&format!("m{number}")), place(number)));
+    let clients = (1..=many).map(|number| {
         let placed = PlacedClient {
             name: name(&format!("c{number}")),
             place: place(number),
@@ -61,6 +70,10 @@ fn planned(folder: &TempDir, from: Layout, to: Layout) -> ResizePlan {
 
 /// Ledgers of this layout, whose daemons have run.
 fn site(layout: Layout) -> TempDir {
+    site_with(METERS, layout)
+}
+
+fn site_with(many: u64, layout: Layout) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     if let Layout::Shards(count) = layout {
         begin_shards(folder.path(), Sharding::All(count)).unwrap();
@@ -69,7 +82,7 @@ fn site(layout: Layout) -> TempDir {
     for (index, place) in places.iter().enumerate() {
         let machine = Some(place.shard.map_or("11111111".to_owned(), Shard::owner));
         let mut store = Store::open(&place.folder, StoreOptions { durable: true, machine }).unwrap().store;
-        let here: Vec<_> = (1..=METERS).filter(|number| *number as usize % places.len() == index).collect();
+        let here: Vec<_> = (1..=many).filter(|number| *number as usize % places.len() == index).collect();
         store.commit(&rows(&here)).unwrap();
         store.copy_if_due(&at(1)).unwrap();
         store.close().unwrap();
@@ -263,9 +276,9 @@ fn what_prevents_a_resize_is_named_and_changes_nothing() {
     let owner = ShardCount::new(4).unwrap().shard(3).unwrap().owner();
     let running =
         Store::open(&folder.path().join("shard-3"), StoreOptions { durable: true, machine: Some(owner) }).unwrap();
-    assert!(
-        message(&folder, shards(4), shards(6)).contains("the ledger in STATE/shard-3 is in use by another arkmeter")
-    );
+    let in_use = message(&folder, shards(4), shards(6));
+    assert!(in_use.starts_with("the ledger in STATE/shard-3 is in use by another arkmeter"), "{in_use}");
+    assert!(in_use.ends_with("stop that one first; nothing was changed"), "{in_use}");
     drop(running);
     assert_eq!(
         message(&folder, shards(3), shards(6)),
@@ -289,6 +302,15 @@ fn what_prevents_a_resize_is_named_and_changes_nothing() {
             "start it once, so that it continues from its copy, and then run this again; nothing was changed"
         )
     );
+    // Its copy is damaged, too.
+    let copy = folder.path().join("shard-2/ledger-copy.db");
+    let good_copy = fs::read(&copy).unwrap();
+    fs::write(&copy, "junk").unwrap();
+    let lost = message(&folder, shards(4), shards(6));
+    assert!(lost.contains("so is its copy STATE/shard-2/ledger-copy.db") && !lost.contains("start it once"), "{lost}");
+    let remedy = "restore a backup (`arkmeter ledger restore --shards 4 --shard 2 FILE`), and then run this again; nothing was changed";
+    assert!(lost.ends_with(remedy), "{lost}");
+    fs::write(&copy, good_copy).unwrap();
     fs::write(&ledger, good).unwrap();
     // A folder that was in use before.
     fs::copy(folder.path().join("shard-1/ledger.db"), folder.path().join("shard-5/ledger.db")).unwrap();
