@@ -262,8 +262,15 @@ fn hundred() -> PageInputs {
 #[test]
 #[allow(clippy::print_stderr, clippy::disallowed_methods, reason = "sizes and times of the pages")]
 fn a_hundred_meters_and_a_year_of_days_fit_in_80_kb_a_page() {
-    let inputs = hundred();
+    let mut inputs = hundred();
     assert!(inputs.document.well, "{:?}", inputs.document.trouble);
+    // Loads that come and go have the longest paths.
+    for history in inputs.histories.values_mut() {
+        for (index, point) in history.power.iter_mut().enumerate() {
+            let mean = [300.0, 2700.0][index / 9 % 2] + (index % 9) as f32;
+            *point = point.map(|point| PowerPoint::new(mean, point.min, point.max));
+        }
+    }
     let name = Name::new("apartment_7").unwrap();
     let render: [(&str, &dyn Fn() -> String); 3] = [
         ("overview", &|| overview(&inputs, 1)),

@@ -17,8 +17,8 @@ const FINE: f64 = 2.0;
 /// Positions of the cursor: half hours.
 const HALF_HOURS: usize = 48;
 const POINTS_IN_SPARK: usize = 96;
-/// A hundred rows have to fit on a page.
-const POINTS_IN_ROW: usize = 32;
+/// One for each hour: a hundred rows have to fit on a page.
+const POINTS_IN_ROW: usize = 24;
 
 /// The plot of one meter or of several, as a figure. `id` is unique on the page.
 pub(in crate::status) fn power(id: &str, what: &str, history: &MeterHistory) -> Markup {
@@ -68,7 +68,7 @@ pub(in crate::status) fn spark(id: &str, what: &str, history: &MeterHistory) -> 
 pub(in crate::status) fn ribbon(history: &MeterHistory) -> Markup {
     let points = join(&history.power, POINTS_IN_ROW);
     html! {
-        svg.pl aria-hidden="true" height="22" viewBox=(format!("0 0 {} 44", points.len() * WIDE)) preserveAspectRatio="none" {
+        svg.pl aria-hidden="true" viewBox=(format!("0 0 {} 44", points.len() * WIDE)) preserveAspectRatio="none" {
             path.ln d=(line(&points, &scale_of(&points), 22.0)) {}
         }
     }
