@@ -23,7 +23,7 @@ use crate::setup::{
 use files::Saved;
 use situation::situation;
 pub(super) use terminal::style;
-use terminal::{Asked, heading, say, tell};
+use terminal::{Asked, copyable, heading, say, tell};
 
 /// Runs the set-up. The exit code: 0 if everything is done.
 pub(super) fn setup(answers: Option<&Path>, path: &Path, environment: &Environment) -> u8 {
@@ -150,7 +150,7 @@ impl SetupRun<'_> {
                 }
             };
             if question.key == QuestionKey::Confirm && text.trim().eq_ignore_ascii_case("show") {
-                say(&self.tables());
+                copyable(&self.tables());
                 continue;
             }
             match self.session.answer(&text) {
@@ -161,7 +161,7 @@ impl SetupRun<'_> {
                 }
                 Err(why) if self.asks => tell(&format!("  ! {why}")),
                 Err(why) => {
-                    tell(&why);
+                    tell(&format!("the token on standard input cannot be used: {why}. Nothing was written."));
                     return Err(exit::CONFIG);
                 }
             }
@@ -192,7 +192,7 @@ impl SetupRun<'_> {
         let added = if existing.is_some() { "added" } else { "new" };
         say(&format!("  {:<36} {added}, {meters}", shown_path(self.path)));
         if self.session.token().is_some() {
-            say(&format!("  {:<36} new, root:arkmeter 0640", shown_path(&paths.token)));
+            say(&format!("  {:<36} new, {}", shown_path(&paths.token), files::token_access()));
         }
         if self.session.situation().has_service {
             say(&format!("  {:<36} enabled and started", "arkmeter.service"));
@@ -315,11 +315,9 @@ impl SetupRun<'_> {
     fn finish(&mut self) -> Result<(), u8> {
         let wrote = self.session.is_done(&SetupAction::Write);
         if !wrote && !self.session.is_confirmed() {
-            if self.saved.file().is_some() {
-                say(&format!(
-                    "\nNothing was written. Your answers are saved; continue with\n  {}",
-                    self.saved.command(self.path)
-                ));
+            if self.saved.can_resume() && !self.session.has_changed() {
+                say("\nNothing was written. Your answers are saved; continue with");
+                copyable(&format!("  {}", self.saved.command(self.path)));
             }
             return Ok(());
         }
@@ -329,10 +327,8 @@ impl SetupRun<'_> {
         };
         if !wrote {
             if let Some(file) = self.saved.finish(self.session.answers()) {
-                say(&format!(
-                    "  The answers are saved. This writes the configuration and starts; it asks for the\n  token:\n    sudo arkmeter setup --answers {}{config}",
-                    file.display()
-                ));
+                say("  The answers are saved. This writes the configuration and starts; it asks for\n  the token:");
+                copyable(&format!("    sudo arkmeter setup --answers {}{config}", file.display()));
             }
             return Ok(());
         }
@@ -350,13 +346,11 @@ impl SetupRun<'_> {
                 true => service::load_running(self.before.as_ref()),
                 false => format!("start     arkmeter run{config}"),
             };
-            say(&format!("\n  {start}\n  watch     arkmeter status{config}"));
+            copyable(&format!("\n  {start}\n  watch     arkmeter status{config}"));
         }
         if let Some(file) = self.saved.file().filter(|_| self.asks) {
-            say(&format!(
-                "  repeat    sudo arkmeter setup --answers {}{config}\n            (it contains your answers, but not the token)",
-                file.display()
-            ));
+            copyable(&format!("  repeat    sudo arkmeter setup --answers {}{config}", file.display()));
+            say("            (it contains your answers, but not the token)");
         }
         Ok(())
     }
@@ -371,7 +365,7 @@ impl SetupRun<'_> {
         match self.saved.file().filter(|_| !parts.is_empty()) {
             Some(_) => {
                 say(&format!("\nStopped. Saved: {}.\nThe configuration was not changed.", parts.join(", ")));
-                say(&format!("Resume with  {}", self.saved.command(self.path)));
+                copyable(&format!("Resume with  {}", self.saved.command(self.path)));
             }
             None => say("\nStopped. Nothing was changed."),
         }

@@ -167,6 +167,11 @@ impl SetupSession {
         self.token.as_ref()
     }
 
+    /// Whether a meter or the token of the present configuration was changed.
+    pub fn has_changed(&self) -> bool {
+        self.done.iter().any(|done| matches!(done, SetupAction::Change(_) | SetupAction::ReplaceToken(_)))
+    }
+
     /// Whether the action was done.
     pub fn is_done(&self, action: &SetupAction) -> bool {
         self.done.contains(action)

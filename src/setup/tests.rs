@@ -172,6 +172,7 @@ fn a_wrong_answer_says_what_to_write_and_changes_nothing() {
     refuse(&mut session, "a b c=eastron-sdm639", "no model `eastron-sdm639`: did you mean eastron-sdm");
     refuse(&mut session, "- - -", "name at least one");
     session.answer("a b -").unwrap();
+    assert!(question(&session).prompt.len() <= 70, "the answer has room beside it");
     refuse(&mut session, "maybe", "write y or n");
     session.answer("n").unwrap();
     refuse(&mut session, "", "there is no default");
@@ -250,6 +251,7 @@ fn nothing_found_leads_to_another_scan_another_line_or_unread_meters() {
     session.answer("u").unwrap();
     assert!(session.answer("1").unwrap_err().contains("UNIT=MODEL"));
     session.answer("1=eastron-sdm630,2=eastron-sdm120").unwrap();
+    assert!(question(&session).intro.iter().any(|line| line.contains("as you wrote it")), "no empty line");
     session.answer("a b").unwrap();
     assert_eq!(question(&session).key, QuestionKey::Fuses, "it is not read");
     session.answer("3x25").unwrap();

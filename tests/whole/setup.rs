@@ -83,6 +83,13 @@ async fn an_answers_file_with_mistakes_changes_nothing() {
         assert!(output.err.contains(words), "{other}: {words:?} is missing: {output:?}");
         assert!(!site.path("arkmeter.toml").exists() && !site.path("main.token").exists(), "{other}: {output:?}");
     }
+    fs::write(site.path("good.toml"), &good).unwrap();
+    fs::write(site.path("typed"), "\"0x12\"\n").unwrap();
+    let input = File::open(site.path("typed")).unwrap();
+    let output = site.run_with_input(&["setup", "--answers", "good.toml"], Some(input)).await;
+    output
+        .complains(78, &["the token on standard input cannot be used", "leave out the quotes", "Nothing was written"]);
+    assert!(!site.path("arkmeter.toml").exists() && !site.path("main.token").exists());
     site.run(&["setup", "--answers", "none.toml"]).await.complains(1, &["none.toml cannot be read"]);
     site.run(&["setup"]).await.complains(2, &["this is no terminal", "--answers FILE"]);
     let output = site.run(&["setup", "--answers", "answers.toml"]).await;

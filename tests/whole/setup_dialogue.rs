@@ -65,10 +65,17 @@ async fn ten_typed_answers_set_up_a_line_and_a_second_run_overwrites_nothing() {
             terminal.resize(50);
             terminal.shows(question).await;
         }
+        if question.starts_with("Write this") {
+            terminal.types("show").await;
+            terminal.shows("The annotated example of the project explains every setting.").await;
+            terminal.shows(question).await;
+        }
         terminal.types(&answer).await;
     }
     let (code, shown) = terminal.end().await;
     assert_eq!(code, Some(0), "{shown}");
+    let repeat = format!("sudo arkmeter setup --answers {} --config", site.path("setup.toml").display());
+    assert!(shown.contains(&repeat), "a command to copy is not wrapped:\n{shown}");
     for words in ["certain: it identifies itself", "heat_pump now reads 1.48 kW", "format ok", "setup --answers"] {
         assert!(shown.contains(words), "{words} is missing:\n{shown}");
     }
@@ -82,7 +89,9 @@ async fn ten_typed_answers_set_up_a_line_and_a_second_run_overwrites_nothing() {
     let mut terminal = Terminal::start(&site, &["setup"]);
     terminal.answers("start again, or quit? [a/c/t/n/Q]:", "c").await;
     terminal.answers("Change:", "sauna fuses 3x20").await;
-    assert_eq!(terminal.end().await.0, Some(0));
+    let (code, shown) = terminal.end().await;
+    assert!(code == Some(0) && shown.contains("written: max_power of sauna"), "{shown}");
+    assert!(!shown.contains("Nothing was written"), "{shown}");
     let after = fs::read_to_string(site.path("arkmeter.toml")).unwrap();
     assert_eq!(after, before.replace("\"11040W\"   # 3 x 16 A x 230 V = 11.04 kW", "\"13800W\""));
 

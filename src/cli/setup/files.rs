@@ -87,6 +87,11 @@ impl Saved {
         Some(kept)
     }
 
+    /// Whether answers are saved that the next run resumes.
+    pub(super) fn can_resume(&self) -> bool {
+        self.progress.as_deref().is_some_and(Path::exists)
+    }
+
     /// The file with the answers, if they were saved.
     pub(super) fn file(&self) -> Option<&Path> {
         let kept = || self.kept.as_deref().filter(|path| path.exists());
@@ -154,6 +159,14 @@ pub(super) fn write_token(path: &Path, token: &Token) -> io::Result<()> {
             Err(io::Error::other("there is one already, which cannot be used: see `arkmeter check`, or remove it"))
         }
         other => other.map_err(|error| error.error).map(drop),
+    }
+}
+
+/// Who can read a new token file, and its mode.
+pub(super) fn token_access() -> &'static str {
+    match files::group_of_name("arkmeter") {
+        Some(_) if rustix::process::geteuid().is_root() => "root:arkmeter 0640",
+        _ => "0640",
     }
 }
 

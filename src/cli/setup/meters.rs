@@ -32,7 +32,7 @@ impl SetupRun<'_> {
     pub(super) fn scan(&mut self) -> Result<(), u8> {
         let mut found = Vec::new();
         let mut advice = Vec::new();
-        let mut is_reached = false;
+        let mut is_silent = false;
         let options = SearchOptions {
             command: "setup",
             timeout: None,
@@ -47,7 +47,7 @@ impl SetupRun<'_> {
             let Ok(report) = runtime()?.block_on(search(&options, &target)) else { continue };
             say(&format!("  {line}  {}", result(&report)));
             advice.extend(report.evidence.advice(report.kind).into_iter().filter(|_| report.found.is_empty()));
-            is_reached |= report.evidence.requests > 0;
+            is_silent |= report.found.is_empty() && report.evidence.requests > 0;
             let stopped = report.stopped;
             found.extend(report.found.into_iter().map(|(found, examined)| ScannedMeter { found, examined }));
             if stopped && found.is_empty() {
@@ -62,7 +62,7 @@ impl SetupRun<'_> {
         if self.session.answers().meters.is_empty() {
             say("\n! No new meter answered. Nothing was written.");
             advice.iter().for_each(|text| tell(&format!("  {text}")));
-            if is_reached {
+            if is_silent {
                 tell("  At the meters, check power, A and B (swapped?), and the unit number (1 to 247).");
             }
         }

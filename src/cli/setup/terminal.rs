@@ -1,6 +1,7 @@
 //! The dialogue on the terminal. Everything goes to standard error, as one line after the other.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::borrow::Cow;
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use inquire::ui::{Attributes, RenderConfig, StyleSheet, Styled};
@@ -26,13 +27,18 @@ pub(super) enum Asked {
     NoAnswer(String),
 }
 
-/// Prints a text. Without UTF-8 it is ASCII.
+/// Prints a text, wrapped at words. Without UTF-8 it is ASCII.
 pub(super) fn say(text: &str) {
-    if has_utf8() {
-        print_error(&format!("{text}\n"))
-    } else {
-        print_error(&format!("{}\n", text.replace('…', "...")))
-    }
+    print_error(&format!("{}\n", printable(text)));
+}
+
+/// Prints commands or a part of a file, which somebody may copy: their lines are not wrapped.
+pub(super) fn copyable(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", printable(text));
+}
+
+fn printable(text: &str) -> Cow<'_, str> {
+    if has_utf8() { text.into() } else { text.replace('…', "...").into() }
 }
 
 /// Prints sentences, wrapped at words; lines after the first are indented by two more columns than the first.

@@ -156,7 +156,9 @@ impl SetupSession {
         let bus = self.bus_for(&link);
         for (unit, model) in meters {
             let name = self.provisional_name(unit);
-            let meter = SetupMeter { profile: Some(model), unread: true, ..SetupMeter::at(name, bus.clone(), unit) };
+            let certainty = "as you wrote it: it is not read".to_owned();
+            let meter =
+                SetupMeter { profile: Some(model), unread: true, certainty, ..SetupMeter::at(name, bus.clone(), unit) };
             self.answers.meters.push(meter);
         }
         self.answers.lines.clear();
