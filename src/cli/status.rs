@@ -93,7 +93,9 @@ async fn status(socket: &Path, state: &Path, view: &StatusView, out: &mut dyn Wr
         Some(process) => {
             let process = process.map(|process| format!(" (process {process})")).unwrap_or_default();
             let socket = socket.display();
-            format!("an arkmeter{process} runs, but has no control socket at {socket}: its log says why")
+            format!(
+                "an arkmeter{process} runs, but has no control socket at {socket}: its log says which one it has, or why none"
+            )
         }
         None if matches!(error, StatusError::Control(ControlError::NoDaemon(_))) && is_closed(state) => format!(
             "no arkmeter daemon answers at {}, and this user cannot see whether one runs: sudo arkmeter status",

@@ -151,7 +151,8 @@ impl Narrator {
             "{verdict}: {reports} reports accepted, {} refused, {} malformed, {} figures that fell.",
             self.refused, self.violations, self.fell
         ));
-        let _ = writeln!(std::io::stdout().lock(), "Reported and consumed since the first report:\n{table}");
+        let _ =
+            writeln!(std::io::stdout().lock(), "Reported and consumed since the first report:\n{}", table.trim_fmt());
         kept
     }
 
@@ -194,7 +195,7 @@ impl Narrator {
             let published =
                 meter.published_mwh.map_or("nothing".to_owned(), |it| format!("{:.3} kWh", it.kilowatt_hours()));
             let news = match &meter.held {
-                Some(why) => format!("{name}: held. The published energy stays at {published}. {why}"),
+                Some(why) => format!("{name}: held. The published energy stays at {published}: {why}"),
                 None => format!(
                     "{name}: the counter is accepted. No energy was counted twice, the published energy continues from {published}."
                 ),
