@@ -45,13 +45,19 @@ pub(super) fn fitted_table(header: &[impl AsRef<str>], columns: Option<usize>) -
     table
 }
 
-/// A table with this header. A column whose title begins with `#` holds numbers and is aligned right.
+/// A table with this header. A column whose title begins with `#` holds numbers, is aligned right and never wraps; one with `=` holds names,
+/// and never wraps either.
 pub(super) fn table(header: &[impl AsRef<str>]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.iter().map(|title| title.as_ref().trim_start_matches('#')));
-    for (index, _) in header.iter().enumerate().filter(|(_, title)| title.as_ref().starts_with('#')) {
-        if let Some(column) = table.column_mut(index) {
+    table
+        .load_style(presets::NOTHING)
+        .set_header(header.iter().map(|title| title.as_ref().trim_start_matches(['#', '='])));
+    for (column, title) in table.column_iter_mut().zip(header) {
+        let title = title.as_ref();
+        if title.starts_with('#') {
             column.set_cell_alignment(CellAlignment::Right);
+        }
+        if title.starts_with(['#', '=']) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }

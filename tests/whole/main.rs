@@ -33,6 +33,7 @@ mod limits;
 mod meter_faults;
 mod meters;
 mod names;
+mod narrow;
 mod network;
 mod outages;
 mod page;

@@ -86,7 +86,7 @@ fn write_ledger(config: &Config, shown: &Shown, columns: Option<usize>, out: &mu
         None => return writeln!(out, "nothing is in it yet"),
     }
     let energy = |energy: Option<MilliwattHours>| energy.map_or("-".to_owned(), words::energy);
-    let mut meters = fitted_table(&["METER", "#REGISTER", "#PUBLISHED", "SERIAL NUMBER", "REMARKS"], columns);
+    let mut meters = fitted_table(&["=METER", "#REGISTER", "#PUBLISHED", "SERIAL NUMBER", "REMARKS"], columns);
     for (name, meter) in &shown.meters {
         let serial = meter.serial.as_deref().map_or("-".to_owned(), |serial| foreign(serial, 64));
         meters.add_row([
@@ -98,7 +98,7 @@ fn write_ledger(config: &Config, shown: &Shown, columns: Option<usize>, out: &mu
         ]);
     }
     writeln!(out, "\n{}", meters.trim_fmt())?;
-    let head = ["CLIENT", "IDENTIFIER", "#ENERGY", "#ACCEPTED", "MEMBERS", "ENDPOINT", "REMARKS"];
+    let head = ["=CLIENT", "=IDENTIFIER", "#ENERGY", "#ACCEPTED", "MEMBERS", "ENDPOINT", "REMARKS"];
     let mut clients = fitted_table(&head, columns);
     for client in &shown.clients {
         let members: Vec<_> = client.counted_mwh.keys().map(Name::as_str).collect();

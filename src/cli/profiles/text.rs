@@ -10,7 +10,7 @@ use crate::meter::{
 };
 
 pub(super) fn list(entries: &[&LibraryEntry], columns: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = fitted_table(&["PROFILE", "METER", "ALSO FOR", "ENERGY"], columns);
+    let mut table = fitted_table(&["=PROFILE", "=METER", "=ALSO FOR", "ENERGY"], columns);
     for LibraryEntry { profile, .. } in entries {
         let meter = format!("{} {}", profile.vendor, profile.model);
         table.add_row([profile.name.to_string(), meter, aliases(profile).join("\n"), counted(profile).to_owned()]);
