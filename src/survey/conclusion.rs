@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::doubt::{Doubt, MIN_DIGITS};
+use super::interpretation::{Interpretation, energies, names};
 use super::mains::Mains;
 use super::pair::{Direction, Fit, MAX_OPEN, Series};
 use super::phases::Phases;
@@ -15,22 +16,6 @@ use super::words::{
     Anchor, Choice, DifferentValues, choose_counter, choose_power, moves_like_a_number, proved_order, raw_limit,
 };
 use crate::meter::Kind;
-
-/// A way to read a quantity, with its scale if that is known.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Interpretation {
-    pub(super) place: ValuePlace,
-    /// The raw value times 10 to this power is in W or Wh.
-    pub(super) exponent: Option<i32>,
-    /// The raw value shows consumption as negative.
-    pub(super) negative: bool,
-    /// The last raw value.
-    pub(super) raw: f64,
-    /// Other ways to read it with the same values so far.
-    pub(super) others: Vec<ValuePlace>,
-    /// What is not known about it, although it is right for now.
-    pub(super) caution: Option<String>,
-}
 
 /// What a watch has shown.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,12 +58,6 @@ impl Display {
     fn shows(&self, counter: &Series, exponent: i32) -> bool {
         let (low, high) = (counter.first() * 10_f64.powi(exponent), counter.last() * 10_f64.powi(exponent));
         (low - 2.0 * self.digit..=high + 2.0 * self.digit).contains(&self.energy)
-    }
-}
-
-impl Interpretation {
-    fn plain(place: ValuePlace, raw: f64, exponent: Option<i32>, negative: bool) -> Interpretation {
-        Interpretation { place, exponent, negative, raw, others: Vec::new(), caution: None }
     }
 }
 
@@ -186,17 +165,15 @@ impl Watch<'_> {
             match choose_counter(ways.clone(), order, is_possible) {
                 Ok(choice) => counters.push(self.reading(choice, exponent, false)),
                 Err(DifferentValues(ways)) => {
-                    let texts = ways.iter().map(|(place, raw)| {
-                        format!("{} {} is {}", described(place), place.block, energy_text(*raw, exponent))
-                    });
-                    doubts.push(Doubt::WordOrder(texts.collect::<Vec<_>>().join(", or ")));
-                    counters
-                        .extend(ways.iter().map(|(place, raw)| Interpretation::plain(*place, *raw, exponent, false)));
+                    let ways = ways.iter().map(|(place, raw)| Interpretation::plain(*place, *raw, exponent, false));
+                    let ways: Vec<_> = ways.collect();
+                    doubts.push(Doubt::WordOrder(energies(&ways)));
+                    counters.extend(ways);
                 }
             }
         }
         if groups.len() > 1 {
-            doubts.push(Doubt::SeveralCounters(names(&counters)));
+            doubts.push(several(&counters));
         }
         counters
     }
@@ -392,22 +369,10 @@ fn grouped<'s>(
     groups
 }
 
-fn names(readings: &[Interpretation]) -> String {
-    readings.iter().map(|reading| reading.place.block.to_string()).collect::<Vec<_>>().join(", ")
-}
-
-/// `u32, low word first`.
-fn described(place: &ValuePlace) -> String {
-    let order = place.format.order();
-    let comma = if order.is_empty() { "" } else { ", " };
-    format!("{}{comma}{order}", place.format.kind.word())
-}
-
-fn energy_text(raw: f64, exponent: Option<i32>) -> String {
-    match exponent {
-        Some(exponent) => format!("{:.3} kWh", raw * 10_f64.powi(exponent - 3)),
-        None => format!("the digits {raw}"),
-    }
+/// Several counters, or the same registers in several types.
+fn several(counters: &[Interpretation]) -> Doubt {
+    let is_one = counters.windows(2).all(|pair| pair[0].place.block == pair[1].place.block);
+    if is_one { Doubt::WordOrder(energies(counters)) } else { Doubt::SeveralCounters(names(counters)) }
 }
 
 /// Whether a number in this format is scaled like this: floats are in W, kW or MW.

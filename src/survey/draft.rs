@@ -1,7 +1,8 @@
 //! The probable quantities in an unsupported meter's registers, and the `[profile.NAME]` for them. Pure.
 
-use super::conclusion::{Conclusion, Display, Interpretation, MAX_ENERGY};
+use super::conclusion::{Conclusion, Display, MAX_ENERGY};
 use super::doubt::Doubt;
+use super::interpretation::Interpretation;
 use super::mains::{Mains, MainsValue};
 use super::phases::{Phases, ScaledPlace};
 use super::samples::{RegisterSample, ValuePlace, places, without_mirror};

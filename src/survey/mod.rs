@@ -14,6 +14,7 @@ mod samples;
 mod conclusion;
 mod doubt;
 mod draft;
+mod interpretation;
 mod pair;
 mod phases;
 mod rules;

@@ -287,6 +287,11 @@ fn look_alikes_and_coarse_counters_are_named_with_what_to_do() {
     );
     let words = told(&METERS[3], &guided());
     assert!(words.contains("u64 holding 0x0204..0x0207 is 612345") && words.contains("u32 holding 0x0206"), "{words}");
+    // At this height, one step of a float in kWh is nearly 1 Wh, so that its bits rise like a whole number of Wh.
+    let high = Meter { site: Site { import: 12_345_100.0, export: 0.0, ..METERS[0].site }, ..METERS[0] };
+    let types = told(&high, &guided());
+    let [float, integer] = ["f32 input 0x0048..0x0049 is 12345.", "u32 input 0x0048..0x0049 is 117865"];
+    assert!(types.contains(float) && types.contains(integer) && !types.contains("a tariff"), "{types}");
     let short = Schedule { loads: vec![(0.0, 20.0), (1_000.0, 20.0), (3_000.0, 20.0)], guided: true, every: 2.0 };
     let coarse = told(&Meter { site: HOME, ..METERS[1] }, &short);
     assert!(coarse.contains("of its digits only") && coarse.contains("--watch"), "{coarse}");
