@@ -116,14 +116,15 @@ impl Account {
         }
     }
 
-    /// The token changed: the account's pause ends.
+    /// The token changed: every pause ends. Clients that were unknown under the old token may belong to the new one.
     pub(crate) fn new_token(&mut self, now: Duration) {
         self.has_token = true;
         if self.token_error.is_some() {
             self.agenda.pause(now);
         }
-        self.agenda.end_pause(now);
+        self.agenda.end_all_pauses(now);
         self.waits = RetryWaits::default();
+        self.clients.values_mut().for_each(|client| client.waits = RetryWaits::default());
     }
 
     /// Takes the present error of the token's file, if any.

@@ -187,6 +187,16 @@ async fn code_4002_stops_only_that_client() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_unknown_under_the_old_token_is_tried_with_the_new_one_at_once() {
+    let mut bench = Bench::new().await;
+    bench.round(for_a(code(4002)));
+    assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("b")]);
+    bench.account.new_token(bench.now.since_boot);
+    assert_eq!(bench.round(|_| entry(ACCEPTED)), [name("a")]);
+    assert_eq!(bench.text("a"), "");
+}
+
+#[tokio::test]
 async fn code_4003_waits_for_the_next_slot_and_after_three_calls_for_the_operator() {
     let mut bench = Bench::new().await;
     for number in 1..=5 {
