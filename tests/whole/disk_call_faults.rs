@@ -78,7 +78,21 @@ pub async fn run_with_fault(
     let trace = place.join("trace");
     let injection = format!("inject={calls}:{fault}:when={k}");
     let (trace_only, trace_file) = (format!("trace={calls}"), trace.to_str().unwrap());
-    let mut under = vec!["strace", "-f", "-qq", "-o", trace_file, "-e", &trace_only, "-e", &injection];
+    // With Cargo's library path the loader tries many files that are not there.
+    let mut under = vec![
+        "env",
+        "-u",
+        "LD_LIBRARY_PATH",
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        trace_file,
+        "-e",
+        &trace_only,
+        "-e",
+        &injection,
+    ];
     if fault.starts_with("error=") {
         // Only the traced calls are slower then; but strace sends no signals.
         under.push("--seccomp-bpf");
