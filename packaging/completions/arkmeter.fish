@@ -69,7 +69,7 @@ complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l shards -d 'H
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l shard -d 'Which of them, from 1 [env: ARKMETER_SHARD]' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l shard-index -d 'Which of them, from 0 [env: ARKMETER_SHARD_INDEX]' -r
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l json -d 'Print JSON'
-complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l quiet -d 'Print problems only'
+complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l quiet -d 'Print only the problems and whether the configuration is valid'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -l no-system -d 'Judge the configuration alone: no token file, certificate, device, ledger or limit of this machine'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c arkmeter -n "__fish_arkmeter_using_subcommand read" -l config -d 'Configuration file, or the folder of an arkmeter.toml; the parts in conf.d beside it are read too' -r -F

@@ -89,7 +89,7 @@ Exit code: 0 if the configuration is valid, 78 if it has an error.")]
         /// Print JSON
         #[arg(long)]
         json: bool,
-        /// Print problems only
+        /// Print only the problems and whether the configuration is valid
         #[arg(long, conflicts_with = "json")]
         quiet: bool,
         /// Judge the configuration alone: no token file, certificate, device, ledger or limit of this machine

@@ -36,7 +36,7 @@ pub(super) struct CheckOptions {
     pub(super) columns: [Option<usize>; 2],
 }
 
-/// Prints the problems on standard error and the plan on standard output; with `quiet` the problems only.
+/// Prints the problems on standard error and the plan on standard output; with `quiet` no plan.
 pub(super) fn run(path: &Path, environment: &Environment, json: bool, quiet: bool, no_system: bool) -> u8 {
     let columns = [Screen::of_output().table_columns(), message_columns()];
     let options = CheckOptions { json, colour: io::stderr().is_terminal(), no_system, columns };
