@@ -219,8 +219,8 @@ fn refused(path: &Path, error: &io::Error) -> Error {
     let remedy = match error.kind() {
         io::ErrorKind::ResourceBusy => return busy(path),
         io::ErrorKind::PermissionDenied => {
-            "the user that runs arkmeter must be in the group that owns it (ls -l names it, then usermod -aG dialout arkmeter; on Arch and \
-             Gentoo the group is uucp)"
+            "the user must be in the group that owns it, mostly dialout, on Arch and Gentoo uucp (ls -l names it): sudo usermod -aG dialout \
+             $USER, and log in again; for the service, sudo usermod -aG dialout arkmeter, and restart it"
         }
         io::ErrorKind::NotFound => "is the adapter plugged in? (ls -l /dev/serial/by-id)",
         _ if exhausted(error) => TOO_MANY_FILES,
