@@ -30,7 +30,10 @@ async fn a_start_with_a_bad_part_names_it_and_stops() {
     }
     fs::remove_file(site.path("conf.d/10-poll.toml")).unwrap();
     symlink("nowhere", site.path("conf.d/10-poll.toml")).unwrap();
-    site.run(&["run"]).await.complains(78, &["conf.d/10-poll.toml", "cannot be read"]);
+    site.run(&["run"]).await.complains(
+        78,
+        &["conf.d/10-poll.toml", "is a link to a file that does not exist: remove the link, or create the file"],
+    );
 }
 
 #[tokio::test]
